@@ -1,0 +1,82 @@
+.DEFAULT_GOAL := help
+
+BIN  := .venv/bin
+PORT ?= 5000
+ARGS ?=
+
+# ARGS="…" is passed on to the command of every target below, e.g. make train ARGS="model=causal_cnn".
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+train: .venv/.installed ## train one model, score it beside the baselines, track the run
+	$(BIN)/forecast train $(ARGS)
+
+sweep: .venv/.installed ## a grid over time-ordered folds, with a leaderboard
+	$(BIN)/forecast sweep $(ARGS)
+
+predict: .venv/.installed ## the next horizon from a run: RUN=<id>
+	$(BIN)/forecast predict $(if $(RUN),run=$(RUN)) $(ARGS)
+
+check-data: .venv/.installed ## data-quality report; trains nothing
+	$(BIN)/forecast check $(ARGS)
+
+explain: .venv/.installed ## shapes and parameters of the configured model; trains nothing
+	$(BIN)/forecast explain $(ARGS)
+
+# One worker, no job runner: several processes on one SQLite file lock each other out.
+ui: .venv/.installed ## browse the runs with MLflow on 127.0.0.1 (PORT=5000)
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
+	$(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
+	  --allowed-hosts "localhost,127.0.0.1,localhost:$(PORT),127.0.0.1:$(PORT)" \
+	  --backend-store-uri sqlite:///mlflow.db --default-artifact-root mlartifacts/ $(ARGS)
+
+test: .venv/.installed ## all quick tests and the doctests
+	$(BIN)/pytest -n 2 $(ARGS)
+
+test-faults: .venv/.installed ## tests that kill processes and servers
+	$(BIN)/pytest -m faults tests $(ARGS)
+
+test-install: .venv/.installed ## tests that install the built wheel into an empty environment
+	$(BIN)/pytest -m install tests $(ARGS)
+
+lint: .venv/.installed ## format check, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/.installed ## format the code and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Left alone, the resolver takes an older graphene (under mlflow) to reach a newer python-dateutil.
+lock: .venv/.installed ## bring requirements.lock up to pyproject.toml (ARGS=--upgrade: newest versions)
+	echo "graphene>=3.4.3" | $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command "make lock" --extra dev -o requirements.lock -c - $(ARGS) pyproject.toml
+
+clean: ## remove caches and build leftovers; keeps .venv, runs and data
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find forecast tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# -qq, since pip warns about ordinary things; --compile, since importing TensorFlow takes 6 s with
+# .pyc files and 20 s without.
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --compile
+FITS        := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+
+.venv/.installed: requirements.lock pyproject.toml
+	@if [ -e $@ ]; then echo "updating .venv"; else echo "setting up .venv (once, a few minutes)"; fi
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+	  for python in python3.11 python3 python3.12 python3.13 none; do \
+	    "$$python" -c '$(FITS)' 2>/dev/null && break; \
+	  done; \
+	  if [ "$$python" = none ]; then \
+	    echo "forecast needs Python 3.11, 3.12 or 3.13 and found $$(python3 --version 2>&1): install one of them and run make again." >&2; \
+	    exit 2; \
+	  fi; \
+	  "$$python" -m venv --clear .venv; }
+	@$(PIP_INSTALL) --require-hashes -r requirements.lock
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: help train sweep predict check-data explain ui test test-faults test-install lint format lock clean

@@ -1,0 +1,1 @@
+"""The commands: one corridor each, the only place that knows every room."""

@@ -1,0 +1,1 @@
+"""Frames become checked tables; tables are cut, scaled and windowed."""

@@ -1,0 +1,103 @@
+"""What the columns of a raw frame mean."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from forecast.errors import InputError
+
+MISSING = ("drop", "hold")
+CALENDAR = ("hour", "weekday", "year")
+
+
+@dataclass(frozen=True)
+class Schema:
+    """How a raw frame is read: which columns are what, and what may stand in them.
+
+    It is plain data, so a served model can carry it as JSON and read new rows the same way.
+
+    Attributes:
+        time: Column of time stamps.
+        targets: Columns to predict.
+        features: Columns the model sees; empty means the targets alone.
+        series: Columns that name a series; empty means the frame is one series.
+        frequency: Distance of two rows, a pandas alias such as "h"; None infers it.
+        time_format: strptime format of the time column; None means ISO 8601.
+        circular: Column to period: replaced by its sine and cosine (wind direction: 360).
+        valid: Column to (lowest, highest); what lies outside counts as missing.
+        missing: "drop" leaves holes; "hold" repeats a feature's last value, never looking ahead.
+        hold: Most rows that one value is repeated.
+        calendar: Any of "hour" (of day), "weekday", "year" (day of year), each as sine and cosine.
+        units: Column to unit, for tables and pictures.
+    """
+
+    time: str
+    targets: tuple[str, ...]
+    features: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
+    frequency: str | None = None
+    time_format: str | None = None
+    circular: Mapping[str, float] = field(default_factory=dict)
+    valid: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    missing: str = "hold"
+    hold: int = 12
+    calendar: tuple[str, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant, before any file is opened."""
+        if not self.targets:
+            raise InputError("data.targets must name at least one column, got none")
+        if self.missing not in MISSING:
+            raise InputError(
+                f"data.missing must be one of {', '.join(MISSING)}, got {self.missing!r}"
+            )
+        if self.hold < 0:
+            raise InputError(f"data.hold must be 0 or more rows, got {self.hold}")
+        if unknown := [name for name in self.calendar if name not in CALENDAR]:
+            raise InputError(
+                f"data.calendar must hold names among {', '.join(CALENDAR)}, got {unknown[0]!r}"
+            )
+        for column, (low, high) in self.valid.items():
+            if not low < high:
+                raise InputError(f"data.valid.{column} must be [low, high], got [{low}, {high}]")
+        for column in self.circular:
+            if column in self.targets:
+                raise InputError(
+                    f"data.circular must not hold a target, got {column!r}: predict another column"
+                )
+            if self.circular[column] <= 0:
+                raise InputError(
+                    f"data.circular.{column} must be a period above 0, got {self.circular[column]}"
+                )
+        names = [*self.targets, *self.series, self.time]
+        if len(set(names)) < len(names):
+            raise InputError(
+                "data.time, data.series and data.targets must name different columns, "
+                f"got {names}"
+            )
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Raw columns the model sees, targets among them first, in the targets' order."""
+        features = self.features or self.targets
+        known = [name for name in self.targets if name in features]
+        return (*known, *(name for name in features if name not in known))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the schema as plain data for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> "Schema":
+        """Read the schema back from plain data.
+
+        >>> schema = Schema("time", ("load",), valid={"load": (0, 9)})
+        >>> Schema.from_dict(schema.to_dict()) == schema
+        True
+        """
+        values = dict(plain)
+        for name in ("targets", "features", "series", "calendar"):
+            values[name] = tuple(values.get(name) or ())
+        values["valid"] = {k: (float(a), float(b)) for k, (a, b) in values["valid"].items()}
+        return cls(**values)

@@ -1,0 +1,132 @@
+"""A checked panel on a regular grid: what every later room reads."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from forecast.errors import InputError
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of one or many series, sorted by series, then time.
+
+    Two rows are neighbours when they belong to one series and their ticks differ by one; windows
+    are cut along neighbours only, so taking rows away can never join what was apart.
+
+    Attributes:
+        inputs: What a model sees, (rows, features), NaN where missing.
+        outputs: What it predicts, (rows, targets), NaN where missing; never filled.
+        features: Names of the input columns; targets among them stand first.
+        targets: Names of the output columns.
+        series: Index into `names` of each row, (rows,).
+        tick: Position of each row on its regular time grid, (rows,).
+        time: Time stamp of each row, (rows,), UTC when the file said a zone.
+        names: Name of every series.
+        frequency: Distance of two ticks, a pandas alias; None for rows without a clock.
+        unscaled: Features that are used as they are, such as calendar sines.
+    """
+
+    inputs: np.ndarray
+    outputs: np.ndarray
+    features: tuple[str, ...]
+    targets: tuple[str, ...]
+    series: np.ndarray
+    tick: np.ndarray
+    time: np.ndarray
+    names: tuple[str, ...] = ("series",)
+    frequency: str | None = None
+    unscaled: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.tick)
+
+    @property
+    def target_positions(self) -> tuple[int, ...]:
+        """Where each target stands among the features, -1 for one that is no input."""
+        known = {name: position for position, name in enumerate(self.features)}
+        return tuple(known.get(name, -1) for name in self.targets)
+
+    def take(self, rows: np.ndarray) -> "Table":
+        """Return the table of some rows.
+
+        Args:
+            rows: Boolean mask or ascending positions, as a splitter yields them.
+
+        Returns:
+            A table with the same columns and series names.
+        """
+        return replace(
+            self,
+            inputs=self.inputs[rows],
+            outputs=self.outputs[rows],
+            series=self.series[rows],
+            tick=self.tick[rows],
+            time=self.time[rows],
+        )
+
+    def newest(self, rows: int) -> "Table":
+        """Return the last rows of every series.
+
+        Args:
+            rows: How many rows to keep of each series.
+
+        Returns:
+            A table of at most `rows` rows a series.
+        """
+        last = np.searchsorted(self.series, self.series, side="right")
+        return self.take(last - np.arange(len(self)) <= rows)
+
+    def then(self, later: "Table") -> "Table":
+        """Put a later table's rows behind this one's, series by series.
+
+        Args:
+            later: A table with the same columns and series names.
+
+        Returns:
+            The rows of both, sorted by series and tick, the later one's where both have a tick.
+        """
+        series = np.concatenate([self.series, later.series])
+        tick = np.concatenate([self.tick, later.tick])
+        rank = np.repeat([0, 1], [len(self), len(later)])
+        order = np.lexsort((rank, tick, series))
+        same = (np.diff(series[order]) == 0) & (np.diff(tick[order]) == 0)
+        order = order[np.append(~same, True)]  # of two rows at one tick the later table's stays
+        return replace(
+            self,
+            inputs=np.concatenate([self.inputs, later.inputs])[order],
+            outputs=np.concatenate([self.outputs, later.outputs])[order],
+            series=series[order],
+            tick=tick[order],
+            time=np.concatenate([self.time, later.time])[order],
+        )
+
+    def frames(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return features and targets as frames with a (series, time) index, for scikit-learn."""
+        index = pd.MultiIndex.from_arrays(
+            [np.asarray(self.names, dtype=object)[self.series], self.time],
+            names=["series", "time"],
+        )
+        return (
+            pd.DataFrame(self.inputs, index, list(self.features)),
+            pd.DataFrame(self.outputs, index, list(self.targets)),
+        )
+
+    def at(self, time: str | pd.Timestamp) -> np.datetime64:
+        """Turn a time stamp as people write it into one that compares with `time`.
+
+        Args:
+            time: Such as "2013-10-19" or "2013-10-19T06:00Z".
+
+        Returns:
+            The same moment, without zone, in UTC.
+        """
+        try:
+            stamp = pd.Timestamp(time)
+        except ValueError as error:
+            raise InputError(f"a date must be readable, got {time!r}: write 2013-10-19") from error
+        if stamp.tzinfo is not None:
+            stamp = stamp.tz_convert("UTC").tz_localize(None)
+        return np.datetime64(stamp.as_unit("ns"))

@@ -1,0 +1,178 @@
+"""All index arithmetic: which rows are a window's past, which its future.
+
+A window is one integer, the row of its first input. With `timesteps` T, `lead` L and `horizon` H,
+window s reads rows s … s+T−1; its origin is row s+T−1; it predicts rows s+T+L … s+T+L+H−1.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from forecast.data.table import Table
+from forecast.errors import InputError
+
+
+class Window(BaseEstimator):
+    """The shape of one sample.
+
+    Args:
+        timesteps: Look-back, rows.
+        horizon: Rows predicted.
+        stride: Rows between the starts of two training windows; scores always use every window.
+        lead: Rows skipped between the origin and the first predicted row.
+    """
+
+    def __init__(self, timesteps: int = 72, horizon: int = 24, *, stride: int = 1, lead: int = 0):
+        self.timesteps = timesteps
+        self.horizon = horizon
+        self.stride = stride
+        self.lead = lead
+
+    @property
+    def span(self) -> int:
+        """Rows from the first input to the last predicted row, both included."""
+        return self.timesteps + self.lead + self.horizon
+
+    def check(self) -> None:
+        """Refuse sizes that are no window.
+
+        Raises:
+            InputError: A size is not a whole number, or below its least value.
+        """
+        least = {"timesteps": 1, "horizon": 1, "stride": 1, "lead": 0}
+        for name, low in least.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
+                raise InputError(
+                    f"window.{name} must be a whole number of {low} or more, got {value!r}"
+                )
+
+
+def starts(
+    table: Table, window: Window, *, within: np.ndarray | None = None, scored: bool = True
+) -> np.ndarray:
+    """List the windows of a table.
+
+    A window never crosses a series or a tick that is absent, has no missing input and, where
+    `scored`, no missing target. `stride` is not applied: that is the trainer's choice.
+
+    Args:
+        table: Rows to cut.
+        window: Shape of a sample.
+        within: Mask (rows,) of the rows that may be predicted; inputs may lie before them.
+        scored: False lists windows whose targets need not be known, but lie in the table.
+
+    Returns:
+        First input row of every window, ascending, (windows,) int32.
+
+    >>> rows = np.arange(6.0)[:, None]
+    >>> zero = np.zeros(6, int)
+    >>> table = Table(rows, rows, ("a",), ("a",), zero, np.arange(6), np.arange(6))
+    >>> starts(table, Window(timesteps=2, horizon=3)).tolist()
+    [0, 1]
+    >>> starts(table, Window(2, 1), within=np.arange(6) >= 4).tolist()
+    [2, 3]
+    """
+    candidates = len(table) - window.span + 1
+    if candidates <= 0:
+        return np.zeros(0, np.int32)
+    first = np.arange(candidates, dtype=np.int32)
+    future = first + window.timesteps + window.lead
+    good = _unbroken(table, first, window.span)
+    good &= _none(~np.isfinite(table.inputs).all(axis=1), first, window.timesteps)
+    if scored:
+        good &= _none(~np.isfinite(table.outputs).all(axis=1), future, window.horizon)
+    if within is not None:
+        good &= _none(~within, future, window.horizon)
+    return first[good]
+
+
+def latest(table: Table, window: Window) -> np.ndarray:
+    """List the window of every series whose origin is the series' last row.
+
+    Args:
+        table: Rows to cut.
+        window: Shape of a sample; its future lies beyond the table.
+
+    Returns:
+        First input row of one window a series, for the series that have enough unbroken rows.
+    """
+    ends = np.flatnonzero(np.append(np.diff(table.series) != 0, True)) if len(table) else []
+    first = np.asarray(ends, np.int32) - window.timesteps + 1
+    first = first[first >= 0]
+    good = _unbroken(table, first, window.timesteps)
+    good &= _none(~np.isfinite(table.inputs).all(axis=1), first, window.timesteps)
+    return first[good]
+
+
+def inputs(table_rows: np.ndarray, starts: np.ndarray, window: Window) -> np.ndarray:
+    """Copy the inputs of some windows; for oracles, ridge regression and pictures only.
+
+    Args:
+        table_rows: (rows, features).
+        starts: (samples,).
+        window: Shape of a sample.
+
+    Returns:
+        (samples, timesteps, features).
+    """
+    return table_rows[starts[:, None] + np.arange(window.timesteps)]
+
+
+def outputs(table_rows: np.ndarray, starts: np.ndarray, window: Window) -> np.ndarray:
+    """Copy the futures of some windows.
+
+    Args:
+        table_rows: (rows, targets).
+        starts: (samples,).
+        window: Shape of a sample.
+
+    Returns:
+        (samples, horizon, targets).
+    """
+    return table_rows[future_rows(starts, window)]
+
+
+def future_rows(starts: np.ndarray, window: Window) -> np.ndarray:
+    """List the predicted rows of some windows.
+
+    Args:
+        starts: (samples,).
+        window: Shape of a sample.
+
+    Returns:
+        (samples, horizon).
+    """
+    return starts[:, None] + window.timesteps + window.lead + np.arange(window.horizon)
+
+
+def batches(
+    starts: np.ndarray, batch_size: int, *, shuffle: np.random.Generator | None = None
+) -> Iterator[np.ndarray]:
+    """Deal windows into batches.
+
+    Args:
+        starts: (windows,).
+        batch_size: Windows a batch; the last batch holds the rest.
+        shuffle: Source of the order; None keeps it.
+
+    Yields:
+        (batch,) window starts; every window exactly once.
+    """
+    order = starts if shuffle is None else shuffle.permutation(starts)
+    for position in range(0, len(order), batch_size):
+        yield order[position : position + batch_size]
+
+
+def _unbroken(table: Table, first: np.ndarray, length: int) -> np.ndarray:
+    """Tell which stretches of `length` rows are neighbours throughout."""
+    last = first + length - 1
+    same = table.series[first] == table.series[last]
+    return same & (table.tick[last] - table.tick[first] == length - 1)
+
+
+def _none(bad: np.ndarray, first: np.ndarray, length: int) -> np.ndarray:
+    """Tell which stretches of `length` rows hold no bad row."""
+    count = np.concatenate([[0], np.cumsum(bad)])
+    return count[first + length] == count[first]

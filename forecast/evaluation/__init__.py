@@ -1,0 +1,1 @@
+"""Scoring beside baselines, and the one story that every command tells."""

@@ -1,0 +1,153 @@
+"""Watch the gates during training, with or without a tracker."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from forecast.errors import InputError
+from forecast.gates.pictures import bar_limit, colour_limit, heat_map, tap_bars, to_image
+from forecast.gates.snapshots import Snapshot, is_convolution, snapshot, unpack
+from forecast.gates.statistics import statistics, taps
+
+
+class GateSnapshots(keras.callbacks.Callback):
+    """Measure the gates after every epoch, keep snapshots, and draw them when training ends.
+
+    Works in `model.fit` and wherever else the epoch hooks of a callback are called. Outputs are
+    plain functions, so any tracker, a list or a folder can receive them.
+
+    >>> model = keras.Sequential([keras.Input((6, 2)), keras.layers.LSTM(3, name="lstm_1"),
+    ...                           keras.layers.Dense(1)])
+    >>> model.compile(loss="mae", optimizer="sgd")
+    >>> seen = []
+    >>> callback = GateSnapshots(log=lambda metrics, step: seen.append((step, len(metrics))))
+    >>> _ = model.fit(np.zeros((8, 6, 2)), np.ones((8, 1)), epochs=2, verbose=0,
+    ...               callbacks=[callback])
+    >>> seen
+    [(1, 16), (2, 16)]
+    """
+
+    def __init__(
+        self,
+        *,
+        log: Callable[[dict[str, float], int], object] | None = None,
+        picture: Callable[[str, np.ndarray, int], object] | None = None,
+        save: Callable[[str, Snapshot], object] | None = None,
+        every: int = 1,
+        pictures: int = 12,
+        feature_names: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """Say where the numbers, snapshots and pictures go.
+
+        Args:
+            log: Called once an epoch with all gate and tap metrics and the step: the epoch,
+                counted from 1. Nothing is logged before training.
+            picture: Called when training ends with a key such as `gates/lstm_1`, the pixels
+                (height, width, 3) uint8, and the epoch as step. All pictures of a run share one
+                colour scale. Convolutions are drawn together as `gates/taps`.
+            save: Called with a file name such as `snapshots/epoch_0007.npz` and the snapshot.
+                Epoch 0 holds the weights before training.
+            every: Epochs between two snapshots; the last epoch has one in any case.
+            pictures: How many of the snapshots are drawn at most, evenly spread from epoch 0;
+                the last epoch is drawn in addition.
+            feature_names: `{layer: one name per kernel row}`, for the layers that read the
+                inputs themselves.
+
+        Raises:
+            InputError: `every` or `pictures` is below 1.
+        """
+        super().__init__()
+        for name, value in (("every", every), ("pictures", pictures)):
+            if value < 1:
+                raise InputError(f"{name}: must be at least 1, received {value}; leave it out")
+        self.log = log
+        self.picture = picture
+        self.save = save
+        self.every = every
+        self.pictures = pictures
+        self.feature_names = feature_names
+        self._forget()
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Forget an earlier training and remember the weights before the first epoch.
+
+        Args:
+            logs: Not used; part of Keras's signature.
+        """
+        del logs
+        self._forget()
+        self._remember(0, snapshot(self.model))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Log the statistics of this epoch and keep a snapshot when one is due.
+
+        Args:
+            epoch: The epoch, counted from 0, as Keras does.
+            logs: Not used; part of Keras's signature.
+        """
+        del logs
+        step = epoch + 1
+        weights = snapshot(self.model)
+        # A model that gets its weights in its first batch has nothing to be compared with.
+        previous = self._weights if self._weights.keys() == weights.keys() else None
+        metrics = {**statistics(weights, previous), **taps(weights, previous)}
+        if metrics and self.log is not None:
+            self.log(metrics, step)
+        self._remember(step, weights)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Save the last epoch if it was not due, and draw the kept snapshots.
+
+        Args:
+            logs: Not used; part of Keras's signature.
+        """
+        del logs
+        if self._weights:
+            if self._saved != self._step:
+                self._save(self._step, self._weights)
+            self._kept[self._step] = self._weights
+        self._draw()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._step = 0
+        self._saved = -1
+        self._weights: Snapshot = {}
+        self._kept: dict[int, Snapshot] = {}
+        self._stride = self.every
+
+    def _remember(self, step: int, weights: Snapshot) -> None:
+        self._step, self._weights = step, weights
+        if not weights or step % self.every:
+            return
+        self._save(step, weights)
+        if self.picture is None or step % self._stride:
+            return
+        self._kept[step] = weights
+        # Memory and drawing time stay bounded however long the training: keep every second one.
+        while len(self._kept) > self.pictures:
+            self._stride *= 2
+            self._kept = {s: kept for s, kept in self._kept.items() if s % self._stride == 0}
+
+    def _save(self, step: int, weights: Snapshot) -> None:
+        self._saved = step
+        if self.save is not None:
+            self.save(f"snapshots/epoch_{step:04d}.npz", weights)
+
+    def _draw(self) -> None:
+        """Draw all at once: only now is the colour scale of the whole run known."""
+        if self.picture is None:
+            return
+        limit, height = colour_limit(self._kept.values()), bar_limit(self._kept.values())
+        names = self.feature_names or {}
+        for step, weights in self._kept.items():
+            unpacked = unpack(weights)
+            for layer, gates in unpacked.items():
+                if is_convolution(gates):
+                    continue
+                figure = heat_map(gates, layer, limit, feature_names=names.get(layer), epoch=step)
+                self.picture(f"gates/{layer}", to_image(figure), step)
+            if any(is_convolution(gates) for gates in unpacked.values()):
+                self.picture("gates/taps", to_image(tap_bars(weights, height, epoch=step)), step)

@@ -1,0 +1,143 @@
+"""A few numbers per gate and per tap: how large the weights are and how fast they change."""
+
+from collections.abc import Iterable, Mapping
+
+import keras
+import numpy as np
+
+from forecast.errors import InputError
+from forecast.gates.snapshots import is_convolution, snapshot, unpack
+from forecast.gates.split import Gates
+
+Weights = keras.layers.Layer | Mapping[str, np.ndarray]
+
+# The statistic and the parts that it is the norm of; both biases of a GRU count as one.
+_NORMS = {
+    "kernel_norm": ("kernel",),
+    "recurrent_norm": ("recurrent_kernel",),
+    "bias_norm": ("bias", "recurrent_bias"),
+}
+
+
+def statistics(weights: Weights, previous: Weights | None = None) -> dict[str, float]:
+    """Measure every gate of every recurrent layer.
+
+    Args:
+        weights: A Keras model, or a snapshot of one.
+        previous: The same model one epoch earlier, as a snapshot. Without it there is no update
+            ratio.
+
+    Returns:
+        `{"gates.<layer>/<gate>_<statistic>": value}` with the L2 norms `kernel_norm`,
+        `recurrent_norm` and `bias_norm`, and `update`: the L2 norm of the change of all parts of
+        the gate over the norm they had before. Values that are not finite are left out.
+
+    Raises:
+        InputError: `previous` has other layers, gates or shapes than `weights`.
+
+    >>> before = {"lstm_1/kernel/f": np.array([[3.0], [4.0]]), "lstm_1/bias/f": np.array([0.0])}
+    >>> now = {"lstm_1/kernel/f": np.array([[3.0], [4.0]]), "lstm_1/bias/f": np.array([1.0])}
+    >>> for key, value in statistics(now, before).items():
+    ...     print(key, value)
+    gates.lstm_1/f_kernel_norm 5.0
+    gates.lstm_1/f_bias_norm 1.0
+    gates.lstm_1/f_update 0.2
+    """
+    now = _unpacked(weights, convolutional=False)
+    before = None if previous is None else _unpacked(previous, convolutional=False)
+    _check_same(now, before)
+    result: dict[str, float] = {}
+    for layer, gates in now.items():
+        for gate, parts in gates.items():
+            for statistic, names in _NORMS.items():
+                chosen = [parts[name] for name in names if name in parts]
+                if chosen:
+                    result[f"gates.{layer}/{gate}_{statistic}"] = _norm(chosen)
+            if before is not None:
+                pairs = [(array, before[layer][gate][part]) for part, array in parts.items()]
+                result[f"gates.{layer}/{gate}_update"] = _update(pairs)
+    return _finite(result)
+
+
+def taps(weights: Weights, previous: Weights | None = None) -> dict[str, float]:
+    """Measure every tap of every convolution over time.
+
+    Args:
+        weights: A Keras model, or a snapshot of one.
+        previous: The same model one epoch earlier, as a snapshot. Without it there is no update
+            ratio.
+
+    Returns:
+        `{"taps.<layer>/lag_<NN>": L2 norm}` where NN counts the steps from the newest step that
+        the layer sees back to the step this tap reads, and `taps.<layer>/update`: the L2 norm of
+        the change of the whole kernel over the norm it had before. Values that are not finite
+        are left out.
+
+    Raises:
+        InputError: `previous` has other layers, taps or shapes than `weights`.
+
+    >>> taps({"conv_1/kernel/lag_02": np.array([[0.0, 1.0]]),
+    ...       "conv_1/kernel/lag_00": np.array([[3.0, 4.0]])})
+    {'taps.conv_1/lag_02': 1.0, 'taps.conv_1/lag_00': 5.0}
+    """
+    now = _unpacked(weights, convolutional=True)
+    before = None if previous is None else _unpacked(previous, convolutional=True)
+    _check_same(now, before)
+    result: dict[str, float] = {}
+    for layer, lags in now.items():
+        for lag, parts in lags.items():
+            result[f"taps.{layer}/{lag}"] = _norm(parts.values())
+        if before is not None:
+            pairs = [(parts["kernel"], before[layer][lag]["kernel"]) for lag, parts in lags.items()]
+            result[f"taps.{layer}/update"] = _update(pairs)
+    return _finite(result)
+
+
+def _unpacked(weights: Weights, *, convolutional: bool) -> dict[str, Gates]:
+    named = weights if isinstance(weights, Mapping) else snapshot(weights)
+    return {
+        layer: gates
+        for layer, gates in unpack(named).items()
+        if is_convolution(gates) == convolutional
+    }
+
+
+def _check_same(now: dict[str, Gates], before: dict[str, Gates] | None) -> None:
+    if before is None or _shapes(now) == _shapes(before):
+        return
+    ours, theirs = _shapes(now), _shapes(before)
+    name = next(key for key in [*ours, *theirs] if ours.get(key) != theirs.get(key))
+    raise InputError(
+        f"previous: must have the layers and shapes of weights, received shape "
+        f"{theirs.get(name, 'none')} for {name!r} where {ours.get(name, 'none')} is wanted; "
+        "pass a snapshot of the same model"
+    )
+
+
+def _shapes(unpacked: dict[str, Gates]) -> dict[str, tuple[int, ...]]:
+    return {
+        f"{layer}/{part}/{gate}": array.shape
+        for layer, gates in unpacked.items()
+        for gate, parts in gates.items()
+        for part, array in parts.items()
+    }
+
+
+def _norm(arrays: Iterable[np.ndarray]) -> float:
+    """Return the L2 norm of all numbers of all arrays, added up in double precision."""
+    total = 0.0
+    for array in arrays:
+        flat = np.asarray(array, dtype=np.float64).ravel()
+        total += float(flat @ flat)
+    return float(np.sqrt(total))
+
+
+def _update(pairs: list[tuple[np.ndarray, np.ndarray]]) -> float:
+    change = _norm(np.subtract(now, before, dtype=np.float64) for now, before in pairs)
+    size = _norm(before for _, before in pairs)
+    # A gate that was all zero has no relative change.
+    return change / size if size else float("nan")
+
+
+def _finite(values: dict[str, float]) -> dict[str, float]:
+    return {key: value for key, value in values.items() if np.isfinite(value)}

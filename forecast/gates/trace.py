@@ -1,0 +1,283 @@
+"""What the gates do on real windows, recomputed from the weights in NumPy."""
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+
+from forecast.errors import InputError
+from forecast.gates.names import gate_names, members, recurrent_layers
+from forecast.gates.split import cell_of, split, to_numpy
+
+Activations = dict[str, np.ndarray]
+"""`{gate, "cell" or "hidden": (samples, timesteps, units)}`."""
+_Array = np.ndarray
+_Step = Callable[[_Array, list[_Array]], tuple[list[_Array], list[_Array]]]
+
+
+def trace(
+    model: keras.layers.Layer,
+    windows: Any,
+    *,
+    mask: np.ndarray | None = None,
+    initial_state: Sequence[np.ndarray] | None = None,
+) -> dict[str, Activations]:
+    """Recompute every gate of every recurrent layer at every step, as at prediction time.
+
+    Args:
+        model: A built Keras model, or one recurrent layer or wrapper.
+        windows: The inputs: (samples, timesteps, features), or for a model whatever it takes.
+        mask: For a single layer only: True where a step counts, (samples, timesteps).
+        initial_state: For a single layer only: the states at the start as Keras takes them, each
+            (samples, units).
+
+    Returns:
+        `{layer: {gate: float32 array (samples, timesteps, units)}}`, layers named as by `layers`.
+        Beside the gates of `split` there is "hidden", the hidden state after each step, and for
+        an LSTM "cell", the cell state; its gate "c" is the candidate after its activation. The
+        time axis is always that of the windows: in a layer that reads backwards the state at a
+        step is the one after reading that step. A masked step leaves the states as they are and
+        has NaN for its gates, so that it counts nowhere. Layers inside `TimeDistributed` have
+        the outer axis too: (samples, outer, timesteps, units). A layer that the model calls
+        several times has its calls one after another along the samples.
+
+    Raises:
+        InputError: Mask or state is given for a whole model, the shapes do not fit, the layer is
+            stateful, or a wrapper is not known here.
+
+    >>> layer = keras.layers.SimpleRNN(1, activation="linear", name="rnn_1")
+    >>> layer.build((None, 3, 1))
+    >>> layer.set_weights([np.array([[1.0]]), np.array([[0.5]]), np.array([0.0])])
+    >>> trace(layer, [[[4.0], [0.0], [1.0]]])["rnn_1"]["hidden"][0, :, 0].tolist()
+    [4.0, 2.0, 2.0]
+    """
+    if members(model):
+        state = None if initial_state is None else _numpy_list(initial_state)
+        return _named(model.name, _trace(model, np.asarray(windows), mask, state))
+    if mask is not None or initial_state is not None:
+        raise InputError(
+            "mask, initial_state: belong to a single recurrent layer, received a whole model; "
+            "leave them out, the model brings its own"
+        )
+    roots = recurrent_layers(model)
+    with _recorded(roots) as calls:
+        model(keras.tree.map_structure(keras.ops.convert_to_tensor, windows), training=False)
+    result: dict[str, Activations] = {}
+    for path, layer in roots.items():
+        traces = [_named(path, _trace(layer, *call)) for call in calls[path]]
+        for name in traces[0] if traces else ():
+            result[name] = {
+                gate: np.concatenate([one[name][gate] for one in traces])
+                for gate in traces[0][name]
+            }
+    return result
+
+
+@contextmanager
+def _recorded(roots: dict[str, keras.layers.Layer]) -> Iterator[dict[str, list[tuple]]]:
+    """Note what each layer is called with: the only way that holds for every kind of model."""
+    calls: dict[str, list[tuple]] = {path: [] for path in roots}
+
+    def recorder(path: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        signature = inspect.signature(call)
+
+        def record(*args: Any, **kwargs: Any) -> Any:
+            given = list(signature.bind(*args, **kwargs).arguments.items())
+            named = dict(given[1:])
+            state, mask = named.get("initial_state"), named.get("mask")
+            calls[path].append(
+                (
+                    to_numpy(given[0][1]),
+                    None if mask is None else to_numpy(mask),
+                    None if state is None else _numpy_list(state),
+                )
+            )
+            return call(*args, **kwargs)
+
+        return record
+
+    try:
+        for path, layer in roots.items():
+            layer.__dict__["call"] = recorder(path, layer.call)
+        yield calls
+    finally:
+        for layer in roots.values():
+            layer.__dict__.pop("call", None)
+
+
+def _named(path: str, traced: dict[str, Activations]) -> dict[str, Activations]:
+    return {f"{path}.{suffix}" if suffix else path: gates for suffix, gates in traced.items()}
+
+
+def _numpy_list(state: Any) -> list[_Array]:
+    return [to_numpy(s) for s in keras.tree.flatten(state)]
+
+
+def _trace(
+    layer: keras.layers.Layer, x: _Array, mask: _Array | None, state: list[_Array] | None
+) -> dict[str, Activations]:
+    """Return `{suffix: activations}` with the suffixes of `members`."""
+    if isinstance(layer, keras.layers.Bidirectional):
+        half = 0 if state is None else len(state) // 2
+        ahead = _trace(layer.forward_layer, x, mask, state and state[:half])
+        back = _trace(layer.backward_layer, x, mask, state and state[half:])
+        return {**_named("forward", ahead), **_named("backward", back)}
+    if isinstance(layer, keras.layers.TimeDistributed):
+        flat = None if mask is None else mask.reshape(-1, *mask.shape[2:])
+        inner = _trace(layer.layer, x.reshape(-1, *x.shape[2:]), flat, None)
+        return {
+            suffix: {gate: a.reshape(*x.shape[:2], *a.shape[1:]) for gate, a in gates.items()}
+            for suffix, gates in inner.items()
+        }
+    if not isinstance(layer, keras.layers.RNN) or layer.stateful:
+        stateful = "a stateful " if isinstance(layer, keras.layers.RNN) else ""
+        raise InputError(
+            "model: layers must be recurrent layers without memory between batches, or "
+            f"Bidirectional or TimeDistributed around one, received {stateful}"
+            f"{type(layer).__name__} {layer.name!r}; build the layer with stateful=False"
+        )
+    return _run(layer, x, mask, state)
+
+
+def _run(
+    layer: keras.layers.RNN, x: _Array, mask: _Array | None, state: list[_Array] | None
+) -> dict[str, Activations]:
+    """Run one recurrent layer; stacked cells one after the other, which comes to the same."""
+    x = x.astype(np.float64)
+    keep = None if mask is None else np.asarray(mask, dtype=bool)
+    order = slice(None, None, -1) if layer.go_backwards else slice(None)
+    cells = {key: cell_of(cell) for key, cell in members(layer).items()}
+    _check_input(layer, x, keep, next(iter(cells.values())))
+    remaining = state
+    result: dict[str, Activations] = {}
+    for suffix, cell in cells.items():
+        count = 2 if isinstance(cell, keras.layers.LSTMCell) else 1
+        start = [np.zeros((len(x), cell.units)) for _ in range(count)]
+        if remaining is not None:
+            given, remaining = remaining[:count], remaining[count:]
+            if [s.shape for s in given] != [s.shape for s in start]:
+                raise InputError(
+                    f"initial_state: must be {count} arrays of shape {start[0].shape} for each "
+                    f"cell, received {[s.shape for s in given]}; pass one row per sample"
+                )
+            start = [s.astype(np.float64) for s in given]
+        steps = np.swapaxes(x[:, order], 0, 1)
+        live = None if keep is None else keep[:, order].T
+        traced = _loop(cell, steps, live, start)
+        result[suffix] = {
+            gate: np.swapaxes(values, 0, 1)[:, order].astype(np.float32)
+            for gate, values in traced.items()
+        }
+        x = np.swapaxes(traced["hidden"], 0, 1)[:, order]
+    return result
+
+
+def _loop(
+    cell: keras.layers.Layer, x: _Array, live: _Array | None, states: list[_Array]
+) -> Activations:
+    """Step through time; all arrays are (timesteps, samples, …) here."""
+    names = gate_names(cell)
+    gates = split(cell)
+    kernel = np.concatenate([gates[name]["kernel"] for name in names], axis=-1)
+    projected = x @ kernel.astype(np.float64)
+    if cell.use_bias:
+        projected += np.concatenate([gates[name]["bias"] for name in names])
+    step = _STEPS[len(names)](cell)
+    keys = [*names, "hidden", "cell"][: len(names) + len(states)]
+    traced = {key: np.empty((*x.shape[:2], cell.units)) for key in keys}
+    for t in range(len(x)):
+        values, fresh = step(projected[t], states)
+        if live is not None:
+            counts = live[t][:, None]
+            values = [np.where(counts, value, np.nan) for value in values]
+            fresh = [np.where(counts, new, old) for new, old in zip(fresh, states, strict=True)]
+        states = fresh
+        for key, value in zip(keys, [*values, *states], strict=True):
+            traced[key][t] = value
+    return traced
+
+
+def _lstm(cell: keras.layers.Layer) -> _Step:
+    activate, gate = _function(cell.activation), _function(cell.recurrent_activation)
+    recurrent = np.float64(to_numpy(cell.recurrent_kernel))
+
+    def step(x: _Array, states: list[_Array]) -> tuple[list[_Array], list[_Array]]:
+        hidden, carried = states
+        i, f, c, o = np.split(x + hidden @ recurrent, 4, axis=-1)
+        i, f, c, o = gate(i), gate(f), activate(c), gate(o)
+        carried = f * carried + i * c
+        return [i, f, c, o], [o * activate(carried), carried]
+
+    return step
+
+
+def _gru(cell: keras.layers.Layer) -> _Step:
+    activate, gate = _function(cell.activation), _function(cell.recurrent_activation)
+    gates = split(cell)
+    u_z, u_r, u_h = (np.float64(gates[name]["recurrent_kernel"]) for name in "zrh")
+    zero = np.zeros(cell.units)
+    b_z, b_r, b_h = (np.float64(gates[name].get("recurrent_bias", zero)) for name in "zrh")
+
+    def step(x: _Array, states: list[_Array]) -> tuple[list[_Array], list[_Array]]:
+        (hidden,) = states
+        x_z, x_r, x_h = np.split(x, 3, axis=-1)
+        z = gate(x_z + hidden @ u_z + b_z)
+        r = gate(x_r + hidden @ u_r + b_r)
+        if cell.reset_after:
+            candidate = activate(x_h + r * (hidden @ u_h + b_h))
+        else:
+            candidate = activate(x_h + (r * hidden) @ u_h)
+        return [z, r, candidate], [z * hidden + (1 - z) * candidate]
+
+    return step
+
+
+def _simple(cell: keras.layers.Layer) -> _Step:
+    activate = _function(cell.activation)
+    recurrent = np.float64(to_numpy(cell.recurrent_kernel))
+
+    def step(x: _Array, states: list[_Array]) -> tuple[list[_Array], list[_Array]]:
+        hidden = activate(x + states[0] @ recurrent)
+        return [hidden], [hidden]
+
+    return step
+
+
+_STEPS = {4: _lstm, 3: _gru, 1: _simple}
+# The common ones without a detour over tensors; tanh form of the sigmoid: it cannot overflow.
+_NUMPY = {
+    keras.activations.sigmoid: lambda x: 0.5 + 0.5 * np.tanh(0.5 * x),
+    keras.activations.tanh: np.tanh,
+    keras.activations.relu: lambda x: np.maximum(x, 0.0),
+    keras.activations.linear: lambda x: x,
+}
+
+
+def _function(activation: Callable[..., Any]) -> Callable[[_Array], _Array]:
+    if activation in _NUMPY:
+        return _NUMPY[activation]
+
+    def function(x: _Array) -> _Array:
+        values = activation(keras.ops.convert_to_tensor(x.astype(np.float32)))
+        return to_numpy(values).astype(np.float64)
+
+    return function
+
+
+def _check_input(
+    layer: keras.layers.RNN, x: _Array, keep: _Array | None, cell: keras.layers.Layer
+) -> None:
+    features = next(iter(split(cell).values()))["kernel"].shape[0]
+    if x.ndim != 3 or x.shape[-1] != features:
+        raise InputError(
+            f"windows: must be (samples, timesteps, {features}) for {layer.name!r}, "
+            f"received {x.shape}; pass what the layer itself is called with"
+        )
+    if keep is not None and keep.shape != x.shape[:2]:
+        raise InputError(
+            f"mask: must be (samples, timesteps) = {x.shape[:2]}, received {keep.shape}; "
+            "pass one truth value per step"
+        )

@@ -1,0 +1,28 @@
+"""The sizes a model is made for."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a model maps: (samples, timesteps, features) to (samples, horizon, targets).
+
+    Attributes:
+        timesteps: Look-back, rows.
+        features: Input columns.
+        horizon: Rows predicted.
+        targets: Output columns.
+        target_positions: Where each target stands among the features, -1 for one that is no input;
+            empty means the first columns.
+    """
+
+    timesteps: int
+    features: int
+    horizon: int
+    targets: int = 1
+    target_positions: tuple[int, ...] = ()
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """Position of every target among the features, (targets,)."""
+        return self.target_positions or tuple(range(self.targets))

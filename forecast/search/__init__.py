@@ -1,0 +1,1 @@
+"""Sweeps: candidates, trials, the ledger that survives a kill, the leaderboard."""

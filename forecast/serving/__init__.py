@@ -1,0 +1,1 @@
+"""A trained run as a bundle that takes raw rows and gives a forecast."""

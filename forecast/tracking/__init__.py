@@ -1,0 +1,1 @@
+"""MLflow: every run, every epoch, every picture."""

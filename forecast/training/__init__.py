@@ -1,0 +1,1 @@
+"""Training: the compiled epoch and the estimator around it."""

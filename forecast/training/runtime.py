@@ -1,0 +1,75 @@
+"""The process-wide settings of TensorFlow: threads, determinism, silence, and what was honoured."""
+
+import os
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+_threads: int | None = None
+
+
+def start(threads: int = 1) -> int:
+    """Prepare TensorFlow, once a process; later calls only report.
+
+    TensorFlow fixes its thread pools at first use, so a later request for another number cannot be
+    honoured; the caller compares what it asked for with what it gets.
+
+    Args:
+        threads: Threads for the arithmetic of one operation.
+
+    Returns:
+        The number of threads that is in force.
+    """
+    global _threads
+    if _threads is None:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its kernels round differently by load
+        with _quiet():
+            import tensorflow as tf
+
+        tf.get_logger().setLevel("ERROR")
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+        except RuntimeError:  # somebody used TensorFlow before us
+            pass
+        tf.config.experimental.enable_op_determinism()
+        with _quiet():
+            tf.constant(0)  # opens the devices
+        _threads = tf.config.threading.get_intra_op_parallelism_threads()
+    return _threads
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw from a seed inside the block; the generators of Python and NumPy go on as before it.
+
+    Args:
+        seed: Any whole number.
+    """
+    import keras
+
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    keras.utils.set_random_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide what TensorFlow's C++ writes to stderr before any log level reaches it."""
+    sys.stderr.flush()
+    kept, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(sink)
