@@ -6,11 +6,13 @@ from pandas.tseries.frequencies import to_offset
 
 from forecast.errors import InputError
 
-CALENDAR_FREQUENCIES = ("MS", "ME", "QS", "QE", "YS", "YE", "B")
-"""Tried in this order where the distance of two rows is no fixed length of time."""
+CALENDAR_FREQUENCIES = ("YS", "YE", "QS", "QE", "MS", "ME")
+"""Tried in this order, the coarsest first, where two rows are four weeks or more apart."""
 
 _DAY = 24.0
 _YEAR = 365.2425
+_ONE_DAY = np.timedelta64(1, "D")
+_ZONE = r"(?:[Zz]|[+-]\d\d:?\d\d|:\d\d(?:\.\d+)?[+-]\d\d)$"
 
 
 def parse(column: pd.Series, time_format: str | None) -> np.ndarray:
@@ -24,7 +26,8 @@ def parse(column: pd.Series, time_format: str | None) -> np.ndarray:
         datetime64[ns] (rows,): UTC where the column states zones, as written where it does not.
 
     Raises:
-        InputError: A stamp is missing, cannot be read, or only some state a zone.
+        InputError: A stamp is missing or cannot be read, only some state a zone, or the format is
+            none.
     """
     name = column.name
     if pd.api.types.is_numeric_dtype(column):
@@ -38,24 +41,36 @@ def parse(column: pd.Series, time_format: str | None) -> np.ndarray:
         parsed = column
     else:
         text = column.astype("string")
-        zoned = text.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True, na=False)
-        if zoned.any() and not zoned.all():
+        zoned = text.str.contains(_ZONE, regex=True, na=False)
+        bare = ~zoned & text.notna()
+        if zoned.any() and bare.any():
             raise InputError(
                 f"data.time column {name!r} must state a zone in all rows or in none, got "
-                f"{text[~zoned].iloc[0]!r} beside {text[zoned].iloc[0]!r}: make them alike"
+                f"{text[bare].iloc[0]!r} beside {text[zoned].iloc[0]!r}: make them alike"
             )
-        parsed = pd.to_datetime(
-            text, format=time_format or "ISO8601", errors="coerce", utc=bool(zoned.any())
-        )
-    if parsed.isna().any():
-        row = int(np.flatnonzero(parsed.isna())[0])
+        parsed = _to_datetime(text, time_format, bool(zoned.any()))
+    unread = ~parsed.dt.year.between(1678, 2261).to_numpy(bool)  # NaT, or beyond nanoseconds
+    if unread.any():
+        row = int(unread.argmax())
         raise InputError(
-            f"data.time column {name!r} must hold {time_format or 'ISO 8601'} time stamps, got "
-            f"{column.iloc[row]!r} in row {row + 1}: mend it or set data.time_format"
+            f"data.time column {name!r} must hold {time_format or 'ISO 8601'} time stamps "
+            f"from 1678 to 2261, got {column.iloc[row]!r} in row {row + 1}: mend it or set "
+            "data.time_format"
         )
     if isinstance(parsed.dtype, pd.DatetimeTZDtype):
         parsed = parsed.dt.tz_convert("UTC").dt.tz_localize(None)
     return parsed.to_numpy("datetime64[ns]")
+
+
+def _to_datetime(text: pd.Series, time_format: str | None, utc: bool) -> pd.Series:
+    """Read text as time stamps, NaT where it is none."""
+    try:
+        return pd.to_datetime(text, format=time_format or "ISO8601", errors="coerce", utc=utc)
+    except ValueError as error:  # unreadable text is NaT by now: what is left is the format
+        raise InputError(
+            f"data.time_format must be a strptime format, got {time_format!r} ({error}): "
+            "write such as %d.%m.%Y %H:%M"
+        ) from error
 
 
 def infer(time: np.ndarray, series: np.ndarray) -> str:
@@ -66,31 +81,55 @@ def infer(time: np.ndarray, series: np.ndarray) -> str:
         series: Series of each row, (rows,).
 
     Returns:
-        A pandas alias: the commonest distance if all others are its multiples, else the first
-        calendar frequency that all stamps lie on.
+        A pandas alias: a calendar frequency that all stamps lie on (coarsest first; business days
+        where days leave out every weekend), else the commonest distance if all others are its
+        multiples.
 
     Raises:
         InputError: There is no such distance.
     """
-    steps = np.diff(time)[np.diff(series) == 0]
+    same = np.flatnonzero(np.diff(series) == 0)
+    steps = np.diff(time)[same]
     if not len(steps):
         raise InputError(
-            "data.time must hold at least two rows of a series to infer a frequency, got one: "
-            "set data.frequency"
+            f"data.time must hold two rows of a series to infer a frequency, got {len(time)} rows "
+            f"of {len(np.unique(series))} series: set data.frequency or give more rows"
         )
     lengths, counts = np.unique(steps, return_counts=True)
     common = lengths[counts.argmax()]
-    if common > np.timedelta64(0) and not (steps % common).astype(np.int64).any():
-        return to_offset(pd.Timedelta(common)).freqstr
-    index = pd.DatetimeIndex(time)
-    for alias in CALENDAR_FREQUENCIES:
-        if all(index.normalize() == index) and index.map(to_offset(alias).is_on_offset).all():
-            return alias
-    odd = int(np.flatnonzero(np.append(np.diff(series) == 0, False))[(steps % common != 0).argmax()])
+    if alias := _calendar(time, same, common):
+        return alias
+    odd = (steps % common).astype(np.int64) != 0
+    if not odd.any():
+        days, rest = divmod(common, _ONE_DAY)
+        if rest:
+            return to_offset(pd.Timedelta(common)).freqstr
+        return f"{days}D" if days > 1 else "D"
+    before = int(same[odd.argmax()])
     raise InputError(
         f"data.time must be regular (commonest distance {pd.Timedelta(common)}), got "
-        f"{index[odd]} followed by {index[odd + 1]}: resample, or set data.frequency"
+        f"{pd.Timestamp(time[before])} followed by {pd.Timestamp(time[before + 1])}: resample, or "
+        "set data.frequency"
     )
+
+
+def _calendar(time: np.ndarray, same: np.ndarray, common: np.timedelta64) -> str | None:
+    """Name the calendar frequency of stamps that share one time of day, if they have one.
+
+    `same` holds the rows that the next row of their series follows.
+    """
+    index = pd.DatetimeIndex(time)
+    dates = index.normalize()
+    if not (index - dates == index[0] - dates[0]).all():
+        return None
+    if common >= 28 * _ONE_DAY:
+        for alias in CALENDAR_FREQUENCIES:
+            if dates.map(to_offset(alias).is_on_offset).all():
+                apart = int(np.gcd.reduce(np.diff(np.unique(ticks(time, alias)))))
+                return f"{apart}{alias}" if apart > 1 else alias
+    business = common == _ONE_DAY and (index.day_of_week < 5).all()
+    weekend = (np.diff(index.day_of_week)[same] < 0).any()  # without one, five days cannot tell
+    return "B" if business and weekend else None
 
 
 def ticks(time: np.ndarray, frequency: str) -> np.ndarray:
@@ -110,31 +149,41 @@ def ticks(time: np.ndarray, frequency: str) -> np.ndarray:
     >>> np.diff(ticks(stamps, "ME")).tolist()
     [1, 2]
     """
-    try:
-        offset = to_offset(frequency)
-    except ValueError as error:
-        raise InputError(
-            f"data.frequency must be a pandas alias such as h, D or MS, got {frequency!r}"
-        ) from error
+    offset = _offset(frequency)
     if not len(time):
         return np.zeros(0, np.int64)
     if isinstance(offset, (pd.offsets.Tick, pd.offsets.Day)):
         step = pd.Timedelta(offset.freqstr if offset.n > 1 else f"1{offset.freqstr}")
         whole, rest = np.divmod(time.astype(np.int64), step.value)
         off = rest != rest[0]
-        tick = whole
     else:
         index = pd.DatetimeIndex(time)
-        off = ~index.map(offset.is_on_offset).to_numpy(bool)
-        grid = pd.date_range("1677-10-01", index.max(), freq=offset)
-        tick = grid.get_indexer(index.normalize())
+        dates = index.normalize()
+        grid = pd.date_range("1677-10-01", dates.max(), freq=offset.base)
+        position = grid.get_indexer(dates)
+        whole, rest = np.divmod(position, offset.n)
+        off = (position < 0) | (rest != rest[0]) | (index - dates != index[0] - dates[0])
     if off.any():
         bad = pd.Timestamp(time[off.argmax()])
         raise InputError(
             f"data.time must lie on the grid of data.frequency={frequency}, got {bad}: "
             "resample the file or set the frequency that it has"
         )
-    return tick.astype(np.int64)
+    return whole.astype(np.int64)
+
+
+def _offset(frequency: str) -> pd.offsets.BaseOffset:
+    """Read a pandas alias."""
+    try:
+        offset = to_offset(frequency)
+    except (ValueError, TypeError):
+        offset = None
+    if offset is None or offset.n < 1 or isinstance(offset, pd.offsets.BusinessHour):
+        raise InputError(
+            f"data.frequency must be a pandas alias, got {frequency!r}: write such as h, 15min, D, "
+            "B or MS"
+        )
+    return offset
 
 
 def following(time: np.datetime64, frequency: str, steps: int) -> np.ndarray:
@@ -169,8 +218,8 @@ def describe(time: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, tupl
     hour = index.hour + index.minute / 60
     turns = {
         "hour": hour / _DAY,
-        "weekday": (index.dayofweek + hour / _DAY) / 7,
-        "year": (index.dayofyear - 1 + hour / _DAY) / _YEAR,
+        "weekday": (index.day_of_week + hour / _DAY) / 7,
+        "year": (index.day_of_year - 1 + hour / _DAY) / _YEAR,
     }
     columns, labels = [], []
     for name in names:
@@ -191,15 +240,17 @@ def season(frequency: str | None) -> int:
         Rows a day for what is finer than a day, 7 for days, 5 for business days, 52 for weeks,
         12 for months, 4 for quarters, else 1.
 
-    >>> season("h"), season("15min"), season("D"), season("MS")
-    (24, 96, 7, 12)
+    >>> season("h"), season("15min"), season("D"), season("7D"), season("MS")
+    (24, 96, 7, 52, 12)
     """
     if frequency is None:
         return 1
     offset = to_offset(frequency)
-    if isinstance(offset, pd.offsets.Tick):
-        rows = pd.Timedelta(days=1) / pd.Timedelta(offset)
-        return max(1, round(rows)) if rows > 1 else 1
-    table = {"D": 7, "B": 5, "W": 52, "M": 12, "Q": 4}
+    if isinstance(offset, (pd.offsets.Tick, pd.offsets.Day)):
+        days = (pd.Timestamp(0) + offset - pd.Timestamp(0)) / pd.Timedelta(days=1)
+        if days < 1:
+            return round(1 / days)
+        return max(1, round(7 / days if days < 7 else 52 * 7 / days))
+    table = {"B": 5, "W": 52, "M": 12, "Q": 4}
     key = offset.rule_code.split("-")[0].removesuffix("S").removesuffix("E")
     return max(1, round(table.get(key, 1) / offset.n))

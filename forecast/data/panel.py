@@ -1,12 +1,13 @@
 """Frames become tables: every check at the door, once."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.tseries.frequencies import to_offset
 
-from forecast.data import clock
+from forecast.data import clock, columns
+from forecast.data.grid import Grid
 from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.errors import InputError, nearest
@@ -28,36 +29,35 @@ def build(frame: pd.DataFrame, schema: Schema) -> Table:
     Raises:
         InputError: A column is missing, a value is no number, a time stamp is twice there, …
     """
-    check_columns(frame, schema)
-    labels = _labels(frame, schema)
+    columns.check(frame, schema)
     time = clock.parse(frame[schema.time], schema.time_format)
-    names, series = np.unique(labels.to_numpy(object).astype(str), return_inverse=True)
+    names, series = np.unique(columns.labels(frame, schema), return_inverse=True)
     order = np.lexsort((time, series))
     time, series = time[order], series[order]
-    _refuse_duplicates(time, series, names, schema)
+    columns.refuse_duplicates(time, series, names)
     frequency = schema.frequency or clock.infer(time, series)
     tick = clock.ticks(time, frequency)
     raw = {
-        name: _numbers(frame, name, schema).to_numpy(float)[order]
+        name: columns.numbers(frame, name, schema).to_numpy(float)[order]
         for name in dict.fromkeys((*schema.inputs, *schema.targets))
     }
-    grid = _Grid(series, tick, frequency, time)
+    grid = Grid(series, tick, frequency, time)
     full = {name: grid.spread(_in_range(values, name, schema)) for name, values in raw.items()}
-    columns, features = _features(full, schema)
+    inputs, features = _features(full, schema)
     if schema.missing == "hold":
-        columns = _hold(columns, grid.series, schema.hold)
-    calendar, labels_ = clock.describe(grid.time, schema.calendar)
+        inputs = _hold(inputs, grid.series, schema.hold)
+    calendar, circles = clock.describe(grid.time, schema.calendar)
     return Table(
-        inputs=np.column_stack([columns, calendar]),
+        inputs=np.column_stack([inputs, calendar]),
         outputs=np.column_stack([full[name] for name in schema.targets]),
-        features=(*features, *labels_),
+        features=(*features, *circles),
         targets=schema.targets,
         series=grid.series,
         tick=grid.tick,
         time=grid.time,
         names=tuple(names.tolist()),
         frequency=frequency,
-        unscaled=labels_,
+        unscaled=circles,
     )
 
 
@@ -129,124 +129,10 @@ def from_xy(
     )
 
 
-def check_columns(frame: pd.DataFrame, schema: Schema) -> None:
-    """Refuse a frame that lacks a column, or holds one twice.
-
-    Args:
-        frame: Raw rows.
-        schema: What the columns mean.
-
-    Raises:
-        InputError: Naming the argument, the column and the nearest one there is.
-    """
-    twice = frame.columns[frame.columns.duplicated()]
-    asked = {
-        "data.time": (schema.time,),
-        "data.series": schema.series,
-        "data.targets": schema.targets,
-        "data.features": schema.features,
-        "data.circular": tuple(schema.circular),
-    }
-    for argument, columns in asked.items():
-        for column in columns:
-            if column not in frame.columns:
-                raise InputError(
-                    f"{argument} must name columns of the file, got {column!r}: "
-                    f"{nearest(column, map(str, frame.columns))}"
-                )
-            if column in twice:
-                raise InputError(f"{argument} must be one column, got {column!r} twice: rename one")
-
-
-def _labels(frame: pd.DataFrame, schema: Schema) -> pd.Series:
-    """Name the series of every row; several columns are joined by a slash."""
-    if not schema.series:
-        return pd.Series("series", index=frame.index)
-    parts = frame[list(schema.series)]
-    if parts.isna().any(axis=None):
-        row = int(parts.isna().any(axis=1).argmax())
-        raise InputError(f"data.series must be filled in every row, got none in row {row + 1}")
-    return parts.astype(str).agg("/".join, axis=1)
-
-
-def _numbers(frame: pd.DataFrame, name: str, schema: Schema) -> pd.Series:
-    """Return a column as numbers, or say where it holds something else."""
-    column = frame[name]
-    numbers = pd.to_numeric(column, errors="coerce")
-    bad = numbers.isna() & column.notna()
-    argument = "data.targets" if name in schema.targets else "data.features"
-    if bad.any():
-        row = int(bad.argmax())
-        raise InputError(
-            f"{argument} must be numbers, got {column.iloc[row]!r} in column {name!r}, "
-            f"row {row + 1}: mend it or leave the column out"
-        )
-    infinite = np.isinf(numbers.to_numpy(float))
-    if infinite.any():
-        row = int(infinite.argmax())
-        raise InputError(
-            f"{argument} must be finite, got {column.iloc[row]!r} in column {name!r}, "
-            f"row {row + 1}: write an empty field for a missing value"
-        )
-    if numbers.isna().all():
-        raise InputError(f"{argument} must hold values, got only missing ones in column {name!r}")
-    return numbers
-
-
-def _refuse_duplicates(
-    time: np.ndarray, series: np.ndarray, names: np.ndarray, schema: Schema
-) -> None:
-    """Refuse two rows of one series with one time stamp."""
-    twice = (np.diff(time) == np.timedelta64(0)) & (np.diff(series) == 0)
-    if twice.any():
-        row = int(twice.argmax())
-        whose = f" of series {names[series[row]]!r}" if schema.series else ""
-        raise InputError(
-            f"data.time must be unique within a series, got {pd.Timestamp(time[row])} twice{whose}"
-            ": name the series columns in data.series, or use a column in UTC"
-        )
-
-
 def _in_range(values: np.ndarray, name: str, schema: Schema) -> np.ndarray:
     """Count values outside the valid range as missing."""
     low, high = schema.valid.get(name, (-np.inf, np.inf))
     return np.where((values >= low) & (values <= high), values, np.nan)
-
-
-class _Grid:
-    """Every tick of every series from its first row to its last."""
-
-    def __init__(self, series: np.ndarray, tick: np.ndarray, frequency: str, time: np.ndarray):
-        first = np.flatnonzero(np.append(True, np.diff(series) != 0))
-        last = np.append(first[1:], len(series)) - 1
-        length = tick[last] - tick[first] + 1
-        if length.sum() > 20 * len(tick) + 1000:
-            raise InputError(
-                f"data.time must be mostly filled at frequency {frequency}, got {len(tick)} rows "
-                f"for {length.sum()} time stamps: set data.frequency or mend stray dates"
-            )
-        offset = np.repeat(np.cumsum(length) - length, length)
-        self.series = np.repeat(series[first], length)
-        self.tick = np.repeat(tick[first], length) + np.arange(length.sum()) - offset
-        # where each given row lands: its tick, counted from the start of its series' stretch
-        start = (np.cumsum(length) - length)[np.cumsum(np.append(False, np.diff(series) != 0))]
-        self.position = start + tick - tick[first][
-            np.cumsum(np.append(False, np.diff(series) != 0))
-        ]
-        self.time = np.concatenate(
-            [
-                pd.date_range(time[f], periods=n, freq=to_offset(frequency)).to_numpy(
-                    "datetime64[ns]"
-                )
-                for f, n in zip(first, length, strict=True)
-            ]
-        )
-
-    def spread(self, values: np.ndarray) -> np.ndarray:
-        """Put the given rows' values on the grid, holes elsewhere."""
-        full = np.full(len(self.tick), np.nan)
-        full[self.position] = values
-        return full
 
 
 def _features(full: dict[str, np.ndarray], schema: Schema) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -277,3 +163,16 @@ def _matrix(values: Any, name: str) -> np.ndarray:
     if array.ndim != 2:
         raise InputError(f"{name} must be two-dimensional (rows, columns), got shape {array.shape}")
     return array
+
+
+def without_targets(table: Table, targets: tuple[str, ...]) -> Table:
+    """Return a table whose outputs are holes under other names.
+
+    Args:
+        table: Rows whose targets are not known.
+        targets: Names of the output columns.
+
+    Returns:
+        The same rows.
+    """
+    return replace(table, outputs=np.full((len(table), len(targets)), np.nan), targets=targets)

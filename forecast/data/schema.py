@@ -73,8 +73,7 @@ class Schema:
         names = [*self.targets, *self.series, self.time]
         if len(set(names)) < len(names):
             raise InputError(
-                "data.time, data.series and data.targets must name different columns, "
-                f"got {names}"
+                f"data.time, data.series and data.targets must name different columns, got {names}"
             )
 
     @property

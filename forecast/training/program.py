@@ -5,37 +5,30 @@ into them, trains, and takes it out again, so folds, seeds and candidates of one
 """
 
 import json
-import logging
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from forecast.data.windows import Window
-
-log = logging.getLogger(__name__)
+from forecast.training.predictor import Compiled, Predictor, architecture, remember
 
 SLICE = 512
-"""Most steps of one call; the number done is dynamic, so a call can end whenever it likes."""
-
-KEEP = 8
-"""Programs kept for reuse; the one unused for longest goes first, and its memory with it."""
+"""Most steps of one call; the number done is dynamic, so a call ends whenever it should."""
 
 _programs: "OrderedDict[str, Program]" = OrderedDict()
 
 
 class Program:
-    """Training and prediction of one architecture, compiled.
+    """Training of one architecture with one optimiser and loss, compiled.
 
     Args:
-        model: Any Keras model from (samples, timesteps, features) to (samples, horizon, targets).
+        model: From (samples, timesteps, features) to (samples, horizon, targets).
         optimizer: A Keras optimiser, not yet built.
         loss: A Keras loss.
         window: Shape of a sample.
-        xla: Whether to try XLA; what it cannot take runs as a plain graph.
     """
 
     def __init__(
@@ -44,174 +37,128 @@ class Program:
         optimizer: keras.optimizers.Optimizer,
         loss: keras.losses.Loss,
         window: Window,
-        *,
-        xla: bool = True,
     ):
+        optimizer.build(model.trainable_variables)
+        # Keras's callbacks reach the optimiser through the model
+        model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
         self.model = model
         self.optimizer = optimizer
         self.loss = loss
-        self.xla = xla
-        optimizer.build(model.trainable_variables)
-        # callbacks of Keras reach the optimiser through the model
-        model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
-        self._fresh_optimizer = [v.numpy() for v in optimizer.variables]
+        self.predictor = Predictor(model)
+        self._fresh_optimizer = [variable.numpy() for variable in optimizer.variables]
         self._past = tf.range(window.timesteps)
         self._future = tf.range(window.horizon) + window.timesteps + window.lead
-        self._compile()
+        self._steps = Compiled(self._train_steps, model.name)
 
-    def _compile(self) -> None:
-        """Make the two compiled functions."""
-        self._train = tf.function(self._train_steps, jit_compile=self.xla, autograph=False)
-        self._predict = tf.function(self._predict_batch, jit_compile=self.xla, autograph=False)
+    @property
+    def exact_batches(self) -> bool:
+        """Whether padding a batch would change what the model learns from it."""
+        return _normalizes_batches(self.model)
 
     def load(self, source: keras.Model, learning_rate: float) -> None:
         """Take over a model's weights and seed states, with a fresh optimiser."""
-        copy_state(source, self.model)
+        self.predictor.load(source)
         for variable, value in zip(self.optimizer.variables, self._fresh_optimizer, strict=True):
             variable.assign(value)
         self.optimizer.learning_rate.assign(learning_rate)
         self.model.stop_training = False
 
-    def train(
-        self, rows: "Rows", starts: np.ndarray, counts: np.ndarray, steps: int
-    ) -> tuple[float, int]:
-        """Train some steps.
+    def train(self, rows: "Rows", batches: list[np.ndarray], batch_size: int) -> np.ndarray:
+        """Train one step a batch.
 
         Args:
             rows: Standardised rows.
-            starts: Window starts, (SLICE, batch); only the first `steps` lines are used.
-            counts: Real windows of each line, (SLICE,); the rest of a line is padding.
-            steps: Lines to train.
+            batches: Window starts of at most SLICE batches; short ones are padded with weight 0.
+            batch_size: Windows a batch.
 
         Returns:
-            Sum of the loss over windows, and the number of windows.
+            The objective of every batch, the mean over its windows, (batches,) float32.
         """
-        arguments = (rows.inputs, rows.outputs, tf.constant(starts), tf.constant(counts))
-        total = self._call("_train", *arguments, tf.constant(steps, tf.int32))
-        return float(total), int(counts[:steps].sum())
-
-    def predict(self, rows: "Rows", starts: np.ndarray, batch_size: int) -> np.ndarray:
-        """Predict windows in batches of one shape.
-
-        Args:
-            rows: Standardised rows.
-            starts: (windows,).
-            batch_size: Windows a call; the last call is padded.
-
-        Returns:
-            Standardised, (windows, horizon, targets) float32.
-        """
-        parts = []
-        for begin in range(0, len(starts), batch_size):
-            part = starts[begin : begin + batch_size]
-            padded = np.resize(part, batch_size) if len(part) < batch_size else part
-            out = self._call("_predict", rows.inputs, tf.constant(padded))
-            parts.append(out.numpy()[: len(part)])
-        shape = tuple(self.model.output_shape[1:])
-        return np.concatenate(parts) if parts else np.zeros((0, *shape), np.float32)
-
-    def _call(self, name: str, *arguments: tf.Tensor) -> tf.Tensor:
-        """Run a compiled function; without XLA from the first operation on that it refuses."""
-        try:
-            return getattr(self, name)(*arguments)
-        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
-            if not self.xla:
-                raise
-            reason = str(error).splitlines()[0]
-            log.warning("XLA cannot compile %s, using the plain graph: %s", self.model.name, reason)
-            self.xla = False
-            self._compile()
-            return getattr(self, name)(*arguments)
+        starts = np.zeros((SLICE, batch_size), np.int32)
+        counts = np.ones(SLICE, np.int32)
+        for line, batch in enumerate(batches):
+            starts[line, : len(batch)] = batch
+            counts[line] = len(batch)
+        losses = self._steps(
+            rows.inputs,
+            rows.outputs,
+            tf.constant(starts),
+            tf.constant(counts),
+            tf.constant(len(batches), tf.int32),
+        )
+        return losses.numpy()[: len(batches)]
 
     def _train_steps(
         self, x: tf.Tensor, y: tf.Tensor, starts: tf.Tensor, counts: tf.Tensor, steps: tf.Tensor
     ) -> tf.Tensor:
-        """Loop over batches inside the program; returns the loss summed over windows."""
+        """Loop over the batches inside the program, (SLICE,)."""
         size = starts.shape[1]
 
-        def step(i: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            start, count = starts[i][:, None], tf.cast(counts[i], tf.float32)
-            real = tf.cast(tf.range(size) < counts[i], tf.float32)  # (batch,)
+        def step(i: tf.Tensor, losses: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            start = starts[i][:, None]
+            real = tf.cast(tf.range(size) < counts[i], tf.float32)[:, None]  # (batch, 1)
             past = tf.gather(x, start + self._past)  # (batch, timesteps, features)
             future = tf.gather(y, start + self._future)  # (batch, horizon, targets)
             with tf.GradientTape() as tape:
                 predicted = self.model(past, training=True)
-                loss = self.loss(future, predicted, sample_weight=real[:, None])
+                loss = self.loss(future, predicted, sample_weight=real)
                 if self.loss.reduction == "sum_over_batch_size":
-                    loss = loss * (size / count)  # Keras divided by the padding too
+                    # Keras divides by the padded size of the batch; its real size is meant
+                    loss = loss * (size / tf.cast(counts[i], tf.float32))
                 objective = tf.add_n([loss, *self.model.losses])
             gradients = tape.gradient(objective, self.model.trainable_variables)
             self.optimizer.apply(gradients, self.model.trainable_variables)
-            return i + 1, total + objective * count
+            return i + 1, tf.tensor_scatter_nd_update(losses, [[i]], [objective])
 
-        zero = tf.constant(0), tf.constant(0.0)
-        return tf.while_loop(lambda i, _: i < steps, step, zero)[1]
-
-    def _predict_batch(self, x: tf.Tensor, starts: tf.Tensor) -> tf.Tensor:
-        """Gather one batch of windows and predict it, (batch, horizon, targets)."""
-        return self.model(tf.gather(x, starts[:, None] + self._past), training=False)
+        start_state = (tf.constant(0), tf.zeros(SLICE))
+        return tf.while_loop(lambda i, _: i < steps, step, start_state)[1]
 
 
+@dataclass(frozen=True)
 class Rows:
-    """The standardised rows of one table on the device, read by every window.
+    """The standardised rows of one table on the device; every window is an index into them.
 
-    Rows are padded to a few lengths, so folds of different length share one compiled program.
-
-    Args:
-        inputs: (rows, features) float32.
-        outputs: (rows, targets) float32.
+    Attributes:
+        inputs: (rows, features) float32, padded with zeros to a few lengths, so that folds of
+            different length share one compiled program.
+        outputs: (rows, targets) float32, likewise.
     """
 
-    def __init__(self, inputs: np.ndarray, outputs: np.ndarray):
-        length = padded_length(len(inputs))
-        self.inputs = tf.constant(_pad(inputs, length))
-        self.outputs = tf.constant(_pad(outputs, length))
+    inputs: tf.Tensor
+    outputs: tf.Tensor
+
+    @classmethod
+    def put(cls, inputs: np.ndarray, outputs: np.ndarray) -> "Rows":
+        """Send rows to the device; holes become 0, and no window may hold one."""
+        return cls(_padded(inputs), _padded(outputs))
 
 
 def lease(
-    build: Callable[[], keras.Model],
+    model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
     loss: keras.losses.Loss,
     window: Window,
-    *,
-    xla: bool = True,
-) -> tuple[Program, keras.Model]:
-    """Find or make the program of an architecture.
+) -> Program:
+    """Find or make the program of an architecture; the caller loads its state into it.
 
     Args:
-        build: Makes the model with fresh weights.
-        optimizer: A fresh optimiser; only its settings count.
+        model: A model of the architecture; the program makes its own.
+        optimizer: A fresh optimiser; only its settings count, and the learning rate not even so.
         loss: A Keras loss.
         window: Shape of a sample.
-        xla: Whether to try XLA.
 
     Returns:
-        The program, and the model with fresh weights that the caller owns.
+        The program.
     """
-    model = build()
     settings = optimizer.get_config() | {"learning_rate": None, "name": None}
     parts = [type(optimizer).__name__, settings, type(loss).__name__, loss.get_config()]
-    shape = [window.timesteps, window.horizon, window.lead, xla]
-    key = json.dumps([model.to_json(), parts, shape], default=repr, sort_keys=True)
-    if key not in _programs:
-        own = keras.models.clone_model(model)
-        _programs[key] = Program(own, optimizer, loss, window, xla=xla)
-        while len(_programs) > KEEP:
-            _programs.popitem(last=False)
-    _programs.move_to_end(key)
-    return _programs[key], model
-
-
-def copy_state(source: keras.Model, target: keras.Model) -> None:
-    """Copy weights and seed states between two models of one architecture."""
-    for to, value in zip(_state(target), _state(source), strict=True):
-        to.assign(value)
-
-
-def _state(model: keras.Model) -> list[Any]:
-    """List the variables that training changes: weights, then seed states."""
-    weights = {id(v) for v in model.weights}
-    return [*model.weights, *(v for v in model.non_trainable_variables if id(v) not in weights)]
+    shape = [window.timesteps, window.horizon, window.lead]
+    key = json.dumps([architecture(model), parts, shape], default=repr, sort_keys=True)
+    return remember(
+        _programs,
+        key,
+        lambda: Program(keras.models.clone_model(model), optimizer, loss, window),
+    )
 
 
 def padded_length(rows: int) -> int:
@@ -224,6 +171,16 @@ def padded_length(rows: int) -> int:
     return power * 3 // 4 if rows <= power * 3 // 4 else power
 
 
-def _pad(values: np.ndarray, length: int) -> np.ndarray:
-    """Append rows of zeros."""
-    return np.concatenate([values, np.zeros((length - len(values), values.shape[1]), np.float32)])
+def _normalizes_batches(layer: keras.layers.Layer) -> bool:
+    """Tell whether a layer, or one inside it, learns statistics of whole batches."""
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return True
+    inside = [*getattr(layer, "layers", ()), getattr(layer, "layer", None)]
+    return any(_normalizes_batches(part) for part in inside if part is not None)
+
+
+def _padded(values: np.ndarray) -> tf.Tensor:
+    """Put rows on the device with zeros for holes and behind the last row."""
+    full = np.zeros((padded_length(len(values)), values.shape[1]), np.float32)
+    full[: len(values)] = np.nan_to_num(values)
+    return tf.constant(full)

@@ -1,0 +1,134 @@
+"""The columns of a raw frame, checked one by one."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from forecast.data.schema import Schema
+from forecast.errors import InputError, nearest
+
+
+def check(frame: pd.DataFrame, schema: Schema) -> None:
+    """Refuse a frame that lacks a column, or holds one twice.
+
+    Args:
+        frame: Raw rows.
+        schema: What the columns mean.
+
+    Raises:
+        InputError: Naming the argument, the column and the nearest one there is.
+    """
+    twice = frame.columns[frame.columns.duplicated()]
+    asked = {
+        "data.time": (schema.time,),
+        "data.series": schema.series,
+        "data.targets": schema.targets,
+        "data.features": schema.features,
+        "data.circular": tuple(schema.circular),
+    }
+    for argument, columns in asked.items():
+        for column in columns:
+            if column not in frame.columns:
+                raise InputError(
+                    f"{argument} must name columns of the file, got {column!r}: "
+                    f"{nearest(column, map(str, frame.columns))}"
+                )
+            if column in twice:
+                raise InputError(f"{argument} must be one column, got {column!r} twice: rename one")
+
+
+def labels(frame: pd.DataFrame, schema: Schema) -> np.ndarray:
+    """Name the series of every row; several columns are joined by a slash.
+
+    Args:
+        frame: Raw rows.
+        schema: What the columns mean.
+
+    Returns:
+        (rows,) text.
+
+    Raises:
+        InputError: A row names no series.
+    """
+    if not schema.series:
+        return np.full(len(frame), "series")
+    parts = []
+    for name in schema.series:
+        column = frame[name]
+        text = column.astype(str)
+        empty = (column.isna() | (text.str.strip() == "")).to_numpy(bool)
+        if empty.any():
+            row = int(empty.argmax())
+            raise InputError(
+                f"data.series must be filled in every row, got {column.iloc[row]!r} in column "
+                f"{name!r}, row {row + 1}: name the series or take the row out"
+            )
+        parts.append(text.to_numpy(object))
+    joined = parts[0]
+    for part in parts[1:]:
+        joined = joined + "/" + part
+    return joined.astype(str)
+
+
+def numbers(frame: pd.DataFrame, name: str, schema: Schema) -> pd.Series:
+    """Return a column as numbers, or say where it holds something else.
+
+    Args:
+        frame: Raw rows.
+        name: The column.
+        schema: Tells targets from features.
+
+    Returns:
+        (rows,) numbers, missing where the column is.
+
+    Raises:
+        InputError: A value is no finite number, or there is none.
+    """
+    column = frame[name]
+    argument = "data.targets" if name in schema.targets else "data.features"
+    found = pd.to_numeric(column, errors="coerce")
+    bad = (found.isna() & column.notna()).to_numpy(bool)
+    if column.dtype.kind in "mMc":  # dates, durations and complex numbers become numbers too
+        bad = column.notna().to_numpy(bool)
+    if bad.any():
+        row = int(bad.argmax())
+        raise InputError(
+            f"{argument} must be numbers, got {column.iloc[row]!r} in column {name!r}, "
+            f"row {row + 1}: mend it (decimals take a point) or leave the column out"
+        )
+    values = found.to_numpy(float)
+    infinite = np.isinf(values)
+    if infinite.any():
+        row = int(infinite.argmax())
+        raise InputError(
+            f"{argument} must be finite, got {column.iloc[row]!r} in column {name!r}, "
+            f"row {row + 1}: write an empty field for a missing value"
+        )
+    if np.isnan(values).all():
+        raise InputError(
+            f"{argument} must hold values, got only missing ones in column {name!r}: "
+            "fill it or leave the column out"
+        )
+    return found
+
+
+def refuse_duplicates(time: np.ndarray, series: np.ndarray, names: Sequence[str]) -> None:
+    """Refuse two rows of one series with one time stamp.
+
+    Args:
+        time: (rows,), ascending within each series.
+        series: Index into `names`, (rows,), ascending.
+        names: Name of every series.
+
+    Raises:
+        InputError: Naming the first of them.
+    """
+    twice = (np.diff(time) == np.timedelta64(0)) & (np.diff(series) == 0)
+    if twice.any():
+        row = int(twice.argmax())
+        whose = f" of series {str(names[series[row]])!r}" if len(names) > 1 else ""
+        raise InputError(
+            f"data.time must be unique within a series, got {pd.Timestamp(time[row])} twice{whose}"
+            ": name the series columns in data.series, or use a column in UTC"
+        )

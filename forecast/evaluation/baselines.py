@@ -1,0 +1,95 @@
+"""What a forecaster must beat: the last value, the last season, and a linear map."""
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import Ridge
+
+from forecast.data import windows
+from forecast.data.scale import Scaler
+from forecast.data.table import Table
+from forecast.data.windows import Window
+
+MOST = 20_000
+"""Windows that ridge regression learns from; more are thinned evenly."""
+
+
+def persistence(table: Table, window: Window, starts: np.ndarray) -> np.ndarray:
+    """Repeat the last value known at the origin.
+
+    Args:
+        table: Rows.
+        window: Shape of a sample.
+        starts: First input row of every window, (windows,).
+
+    Returns:
+        (windows, horizon, targets), original units.
+    """
+    last = known_targets(table)[starts + window.timesteps - 1]
+    return np.repeat(last[:, None], window.horizon, axis=1)
+
+
+def seasonal_naive(table: Table, window: Window, starts: np.ndarray, season: int) -> np.ndarray:
+    """Repeat the last season known at the origin.
+
+    Args:
+        table: Rows.
+        window: Shape of a sample.
+        starts: First input row of every window, (windows,).
+        season: Rows of a season.
+
+    Returns:
+        (windows, horizon, targets), original units; the last value where a series began less than
+        a season before.
+    """
+    future = windows.future_rows(starts, window)
+    origin = (starts + window.timesteps - 1)[:, None]
+    back = season * -((origin - future) // season)  # whole seasons, the fewest that reach the past
+    row = future - back
+    first = np.searchsorted(table.series, table.series[starts])[:, None]
+    return known_targets(table)[np.where(row >= first, row, origin)]
+
+
+def ridge(
+    table: Table,
+    window: Window,
+    train: np.ndarray,
+    starts: np.ndarray,
+    *,
+    scaler: Scaler,
+    alpha: float = 10.0,
+) -> np.ndarray:
+    """Map the flattened standardised window linearly to the horizon.
+
+    Args:
+        table: Rows.
+        window: Shape of a sample.
+        train: Windows to learn from, (train windows,).
+        starts: Windows to forecast, (windows,).
+        scaler: What standardises, learned on training rows.
+        alpha: Weight of the penalty on squared coefficients.
+
+    Returns:
+        (windows, horizon, targets), original units.
+    """
+    inputs, outputs = scaler.inputs(table), scaler.outputs(table)
+    train = train[:: max(1, -(-len(train) // MOST))]
+    model = Ridge(alpha=alpha, solver="cholesky")
+    model.fit(_flat(inputs, train, window), _flat(outputs, train, window, future=True))
+    parts = [
+        model.predict(_flat(inputs, part, window)) for part in windows.batches(starts, MOST)
+    ]
+    shape = (len(starts), window.horizon, len(table.targets))
+    return scaler.invert(np.concatenate(parts).reshape(shape), table.series[starts])
+
+
+def known_targets(table: Table) -> np.ndarray:
+    """Return the last value of every target that was known at each row, (rows, targets)."""
+    return pd.DataFrame(table.outputs).groupby(table.series).ffill().to_numpy()
+
+
+def _flat(
+    rows: np.ndarray, starts: np.ndarray, window: Window, *, future: bool = False
+) -> np.ndarray:
+    """Copy windows and flatten each, (windows, steps·columns)."""
+    cut = windows.outputs if future else windows.inputs
+    return cut(rows, starts, window).reshape(len(starts), -1)

@@ -1,0 +1,236 @@
+"""The one story: fit, score, compare. It knows no tracker and prints nothing."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast.data import clock, split, windows
+from forecast.data.split import Cut, Holdout
+from forecast.data.table import Table
+from forecast.data.windows import Window
+from forecast.errors import InputError
+from forecast.evaluation import baselines, scores
+from forecast.evaluation.forecasts import Forecasts
+from forecast.training.forecaster import Forecaster
+from forecast.training.parameters import Model, Training
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Everything an experiment depends on, beside the table.
+
+    Attributes:
+        model: Architecture.
+        window: Shape of a sample.
+        training: How to train.
+        scaling: "series" or "global".
+        validation: Span that stops training, before the test span.
+        test: Span at the end, scored once.
+        season: Rows of a season; None follows from the frequency.
+        ridge_alpha: Penalty of the ridge baseline.
+    """
+
+    model: Model
+    window: Window
+    training: Training
+    scaling: str = "series"
+    validation: Cut = 0.1
+    test: Cut = 0.2
+    season: int | None = None
+    ridge_alpha: float = 10.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an experiment found.
+
+    Attributes:
+        spec: What was asked.
+        table: The data.
+        cuts: Where validation and test began.
+        season: Rows of a season.
+        forecaster: The fitted estimator.
+        test: Forecasts of every test window, by the model.
+        baselines: The same by each baseline.
+        scores: Final metrics of the model, by name.
+        baseline_scores: Final metrics of each baseline, by name.
+        seconds: How long each stage took.
+    """
+
+    spec: Spec
+    table: Table
+    cuts: Holdout
+    season: int
+    forecaster: Forecaster
+    test: Forecasts
+    baselines: dict[str, Forecasts]
+    scores: dict[str, float]
+    baseline_scores: dict[str, dict[str, float]]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def run(
+    spec: Spec,
+    table: Table,
+    callbacks: Sequence["keras.callbacks.Callback"] = (),
+    *,
+    on_stage: Callable[[str], Any] | None = None,
+) -> Outcome:
+    """Fit on what lies before the test span, then score the test span beside baselines.
+
+    Args:
+        spec: What to do.
+        table: The data.
+        callbacks: Keras callbacks, called after every epoch.
+        on_stage: Told the name of each stage when it begins: "fit", "score", "baselines".
+
+    Returns:
+        The outcome.
+
+    Raises:
+        InputError: A span is too short for one window.
+    """
+    clockwork = _Clock(on_stage)
+    cuts = prepare(spec, table)
+    clockwork.begin("fit")
+    forecaster = Forecaster(spec.model, spec.window, spec.training, scaling=spec.scaling)
+    before_test = table.take(~cuts.test_rows(table))
+    forecaster.fit(before_test, tail=_text(cuts.validation), callbacks=callbacks)
+    clockwork.begin("score")
+    season = spec.season or clock.season(table.frequency)
+    test = score_model(forecaster, table, cuts.test_rows(table))
+    clockwork.begin("baselines")
+    others = score_baselines(spec, table, cuts, forecaster, test.starts)
+    train = table.take(cuts.train_rows(table))
+    each = {
+        name: scores.overall(found, train, forecaster.scaler_, season)
+        for name, found in {"": test, **others}.items()
+    }
+    own = each.pop("") | scores.skills(test, others)
+    return Outcome(
+        spec,
+        table,
+        cuts,
+        season,
+        forecaster,
+        test,
+        others,
+        own,
+        each,
+        clockwork.end(),
+    )
+
+
+def prepare(spec: Spec, table: Table) -> Holdout:
+    """Cut the table and make sure that every span has a window.
+
+    Args:
+        spec: Window and spans.
+        table: The data.
+
+    Returns:
+        Where validation and test begin.
+
+    Raises:
+        InputError: A span has no window; the message counts rows and windows of all three.
+    """
+    spec.window.check()
+    cuts = split.holdout(table, spec.validation, spec.test)
+    spans = {
+        "train": cuts.train_rows(table),
+        "validation": cuts.validation_rows(table),
+        "test": cuts.test_rows(table),
+    }
+    count = {
+        name: len(windows.starts(table, spec.window, within=rows)) for name, rows in spans.items()
+    }
+    if min(count.values()) == 0:
+        found = ", ".join(
+            f"{name} {count[name]} in {int(rows.sum())} rows" for name, rows in spans.items()
+        )
+        raise InputError(
+            f"window.timesteps={spec.window.timesteps} and window.horizon={spec.window.horizon} "
+            f"must leave a window in every span, got windows: {found}; take a smaller window, "
+            "other spans (split.validation, split.test) or more rows"
+        )
+    return cuts
+
+
+def score_model(forecaster: Forecaster, table: Table, scored: np.ndarray) -> Forecasts:
+    """Forecast every window whose future lies in some rows.
+
+    Args:
+        forecaster: Fitted.
+        table: Rows, with those before the scored ones as context.
+        scored: Mask (rows,).
+
+    Returns:
+        The forecasts.
+    """
+    window = forecaster.window or Window()
+    starts = windows.starts(table, window, within=scored)
+    return Forecasts(table, window, starts, forecaster.predict_windows(table, starts))
+
+
+def score_baselines(
+    spec: Spec, table: Table, cuts: Holdout, forecaster: Forecaster, starts: np.ndarray
+) -> dict[str, Forecasts]:
+    """Let every baseline forecast the model's own windows.
+
+    Args:
+        spec: Season and penalty.
+        table: The data.
+        cuts: Where training ends.
+        forecaster: Fitted; gives the scale of ridge regression.
+        starts: The windows, (windows,).
+
+    Returns:
+        Name to forecasts.
+    """
+    window = spec.window
+    season = spec.season or clock.season(table.frequency)
+    train = windows.starts(table, window, within=cuts.train_rows(table))[:: window.stride]
+    scaler = forecaster.scaler_
+    values = {
+        "persistence": baselines.persistence(table, window, starts),
+        "seasonal_naive": baselines.seasonal_naive(table, window, starts, season),
+        "ridge": baselines.ridge(
+            table, window, train, starts, scaler=scaler, alpha=spec.ridge_alpha
+        ),
+    }
+    return {name: Forecasts(table, window, starts, found) for name, found in values.items()}
+
+
+class _Clock:
+    """Tell of each stage and measure it."""
+
+    def __init__(self, on_stage: Callable[[str], Any] | None):
+        self._on_stage = on_stage
+        self._stage: str | None = None
+        self._began = 0.0
+        self._seconds: dict[str, float] = {}
+
+    def begin(self, stage: str) -> None:
+        """End the stage before and begin this one."""
+        self.end()
+        self._stage, self._began = stage, time.perf_counter()
+        if self._on_stage:
+            self._on_stage(stage)
+
+    def end(self) -> dict[str, float]:
+        """End the running stage and return the seconds of all."""
+        if self._stage:
+            self._seconds[self._stage] = time.perf_counter() - self._began
+            self._stage = None
+        return self._seconds
+
+
+def _text(stamp: np.datetime64) -> Any:
+    """Write a time stamp so that a cut reads it as a date; rows without a clock are counted."""
+    return str(stamp) if isinstance(stamp, np.datetime64) else stamp

@@ -1,0 +1,118 @@
+"""Names become Keras objects: optimiser, loss, schedule."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from forecast.errors import InputError, nearest
+from forecast.training.parameters import Training
+
+SCHEDULES = ("CosineDecay", "ExponentialDecay")
+
+
+class FunctionLoss(keras.losses.Loss):
+    """A Keras loss function as a loss object.
+
+    Args:
+        function: Of (true, predicted), one value for each step.
+    """
+
+    def __init__(self, function: Callable[[Any, Any], Any]):
+        super().__init__(name=function.__name__)
+        self.function = function
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the loss of every step, (samples, horizon)."""
+        return self.function(y_true, y_pred)
+
+
+def optimizer(training: Training) -> keras.optimizers.Optimizer:
+    """Make a fresh optimiser.
+
+    Args:
+        training: Name, learning rate, clipping and decay.
+
+    Returns:
+        A Keras optimiser.
+
+    Raises:
+        InputError: Keras has no optimiser of that name.
+    """
+    settings: dict[str, Any] = {"learning_rate": training.learning_rate}
+    if training.clipnorm is not None:
+        settings["clipnorm"] = training.clipnorm
+    if training.weight_decay is not None:
+        settings["weight_decay"] = training.weight_decay
+    kind = _named(keras.optimizers, training.optimizer, keras.optimizers.Optimizer)
+    if kind is None:
+        raise _unknown("optimizer", training.optimizer, keras.optimizers, keras.optimizers.Optimizer)
+    return kind(**settings)
+
+
+def loss(training: Training) -> keras.losses.Loss:
+    """Make the loss.
+
+    Args:
+        training: Name of a loss, or a loss.
+
+    Returns:
+        A Keras loss object.
+
+    Raises:
+        InputError: Keras has no loss of that name.
+    """
+    if isinstance(training.loss, keras.losses.Loss):
+        return training.loss
+    kind = _named(keras.losses, training.loss, keras.losses.Loss)
+    if kind is not None:
+        return kind()
+    try:
+        found = keras.losses.get(training.loss)
+    except ValueError as error:
+        raise _unknown("loss", training.loss, keras.losses, keras.losses.Loss) from error
+    return found if isinstance(found, keras.losses.Loss) else FunctionLoss(found)
+
+
+def schedule(training: Training) -> list[keras.callbacks.Callback]:
+    """Make the callback that changes the learning rate, if any.
+
+    Args:
+        training: Name of the schedule, epochs and decay.
+
+    Returns:
+        No callback or one.
+
+    Raises:
+        InputError: There is no such schedule.
+    """
+    if training.schedule is None:
+        return []
+    rate = training.learning_rate
+    if training.schedule == "CosineDecay":
+        curve = keras.optimizers.schedules.CosineDecay(rate, training.epochs)
+    elif training.schedule == "ExponentialDecay":
+        curve = keras.optimizers.schedules.ExponentialDecay(rate, 1, training.decay)
+    else:
+        raise InputError(
+            f"training.schedule must be one of {', '.join(SCHEDULES)} or null, got "
+            f"{training.schedule!r}"
+        )
+    return [keras.callbacks.LearningRateScheduler(lambda epoch: float(curve(epoch)))]
+
+
+def _named(module: Any, name: Any, base: type) -> Any:
+    """Return a class of Keras by its name, whatever its capitals, or None."""
+    for known, kind in vars(module).items():
+        if str(name).lower() == known.lower() and isinstance(kind, type) and issubclass(kind, base):
+            return kind
+    return None
+
+
+def _unknown(argument: str, name: Any, module: Any, base: type) -> InputError:
+    """Say which name of Keras comes nearest."""
+    known = [k for k, v in vars(module).items() if isinstance(v, type) and issubclass(v, base)]
+    return InputError(
+        f"training.{argument} must be a name of keras.{module.__name__.rpartition('.')[2]}, got "
+        f"{name!r}: {nearest(str(name), known)}"
+    )

@@ -1,0 +1,224 @@
+"""One fit: rows on the device, a leased program, callbacks, and what comes out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from forecast import models
+from forecast.data import windows
+from forecast.data.scale import Scaler
+from forecast.data.table import Table
+from forecast.data.windows import Window
+from forecast.errors import InputError
+from forecast.models import Sizes
+from forecast.training import choices, loop, runtime
+from forecast.training.parameters import Model, Training
+from forecast.training.predictor import predictor, state
+from forecast.training.program import Program, Rows, lease
+
+BATCH = 256
+"""Windows of one compiled prediction of the stopping set."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a fit leaves behind.
+
+    Attributes:
+        model: Trained Keras model, on standardised values.
+        history: Metric to its value after each epoch.
+        best_epoch: 1-based epoch whose weights the model has.
+    """
+
+    model: keras.Model
+    history: dict[str, list[float]]
+    best_epoch: int
+
+
+class Interrupted(Exception):
+    """Ctrl-C, with what was learned before it."""
+
+    def __init__(self, fitted: Fitted):
+        super().__init__()
+        self.fitted = fitted
+
+
+class Job:
+    """A table cut into training and stopping windows, ready to be learned from.
+
+    Args:
+        table: All rows given to fit.
+        scaler: Learned on the training rows.
+        window: Shape of a sample.
+        training: How to train.
+    """
+
+    def __init__(self, table: Table, scaler: Scaler, window: Window, training: Training):
+        self.table = table
+        self.scaler = scaler
+        self.window = window
+        self.training = training
+        self.scaled = scaler.outputs(table)
+        self.rows = Rows.put(scaler.inputs(table), self.scaled)
+        self.train = np.zeros(0, np.int32)
+        self.stop = np.zeros(0, np.int32)
+
+    def cut(self, stopping: np.ndarray) -> None:
+        """Deal the windows to training and stopping; no training window predicts a stopping row.
+
+        Args:
+            stopping: Mask (rows,) of the rows kept for stopping.
+
+        Raises:
+            InputError: One of both would have no window.
+        """
+        window = self.window
+        self.train = windows.starts(self.table, window, within=~stopping)[:: window.stride]
+        self.stop = windows.starts(self.table, window, within=stopping)
+        for name, found, rows in (
+            ("training", self.train, ~stopping),
+            ("stopping", self.stop, stopping),
+        ):
+            if not len(found) and rows.any():
+                raise InputError(
+                    f"window.timesteps={window.timesteps} and window.horizon={window.horizon} must "
+                    f"fit the {name} span, got {int(rows.sum())} rows of {len(self.table.names)} "
+                    "series without one unbroken window: take a smaller window or more rows"
+                )
+
+    def run(self, model: Any, callbacks: Sequence[keras.callbacks.Callback]) -> Fitted:
+        """Build, train and take the weights out.
+
+        Args:
+            model: A `Model`, or a function from `Sizes` to a Keras model.
+            callbacks: Keras callbacks of the caller.
+
+        Returns:
+            The trained model and its history.
+
+        Raises:
+            Interrupted: After Ctrl-C, with the best weights so far.
+        """
+        training = self.training
+        with runtime.seeded(training.seed):
+            own = build(model, self.sizes)
+        program = lease(own, choices.optimizer(training), choices.loss(training), self.window)
+        program.load(own, training.learning_rate)
+        history = _History()
+        told = [*choices.schedule(training), *callbacks, history, *self._stopping()]
+        interrupted = False
+        try:
+            loop.train(
+                program,
+                self.rows,
+                self.train,
+                epochs=training.epochs,
+                batch_size=training.batch_size,
+                seed=training.seed,
+                callbacks=told,
+                validate=lambda: self._validate(program),
+            )
+        except KeyboardInterrupt:
+            interrupted = True
+        for to, value in zip(state(own), state(program.model), strict=True):
+            to.assign(value)
+        for callback in callbacks:
+            callback.set_model(own)  # the program belongs to the next fit
+        losses = history.values.get("val_loss", [])
+        best = int(np.argmin(losses)) + 1 if losses else len(history.values.get("loss", []))
+        fitted = Fitted(own, history.values, best)
+        if interrupted:
+            raise Interrupted(fitted)
+        return fitted
+
+    @property
+    def sizes(self) -> Sizes:
+        """What the model must map."""
+        return Sizes(
+            self.window.timesteps,
+            len(self.table.features),
+            self.window.horizon,
+            len(self.table.targets),
+            self.table.target_positions,
+        )
+
+    def _stopping(self) -> list[keras.callbacks.Callback]:
+        """Stop early and go back to the best weights, where there is a stopping set."""
+        if not len(self.stop):
+            return []
+        patience = self.training.patience or self.training.epochs
+        return [keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)]
+
+    def _validate(self, program: Program) -> dict[str, float]:
+        """Measure the stopping set: the loss as trained, the error in original units."""
+        if not len(self.stop):
+            return {}
+        predicted = program.predictor.predict(self.rows.inputs, self.stop, BATCH)
+        true = windows.outputs(self.scaled, self.stop, self.window)
+        penalty = sum(float(part) for part in program.model.losses)
+        series = self.table.series[self.stop]
+        error = self.scaler.invert(predicted, series) - windows.outputs(
+            self.table.outputs, self.stop, self.window
+        )
+        return {
+            "val_loss": float(program.loss(true, predicted)) + penalty,
+            "val_mae": float(np.abs(error).mean()),
+        }
+
+
+class _History(keras.callbacks.Callback):
+    """Keep every number of every epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[str, list[float]] = {}
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Append the epoch's numbers."""
+        del epoch
+        for name, value in (logs or {}).items():
+            self.values.setdefault(name, []).append(value)
+
+
+def build(model: Any, sizes: Sizes) -> keras.Model:
+    """Make the Keras model that a `Model` or a user's function describes.
+
+    Args:
+        model: A `Model`, or a function from `Sizes` to a Keras model.
+        sizes: What it maps.
+
+    Returns:
+        The model with fresh weights.
+    """
+    if not isinstance(model, Model):
+        return model(sizes)
+    return models.build(
+        model.name,
+        sizes,
+        model.settings,
+        normalization=model.normalization,
+        linear_path=model.linear_path,
+    )
+
+
+def predict(
+    model: keras.Model, scaler: Scaler, table: Table, starts: np.ndarray, batch_size: int
+) -> np.ndarray:
+    """Predict windows of a table in original units.
+
+    Args:
+        model: On standardised values.
+        scaler: What standardises.
+        table: Rows with the columns and series that the scaler knows.
+        starts: First input row of every window, (windows,).
+        batch_size: Windows a call.
+
+    Returns:
+        (windows, horizon, targets) float64.
+    """
+    rows = Rows.put(scaler.inputs(table), scaler.outputs(table))
+    scaled = predictor(model).predict(rows.inputs, starts, batch_size)
+    return scaler.invert(scaled.astype(np.float64), table.series[starts])

@@ -1,0 +1,204 @@
+"""The estimator: windows, scales and trains inside `fit`, so no score can see what it should not."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from forecast.data import panel, scale, split, windows
+from forecast.data.table import Table
+from forecast.data.windows import Window
+from forecast.errors import InputError
+from forecast.training import runtime
+from forecast.training.parameters import Model, Training
+
+if TYPE_CHECKING:
+    import keras
+
+BATCH = 256
+"""Windows of one compiled prediction."""
+
+
+class Forecaster(RegressorMixin, BaseEstimator):
+    """A Keras forecaster as a scikit-learn estimator.
+
+    `fit(table)` and `fit(X, y)` on time-stamped rows are one path. The last rows of every series
+    are kept, so rows that follow directly are predicted from the first one on: n rows give
+    n − horizon + 1 windows.
+
+    Args:
+        model: Architecture; None means `Model()`. A function from `Sizes` to a Keras model works
+            too.
+        window: Shape of a sample; None means `Window()`.
+        training: How to train; None means `Training()`.
+        scaling: "series" or "global", see `data.scale.fit`.
+
+    Attributes:
+        model_: The trained Keras model, on standardised values.
+        scaler_: What standardises, learned on training rows before the stopping tail.
+        history_: Metric to its value after each epoch.
+        context_: Last rows of every series in fit.
+        threads_: Threads of one operation that were in force.
+        best_epoch_: 1-based epoch whose weights were kept.
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        window: Window | None = None,
+        training: Training | None = None,
+        *,
+        scaling: str = "series",
+    ):
+        self.model = model
+        self.window = window
+        self.training = training
+        self.scaling = scaling
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        tail: split.Cut | None = None,
+        callbacks: Sequence["keras.callbacks.Callback"] = (),
+    ) -> "Forecaster":
+        """Learn scale and weights from rows.
+
+        Args:
+            X: A table, or (rows, features) with a time or (series, time) index, or a plain array.
+            y: (rows, targets) where X is no table.
+            tail: Newest rows kept for stopping, instead of `training.tail`.
+            callbacks: Keras callbacks, called after every epoch.
+
+        Returns:
+            The estimator.
+
+        Raises:
+            InputError: Too few rows for one window, a constant target, a setting out of range.
+            KeyboardInterrupt: Once, with the best weights so far in place.
+        """
+        window, training = self._window(), self.training or Training()
+        window.check()
+        training.check()
+        table = X if isinstance(X, Table) else panel.from_xy(X, y)
+        self.threads_ = runtime.start(training.threads)
+        from forecast.training import fitting
+
+        stop = _stopping_rows(table, training.tail if tail is None else tail)
+        self.scaler_ = scale.fit(table.take(~stop), self.scaling)
+        self.names_, self.frequency_ = table.names, table.frequency
+        self.features_, self.targets_ = table.features, table.targets
+        self.n_features_in_ = len(table.features)
+        self.context_ = table.newest(window.timesteps + window.lead)
+        job = fitting.Job(table, self.scaler_, window, training)
+        job.cut(stop)
+        try:
+            fitted = job.run(self.model if self.model is not None else Model(), callbacks)
+        except fitting.Interrupted as interrupted:
+            self._keep(interrupted.fitted)
+            raise KeyboardInterrupt from None
+        self._keep(fitted)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict every window whose future lies in the rows given.
+
+        Args:
+            X: Rows, as in fit; directly after fit's rows they are predicted from the first one on.
+
+        Returns:
+            (windows, horizon, targets), original units, ordered by series and time.
+        """
+        table, inside = self._follow(X, None)
+        found = windows.starts(table, self._window(), within=inside, scored=False)
+        return self.predict_windows(table, found)
+
+    def predict_windows(self, table: Table, starts: np.ndarray) -> np.ndarray:
+        """Predict given windows.
+
+        Args:
+            table: Rows with the columns and series of fit.
+            starts: First input row of every window, (windows,).
+
+        Returns:
+            (windows, horizon, targets), original units.
+        """
+        check_is_fitted(self, "model_")
+        runtime.start((self.training or Training()).threads)
+        from forecast.training.fitting import predict
+
+        return predict(self.model_, self.scaler_, table, starts, BATCH)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Score rows by the negative mean absolute error, so that greater is better.
+
+        Args:
+            X: Rows, as in predict.
+            y: (rows, targets) where X is no table.
+            sample_weight: Not supported; windows count alike.
+
+        Returns:
+            −MAE in original units over all windows, steps and targets.
+
+        Raises:
+            InputError: The rows hold no window with known targets, or weights are given.
+        """
+        if sample_weight is not None:
+            raise InputError("sample_weight must be None, got weights: windows count alike")
+        window = self._window()
+        table, inside = self._follow(X, y)
+        found = windows.starts(table, window, within=inside)
+        if not len(found):
+            raise InputError(
+                f"X must hold at least window.horizon={window.horizon} unbroken rows with known "
+                f"targets, got {int(inside.sum())} rows without a whole window"
+            )
+        error = self.predict_windows(table, found) - windows.outputs(table.outputs, found, window)
+        return -float(np.abs(error).sum() / error.size)
+
+    def _window(self) -> Window:
+        """Return the window chosen, or the default one."""
+        return self.window or Window()
+
+    def _follow(self, X: Any, y: Any) -> tuple[Table, np.ndarray]:
+        """Put rows behind the last ones of fit; the mask says which rows of the result are X's."""
+        check_is_fitted(self, "model_")
+        if isinstance(X, Table):
+            later = X
+        else:
+            clock = {"names": self.names_, "frequency": self.frequency_}
+            later = panel.from_xy(X, y, **clock)
+        if later.inputs.shape[1] != self.n_features_in_:
+            raise InputError(
+                f"X must have the {self.n_features_in_} features of fit, got "
+                f"{later.inputs.shape[1]}"
+            )
+        if later.frequency is None:  # a plain array has no clock: its windows lie inside it
+            return later, np.ones(len(later), bool)
+        if later.outputs.shape[1] != len(self.targets_):
+            later = panel.without_targets(later, self.targets_)
+        table = self.context_.then(later)
+        ours = np.isin(_rank(table), _rank(later))
+        return table, ours
+
+    def _keep(self, fitted: Any) -> None:
+        """Store what a fit has learned."""
+        self.model_ = fitted.model
+        self.history_ = fitted.history
+        self.best_epoch_ = fitted.best_epoch
+
+
+def _stopping_rows(table: Table, tail: split.Cut) -> np.ndarray:
+    """Return the mask (rows,) of the newest rows, kept for stopping."""
+    if not isinstance(tail, str) and tail == 0:
+        return np.zeros(len(table), bool)
+    stamps = np.unique(table.time)
+    return table.time >= split.cut(table, stamps, "training.tail", tail)
+
+
+def _rank(table: Table) -> np.ndarray:
+    """Give every (series, tick) one number."""
+    return table.tick * len(table.names) + table.series

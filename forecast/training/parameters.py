@@ -1,0 +1,146 @@
+"""What a user may choose: the model and how it is trained, as small scikit-learn objects."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from forecast.errors import InputError, nearest
+
+
+class Model(BaseEstimator):
+    """An architecture by name, with its settings.
+
+    Args:
+        name: A name of `forecast.models.__all__`.
+        normalization: "last" takes the level at the origin out of every window, "none" does not.
+        linear_path: Whether a linear map of the window is added to the forecast.
+        settings: Keyword arguments of the architecture; those not given keep their defaults.
+
+    >>> Model("lstm", units=[64]).get_params()["units"]
+    [64]
+    """
+
+    def __init__(
+        self,
+        name: str = "lstm",
+        *,
+        normalization: str = "last",
+        linear_path: bool = False,
+        **settings: Any,
+    ):
+        self.name = name
+        self.normalization = normalization
+        self.linear_path = linear_path
+        self.settings = settings
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return every setting, defaults included, so that any of them may stand in a grid."""
+        from forecast import models  # builds on Keras, which takes seconds to import
+
+        del deep
+        own = {name: getattr(self, name) for name in ("name", "normalization", "linear_path")}
+        return own | models.defaults(self.name) | self.settings
+
+    def set_params(self, **params: Any) -> "Model":
+        """Change settings; the name first, since it decides which others there are."""
+        if "name" in params:
+            self.name = params.pop("name")
+        known = self.get_params()
+        for name, value in params.items():
+            if name not in known:
+                raise InputError(
+                    f"model.{name} must be a setting of {self.name}: {nearest(name, known)}"
+                )
+            if name in ("normalization", "linear_path"):
+                setattr(self, name, value)
+            else:
+                self.settings[name] = value
+        return self
+
+    def __sklearn_clone__(self) -> "Model":
+        """Copy the name and only the settings that were given."""
+        return Model(
+            self.name,
+            normalization=self.normalization,
+            linear_path=self.linear_path,
+            **self.settings,
+        )
+
+
+class Training(BaseEstimator):
+    """How a model is trained.
+
+    Args:
+        epochs: Most passes over the training windows.
+        batch_size: Windows a step.
+        learning_rate: Of the first epoch.
+        optimizer: Name of a Keras optimiser.
+        loss: Name of a Keras loss, or a `keras.losses.Loss`; on standardised values.
+        schedule: None, or a Keras schedule by name, stepped once an epoch: "CosineDecay" reaches
+            zero after `epochs`, "ExponentialDecay" multiplies by `decay`.
+        decay: Factor of "ExponentialDecay" an epoch.
+        patience: Epochs without a better stopping loss before training ends; None trains all.
+        tail: Newest part of the training rows kept for stopping: share, time stamps or first date;
+            0 keeps none, and then all epochs are trained.
+        clipnorm: Largest norm of each gradient; None does not clip.
+        weight_decay: Share of the weights that is taken off at every step; None takes nothing.
+        seed: Of weights, shuffling and dropout.
+        threads: Threads of one operation; small models are fastest with one.
+    """
+
+    def __init__(
+        self,
+        *,
+        epochs: int = 40,
+        batch_size: int = 64,
+        learning_rate: float = 1e-3,
+        optimizer: str = "Adam",
+        loss: Any = "MeanAbsoluteError",
+        schedule: str | None = None,
+        decay: float = 0.9,
+        patience: int | None = 5,
+        tail: float | int | str = 0.1,
+        clipnorm: float | None = None,
+        weight_decay: float | None = None,
+        seed: int = 0,
+        threads: int = 1,
+    ):
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.optimizer = optimizer
+        self.loss = loss
+        self.schedule = schedule
+        self.decay = decay
+        self.patience = patience
+        self.tail = tail
+        self.clipnorm = clipnorm
+        self.weight_decay = weight_decay
+        self.seed = seed
+        self.threads = threads
+
+    def check(self) -> None:
+        """Refuse numbers that cannot be meant.
+
+        Raises:
+            InputError: Naming the argument, its rule and the value received.
+        """
+        for name in ("epochs", "batch_size", "threads"):
+            _whole(name, getattr(self, name), 1)
+        _whole("seed", self.seed, 0)
+        if self.patience is not None:
+            _whole("patience", self.patience, 1)
+        if not 0 < self.learning_rate < float("inf"):
+            raise InputError(
+                f"training.learning_rate must be a number above 0, got {self.learning_rate!r}"
+            )
+
+
+def _whole(name: str, value: Any, least: int) -> None:
+    """Refuse what is no whole number, or too small."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or value < least:
+        raise InputError(
+            f"training.{name} must be a whole number of {least} or more, got {value!r}"
+        )

@@ -1,0 +1,148 @@
+"""Compiled prediction: one program for all models of one architecture."""
+
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+log = logging.getLogger(__name__)
+
+KEEP = 8
+"""Compiled programs kept for reuse; the one unused for longest goes, and its memory with it."""
+
+_predictors: "OrderedDict[str, Predictor]" = OrderedDict()
+
+
+class Predictor:
+    """A model of its own, into which others of the same architecture load their weights.
+
+    Args:
+        model: From (samples, timesteps, features) to (samples, horizon, targets).
+    """
+
+    def __init__(self, model: keras.Model):
+        self.model = model
+        self._past = tf.range(model.input_shape[1])
+        self._batch = Compiled(self._predict_batch, model.name)
+
+    def load(self, source: keras.Model) -> None:
+        """Take over a model's weights and seed states."""
+        for to, value in zip(state(self.model), state(source), strict=True):
+            to.assign(value)
+
+    def predict(self, inputs: tf.Tensor, starts: np.ndarray, batch_size: int) -> np.ndarray:
+        """Predict windows in batches of one shape.
+
+        Args:
+            inputs: Standardised rows, (rows, features).
+            starts: First row of every window, (windows,).
+            batch_size: Windows a call; the last call is padded.
+
+        Returns:
+            Standardised, (windows, horizon, targets) float32.
+        """
+        parts = [np.zeros((0, *self.model.output_shape[1:]), np.float32)]
+        for begin in range(0, len(starts), batch_size):
+            part = starts[begin : begin + batch_size]
+            padded = np.resize(part, batch_size) if len(part) < batch_size else part
+            parts.append(self._batch(inputs, tf.constant(padded)).numpy()[: len(part)])
+        return np.concatenate(parts)
+
+    def _predict_batch(self, inputs: tf.Tensor, starts: tf.Tensor) -> tf.Tensor:
+        """Gather one batch of windows and predict it, (batch, horizon, targets)."""
+        return self.model(tf.gather(inputs, starts[:, None] + self._past), training=False)
+
+
+class Compiled:
+    """A function compiled by XLA, or as a plain graph from the first operation on it cannot take.
+
+    Args:
+        function: Of tensors.
+        name: What the log calls it.
+    """
+
+    def __init__(self, function: Callable[..., tf.Tensor], name: str):
+        self._function = function
+        self._name = name
+        self._compiled = tf.function(function, jit_compile=True, autograph=False)
+        self.xla = True
+
+    def __call__(self, *arguments: tf.Tensor) -> tf.Tensor:
+        """Run the compiled function."""
+        try:
+            return self._compiled(*arguments)
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+            if not self.xla:
+                raise
+            reason = str(error).splitlines()[0]
+            log.warning("%s runs as a plain graph, since XLA cannot take it: %s", self._name, reason)
+            self._compiled = tf.function(self._function, autograph=False)
+            self.xla = False
+            return self._compiled(*arguments)
+
+
+def predictor(model: keras.Model) -> Predictor:
+    """Find or make the compiled prediction of a model's architecture, with its weights loaded.
+
+    Args:
+        model: Any Keras model of windows.
+
+    Returns:
+        A predictor that gives this model's predictions until another model is loaded.
+    """
+    key = architecture(model)
+    own = remember(_predictors, key, lambda: Predictor(keras.models.clone_model(model)))
+    own.load(model)
+    return own
+
+
+def architecture(model: keras.Model) -> str:
+    """Describe what a model computes, whatever its layers are called.
+
+    Keras numbers unnamed layers through a process, so equal models have different names.
+
+    Args:
+        model: Any Keras model.
+
+    Returns:
+        JSON, equal for models that can share a compiled program.
+    """
+    config = json.loads(model.to_json())
+    config["config"].pop("name", None)
+    return json.dumps(_numbered(config, {}), sort_keys=True)
+
+
+def _numbered(node: Any, numbers: dict[str, int]) -> Any:
+    """Replace the names of layers by their position in a model's config."""
+    if isinstance(node, dict):
+        if "inbound_nodes" in node:
+            name = node.pop("name")
+            numbers[name] = len(numbers)
+            node["config"].pop("name", None)
+        return {key: _numbered(value, numbers) for key, value in node.items()}
+    if isinstance(node, list):
+        if len(node) == 3 and isinstance(node[0], str) and node[0] in numbers:
+            return [numbers[node[0]], *node[1:]]  # where a tensor comes from
+        return [_numbered(part, numbers) for part in node]
+    return node
+
+
+def remember(kept: "OrderedDict[str, Any]", key: str, make: Callable[[], Any]) -> Any:
+    """Return what is kept under a key, making it first if need be and dropping the oldest."""
+    if key not in kept:
+        kept[key] = make()
+    kept.move_to_end(key)
+    while len(kept) > KEEP:
+        kept.popitem(last=False)
+    return kept[key]
+
+
+def state(model: keras.Model) -> list[Any]:
+    """List the variables that training changes: weights, then the states of random generators."""
+    weights = {id(v) for v in model.weights}
+    return [*model.weights, *(v for v in model.non_trainable_variables if id(v) not in weights)]
