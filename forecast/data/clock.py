@@ -12,7 +12,7 @@ CALENDAR_FREQUENCIES = ("YS", "YE", "QS", "QE", "MS", "ME")
 _DAY = 24.0
 _YEAR = 365.2425
 _ONE_DAY = np.timedelta64(1, "D")
-_ZONE = r"(?:[Zz]|[+-]\d\d:?\d\d|:\d\d(?:\.\d+)?[+-]\d\d)$"
+_ZONE = r"(?:Z|[+-]\d\d:?\d\d|:\d\d(?:\.\d+)?[+-]\d\d)$"
 
 
 def parse(column: pd.Series, time_format: str | None) -> np.ndarray:

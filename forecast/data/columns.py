@@ -1,6 +1,6 @@
 """The columns of a raw frame, checked one by one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from forecast.errors import InputError, nearest
 
 
 def check(frame: pd.DataFrame, schema: Schema) -> None:
-    """Refuse a frame that lacks a column, or holds one twice.
+    """Refuse a frame that has no rows, lacks a column, or holds one twice.
 
     Args:
         frame: Raw rows.
@@ -19,6 +19,22 @@ def check(frame: pd.DataFrame, schema: Schema) -> None:
     Raises:
         InputError: Naming the argument, the column and the nearest one there is.
     """
+    for fault in faults(frame, schema):
+        raise InputError(fault)
+
+
+def faults(frame: pd.DataFrame, schema: Schema) -> Iterator[str]:
+    """Say, one by one, which columns a frame lacks or holds twice.
+
+    Args:
+        frame: Raw rows.
+        schema: What the columns mean.
+
+    Yields:
+        A sentence each.
+    """
+    if frame.empty:
+        yield "data must hold at least one row, got none: give another file or span"
     twice = frame.columns[frame.columns.duplicated()]
     asked = {
         "data.time": (schema.time,),
@@ -26,16 +42,17 @@ def check(frame: pd.DataFrame, schema: Schema) -> None:
         "data.targets": schema.targets,
         "data.features": schema.features,
         "data.circular": tuple(schema.circular),
+        "data.valid": tuple(schema.valid),
     }
-    for argument, columns in asked.items():
-        for column in columns:
+    for argument, names in asked.items():
+        for column in names:
             if column not in frame.columns:
-                raise InputError(
+                yield (
                     f"{argument} must name columns of the file, got {column!r}: "
                     f"{nearest(column, map(str, frame.columns))}"
                 )
-            if column in twice:
-                raise InputError(f"{argument} must be one column, got {column!r} twice: rename one")
+            elif column in twice:
+                yield f"{argument} must be one column, got {column!r} twice: rename one"
 
 
 def labels(frame: pd.DataFrame, schema: Schema) -> np.ndarray:

@@ -31,7 +31,8 @@ def build(frame: pd.DataFrame, schema: Schema) -> Table:
     """
     columns.check(frame, schema)
     time = clock.parse(frame[schema.time], schema.time_format)
-    names, series = np.unique(columns.labels(frame, schema), return_inverse=True)
+    found, series = np.unique(columns.labels(frame, schema), return_inverse=True)
+    names = tuple(found.tolist())
     order = np.lexsort((time, series))
     time, series = time[order], series[order]
     columns.refuse_duplicates(time, series, names)
@@ -55,7 +56,7 @@ def build(frame: pd.DataFrame, schema: Schema) -> Table:
         series=grid.series,
         tick=grid.tick,
         time=grid.time,
-        names=tuple(names.tolist()),
+        names=names,
         frequency=frequency,
         unscaled=circles,
     )
@@ -81,40 +82,45 @@ def from_xy(
     """
     frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(_matrix(X, "X"))
     features = tuple(str(name) for name in frame.columns)
-    values = frame.to_numpy(float)
+    values = _floats(frame, "X")
     if y is None:
-        outputs, targets = np.full((len(frame), 1), np.nan), ("y",)
+        outputs = np.full((len(frame), 1), np.nan)
+        targets: tuple[str, ...] = ("y",)
     else:
-        outputs = _matrix(y, "y").astype(float)
-        targets = tuple(
-            str(name)
-            for name in (
-                y.columns
-                if isinstance(y, pd.DataFrame)
-                else [y.name]
-                if isinstance(y, pd.Series) and y.name is not None
-                else [f"y{i}" for i in range(outputs.shape[1])]
-            )
-        )
+        wanted = y if isinstance(y, pd.DataFrame) else pd.DataFrame(_matrix(y, "y"))
+        outputs = _floats(wanted, "y")
+        targets = tuple(map(str, wanted.columns))
+        if isinstance(y, pd.Series) and y.name is not None:
+            targets = (str(y.name),)
+        elif not isinstance(y, pd.DataFrame):
+            targets = tuple(f"y{i}" for i in range(outputs.shape[1]))
         if len(outputs) != len(values):
-            raise InputError(f"y must have X's {len(values)} rows, got {len(outputs)}")
+            raise InputError(
+                f"y must have X's {len(values)} rows, got {len(outputs)}: give one row for each"
+            )
     clocked = isinstance(frame.index.get_level_values(-1), pd.DatetimeIndex)
+    if not clocked and frame.index.nlevels > 1:
+        raise InputError(
+            f"X must have time stamps as the last level of its index, got {frame.index.names}: "
+            "write (series, time)"
+        )
     if not clocked:
         tick = np.arange(len(frame))
         zero = np.zeros(len(frame), np.intp)
         return Table(values, outputs, features, targets, zero, tick, tick)
     time = clock.parse(frame.index.get_level_values(-1).to_series(name="index"), None)
     if frame.index.nlevels > 1:
-        labels = frame.index.get_level_values(0).astype(str)
+        labels = pd.Index(frame.index.get_level_values(0).astype(str).to_numpy(object))
     else:
-        labels = pd.Index([names[0] if names else "series"] * len(frame))
+        labels = pd.Index([names[0] if names else "series"] * len(frame), dtype=object)
     known = names or tuple(sorted(set(labels)))
     series = pd.Index(known).get_indexer(labels)
     if (series < 0).any():
-        new = labels[(series < 0).argmax()]
+        new = str(labels.to_numpy()[(series < 0).argmax()])
         raise InputError(f"X must hold series seen in fit, got {new!r}: {nearest(new, known)}")
     order = np.lexsort((time, series))
     time, series = time[order], series[order]
+    columns.refuse_duplicates(time, series, known)
     frequency = frequency or clock.infer(time, series)
     return Table(
         values[order],
@@ -131,28 +137,52 @@ def from_xy(
 
 def _in_range(values: np.ndarray, name: str, schema: Schema) -> np.ndarray:
     """Count values outside the valid range as missing."""
-    low, high = schema.valid.get(name, (-np.inf, np.inf))
-    return np.where((values >= low) & (values <= high), values, np.nan)
+    if name not in schema.valid:
+        return values
+    low, high = schema.valid[name]
+    inside = (values >= low) & (values <= high)
+    if not inside.any():
+        raise InputError(
+            f"data.valid.{name} must hold some of the column, got [{low:g}, {high:g}] for values "
+            f"from {np.nanmin(values):g} to {np.nanmax(values):g}: mend the range or the units"
+        )
+    return np.where(inside, values, np.nan)
 
 
 def _features(full: dict[str, np.ndarray], schema: Schema) -> tuple[np.ndarray, tuple[str, ...]]:
     """Stack the input columns, circular ones as sine and cosine."""
-    columns: list[np.ndarray] = []
+    stacked: list[np.ndarray] = []
     names: list[str] = []
     for name in schema.inputs:
         if name in schema.circular:
             angle = 2 * np.pi * full[name] / schema.circular[name]
-            columns += [np.sin(angle), np.cos(angle)]
+            stacked += [np.sin(angle), np.cos(angle)]
             names += [f"{name}_sin", f"{name}_cos"]
         else:
-            columns.append(full[name])
+            stacked.append(full[name])
             names.append(name)
-    return np.column_stack(columns), tuple(names)
+    return np.column_stack(stacked), tuple(names)
 
 
 def _hold(columns: np.ndarray, series: np.ndarray, limit: int) -> np.ndarray:
     """Repeat the last value of each column, at most `limit` rows, never across a series."""
     return pd.DataFrame(columns).groupby(series).ffill(limit=limit).to_numpy() if limit else columns
+
+
+def _floats(frame: pd.DataFrame, argument: str) -> np.ndarray:
+    """Return a frame's values (rows, columns), or say where it holds something else."""
+    try:
+        return frame.to_numpy(float)
+    except (TypeError, ValueError) as error:
+        for name, column in frame.items():
+            bad = pd.to_numeric(column, errors="coerce").isna() & column.notna()
+            if bad.any():
+                row = int(bad.to_numpy(bool).argmax())
+                raise InputError(
+                    f"{argument} must be numbers, got {column.iloc[row]!r} in column {name!r}, "
+                    f"row {row + 1}: mend it or leave the column out"
+                ) from error
+        raise
 
 
 def _matrix(values: Any, name: str) -> np.ndarray:
@@ -161,7 +191,9 @@ def _matrix(values: Any, name: str) -> np.ndarray:
     if array.ndim == 1 and name == "y":
         array = array[:, None]
     if array.ndim != 2:
-        raise InputError(f"{name} must be two-dimensional (rows, columns), got shape {array.shape}")
+        raise InputError(
+            f"{name} must have two dimensions, got shape {array.shape}: give (rows, columns)"
+        )
     return array
 
 

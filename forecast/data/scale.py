@@ -74,14 +74,16 @@ def fit(table: Table, per: str = "series") -> Scaler:
         InputError: A target is constant or absent in the training rows.
     """
     if per not in SCALING:
-        raise InputError(f"scaling must be one of {', '.join(SCALING)}, got {per!r}")
+        raise InputError(f"scaling must be one of {', '.join(SCALING)}, got {per!r}: write one")
     input_mean, input_std = _moments(table.inputs, table, per)
     output_mean, output_std = _moments(table.outputs, table, per)
     flat = np.flatnonzero((output_std == 0).all(axis=0))
     if flat.size:
+        seen = np.isfinite(table.outputs[:, flat[0]]).any()
+        found = f"constant at {output_mean[0, flat[0]]:g}" if seen else "without a value"
         raise InputError(
-            f"data.targets must vary in the training rows, got {table.targets[flat[0]]!r} constant "
-            f"at {output_mean[0, flat[0]]:g}: there is nothing to predict"
+            f"data.targets must vary in the training rows, got {table.targets[flat[0]]!r} {found}: "
+            "predict another column or train on a longer span"
         )
     plain = np.isin(table.features, table.unscaled)
     input_mean[:, plain], input_std[:, plain] = 0.0, 1.0

@@ -47,33 +47,46 @@ class Schema:
     def __post_init__(self) -> None:
         """Refuse what cannot be meant, before any file is opened."""
         if not self.targets:
-            raise InputError("data.targets must name at least one column, got none")
+            raise InputError(
+                "data.targets must name at least one column, got none: set data.targets=[…]"
+            )
         if self.missing not in MISSING:
             raise InputError(
                 f"data.missing must be one of {', '.join(MISSING)}, got {self.missing!r}"
             )
         if self.hold < 0:
-            raise InputError(f"data.hold must be 0 or more rows, got {self.hold}")
+            raise InputError(
+                f"data.hold must be 0 or more rows, got {self.hold}: write 0 to hold nothing"
+            )
         if unknown := [name for name in self.calendar if name not in CALENDAR]:
             raise InputError(
                 f"data.calendar must hold names among {', '.join(CALENDAR)}, got {unknown[0]!r}"
             )
-        for column, (low, high) in self.valid.items():
-            if not low < high:
-                raise InputError(f"data.valid.{column} must be [low, high], got [{low}, {high}]")
+        for column, bounds in self.valid.items():
+            if len(bounds) != 2 or not bounds[0] < bounds[1]:
+                raise InputError(
+                    f"data.valid.{column} must be [low, high], low first, got {list(bounds)}: "
+                    "write such as [-40, 120]"
+                )
         for column in self.circular:
             if column in self.targets:
                 raise InputError(
                     f"data.circular must not hold a target, got {column!r}: predict another column"
                 )
-            if self.circular[column] <= 0:
+            if not 0 < self.circular[column] < float("inf"):
                 raise InputError(
-                    f"data.circular.{column} must be a period above 0, got {self.circular[column]}"
+                    f"data.circular.{column} must be a period above 0, got {self.circular[column]}:"
+                    " write such as 360"
                 )
         names = [*self.targets, *self.series, self.time]
-        if len(set(names)) < len(names):
+        if twice := [name for name in names if names.count(name) > 1]:
             raise InputError(
-                f"data.time, data.series and data.targets must name different columns, got {names}"
+                "data.time, data.series and data.targets must name different columns, got "
+                f"{twice[0]!r} twice: name each once"
+            )
+        if twice := [name for name in self.features if self.features.count(name) > 1]:
+            raise InputError(
+                f"data.features must name different columns, got {twice[0]!r} twice: name each once"
             )
 
     @property

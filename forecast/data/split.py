@@ -58,11 +58,13 @@ def holdout(table: Table, validation: Cut = 0.1, test: Cut = 0.2) -> Holdout:
     test_cut = cut(table, stamps, "split.test", test)
     earlier = stamps[stamps < test_cut]
     # a share is always one of the whole, so 0.1 means a tenth of the data wherever it stands
-    size = round(validation * len(stamps)) if isinstance(validation, float) else validation
-    return Holdout(cut(table, earlier, "split.validation", size), test_cut)
+    whole = len(stamps)
+    return Holdout(cut(table, earlier, "split.validation", validation, whole=whole), test_cut)
 
 
-def cut(table: Table, stamps: np.ndarray, name: str, size: Cut) -> np.datetime64:
+def cut(
+    table: Table, stamps: np.ndarray, name: str, size: Cut, *, whole: int | None = None
+) -> np.datetime64:
     """Find where the last span of some time stamps begins.
 
     Args:
@@ -70,6 +72,7 @@ def cut(table: Table, stamps: np.ndarray, name: str, size: Cut) -> np.datetime64
         stamps: Distinct time stamps, ascending, (stamps,).
         name: The argument's name, for errors.
         size: Share, number or first date of the span.
+        whole: Number of time stamps that a share is one of; None means those given.
 
     Returns:
         The first time stamp of the span.
@@ -78,10 +81,12 @@ def cut(table: Table, stamps: np.ndarray, name: str, size: Cut) -> np.datetime64
         InputError: Nothing would be left before or inside the span.
     """
     if isinstance(size, str):
-        first = table.at(size)
-        count = int((stamps >= first).sum())
+        count = int((stamps >= table.at(size, name)).sum())
+    elif isinstance(size, float):
+        share = size if 0 < size < 1 else 0.0
+        count = round(share * (len(stamps) if whole is None else whole))
     else:
-        count = round(size * len(stamps)) if isinstance(size, float) else int(size)
+        count = 0 if isinstance(size, bool) else int(size)
     if not 0 < count < len(stamps):
         raise InputError(
             f"{name} must leave rows on both sides of its cut, got {size!r} of {len(stamps)} time "
@@ -136,11 +141,12 @@ class Folds:
             (train rows, scored rows), both ascending.
 
         Raises:
-            InputError: There are too few time stamps for the folds.
+            InputError: A size is none, or there are too few time stamps for the folds.
         """
         del y, groups
         time = X.time if isinstance(X, Table) else X.index.get_level_values(-1).to_numpy()
         stamps = np.unique(time)
+        self._check()
         splitter = TimeSeriesSplit(
             self.n_splits,
             test_size=self.test_size,
@@ -151,8 +157,9 @@ class Folds:
             parts = list(splitter.split(stamps))
         except ValueError as error:
             raise InputError(
-                f"sweep.folds={self.n_splits} of {self.test_size or 'equal'} time stamps must fit "
-                f"the data, got {len(stamps)} time stamps: take fewer or shorter folds"
+                f"sweep.folds={self.n_splits} of {self.test_size or 'equal'} time stamps after a "
+                f"gap of {self.gap} must fit the data, got {len(stamps)} time stamps: take fewer "
+                "or shorter folds"
             ) from error
         for train, test in parts:
             yield (
@@ -164,3 +171,18 @@ class Folds:
         """Return the number of folds."""
         del X, y, groups
         return self.n_splits
+
+    def _check(self) -> None:
+        """Refuse sizes that are none."""
+        for name, least, value in (
+            ("sweep.folds", 2, self.n_splits),
+            ("test_size", 1, 1 if self.test_size is None else self.test_size),
+            ("gap", 0, self.gap),
+            ("max_train_size", 1, 1 if self.max_train_size is None else self.max_train_size),
+        ):
+            whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+            if not whole or value < least:
+                raise InputError(
+                    f"{name} must be a whole number of {least} or more, got {value!r}: "
+                    f"write such as {max(least, 3)}"
+                )

@@ -93,7 +93,9 @@ class Table:
         rank = np.repeat([0, 1], [len(self), len(later)])
         order = np.lexsort((rank, tick, series))
         same = (np.diff(series[order]) == 0) & (np.diff(tick[order]) == 0)
-        order = order[np.append(~same, True)]  # of two rows at one tick the later table's stays
+        order = order[
+            np.append(~same, True)[: len(order)]
+        ]  # of two rows at one tick the later table's stays
         return replace(
             self,
             inputs=np.concatenate([self.inputs, later.inputs])[order],
@@ -114,19 +116,30 @@ class Table:
             pd.DataFrame(self.outputs, index, list(self.targets)),
         )
 
-    def at(self, time: str | pd.Timestamp) -> np.datetime64:
+    def at(self, time: str | pd.Timestamp, name: str = "a date") -> np.datetime64:
         """Turn a time stamp as people write it into one that compares with `time`.
 
         Args:
             time: Such as "2013-10-19" or "2013-10-19T06:00Z".
+            name: The argument's name, for errors.
 
         Returns:
             The same moment, without zone, in UTC.
+
+        Raises:
+            InputError: It is no date, or the rows have none.
         """
+        if self.time.dtype.kind != "M":
+            raise InputError(
+                f"{name} must be a share or a number where rows have no clock, got {time!r}: "
+                "write such as 0.2"
+            )
         try:
-            stamp = pd.Timestamp(time)
-        except ValueError as error:
-            raise InputError(f"a date must be readable, got {time!r}: write 2013-10-19") from error
+            stamp = pd.Timestamp(time).as_unit("ns")
+        except ValueError:
+            stamp = pd.NaT
+        if stamp is pd.NaT:  # an empty text reads as it too
+            raise InputError(f"{name} must be a readable date, got {time!r}: write 2013-10-19")
         if stamp.tzinfo is not None:
             stamp = stamp.tz_convert("UTC").tz_localize(None)
-        return np.datetime64(stamp.as_unit("ns"))
+        return np.datetime64(stamp)

@@ -45,7 +45,8 @@ class Window(BaseEstimator):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
                 raise InputError(
-                    f"window.{name} must be a whole number of {low} or more, got {value!r}"
+                    f"window.{name} must be a whole number of {low} or more, got {value!r}: "
+                    f"write such as {max(low, 24)}"
                 )
 
 
@@ -98,8 +99,10 @@ def latest(table: Table, window: Window) -> np.ndarray:
     Returns:
         First input row of one window a series, for the series that have enough unbroken rows.
     """
-    ends = np.flatnonzero(np.append(np.diff(table.series) != 0, True)) if len(table) else []
-    first = np.asarray(ends, np.int32) - window.timesteps + 1
+    if not len(table):
+        return np.zeros(0, np.int32)
+    ends = np.flatnonzero(np.append(np.diff(table.series) != 0, True))
+    first = ends.astype(np.int32) - window.timesteps + 1
     first = first[first >= 0]
     good = _unbroken(table, first, window.timesteps)
     good &= _none(~np.isfinite(table.inputs).all(axis=1), first, window.timesteps)

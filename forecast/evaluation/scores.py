@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 
 from forecast import metrics
 from forecast.data.scale import Scaler
@@ -68,6 +69,28 @@ def by_series(forecasts: Forecasts) -> dict[str, float]:
         )
         for code in np.unique(forecasts.series)
     }
+
+
+def per_target(forecasts: Forecasts) -> pd.DataFrame:
+    """Return one row for each target with its metrics."""
+    return pd.DataFrame(
+        [
+            {"target": target}
+            | {
+                name: float(metric(forecasts.true[..., i], forecasts.values[..., i]))
+                for name, metric in PLAIN.items()
+            }
+            for i, target in enumerate(forecasts.table.targets)
+        ]
+    )
+
+
+def series_table(model: Forecasts, baselines: Mapping[str, Forecasts]) -> pd.DataFrame:
+    """Return one row for each series: the MAE of the model and of every baseline."""
+    columns = {"model": by_series(model)} | {
+        name: by_series(other) for name, other in baselines.items()
+    }
+    return pd.DataFrame(columns).rename_axis("series").reset_index()
 
 
 def skills(model: Forecasts, baselines: Mapping[str, Forecasts]) -> dict[str, float]:

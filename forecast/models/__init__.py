@@ -40,7 +40,7 @@ def build(
     settings: Mapping[str, Any],
     *,
     normalization: str = "last",
-    linear_path: bool = False,
+    linear_path: bool = True,
 ) -> keras.Model:
     """Make a model of the catalogue, repaired as asked.
 

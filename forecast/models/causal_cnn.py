@@ -22,7 +22,7 @@ def causal_cnn(
     dilations: Sequence[int] = (),
     dense: Sequence[int] = (),
     activation: str = "relu",
-    dropout: float = 0.2,
+    dropout: float = 0.3,
 ) -> keras.Model:
     """Read the window with dilated causal convolutions and predict from the last step.
 

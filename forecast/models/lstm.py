@@ -16,7 +16,7 @@ def lstm(
     activation: str = "tanh",
     dense_activation: str = "relu",
     dropout: float = 0.3,
-    recurrent_dropout: float = 0.0,
+    recurrent_dropout: float = 0.3,
 ) -> keras.Model:
     """Read the window with LSTM layers and predict from the last state.
 

@@ -26,7 +26,7 @@ class Model(BaseEstimator):
         name: str = "lstm",
         *,
         normalization: str = "last",
-        linear_path: bool = False,
+        linear_path: bool = True,
         **settings: Any,
     ):
         self.name = name

@@ -1,0 +1,72 @@
+"""`forecast COMMAND [overrides]`: picks the corridor and imports nothing heavy before it."""
+
+import os
+import sys
+from importlib import import_module
+
+COMMANDS = {
+    "train": "train one model, score it beside baselines, track the run",
+    "sweep": "try a grid over time-ordered folds, resumable, with a leaderboard",
+    "predict": "the next horizon from a run: run=ID",
+    "explain": "shapes, parameters and receptive field of a configured model",
+    "check": "data-quality report of a data set",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: As on the command line, without the program's name.
+
+    Returns:
+        0 done; 2 what the user can mend; 1 a fault of ours; 130 after Ctrl-C.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    if not given or given[0] in ("-h", "--help"):
+        print(usage())
+        return 0
+    if given[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"forecast {version('forecast')}")
+        return 0
+    from forecast.errors import InputError, nearest
+
+    command, overrides = given[0], given[1:]
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        if command not in COMMANDS:
+            raise InputError(
+                f"command must be one of the known ones, got {command!r}: "
+                f"{nearest(command, COMMANDS)}"
+            )
+        import_module("forecast.commands.corridor").enter(command, overrides)
+    except InputError as error:
+        print(f"forecast: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("forecast: stopped; what was finished is kept", file=sys.stderr)
+        return 130
+    return 0
+
+
+def usage() -> str:
+    """Return the help text."""
+    lines = [f"  {name:<9} {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: forecast COMMAND [key=value …]",
+            "",
+            *lines,
+            "",
+            "  forecast train model=causal_cnn window.timesteps=96 training.epochs=5",
+            "  forecast train --help     groups and keys of the configuration",
+            "  forecast train --cfg job  the configuration as it would run",
+            "  forecast train -m …       Hydra's own multirun",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

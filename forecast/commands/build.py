@@ -1,0 +1,124 @@
+"""A configuration becomes the objects that the rooms take."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from forecast.commands import config as configs
+from forecast.commands.schema import Config
+from forecast.data import panel, source
+from forecast.data.schema import Schema
+from forecast.data.table import Table
+from forecast.data.windows import Window
+from forecast.errors import InputError
+from forecast.evaluation.experiment import Spec
+from forecast.training.parameters import Model, Training
+
+EMBEDDED = "embedded:"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A data set, read and checked.
+
+    Attributes:
+        name: What runs and experiments call it.
+        path: The file.
+        digest: Of its bytes.
+        frame: Raw rows.
+        schema: What its columns mean.
+        table: What models see.
+    """
+
+    name: str
+    path: Path
+    digest: str
+    frame: Any
+    schema: Schema
+    table: Table
+
+
+def load(config: Config) -> Loaded:
+    """Read and check the configured data.
+
+    Args:
+        config: Plain configuration.
+
+    Returns:
+        The data in every form that a command needs.
+    """
+    path, meaning = where(config), schema(config)
+    frame = source.read(path, config.data.format)
+    table = panel.build(frame, meaning)
+    return Loaded(name(config), path, source.digest(path), frame, meaning, table)
+
+
+def where(config: Config) -> Path:
+    """Return the data file; `embedded:` names one that ships with the package."""
+    path = config.data.path
+    if path.startswith(EMBEDDED):
+        return configs.SAMPLES / path.removeprefix(EMBEDDED)
+    return Path(path).expanduser()
+
+
+def name(config: Config) -> str:
+    """Return what the data set is called: its name, or the file's."""
+    return config.data.name or Path(config.data.path).name.split(".")[0]
+
+
+def schema(config: Config) -> Schema:
+    """Return what the columns mean."""
+    data = config.data
+    for column, bounds in data.valid.items():
+        if len(bounds) != 2:
+            raise InputError(f"data.valid.{column} must be [low, high], got {bounds}")
+    return Schema(
+        time=data.time,
+        targets=tuple(data.targets),
+        features=tuple(data.features),
+        series=tuple(data.series),
+        frequency=data.frequency,
+        time_format=data.time_format,
+        circular=dict(data.circular),
+        valid={column: (low, high) for column, (low, high) in data.valid.items()},
+        missing=data.missing,
+        hold=data.hold,
+        calendar=tuple(data.calendar),
+        units=dict(data.units),
+    )
+
+
+def spec(config: Config) -> Spec:
+    """Return everything an experiment depends on, beside the data."""
+    settings = dict(config.model)
+    training = {k: v for k, v in vars(config.training).items() if k != "scaling"}
+    return Spec(
+        model=Model(
+            settings.pop("name", "lstm"),
+            normalization=settings.pop("normalization", "last"),
+            linear_path=settings.pop("linear_path", True),
+            **settings,
+        ),
+        window=Window(**vars(config.window)),
+        training=Training(**training),
+        scaling=config.training.scaling,
+        validation=config.split.validation,
+        test=config.split.test,
+        season=config.evaluation.season,
+        ridge_alpha=config.evaluation.ridge_alpha,
+    )
+
+
+def composed(overrides: list[str]) -> tuple[DictConfig, Config]:
+    """Compose the configuration in both forms.
+
+    Args:
+        overrides: As on the command line.
+
+    Returns:
+        Hydra's form, for the tracker, and the plain form, for the rooms.
+    """
+    found = configs.compose(overrides)
+    return found, configs.plain(found)

@@ -1,0 +1,222 @@
+"""Configuration: a typed schema, values from YAML, and plain objects for the rooms."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from forecast.commands.schema import Config
+from forecast.errors import InputError, nearest
+
+PACKAGE = Path(__file__).parent.parent
+
+
+def _beside(inside: str, checkout: str) -> Path:
+    """Find a folder of the installed package, or of the checkout it is run from."""
+    installed = PACKAGE / inside
+    return installed if installed.is_dir() else PACKAGE.parent / checkout
+
+
+CONF = _beside("conf", "conf")
+SAMPLES = _beside("sample", "data")
+
+
+class _UsersConf(SearchPathPlugin):
+    """Look in a user's own `conf/` before ours."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Put the working folder's `conf/` first."""
+        own = Path.cwd() / "conf"
+        if own.is_dir() and own.resolve() != CONF.resolve():
+            search_path.prepend(provider="user", path=f"file://{own}")
+
+
+def register() -> None:
+    """Tell Hydra our schema and where to look, once a process."""
+    schema = OmegaConf.structured(Config)
+    _open(schema)
+    ConfigStore.instance().store(name="schema", node=schema)
+    plugins = Plugins.instance()
+    if _UsersConf not in plugins.discover(SearchPathPlugin):
+        plugins.register(_UsersConf)
+
+
+def _open(node: DictConfig) -> None:
+    """Let YAML fill a schema of frozen dataclasses; what comes out of `plain` is frozen again."""
+    OmegaConf.set_readonly(node, None)
+    for key in node:
+        if not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
+            _open(node[key])
+
+
+def compose(overrides: list[str]) -> DictConfig:
+    """Compose the configuration of a command.
+
+    Args:
+        overrides: As on the command line, such as ["model=lstm", "training.epochs=5"].
+
+    Returns:
+        The composed configuration.
+
+    Raises:
+        InputError: A key, group or value is not known; the nearest name is given.
+    """
+    register()
+    with _hydra():
+        try:
+            config = hydra_compose("config", overrides)
+            check(config)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise _readable(error, overrides) from error
+    return config
+
+
+def check(config: DictConfig) -> None:
+    """Refuse what no schema can: code named in a config, a required value that is missing.
+
+    Args:
+        config: Composed.
+
+    Raises:
+        InputError: Naming the key.
+    """
+    _refuse_code(OmegaConf.to_container(config), "")
+    for group in fields(Config):
+        node = config.get(group.name)
+        for key in OmegaConf.missing_keys(node) if isinstance(node, DictConfig) else ():
+            raise InputError(
+                f"{group.name}.{key} must be set, got nothing: add {group.name}.{key}=… to the "
+                "command"
+            )
+
+
+def plain(config: DictConfig) -> Config:
+    """Turn the composed configuration into frozen dataclasses of plain values.
+
+    Args:
+        config: Composed and checked.
+
+    Returns:
+        The configuration without Hydra in it.
+
+    Raises:
+        InputError: An interpolation cannot be resolved.
+    """
+    try:
+        found = OmegaConf.to_object(config)
+    except OmegaConfBaseException as error:
+        raise _readable(error, []) from error
+    if not isinstance(found, Config):
+        raise InputError("config must have the schema's form: keep `- schema` first in its defaults")
+    return found
+
+
+def flat(config: DictConfig) -> dict[str, Any]:
+    """Flatten the configuration for the tracker.
+
+    A value that names an environment variable stays unresolved, so that no secret is written.
+
+    Args:
+        config: Composed.
+
+    Returns:
+        Dotted key, as on the command line, to value.
+    """
+    found: dict[str, Any] = {}
+    raw = OmegaConf.to_container(config, resolve=False)
+    done = OmegaConf.to_container(config, resolve=True)
+    _flatten(raw, done, "", found)
+    return found
+
+
+def parse_overrides(texts: list[str]) -> list[Any]:
+    """Read overrides with Hydra's grammar.
+
+    Args:
+        texts: Such as ["a.b=1"].
+
+    Returns:
+        Hydra's override objects.
+    """
+    try:
+        return list(OverridesParser.create().parse_overrides(texts))
+    except HydraException as error:
+        raise _readable(error, texts) from error
+
+
+def _flatten(raw: Any, done: Any, key: str, found: dict[str, Any]) -> None:
+    """Walk both forms side by side."""
+    if isinstance(done, dict) and isinstance(raw, dict) and done:
+        for name in done:
+            _flatten(raw[name], done[name], f"{key}.{name}" if key else str(name), found)
+    elif key:
+        found[key] = raw if "${oc.env:" in str(raw) else done
+
+
+def _refuse_code(node: Any, path: str) -> None:
+    """Refuse any `_target_`: a config names things, it never names code."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            here = f"{path}.{key}" if path else str(key)
+            if str(key) == "_target_":
+                raise InputError(
+                    f"{here} must not be in a config, got {value!r}: models, losses and optimisers "
+                    "are chosen by name"
+                )
+            _refuse_code(value, here)
+    elif isinstance(node, list):
+        for number, value in enumerate(node):
+            _refuse_code(value, f"{path}[{number}]")
+
+
+@contextlib.contextmanager
+def _hydra() -> Iterator[None]:
+    """Open Hydra on our conf/, leaving an already open one as it was."""
+    if GlobalHydra.instance().is_initialized():
+        GlobalHydra.instance().clear()
+    with initialize_config_dir(version_base="1.3", config_dir=str(CONF), job_name="forecast"):
+        yield
+
+
+def _readable(error: Exception, overrides: list[str]) -> InputError:
+    """Turn an error of Hydra or OmegaConf into one sentence with the nearest name."""
+    text = str(error)
+    first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+    known = _known()
+    for override in overrides:
+        key, _, value = override.lstrip("+~").partition("=")
+        if f"'{key}'" not in text and f"'{key}/{value}'" not in text and key not in first:
+            continue
+        groups = {path.parent.name for path in CONF.glob("*/*.yaml")}
+        if key in groups and f"{key}/{value}" in text:
+            options = [path.stem for path in (CONF / key).glob("*.yaml")]
+            return InputError(f"{key} must be one of its options, got {value!r}: "
+                              f"{nearest(value, options)}")
+        if key not in known:
+            return InputError(f"{key} must be a key of the config: {nearest(key, known)}")
+        return InputError(f"{key} must fit its type, got {value!r}: {first}")
+    return InputError(f"config must compose: {first}")
+
+
+def _known() -> list[str]:
+    """List every key that the default configuration has, and every group."""
+    with contextlib.suppress(HydraException, OmegaConfBaseException):
+        config = hydra_compose("config")
+        found: dict[str, Any] = {}
+        raw = OmegaConf.to_container(config)
+        _flatten(raw, raw, "", found)
+        return [*found, *(str(group) for group in config)]
+    return []

@@ -1,0 +1,85 @@
+"""What a person sees in the terminal: stages, progress, tables."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from forecast.evaluation import scores
+from forecast.evaluation.experiment import Outcome
+
+console = Console(highlight=False)
+
+
+def say(stage: str, text: str) -> None:
+    """Write one line about a stage."""
+    console.print(f"[bold]{stage:<10}[/bold] {text}")
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table; numbers stand right, and the first column left."""
+    shown = RichTable(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for number, column in enumerate(columns):
+        shown.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+    for row in rows:
+        shown.add_row(*(_cell(value) for value in row))
+    console.print()
+    console.print(shown)
+
+
+def score_table(outcome: Outcome) -> None:
+    """Write the closing table: model and baselines, best first, with the model's skill."""
+    own = outcome.scores
+    rows = [(outcome.spec.model.name, own, None)]
+    rows += [
+        (name.replace("_", " "), found, own[f"skill/{name}"])
+        for name, found in outcome.baseline_scores.items()
+    ]
+    rows.sort(key=lambda row: row[1]["test/mae"])
+    count, steps = len(outcome.test.values), outcome.spec.window.horizon
+    table(
+        f"Test span, {count:,} windows of {steps} steps",
+        ("", "MAE", "RMSE", "MASE", "skill of the model"),
+        [
+            (
+                f"[bold]{name}[/bold]" if skill is None else name,
+                found["test/mae"],
+                found["test/rmse"],
+                found["test/mase"],
+                "" if skill is None else f"{skill:+.1%}",
+            )
+            for name, found, skill in rows
+        ],
+    )
+
+
+def detail_tables(outcome: Outcome) -> None:
+    """Write the error at some steps of the horizon, and for each series."""
+    models = {outcome.spec.model.name: outcome.test, **outcome.baselines}
+    horizon = outcome.spec.window.horizon
+    steps = sorted({1, *(max(1, round(horizon * part / 4)) for part in (1, 2, 3)), horizon})
+    by_step = {name: scores.by_step(found) for name, found in models.items()}
+    table(
+        "MAE by steps ahead",
+        ("", *(str(step) for step in steps)),
+        [
+            (name.replace("_", " "), *(values[step - 1] for step in steps))
+            for name, values in by_step.items()
+        ],
+    )
+    names = list(scores.by_series(outcome.test))
+    if 1 < len(names) <= 8:
+        table(
+            "MAE by series",
+            ("", *names),
+            [
+                (name.replace("_", " "), *scores.by_series(found).values())
+                for name, found in models.items()
+            ],
+        )
+
+
+def _cell(value: Any) -> str:
+    """Write a number with four digits that mean something."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,76 @@
+"""From the command line into a room: Hydra's own flags, or one plain composition."""
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig
+
+from forecast.commands import config
+from forecast.errors import InputError
+from forecast.training import runtime
+
+TENSORFLOW = ("train", "sweep", "predict", "explain")
+"""Commands that build or run a network."""
+
+FLAGS = ("-m", "--multirun", "--cfg", "-c", "--info", "-i", "--hydra-help", "--help", "-h")
+
+
+def enter(command: str, overrides: list[str]) -> Any:
+    """Run a command with overrides.
+
+    Args:
+        command: Such as "train".
+        overrides: As on the command line; flags of Hydra are handed to Hydra.
+
+    Returns:
+        What the command returns.
+
+    Raises:
+        InputError: What the user can mend.
+    """
+    if any(text.split("=")[0] in FLAGS for text in overrides):
+        return _with_hydra(command, overrides)
+    unknown = [text for text in overrides if text.startswith("-")]
+    if unknown:
+        raise InputError(f"overrides must be key=value, got {unknown[0]!r}: see forecast --help")
+    composed = config.compose(_quoted(overrides))
+    return _run(command, composed)
+
+
+def _run(command: str, composed: DictConfig) -> Any:
+    """Import a command and run it; TensorFlow is started first, while it can still be silenced."""
+    if command in TENSORFLOW:
+        runtime.start(composed.training.threads)
+    return import_module(f"forecast.commands.{command}").run(composed)
+
+
+def _quoted(overrides: list[str]) -> list[str]:
+    """Keep run ids text: 12e4567 is not a number."""
+    return [
+        f"{key}='{value}'" if key in ("run", "other") and not value.startswith("'") else text
+        for text in overrides
+        for key, _, value in [text.partition("=")]
+    ]
+
+
+def _with_hydra(command: str, overrides: list[str]) -> Any:
+    """Let Hydra read its flags and call the command once or many times."""
+    config.register()
+    failed: list[InputError] = []
+
+    @hydra.main(version_base="1.3", config_path=str(config.CONF), config_name="config")
+    def job(composed: DictConfig) -> Any:
+        try:
+            config.check(composed)
+            return _run(command, composed)
+        except InputError as error:
+            failed.append(error)
+            return None
+
+    sys.argv = [f"forecast {command}", *_quoted(overrides)]
+    job()
+    if failed:
+        raise failed[0]
+    return None

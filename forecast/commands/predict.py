@@ -1,0 +1,97 @@
+"""`forecast predict run=ID`: what follows the newest rows, as a table and a picture."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from omegaconf import DictConfig
+
+from forecast.commands import build, config
+from forecast.commands.console import say, table
+from forecast.data import source
+from forecast.errors import InputError
+from forecast.evaluation import figures
+from forecast.serving import package
+from forecast.serving.bundle import Bundle
+from forecast.tracking.store import client
+
+HISTORY = 3
+"""Look-backs of history that the picture shows."""
+
+
+def run(composed: DictConfig) -> pd.DataFrame:
+    """Forecast the next horizon from the newest rows of the data.
+
+    Args:
+        composed: The configuration; `run` names the trained run, `data.path` the newest rows.
+
+    Returns:
+        One row for each series, step and target.
+    """
+    settings = config.plain(composed)
+    if not settings.run:
+        raise InputError("run must be the id of a trained run, got nothing: see it in `make ui`")
+    store = client(settings.tracking.uri)
+    with TemporaryDirectory() as folder:
+        bundle = _fetch(store, settings.run, Path(folder))
+    frame = source.read(build.where(settings), settings.data.format)
+    found = bundle.predict(frame)
+    out = Path(settings.output or f"forecast_{settings.run[:8]}.csv")
+    if out.suffix == ".parquet":
+        found.to_parquet(out, index=False)
+    else:
+        found.to_csv(out, index=False)
+    picture = out.with_suffix(".png")
+    figures.prediction(_history(bundle, frame), found).savefig(picture, dpi=120)
+    _show(found)
+    say("wrote", f"{out} and {picture}")
+    return found
+
+
+def _fetch(store: Any, run_id: str, folder: Path) -> Bundle:
+    """Download a run's bundle, or say that there is none."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return package.fetch(store, run_id, folder)
+    except (MlflowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"run must be the id of a finished training run, got {run_id!r} ({reason}): see `make "
+            "ui`, and set tracking.uri where the run is elsewhere"
+        ) from error
+
+
+def _history(bundle: Bundle, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the newest known targets, in the picture's form."""
+    newest = bundle.table(frame).newest(HISTORY * bundle.window.timesteps)
+    parts = [
+        pd.DataFrame(
+            {
+                "series": np.asarray(newest.names, object)[newest.series],
+                "time": newest.time,
+                "target": target,
+                "value": newest.outputs[:, column],
+            }
+        )
+        for column, target in enumerate(newest.targets)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _show(found: pd.DataFrame) -> None:
+    """Print a few steps of every series."""
+    last = int(found.step.max())
+    steps = sorted({1, *(max(1, round(last * part / 4)) for part in (1, 2, 3)), last})
+    groups = list(found.groupby(["series", "target"], sort=False))[:12]
+    times = groups[0][1].set_index("step").time
+    table(
+        f"Forecast from {found.origin.iloc[0]}",
+        ("", *(f"+{step}  {times[step]:%d %b %H:%M}" for step in steps)),
+        [
+            (f"{series} {target}", *part.set_index("step").forecast[steps])
+            for (series, target), part in groups
+        ],
+    )

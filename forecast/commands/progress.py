@@ -1,0 +1,67 @@
+"""A bar over the epochs."""
+
+from typing import Any
+
+import keras
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from forecast.commands.console import console, say
+
+
+class EpochProgress(keras.callbacks.Callback):
+    """A bar over the epochs with losses; one line an epoch where there is no terminal."""
+
+    def __init__(self, epochs: int):
+        super().__init__()
+        self.epochs = epochs
+        self._steps = 1
+        self._bar: Progress | None = None
+        self._task: Any = None
+        self._epoch = 0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Show the bar."""
+        del logs
+        self._steps = max(1, (self.params or {}).get("steps", 1))
+        if console.is_terminal:
+            self._bar = Progress(
+                TextColumn("[bold]train[/bold]     "),
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=20),
+                TimeRemainingColumn(),
+                console=console,
+                transient=True,
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("compiling", total=self.epochs * self._steps)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Move on within the epoch."""
+        del logs
+        if self._bar:
+            self._bar.update(self._task, completed=self._epoch * self._steps + batch + 1)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Remember the epoch."""
+        del logs
+        self._epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Show the losses."""
+        logs = logs or {}
+        text = f"epoch {epoch + 1}/{self.epochs}  loss {logs.get('loss', float('nan')):.4f}"
+        if "val_mae" in logs:
+            text += f"  validation MAE {logs['val_mae']:.3f}"
+        if self._bar:
+            self._bar.update(
+                self._task, description=text, completed=(epoch + 1) * self._steps
+            )
+        else:
+            say("train", f"{text}  {logs.get('epoch_seconds', 0):.1f} s")
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Take the bar away."""
+        del logs
+        if self._bar:
+            self._bar.stop()
+            self._bar = None

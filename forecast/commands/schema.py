@@ -1,0 +1,114 @@
+"""The typed form of the configuration; values stand in `conf/`."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which data, and what its columns mean; see `forecast.data.schema.Schema`."""
+
+    name: str | None = None
+    path: str = MISSING
+    format: str | None = None
+    time: str = MISSING
+    time_format: str | None = None
+    series: list[str] = field(default_factory=list)
+    targets: list[str] = MISSING
+    features: list[str] = field(default_factory=list)
+    calendar: list[str] = field(default_factory=list)
+    frequency: str | None = None
+    circular: dict[str, Any] = field(default_factory=dict)
+    valid: dict[str, list[Any]] = field(default_factory=dict)
+    missing: str = "hold"
+    hold: int = 12
+    units: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    """Shape of a sample; see `forecast.data.windows.Window`."""
+
+    timesteps: int = MISSING
+    horizon: int = MISSING
+    stride: int = MISSING
+    lead: int = MISSING
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How to train; see `forecast.training.parameters.Training`."""
+
+    epochs: int = MISSING
+    batch_size: int = MISSING
+    learning_rate: float = MISSING
+    optimizer: str = MISSING
+    loss: str = MISSING
+    schedule: str | None = None
+    decay: float = MISSING
+    patience: int | None = None
+    clipnorm: float | None = None
+    weight_decay: float | None = None
+    seed: int = MISSING
+    threads: int = MISSING
+    scaling: str = MISSING
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """Sizes of the spans: share, time stamps or first date."""
+
+    validation: Any = MISSING
+    test: Any = MISSING
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How to score."""
+
+    season: int | None = None
+    ridge_alpha: float = MISSING
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """What a sweep tries."""
+
+    strategy: str = MISSING
+    grid: Any = MISSING
+    folds: int = MISSING
+    seeds: int = MISSING
+    workers: int | None = None
+    scheduler: str | None = None
+    resume: bool = True
+
+
+@dataclass(frozen=True)
+class TrackingConfig:
+    """Where runs are kept."""
+
+    uri: str = MISSING
+    experiment: str | None = None
+    run_name: str | None = None
+    snapshots: int = MISSING
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything a command reads."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    window: WindowConfig = field(default_factory=WindowConfig)
+    model: dict[str, Any] = field(default_factory=dict)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    experiment: Any = None
+    run: str | None = None
+    """Run that `predict` reads."""
+    output: str | None = None
+    """File that `predict` writes."""

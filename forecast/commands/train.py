@@ -1,0 +1,154 @@
+"""`forecast train`: one model, scored beside baselines, tracked."""
+
+import shlex
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from forecast.commands import build, config
+from forecast.commands.build import Loaded
+from forecast.commands.console import console, detail_tables, say, score_table
+from forecast.commands.progress import EpochProgress
+from forecast.commands.schema import Config
+from forecast.evaluation import experiment
+from forecast.evaluation.experiment import Outcome
+from forecast.gates import GateSnapshots
+from forecast.serving import bundle, package
+from forecast.tracking import record
+from forecast.tracking.epochs import EpochMetrics
+from forecast.tracking.run import Run, ending
+from forecast.tracking.store import Store
+
+
+def run(composed: DictConfig) -> float:
+    """Train, score, track; print what came out.
+
+    Args:
+        composed: The configuration.
+
+    Returns:
+        Test MAE, so that Hydra's own sweepers can minimise it.
+    """
+    settings = config.plain(composed)
+    spec = build.spec(settings)
+    data = build.load(settings)
+    experiment.prepare(spec, data.table)
+    say("data", summary(data))
+    store = Store(settings.tracking.uri, settings.tracking.experiment or data.name)
+    name = settings.tracking.run_name or title(spec)
+    with ending(Run.create(store, name, kind="train", tags=identity(data))) as tracked:
+        tracked.params(question(composed, data))
+        tracked.text(OmegaConf.to_yaml(composed), "config.yaml")
+        epochs = EpochMetrics(tracked)
+        outcome = experiment.run(
+            spec,
+            data.table,
+            [EpochProgress(spec.training.epochs), gate_watch(tracked, epochs, settings), epochs],
+        )
+        seconds = outcome.seconds["fit"]
+        say("train", f"{outcome.forecaster.best_epoch_} epochs kept, {seconds:.1f} s in all")
+        store_outcome(tracked, outcome, data, composed)
+        if not settings.tracking.run_name:
+            mae = outcome.scores["test/mae"]
+            tracked.tags({"mlflow.runName": f"{name} · mae {mae:.3g}"})
+    score_table(outcome)
+    detail_tables(outcome)
+    console.print()
+    say("run", tracked.id)
+    say("next", f"forecast predict run={tracked.id}   ·   make ui")
+    return outcome.scores["test/mae"]
+
+
+def store_outcome(tracked: Run, outcome: Outcome, data: Loaded, composed: DictConfig) -> None:
+    """Write everything a trained run keeps.
+
+    Args:
+        tracked: The run.
+        outcome: What the experiment found.
+        data: What it saw.
+        composed: The configuration.
+    """
+    record.record(tracked, outcome)
+    spans = record.lineage(outcome)
+    tracked.data(data.name, data.digest, str(data.path), spans)
+    tracked.params({"threads_used": outcome.forecaster.threads_})
+    same_question = {
+        key: value
+        for key, value in config.flat(composed).items()
+        if key.split(".")[0] in ("data", "window", "split", "evaluation")
+    }
+    record.record_baselines(tracked.store, outcome, data.digest, same_question)
+    with TemporaryDirectory() as folder:
+        facts = {"run_id": tracked.id, "data": data.name, "data_digest": data.digest, **spans}
+        plain = Path(folder) / "bundle"
+        bundle.save(plain, outcome.forecaster, data.schema, facts)
+        example = package.example(data.frame, data.schema, outcome.spec.window)
+        tracked.file(package.package(Path(folder) / "model", plain, example), "model")
+
+
+def gate_watch(tracked: Run, epochs: EpochMetrics, settings: Config) -> GateSnapshots:
+    """Watch gates and taps: numbers with the epoch's, snapshots and pictures as files."""
+    import numpy as np
+
+    def save(name: str, weights: Any) -> None:
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / Path(name).name
+            np.savez_compressed(file, **weights)
+            tracked.file(file, str(Path(name).parent))
+
+    return GateSnapshots(
+        log=epochs.add, picture=tracked.image, save=save, every=settings.tracking.snapshots
+    )
+
+
+def question(composed: DictConfig, data: Loaded) -> dict[str, Any]:
+    """Return the params of a run: the flattened configuration, groups without a say left out."""
+    everything = config.flat(composed)
+    kept = {
+        key: value
+        for key, value in everything.items()
+        if key.split(".")[0] in ("data", "window", "model", "training", "split", "evaluation")
+    }
+    kept["model"] = kept.pop("model.name")
+    kept["data.name"] = data.name
+    return kept
+
+
+def identity(data: Loaded) -> dict[str, str]:
+    """Return the tags that say which code saw which data."""
+    return {
+        "forecast.version": version("forecast"),
+        "forecast.git_commit": _commit(),
+        "forecast.data_digest": data.digest,
+    }
+
+
+def title(spec: experiment.Spec) -> str:
+    """Name a run readably: model, its size, window."""
+    size = spec.model.settings.get("units") or spec.model.settings.get("filters") or ""
+    sizes = "-".join(map(str, size)) if isinstance(size, list) else str(size)
+    name = f"{spec.model.name}-{sizes}" if sizes else spec.model.name
+    return f"{name} · {spec.window.timesteps}→{spec.window.horizon}"
+
+
+def summary(data: Loaded) -> str:
+    """Say in one line what was read."""
+    table = data.table
+    names = ", ".join(table.names[:3]) + (" …" if len(table.names) > 3 else "")
+    first, last = (str(stamp)[:10] for stamp in (table.time.min(), table.time.max()))
+    return (
+        f"{data.name}: {len(data.frame):,} rows of {len(table.names)} series ({names}),\n"
+        f"{'':<10} every {table.frequency} from {first} to {last}"
+    )
+
+
+def _commit() -> str:
+    """Return the commit of the working folder, or nothing outside a repository."""
+    found = subprocess.run(
+        shlex.split("git rev-parse --short HEAD"), capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip()

@@ -1,0 +1,296 @@
+"""What is in a data set, and what is wrong with it, before anything is trained."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from forecast.data import clock, columns, panel, scale, windows
+from forecast.data.schema import MISSING, Schema
+from forecast.data.windows import Window
+from forecast.errors import InputError
+
+
+@dataclass(frozen=True)
+class SeriesQuality:
+    """The clock of one series.
+
+    Attributes:
+        series: Its name.
+        rows: Rows of the file.
+        first: First time stamp.
+        last: Last time stamp.
+        absent: Ticks between them that have no row; None where no frequency is known.
+        gaps: Stretches of absent ticks.
+        longest: Ticks of the longest stretch.
+    """
+
+    series: str
+    rows: int
+    first: pd.Timestamp
+    last: pd.Timestamp
+    absent: int | None
+    gaps: int | None
+    longest: int | None
+
+
+@dataclass(frozen=True)
+class ColumnQuality:
+    """The values of one column, as they stand in the file.
+
+    Attributes:
+        column: Its name.
+        role: "target" or "feature".
+        missing: Rows without a value.
+        share: The same as a share of the rows.
+        out_of_range: Values outside the valid range, which count as missing later.
+        constant: Whether there is one value only.
+        least: Smallest finite value; NaN where there is none.
+        mean: Mean of the finite values.
+        greatest: Largest finite value.
+    """
+
+    column: str
+    role: str
+    missing: int
+    share: float
+    out_of_range: int
+    constant: bool
+    least: float
+    mean: float
+    greatest: float
+
+
+@dataclass(frozen=True)
+class WindowQuality:
+    """The windows that one treatment of holes keeps.
+
+    Attributes:
+        missing: The policy, as in `data.missing`.
+        kept: Windows without a hole that is left.
+        possible: Windows that the grid would hold if nothing were missing.
+        share: Kept by possible; 0 where none is possible.
+    """
+
+    missing: str
+    kept: int
+    possible: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The report.
+
+    Attributes:
+        rows: Rows of the file.
+        first: First time stamp; None where the time column cannot be read.
+        last: Last time stamp.
+        frequency: Given or inferred; None where neither works.
+        duplicated_rows: Rows that equal an earlier one throughout.
+        duplicated_stamps: Rows whose series has an earlier row with the same time stamp; of those
+            the first alone is counted below.
+        series: One entry a series; empty where the time column cannot be read.
+        columns: One entry for each column that is used and there.
+        windows: One entry a policy; empty where the data cannot be put on a grid.
+        faults: The sentences that training would refuse the data with; empty means it would not.
+    """
+
+    rows: int
+    first: pd.Timestamp | None
+    last: pd.Timestamp | None
+    frequency: str | None
+    duplicated_rows: int
+    duplicated_stamps: int
+    series: tuple[SeriesQuality, ...]
+    columns: tuple[ColumnQuality, ...]
+    windows: tuple[WindowQuality, ...]
+    faults: tuple[str, ...]
+
+    def to_frames(self) -> dict[str, pd.DataFrame]:
+        """Return frames to print: "data" (one row), "series", "columns" and "windows"."""
+        parts = {name: getattr(self, name) for name in ("series", "columns", "windows")}
+        whole = {
+            name: getattr(self, name)
+            for name in self.__dataclass_fields__
+            if name not in parts and name != "faults"
+        }
+        return {"data": pd.DataFrame([whole])} | {
+            name: pd.DataFrame([asdict(entry) for entry in entries])
+            for name, entries in parts.items()
+        }
+
+
+def report(frame: pd.DataFrame, schema: Schema, window: Window) -> Quality:
+    """Look at raw rows and tell everything that can be told.
+
+    Faults of the data are collected, not raised, so that one look shows all of them.
+
+    Args:
+        frame: Raw rows in any order.
+        schema: What the columns mean; its missing policy is one of those compared.
+        window: Shape of a sample.
+
+    Returns:
+        The report.
+
+    Raises:
+        InputError: The window has a size that is none.
+
+    >>> time = pd.date_range("2024-01-01", periods=6, freq="h").delete(2)
+    >>> frame = pd.DataFrame({"time": time, "load": [1.0, 2.0, 4.0, 5.0, 6.0]})
+    >>> found = report(frame, Schema("time", ("load",)), Window(timesteps=2, horizon=1))
+    >>> found.frequency, found.series[0].absent, found.series[0].longest
+    ('h', 1, 1)
+    >>> [(entry.missing, entry.kept, entry.possible) for entry in found.windows]
+    [('drop', 1, 4), ('hold', 3, 4)]
+    """
+    window.check()
+    faults = list(columns.faults(frame, schema))
+    there = [name for name in dict.fromkeys(schema.inputs + schema.targets) if _once(frame, name)]
+    for name in there:
+        with _noted(faults):
+            columns.numbers(frame, name, schema)
+    clean = not faults
+    stamps = _stamps(frame, schema, faults)
+    counted: tuple[WindowQuality, ...] = ()
+    if clean and stamps is not None and stamps.tick is not None:
+        with _noted(faults):
+            counted = _windows(frame.iloc[stamps.rows], schema, window, faults)
+    return Quality(
+        rows=len(frame),
+        first=None if stamps is None else pd.Timestamp(stamps.time.min()),
+        last=None if stamps is None else pd.Timestamp(stamps.time.max()),
+        frequency=None if stamps is None else stamps.frequency,
+        duplicated_rows=int(frame.astype(str).duplicated().sum()),
+        duplicated_stamps=0 if stamps is None else len(frame) - len(stamps.rows),
+        series=() if stamps is None else tuple(_series(stamps)),
+        columns=tuple(_column(frame[name], schema) for name in there),
+        windows=counted,
+        faults=tuple(faults),
+    )
+
+
+def _once(frame: pd.DataFrame, name: str) -> bool:
+    """Tell whether a frame has one column of that name."""
+    return list(frame.columns).count(name) == 1
+
+
+@contextmanager
+def _noted(faults: list[str]) -> Iterator[None]:
+    """Turn an InputError into one more sentence."""
+    try:
+        yield
+    except InputError as error:
+        if str(error) not in faults:
+            faults.append(str(error))
+
+
+@dataclass(frozen=True)
+class _Stamps:
+    """The readable clock of a frame, sorted by series and time, each stamp once.
+
+    Attributes:
+        rows: Position of each stamp's first row in the frame, (stamps,).
+        count: Rows of each series with its duplicates, (series,).
+        names: Name of every series.
+        series: Series of each stamp, (stamps,).
+        time: (stamps,) datetime64[ns].
+        frequency: None where there is none.
+        tick: (stamps,), None where there is no frequency.
+    """
+
+    rows: np.ndarray
+    count: np.ndarray
+    names: tuple[str, ...]
+    series: np.ndarray
+    time: np.ndarray
+    frequency: str | None = None
+    tick: np.ndarray | None = None
+
+
+def _stamps(frame: pd.DataFrame, schema: Schema, faults: list[str]) -> _Stamps | None:
+    """Read series and time of every row, noting what is wrong with them; None if unreadable."""
+    if frame.empty or not all(_once(frame, name) for name in (schema.time, *schema.series)):
+        return None  # noted already
+    time = labels = None
+    with _noted(faults):
+        time = clock.parse(frame[schema.time], schema.time_format)
+    with _noted(faults):
+        labels = columns.labels(frame, schema)
+    if time is None or labels is None:
+        return None
+    found, series = np.unique(labels, return_inverse=True)
+    order = np.lexsort((time, series))  # stable: of equal stamps the first row comes first
+    time, series = time[order], series[order]
+    names = tuple(found.tolist())
+    with _noted(faults):
+        columns.refuse_duplicates(time, series, names)
+    new = np.append(True, (np.diff(time) != np.timedelta64(0)) | (np.diff(series) != 0))
+    stamps = _Stamps(order[new], np.bincount(series), names, series[new], time[new])
+    with _noted(faults):
+        frequency = schema.frequency or clock.infer(stamps.time, stamps.series)
+        tick = clock.ticks(stamps.time, frequency)
+        stamps = replace(stamps, frequency=frequency, tick=tick)
+    return stamps
+
+
+def _series(stamps: _Stamps) -> Iterator[SeriesQuality]:
+    """Describe the clock of every series."""
+    for code, name in enumerate(stamps.names):
+        own = stamps.series == code
+        time = stamps.time[own]
+        absent = gaps = longest = None
+        if stamps.tick is not None:
+            skipped = np.diff(stamps.tick[own]) - 1
+            absent, gaps = int(skipped.sum()), int((skipped > 0).sum())
+            longest = int(skipped.max(initial=0))
+        rows, first, last = int(stamps.count[code]), pd.Timestamp(time[0]), pd.Timestamp(time[-1])
+        yield SeriesQuality(name, rows, first, last, absent, gaps, longest)
+
+
+def _column(column: pd.Series, schema: Schema) -> ColumnQuality:
+    """Describe the values of one column; what is no number is left to the faults."""
+    name = str(column.name)
+    values = np.zeros(0)
+    if column.dtype.kind not in "mMc":
+        values = pd.to_numeric(column, errors="coerce").to_numpy(float)
+    values = values[np.isfinite(values)]
+    low, high = schema.valid.get(name, (-np.inf, np.inf))
+    missing = int(column.isna().sum())
+    return ColumnQuality(
+        column=name,
+        role="target" if name in schema.targets else "feature",
+        missing=missing,
+        share=missing / max(len(column), 1),
+        out_of_range=int(((values < low) | (values > high)).sum()),
+        constant=bool(len(values)) and bool((values == values[0]).all()),
+        least=float(values.min()) if len(values) else float("nan"),
+        mean=float(values.mean()) if len(values) else float("nan"),
+        greatest=float(values.max()) if len(values) else float("nan"),
+    )
+
+
+def _windows(
+    frame: pd.DataFrame, schema: Schema, window: Window, faults: list[str]
+) -> tuple[WindowQuality, ...]:
+    """Count the windows kept under every policy."""
+    tables = {policy: panel.build(frame, replace(schema, missing=policy)) for policy in MISSING}
+    table = tables[schema.missing]
+    with _noted(faults):
+        scale.fit(table)
+    length = np.bincount(table.series)
+    possible = int(np.maximum(length - window.span + 1, 0).sum())
+    if not possible:
+        faults.append(
+            f"window.timesteps={window.timesteps} + window.lead={window.lead} + window.horizon="
+            f"{window.horizon} must fit a series, got {length.max()} time stamps in the longest: "
+            "take smaller ones or more rows"
+        )
+    kept = {policy: len(windows.starts(one, window)) for policy, one in tables.items()}
+    return tuple(
+        WindowQuality(policy, count, possible, count / max(possible, 1))
+        for policy, count in kept.items()
+    )

@@ -1,0 +1,157 @@
+"""Pictures of an outcome, as matplotlib figures."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+
+from forecast.evaluation import scores
+from forecast.evaluation.forecasts import Forecasts
+
+if TYPE_CHECKING:
+    from forecast.evaluation.experiment import Outcome
+
+# Okabe & Ito's palette: told apart by the colour-blind, and on white as on print
+TRUE, MODEL, OTHERS = "#222222", "#0072B2", ("#E69F00", "#009E73", "#CC79A7", "#56B4E9")
+PANELS = 4
+"""Most series shown side by side."""
+
+
+def forecasts(outcome: "Outcome") -> Figure:
+    """Draw forecasts over the truth: for some series, every horizon-th window of the test span.
+
+    Args:
+        outcome: What the experiment found.
+
+    Returns:
+        A figure with a panel for each series.
+    """
+    test = outcome.test
+    codes = np.unique(test.series)[:PANELS]
+    figure = Figure(figsize=(11, 1 + 2.6 * len(codes)), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(len(codes), 1, sharex=True))
+    for panel, code in zip(axes, codes, strict=True):
+        _series_panel(panel, test, code)
+        _plain(panel, f"{test.table.names[code]}: {test.table.targets[0]}")
+    axes[0].legend(loc="upper right", ncols=2, frameon=False)
+    _dates(axes[-1])
+    figure.suptitle(f"Forecasts of {test.window.horizon} steps on the test span", x=0.01, ha="left")
+    return figure
+
+
+def error_by_horizon(outcome: "Outcome") -> Figure:
+    """Draw the mean absolute error against the steps ahead, model and baselines.
+
+    Args:
+        outcome: What the experiment found.
+
+    Returns:
+        A figure with one panel.
+    """
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    steps = np.arange(1, outcome.test.window.horizon + 1)
+    marker = "o" if len(steps) == 1 else None
+    for (name, other), colour in zip(outcome.baselines.items(), OTHERS, strict=False):
+        axes.plot(
+            steps, scores.by_step(other), color=colour, marker=marker, label=name.replace("_", " ")
+        )
+    own = scores.by_step(outcome.test)
+    axes.plot(steps, own, color=MODEL, lw=2.5, marker=marker, label=outcome.spec.model.name)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("steps ahead")
+    axes.set_ylabel("mean absolute error")
+    axes.legend(frameon=False)
+    _plain(axes, "Error by horizon, test span")
+    return figure
+
+
+def learning_curve(history: Mapping[str, Sequence[float]]) -> Figure:
+    """Draw training and stopping loss against the epoch, the best epoch marked.
+
+    Args:
+        history: Metric to its value after each epoch.
+
+    Returns:
+        A figure with one panel.
+    """
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    epochs = np.arange(1, len(history["loss"]) + 1)
+    axes.plot(epochs, history["loss"], color=OTHERS[0], marker=".", label="training loss")
+    if stopping := history.get("val_loss"):
+        axes.plot(epochs, stopping, color=MODEL, marker=".", label="stopping loss")
+        best = int(np.argmin(stopping))
+        axes.plot(epochs[best], stopping[best], "o", ms=9, mfc="none", color=TRUE, label="kept")
+    axes.set_xlabel("epoch")
+    axes.legend(frameon=False)
+    _plain(axes, "Learning curve, standardised values")
+    return figure
+
+
+def prediction(history: pd.DataFrame, forecast: pd.DataFrame) -> Figure:
+    """Draw the newest rows and the forecast that follows them.
+
+    Args:
+        history: Columns series, time, target, value.
+        forecast: Columns series, time, target, forecast.
+
+    Returns:
+        A figure with a panel for each series and target.
+    """
+    groups = list(forecast.groupby(["series", "target"], sort=False))[: 2 * PANELS]
+    figure = Figure(figsize=(10, 1 + 2.4 * len(groups)), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(len(groups), 1, sharex=True))
+    for panel, ((series, target), ahead) in zip(axes, groups, strict=True):
+        past = history[(history.series == series) & (history.target == target)]
+        panel.plot(past.time, past.value, color=TRUE, lw=1.2, label="known")
+        joined_time = [*past.time.tail(1), *ahead.time]
+        joined = [*past.value.tail(1), *ahead.forecast]
+        panel.plot(joined_time, joined, color=MODEL, lw=2.2, label="forecast")
+        _plain(panel, f"{series}: {target}")
+    axes[0].legend(loc="upper left", ncols=2, frameon=False)
+    _dates(axes[-1])
+    return figure
+
+
+def _series_panel(panel: Any, test: Forecasts, code: int) -> None:
+    """Draw one series: the truth as a line, windows that do not overlap as forecasts."""
+    window, table = test.window, test.table
+    mine = np.flatnonzero(test.series == code)
+    rows = np.unique(test.starts[mine][:, None] + window.timesteps + np.arange(window.horizon))
+    panel.plot(table.time[rows], table.outputs[rows, 0], color=TRUE, lw=1, label="true")
+    next_row = -1
+    for position in mine:
+        first = test.starts[position] + window.timesteps + window.lead
+        if first < next_row:
+            continue
+        next_row = first + window.horizon
+        ahead = np.arange(first, next_row)
+        label = "forecast" if position == mine[0] else None
+        panel.plot(
+            table.time[ahead],
+            test.values[position, :, 0],
+            color=MODEL,
+            lw=1.6,
+            marker="." if window.horizon == 1 else None,
+            label=label,
+        )
+
+
+def _plain(axes: Any, title: str) -> None:
+    """Title on the left, no box."""
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", alpha=0.25)
+
+
+def _dates(axes: Any) -> None:
+    """Write dates shortly, where the axis has dates."""
+    if not isinstance(axes.xaxis.get_major_locator(), AutoDateLocator):
+        return
+    locator = AutoDateLocator()
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))

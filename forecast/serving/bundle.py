@@ -1,0 +1,200 @@
+"""A trained run as two files: weights as `.keras`, everything else as JSON. No pickle anywhere."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecast.data import clock, panel, windows
+from forecast.data.scale import Scaler
+from forecast.data.schema import Schema
+from forecast.data.table import Table
+from forecast.data.windows import Window
+from forecast.errors import InputError, nearest
+from forecast.training import runtime
+from forecast.training.forecaster import BATCH, Forecaster
+
+FORMAT = 1
+"""Version of the files; a reader refuses those it does not know."""
+
+WEIGHTS, FACTS = "model.keras", "bundle.json"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What predicts: raw rows in, tidy forecasts out.
+
+    Attributes:
+        model: Keras model on standardised values.
+        schema: How raw rows are read.
+        window: Shape of a sample.
+        scaler: What standardises.
+        names: Series that the scaler knows.
+        facts: Versions, data digest and spans, for people.
+    """
+
+    model: Any
+    schema: Schema
+    window: Window
+    scaler: Scaler
+    names: tuple[str, ...]
+    facts: Mapping[str, Any]
+
+    def table(self, frame: pd.DataFrame) -> Table:
+        """Read raw rows as in training.
+
+        Args:
+            frame: Rows with the columns of the schema, in any order; others are not read.
+
+        Returns:
+            A table whose series are numbered as in training.
+
+        Raises:
+            InputError: A column is missing, a series is unknown, …
+        """
+        table = panel.build(frame, self.schema)
+        known = {name: code for code, name in enumerate(self.names)}
+        if unknown := [name for name in table.names if name not in known]:
+            raise InputError(
+                f"data.series must be series seen in training, got {unknown[0]!r}: "
+                f"{nearest(unknown[0], known)}"
+            )
+        code = np.array([known[name] for name in table.names])
+        order = np.lexsort((table.tick, code[table.series]))
+        renamed = replace(table, series=code[table.series], names=self.names)
+        return renamed.take(order)
+
+    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Forecast what follows the last row of every series.
+
+        Args:
+            frame: Raw rows, at least the last `timesteps` of each series.
+
+        Returns:
+            One row for each series, step and target: series, origin, time, step, target, forecast.
+
+        Raises:
+            InputError: No series has an unbroken window at its end.
+        """
+        from forecast.training.fitting import predict
+
+        table = self.table(frame)
+        starts = windows.latest(table, self.window)
+        if not len(starts):
+            raise InputError(
+                f"data must end with window.timesteps={self.window.timesteps} rows without a hole, "
+                f"got {len(table)} rows of {len(set(table.series))} series, none of them so: "
+                "send more or fill the newest"
+            )
+        runtime.start()
+        values = predict(self.model, self.scaler, table, starts, min(BATCH, len(starts)))
+        return self._tidy(table, starts, values)
+
+    def _tidy(self, table: Table, starts: np.ndarray, values: np.ndarray) -> pd.DataFrame:
+        """Write forecasts as rows."""
+        window, parts = self.window, []
+        for start, forecast in zip(starts, values, strict=True):
+            origin = table.time[start + window.timesteps - 1]
+            ahead = clock.following(origin, str(table.frequency), window.lead + window.horizon)
+            steps = np.arange(1, window.horizon + 1)
+            for target, column in zip(self.schema.targets, forecast.T, strict=True):
+                parts.append(
+                    pd.DataFrame(
+                        {
+                            "series": self.names[table.series[start]],
+                            "origin": origin,
+                            "time": ahead[window.lead :],
+                            "step": steps,
+                            "target": target,
+                            "forecast": column,
+                        }
+                    )
+                )
+        return pd.concat(parts, ignore_index=True)
+
+
+def save(
+    folder: Path, forecaster: Forecaster, schema: Schema, facts: Mapping[str, Any]
+) -> list[Path]:
+    """Write a fitted forecaster as a bundle.
+
+    Args:
+        folder: Where to; made if need be.
+        forecaster: Fitted on a table that the schema made.
+        schema: How raw rows are read.
+        facts: More for people: data digest, spans, run id.
+
+    Returns:
+        The files written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    window = forecaster.window or Window()
+    packages = ("forecast", "tensorflow", "keras", "numpy", "pandas")
+    everything = {
+        "format": FORMAT,
+        # the frequency is fixed, since a few new rows may not tell it
+        "schema": replace(schema, frequency=forecaster.frequency_).to_dict(),
+        "window": window.get_params(),
+        "scaler": forecaster.scaler_.to_dict(),
+        "series": list(forecaster.names_),
+        "versions": {name: version(name) for name in packages},
+        "facts": dict(facts),
+    }
+    forecaster.model_.save(folder / WEIGHTS)
+    text = json.dumps(everything, indent=1, default=str)
+    (folder / FACTS).write_text(text, encoding="utf-8")
+    return [folder / WEIGHTS, folder / FACTS]
+
+
+def load(folder: str | Path) -> Bundle:
+    """Read a bundle; no code in it is run.
+
+    Args:
+        folder: With the two files.
+
+    Returns:
+        What predicts.
+
+    Raises:
+        InputError: A file is missing or damaged, or the format is unknown.
+    """
+    folder = Path(folder)
+    try:
+        plain = json.loads((folder / FACTS).read_text("utf-8"))
+        found = plain["format"]
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"bundle must be a folder with {FACTS} and {WEIGHTS}, got {str(folder)!r} "
+            f"({type(error).__name__}): download the run's model/ again"
+        ) from error
+    if found != FORMAT:
+        raise InputError(
+            f"bundle format must be {FORMAT}, got {found!r}: use the version of forecast that "
+            f"wrote it ({plain.get('versions', {}).get('forecast', 'unknown')})"
+        )
+    runtime.start()
+    import keras
+
+    import forecast.models  # noqa: F401  registers our layers with Keras
+
+    try:
+        model = keras.saving.load_model(folder / WEIGHTS, compile=False, safe_mode=True)
+    except (OSError, ValueError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"bundle must hold a whole {WEIGHTS}, got {str(folder / WEIGHTS)!r} ({reason}): "
+            "download the run's model/ again"
+        ) from error
+    return Bundle(
+        model,
+        Schema.from_dict(plain["schema"]),
+        Window(**plain["window"]),
+        Scaler.from_dict(plain["scaler"]),
+        tuple(plain["series"]),
+        plain["versions"] | plain["facts"],
+    )

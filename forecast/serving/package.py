@@ -1,0 +1,105 @@
+"""A bundle becomes an MLflow model: served, registered and loaded like any other."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from forecast.data.schema import Schema
+from forecast.data.windows import Window
+from forecast.serving import bundle
+from forecast.serving.bundle import Bundle
+
+REQUIREMENTS = ["forecast", "mlflow"]
+
+
+def package(folder: Path, source: Path, example: pd.DataFrame) -> Path:
+    """Wrap a bundle as an MLflow pyfunc model from code.
+
+    Args:
+        folder: Where to; must not exist.
+        source: The bundle's folder.
+        example: Raw rows that the model could be sent.
+
+    Returns:
+        The folder.
+    """
+    import mlflow.pyfunc
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import ColSpec
+    from mlflow.types.schema import Schema as Columns
+
+    answer = Columns(
+        [
+            ColSpec("string", "series"),
+            ColSpec("datetime", "origin"),
+            ColSpec("datetime", "time"),
+            ColSpec("long", "step"),
+            ColSpec("string", "target"),
+            ColSpec("double", "forecast"),
+        ]
+    )
+    with warnings.catch_warnings():
+        # MLflow recommends type hints of its own kind beside the signature that it is given
+        warnings.simplefilter("ignore")
+        mlflow.pyfunc.save_model(
+            str(folder),
+            python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+            artifacts={"bundle": str(source)},
+            signature=ModelSignature(inputs=_columns(example), outputs=answer),
+            input_example=example,
+            pip_requirements=REQUIREMENTS,  # inferring them would import everything once more
+        )
+    return folder
+
+
+def example(frame: pd.DataFrame, schema: Schema, window: Window) -> pd.DataFrame:
+    """Take raw rows that are enough for one forecast: the newest of one series.
+
+    Args:
+        frame: Raw rows.
+        schema: What the columns mean.
+        window: Shape of a sample.
+
+    Returns:
+        As many rows as a window reads, and those that `hold` may look back to.
+    """
+    columns = [schema.time, *schema.series, *dict.fromkeys((*schema.inputs, *schema.targets))]
+    ordered = frame[columns].sort_values(schema.time, kind="stable")
+    if schema.series:
+        first = ordered[list(schema.series)].iloc[-1]
+        ordered = ordered[(ordered[list(schema.series)] == first).all(axis=1)]
+    return ordered.tail(window.timesteps + schema.hold).reset_index(drop=True)
+
+
+def fetch(client: Any, run_id: str, folder: Path) -> Bundle:
+    """Download the bundle of a run.
+
+    Args:
+        client: MLflow client of the store.
+        run_id: The run.
+        folder: Where to.
+
+    Returns:
+        The bundle.
+    """
+    model = Path(client.download_artifacts(run_id, "model", str(folder)))
+    return bundle.load(model / "artifacts" / "bundle")
+
+
+def _columns(example: pd.DataFrame) -> Any:
+    """Describe raw columns: numbers as double, everything else as text."""
+    from mlflow.types.schema import ColSpec
+    from mlflow.types.schema import Schema as Columns
+
+    return Columns(
+        [
+            ColSpec(
+                "double" if pd.api.types.is_numeric_dtype(example[name]) else "string",
+                str(name),
+                required=False,
+            )
+            for name in example.columns
+        ]
+    )

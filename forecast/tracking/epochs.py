@@ -1,0 +1,46 @@
+"""Every epoch's numbers, in one request with their step."""
+
+from typing import Any
+
+import keras
+
+from forecast.tracking.run import Run
+
+NAMES = {
+    "loss": "train/loss",
+    "val_loss": "val/loss",
+    "val_mae": "val/mae",
+    "learning_rate": "train/learning_rate",
+    "epoch_seconds": "time/epoch_seconds",
+    "samples_per_second": "time/samples_per_second",
+}
+"""What the training loop measures, and the metric it becomes."""
+
+
+class EpochMetrics(keras.callbacks.Callback):
+    """Send losses, and whatever other callbacks measured in the same epoch.
+
+    Args:
+        run: Where to.
+    """
+
+    def __init__(self, run: Run):
+        super().__init__()
+        self.run = run
+        self._waiting: dict[str, float] = {}
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Forget what an earlier training left."""
+        del logs
+        self._waiting = {}
+
+    def add(self, metrics: dict[str, float], step: int) -> None:
+        """Take metrics of a callback that is called before this one."""
+        del step
+        self._waiting |= metrics
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Send everything of the epoch, its step counted from 1."""
+        own = {NAMES.get(name, f"train/{name}"): value for name, value in (logs or {}).items()}
+        self.run.metrics(own | self._waiting, step=epoch + 1)
+        self._waiting = {}

@@ -1,0 +1,142 @@
+"""An outcome becomes what people compare in MLflow."""
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from forecast.evaluation import figures, scores
+from forecast.evaluation.experiment import Outcome
+from forecast.evaluation.forecasts import Forecasts
+from forecast.tracking.run import Run, ending, safe_key
+from forecast.tracking.store import Store
+
+PER_TARGET = 12
+"""Targets, and series, that get metrics of their own; more go to a file."""
+
+
+def record(run: Run, outcome: Outcome) -> None:
+    """Write final metrics, pictures, forecasts and lineage of a trained run.
+
+    Args:
+        run: The run, with params and epochs already written.
+        outcome: What the experiment found.
+    """
+    run.metrics(_final(outcome))
+    run.series(_by_step(outcome))
+    run.metrics({f"time/{stage}_seconds": value for stage, value in outcome.seconds.items()})
+    run.metrics({"train/best_epoch": float(outcome.forecaster.best_epoch_)})
+    if len(outcome.table.targets) > PER_TARGET:
+        run.table(scores.per_target(outcome.test), "per_target.parquet")
+    if len(outcome.table.names) > 1:
+        per_series = scores.by_series(outcome.test)
+        if len(per_series) <= PER_TARGET:
+            taken: set[str] = set()
+            run.metrics({f"series/mae_{safe_key(k, taken)}": v for k, v in per_series.items()})
+        run.table(scores.series_table(outcome.test, outcome.baselines), "scores_by_series.csv")
+    run.table(outcome.test.frame(), "predictions.parquet")
+    run.figure(figures.forecasts(outcome), "figures/forecasts.png")
+    run.figure(figures.error_by_horizon(outcome), "figures/error_by_horizon.png")
+    run.figure(figures.learning_curve(outcome.forecaster.history_), "figures/learning_curve.png")
+
+
+def record_baselines(
+    store: Store, outcome: Outcome, digest: str, question: Mapping[str, Any]
+) -> dict[str, str]:
+    """Write each baseline as a run of its own, once for each question.
+
+    Args:
+        store: Where to.
+        outcome: What the experiment found.
+        digest: Of the data.
+        question: What the scores of different runs must share to be compared: window, spans,
+            targets, …
+
+    Returns:
+        Baseline to run id.
+    """
+    ids = {}
+    for name, found in outcome.baselines.items():
+        parts = [name, digest, dict(question), outcome.spec.ridge_alpha if name == "ridge" else 0]
+        key = sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        known = store.find(
+            f"tags.`forecast.baseline_key` = '{key}' and attributes.status = 'FINISHED'", most=1
+        )
+        if known:
+            ids[name] = known[0].info.run_id
+            continue
+        window = outcome.spec.window
+        label = f"{name} · {window.timesteps}→{window.horizon}"
+        tags = {"forecast.baseline_key": key, "forecast.data_digest": digest}
+        with ending(Run.create(store, label, kind="baseline", tags=tags)) as run:
+            run.params({"model": name, **question})
+            run.metrics(_keys(outcome.baseline_scores[name]))
+            steps = _series(scores.by_step(found))
+            run.series({"horizon/mae": steps})
+        ids[name] = run.id
+    return ids
+
+
+def lineage(outcome: Outcome) -> dict[str, str]:
+    """Describe the spans of an experiment.
+
+    Args:
+        outcome: What the experiment found.
+
+    Returns:
+        Name to text: spans, rows, series, frequency.
+    """
+    table, cuts = outcome.table, outcome.cuts
+    return {
+        "rows": str(len(table)),
+        "series": ", ".join(table.names[:20]),
+        "frequency": str(table.frequency),
+        "first": str(table.time.min()),
+        "last": str(table.time.max()),
+        "validation_from": str(cuts.validation),
+        "test_from": str(cuts.test),
+    }
+
+
+def _final(outcome: Outcome) -> dict[str, float]:
+    """Return the final metrics under keys that MLflow takes."""
+    found = _keys(outcome.scores)
+    if len(outcome.table.targets) > PER_TARGET:
+        found = {key: value for key, value in found.items() if not key.startswith("test_")}
+    return found
+
+
+def _keys(found: Mapping[str, float]) -> dict[str, float]:
+    """Write the targets in `test_<target>/<metric>` safely; two alike are numbered."""
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for key in found:
+        head = key.rpartition("/")[0]
+        if head not in names:
+            names[head] = safe_key(head, taken)
+    return {
+        f"{names[head]}/{metric}": value
+        for (head, _, metric), value in ((key.rpartition("/"), v) for key, v in found.items())
+    }
+
+
+def _by_step(outcome: Outcome) -> dict[str, dict[int, float]]:
+    """Return `horizon/mae` and `horizon/skill_<baseline>` with step = steps ahead."""
+    own = scores.by_step(outcome.test)
+    found = {"horizon/mae": _series(own)}
+    for name, other in outcome.baselines.items():
+        found[f"horizon/skill_{name}"] = _series(_skill(own, other))
+    return found
+
+
+def _skill(own: np.ndarray, other: Forecasts) -> np.ndarray:
+    """Return the share of a baseline's error that is gone at every step."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return 1 - own / scores.by_step(other)
+
+
+def _series(values: np.ndarray) -> dict[int, float]:
+    """Number values from step 1."""
+    return {step: float(value) for step, value in enumerate(values, start=1)}

@@ -1,0 +1,132 @@
+"""Where runs are kept: one client, one experiment, created once."""
+
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from forecast.errors import InputError
+
+DEFAULT_URI = "sqlite:///mlflow.db"
+ARTIFACTS = "mlartifacts"
+
+
+class Store:
+    """A tracking store and one experiment in it.
+
+    Args:
+        uri: Such as sqlite:///mlflow.db or http://host:5000.
+        experiment: Name of the experiment; created if it is not there.
+    """
+
+    def __init__(self, uri: str, experiment: str):
+        _hush()
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
+        self.uri = uri
+        self.experiment = experiment
+        try:
+            with _alone(uri):  # tables and experiments are created without a lock by MLflow
+                self.client: Any = MlflowClient(tracking_uri=uri)
+                self.experiment_id = self._open()
+        except (MlflowException, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"tracking.uri must be a store that can be reached, got {uri!r} ({reason}): start "
+                f"the server, or use {DEFAULT_URI}"
+            ) from error
+
+    def _open(self) -> str:
+        """Find or create the experiment."""
+        found = self.client.get_experiment_by_name(self.experiment)
+        if found is None:
+            place = None
+            if self.uri.startswith("sqlite:///"):
+                # the client's own default is ./mlruns, a folder that changes its default store
+                place = (Path(self.uri.removeprefix("sqlite:///")).parent / ARTIFACTS).resolve()
+            return str(
+                self.client.create_experiment(
+                    self.experiment, artifact_location=place.as_uri() if place else None
+                )
+            )
+        if found.lifecycle_stage != "active":
+            raise InputError(
+                f"tracking.experiment must not be deleted, got {self.experiment!r}: restore it or "
+                "choose another name"
+            )
+        return str(found.experiment_id)
+
+    def find(self, filter_string: str, *, newest: bool = True, most: int = 50_000) -> list[Any]:
+        """Search the experiment's runs.
+
+        Args:
+            filter_string: In MLflow's search language.
+            newest: Whether the newest comes first, or the oldest.
+            most: Most runs to return.
+
+        Returns:
+            Runs of MLflow.
+        """
+        order = ["attributes.start_time DESC" if newest else "attributes.start_time ASC"]
+        found: list[Any] = []
+        token = None
+        while len(found) < most:
+            page = self.client.search_runs(
+                [self.experiment_id],
+                filter_string,
+                max_results=min(1000, most - len(found)),
+                order_by=order,
+                page_token=token,
+            )
+            found += page
+            token = page.token
+            if not token:
+                break
+        return found
+
+
+def default_uri(configured: str | None) -> str:
+    """Choose the store: what is configured, else MLFLOW_TRACKING_URI, else a local file.
+
+    Args:
+        configured: `tracking.uri`.
+
+    Returns:
+        An address.
+    """
+    return configured or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+
+
+def client(uri: str) -> Any:
+    """Return a quiet client for reading."""
+    _hush()
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
+
+
+def _hush() -> None:
+    """Keep migrations, telemetry and git hints off the terminal."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    # each request would draw its own progress bar
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+
+
+@contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """Hold a lock beside a sqlite file, so that two commands started at once create it once."""
+    if not uri.startswith("sqlite:///"):
+        yield
+        return
+    path = Path(uri.removeprefix("sqlite:///"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,102 @@
+"""Random panels, and the loops that the array code is held against."""
+
+import math
+
+import numpy as np
+import pandas as pd
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from forecast.data.schema import Schema
+from forecast.data.table import Table
+from forecast.data.windows import Window
+
+QUIET = settings(deadline=None, derandomize=True, database=None, max_examples=80)
+START = pd.Timestamp("2024-01-01")
+
+
+@st.composite
+def windows(draw):
+    return Window(draw(st.integers(1, 5)), draw(st.integers(1, 4)), lead=draw(st.integers(0, 3)))
+
+
+@st.composite
+def tables(draw):
+    """Up to three series with absent ticks, holes among the inputs and among the outputs."""
+    rows = [
+        (code, tick)
+        for code in range(draw(st.integers(1, 3)))
+        for tick in draw(st.sets(st.integers(0, 24), max_size=24).map(sorted))
+    ]
+    often = st.lists(st.sampled_from([False] * 9 + [True]), min_size=len(rows), max_size=len(rows))
+    values = np.arange(2.0 * len(rows)).reshape(len(rows), 2)
+    inputs, outputs = values.copy(), values[:, :1].copy()
+    inputs[draw(often), 0] = np.nan
+    inputs[draw(often), 1] = np.nan
+    outputs[draw(often), 0] = np.nan
+    series, tick = np.array(rows, int).reshape(-1, 2).T
+    names = ("a", "b", "c")
+    return Table(inputs, outputs, ("x", "z"), ("y",), series, tick, tick, names)
+
+
+def windows_by_loop(table, window, within=None, scored=True):
+    """Walk over every row and every row of its window, as the definition says it."""
+    found = []
+    past, skipped, ahead = window.timesteps, window.lead, window.horizon
+    for start in range(len(table)):
+        good = True
+        for step in range(past + skipped + ahead):
+            row = start + step
+            if row >= len(table):
+                good = False
+                break
+            if table.series[row] != table.series[start]:
+                good = False
+            if table.tick[row] != table.tick[start] + step:
+                good = False
+            if step < past and any(math.isnan(value) for value in table.inputs[row]):
+                good = False
+            if step >= past + skipped:
+                if scored and any(math.isnan(value) for value in table.outputs[row]):
+                    good = False
+                if within is not None and not within[row]:
+                    good = False
+        if good:
+            found.append(start)
+    return found
+
+
+@st.composite
+def frames(draw):
+    """Raw rows of two series, hourly, in any order, with absent hours and empty fields."""
+    values = st.one_of(st.none(), st.integers(-50, 50))
+    rows = []
+    for name in ("b", "a"):
+        hours = draw(st.sets(st.integers(0, 15), min_size=3, max_size=16).map(sorted))
+        for hour in hours:
+            rows.append((name, START + pd.Timedelta(hours=hour), draw(values), draw(values)))
+        rows[-1] = (*rows[-1][:2], 1, 2)  # no column is empty throughout
+    rows = draw(st.permutations(rows))
+    frame = pd.DataFrame(rows, columns=["station", "time", "load", "temp"])
+    return frame.astype({"load": float, "temp": float})
+
+
+def schema(**changes):
+    given = {
+        "time": "time",
+        "targets": ("load",),
+        "features": ("load", "temp"),
+        "series": ("station",),
+        "frequency": "h",
+    }
+    return Schema(**{**given, **changes})
+
+
+def hours(count, start="2024-01-01", **columns):
+    """A gapless hourly frame of one series."""
+    time = pd.date_range(start, periods=count, freq="h")
+    return pd.DataFrame({"time": time, "load": np.arange(float(count)), **columns})
+
+
+def same(a, b):
+    return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")

@@ -1,0 +1,149 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.base import clone
+
+from forecast.data import windows
+from forecast.data.table import Table
+from forecast.data.windows import Window
+
+from .panels import QUIET, tables, windows_by_loop
+from .panels import windows as any_window
+
+
+def gapless(lengths):
+    """One input and one output a row, both the row's number."""
+    series = np.repeat(np.arange(len(lengths)), lengths)
+    tick = np.concatenate([np.arange(length) for length in lengths])
+    rows = np.arange(float(len(tick)))[:, None]
+    names = tuple(f"s{code}" for code in range(len(lengths)))
+    return Table(rows, rows.copy(), ("x",), ("y",), series, tick, tick, names)
+
+
+@QUIET
+@given(tables(), any_window(), st.data(), st.booleans())
+def test_starts_are_those_of_a_loop_over_rows(table, window, data, scored):
+    flags = st.lists(st.sampled_from([True, True, True, False]), min_size=len(table))
+    within = data.draw(st.none() | flags.map(lambda some: np.array(some[: len(table)], bool)))
+    found = windows.starts(table, window, within=within, scored=scored)
+    assert found.dtype == np.int32
+    assert found.tolist() == windows_by_loop(table, window, within, scored)
+
+
+@QUIET
+@given(tables(), st.integers(1, 5))
+def test_latest_ends_each_series_at_its_last_row(table, timesteps):
+    window = Window(timesteps, 2)
+    expected = []
+    for code in sorted(set(table.series.tolist())):
+        own = [row for row in range(len(table)) if table.series[row] == code]
+        past = own[-timesteps:]
+        whole = len(past) == timesteps and table.tick[past[-1]] - table.tick[past[0]] + 1 == len(
+            past
+        )
+        if whole and not np.isnan(table.inputs[past]).any():
+            expected.append(past[0])
+    assert windows.latest(table, window).tolist() == expected
+
+
+@QUIET
+@given(tables(), any_window(), st.data())
+def test_taking_rows_away_never_makes_a_new_window(table, window, data):
+    kept = np.array(
+        data.draw(st.lists(st.booleans(), min_size=len(table), max_size=len(table))), bool
+    )
+    before = {
+        (table.series[start], table.tick[start]) for start in windows.starts(table, window).tolist()
+    }
+    less = table.take(kept)
+    after = {(less.series[start], less.tick[start]) for start in windows.starts(less, window)}
+    assert after <= before
+
+
+@QUIET
+@given(
+    st.integers(1, 6), st.integers(1, 6), st.integers(0, 4), st.integers(1, 20), st.integers(1, 9)
+)
+def test_a_gapless_test_span_is_scored_to_its_last_row(past, ahead, lead, test_rows, batch_size):
+    window = Window(past, ahead, lead=lead)
+    rows = past + lead + test_rows
+    table = gapless([rows, rows])
+    within = table.tick >= past + lead
+    found = windows.starts(table, window, within=within)
+    assert len(found) == 2 * max(0, test_rows - ahead + 1)
+    dealt = [start for batch in windows.batches(found, batch_size) for start in batch]
+    assert dealt == found.tolist()
+
+
+@QUIET
+@given(any_window())
+def test_copies_hold_the_rows_that_the_definition_names(window):
+    table = gapless([30])
+    found = windows.starts(table, window)
+    x = windows.inputs(table.inputs, found, window)
+    y = windows.outputs(table.outputs, found, window)
+    for sample, start in enumerate(found.tolist()):
+        origin = start + window.timesteps - 1
+        first = origin + 1 + window.lead
+        assert x[sample, :, 0].tolist() == list(range(start, origin + 1))
+        assert y[sample, :, 0].tolist() == list(range(first, first + window.horizon))
+        assert windows.future_rows(found, window)[sample].tolist() == y[sample, :, 0].tolist()
+
+
+def test_one_value_six_hours_ahead_is_horizon_1_lead_5():
+    table = gapless([9])
+    window = Window(timesteps=2, horizon=1, lead=5)
+    found = windows.starts(table, window)
+    assert found.tolist() == [0, 1]
+    # origin is row 1, six rows later is row 7
+    assert windows.outputs(table.outputs, found, window)[:, 0, 0].tolist() == [7, 8]
+
+
+def test_a_window_as_long_as_the_series_fits_once_and_a_longer_one_never():
+    table = gapless([5, 4])
+    assert windows.starts(table, Window(3, 2)).tolist() == [0]
+    assert windows.starts(table, Window(4, 2)).tolist() == []
+    assert windows.starts(table, Window(99, 1)).tolist() == []
+
+
+def test_no_rows_hold_no_window():
+    table = gapless([3]).take(np.zeros(3, bool))
+    assert windows.starts(table, Window(1, 1)).tolist() == []
+    assert windows.latest(table, Window(1, 1)).tolist() == []
+
+
+def test_infinite_inputs_and_outputs_count_as_holes():
+    table = gapless([6])
+    table.inputs[1], table.outputs[5] = np.inf, -np.inf
+    assert windows.starts(table, Window(1, 1)).tolist() == [0, 2, 3]
+
+
+def test_stride_is_left_to_the_trainer():
+    table = gapless([20])
+    assert len(windows.starts(table, Window(3, 2, stride=7))) == len(
+        windows.starts(table, Window(3, 2))
+    )
+
+
+def test_shuffled_batches_hold_every_window_once_and_repeat_with_the_seed():
+    found = np.arange(103, dtype=np.int32)
+    one, two = (
+        [batch.tolist() for batch in windows.batches(found, 10, shuffle=np.random.default_rng(7))]
+        for _ in range(2)
+    )
+    assert one == two
+    assert [len(batch) for batch in one] == [10] * 10 + [3]
+    dealt = [start for batch in one for start in batch]
+    assert dealt != found.tolist() and sorted(dealt) == found.tolist()
+
+
+def test_window_is_a_parameter_object_of_scikit_learn():
+    window = Window(48, 12, stride=2, lead=3)
+    assert clone(window).get_params() == {"timesteps": 48, "horizon": 12, "stride": 2, "lead": 3}
+    assert window.set_params(timesteps=5).span == 5 + 3 + 12
+
+
+@pytest.mark.parametrize("value", [1, np.int64(3)])
+def test_whole_sizes_pass(value):
+    Window(value, value, stride=value, lead=value).check()
