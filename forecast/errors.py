@@ -30,3 +30,20 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = sorted(set(known))
     close = difflib.get_close_matches(name, names, n=1)
     return f'did you mean "{close[0]}"?' if close else f"known: {', '.join(names)}"
+
+
+def shown(value: object) -> str:
+    """Write a value received on one line, a NumPy number as the plain number.
+
+    Args:
+        value: Anything.
+
+    Returns:
+        Its `repr`, without the name of a NumPy type.
+
+    >>> import numpy as np
+    >>> shown(np.float64(-1.5)), shown("1,5")
+    ('-1.5', "'1,5'")
+    """
+    plain = getattr(value, "item", None) if getattr(value, "ndim", None) == 0 else None
+    return repr(plain() if plain else value).replace("\n", " ")

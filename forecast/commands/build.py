@@ -1,10 +1,9 @@
 """A configuration becomes the objects that the rooms take."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from omegaconf import DictConfig
 
 from forecast.commands import config as configs
 from forecast.commands.schema import Config
@@ -51,8 +50,27 @@ def load(config: Config) -> Loaded:
     """
     path, meaning = where(config), schema(config)
     frame = source.read(path, config.data.format)
-    table = panel.build(frame, meaning)
-    return Loaded(name(config), path, source.digest(path), frame, meaning, table)
+    made = panel.build(frame, meaning)
+    return Loaded(name(config), path, source.digest(path), frame, meaning, made)
+
+
+def table(data: Loaded, config: Config) -> Table:
+    """Return a loaded data set's table under another configuration, the same where they agree.
+
+    Args:
+        data: Loaded.
+        config: Plain configuration, which may choose other columns of the same file.
+
+    Returns:
+        The table.
+    """
+    meaning = schema(config)
+    return data.table if meaning == data.schema else panel.build(data.frame, meaning)
+
+
+def schema_name(config: Config) -> str:
+    """Name what the columns mean, so that candidates of equal tables share one."""
+    return hashlib.sha256(repr(schema(config)).encode()).hexdigest()[:12]
 
 
 def where(config: Config) -> Path:
@@ -109,16 +127,3 @@ def spec(config: Config) -> Spec:
         season=config.evaluation.season,
         ridge_alpha=config.evaluation.ridge_alpha,
     )
-
-
-def composed(overrides: list[str]) -> tuple[DictConfig, Config]:
-    """Compose the configuration in both forms.
-
-    Args:
-        overrides: As on the command line.
-
-    Returns:
-        Hydra's form, for the tracker, and the plain form, for the rooms.
-    """
-    found = configs.compose(overrides)
-    return found, configs.plain(found)

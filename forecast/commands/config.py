@@ -2,7 +2,8 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ from hydra import initialize_config_dir
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
@@ -62,7 +62,52 @@ def _open(node: DictConfig) -> None:
             _open(node[key])
 
 
-def compose(overrides: list[str]) -> DictConfig:
+@dataclass(frozen=True)
+class Request:
+    """A composed configuration in the forms that commands need.
+
+    Attributes:
+        composed: Hydra's form.
+        overrides: What it was composed from.
+    """
+
+    composed: DictConfig
+    overrides: tuple[str, ...]
+
+    @cached_property
+    def settings(self) -> Config:
+        """Return frozen dataclasses of plain values; Hydra ends here."""
+        try:
+            found = OmegaConf.to_object(self.composed)
+        except OmegaConfBaseException as error:
+            raise _readable(error, []) from error
+        if not isinstance(found, Config):
+            raise InputError("config must have the schema's form: keep `- schema` in its defaults")
+        return found
+
+    @cached_property
+    def flat(self) -> dict[str, Any]:
+        """Return dotted key to value, as on the command line.
+
+        A value that names an environment variable stays unresolved, so no secret is tracked.
+        """
+        found: dict[str, Any] = {}
+        raw = OmegaConf.to_container(self.composed, resolve=False)
+        done = OmegaConf.to_container(self.composed, resolve=True)
+        _flatten(raw, done, "", found)
+        return found
+
+    @property
+    def yaml(self) -> str:
+        """Return the configuration as it was written, interpolations unresolved."""
+        return OmegaConf.to_yaml(self.composed)
+
+    def but(self, overrides: list[str]) -> "Request":
+        """Compose again with more overrides behind these."""
+        return compose([*self.overrides, *overrides])
+
+
+def compose(overrides: list[str]) -> Request:
     """Compose the configuration of a command.
 
     Args:
@@ -81,7 +126,7 @@ def compose(overrides: list[str]) -> DictConfig:
             check(config)
         except (HydraException, OmegaConfBaseException) as error:
             raise _readable(error, overrides) from error
-    return config
+    return Request(config, tuple(overrides))
 
 
 def check(config: DictConfig) -> None:
@@ -96,65 +141,8 @@ def check(config: DictConfig) -> None:
     _refuse_code(OmegaConf.to_container(config), "")
     for group in fields(Config):
         node = config.get(group.name)
-        for key in OmegaConf.missing_keys(node) if isinstance(node, DictConfig) else ():
-            raise InputError(
-                f"{group.name}.{key} must be set, got nothing: add {group.name}.{key}=… to the "
-                "command"
-            )
-
-
-def plain(config: DictConfig) -> Config:
-    """Turn the composed configuration into frozen dataclasses of plain values.
-
-    Args:
-        config: Composed and checked.
-
-    Returns:
-        The configuration without Hydra in it.
-
-    Raises:
-        InputError: An interpolation cannot be resolved.
-    """
-    try:
-        found = OmegaConf.to_object(config)
-    except OmegaConfBaseException as error:
-        raise _readable(error, []) from error
-    if not isinstance(found, Config):
-        raise InputError("config must have the schema's form: keep `- schema` first in its defaults")
-    return found
-
-
-def flat(config: DictConfig) -> dict[str, Any]:
-    """Flatten the configuration for the tracker.
-
-    A value that names an environment variable stays unresolved, so that no secret is written.
-
-    Args:
-        config: Composed.
-
-    Returns:
-        Dotted key, as on the command line, to value.
-    """
-    found: dict[str, Any] = {}
-    raw = OmegaConf.to_container(config, resolve=False)
-    done = OmegaConf.to_container(config, resolve=True)
-    _flatten(raw, done, "", found)
-    return found
-
-
-def parse_overrides(texts: list[str]) -> list[Any]:
-    """Read overrides with Hydra's grammar.
-
-    Args:
-        texts: Such as ["a.b=1"].
-
-    Returns:
-        Hydra's override objects.
-    """
-    try:
-        return list(OverridesParser.create().parse_overrides(texts))
-    except HydraException as error:
-        raise _readable(error, texts) from error
+        for key in sorted(OmegaConf.missing_keys(node)) if isinstance(node, DictConfig) else ():
+            raise InputError(f"{key} must be set, got nothing: add {key}=… to the command")
 
 
 def _flatten(raw: Any, done: Any, key: str, found: dict[str, Any]) -> None:
@@ -194,17 +182,19 @@ def _hydra() -> Iterator[None]:
 def _readable(error: Exception, overrides: list[str]) -> InputError:
     """Turn an error of Hydra or OmegaConf into one sentence with the nearest name."""
     text = str(error)
-    first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
+    first = lines[1] if lines[0].startswith("Error merging") and len(lines) > 1 else lines[0]
     known = _known()
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
-        if f"'{key}'" not in text and f"'{key}/{value}'" not in text and key not in first:
+        if not any(name in text for name in (f"'{key}'", f"'{key}/{value}'", f" {key}=", key)):
             continue
         groups = {path.parent.name for path in CONF.glob("*/*.yaml")}
         if key in groups and f"{key}/{value}" in text:
             options = [path.stem for path in (CONF / key).glob("*.yaml")]
-            return InputError(f"{key} must be one of its options, got {value!r}: "
-                              f"{nearest(value, options)}")
+            return InputError(
+                f"{key} must be one of its options, got {value!r}: {nearest(value, options)}"
+            )
         if key not in known:
             return InputError(f"{key} must be a key of the config: {nearest(key, known)}")
         return InputError(f"{key} must fit its type, got {value!r}: {first}")

@@ -19,7 +19,9 @@ def say(stage: str, text: str) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write a table; numbers stand right, and the first column left."""
-    shown = RichTable(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    shown = RichTable(
+        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False
+    )
     for number, column in enumerate(columns):
         shown.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
     for row in rows:
@@ -31,7 +33,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
 def score_table(outcome: Outcome) -> None:
     """Write the closing table: model and baselines, best first, with the model's skill."""
     own = outcome.scores
-    rows = [(outcome.spec.model.name, own, None)]
+    rows: list[tuple[str, dict[str, float], float | None]] = [(outcome.spec.model.name, own, None)]
     rows += [
         (name.replace("_", " "), found, own[f"skill/{name}"])
         for name, found in outcome.baseline_scores.items()

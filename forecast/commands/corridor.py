@@ -5,9 +5,11 @@ from importlib import import_module
 from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from forecast.commands import config
+from forecast.commands.config import Request
 from forecast.errors import InputError
 from forecast.training import runtime
 
@@ -35,15 +37,14 @@ def enter(command: str, overrides: list[str]) -> Any:
     unknown = [text for text in overrides if text.startswith("-")]
     if unknown:
         raise InputError(f"overrides must be key=value, got {unknown[0]!r}: see forecast --help")
-    composed = config.compose(_quoted(overrides))
-    return _run(command, composed)
+    return _run(command, config.compose(_quoted(overrides)))
 
 
-def _run(command: str, composed: DictConfig) -> Any:
+def _run(command: str, request: Request) -> Any:
     """Import a command and run it; TensorFlow is started first, while it can still be silenced."""
     if command in TENSORFLOW:
-        runtime.start(composed.training.threads)
-    return import_module(f"forecast.commands.{command}").run(composed)
+        runtime.start(request.settings.training.threads)
+    return import_module(f"forecast.commands.{command}").run(request)
 
 
 def _quoted(overrides: list[str]) -> list[str]:
@@ -64,7 +65,8 @@ def _with_hydra(command: str, overrides: list[str]) -> Any:
     def job(composed: DictConfig) -> Any:
         try:
             config.check(composed)
-            return _run(command, composed)
+            task = tuple(HydraConfig.get().overrides.task)
+            return _run(command, Request(composed, task))
         except InputError as error:
             failed.append(error)
             return None

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from omegaconf import DictConfig
 
-from forecast.commands import build, config
+from forecast.commands import build
+from forecast.commands.config import Request
 from forecast.commands.console import say, table
 from forecast.data import source
 from forecast.errors import InputError
@@ -21,16 +21,16 @@ HISTORY = 3
 """Look-backs of history that the picture shows."""
 
 
-def run(composed: DictConfig) -> pd.DataFrame:
+def run(request: Request) -> pd.DataFrame:
     """Forecast the next horizon from the newest rows of the data.
 
     Args:
-        composed: The configuration; `run` names the trained run, `data.path` the newest rows.
+        request: The configuration; `run` names the trained run, `data.path` the newest rows.
 
     Returns:
         One row for each series, step and target.
     """
-    settings = config.plain(composed)
+    settings = request.settings
     if not settings.run:
         raise InputError("run must be the id of a trained run, got nothing: see it in `make ui`")
     store = client(settings.tracking.uri)

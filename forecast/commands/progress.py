@@ -53,9 +53,7 @@ class EpochProgress(keras.callbacks.Callback):
         if "val_mae" in logs:
             text += f"  validation MAE {logs['val_mae']:.3f}"
         if self._bar:
-            self._bar.update(
-                self._task, description=text, completed=(epoch + 1) * self._steps
-            )
+            self._bar.update(self._task, description=text, completed=(epoch + 1) * self._steps)
         else:
             say("train", f"{text}  {logs.get('epoch_seconds', 0):.1f} s")
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
-from forecast.commands import build, config
+from forecast.commands import build
 from forecast.commands.build import Loaded
+from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, say, score_table
 from forecast.commands.progress import EpochProgress
 from forecast.commands.schema import Config
@@ -24,16 +23,16 @@ from forecast.tracking.run import Run, ending
 from forecast.tracking.store import Store
 
 
-def run(composed: DictConfig) -> float:
+def run(request: Request) -> float:
     """Train, score, track; print what came out.
 
     Args:
-        composed: The configuration.
+        request: The configuration.
 
     Returns:
         Test MAE, so that Hydra's own sweepers can minimise it.
     """
-    settings = config.plain(composed)
+    settings = request.settings
     spec = build.spec(settings)
     data = build.load(settings)
     experiment.prepare(spec, data.table)
@@ -41,8 +40,8 @@ def run(composed: DictConfig) -> float:
     store = Store(settings.tracking.uri, settings.tracking.experiment or data.name)
     name = settings.tracking.run_name or title(spec)
     with ending(Run.create(store, name, kind="train", tags=identity(data))) as tracked:
-        tracked.params(question(composed, data))
-        tracked.text(OmegaConf.to_yaml(composed), "config.yaml")
+        tracked.params(question(request, data))
+        tracked.keep(request.yaml, "config.yaml")
         epochs = EpochMetrics(tracked)
         outcome = experiment.run(
             spec,
@@ -51,7 +50,7 @@ def run(composed: DictConfig) -> float:
         )
         seconds = outcome.seconds["fit"]
         say("train", f"{outcome.forecaster.best_epoch_} epochs kept, {seconds:.1f} s in all")
-        store_outcome(tracked, outcome, data, composed)
+        store_outcome(tracked, outcome, data, request)
         if not settings.tracking.run_name:
             mae = outcome.scores["test/mae"]
             tracked.tags({"mlflow.runName": f"{name} · mae {mae:.3g}"})
@@ -63,14 +62,14 @@ def run(composed: DictConfig) -> float:
     return outcome.scores["test/mae"]
 
 
-def store_outcome(tracked: Run, outcome: Outcome, data: Loaded, composed: DictConfig) -> None:
+def store_outcome(tracked: Run, outcome: Outcome, data: Loaded, request: Request) -> None:
     """Write everything a trained run keeps.
 
     Args:
         tracked: The run.
         outcome: What the experiment found.
         data: What it saw.
-        composed: The configuration.
+        request: The configuration.
     """
     record.record(tracked, outcome)
     spans = record.lineage(outcome)
@@ -78,7 +77,7 @@ def store_outcome(tracked: Run, outcome: Outcome, data: Loaded, composed: DictCo
     tracked.params({"threads_used": outcome.forecaster.threads_})
     same_question = {
         key: value
-        for key, value in config.flat(composed).items()
+        for key, value in request.flat.items()
         if key.split(".")[0] in ("data", "window", "split", "evaluation")
     }
     record.record_baselines(tracked.store, outcome, data.digest, same_question)
@@ -87,27 +86,22 @@ def store_outcome(tracked: Run, outcome: Outcome, data: Loaded, composed: DictCo
         plain = Path(folder) / "bundle"
         bundle.save(plain, outcome.forecaster, data.schema, facts)
         example = package.example(data.frame, data.schema, outcome.spec.window)
-        tracked.file(package.package(Path(folder) / "model", plain, example), "model")
+        tracked.keep(package.package(Path(folder) / "model", plain, example), "model")
 
 
 def gate_watch(tracked: Run, epochs: EpochMetrics, settings: Config) -> GateSnapshots:
     """Watch gates and taps: numbers with the epoch's, snapshots and pictures as files."""
-    import numpy as np
-
-    def save(name: str, weights: Any) -> None:
-        with TemporaryDirectory() as folder:
-            file = Path(folder) / Path(name).name
-            np.savez_compressed(file, **weights)
-            tracked.file(file, str(Path(name).parent))
-
     return GateSnapshots(
-        log=epochs.add, picture=tracked.image, save=save, every=settings.tracking.snapshots
+        log=epochs.add,
+        picture=tracked.image,
+        save=lambda name, weights: tracked.keep(weights, name),
+        every=settings.tracking.snapshots,
     )
 
 
-def question(composed: DictConfig, data: Loaded) -> dict[str, Any]:
+def question(request: Request, data: Loaded) -> dict[str, Any]:
     """Return the params of a run: the flattened configuration, groups without a say left out."""
-    everything = config.flat(composed)
+    everything = request.flat
     kept = {
         key: value
         for key, value in everything.items()

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
-from forecast.errors import InputError
+from forecast.errors import InputError, shown
 
 CALENDAR_FREQUENCIES = ("YS", "YE", "QS", "QE", "MS", "ME")
 """Tried in this order, the coarsest first, where two rows are four weeks or more apart."""
@@ -33,8 +33,8 @@ def parse(column: pd.Series, time_format: str | None) -> np.ndarray:
     if pd.api.types.is_numeric_dtype(column):
         if time_format is None:
             raise InputError(
-                f"data.time column {name!r} must hold dates, got the number {column.iloc[0]!r}: "
-                "set data.time_format (such as %Y), or write ISO dates"
+                f"data.time column {name!r} must hold dates, got the number "
+                f"{shown(column.iloc[0])}: set data.time_format (such as %Y), or write ISO dates"
             )
         column = column.astype(str)
     if isinstance(column.dtype, pd.DatetimeTZDtype) or column.dtype.kind == "M":
@@ -54,7 +54,7 @@ def parse(column: pd.Series, time_format: str | None) -> np.ndarray:
         row = int(unread.argmax())
         raise InputError(
             f"data.time column {name!r} must hold {time_format or 'ISO 8601'} time stamps "
-            f"from 1678 to 2261, got {column.iloc[row]!r} in row {row + 1}: mend it or set "
+            f"from 1678 to 2261, got {shown(column.iloc[row])} in row {row + 1}: mend it or set "
             "data.time_format"
         )
     if isinstance(parsed.dtype, pd.DatetimeTZDtype):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.schema import Schema
-from forecast.errors import InputError, nearest
+from forecast.errors import InputError, nearest, shown
 
 
 def check(frame: pd.DataFrame, schema: Schema) -> None:
@@ -78,7 +78,7 @@ def labels(frame: pd.DataFrame, schema: Schema) -> np.ndarray:
         if empty.any():
             row = int(empty.argmax())
             raise InputError(
-                f"data.series must be filled in every row, got {column.iloc[row]!r} in column "
+                f"data.series must be filled in every row, got {shown(column.iloc[row])} in column "
                 f"{name!r}, row {row + 1}: name the series or take the row out"
             )
         parts.append(text.to_numpy(object))
@@ -111,7 +111,7 @@ def numbers(frame: pd.DataFrame, name: str, schema: Schema) -> pd.Series:
     if bad.any():
         row = int(bad.argmax())
         raise InputError(
-            f"{argument} must be numbers, got {column.iloc[row]!r} in column {name!r}, "
+            f"{argument} must be numbers, got {shown(column.iloc[row])} in column {name!r}, "
             f"row {row + 1}: mend it (decimals take a point) or leave the column out"
         )
     values = found.to_numpy(float)
@@ -119,7 +119,7 @@ def numbers(frame: pd.DataFrame, name: str, schema: Schema) -> pd.Series:
     if infinite.any():
         row = int(infinite.argmax())
         raise InputError(
-            f"{argument} must be finite, got {column.iloc[row]!r} in column {name!r}, "
+            f"{argument} must be finite, got {shown(column.iloc[row])} in column {name!r}, "
             f"row {row + 1}: write an empty field for a missing value"
         )
     if np.isnan(values).all():

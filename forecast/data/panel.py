@@ -10,7 +10,7 @@ from forecast.data import clock, columns
 from forecast.data.grid import Grid
 from forecast.data.schema import Schema
 from forecast.data.table import Table
-from forecast.errors import InputError, nearest
+from forecast.errors import InputError, nearest, shown
 
 
 def build(frame: pd.DataFrame, schema: Schema) -> Table:
@@ -179,8 +179,8 @@ def _floats(frame: pd.DataFrame, argument: str) -> np.ndarray:
             if bad.any():
                 row = int(bad.to_numpy(bool).argmax())
                 raise InputError(
-                    f"{argument} must be numbers, got {column.iloc[row]!r} in column {name!r}, "
-                    f"row {row + 1}: mend it or leave the column out"
+                    f"{argument} must be numbers, got {shown(column.iloc[row])} in column "
+                    f"{name!r}, row {row + 1}: mend it or leave the column out"
                 ) from error
         raise
 

@@ -52,7 +52,8 @@ class Schema:
             )
         if self.missing not in MISSING:
             raise InputError(
-                f"data.missing must be one of {', '.join(MISSING)}, got {self.missing!r}"
+                f"data.missing must be one of {', '.join(MISSING)}, got {self.missing!r}: "
+                "write one of them"
             )
         if self.hold < 0:
             raise InputError(
@@ -60,7 +61,8 @@ class Schema:
             )
         if unknown := [name for name in self.calendar if name not in CALENDAR]:
             raise InputError(
-                f"data.calendar must hold names among {', '.join(CALENDAR)}, got {unknown[0]!r}"
+                f"data.calendar must hold names among {', '.join(CALENDAR)}, got {unknown[0]!r}: "
+                "write those"
             )
         for column, bounds in self.valid.items():
             if len(bounds) != 2 or not bounds[0] < bounds[1]:

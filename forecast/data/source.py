@@ -47,7 +47,9 @@ def read(path: str | Path, format: str | None = None) -> pd.DataFrame:
         raise InputError(f"data.path must be a file, got {str(path)!r}: check the spelling")
     kind = format or ("parquet" if path.suffix.lower() in (".parquet", ".pq") else "csv")
     if kind not in FORMATS:
-        raise InputError(f"data.format must be one of {', '.join(FORMATS)}, got {kind!r}")
+        raise InputError(
+            f"data.format must be one of {', '.join(FORMATS)}, got {kind!r}: save as one"
+        )
     try:
         frame = _parquet(path) if kind == "parquet" else _csv(path)
     except InputError:

@@ -136,10 +136,12 @@ class Table:
             )
         try:
             stamp = pd.Timestamp(time).as_unit("ns")
-        except ValueError:
-            stamp = pd.NaT
-        if stamp is pd.NaT:  # an empty text reads as it too
-            raise InputError(f"{name} must be a readable date, got {time!r}: write 2013-10-19")
+            if pd.isna(stamp):  # as which an empty text reads
+                raise ValueError("no date")
+        except ValueError as error:
+            raise InputError(
+                f"{name} must be a readable date, got {time!r}: write 2013-10-19"
+            ) from error
         if stamp.tzinfo is not None:
             stamp = stamp.tz_convert("UTC").tz_localize(None)
         return np.datetime64(stamp)

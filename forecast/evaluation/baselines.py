@@ -75,9 +75,7 @@ def ridge(
     train = train[:: max(1, -(-len(train) // MOST))]
     model = Ridge(alpha=alpha, solver="cholesky")
     model.fit(_flat(inputs, train, window), _flat(outputs, train, window, future=True))
-    parts = [
-        model.predict(_flat(inputs, part, window)) for part in windows.batches(starts, MOST)
-    ]
+    parts = [model.predict(_flat(inputs, part, window)) for part in windows.batches(starts, MOST)]
     shape = (len(starts), window.horizon, len(table.targets))
     return scaler.invert(np.concatenate(parts).reshape(shape), table.series[starts])
 

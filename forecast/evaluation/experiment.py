@@ -100,8 +100,9 @@ def run(
     cuts = prepare(spec, table)
     clockwork.begin("fit")
     forecaster = Forecaster(spec.model, spec.window, spec.training, scaling=spec.scaling)
-    before_test = table.take(~cuts.test_rows(table))
-    forecaster.fit(before_test, tail=_text(cuts.validation), callbacks=callbacks)
+    forecaster.fit(
+        table, rows=~cuts.test_rows(table), tail=_text(cuts.validation), callbacks=callbacks
+    )
     clockwork.begin("score")
     season = spec.season or clock.season(table.frequency)
     test = score_model(forecaster, table, cuts.test_rows(table))

@@ -6,11 +6,13 @@ does it epoch by epoch.
 """
 
 from forecast.gates.callback import GateSnapshots
+from forecast.gates.canvas import to_image
+from forecast.gates.heat_map import colour_limit, heat_map
 from forecast.gates.names import convolutions, layers
-from forecast.gates.pictures import bar_limit, colour_limit, heat_map, tap_bars, to_image
 from forecast.gates.snapshots import load, save, snapshot, unpack
 from forecast.gates.split import join, split
 from forecast.gates.statistics import statistics, taps
+from forecast.gates.tap_bars import bar_limit, tap_bars
 from forecast.gates.trace import trace
 
 __all__ = [

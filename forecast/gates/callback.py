@@ -7,9 +7,11 @@ import keras
 import numpy as np
 
 from forecast.errors import InputError
-from forecast.gates.pictures import bar_limit, colour_limit, heat_map, tap_bars, to_image
+from forecast.gates.canvas import to_image
+from forecast.gates.heat_map import colour_limit, heat_map
 from forecast.gates.snapshots import Snapshot, is_convolution, snapshot, unpack
 from forecast.gates.statistics import statistics, taps
+from forecast.gates.tap_bars import bar_limit, tap_bars
 
 
 class GateSnapshots(keras.callbacks.Callback):

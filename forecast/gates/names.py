@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 
 from forecast.errors import InputError
 
-Layer = keras.layers.Layer
+Layer: TypeAlias = keras.layers.Layer
 
 
 def gate_names(cell: Layer) -> tuple[str, ...]:
@@ -154,7 +154,7 @@ def dilation(layer: Layer) -> int:
 
 def _walk(layer: Layer) -> Iterator[tuple[str, Layer, Layer]]:
     """Yield (path, layer, layer without its wrappers) for every layer outside recurrent ones."""
-    if not isinstance(layer, Layer):
+    if not isinstance(layer, keras.layers.Layer):
         raise InputError(
             f"model: must be a Keras model or layer, received {type(layer).__name__}; "
             "load a file with keras.models.load_model first"

@@ -127,8 +127,9 @@ def load(path: str | os.PathLike[str]) -> Snapshot:
         InputError: The file does not exist or is no snapshot.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        with open(path, "rb") as file:
+            arrays = np.load(file, allow_pickle=False)
+            return {name: arrays[name] for name in arrays.files}
     except FileNotFoundError as error:
         raise InputError(
             f"path: must be an existing file, received {os.fspath(path)!r}; "

@@ -1,6 +1,7 @@
 """A few numbers per gate and per tap: how large the weights are and how fast they change."""
 
 from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 import keras
 import numpy as np
@@ -9,7 +10,7 @@ from forecast.errors import InputError
 from forecast.gates.snapshots import is_convolution, snapshot, unpack
 from forecast.gates.split import Gates
 
-Weights = keras.layers.Layer | Mapping[str, np.ndarray]
+Weights: TypeAlias = keras.layers.Layer | Mapping[str, np.ndarray]
 
 # The statistic and the parts that it is the norm of; both biases of a GRU count as one.
 _NORMS = {

@@ -42,7 +42,8 @@ def trace(
         step is the one after reading that step. A masked step leaves the states as they are and
         has NaN for its gates, so that it counts nowhere. Layers inside `TimeDistributed` have
         the outer axis too: (samples, outer, timesteps, units). A layer that the model calls
-        several times has its calls one after another along the samples.
+        several times has its calls one after another along the samples, in the order in which
+        the model makes them.
 
     Raises:
         InputError: Mask or state is given for a whole model, the shapes do not fit, the layer is
@@ -146,7 +147,7 @@ def _run(
     layer: keras.layers.RNN, x: _Array, mask: _Array | None, state: list[_Array] | None
 ) -> dict[str, Activations]:
     """Run one recurrent layer; stacked cells one after the other, which comes to the same."""
-    x = x.astype(np.float64)
+    x = x.astype(np.float32)
     keep = None if mask is None else np.asarray(mask, dtype=bool)
     order = slice(None, None, -1) if layer.go_backwards else slice(None)
     cells = {key: cell_of(cell) for key, cell in members(layer).items()}
@@ -155,7 +156,7 @@ def _run(
     result: dict[str, Activations] = {}
     for suffix, cell in cells.items():
         count = 2 if isinstance(cell, keras.layers.LSTMCell) else 1
-        start = [np.zeros((len(x), cell.units)) for _ in range(count)]
+        start = [np.zeros((len(x), cell.units), np.float32) for _ in range(count)]
         if remaining is not None:
             given, remaining = remaining[:count], remaining[count:]
             if [s.shape for s in given] != [s.shape for s in start]:
@@ -163,15 +164,14 @@ def _run(
                     f"initial_state: must be {count} arrays of shape {start[0].shape} for each "
                     f"cell, received {[s.shape for s in given]}; pass one row per sample"
                 )
-            start = [s.astype(np.float64) for s in given]
+            start = [s.astype(np.float32) for s in given]
         steps = np.swapaxes(x[:, order], 0, 1)
         live = None if keep is None else keep[:, order].T
         traced = _loop(cell, steps, live, start)
         result[suffix] = {
-            gate: np.swapaxes(values, 0, 1)[:, order].astype(np.float32)
-            for gate, values in traced.items()
+            gate: np.swapaxes(values, 0, 1)[:, order] for gate, values in traced.items()
         }
-        x = np.swapaxes(traced["hidden"], 0, 1)[:, order]
+        x = result[suffix]["hidden"]
     return result
 
 
@@ -182,12 +182,15 @@ def _loop(
     names = gate_names(cell)
     gates = split(cell)
     kernel = np.concatenate([gates[name]["kernel"] for name in names], axis=-1)
-    projected = x @ kernel.astype(np.float64)
+    # One plain matrix product for all steps: the step below adds what depends on the one before.
+    projected = (np.ascontiguousarray(x).reshape(-1, len(kernel)) @ kernel).reshape(
+        *x.shape[:2], -1
+    )
     if cell.use_bias:
         projected += np.concatenate([gates[name]["bias"] for name in names])
     step = _STEPS[len(names)](cell)
     keys = [*names, "hidden", "cell"][: len(names) + len(states)]
-    traced = {key: np.empty((*x.shape[:2], cell.units)) for key in keys}
+    traced = {key: np.empty((*x.shape[:2], cell.units), np.float32) for key in keys}
     for t in range(len(x)):
         values, fresh = step(projected[t], states)
         if live is not None:
@@ -202,7 +205,7 @@ def _loop(
 
 def _lstm(cell: keras.layers.Layer) -> _Step:
     activate, gate = _function(cell.activation), _function(cell.recurrent_activation)
-    recurrent = np.float64(to_numpy(cell.recurrent_kernel))
+    recurrent = to_numpy(cell.recurrent_kernel).astype(np.float32)
 
     def step(x: _Array, states: list[_Array]) -> tuple[list[_Array], list[_Array]]:
         hidden, carried = states
@@ -216,20 +219,19 @@ def _lstm(cell: keras.layers.Layer) -> _Step:
 
 def _gru(cell: keras.layers.Layer) -> _Step:
     activate, gate = _function(cell.activation), _function(cell.recurrent_activation)
-    gates = split(cell)
-    u_z, u_r, u_h = (np.float64(gates[name]["recurrent_kernel"]) for name in "zrh")
-    zero = np.zeros(cell.units)
-    b_z, b_r, b_h = (np.float64(gates[name].get("recurrent_bias", zero)) for name in "zrh")
+    recurrent = to_numpy(cell.recurrent_kernel).astype(np.float32)
+    last = recurrent[:, 2 * cell.units :].copy()
+    zero = np.zeros(cell.units, np.float32)
+    biases = [parts.get("recurrent_bias", zero) for parts in split(cell).values()]
+    bias = np.concatenate(biases).astype(np.float32)
 
     def step(x: _Array, states: list[_Array]) -> tuple[list[_Array], list[_Array]]:
         (hidden,) = states
         x_z, x_r, x_h = np.split(x, 3, axis=-1)
-        z = gate(x_z + hidden @ u_z + b_z)
-        r = gate(x_r + hidden @ u_r + b_r)
-        if cell.reset_after:
-            candidate = activate(x_h + r * (hidden @ u_h + b_h))
-        else:
-            candidate = activate(x_h + (r * hidden) @ u_h)
+        h_z, h_r, h_h = np.split(hidden @ recurrent + bias, 3, axis=-1)
+        z, r = gate(x_z + h_z), gate(x_r + h_r)
+        past = r * h_h if cell.reset_after else (r * hidden) @ last
+        candidate = activate(x_h + past)
         return [z, r, candidate], [z * hidden + (1 - z) * candidate]
 
     return step
@@ -237,7 +239,7 @@ def _gru(cell: keras.layers.Layer) -> _Step:
 
 def _simple(cell: keras.layers.Layer) -> _Step:
     activate = _function(cell.activation)
-    recurrent = np.float64(to_numpy(cell.recurrent_kernel))
+    recurrent = to_numpy(cell.recurrent_kernel).astype(np.float32)
 
     def step(x: _Array, states: list[_Array]) -> tuple[list[_Array], list[_Array]]:
         hidden = activate(x + states[0] @ recurrent)
@@ -248,7 +250,7 @@ def _simple(cell: keras.layers.Layer) -> _Step:
 
 _STEPS = {4: _lstm, 3: _gru, 1: _simple}
 # The common ones without a detour over tensors; tanh form of the sigmoid: it cannot overflow.
-_NUMPY = {
+_NUMPY: dict[Any, Callable[[_Array], _Array]] = {
     keras.activations.sigmoid: lambda x: 0.5 + 0.5 * np.tanh(0.5 * x),
     keras.activations.tanh: np.tanh,
     keras.activations.relu: lambda x: np.maximum(x, 0.0),
@@ -261,8 +263,8 @@ def _function(activation: Callable[..., Any]) -> Callable[[_Array], _Array]:
         return _NUMPY[activation]
 
     def function(x: _Array) -> _Array:
-        values = activation(keras.ops.convert_to_tensor(x.astype(np.float32)))
-        return to_numpy(values).astype(np.float64)
+        values = activation(keras.ops.convert_to_tensor(x))
+        return to_numpy(values).astype(np.float32)
 
     return function
 

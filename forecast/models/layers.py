@@ -136,7 +136,7 @@ class Relative(keras.layers.Layer):
         self.positions = tuple(positions)
 
     def call(self, x: Any, last: Any) -> Any:
-        """Subtract (samples, 1, targets) from the targets' columns of (samples, steps, features)."""
+        """Subtract `last` (samples, 1, targets) from the targets' columns of every step."""
         columns = []
         for feature in range(x.shape[-1]):
             column = x[:, :, feature : feature + 1]

@@ -137,8 +137,7 @@ def save(
     packages = ("forecast", "tensorflow", "keras", "numpy", "pandas")
     everything = {
         "format": FORMAT,
-        # the frequency is fixed, since a few new rows may not tell it
-        "schema": replace(schema, frequency=forecaster.frequency_).to_dict(),
+        "schema": _served(schema, forecaster.frequency_).to_dict(),
         "window": window.get_params(),
         "scaler": forecaster.scaler_.to_dict(),
         "series": list(forecaster.names_),
@@ -149,6 +148,17 @@ def save(
     text = json.dumps(everything, indent=1, default=str)
     (folder / FACTS).write_text(text, encoding="utf-8")
     return [folder / WEIGHTS, folder / FACTS]
+
+
+def _served(schema: Schema, frequency: str | None) -> Schema:
+    """Fix the frequency, which a few new rows may not tell, and ask only for columns in use."""
+    used = {*schema.inputs, *schema.targets}
+    return replace(
+        schema,
+        frequency=frequency,
+        circular={name: period for name, period in schema.circular.items() if name in used},
+        valid={name: bounds for name, bounds in schema.valid.items() if name in used},
+    )
 
 
 def load(folder: str | Path) -> Bundle:

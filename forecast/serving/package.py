@@ -1,6 +1,8 @@
 """A bundle becomes an MLflow model: served, registered and loaded like any other."""
 
+import os
 import warnings
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +42,9 @@ def package(folder: Path, source: Path, example: pd.DataFrame) -> Path:
             ColSpec("double", "forecast"),
         ]
     )
-    with warnings.catch_warnings():
-        # MLflow recommends type hints of its own kind beside the signature that it is given
+    with warnings.catch_warnings(), open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
+        # MLflow recommends type hints of its own kind beside the signature that it is given, by
+        # a handler that no warning filter reaches
         warnings.simplefilter("ignore")
         mlflow.pyfunc.save_model(
             str(folder),

@@ -29,17 +29,17 @@ def record(run: Run, outcome: Outcome) -> None:
     run.metrics({f"time/{stage}_seconds": value for stage, value in outcome.seconds.items()})
     run.metrics({"train/best_epoch": float(outcome.forecaster.best_epoch_)})
     if len(outcome.table.targets) > PER_TARGET:
-        run.table(scores.per_target(outcome.test), "per_target.parquet")
+        run.keep(scores.per_target(outcome.test), "per_target.parquet")
     if len(outcome.table.names) > 1:
         per_series = scores.by_series(outcome.test)
         if len(per_series) <= PER_TARGET:
             taken: set[str] = set()
             run.metrics({f"series/mae_{safe_key(k, taken)}": v for k, v in per_series.items()})
-        run.table(scores.series_table(outcome.test, outcome.baselines), "scores_by_series.csv")
-    run.table(outcome.test.frame(), "predictions.parquet")
-    run.figure(figures.forecasts(outcome), "figures/forecasts.png")
-    run.figure(figures.error_by_horizon(outcome), "figures/error_by_horizon.png")
-    run.figure(figures.learning_curve(outcome.forecaster.history_), "figures/learning_curve.png")
+        run.keep(scores.series_table(outcome.test, outcome.baselines), "scores_by_series.csv")
+    run.keep(outcome.test.frame(), "predictions.parquet")
+    run.keep(figures.forecasts(outcome), "figures/forecasts.png")
+    run.keep(figures.error_by_horizon(outcome), "figures/error_by_horizon.png")
+    run.keep(figures.learning_curve(outcome.forecaster.history_), "figures/learning_curve.png")
 
 
 def record_baselines(

@@ -109,31 +109,27 @@ class Run:
         """Write a picture of one step; MLflow shows a slider over the steps of a key."""
         self.store.client.log_image(self.id, pixels, key=key, step=step)
 
-    def figure(self, figure: Any, path: str) -> None:
-        """Write a matplotlib figure as a file."""
-        with TemporaryDirectory() as folder:
-            file = Path(folder) / Path(path).name
-            figure.savefig(file, dpi=120)
-            self.file(file, str(Path(path).parent))
+    def keep(self, thing: Any, path: str) -> None:
+        """Write an artifact.
 
-    def text(self, text: str, path: str) -> None:
-        """Write a text file."""
-        self.store.client.log_text(self.id, text, path)
-
-    def table(self, frame: Any, path: str) -> None:
-        """Write a frame as Parquet or CSV, as the path says."""
-        with TemporaryDirectory() as folder:
-            file = Path(folder) / Path(path).name
-            frame.to_parquet(file) if file.suffix == ".parquet" else frame.to_csv(file, index=False)
-            self.file(file, str(Path(path).parent))
-
-    def file(self, file: Path, folder: str = ".") -> None:
-        """Write a file or everything in a folder."""
-        where = None if folder == "." else folder
-        if file.is_dir():
-            self.store.client.log_artifacts(self.id, str(file), where)
+        Args:
+            thing: Text, a matplotlib figure, a frame (written as Parquet or CSV, as the path
+                says), a dict of arrays (written as .npz), or the `Path` of a file or folder.
+            path: Where in the run's artifacts; for a `Path` the folder that it goes to.
+        """
+        client = self.store.client
+        if isinstance(thing, str):
+            client.log_text(self.id, thing, path)
+        elif isinstance(thing, Path) and thing.is_dir():
+            client.log_artifacts(self.id, str(thing), path)
+        elif isinstance(thing, Path):
+            client.log_artifact(self.id, str(thing), path)
         else:
-            self.store.client.log_artifact(self.id, str(file), where)
+            with TemporaryDirectory() as folder:
+                file = Path(folder) / Path(path).name
+                _write(thing, file)
+                parent = str(Path(path).parent)
+                client.log_artifact(self.id, str(file), None if parent == "." else parent)
 
     def data(self, name: str, digest: str, source: str, facts: Mapping[str, Any]) -> None:
         """Write which data the run saw.
@@ -152,6 +148,24 @@ class Run:
         marks = [InputTag(f"forecast.{key}", str(value)) for key, value in facts.items()]
         context = InputTag("mlflow.data.context", "training")
         self.store.client.log_inputs(self.id, [DatasetInput(dataset, [context, *marks])])
+
+    def claim(self, key: str, owner: str) -> bool:
+        """Write a parameter that nobody else has written: the one test-and-set MLflow has.
+
+        Args:
+            key: What is claimed.
+            owner: By whom.
+
+        Returns:
+            Whether it is the owner's now; False where somebody else came first.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.store.client.log_param(self.id, key, owner)
+        except MlflowException:
+            return False
+        return True
 
     def end(self, status: str = "FINISHED") -> None:
         """Close the run as FINISHED, FAILED or KILLED."""
@@ -206,6 +220,18 @@ def safe_key(name: str, taken: set[str] | None = None) -> str:
     if taken is not None:
         taken.add(key)
     return key
+
+
+def _write(thing: Any, file: Path) -> None:
+    """Write a figure, a frame or arrays in the format that the file's name says."""
+    if hasattr(thing, "savefig"):
+        thing.savefig(file, dpi=120)
+    elif isinstance(thing, dict):
+        np.savez_compressed(file, **thing)
+    elif file.suffix == ".parquet":
+        thing.to_parquet(file)
+    else:
+        thing.to_csv(file, index=False)
 
 
 @contextmanager

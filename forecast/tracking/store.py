@@ -60,6 +60,12 @@ class Store:
             )
         return str(found.experiment_id)
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other commands on the same sqlite file from creating what this one creates."""
+        with _alone(self.uri):
+            yield
+
     def find(self, filter_string: str, *, newest: bool = True, most: int = 50_000) -> list[Any]:
         """Search the experiment's runs.
 

@@ -46,7 +46,9 @@ def optimizer(training: Training) -> keras.optimizers.Optimizer:
         settings["weight_decay"] = training.weight_decay
     kind = _named(keras.optimizers, training.optimizer, keras.optimizers.Optimizer)
     if kind is None:
-        raise _unknown("optimizer", training.optimizer, keras.optimizers, keras.optimizers.Optimizer)
+        raise _unknown(
+            "optimizer", training.optimizer, keras.optimizers, keras.optimizers.Optimizer
+        )
     return kind(**settings)
 
 

@@ -66,27 +66,30 @@ class Job:
         self.train = np.zeros(0, np.int32)
         self.stop = np.zeros(0, np.int32)
 
-    def cut(self, stopping: np.ndarray) -> None:
+    def cut(self, rows: np.ndarray, stopping: np.ndarray) -> None:
         """Deal the windows to training and stopping; no training window predicts a stopping row.
 
         Args:
-            stopping: Mask (rows,) of the rows kept for stopping.
+            rows: Mask (rows,) of the rows that may be read at all.
+            stopping: Mask (rows,) of those among them that are kept for stopping.
 
         Raises:
             InputError: One of both would have no window.
         """
-        window = self.window
-        self.train = windows.starts(self.table, window, within=~stopping)[:: window.stride]
-        self.stop = windows.starts(self.table, window, within=stopping)
-        for name, found, rows in (
-            ("training", self.train, ~stopping),
-            ("stopping", self.stop, stopping),
+        window, given = self.window, np.flatnonzero(rows)
+        table, late = self.table.take(rows), stopping[rows]
+        # taking rows never joins what was apart, so a window of the taken rows is one of the table
+        self.train = _in_table(given, windows.starts(table, window, within=~late)[:: window.stride])
+        self.stop = _in_table(given, windows.starts(table, window, within=late))
+        for name, found, count in (
+            ("training", self.train, int((~late).sum())),
+            ("stopping", self.stop, int(late.sum())),
         ):
-            if not len(found) and rows.any():
+            if not len(found) and count:
                 raise InputError(
                     f"window.timesteps={window.timesteps} and window.horizon={window.horizon} must "
-                    f"fit the {name} span, got {int(rows.sum())} rows of {len(self.table.names)} "
-                    "series without one unbroken window: take a smaller window or more rows"
+                    f"fit the {name} span, got {count} rows of {len(table.names)} series without "
+                    "one unbroken window: take a smaller window or more rows"
                 )
 
     def run(self, model: Any, callbacks: Sequence[keras.callbacks.Callback]) -> Fitted:
@@ -104,7 +107,7 @@ class Job:
         """
         training = self.training
         with runtime.seeded(training.seed):
-            own = build(model, self.sizes)
+            own = build(model, sizes(self.table, self.window))
         program = lease(own, choices.optimizer(training), choices.loss(training), self.window)
         program.load(own, training.learning_rate)
         history = _History()
@@ -134,17 +137,6 @@ class Job:
             raise Interrupted(fitted)
         return fitted
 
-    @property
-    def sizes(self) -> Sizes:
-        """What the model must map."""
-        return Sizes(
-            self.window.timesteps,
-            len(self.table.features),
-            self.window.horizon,
-            len(self.table.targets),
-            self.table.target_positions,
-        )
-
     def _stopping(self) -> list[keras.callbacks.Callback]:
         """Stop early and go back to the best weights, where there is a stopping set."""
         if not len(self.stop):
@@ -169,6 +161,11 @@ class Job:
         }
 
 
+def _in_table(rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Say where windows of some rows of a table start in the table itself."""
+    return rows[starts].astype(np.int32)
+
+
 class _History(keras.callbacks.Callback):
     """Keep every number of every epoch."""
 
@@ -181,6 +178,25 @@ class _History(keras.callbacks.Callback):
         del epoch
         for name, value in (logs or {}).items():
             self.values.setdefault(name, []).append(value)
+
+
+def sizes(table: Table, window: Window) -> Sizes:
+    """Tell what a model of a table's windows must map.
+
+    Args:
+        table: Columns.
+        window: Shape of a sample.
+
+    Returns:
+        The sizes.
+    """
+    return Sizes(
+        window.timesteps,
+        len(table.features),
+        window.horizon,
+        len(table.targets),
+        table.target_positions,
+    )
 
 
 def build(model: Any, sizes: Sizes) -> keras.Model:

@@ -1,4 +1,4 @@
-"""The estimator: windows, scales and trains inside `fit`, so no score can see what it should not."""
+"""The estimator: it scales, windows and trains in `fit`, so no score sees what it should not."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -62,6 +62,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         X: Any,
         y: Any = None,
         *,
+        rows: np.ndarray | None = None,
         tail: split.Cut | None = None,
         callbacks: Sequence["keras.callbacks.Callback"] = (),
     ) -> "Forecaster":
@@ -70,7 +71,9 @@ class Forecaster(RegressorMixin, BaseEstimator):
         Args:
             X: A table, or (rows, features) with a time or (series, time) index, or a plain array.
             y: (rows, targets) where X is no table.
-            tail: Newest rows kept for stopping, instead of `training.tail`.
+            rows: Mask (rows,) of the rows to learn from, as if only they were given; fits on
+                different rows of one table share their compiled program. None means all.
+            tail: Newest of these rows kept for stopping, instead of `training.tail`.
             callbacks: Keras callbacks, called after every epoch.
 
         Returns:
@@ -87,14 +90,15 @@ class Forecaster(RegressorMixin, BaseEstimator):
         self.threads_ = runtime.start(training.threads)
         from forecast.training import fitting
 
-        stop = _stopping_rows(table, training.tail if tail is None else tail)
-        self.scaler_ = scale.fit(table.take(~stop), self.scaling)
+        rows = np.ones(len(table), bool) if rows is None else rows
+        stop = _stopping_rows(table, rows, training.tail if tail is None else tail)
+        self.scaler_ = scale.fit(table.take(rows & ~stop), self.scaling)
         self.names_, self.frequency_ = table.names, table.frequency
         self.features_, self.targets_ = table.features, table.targets
         self.n_features_in_ = len(table.features)
-        self.context_ = table.newest(window.timesteps + window.lead)
+        self.context_ = table.take(rows).newest(window.timesteps + window.lead)
         job = fitting.Job(table, self.scaler_, window, training)
-        job.cut(stop)
+        job.cut(rows, stop)
         try:
             fitted = job.run(self.model if self.model is not None else Model(), callbacks)
         except fitting.Interrupted as interrupted:
@@ -169,8 +173,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         if isinstance(X, Table):
             later = X
         else:
-            clock = {"names": self.names_, "frequency": self.frequency_}
-            later = panel.from_xy(X, y, **clock)
+            later = panel.from_xy(X, y, names=self.names_, frequency=self.frequency_)
         if later.inputs.shape[1] != self.n_features_in_:
             raise InputError(
                 f"X must have the {self.n_features_in_} features of fit, got "
@@ -191,12 +194,12 @@ class Forecaster(RegressorMixin, BaseEstimator):
         self.best_epoch_ = fitted.best_epoch
 
 
-def _stopping_rows(table: Table, tail: split.Cut) -> np.ndarray:
-    """Return the mask (rows,) of the newest rows, kept for stopping."""
+def _stopping_rows(table: Table, rows: np.ndarray, tail: split.Cut) -> np.ndarray:
+    """Return the mask (rows,) of the newest of some rows, kept for stopping."""
     if not isinstance(tail, str) and tail == 0:
         return np.zeros(len(table), bool)
-    stamps = np.unique(table.time)
-    return table.time >= split.cut(table, stamps, "training.tail", tail)
+    stamps = np.unique(table.time[rows])
+    return rows & (table.time >= split.cut(table, stamps, "training.tail", tail))
 
 
 def _rank(table: Table) -> np.ndarray:

@@ -80,7 +80,9 @@ class Compiled:
             if not self.xla:
                 raise
             reason = str(error).splitlines()[0]
-            log.warning("%s runs as a plain graph, since XLA cannot take it: %s", self._name, reason)
+            log.warning(
+                "%s runs as a plain graph, since XLA cannot take it: %s", self._name, reason
+            )
             self._compiled = tf.function(self._function, autograph=False)
             self.xla = False
             return self._compiled(*arguments)

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from forecast.data.windows import Window
-from forecast.training.predictor import Compiled, Predictor, architecture, remember
+from forecast.training.predictor import Compiled, Predictor, architecture, predictor, remember
 
 SLICE = 512
 """Most steps of one call; the number done is dynamic, so a call ends whenever it should."""
@@ -25,7 +25,7 @@ class Program:
     """Training of one architecture with one optimiser and loss, compiled.
 
     Args:
-        model: From (samples, timesteps, features) to (samples, horizon, targets).
+        predictor: Compiled prediction of the architecture; its model is the one that is trained.
         optimizer: A Keras optimiser, not yet built.
         loss: A Keras loss.
         window: Shape of a sample.
@@ -33,22 +33,20 @@ class Program:
 
     def __init__(
         self,
-        model: keras.Model,
+        predictor: Predictor,
         optimizer: keras.optimizers.Optimizer,
         loss: keras.losses.Loss,
         window: Window,
     ):
-        optimizer.build(model.trainable_variables)
-        # Keras's callbacks reach the optimiser through the model
-        model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
-        self.model = model
+        optimizer.build(predictor.model.trainable_variables)
+        self.predictor = predictor
+        self.model = predictor.model
         self.optimizer = optimizer
         self.loss = loss
-        self.predictor = Predictor(model)
         self._fresh_optimizer = [variable.numpy() for variable in optimizer.variables]
         self._past = tf.range(window.timesteps)
         self._future = tf.range(window.horizon) + window.timesteps + window.lead
-        self._steps = Compiled(self._train_steps, model.name)
+        self._steps = Compiled(self._train_steps, self.model.name)
 
     @property
     def exact_batches(self) -> bool:
@@ -61,6 +59,8 @@ class Program:
         for variable, value in zip(self.optimizer.variables, self._fresh_optimizer, strict=True):
             variable.assign(value)
         self.optimizer.learning_rate.assign(learning_rate)
+        # Keras's callbacks reach the optimiser through the model
+        self.model.compile(optimizer=self.optimizer, loss=self.loss, jit_compile=False)
         self.model.stop_training = False
 
     def train(self, rows: "Rows", batches: list[np.ndarray], batch_size: int) -> np.ndarray:
@@ -154,11 +154,7 @@ def lease(
     parts = [type(optimizer).__name__, settings, type(loss).__name__, loss.get_config()]
     shape = [window.timesteps, window.horizon, window.lead]
     key = json.dumps([architecture(model), parts, shape], default=repr, sort_keys=True)
-    return remember(
-        _programs,
-        key,
-        lambda: Program(keras.models.clone_model(model), optimizer, loss, window),
-    )
+    return remember(_programs, key, lambda: Program(predictor(model), optimizer, loss, window))
 
 
 def padded_length(rows: int) -> int:

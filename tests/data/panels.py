@@ -20,14 +20,23 @@ def windows(draw):
     return Window(draw(st.integers(1, 5)), draw(st.integers(1, 4)), lead=draw(st.integers(0, 3)))
 
 
+def stretches(least):
+    """Ticks in order: a run of some length with up to three of them absent."""
+    absent = st.sets(st.integers(0, 19), max_size=3)
+    return st.builds(
+        lambda first, length, gone: [
+            first + n for n in range(length) if n < least or n not in gone
+        ],
+        st.integers(0, 5),
+        st.integers(least, 20),
+        absent,
+    )
+
+
 @st.composite
 def tables(draw):
     """Up to three series with absent ticks, holes among the inputs and among the outputs."""
-    rows = [
-        (code, tick)
-        for code in range(draw(st.integers(1, 3)))
-        for tick in draw(st.sets(st.integers(0, 24), max_size=24).map(sorted))
-    ]
+    rows = [(code, tick) for code in range(draw(st.integers(1, 3))) for tick in draw(stretches(0))]
     often = st.lists(st.sampled_from([False] * 9 + [True]), min_size=len(rows), max_size=len(rows))
     values = np.arange(2.0 * len(rows)).reshape(len(rows), 2)
     inputs, outputs = values.copy(), values[:, :1].copy()
@@ -69,10 +78,10 @@ def windows_by_loop(table, window, within=None, scored=True):
 @st.composite
 def frames(draw):
     """Raw rows of two series, hourly, in any order, with absent hours and empty fields."""
-    values = st.one_of(st.none(), st.integers(-50, 50))
+    values = st.integers(-50, 50) | st.integers(-50, 50) | st.none()
     rows = []
     for name in ("b", "a"):
-        hours = draw(st.sets(st.integers(0, 15), min_size=3, max_size=16).map(sorted))
+        hours = draw(stretches(3))
         for hour in hours:
             rows.append((name, START + pd.Timedelta(hours=hour), draw(values), draw(values)))
         rows[-1] = (*rows[-1][:2], 1, 2)  # no column is empty throughout

@@ -91,6 +91,13 @@ def test_copies_hold_the_rows_that_the_definition_names(window):
         assert windows.future_rows(found, window)[sample].tolist() == y[sample, :, 0].tolist()
 
 
+def test_every_predicted_row_must_lie_within_the_mask_and_no_input_need():
+    table = gapless([10])
+    within = np.isin(np.arange(10), [4, 5, 6, 8, 9])
+    assert windows.starts(table, Window(3, 2), within=within).tolist() == [1, 2, 5]
+    assert windows.starts(table, Window(3, 2, lead=1), within=within).tolist() == [0, 1, 4]
+
+
 def test_one_value_six_hours_ahead_is_horizon_1_lead_5():
     table = gapless([9])
     window = Window(timesteps=2, horizon=1, lead=5)

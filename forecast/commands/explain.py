@@ -1,0 +1,64 @@
+"""`forecast explain`: what a configured model is made of; trains nothing."""
+
+from typing import Any
+
+from forecast.commands import build
+from forecast.commands.config import Request
+from forecast.commands.console import say, table
+from forecast.data import clock
+from forecast.models import explain
+from forecast.models.sizes import Sizes
+from forecast.training import fitting
+
+
+def run(request: Request) -> int:
+    """Print every layer with its shapes and its parameter formula.
+
+    Args:
+        request: The configuration.
+
+    Returns:
+        Number of parameters.
+    """
+    settings = request.settings
+    spec = build.spec(settings)
+    spec.window.check()
+    features, targets = names(settings)
+    positions = tuple(features.index(t) if t in features else -1 for t in targets)
+    sizes = Sizes(
+        spec.window.timesteps, len(features), spec.window.horizon, len(targets), positions
+    )
+    model = fitting.build(spec.model, sizes)
+    rows = explain.layers(model)
+    table(
+        f"{spec.model.name}: (samples, {sizes.timesteps}, {sizes.features}) → "
+        f"(samples, {sizes.horizon}, {sizes.targets})",
+        ("layer", "output", "parameters", "count"),
+        [(row.name, row.shape, row.formula, f"{row.count:,}" if row.count else "") for row in rows],
+    )
+    total = sum(row.count for row in rows)
+    say("features", ", ".join(features))
+    say("parameters", f"{total:,}")
+    field = explain.receptive_field(model)
+    if field:
+        say("sees", f"the newest {field} of {sizes.timesteps} timesteps (receptive field)")
+    return total
+
+
+def names(settings: Any) -> tuple[list[str], list[str]]:
+    """List the model's input and output columns from the configuration alone.
+
+    Args:
+        settings: Plain configuration.
+
+    Returns:
+        Features and targets, in the table's order.
+    """
+    import numpy as np
+
+    schema = build.schema(settings)
+    features: list[str] = []
+    for name in schema.inputs:
+        features += [f"{name}_sin", f"{name}_cos"] if name in schema.circular else [name]
+    _, calendar = clock.describe(np.zeros(0, "datetime64[ns]"), schema.calendar)
+    return [*features, *calendar], list(schema.targets)

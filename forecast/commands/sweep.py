@@ -1,0 +1,207 @@
+"""`forecast sweep`: a grid over time-ordered folds, resumable, with a leaderboard."""
+
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from forecast.commands import build, train
+from forecast.commands.build import Loaded
+from forecast.commands.config import Request
+from forecast.commands.console import console, detail_tables, say, score_table, table
+from forecast.commands.progress import EpochProgress
+from forecast.commands.schema import Config
+from forecast.errors import InputError
+from forecast.evaluation import experiment
+from forecast.search import candidates, leaderboard, sweep
+from forecast.search.candidates import Composed
+from forecast.search.ledger import Ledger
+from forecast.search.sweep import Finished, Plan
+from forecast.tracking.epochs import EpochMetrics
+from forecast.tracking.run import Run, ending
+from forecast.tracking.store import Store
+
+SHOWN = 20
+"""Candidates that the terminal shows."""
+
+
+def run(request: Request) -> float:
+    """Run what is missing of a sweep, rank it, refit the winner and score it once on test.
+
+    Args:
+        request: The configuration.
+
+    Returns:
+        Test MAE of the winner.
+    """
+    settings = request.settings
+    if settings.sweep.strategy != "grid":
+        raise InputError(f"sweep.strategy must be grid, got {settings.sweep.strategy!r}")
+    data = build.load(settings)
+    say("data", train.summary(data))
+    found, tables = candidates.build(
+        _grid(settings), lambda overrides: _compose(request, overrides, data)
+    )
+    plan = Plan(
+        found,
+        tables,
+        data.digest,
+        settings.sweep.folds,
+        settings.sweep.seeds,
+        settings.sweep.workers,
+        settings.sweep.scheduler,
+    )
+    store = Store(settings.tracking.uri, settings.tracking.experiment or data.name)
+    name = settings.tracking.run_name or f"sweep · {len(found)} candidates x {plan.folds} folds"
+    tags = {"forecast.version": version("forecast"), "forecast.data_digest": data.digest}
+    ledger = Ledger.open(store, sweep.key(plan), name, tags, resume=settings.sweep.resume)
+    with ending(ledger.parent) as parent:
+        parent.keep(request.yaml, "config.yaml")
+        with _Progress(len(found) * plan.folds * plan.seeds) as progress:
+            finished = sweep.run(plan, ledger, progress)
+        mae = _report(parent, ledger, finished, data, request)
+    say("sweep", parent.id)
+    say("next", "make ui   ·   the same command resumes or repeats this sweep")
+    return mae
+
+
+def _report(
+    parent: Run, ledger: Ledger, finished: Finished, data: Loaded, request: Request
+) -> float:
+    """Write and print the leaderboard; refit the winner once."""
+    best = sweep.winner(finished)
+    board = leaderboard.frame(finished.standings, finished.baselines)
+    parent.keep(board, "leaderboard.csv")
+    parent.keep(leaderboard.figure(finished.standings, finished.baselines), "leaderboard.png")
+    parent.metrics({"cv/mae_mean": best.mean, "cv/mae_std": best.std})
+    parent.metrics({"cv/origins": finished.origins})
+    _print(finished)
+    known = parent.store.client.get_run(parent.id).data.tags.get("forecast.winner_mae")
+    if known:
+        say("winner", f"{best.candidate.name}: test MAE {float(known):.4g} (scored before)")
+        return float(known)
+    mae = _refit(parent, best.candidate, data, request)
+    parent.tags(
+        {
+            "forecast.best_candidate": best.candidate.name,
+            "forecast.best_run_id": ledger.candidate(best.candidate).id,
+            "forecast.winner_mae": mae,
+        }
+    )
+    return mae
+
+
+def _refit(parent: Run, candidate: candidates.Candidate, data: Loaded, request: Request) -> float:
+    """Train the winner on all rows before the test span and open the test span once."""
+    say("winner", candidate.name)
+    overrides = candidates.overrides(candidate.point)
+    full = request.but(overrides)
+    own = Loaded(
+        data.name,
+        data.path,
+        data.digest,
+        data.frame,
+        build.schema(full.settings),
+        build.table(data, full.settings),
+    )
+    name = f"winner · {train.title(candidate.spec)}"
+    with ending(
+        Run.create(parent.store, name, kind="train", tags=train.identity(own), parent=parent.id)
+    ) as tracked:
+        tracked.params(train.question(full, own))
+        tracked.keep(full.yaml, "config.yaml")
+        epochs = EpochMetrics(tracked)
+        watch = train.gate_watch(tracked, epochs, full.settings)
+        shown = EpochProgress(candidate.spec.training.epochs)
+        outcome = experiment.run(candidate.spec, own.table, [shown, watch, epochs])
+        train.store_outcome(tracked, outcome, own, full)
+    score_table(outcome)
+    detail_tables(outcome)
+    console.print()
+    say("run", tracked.id)
+    return outcome.scores["test/mae"]
+
+
+def _compose(request: Request, overrides: list[str], data: Loaded) -> Composed:
+    """Turn a point of the grid into an experiment; tables of equal schema are one."""
+    full = request.but(overrides)
+    settings = full.settings
+    table = build.table(data, settings)
+    return Composed(
+        build.spec(settings), build.schema_name(settings), table, train.question(full, data)
+    )
+
+
+def _grid(settings: Config) -> Any:
+    """Return the configured grid as plain values."""
+    return settings.sweep.grid
+
+
+def _print(finished: Finished) -> None:
+    """Print the leaderboard."""
+    best, simplest = finished.standings[0], leaderboard.recommended(finished.standings)
+    rows = []
+    for place, standing in enumerate(finished.standings[:SHOWN], start=1):
+        mark = " =" if leaderboard.tied(best, standing) and standing is not best else ""
+        mark += " *" if standing is simplest else ""
+        failed = f"failed: {standing.errors[0]}" if standing.errors else ""
+        skill = 1 - standing.mean / min(finished.baselines.values())
+        score = f"{standing.mean:.4g} ± {standing.std:.2g}{mark}"
+        rows.append(
+            (
+                f"{place}. {standing.candidate.name}",
+                failed or score,
+                "" if failed else f"{skill:+.1%}",
+                f"{standing.parameters:,}",
+                f"{standing.seconds:.0f}",
+            )
+        )
+    table(
+        f"Leaderboard, {finished.origins:,} common origins, {finished.ran} trials run, "
+        f"{finished.reused} reused",
+        ("", "MAE ± sd", "skill", "weights", "s"),
+        rows,
+    )
+    console.print("= tied with the best within fold noise   * simplest of the tied")
+    if np.isfinite(best.mean):
+        naive = ", ".join(f"{k.replace('_', ' ')} {v:.4g}" for k, v in finished.baselines.items())
+        console.print(f"on the same origins: {naive}\n")
+
+
+class _Progress:
+    """A bar of trials; lines where there is no terminal."""
+
+    def __init__(self, total: int):
+        self.total = total
+        self._said = -1
+        self._bar = Progress(
+            TextColumn("[bold]sweep[/bold]     "),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("starting", total=total)
+
+    def __enter__(self) -> "_Progress":
+        """Show the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+    def update(self, *, done: int, running: int, failed: int, best: float) -> None:
+        """Show how far the sweep is."""
+        text = f"{running} running, {failed} failed"
+        if np.isfinite(best):
+            text += f", best {best:.4g}"
+        self._bar.update(self._task, completed=done + failed, description=text)
+        if not console.is_terminal and done + failed != self._said:
+            self._said = done + failed
+            say("sweep", f"{done}/{self.total} trials, {text}")

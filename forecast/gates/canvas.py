@@ -1,0 +1,94 @@
+"""What all pictures share: a white figure without pyplot, its ink, and its pixels."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INK = "#222222"
+FRAME = "#9a9a9a"
+
+
+def new_figure(title: str, epoch: int | None) -> "Figure":
+    """Make an empty figure of 1000 x 800 pixels, which a tracker shows large and as a thumbnail.
+
+    Args:
+        title: The heading; long ones are set smaller.
+        epoch: Added to the heading when given.
+
+    Returns:
+        A matplotlib figure that pyplot does not know of, so nothing has to be closed.
+
+    >>> new_figure("lstm_1", 3).get_suptitle()
+    'lstm_1 · epoch 3'
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 8), dpi=100, facecolor="white")
+    text = title if epoch is None else f"{title} · epoch {epoch}"
+    figure.suptitle(text, fontsize=25 * min(1.0, 46 / len(text)), color=INK, y=0.97)
+    return figure
+
+
+def style(axes: Any) -> None:
+    """Set every colour of a panel by hand: a dark style must not write white on white.
+
+    Args:
+        axes: A matplotlib axes.
+
+    >>> style(new_figure("a title", None).add_subplot())
+    """
+    axes.set_facecolor("white")
+    axes.grid(visible=False)
+    axes.tick_params(length=0, colors=INK)
+    for spine in axes.spines.values():
+        spine.set_color(FRAME)
+        spine.set_linewidth(0.8)
+
+
+def check_limit(limit: float) -> None:
+    """Refuse an end of a scale that cannot be meant.
+
+    Args:
+        limit: The end of a colour scale or of an axis.
+
+    Raises:
+        InputError: It is not a positive, finite number.
+
+    >>> check_limit(0.5)
+    """
+    if not (np.isfinite(limit) and limit > 0):
+        raise InputError(
+            f"limit: must be a positive number, received {limit}; "
+            "use colour_limit or bar_limit of the snapshots that are drawn"
+        )
+
+
+def to_image(figure: "Figure") -> np.ndarray:
+    """Render a figure on an opaque white ground.
+
+    Args:
+        figure: Any matplotlib figure; it may have been made without pyplot.
+
+    Returns:
+        Pixels (height, width, 3), uint8.
+
+    >>> from matplotlib.figure import Figure
+    >>> image = to_image(Figure(figsize=(2, 1), dpi=100, facecolor="none"))
+    >>> image.shape, image.dtype.name, int(image.min())
+    ((100, 200, 3), 'uint8', 255)
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())
+    colours, opacity = pixels[..., :3], pixels[..., 3:]
+    if opacity.min() == 255:
+        return colours.copy()
+    share = opacity / 255.0
+    return np.round(colours * share + 255.0 * (1.0 - share)).astype(np.uint8)

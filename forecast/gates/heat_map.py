@@ -1,0 +1,225 @@
+"""A picture of the weights of one recurrent layer."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast.errors import InputError
+from forecast.gates.canvas import FRAME, INK, check_limit, new_figure, style
+from forecast.gates.snapshots import is_convolution, unpack
+from forecast.gates.split import Gates
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_LONG_NAMES = {
+    "i": "input",
+    "f": "forget",
+    "c": "candidate",
+    "o": "output",
+    "z": "update",
+    "r": "reset",
+    "h": "candidate",
+}
+# What a part is called and how high its row is; a kernel is as high as its features need.
+_PARTS = {
+    "kernel": ("kernel", 2.2),
+    "recurrent_kernel": ("recurrent", 4.0),
+    "bias": ("bias", 0.45),
+    "recurrent_bias": ("rec. bias", 0.45),
+}
+_MOST_NAMED_FEATURES = 16
+# Blue for negative, red for positive, white for zero: told apart by every common colour vision.
+_COLOURS = "RdBu_r"
+# From one gate to the next, in widths of a gate.
+_PITCH = 1.07
+
+
+def colour_limit(snapshots: Iterable[Mapping[str, np.ndarray]]) -> float:
+    """Choose one end of the colour scale for all pictures of a run.
+
+    Args:
+        snapshots: The snapshots that will be drawn.
+
+    Returns:
+        The largest 99.5 % quantile of the absolute weights of the kernels of any recurrent
+        layer of any of them; 1 when there are none. Biases do not count: a forget bias starts at
+        1 and would make all kernels pale.
+
+    >>> colour_limit([{"rnn_1/kernel/h": np.array([[-0.5]]), "rnn_1/bias/h": np.array([9.0])}])
+    0.5
+    """
+    largest = 0.0
+    for weights in snapshots:
+        for gates in unpack(weights).values():
+            if is_convolution(gates):
+                continue
+            kernels = [
+                array.ravel()
+                for parts in gates.values()
+                for part, array in parts.items()
+                if not part.endswith("bias")
+            ]
+            sizes = np.abs(np.concatenate(kernels)) if kernels else np.zeros(0)
+            sizes = sizes[np.isfinite(sizes)]
+            if sizes.size:
+                largest = max(largest, float(np.quantile(sizes, 0.995)))
+    return largest or 1.0
+
+
+def heat_map(
+    gates: Gates,
+    layer_name: str,
+    limit: float,
+    *,
+    feature_names: Sequence[str] | None = None,
+    epoch: int | None = None,
+) -> "Figure":
+    """Draw the weights of one recurrent layer: gates side by side, parts one below the other.
+
+    Args:
+        gates: `{gate: {part: array}}` of one layer, from `split(layer)` or `unpack(snapshot)`.
+        layer_name: What the title calls the layer.
+        limit: Both ends of the colour scale, symmetric about zero; weights beyond it get the
+            colour of the end. Use one limit for all epochs of a run.
+        feature_names: One name per row of the kernel; written when there are at most 16.
+        epoch: The epoch for the title.
+
+    Returns:
+        A matplotlib figure of 1000 x 800 pixels; below each gate stands the mean of its bias.
+
+    Raises:
+        InputError: `limit` is not a positive number, there are no gates, or `feature_names` does
+            not fit the kernel.
+
+    >>> gates = {gate: {"kernel": np.ones((3, 4)), "recurrent_kernel": np.eye(4),
+    ...                 "bias": np.zeros(4)} for gate in "ifco"}
+    >>> figure = heat_map(gates, "lstm_1", 1.0, feature_names=["temp", "dewp", "humid"], epoch=7)
+    >>> figure.get_suptitle()
+    'lstm_1 · weights by gate · epoch 7'
+    """
+    check_limit(limit)
+    features = _count_features(gates, feature_names)
+    named = feature_names is not None and features <= _MOST_NAMED_FEATURES
+    parts = [part for part in _PARTS if part in next(iter(gates.values()))]
+    rows_of_features = 0.12 * min(features, _MOST_NAMED_FEATURES)
+    figure = new_figure(f"{layer_name} · weights by gate", epoch)
+    grid = figure.add_gridspec(
+        len(parts),
+        1,
+        height_ratios=[_PARTS[part][1] + rows_of_features * (part == "kernel") for part in parts],
+        left=0.2 if named else 0.165,
+        right=0.875,
+        top=0.85,
+        bottom=0.075,
+        hspace=0.09,
+    )
+    for row, part in enumerate(parts):
+        axes = figure.add_subplot(grid[row])
+        for column, arrays in enumerate(gates.values()):
+            _panel(axes, column, np.atleast_2d(arrays[part]), limit)
+        axes.set_xlim(0, _PITCH * len(gates) - _PITCH + 1)
+        _label_row(axes, part, arrays[part], feature_names if named else None)
+    for column, (gate, arrays) in enumerate(gates.items()):
+        middle = _PITCH * column + 0.5
+        size = 18 if len(gates) > 3 else 21
+        _write(figure.axes[0], middle, 8, _gate_title(gate, len(gates)), size)
+        _write(figure.axes[-1], middle, -8, _mean_of_biases(arrays), 16)
+    _add_scale(figure, limit)
+    return figure
+
+
+def _panel(axes: Any, column: int, array: np.ndarray, limit: float) -> None:
+    """Draw one part of one gate; all gates share the axes because axes are slow to make."""
+    left, height = _PITCH * column, len(array)
+    axes.imshow(
+        array,
+        cmap=_COLOURS,
+        vmin=-limit,
+        vmax=limit,
+        extent=(left, left + 1, height - 0.5, -0.5),
+        aspect="auto",
+        interpolation="nearest",
+    )
+    corners = ((left, left + 1, left + 1, left, left), np.array((0, 0, 1, 1, 0)) * height - 0.5)
+    axes.plot(*corners, color=FRAME, linewidth=0.8, clip_on=False)
+
+
+def _write(axes: Any, x: float, points_above: float, text: str, size: float) -> None:
+    """Write centred at x, so many points above the top of the axes or below its bottom."""
+    axes.annotate(
+        text,
+        (x, 1.0 if points_above > 0 else 0.0),
+        (0, points_above),
+        xycoords=axes.get_xaxis_transform(),
+        textcoords="offset points",
+        ha="center",
+        va="bottom" if points_above > 0 else "top",
+        fontsize=size,
+        color=INK,
+    )
+
+
+def _count_features(gates: Gates, feature_names: Sequence[str] | None) -> int:
+    if not gates:
+        raise InputError(
+            "gates: must hold at least one gate, received none; pass split(layer) of a "
+            "recurrent layer"
+        )
+    features = len(next(iter(gates.values()))["kernel"])
+    if feature_names is not None and len(feature_names) != features:
+        raise InputError(
+            f"feature_names: must have one name per kernel row, received {len(feature_names)} "
+            f"names for {features} rows; leave them out for layers that read another layer"
+        )
+    return features
+
+
+def _gate_title(gate: str, columns: int) -> str:
+    short = gate.rsplit(".", 1)[-1]
+    # The one gate of a SimpleRNN is its state, not a candidate for it.
+    long = "state" if columns == 1 and short == "h" else _LONG_NAMES.get(short, "")
+    return f"{gate}  {long}".rstrip()
+
+
+def _label_row(
+    axes: Any, part: str, array: np.ndarray, feature_names: Sequence[str] | None
+) -> None:
+    style(axes)
+    axes.spines[:].set_visible(False)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    if part == "kernel" and feature_names is not None:
+        size = 17 if len(feature_names) <= 8 else 13
+        names = [text if len(text) <= 14 else f"{text[:13]}…" for text in feature_names]
+        axes.set_yticks(range(len(names)), names, fontsize=size, color=INK)
+        return
+    label = _PARTS[part][0]
+    if array.ndim == 2:
+        label += f"\n{len(array)} {'features' if part == 'kernel' else 'units'}"
+    axes.set_ylabel(label, fontsize=16, color=INK, rotation=0, ha="right", va="center", labelpad=8)
+
+
+def _mean_of_biases(arrays: dict[str, np.ndarray]) -> str:
+    """Say in numbers what the colour of a bias beyond the scale cannot."""
+    means = [float(np.mean(arrays[part])) for part in arrays if part.endswith("bias")]
+    if not means:
+        return ""
+    return ("mean " if len(means) == 1 else "means ") + ", ".join(_signed(m, ".2f") for m in means)
+
+
+def _signed(value: float, form: str) -> str:
+    text = f"{value:+{form}}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def _add_scale(figure: "Figure", limit: float) -> None:
+    image = figure.axes[0].images[0]
+    axes = figure.add_axes((0.9, 0.075, 0.022, 0.775))
+    bar = figure.colorbar(image, cax=axes, extend="both", extendfrac=0.03)
+    ticks = {tick: _signed(tick, ".2g") for tick in (-limit, 0.0, limit)}
+    bar.set_ticks(list(ticks), labels=list(ticks.values()))
+    size = 15 * min(1.0, 5 / max(map(len, ticks.values())))
+    axes.tick_params(labelsize=size, colors=INK, labelcolor=INK)
+    bar.outline.set_edgecolor(FRAME)

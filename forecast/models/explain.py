@@ -1,0 +1,103 @@
+"""Parameter arithmetic: why a layer has as many weights as it has."""
+
+from dataclasses import dataclass
+
+import keras
+
+from forecast.models.layers import CausalConv
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One layer in words and numbers.
+
+    Attributes:
+        name: Of the layer.
+        shape: Of its output, such as "(samples, 72, 13)".
+        formula: Of its parameters with the numbers filled in; empty where it has none.
+        count: Parameters.
+    """
+
+    name: str
+    shape: str
+    formula: str
+    count: int
+
+
+def layers(model: keras.Model) -> list[Explained]:
+    """Explain every layer of a model.
+
+    Args:
+        model: Built.
+
+    Returns:
+        One entry a layer, in the model's order.
+
+    >>> model = keras.Sequential([keras.Input((3, 7)), keras.layers.LSTM(2, name="lstm_1")])
+    >>> layers(model)[0].formula
+    '4·((7 + 2)·2 + 2)'
+    """
+    return [
+        Explained(layer.name, _shape(layer), formula(layer), int(layer.count_params()))
+        for layer in model.layers
+    ]
+
+
+def formula(layer: keras.layers.Layer) -> str:
+    """Write a layer's parameter count as the arithmetic behind it.
+
+    Args:
+        layer: Built.
+
+    Returns:
+        Such as "4·((7 + 2)·2 + 2)", whose value is `layer.count_params()`; the plain count for a
+        layer of another kind, and nothing for one without weights.
+    """
+    if not layer.count_params():
+        return ""
+    if isinstance(layer, keras.layers.Bidirectional):
+        return f"{formula(layer.forward_layer)} + {formula(layer.backward_layer)}"
+    if isinstance(layer, (keras.layers.TimeDistributed,)):
+        return formula(layer.layer)
+    weights = [weight.shape for weight in layer.weights]
+    if isinstance(layer, (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN)):
+        return _recurrent(weights)
+    if isinstance(layer, keras.layers.Dense):
+        inputs, units = weights[0]
+        return f"{inputs}·{units}" + (f" + {units}" if layer.use_bias else "")
+    if isinstance(layer, (CausalConv, keras.layers.Conv1D, keras.layers.Conv2D)):
+        product = "·".join(str(size) for size in weights[0])
+        return product + (f" + {weights[1][0]}" if len(weights) > 1 else "")
+    return str(layer.count_params())
+
+
+def receptive_field(model: keras.Model) -> int | None:
+    """Count the newest steps that a stack of our causal convolutions can see.
+
+    Args:
+        model: Any.
+
+    Returns:
+        1 + Σ (kernel_size − 1)·dilation, or None where there is no such convolution.
+    """
+    found = [layer for layer in model.layers if isinstance(layer, CausalConv)]
+    if not found:
+        return None
+    return 1 + sum((layer.kernel_size - 1) * layer.dilation for layer in found)
+
+
+def _recurrent(weights: list[tuple[int, ...]]) -> str:
+    """Gates times (inputs and states to units, and a bias)."""
+    features, units = weights[0][0], weights[1][0]
+    gates = weights[0][1] // units
+    biases = len(weights) > 2 and (2 if len(weights[2]) == 2 else 1)
+    bias = f" + {biases}·{units}" if biases == 2 else f" + {units}" if biases else ""
+    inner = f"({features} + {units})·{units}{bias}"
+    return f"{gates}·({inner})" if gates > 1 else inner
+
+
+def _shape(layer: keras.layers.Layer) -> str:
+    """Write the output's shape with the samples named."""
+    output = layer.output
+    shape = (output[0] if isinstance(output, (list, tuple)) else output).shape
+    return f"({', '.join('samples' if size is None else str(size) for size in shape)})"

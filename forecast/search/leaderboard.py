@@ -1,0 +1,159 @@
+"""Candidates ranked by their mean score over folds and seeds, with what is only noise marked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from forecast.search.candidates import Candidate
+from forecast.search.trial import Result, Trial
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One candidate's place.
+
+    Attributes:
+        candidate: Which.
+        scores: MAE of every trial in the order of (fold, seed), NaN where it failed.
+        parameters: Weights of its model, 0 where no trial finished.
+        seconds: Of all its trials.
+        errors: Why trials failed.
+    """
+
+    candidate: Candidate
+    scores: np.ndarray
+    parameters: int
+    seconds: float
+    errors: tuple[str, ...] = ()
+
+    @property
+    def mean(self) -> float:
+        """Mean MAE; infinite where a trial failed, so that it cannot win on easier folds."""
+        return float(self.scores.mean()) if np.isfinite(self.scores).all() else float("inf")
+
+    @property
+    def std(self) -> float:
+        """Standard deviation over folds and seeds."""
+        return float(self.scores.std(ddof=1)) if len(self.scores) > 1 else 0.0
+
+
+def rank(
+    candidates: Sequence[Candidate],
+    trials: Sequence[Trial],
+    results: Mapping[str, Result],
+    errors: Mapping[str, str],
+) -> list[Standing]:
+    """Rank candidates, the lowest mean MAE first.
+
+    Args:
+        candidates: All of them.
+        trials: All of them.
+        results: Trial key to result.
+        errors: Trial key to the reason of its failure.
+
+    Returns:
+        One standing a candidate.
+    """
+    standings = []
+    for candidate in candidates:
+        own = sorted(
+            (t for t in trials if t.candidate == candidate.number), key=lambda t: (t.fold, t.seed)
+        )
+        done = [results[t.key] for t in own if t.key in results]
+        standings.append(
+            Standing(
+                candidate,
+                np.array([results[t.key].mae if t.key in results else np.nan for t in own]),
+                done[0].parameters if done else 0,
+                sum(result.seconds for result in done),
+                tuple(dict.fromkeys(errors[t.key] for t in own if t.key in errors)),
+            )
+        )
+    return sorted(standings, key=lambda s: (s.mean, s.candidate.number))
+
+
+def tied(best: Standing, other: Standing) -> bool:
+    """Tell whether a candidate is behind the best by no more than noise.
+
+    Both are scored on the same folds, so differences are paired; a mean difference within one
+    standard error counts as noise (the one-standard-error rule of Breiman et al. 1984).
+
+    Args:
+        best: The leader.
+        other: Anyone.
+
+    Returns:
+        True for the leader itself.
+    """
+    if best is other:
+        return True
+    difference = other.scores - best.scores
+    if not np.isfinite(difference).all() or len(difference) < 2:
+        return False
+    error = difference.std(ddof=1) / np.sqrt(len(difference))
+    return bool(difference.mean() <= error)
+
+
+def recommended(standings: Sequence[Standing]) -> Standing:
+    """Choose the simplest of those tied with the leader: the one with the fewest parameters."""
+    best = standings[0]
+    return min((s for s in standings if tied(best, s)), key=lambda s: (s.parameters, s.mean))
+
+
+def frame(standings: Sequence[Standing], baselines: Mapping[str, float]) -> pd.DataFrame:
+    """Write the leaderboard as a table.
+
+    Args:
+        standings: Ranked.
+        baselines: Baseline to its MAE on the same origins.
+
+    Returns:
+        One row a candidate: rank, score, spread, skill, size, cost, and one column an override.
+    """
+    best, simplest = standings[0], recommended(standings)
+    rows = []
+    for place, standing in enumerate(standings, start=1):
+        row = {
+            "rank": place,
+            "candidate": standing.candidate.name,
+            "cv/mae_mean": standing.mean,
+            "cv/mae_std": standing.std,
+            "tied": tied(best, standing),
+            "recommended": standing is simplest,
+        }
+        row |= {f"skill/{name}": 1 - standing.mean / mae for name, mae in baselines.items()}
+        row |= {"parameters": standing.parameters, "seconds": round(standing.seconds, 1)}
+        row |= {key: str(value) for key, value in standing.candidate.point.items()}
+        rows.append(row | {"error": "; ".join(standing.errors)})
+    return pd.DataFrame(rows)
+
+
+def figure(standings: Sequence[Standing], baselines: Mapping[str, float]) -> Figure:
+    """Draw every candidate's mean with its folds as dots, and the baselines as lines.
+
+    Args:
+        standings: Ranked.
+        baselines: Baseline to its MAE on the same origins.
+
+    Returns:
+        A figure with one panel.
+    """
+    shown = [standing for standing in standings if np.isfinite(standing.mean)][:40]
+    drawn = Figure(figsize=(9, 1.6 + 0.34 * len(shown)), layout="constrained")
+    axes = drawn.subplots()
+    for place, standing in enumerate(shown):
+        colour = "#0072B2" if tied(standings[0], standing) else "#888888"
+        axes.plot(standing.scores, [place] * len(standing.scores), ".", color=colour, alpha=0.6)
+        axes.plot(standing.mean, place, "D", color=colour, ms=6)
+    for (name, mae), style in zip(baselines.items(), ("--", ":", "-."), strict=False):
+        axes.axvline(mae, ls=style, color="#222222", lw=1, label=name.replace("_", " "))
+    axes.set_yticks(range(len(shown)), [standing.candidate.name for standing in shown], fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel("mean absolute error: mean over folds, and each fold")
+    axes.set_title("Leaderboard; blue is tied with the best", loc="left", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8)
+    return drawn

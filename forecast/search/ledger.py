@@ -1,0 +1,192 @@
+"""MLflow as the ledger of a sweep: what is done, what is running, and who runs it."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from forecast.search import owners
+from forecast.search.candidates import Candidate
+from forecast.search.trial import Result, Trial
+from forecast.tracking.run import Run
+from forecast.tracking.store import Store
+
+
+class Ledger:
+    """The runs of one sweep: a parent, candidates below it, trials below those.
+
+    Only the driver writes; workers compute. A trial is FINISHED once its score is written, so
+    whatever a kill leaves behind is either finished or run again.
+
+    Args:
+        store: Where runs are kept.
+        parent: Run of the sweep.
+        owner: This process, see `owners.name`.
+    """
+
+    def __init__(self, store: Store, parent: Run, owner: str):
+        self.store = store
+        self.parent = parent
+        self.owner = owner
+        self._candidates: dict[int, Run] = {}
+        self.claims = self._only("ledger", "claims", {})
+
+    @classmethod
+    def open(
+        cls, store: Store, key: str, name: str, tags: Mapping[str, str], *, resume: bool = True
+    ) -> "Ledger":
+        """Find the sweep of a key, or begin it.
+
+        Args:
+            store: Where.
+            key: Names the sweep: data, question, grid, folds, code.
+            name: What people read.
+            tags: More tags of a new parent.
+            resume: False begins a new sweep.
+
+        Returns:
+            The ledger, its parent running.
+        """
+        with store.alone():
+            where = f"tags.`forecast.sweep_key` = '{key}' and tags.`forecast.kind` = 'sweep'"
+            known = store.find(where, newest=False, most=1) if resume else []
+            if known:
+                parent = Run(store, known[0].info.run_id)
+                store.client.update_run(parent.id, status="RUNNING")
+            else:
+                if not resume:
+                    key = f"{key}-{int(time.time())}"
+                marks = {"forecast.sweep_key": key, **tags}
+                parent = Run.create(store, name, kind="sweep", tags=marks)
+        return cls(store, parent, owners.name())
+
+    def candidate(self, candidate: Candidate) -> Run:
+        """Find or create the run of a candidate."""
+        if candidate.number not in self._candidates:
+            marks = {"forecast.candidate": str(candidate.number)}
+            run = self._only("candidate", candidate.name, marks)
+            run.params(candidate.params)
+            self._candidates[candidate.number] = run
+        return self._candidates[candidate.number]
+
+    def finished(self, trials: Sequence[Trial]) -> dict[str, Result]:
+        """Look up what is done, by this sweep or another, and bury what died.
+
+        Args:
+            trials: All trials of the sweep.
+
+        Returns:
+            Trial key to result.
+        """
+        wanted = {trial.key: trial for trial in trials}
+        found: dict[str, Result] = {}
+        elsewhere: dict[str, str] = {}  # key to the run of another sweep that finished it
+        for run in self.store.find("tags.`forecast.kind` = 'trial'", newest=False):
+            tags = run.data.tags
+            key = tags.get("forecast.trial_key") or tags.get("forecast.reused_key")
+            if key not in wanted:
+                continue
+            if run.info.status == "FINISHED" and "cv/mae" in run.data.metrics:
+                home = self._candidates[wanted[key].candidate].id
+                if tags.get("mlflow.parentRunId") == home:
+                    elsewhere.pop(key, None)
+                    found[key] = _result(run.data.metrics)
+                elif key not in found:
+                    elsewhere[key] = run.info.run_id
+                    found[key] = _result(run.data.metrics)
+            elif run.info.status == "RUNNING" and not self.alive(tags.get("forecast.owner", "")):
+                Run(self.store, run.info.run_id).end("KILLED")
+        for key, source in elsewhere.items():
+            self._reuse(wanted[key], source, found[key])
+        return found
+
+    def look_up(self, trial: Trial) -> Result | None:
+        """Return a trial's result if somebody has finished it meanwhile."""
+        done = self.store.find(
+            f"tags.`forecast.trial_key` = '{trial.key}' and attributes.status = 'FINISHED'", most=1
+        )
+        return _result(done[0].data.metrics) if done else None
+
+    def begin(self, trial: Trial) -> Run | None:
+        """Claim a trial and create its run.
+
+        Args:
+            trial: Not finished.
+
+        Returns:
+            Its run, or None while another living driver has it.
+        """
+        for attempt in range(1000):
+            claim = f"claim.{trial.key}.{attempt}"
+            if self.claims.claim(claim, self.owner):
+                break
+            holder = self.store.client.get_run(self.claims.id).data.params.get(claim, "")
+            if holder != self.owner and self.alive(holder):
+                return None
+        tags = {"forecast.trial_key": trial.key, "forecast.owner": self.owner}
+        return self._trial(trial, tags)
+
+    def finish(self, run: Run, result: Result) -> None:
+        """Write a trial's score and epochs, then close it."""
+        history = result.history
+        run.series(
+            {
+                name: {epoch: value for epoch, value in enumerate(history[key], start=1)}
+                for name, key in (("train/loss", "loss"), ("val/loss", "val_loss"))
+                if key in history
+            }
+        )
+        run.metrics(
+            {
+                "cv/mae": result.mae,
+                "train/best_epoch": result.best_epoch,
+                "model/parameters": result.parameters,
+                "time/trial_seconds": result.seconds,
+            }
+        )
+        run.end()
+
+    def fail(self, run: Run, reason: str) -> None:
+        """Close a trial that could not be scored."""
+        run.tags({"forecast.error": reason})
+        run.end("FAILED")
+
+    def alive(self, holder: str) -> bool:
+        """Tell whether a driver still lives: its process on this host, else its heartbeat."""
+        here = owners.runs_here(holder)
+        if here is not None:
+            return here
+        tags = self.store.client.get_run(self.claims.id).data.tags
+        return owners.heard_of(holder, tags, time.time())
+
+    def _reuse(self, trial: Trial, source: str, result: Result) -> None:
+        """Show a trial that another sweep finished as a child of this one."""
+        tags = {"forecast.reused_from": source, "forecast.reused_key": trial.key}
+        self.finish(self._trial(trial, tags), result)
+
+    def _trial(self, trial: Trial, tags: Mapping[str, str]) -> Run:
+        """Create the run of a trial."""
+        name = f"fold {trial.fold + 1} seed {trial.seed}"
+        parent = self._candidates[trial.candidate].id
+        run = Run.create(self.store, name, kind="trial", tags=tags, parent=parent)
+        run.params({"fold": trial.fold + 1, "seed": trial.seed, "origins": len(trial.origins)})
+        return run
+
+    def _only(self, kind: str, name: str, tags: Mapping[str, str]) -> Run:
+        """Find or create the one child of the parent with some tags."""
+        with self.store.alone():
+            marks = {"forecast.kind": kind, "mlflow.parentRunId": self.parent.id, **tags}
+            where = " and ".join(f"tags.`{key}` = '{value}'" for key, value in marks.items())
+            known = self.store.find(where, newest=False, most=1)
+            if known:
+                return Run(self.store, known[0].info.run_id)
+            return Run.create(self.store, name, kind=kind, tags=tags, parent=self.parent.id)
+
+
+def _result(metrics: Mapping[str, float]) -> Result:
+    """Read a result back from a finished run."""
+    return Result(
+        metrics["cv/mae"],
+        {},
+        int(metrics.get("train/best_epoch", 0)),
+        int(metrics.get("model/parameters", 0)),
+        metrics.get("time/trial_seconds", 0.0),
+    )

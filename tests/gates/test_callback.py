@@ -1,0 +1,192 @@
+"""The callback counts right, forgets between trainings, and costs little."""
+
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as kl
+
+from forecast import gates
+from forecast.errors import InputError
+
+from .models import small_model
+
+X, Y = np.random.default_rng(0).normal(size=(16, 6, 2)), np.ones((16, 1))
+
+
+class Seen:
+    """What a callback sent out."""
+
+    def __init__(self):
+        self.metrics, self.saved, self.pictures = {}, {}, {}
+
+    def log(self, metrics, step):
+        assert step not in self.metrics
+        self.metrics[step] = metrics
+
+    def save(self, name, weights):
+        assert name not in self.saved
+        self.saved[name] = weights
+
+    def picture(self, key, image, step):
+        assert (key, step) not in self.pictures
+        self.pictures[key, step] = image
+
+    def outputs(self, *, pictures):
+        drawn = {"picture": self.picture} if pictures else {}
+        return {"log": self.log, "save": self.save, **drawn}
+
+
+def train(epochs, model=None, *, draw=False, **options):
+    seen = Seen()
+    callback = gates.GateSnapshots(**seen.outputs(pictures=draw), **options)
+    model = model or small_model()
+    model.fit(X, Y, epochs=epochs, verbose=0, callbacks=[callback])
+    return seen
+
+
+def test_every_epoch_is_logged_once_with_its_step():
+    seen = train(3)
+    assert list(seen.metrics) == [1, 2, 3]
+    assert len({tuple(metrics) for metrics in seen.metrics.values()}) == 1
+    # 4 gates x (3 norms + update), 2 taps + update.
+    assert len(seen.metrics[1]) == 4 * 4 + 3
+    assert all(type(value) is float for value in seen.metrics[1].values())
+
+
+def test_numbers_are_those_of_the_weights():
+    model = small_model()
+    before = [a.copy() for a in model.get_layer("lstm_1").get_weights()]
+    seen = train(1, model)
+    after = model.get_layer("lstm_1").get_weights()
+    forget = slice(4, 8)
+    changed = sum(
+        ((a[..., forget] - b[..., forget]) ** 2).sum() for a, b in zip(after, before, strict=True)
+    )
+    had = sum((b[..., forget] ** 2).sum() for b in before)
+    metrics = seen.metrics[1]
+    assert metrics["gates.lstm_1/f_update"] == pytest.approx(np.sqrt(changed / had), rel=1e-5)
+    assert metrics["gates.lstm_1/f_kernel_norm"] == pytest.approx(
+        np.sqrt((after[0][:, forget] ** 2).sum()), rel=1e-6
+    )
+
+
+def test_snapshots_hold_the_weights_before_and_after():
+    model = small_model()
+    first = gates.snapshot(model)
+    seen = train(5, model, every=2)
+    assert list(seen.saved) == [f"snapshots/epoch_000{epoch}.npz" for epoch in (0, 2, 4, 5)]
+    for name, array in gates.snapshot(model).items():
+        np.testing.assert_array_equal(seen.saved["snapshots/epoch_0000.npz"][name], first[name])
+        np.testing.assert_array_equal(seen.saved["snapshots/epoch_0005.npz"][name], array)
+
+
+def test_pictures_come_when_training_ends_and_show_the_snapshots():
+    seen = Seen()
+    model = small_model()
+    callback = gates.GateSnapshots(**seen.outputs(pictures=True), every=2)
+    early = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda *_: seen.metrics.setdefault("early", len(seen.pictures))
+    )
+    model.fit(X, Y, epochs=3, verbose=0, callbacks=[callback, early])
+    assert seen.metrics.pop("early") == 0
+    assert list(seen.pictures) == [
+        (key, step) for step in (0, 2, 3) for key in ("gates/lstm_1", "gates/taps")
+    ]
+    image = seen.pictures["gates/lstm_1", 3]
+    assert image.shape == (800, 1000, 3)
+    assert image.dtype == np.uint8
+
+
+def test_pictures_of_a_long_training_are_few_and_even():
+    seen = train(23, draw=True, pictures=4)
+    assert [step for key, step in seen.pictures if key == "gates/lstm_1"] == [0, 8, 16, 23]
+
+
+def test_one_colour_scale_and_the_feature_names_for_the_whole_run(monkeypatch):
+    limits, names = [], []
+    module = sys.modules[gates.GateSnapshots.__module__]
+
+    def spy(weights, layer, limit, **options):
+        limits.append(limit)
+        names.append(options["feature_names"])
+        return gates.heat_map(weights, layer, limit, **options)
+
+    monkeypatch.setattr(module, "heat_map", spy)
+    train(2, draw=True, feature_names={"lstm_1": ["a", "b", "c"]})
+    assert len(limits) == 3
+    assert len(set(limits)) == 1
+    assert names == [["a", "b", "c"]] * 3
+
+
+def test_a_second_training_starts_anew():
+    seen = Seen()
+    model = small_model()
+    callback = gates.GateSnapshots(save=seen.save)
+    model.fit(X, Y, epochs=2, verbose=0, callbacks=[callback])
+    after = gates.snapshot(model)
+    seen.saved.clear()
+    model.fit(X, Y, epochs=1, verbose=0, callbacks=[callback])
+    assert list(seen.saved) == ["snapshots/epoch_0000.npz", "snapshots/epoch_0001.npz"]
+    for name, array in seen.saved["snapshots/epoch_0000.npz"].items():
+        np.testing.assert_array_equal(array, after[name])
+
+
+def test_hooks_alone_are_enough():
+    """A training loop that is not `fit` and calls only the epoch hooks."""
+    seen, model = Seen(), small_model()
+    callback = gates.GateSnapshots(**seen.outputs(pictures=True))
+    callback.set_model(model)
+    callback.on_train_begin()
+    for epoch in range(2):
+        model.get_layer("lstm_1").cell.kernel.assign_add(np.ones((3, 16)))
+        callback.on_epoch_end(epoch)
+    callback.on_train_end()
+    assert list(seen.metrics) == [1, 2]
+    assert seen.metrics[1]["taps.conv_1/update"] == 0.0
+    assert seen.metrics[1]["gates.lstm_1/i_update"] > 0.1
+
+
+def test_outputs_are_optional():
+    small_model().fit(X, Y, epochs=1, verbose=0, callbacks=[gates.GateSnapshots()])
+
+
+def test_a_model_without_gates_logs_nothing():
+    model = keras.Sequential([keras.Input((6, 2)), kl.Flatten(), kl.Dense(1)])
+    model.compile(loss="mae")
+    seen = train(2, model)
+    assert (seen.metrics, seen.saved, seen.pictures) == ({}, {}, {})
+
+
+@pytest.mark.parametrize("name", ["every", "pictures"])
+def test_counts_below_one(name):
+    with pytest.raises(InputError, match=rf"^{name}: must be at least 1, received 0"):
+        gates.GateSnapshots(**{name: 0})
+
+
+def test_an_epoch_of_two_layers_of_64_costs_little(tmp_path):
+    model = keras.Sequential(
+        [
+            keras.Input((24, 8)),
+            kl.LSTM(64, return_sequences=True, name="lstm_1"),
+            kl.LSTM(64, name="lstm_2"),
+            kl.Dense(1),
+        ]
+    )
+    counts = []
+    callback = gates.GateSnapshots(
+        log=lambda metrics, _: counts.append(len(metrics)),
+        save=lambda name, weights: gates.save(tmp_path / name.replace("/", "_"), weights),
+    )
+    callback.set_model(model)
+    callback.on_train_begin()
+    seconds = []
+    for epoch in range(5):
+        begin = time.process_time()
+        callback.on_epoch_end(epoch)
+        seconds.append(time.process_time() - begin)
+    assert min(seconds) < 0.06
+    assert max(counts) < 60
+    assert 51 * max(path.stat().st_size for path in tmp_path.iterdir()) < 20e6

@@ -1,0 +1,185 @@
+"""Pictures hold what they say, in one scale, and are read back from their pixels."""
+
+import time
+
+import matplotlib
+import numpy as np
+import pytest
+from keras import layers as kl
+
+from forecast import gates
+from forecast.errors import InputError
+
+
+def lstm(units=3, features=2):
+    layer = kl.LSTM(units)
+    layer.build((None, 4, features))
+    return gates.split(layer)
+
+
+def panels(figure):
+    return [image for axes in figure.axes for image in axes.images]
+
+
+def texts(figure):
+    return " ".join(t.get_text() for t in figure.findobj(matplotlib.text.Text))
+
+
+def test_a_panel_for_every_gate_and_part_in_one_scale():
+    weights = lstm()
+    found = panels(gates.heat_map(weights, "lstm_1", 0.8, epoch=4))
+    assert len(found) == 12
+    drawn = iter(found)
+    for part in ("kernel", "recurrent_kernel", "bias"):
+        for gate in "ifco":
+            image = next(drawn)
+            np.testing.assert_array_equal(image.get_array(), np.atleast_2d(weights[gate][part]))
+            assert image.get_clim() == (-0.8, 0.8)
+
+
+def test_what_is_written():
+    written = texts(gates.heat_map(lstm(), "lstm_1", 0.8, feature_names=["temp", "dewp"], epoch=4))
+    for word in ("lstm_1", "epoch 4", "forget", "candidate", "temp", "dewp", "3 units", "+1.00"):
+        assert word in written
+
+
+def test_features_are_named_only_when_few():
+    names = [f"feature {number}" for number in range(17)]
+    written = texts(gates.heat_map(lstm(features=17), "lstm_1", 0.8, feature_names=names))
+    assert "feature 3" not in written
+    assert "17 features" in written
+
+
+@pytest.mark.parametrize("reset_after", [True, False])
+def test_a_gru(reset_after):
+    layer = kl.GRU(3, reset_after=reset_after)
+    layer.build((None, 4, 2))
+    found = panels(gates.heat_map(gates.split(layer), "gru_1", 1.0))
+    assert len(found) == (12 if reset_after else 9)
+
+
+def test_zero_is_white_and_the_ends_are_blue_and_red():
+    weights = {
+        "h": {"kernel": np.array([[-9.0, 0.0, 9.0]]), "recurrent_kernel": np.zeros((3, 3))},
+    }
+    figure = gates.heat_map(weights, "rnn_1", 1.0)
+    image = gates.to_image(figure).astype(int)
+    box = panels(figure)[0].get_window_extent()
+    row = image.shape[0] - round((box.y0 + box.y1) / 2)
+    low, zero, high = (image[row, round(box.x0 + box.width * s)] for s in (1 / 6, 1 / 2, 5 / 6))
+    assert low[2] > low[0] + 50
+    assert high[0] > high[2] + 50
+    assert (zero > 240).all()
+
+
+def test_weights_that_are_not_finite_can_be_drawn():
+    weights = lstm()
+    weights["i"]["kernel"][0, 0] = np.nan
+    weights["f"]["bias"][0] = np.inf
+    assert gates.to_image(gates.heat_map(weights, "lstm_1", 1.0)).shape == (800, 1000, 3)
+
+
+def test_an_image_is_opaque_and_white_in_a_dark_style():
+    weights, bars = lstm(), {"conv_1/kernel/lag_00": np.ones((1, 1))}
+    light = [gates.heat_map(weights, "lstm_1", 1.0), gates.tap_bars(bars, 1.0)]
+    with matplotlib.style.context("dark_background"):
+        dark = [gates.heat_map(weights, "lstm_1", 1.0), gates.tap_bars(bars, 1.0)]
+        dark = [gates.to_image(figure) for figure in dark]
+    for ours, theirs in zip(light, dark, strict=True):
+        assert theirs.dtype == np.uint8
+        assert (theirs[0] == 255).all()
+        np.testing.assert_array_equal(gates.to_image(ours), theirs)
+
+
+def test_every_label_is_inside_the_picture():
+    names = ["a_very_long_feature_name", "temp"]
+    for figure in (
+        gates.heat_map(lstm(), "body.encoder.bidirectional_1.forward", 1.0, feature_names=names),
+        gates.heat_map(lstm(128, 120), "lstm_1", 0.015, epoch=1000),
+    ):
+        image = gates.to_image(figure)
+        border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+        assert (border == 255).all()
+
+
+def test_the_colour_limit_is_that_of_the_run():
+    early = {"lstm_1/kernel/i": np.full((4, 4), 0.2), "lstm_1/bias/f": np.full(4, 5.0)}
+    late = {"lstm_1/kernel/i": np.full((4, 4), -0.6), "conv_1/kernel/lag_00": np.ones((1, 1))}
+    assert gates.colour_limit([early, late]) == pytest.approx(0.6)
+    assert gates.colour_limit([late, early]) == pytest.approx(0.6)
+    broken = {"lstm_1/kernel/i": np.array([[np.nan, np.inf]])}
+    assert gates.colour_limit([early, broken]) == pytest.approx(0.2)
+    assert gates.colour_limit([]) == 1.0
+
+
+def test_one_large_weight_does_not_make_the_others_pale():
+    kernel = np.full((40, 40), 0.1)
+    kernel[0, 0] = 100.0
+    assert gates.colour_limit([{"lstm_1/kernel/i": kernel}]) == pytest.approx(0.1)
+
+
+def test_bars_stand_at_their_lags_with_the_newest_at_the_right():
+    weights = {
+        "conv_1/kernel/lag_02": np.array([[3.0, 4.0]]),
+        "conv_1/kernel/lag_01": np.array([[1.0, 0.0]]),
+        "conv_1/kernel/lag_00": np.array([[0.0, 2.0]]),
+        "conv_2/kernel/lag_04": np.array([[7.0]]),
+        "conv_2/kernel/lag_00": np.array([[np.nan]]),
+        "lstm_1/kernel/i": np.ones((2, 2)),
+    }
+    limit = gates.bar_limit([weights])
+    assert limit == 7.0
+    first, second = gates.tap_bars(weights, limit, epoch=2).axes
+    assert [bar.get_height() for bar in first.patches] == [5.0, 1.0, 2.0]
+    assert [bar.get_height() for bar in second.patches] == [7.0, 0.0]
+    assert {
+        t: label.get_text()
+        for t, label in zip(first.get_xticks(), first.get_xticklabels(), strict=True)
+    } == {0: "2", 1: "1", 2: "0"}
+    assert first.get_ylim() == second.get_ylim()
+
+
+@pytest.mark.parametrize("layers", [1, 2, 6, 13, 40])
+def test_any_number_of_convolutions(layers):
+    weights = {
+        f"conv_{n}/kernel/lag_{lag:02d}": np.ones((2, 2))
+        for n in range(layers)
+        for lag in (2, 1, 0)
+    }
+    figure = gates.tap_bars(weights, 2.0)
+    assert len(figure.axes) == layers
+    assert gates.to_image(figure).shape == (800, 1000, 3)
+
+
+def test_pyplot_is_not_touched():
+    import matplotlib.pyplot as plt
+
+    gates.heat_map(lstm(), "lstm_1", 1.0)
+    assert plt.get_fignums() == []
+
+
+def test_a_picture_takes_half_a_second_at_most():
+    weights = lstm(120, 14)
+    seconds = []
+    for _ in range(3):
+        begin = time.process_time()
+        gates.to_image(gates.heat_map(weights, "lstm_1", 1.0))
+        seconds.append(time.process_time() - begin)
+    assert min(seconds) < 0.5
+
+
+@pytest.mark.parametrize("limit", [0.0, -1.0, float("nan"), float("inf")])
+def test_limits_that_cannot_be_meant(limit):
+    with pytest.raises(InputError, match=r"^limit: must be a positive number"):
+        gates.heat_map(lstm(), "lstm_1", limit)
+    with pytest.raises(InputError, match=r"^limit: must be a positive number"):
+        gates.tap_bars({"conv_1/kernel/lag_00": np.ones((1, 1))}, limit)
+
+
+def test_nothing_to_draw():
+    with pytest.raises(InputError, match=r"^gates: must hold at least one gate"):
+        gates.heat_map({}, "lstm_1", 1.0)
+    with pytest.raises(InputError, match=r"^weights: must hold at least one convolution"):
+        gates.tap_bars({"lstm_1/kernel/i": np.ones((1, 1))}, 1.0)
+    with pytest.raises(InputError, match=r"^feature_names: .* received 1 names for 2 rows"):
+        gates.heat_map(lstm(), "lstm_1", 1.0, feature_names=["temp"])
