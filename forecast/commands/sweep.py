@@ -112,7 +112,7 @@ def _refit(parent: Run, candidate: candidates.Candidate, data: Loaded, request: 
         tracked.params(train.question(full, own))
         tracked.keep(full.yaml, "config.yaml")
         epochs = EpochMetrics(tracked)
-        watch = train.gate_watch(tracked, epochs, full.settings)
+        watch = train.gate_watch(tracked, epochs, full.settings, own.table)
         shown = EpochProgress(candidate.spec.training.epochs)
         outcome = experiment.run(candidate.spec, own.table, [shown, watch, epochs])
         train.store_outcome(tracked, outcome, own, full)

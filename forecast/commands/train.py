@@ -13,6 +13,7 @@ from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, say, score_table
 from forecast.commands.progress import EpochProgress
 from forecast.commands.schema import Config
+from forecast.data.table import Table
 from forecast.evaluation import experiment
 from forecast.evaluation.experiment import Outcome
 from forecast.gates import GateSnapshots
@@ -46,7 +47,11 @@ def run(request: Request) -> float:
         outcome = experiment.run(
             spec,
             data.table,
-            [EpochProgress(spec.training.epochs), gate_watch(tracked, epochs, settings), epochs],
+            [
+                EpochProgress(spec.training.epochs),
+                gate_watch(tracked, epochs, settings, data.table),
+                epochs,
+            ],
         )
         seconds = outcome.seconds["fit"]
         say("train", f"{outcome.forecaster.best_epoch_} epochs kept, {seconds:.1f} s in all")
@@ -89,13 +94,14 @@ def store_outcome(tracked: Run, outcome: Outcome, data: Loaded, request: Request
         tracked.keep(package.package(Path(folder) / "model", plain, example), "model")
 
 
-def gate_watch(tracked: Run, epochs: EpochMetrics, settings: Config) -> GateSnapshots:
+def gate_watch(tracked: Run, epochs: EpochMetrics, settings: Config, table: Table) -> GateSnapshots:
     """Watch gates and taps: numbers with the epoch's, snapshots and pictures as files."""
     return GateSnapshots(
         log=epochs.add,
         picture=tracked.image,
         save=lambda name, weights: tracked.keep(weights, name),
         every=settings.tracking.snapshots,
+        feature_names={"lstm_1": table.features},
     )
 
 

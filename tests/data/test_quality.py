@@ -138,11 +138,12 @@ def test_a_window_longer_than_every_series_is_a_fault_with_the_numbers():
     assert [(one.kept, one.possible, one.share) for one in told.windows] == [(0, 0, 0.0)] * 2
 
 
-def test_a_range_for_a_column_that_is_not_there_is_a_fault_of_the_report_only():
+def test_a_range_for_a_column_that_is_not_there_is_a_fault():
     ranged = Schema("time", ("load",), valid={"laod": (0.0, 5.0)})
     fault = "data.valid must name columns of the file, got 'laod': did you mean \"load\"?"
     assert quality.report(hours(9), ranged, SMALL).faults == (fault,)
-    assert len(panel.build(hours(9), ranged)) == 9
+    with pytest.raises(InputError, match=r"data\.valid"):
+        panel.build(hours(9), ranged)
 
 
 def test_a_window_that_is_none_is_refused():

@@ -1,0 +1,72 @@
+"""`forecast check`: what is in a data set and what is wrong with it; trains nothing."""
+
+from typing import Any
+
+import pandas as pd
+
+from forecast.commands import build
+from forecast.commands.config import Request
+from forecast.commands.console import console, say, table
+from forecast.data import quality, source
+from forecast.data.quality import Quality
+from forecast.data.windows import Window
+from forecast.errors import InputError
+
+
+def run(request: Request) -> Quality:
+    """Print the data-quality report.
+
+    Args:
+        request: The configuration.
+
+    Returns:
+        The report.
+
+    Raises:
+        InputError: The data set has faults that training would refuse; all are printed before.
+    """
+    settings = request.settings
+    frame = source.read(build.where(settings), settings.data.format)
+    window = Window(**vars(settings.window))
+    found = quality.report(frame, build.schema(settings), window)
+    frames = found.to_frames()
+    say("data", f"{build.name(settings)}: {found.rows:,} rows, {found.first} to {found.last}")
+    say(
+        "grid",
+        f"frequency {found.frequency}, {found.duplicated_stamps} time stamps twice, "
+        f"{found.duplicated_rows} rows twice",
+    )
+    for name, title in (
+        ("series", "Series"),
+        ("columns", "Columns"),
+        ("windows", f"Windows of {window.timesteps} → {window.horizon} kept"),
+    ):
+        _print(title, frames[name])
+    for fault in found.faults:
+        say("fault", fault)
+    if found.faults:
+        raise InputError(
+            f"data must be without faults to train, got {len(found.faults)}, see above"
+        )
+    console.print()
+    return found
+
+
+def _print(title: str, frame: pd.DataFrame) -> None:
+    """Print a frame, shares as per cent."""
+    table(
+        title,
+        ["", *(str(column).replace("_", " ") for column in frame.columns[1:])],
+        [[_cell(name, value) for name, value in row.items()] for _, row in frame.iterrows()],
+    )
+
+
+def _cell(column: Any, value: Any) -> Any:
+    """Write a share as per cent, a date without a zero time, a missing value as nothing."""
+    if value is None or value is pd.NaT or (isinstance(value, float) and pd.isna(value)):
+        return ""
+    if column == "share":
+        return f"{value:.1%}"
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return f"{value:,}" if isinstance(value, int) else value
