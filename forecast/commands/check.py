@@ -54,6 +54,8 @@ def run(request: Request) -> Quality:
 
 def _print(title: str, frame: pd.DataFrame) -> None:
     """Print a frame, shares as per cent."""
+    if frame.empty:
+        return
     table(
         title,
         ["", *(str(column).replace("_", " ") for column in frame.columns[1:])],
@@ -65,6 +67,8 @@ def _cell(column: Any, value: Any) -> Any:
     """Write a share as per cent, a date without a zero time, a missing value as nothing."""
     if value is None or value is pd.NaT or (isinstance(value, float) and pd.isna(value)):
         return ""
+    if column == "constant":
+        return "yes" if value else "no"
     if column == "share":
         return f"{value:.1%}"
     if isinstance(value, pd.Timestamp):

@@ -182,10 +182,10 @@ def _hydra() -> Iterator[None]:
 def _readable(error: Exception, overrides: list[str]) -> InputError:
     """Turn an error of Hydra or OmegaConf into one sentence with the nearest name."""
     text = str(error)
-    lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
-    first = lines[1] if lines[0].startswith("Error merging") and len(lines) > 1 else lines[0]
+    deepest = str(error.__cause__) if text.startswith("Error merging") else text
+    first = next((line.strip() for line in deepest.splitlines() if line.strip()), "unreadable")
     known = _known()
-    for override in overrides:
+    for override in reversed(overrides):  # of two for one key the last one counts
         key, _, value = override.lstrip("+~").partition("=")
         if not any(name in text for name in (f"'{key}'", f"'{key}/{value}'", f" {key}=", key)):
             continue

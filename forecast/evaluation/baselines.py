@@ -41,12 +41,17 @@ def seasonal_naive(table: Table, window: Window, starts: np.ndarray, season: int
         (windows, horizon, targets), original units; the last value where a series began less than
         a season before.
     """
-    future = windows.future_rows(starts, window)
     origin = (starts + window.timesteps - 1)[:, None]
-    back = season * -((origin - future) // season)  # whole seasons, the fewest that reach the past
-    row = future - back
-    first = np.searchsorted(table.series, table.series[starts])[:, None]
-    return known_targets(table)[np.where(row >= first, row, origin)]
+    ahead = window.lead + 1 + np.arange(window.horizon)
+    back = season * -(-ahead // season)  # whole seasons, the fewest that reach the past
+    # by tick, not by row: before its own unbroken rows a window may follow an absent stretch
+    code = table.series[origin]
+    reach = int(np.ptp(table.tick)) + int(back.max()) + 1
+    place = (table.tick - table.tick.min()) + table.series * reach  # ascending
+    wanted = place[origin] + ahead - back
+    row = np.searchsorted(place, wanted, side="right") - 1  # the row then, or the last before it
+    inside = (row >= 0) & (table.series[row] == code) & (wanted >= code * reach)
+    return known_targets(table)[np.where(inside, row, origin)]
 
 
 def ridge(

@@ -101,7 +101,10 @@ def run(
     clockwork.begin("fit")
     forecaster = Forecaster(spec.model, spec.window, spec.training, scaling=spec.scaling)
     forecaster.fit(
-        table, rows=~cuts.test_rows(table), tail=_text(cuts.validation), callbacks=callbacks
+        table,
+        rows=~cuts.test_rows(table),
+        tail=len(np.unique(table.time[cuts.validation_rows(table)])),
+        callbacks=callbacks,
     )
     clockwork.begin("score")
     season = spec.season or clock.season(table.frequency)
@@ -230,8 +233,3 @@ class _Clock:
             self._seconds[self._stage] = time.perf_counter() - self._began
             self._stage = None
         return self._seconds
-
-
-def _text(stamp: np.datetime64) -> Any:
-    """Write a time stamp so that a cut reads it as a date; rows without a clock are counted."""
-    return str(stamp) if isinstance(stamp, np.datetime64) else stamp

@@ -105,8 +105,17 @@ def skills(model: Forecasts, baselines: Mapping[str, Forecasts]) -> dict[str, fl
 def _scales(train: Table, forecasts: Forecasts, season: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the naive scales of every window, (windows, 1, targets) each."""
     both = [
-        metrics.naive_scale(train.outputs[train.series == code], season)
+        metrics.naive_scale(_on_grid(train.take(train.series == code)), season)
         for code in range(len(train.names))
     ]
     absolute, square = (np.stack(part) for part in zip(*both, strict=True))
     return absolute[forecasts.series][:, None], square[forecasts.series][:, None]
+
+
+def _on_grid(one: Table) -> np.ndarray:
+    """Return one series' targets with holes at absent ticks, (ticks, targets)."""
+    if not len(one):
+        return one.outputs
+    values = np.full((one.tick[-1] - one.tick[0] + 1, one.outputs.shape[1]), np.nan)
+    values[one.tick - one.tick[0]] = one.outputs
+    return values

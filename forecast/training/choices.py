@@ -1,5 +1,6 @@
 """Names become Keras objects: optimiser, loss, schedule."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,8 @@ from forecast.errors import InputError, nearest
 from forecast.training.parameters import Training
 
 SCHEDULES = ("CosineDecay", "ExponentialDecay")
+WRAPPERS = ("LossScaleOptimizer", "MultiOptimizer")
+"""Optimisers around other optimisers, which a name alone cannot make."""
 
 
 class FunctionLoss(keras.losses.Loss):
@@ -42,13 +45,14 @@ def optimizer(training: Training) -> keras.optimizers.Optimizer:
     settings: dict[str, Any] = {"learning_rate": training.learning_rate}
     if training.clipnorm is not None:
         settings["clipnorm"] = training.clipnorm
+    base = keras.optimizers.Optimizer
+    kind = _named(keras.optimizers, training.optimizer, base)
+    if kind is None or kind.__name__ in WRAPPERS:
+        raise _unknown("optimizer", training.optimizer, keras.optimizers, base)
     if training.weight_decay is not None:
         settings["weight_decay"] = training.weight_decay
-    kind = _named(keras.optimizers, training.optimizer, keras.optimizers.Optimizer)
-    if kind is None:
-        raise _unknown(
-            "optimizer", training.optimizer, keras.optimizers, keras.optimizers.Optimizer
-        )
+    elif inspect.signature(kind).parameters["weight_decay"].default is not None:
+        settings["weight_decay"] = 0.0  # AdamW and Muon decay unless told not to
     return kind(**settings)
 
 
@@ -65,6 +69,11 @@ def loss(training: Training) -> keras.losses.Loss:
         InputError: Keras has no loss of that name.
     """
     if isinstance(training.loss, keras.losses.Loss):
+        if training.loss.reduction in (None, "none"):
+            raise InputError(
+                "training.loss must be reduced to one number, got reduction=None: write "
+                '"sum_over_batch_size"'
+            )
         return training.loss
     kind = _named(keras.losses, training.loss, keras.losses.Loss)
     if kind is not None:
@@ -107,13 +116,17 @@ def _named(module: Any, name: Any, base: type) -> Any:
     """Return a class of Keras by its name, whatever its capitals, or None."""
     for known, kind in vars(module).items():
         if str(name).lower() == known.lower() and isinstance(kind, type) and issubclass(kind, base):
-            return kind
+            return kind if kind is not base else None
     return None
 
 
 def _unknown(argument: str, name: Any, module: Any, base: type) -> InputError:
     """Say which name of Keras comes nearest."""
-    known = [k for k, v in vars(module).items() if isinstance(v, type) and issubclass(v, base)]
+    known = [
+        k
+        for k, v in vars(module).items()
+        if isinstance(v, type) and issubclass(v, base) and v is not base and k not in WRAPPERS
+    ]
     return InputError(
         f"training.{argument} must be a name of keras.{module.__name__.rpartition('.')[2]}, got "
         f"{name!r}: {nearest(str(name), known)}"

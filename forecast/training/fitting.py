@@ -1,5 +1,6 @@
 """One fit: rows on the device, a leased program, callbacks, and what comes out."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ from forecast.training.program import Program, Rows, lease
 
 BATCH = 256
 """Windows of one compiled prediction of the stopping set."""
+
+_PREDICTING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -109,32 +112,39 @@ class Job:
         with runtime.seeded(training.seed):
             own = build(model, sizes(self.table, self.window))
         program = lease(own, choices.optimizer(training), choices.loss(training), self.window)
-        program.load(own, training.learning_rate)
         history = _History()
-        told = [*choices.schedule(training), *callbacks, history, *self._stopping()]
+        # the best weights come back first, so that a callback of the caller has the last word
+        told = [*choices.schedule(training), *self._stopping(), *callbacks, history]
         interrupted = False
-        try:
-            loop.train(
-                program,
-                self.rows,
-                self.train,
-                epochs=training.epochs,
-                batch_size=training.batch_size,
-                seed=training.seed,
-                callbacks=told,
-                validate=lambda: self._validate(program),
-            )
-        except KeyboardInterrupt:
-            interrupted = True
-        for to, value in zip(state(own), state(program.model), strict=True):
-            to.assign(value)
-        for callback in callbacks:
-            callback.set_model(own)  # the program belongs to the next fit
+        with program.predictor.taken():
+            program.load(own, training.learning_rate)
+            try:
+                loop.train(
+                    program,
+                    self.rows,
+                    self.train,
+                    epochs=training.epochs,
+                    batch_size=training.batch_size,
+                    seed=training.seed,
+                    callbacks=told,
+                    validate=lambda: self._validate(program),
+                )
+            except KeyboardInterrupt:
+                interrupted = True
+            for to, value in zip(state(own), state(program.model), strict=True):
+                to.assign(value)
+            for callback in callbacks:
+                callback.set_model(own)  # the program belongs to the next fit
         losses = history.values.get("val_loss", [])
         best = int(np.argmin(losses)) + 1 if losses else len(history.values.get("loss", []))
         fitted = Fitted(own, history.values, best)
         if interrupted:
             raise Interrupted(fitted)
+        if not program.model.stop_training and not _finite(own):
+            raise InputError(
+                f"training.learning_rate={training.learning_rate:g} left weights that are no "
+                f"numbers after epoch {training.epochs}: lower it or set training.clipnorm=1"
+            )
         return fitted
 
     def _stopping(self) -> list[keras.callbacks.Callback]:
@@ -150,7 +160,8 @@ class Job:
             return {}
         predicted = program.predictor.predict(self.rows.inputs, self.stop, BATCH)
         true = windows.outputs(self.scaled, self.stop, self.window)
-        penalty = sum(float(part) for part in program.model.losses)
+        weights = program.model.trainable_variables
+        penalty = sum(float(v.regularizer(v)) for v in weights if v.regularizer)
         series = self.table.series[self.stop]
         error = self.scaler.invert(predicted, series) - windows.outputs(
             self.table.outputs, self.stop, self.window
@@ -159,6 +170,11 @@ class Job:
             "val_loss": float(program.loss(true, predicted)) + penalty,
             "val_mae": float(np.abs(error).mean()),
         }
+
+
+def _finite(model: keras.Model) -> bool:
+    """Tell whether all weights of a model are numbers."""
+    return all(np.isfinite(weight).all() for weight in model.get_weights())
 
 
 def _in_table(rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
@@ -236,5 +252,6 @@ def predict(
         (windows, horizon, targets) float64.
     """
     rows = Rows.put(scaler.inputs(table), scaler.outputs(table))
-    scaled = predictor(model).predict(rows.inputs, starts, batch_size)
+    with _PREDICTING:  # threads that serve models of one architecture share its program
+        scaled = predictor(model).predict(rows.inputs, starts, batch_size)
     return scaler.invert(scaled.astype(np.float64), table.series[starts])

@@ -1,16 +1,18 @@
 """The estimator: it scales, windows and trains in `fit`, so no score sees what it should not."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from forecast.data import panel, scale, split, windows
 from forecast.data.table import Table
 from forecast.data.windows import Window
-from forecast.errors import InputError
+from forecast.errors import InputError, nearest
 from forecast.training import runtime
 from forecast.training.parameters import Model, Training
 
@@ -129,8 +131,16 @@ class Forecaster(RegressorMixin, BaseEstimator):
 
         Returns:
             (windows, horizon, targets), original units.
+
+        Raises:
+            InputError: The table has other series.
         """
         check_is_fitted(self, "model_")
+        if table.names != self.names_:
+            raise InputError(
+                f"table must hold the series of fit, {', '.join(self.names_)}, got "
+                f"{', '.join(table.names)}"
+            )
         runtime.start((self.training or Training()).threads)
         from forecast.training.fitting import predict
 
@@ -171,7 +181,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         """Put rows behind the last ones of fit; the mask says which rows of the result are X's."""
         check_is_fitted(self, "model_")
         if isinstance(X, Table):
-            later = X
+            later = _recoded(X, self.names_)
         else:
             later = panel.from_xy(X, y, names=self.names_, frequency=self.frequency_)
         if later.inputs.shape[1] != self.n_features_in_:
@@ -179,10 +189,20 @@ class Forecaster(RegressorMixin, BaseEstimator):
                 f"X must have the {self.n_features_in_} features of fit, got "
                 f"{later.inputs.shape[1]}"
             )
-        if later.frequency is None:  # a plain array has no clock: its windows lie inside it
-            return later, np.ones(len(later), bool)
+        if isinstance(X, (Table, pd.DataFrame)) and later.features != self.features_:
+            raise InputError(
+                f"X must have the columns of fit in their order, {', '.join(self.features_)}, got "
+                f"{', '.join(later.features)}"
+            )
         if later.outputs.shape[1] != len(self.targets_):
             later = panel.without_targets(later, self.targets_)
+        if later.frequency is None:  # a plain array has no clock: its windows lie inside it
+            return later, np.ones(len(later), bool)
+        if later.frequency != self.frequency_:
+            raise InputError(
+                f"X must have the frequency of fit, {self.frequency_ or 'no clock'}, got "
+                f"{later.frequency}: give rows like those of fit"
+            )
         table = self.context_.then(later)
         ours = np.isin(_rank(table), _rank(later))
         return table, ours
@@ -200,6 +220,19 @@ def _stopping_rows(table: Table, rows: np.ndarray, tail: split.Cut) -> np.ndarra
         return np.zeros(len(table), bool)
     stamps = np.unique(table.time[rows])
     return rows & (table.time >= split.cut(table, stamps, "training.tail", tail))
+
+
+def _recoded(table: Table, names: tuple[str, ...]) -> Table:
+    """Return a table whose series are numbered as in fit."""
+    if table.names == names:
+        return table
+    code = pd.Index(names).get_indexer(pd.Index(table.names))
+    if (code < 0).any():
+        new = table.names[int((code < 0).argmax())]
+        raise InputError(f"X must hold series seen in fit, got {new!r}: {nearest(new, names)}")
+    series = code[table.series]
+    order = np.lexsort((table.tick, series))
+    return replace(table, series=series, names=names).take(order)
 
 
 def _rank(table: Table) -> np.ndarray:

@@ -96,6 +96,7 @@ def _epoch(
         position = 0
         while position < len(group):
             part = group[position : position + length]
+            told.on_train_batch_begin(step)
             began = time.perf_counter()
             losses = program.train(rows, part, size)
             pace = SECONDS / max(time.perf_counter() - began, 1e-6)

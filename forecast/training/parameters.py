@@ -84,7 +84,8 @@ class Training(BaseEstimator):
         tail: Newest part of the training rows kept for stopping: share, time stamps or first date;
             0 keeps none, and then all epochs are trained.
         clipnorm: Largest norm of each gradient; None does not clip.
-        weight_decay: Share of the weights that is taken off at every step; None takes nothing.
+        weight_decay: Times the learning rate, the share of the weights that is taken off at every
+            step; None takes nothing.
         seed: Of weights, shuffling and dropout.
         threads: Threads of one operation; small models are fastest with one.
     """

@@ -3,12 +3,15 @@
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from forecast.errors import InputError
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +30,7 @@ class Predictor:
 
     def __init__(self, model: keras.Model):
         self.model = model
+        self._busy = False
         self._past = tf.range(model.input_shape[1])
         self._batch = Compiled(self._predict_batch, model.name)
 
@@ -34,6 +38,20 @@ class Predictor:
         """Take over a model's weights and seed states."""
         for to, value in zip(state(self.model), state(source), strict=True):
             to.assign(value)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a fit trains this model, so that no other weights may be loaded."""
+        return self._busy
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Keep the model for one fit; whoever asks meanwhile gets another predictor."""
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
 
     def predict(self, inputs: tf.Tensor, starts: np.ndarray, batch_size: int) -> np.ndarray:
         """Predict windows in batches of one shape.
@@ -98,6 +116,8 @@ def predictor(model: keras.Model) -> Predictor:
         A predictor that gives this model's predictions until another model is loaded.
     """
     key = architecture(model)
+    while key in _predictors and _predictors[key].busy:
+        key = f"beside {key}"
     own = remember(_predictors, key, lambda: Predictor(keras.models.clone_model(model)))
     own.load(model)
     return own
@@ -113,18 +133,30 @@ def architecture(model: keras.Model) -> str:
 
     Returns:
         JSON, equal for models that can share a compiled program.
+
+    Raises:
+        InputError: The model, or a layer of the user's, cannot say what it is made of.
     """
-    config = json.loads(model.to_json())
-    config["config"].pop("name", None)
-    return json.dumps(_numbered(config, {}), sort_keys=True)
+    try:
+        config = json.loads(model.to_json())
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise InputError(
+            "model must be a functional or sequential Keras model whose layers can be saved, got "
+            f"{type(model).__name__}: {str(error).strip().splitlines()[0]}"
+        ) from error
+    # a class that was defined anew computes something else under the same name
+    classes = [id(type(layer)) for layer in model._flatten_layers()]
+    return json.dumps([_numbered(config, {}), classes], sort_keys=True)
 
 
 def _numbered(node: Any, numbers: dict[str, int]) -> Any:
     """Replace the names of layers by their position in a model's config."""
     if isinstance(node, dict):
+        if "layers" in node:
+            numbers = {}  # names are unique within one model, not across nested ones
         if "inbound_nodes" in node:
-            name = node.pop("name")
-            numbers[name] = len(numbers)
+            numbers[node.pop("name")] = len(numbers)
+        if isinstance(node.get("config"), dict) and "DTypePolicy" not in node["class_name"]:
             node["config"].pop("name", None)
         return {key: _numbered(value, numbers) for key, value in node.items()}
     if isinstance(node, list):

@@ -51,7 +51,10 @@ class Program:
     @property
     def exact_batches(self) -> bool:
         """Whether padding a batch would change what the model learns from it."""
-        return _normalizes_batches(self.model)
+        return any(
+            isinstance(layer, keras.layers.BatchNormalization) or layer.activity_regularizer
+            for layer in self.model._flatten_layers()
+        )
 
     def load(self, source: keras.Model, learning_rate: float) -> None:
         """Take over a model's weights and seed states, with a fresh optimiser."""
@@ -97,12 +100,14 @@ class Program:
         def step(i: tf.Tensor, losses: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             start = starts[i][:, None]
             real = tf.cast(tf.range(size) < counts[i], tf.float32)[:, None]  # (batch, 1)
+            if self.loss.reduction == "mean_with_sample_weight":
+                real = tf.repeat(real, self._future.shape[0], axis=1)  # one for each value
             past = tf.gather(x, start + self._past)  # (batch, timesteps, features)
             future = tf.gather(y, start + self._future)  # (batch, horizon, targets)
             with tf.GradientTape() as tape:
                 predicted = self.model(past, training=True)
                 loss = self.loss(future, predicted, sample_weight=real)
-                if self.loss.reduction == "sum_over_batch_size":
+                if self.loss.reduction in ("sum_over_batch_size", "mean"):
                     # Keras divides by the padded size of the batch; its real size is meant
                     loss = loss * (size / tf.cast(counts[i], tf.float32))
                 objective = tf.add_n([loss, *self.model.losses])
@@ -151,9 +156,12 @@ def lease(
         The program.
     """
     settings = optimizer.get_config() | {"learning_rate": None, "name": None}
-    parts = [type(optimizer).__name__, settings, type(loss).__name__, loss.get_config()]
+    # a loss of the user's own may keep its settings anywhere
+    parts = [type(optimizer).__name__, settings, id(type(loss)), vars(loss)]
     shape = [window.timesteps, window.horizon, window.lead]
     key = json.dumps([architecture(model), parts, shape], default=repr, sort_keys=True)
+    while key in _programs and _programs[key].predictor.busy:
+        key = f"beside {key}"
     return remember(_programs, key, lambda: Program(predictor(model), optimizer, loss, window))
 
 
@@ -165,14 +173,6 @@ def padded_length(rows: int) -> int:
     """
     power = 1 << max(rows - 1, 0).bit_length()
     return power * 3 // 4 if rows <= power * 3 // 4 else power
-
-
-def _normalizes_batches(layer: keras.layers.Layer) -> bool:
-    """Tell whether a layer, or one inside it, learns statistics of whole batches."""
-    if isinstance(layer, keras.layers.BatchNormalization):
-        return True
-    inside = [*getattr(layer, "layers", ()), getattr(layer, "layer", None)]
-    return any(_normalizes_batches(part) for part in inside if part is not None)
 
 
 def _padded(values: np.ndarray) -> tf.Tensor:

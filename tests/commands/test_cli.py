@@ -1,0 +1,79 @@
+"""The command line itself."""
+
+import subprocess
+import sys
+
+import pytest
+
+from forecast.__main__ import COMMANDS, main
+
+from ..conftest import CNN, LSTM, TINY, Place
+
+
+def test_help_names_every_command_and_imports_nothing_heavy():
+    code = (
+        "import sys; from forecast.__main__ import main; main(['--help']);"
+        "print(sorted({'tensorflow', 'keras', 'pandas', 'mlflow', 'hydra'} & set(sys.modules)))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert all(f"\n  {name}" in shown for name in COMMANDS)
+    assert shown.endswith("[]\n")
+
+
+def test_an_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]):
+    assert main(["trian"]) == 2
+    assert 'did you mean "train"?' in capsys.readouterr().err
+
+
+def test_a_flag_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]):
+    assert main(["train", "--epochs", "3"]) == 2
+    assert "key=value" in capsys.readouterr().err
+
+
+def test_explain_counts_what_keras_counts(place: Place):
+    from forecast.data.windows import Window
+    from forecast.models.sizes import Sizes
+    from forecast.training import fitting
+    from forecast.training.parameters import Model
+
+    assert place.run("explain", *TINY, *LSTM) == 0
+    # load, temp and the hour's sine and cosine
+    model = fitting.build(
+        Model("lstm", units=[4], recurrent_dropout=0.0),
+        Sizes(Window(8, 4).timesteps, 4, 4, 1, (0,)),
+    )
+    assert f"parameters {model.count_params():,}" in place.printed[-1]
+    assert "4·((4 + 4)·4 + 4)" in place.printed[-1]
+
+
+def test_explain_tells_the_receptive_field(place: Place):
+    assert place.run("explain", *TINY, *CNN) == 0
+    assert "the newest 7 of 8 timesteps" in place.printed[-1]
+
+
+def test_check_reports_and_refuses_faults(place: Place):
+    assert place.run("check", *TINY) == 0
+    assert "hold" in place.printed[-1] and "100.0%" in place.printed[-1]
+    (place.folder / "bad.csv").write_text("time,load\n2024-01-01,1\n2024-01-02,x\n")
+    bad = ["data.path=bad.csv", "data.series=[]", "data.features=[]", "window.timesteps=1"]
+    assert place.run("check", *TINY, *bad, "window.horizon=1") == 2
+    assert "'x'" in place.printed[-1]
+
+
+def test_a_users_own_conf_comes_first(place: Place):
+    own = place.folder / "conf" / "model"
+    own.mkdir(parents=True)
+    (own / "small.yaml").write_text("name: lstm\nunits: [3]\nrecurrent_dropout: 0.0\n")
+    assert place.run("explain", *TINY, "model=small") == 0
+    assert "4·((4 + 3)·3 + 3)" in place.printed[-1]
+
+
+def test_secrets_in_the_environment_are_not_tracked(monkeypatch: pytest.MonkeyPatch):
+    from forecast.commands.config import compose
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@host")
+    request = compose([])
+    assert request.settings.tracking.uri == "http://user:secret@host"
+    assert "secret" not in request.yaml and "secret" not in str(request.flat)

@@ -1,0 +1,80 @@
+"""`forecast train`, as a person meets it."""
+
+import re
+
+import pytest
+
+from ..conftest import LSTM, TINY, Place, word
+
+BASELINES = ("persistence", "seasonal naive", "ridge")
+
+
+def test_prints_model_and_baselines_with_skill(place: Place, lstm_run: str):
+    printed = next(text for text in place.printed if lstm_run in text)
+    for name in ("lstm", *BASELINES):
+        assert name in printed
+    assert "MAE by steps ahead" in printed and "MAE by series" in printed
+    assert f"forecast predict run={lstm_run}" in printed
+
+
+def test_a_successful_run_writes_nothing_to_stderr(place: Place, lstm_run: str, cnn_run: str):
+    both = zip(place.printed, place.errors, strict=True)
+    mine = [errors for printed, errors in both if lstm_run in printed or cnn_run in printed]
+    assert mine == ["", ""]
+
+
+def test_the_same_command_gives_the_same_scores_to_the_last_digit(
+    place: Place, lstm_run: str, client
+):
+    assert place.run("train", *TINY, *LSTM) == 0
+    again = word(place.printed[-1], "run")
+
+    def scores(run_id: str) -> dict[str, float]:
+        metrics = client.get_run(run_id).data.metrics
+        return {key: value for key, value in metrics.items() if not key.startswith("time/")}
+
+    assert scores(again) == scores(lstm_run)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.epochz=3", r'training\.epochz .*did you mean "training\.epochs"'),
+        ("model=lsmt", r'model .*\'lsmt\'.*did you mean "lstm"'),
+        ("model.unitz=[3]", r"model\.unitz"),
+        ("training.epochs=abc", r"training\.epochs .*'abc'"),
+        ("training.epochs=0", r"training\.epochs .*0"),
+        ("training.optimizer=Adma", r'training\.optimizer .*did you mean "Adam'),
+        ("training.loss=MeanAbsolute", r"training\.loss .*'MeanAbsolute'"),
+        ("training.schedule=Step", r"training\.schedule .*'Step'"),
+        ("data.path=nothing.csv", r"data\.path .*'nothing\.csv'"),
+        ("data.targets=[laod]", r'data\.targets .*did you mean "load"'),
+        ("window.timesteps=500", r"window\.timesteps=500"),
+        ("window.horizon=0", r"window\.horizon .*0"),
+        ("split.test=1.5", r"split\.test .*1\.5"),
+        ("+model._target_=os.system", r"_target_"),
+        ("data.path=[", r"config must"),
+        ("model.activation=rleu", r"rleu"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_sentence_and_exit_2(
+    place: Place, override: str, message: str
+):
+    assert place.run("train", *TINY, *LSTM, override) == 2
+    said = place.errors[-1]
+    assert said.startswith("forecast: ") and said.count("\n") == 1
+    assert "Traceback" not in said
+    assert re.search(message, said), said
+
+
+def test_hydra_shows_the_configuration(place: Place, capfd: pytest.CaptureFixture[str]):
+    assert place.run("train", "--cfg", "job", *TINY) == 0
+    shown = place.printed[-1] + capfd.readouterr().out
+    assert "timesteps: 8" in shown
+
+
+def test_hydras_multirun_trains_each_point(place: Place):
+    assert place.run("train", "-m", *TINY, *LSTM, "training.seed=1,2", "training.epochs=1") == 0
+    runs = [line for line in place.printed[-1].splitlines() if line.startswith("run ")]
+    assert len(runs) == 2
+

@@ -1,0 +1,119 @@
+"""Fixtures that several rooms share: one small data set, and one store filled by real commands."""
+
+import contextlib
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+TINY = [
+    "data=file",
+    "data.path=load.csv",
+    "data.time=time",
+    "data.series=[site]",
+    "data.targets=[load]",
+    "data.features=[load,temp]",
+    "data.calendar=[hour]",
+    "window.timesteps=8",
+    "window.horizon=4",
+    "training.epochs=2",
+    "training.batch_size=32",
+]
+"""Overrides of every command below; the models are made small by each."""
+
+LSTM = ["model=lstm", "model.units=[4]", "model.recurrent_dropout=0.0"]
+CNN = ["model=causal_cnn", "model.filters=4"]
+
+
+def load_frame(rows: int = 220) -> pd.DataFrame:
+    """Two sites with a daily wave, without holes."""
+    rng = np.random.default_rng(7)
+    parts = []
+    for number, site in enumerate(("north", "south")):
+        hour = np.arange(rows)
+        wave = np.sin(2 * np.pi * hour / 24 + number)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "site": site,
+                    "time": pd.date_range("2024-03-01", periods=rows, freq="h").astype(str),
+                    "load": 50 + 10 * wave + rng.normal(0, 1, rows),
+                    "temp": 12 + 5 * wave + rng.normal(0, 1, rows),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+@dataclass
+class Place:
+    """A folder in which commands were run.
+
+    Attributes:
+        folder: It holds load.csv and mlflow.db.
+        printed: What each command wrote on stdout.
+        errors: What each command wrote on stderr.
+    """
+
+    folder: Path
+    printed: list[str]
+    errors: list[str]
+
+    @property
+    def uri(self) -> str:
+        return f"sqlite:///{self.folder / 'mlflow.db'}"
+
+    def run(self, *arguments: str) -> int:
+        """Run a command in the folder and keep what it said."""
+        from forecast.__main__ import main
+        from forecast.commands import console
+
+        out, err = io.StringIO(), io.StringIO()
+        before, file = os.getcwd(), console.console.file
+        os.chdir(self.folder)
+        console.console.file = out
+        try:
+            with contextlib.redirect_stderr(err), contextlib.redirect_stdout(out):
+                status = main(list(arguments))
+        finally:
+            os.chdir(before)
+            console.console.file = file
+        self.printed.append(out.getvalue())
+        self.errors.append(err.getvalue())
+        return status
+
+
+def word(text: str, label: str) -> str:
+    """The first word behind a label at the start of a line."""
+    return next(line.split()[1] for line in text.splitlines() if line.startswith(label + " "))
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    folder = tmp_path_factory.mktemp("place")
+    load_frame().to_csv(folder / "load.csv", index=False)
+    return Place(folder, [], [])
+
+
+@pytest.fixture(scope="session")
+def lstm_run(place: Place) -> str:
+    assert place.run("train", *TINY, *LSTM) == 0, place.errors
+    return word(place.printed[-1], "run")
+
+
+@pytest.fixture(scope="session")
+def cnn_run(place: Place) -> str:
+    assert place.run("train", *TINY, *CNN) == 0, place.errors
+    return word(place.printed[-1], "run")
+
+
+@pytest.fixture(scope="session")
+def client(place: Place, lstm_run: str):
+    from forecast.tracking.store import client as open_client
+
+    del lstm_run
+    return open_client(place.uri)

@@ -1,0 +1,95 @@
+"""The bundle of a run: whole, checked, and served by MLflow without this project's help."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from forecast.errors import InputError
+from forecast.serving import bundle
+
+from ..conftest import Place
+
+
+@pytest.fixture(scope="module")
+def folder(client, lstm_run: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("model")
+    return Path(client.download_artifacts(lstm_run, "model", str(where)))
+
+
+def test_nothing_in_the_model_is_pickled(folder: Path):
+    names = [path.name for path in folder.rglob("*") if path.is_file()]
+    assert not [name for name in names if name.endswith((".pkl", ".pickle", ".joblib"))]
+    assert {"model.keras", "bundle.json", "MLmodel", "pyfunc_model.py"} <= set(names)
+
+
+def test_the_pyfunc_gives_the_bundles_forecast(folder: Path, place: Place):
+    import mlflow.pyfunc
+
+    frame = pd.read_csv(place.folder / "load.csv")
+    plain = bundle.load(folder / "artifacts" / "bundle").predict(frame)
+    served = mlflow.pyfunc.load_model(str(folder)).predict(frame)
+    pd.testing.assert_frame_equal(plain, served)
+
+
+def test_the_input_example_can_be_predicted(folder: Path):
+    example = json.loads((folder / "input_example.json").read_text())
+    frame = pd.DataFrame(example["data"], columns=example["columns"])
+    assert len(bundle.load(folder / "artifacts" / "bundle").predict(frame)) == 4
+
+
+def test_extra_columns_and_any_order_of_rows_change_nothing(folder: Path, place: Place):
+    served = bundle.load(folder / "artifacts" / "bundle")
+    frame = pd.read_csv(place.folder / "load.csv")
+    shuffled = frame.sample(frac=1, random_state=3).assign(more="x")
+    pd.testing.assert_frame_equal(served.predict(frame), served.predict(shuffled))
+
+
+def test_one_series_of_the_panel_can_be_sent_alone(folder: Path, place: Place):
+    served = bundle.load(folder / "artifacts" / "bundle")
+    frame = pd.read_csv(place.folder / "load.csv")
+    both = served.predict(frame)
+    south = served.predict(frame[frame.site == "south"])
+    expected = both[both.series == "south"].forecast.tolist()
+    assert south.forecast.tolist() == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_fresh_process_needs_only_the_package(folder: Path, place: Place):
+    code = (
+        "import sys, pandas as pd; from forecast.serving import bundle;"
+        "print(bundle.load(sys.argv[1]).predict(pd.read_csv(sys.argv[2])).forecast.sum())"
+    )
+    where = [str(folder / "artifacts" / "bundle"), str(place.folder / "load.csv")]
+    told = subprocess.run(
+        [sys.executable, "-c", code, *where], capture_output=True, text=True, check=True
+    )
+    here = bundle.load(where[0]).predict(pd.read_csv(where[1])).forecast.sum()
+    assert float(told.stdout) == pytest.approx(here, rel=1e-6)
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(folder / "artifacts" / "bundle", tmp_path / "bundle"))
+
+
+def test_an_unknown_format_is_refused_by_name(copy: Path):
+    facts = json.loads((copy / "bundle.json").read_text())
+    (copy / "bundle.json").write_text(json.dumps(facts | {"format": 99}))
+    with pytest.raises(InputError, match=r"format must be 1, got 99"):
+        bundle.load(copy)
+
+
+@pytest.mark.parametrize("name", ["bundle.json", "model.keras"])
+def test_a_damaged_file_is_refused(copy: Path, name: str):
+    (copy / name).write_bytes((copy / name).read_bytes()[:50])
+    with pytest.raises(InputError, match="bundle must"):
+        bundle.load(copy)
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path):
+    with pytest.raises(InputError, match="bundle must be a folder"):
+        bundle.load(tmp_path / "nothing")

@@ -1,0 +1,169 @@
+"""What a trained run looks like in MLflow, read back from the store."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from forecast.tracking.run import Run, ending
+from forecast.tracking.store import Store
+
+EPOCH_METRICS = {
+    "train/loss",
+    "val/loss",
+    "val/mae",
+    "train/learning_rate",
+    "time/epoch_seconds",
+    "time/samples_per_second",
+}
+FINAL = {f"test/{name}" for name in ("mae", "rmse", "mase", "rmsse", "smape", "wape", "r2")}
+
+
+def artifacts(client, run_id: str, path: str = "") -> list[str]:
+    return [item.path for item in client.list_artifacts(run_id, path)]
+
+
+@pytest.fixture(scope="module")
+def run(client, lstm_run: str):
+    return client.get_run(lstm_run)
+
+
+def test_it_is_finished_and_says_what_it_is(run):
+    assert run.info.status == "FINISHED"
+    tags = run.data.tags
+    assert tags["forecast.kind"] == "train"
+    assert {"forecast.version", "forecast.git_commit", "forecast.data_digest"} <= set(tags)
+    assert run.info.run_name.startswith("lstm-4 · 8→4 · mae ")
+
+
+def test_every_epoch_has_every_metric_with_its_step(client, lstm_run: str):
+    for key in EPOCH_METRICS:
+        assert [m.step for m in client.get_metric_history(lstm_run, key)] == [1, 2]
+
+
+def test_final_metrics_are_there_once_and_finite(client, run, lstm_run: str):
+    metrics = run.data.metrics
+    assert FINAL | {"test/mae_z", "test/mse_z", "skill/persistence", "skill/ridge"} <= set(metrics)
+    assert all(math.isfinite(value) for value in metrics.values())
+    assert len(client.get_metric_history(lstm_run, "test/mae")) == 1
+    # 220 hours, the newest fifth is the test span, two sites
+    assert metrics["test/windows"] == 2 * (44 - 4 + 1)
+
+
+def test_horizon_metrics_have_a_step_for_each_step_ahead(client, lstm_run: str):
+    for key in ("horizon/mae", "horizon/skill_persistence", "horizon/skill_seasonal_naive"):
+        assert [m.step for m in client.get_metric_history(lstm_run, key)] == [1, 2, 3, 4]
+
+
+def test_params_are_named_as_the_overrides_that_set_them(run):
+    params = run.data.params
+    assert params["model"] == "lstm" and params["model.units"] == "[4]"
+    assert params["window.timesteps"] == "8" and params["training.batch_size"] == "32"
+    assert params["threads_used"] == "1"
+
+
+def test_gates_are_measured_at_every_epoch(client, run, lstm_run: str):
+    for gate in "ifco":
+        for statistic in ("kernel_norm", "recurrent_norm", "bias_norm", "update"):
+            key = f"gates.lstm_1/{gate}_{statistic}"
+            assert [m.step for m in client.get_metric_history(lstm_run, key)] == [1, 2]
+    assert len([key for key in run.data.metrics if key.startswith("gates.")]) == 16
+
+
+def test_taps_of_the_convolutions_are_measured(client, cnn_run: str):
+    metrics = client.get_run(cnn_run).data.metrics
+    assert [key for key in metrics if key.startswith("taps.conv_1/lag")] != []
+
+
+def test_snapshots_and_pictures_are_kept(client, lstm_run: str, tmp_path):
+    names = artifacts(client, lstm_run, "snapshots")
+    assert names == [f"snapshots/epoch_{epoch:04d}.npz" for epoch in (0, 1, 2)]
+    with np.load(client.download_artifacts(lstm_run, names[-1], str(tmp_path))) as snapshot:
+        assert snapshot["lstm_1/kernel/f"].shape == (4, 4)
+        assert snapshot["lstm_1/bias/o"].shape == (4,)
+    pictures = [name for name in artifacts(client, lstm_run, "images") if name.endswith(".png")]
+    assert sorted(name.split("+")[2] for name in pictures) == ["0", "1", "2"]
+
+
+def test_artifacts_are_those_of_the_design(client, lstm_run: str):
+    assert {"config.yaml", "model", "predictions.parquet", "figures"} <= set(
+        artifacts(client, lstm_run)
+    )
+
+
+def test_predictions_repeat_the_score(client, run, lstm_run: str, tmp_path):
+    import pandas as pd
+
+    frame = pd.read_parquet(client.download_artifacts(lstm_run, "predictions.parquet", tmp_path))
+    mae = (frame.forecast - frame.true).abs().mean()
+    assert mae == pytest.approx(run.data.metrics["test/mae"], rel=1e-12)
+
+
+def test_the_data_set_is_an_input_with_its_spans(run):
+    (data,) = run.inputs.dataset_inputs
+    profile = json.loads(data.dataset.profile)
+    assert data.dataset.digest == run.data.tags["forecast.data_digest"]
+    assert profile["rows"] == "440" and profile["test_from"].startswith("2024-03-08T08")
+
+
+def test_baselines_are_runs_once_for_each_question(place, client, lstm_run: str, cnn_run: str):
+    experiment = client.get_run(lstm_run).info.experiment_id
+    found = client.search_runs([experiment], "tags.`forecast.kind` = 'baseline'")
+    names = sorted(run.data.params["model"] for run in found)
+    assert names == ["persistence", "ridge", "seasonal_naive"]
+    assert all(set(run.data.metrics) >= FINAL for run in found)
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return Store(f"sqlite:///{tmp_path / 'own.db'}", "tests")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(KeyboardInterrupt, "KILLED"), (RuntimeError, "FAILED")]
+)
+def test_a_run_ends_with_the_status_it_deserves(store: Store, error, status: str):
+    run = Run.create(store, "one", kind="train")
+    with pytest.raises(error), ending(run):
+        raise error("why")
+    seen = store.client.get_run(run.id)
+    assert seen.info.status == status
+    assert ("forecast.error" in seen.data.tags) == (status == "FAILED")
+
+
+def test_sigterm_closes_the_run_as_killed(store: Store):
+    import os
+    import signal
+
+    run = Run.create(store, "one", kind="train")
+    with pytest.raises(KeyboardInterrupt), ending(run):
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
+    assert store.client.get_run(run.id).info.status == "KILLED"
+
+
+def test_only_finite_numbers_are_written(store: Store):
+    run = Run.create(store, "one", kind="train")
+    run.metrics({"a": 1.0, "b": float("nan"), "c": float("inf")})
+    assert store.client.get_run(run.id).data.metrics == {"a": 1.0}
+
+
+def test_a_claim_is_given_once(store: Store):
+    run = Run.create(store, "claims", kind="ledger")
+    assert run.claim("claim.x.0", "me")
+    assert not run.claim("claim.x.0", "you")
+    assert run.claim("claim.x.0", "me")
+
+
+def test_artifacts_lie_beside_the_store_and_not_in_mlruns(store: Store, tmp_path):
+    Run.create(store, "one", kind="train").keep("text", "note.txt")
+    assert list((tmp_path / "mlartifacts").rglob("note.txt"))
+    assert not (tmp_path / "mlruns").exists()
+
+
+def test_a_store_that_cannot_be_reached_is_named(tmp_path):
+    from forecast.errors import InputError
+
+    with pytest.raises(InputError, match=r"tracking\.uri"):
+        Store("unknown://nowhere", "tests")
