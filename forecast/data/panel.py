@@ -58,7 +58,6 @@ def build(frame: pd.DataFrame, schema: Schema) -> Table:
         time=grid.time,
         names=names,
         frequency=frequency,
-        unscaled=circles,
     )
 
 

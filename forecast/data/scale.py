@@ -18,7 +18,7 @@ class Scaler:
 
     Attributes:
         input_mean: (series, features).
-        input_std: (series, features), 1 where a column is constant or used as it is.
+        input_std: (series, features), 1 where a column is constant.
         output_mean: (series, targets).
         output_std: (series, targets).
     """
@@ -85,8 +85,6 @@ def fit(table: Table, per: str = "series") -> Scaler:
             f"data.targets must vary in the training rows, got {table.targets[flat[0]]!r} {found}: "
             "predict another column or train on a longer span"
         )
-    plain = np.isin(table.features, table.unscaled)
-    input_mean[:, plain], input_std[:, plain] = 0.0, 1.0
     return Scaler(
         input_mean,
         np.where(input_std == 0, 1.0, input_std),

@@ -25,7 +25,6 @@ class Table:
         time: Time stamp of each row, (rows,), UTC when the file said a zone.
         names: Name of every series.
         frequency: Distance of two ticks, a pandas alias; None for rows without a clock.
-        unscaled: Features that are used as they are, such as calendar sines.
     """
 
     inputs: np.ndarray
@@ -37,7 +36,6 @@ class Table:
     time: np.ndarray
     names: tuple[str, ...] = ("series",)
     frequency: str | None = None
-    unscaled: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of rows."""

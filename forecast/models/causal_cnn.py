@@ -56,9 +56,9 @@ def causal_cnn(
             sizes.timesteps,
         )
     window = keras.Input((sizes.timesteps, sizes.features), name="window")
-    # only the receptive field of the last step is computed, (samples, field, features)
-    x = Newest(field, name="receptive_field")(window)
+    # only the steps that reach the last one are computed, (samples, steps read, features)
     spacing = spacings(chosen)
+    x = Newest((field - 1) // spacing[0] + 1, every=spacing[0], name="receptive_field")(window)
     for number, dilation in enumerate(chosen, start=1):
         here, above = spacing[number - 1], spacing[number]
         y = CausalConv(

@@ -58,6 +58,8 @@ def cluster(scheduler: str | None, workers: int | None) -> Iterator[Client]:
             threads_per_worker=1,
             processes=True,
             dashboard_address=None,
+            # the scheduler listens for health checks all the same; two sweeps need two ports
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             silence_logs=logging.CRITICAL,
         ) as local,
         Client(local) as client,

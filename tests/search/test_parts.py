@@ -1,0 +1,142 @@
+"""Candidates, keys, folds and the leaderboard, without a cluster."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from forecast import Folds, Model, Training, Window
+from forecast.data.table import Table
+from forecast.errors import InputError
+from forecast.evaluation.experiment import Spec
+from forecast.search import candidates, folds, keys, leaderboard, owners
+from forecast.search.candidates import Candidate, Composed
+from forecast.search.leaderboard import Standing
+
+
+def table(rows: int = 60, holes: tuple[int, ...] = ()) -> Table:
+    values = np.arange(rows, dtype=float)[:, None] % 7
+    inputs = values.copy()
+    inputs[list(holes)] = np.nan
+    zero = np.zeros(rows, int)
+    return Table(inputs, values, ("a",), ("a",), zero, np.arange(rows), np.arange(rows))
+
+
+def spec(timesteps: int = 4, **training: object) -> Spec:
+    return Spec(Model("lstm", units=[2]), Window(timesteps, 2), Training(**training))
+
+
+def candidate(number: int, timesteps: int) -> Candidate:
+    return Candidate(number, {"window.timesteps": timesteps}, spec(timesteps), "t", {})
+
+
+def test_a_list_of_grids_is_the_sum_of_their_points():
+    grid = [
+        {"model": ["lstm"], "model.units": [[8], [16]]},
+        {"model": ["causal_cnn"], "model.filters": [8, 16, 32]},
+    ]
+    found = candidates.points(grid)
+    assert len(found) == 5
+    assert all(list(point)[0] == "model" for point in found)  # groups are chosen before their keys
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        ({"window.horizon": [1, 2]}, r"window\.horizon.*question"),
+        ({"training.seed": [1, 2]}, r"training\.seed.*sweep\.seeds"),
+        ({"model.units": 8}, r"model\.units must be a list"),
+        ([], "at least one point"),
+    ],
+)
+def test_a_grid_that_compares_nothing_is_refused(grid, message: str):
+    with pytest.raises(InputError, match=message):
+        candidates.points(grid)
+
+
+def test_a_point_that_cannot_be_built_is_named_before_anything_starts():
+    def compose(overrides: list[str]) -> Composed:
+        made = spec(500) if overrides == ["window.timesteps=500"] else spec()
+        return Composed(made, "t", table(), {})
+
+    with pytest.raises(InputError, match=r"point window\.timesteps=500"):
+        candidates.build({"window.timesteps": [4, 500]}, compose)
+
+
+def test_the_key_of_a_trial_changes_with_what_could_change_its_score():
+    def key(own: Spec, **other: object) -> str:
+        stamps = np.arange(40)
+        plain: dict = {"data": "d", "train": stamps, "scored": stamps, "seed": 0, "epochs": 3}
+        return keys.trial_key(own, **(plain | other))
+
+    base = key(spec())
+    assert key(spec()) == base
+    assert key(replace(spec(), validation=0.3, ridge_alpha=5.0)) == base
+    others = [
+        key(spec(5)),
+        key(spec(learning_rate=0.1)),
+        key(spec(threads=2)),
+        key(replace(spec(), model=Model("lstm", units=[3]))),
+        key(replace(spec(), scaling="global")),
+        key(spec(), seed=1),
+        key(spec(), epochs=4),
+        key(spec(), data="e"),
+        key(spec(), train=np.arange(39)),
+        key(spec(), scored=np.arange(39)),
+    ]
+    assert len({base, *others}) == 1 + len(others)
+
+
+def test_all_candidates_are_scored_on_the_origins_that_all_can_predict():
+    # row 45 is a hole in the inputs: the longer window loses more origins
+    tables = {"t": table(holes=(45,))}
+    pair = [candidate(0, 4), candidate(1, 8)]
+    (fold,) = folds.common(pair, tables, np.ones(60, bool), Folds(2, test_size=15))[1:]
+    expected = [
+        origin
+        for origin in range(60)
+        if all(
+            origin - steps + 1 >= 0 and 45 not in range(origin - steps + 1, origin + 1)
+            for steps in (4, 8)
+        )
+        and origin + 1 >= 45
+        and origin + 2 < 60
+    ]
+    assert fold.origins.tolist() == expected
+    assert (fold.first, fold.cut) == (0, 45)
+
+
+def standing(scores: list[float], parameters: int = 1, number: int = 0) -> Standing:
+    return Standing(candidate(number, 4), np.array(scores), parameters, 1.0)
+
+
+def test_a_difference_within_one_standard_error_is_a_tie():
+    best = standing([1.0, 2.0, 3.0])
+    # differences 0.3, -0.1, 0.2: mean 0.133, standard error 0.120 → no tie; 0.3, -0.2, 0.2 → tie
+    assert not leaderboard.tied(best, standing([1.3, 1.9, 3.2]))
+    assert leaderboard.tied(best, standing([1.3, 1.8, 3.2]))
+
+
+def test_the_simplest_of_the_tied_is_recommended():
+    best, small, bad = (
+        standing([1.0, 2.0, 3.0], parameters=100),
+        standing([1.3, 1.8, 3.2], parameters=10, number=1),
+        standing([4.0, 5.0, 6.0], parameters=1, number=2),
+    )
+    assert leaderboard.recommended([best, small, bad]) is small
+
+
+def test_a_candidate_with_a_failed_fold_cannot_win():
+    assert standing([0.1, float("nan"), 0.1]).mean == float("inf")
+
+
+def test_an_owner_is_told_apart_from_another_process_with_its_pid():
+    me = owners.name()
+    assert owners.runs_here(me) is True
+    assert owners.runs_here(me.replace('"start": ', '"start": 1')) is False
+    assert owners.runs_here("nonsense") is False
+    elsewhere = '{"host": "elsewhere", "pid": 1, "start": 5.0}'
+    assert owners.runs_here(elsewhere) is None
+    tags = {"heartbeat.elsewhere.1": "1000.0"}
+    assert owners.heard_of(elsewhere, tags, 1080.0)
+    assert not owners.heard_of(elsewhere, tags, 1100.0)
