@@ -40,6 +40,9 @@ test-faults: .venv/.installed ## tests that kill processes and servers
 test-install: .venv/.installed ## tests that install the built wheel into an empty environment
 	$(BIN)/pytest -m install tests $(ARGS)
 
+test-docs: .venv/.installed ## tests that run every command of the README
+	$(BIN)/pytest -m docs tests $(ARGS)
+
 lint: .venv/.installed ## format check, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -79,4 +82,4 @@ FITS        := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 1
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
-.PHONY: help train sweep predict check-data explain ui test test-faults test-install lint format lock clean
+.PHONY: help train sweep predict check-data explain ui test test-faults test-install test-docs lint format lock clean

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 # Okabe & Ito's palette: told apart by the colour-blind, and on white as on print
 TRUE, MODEL, OTHERS = "#222222", "#0072B2", ("#E69F00", "#009E73", "#CC79A7", "#56B4E9")
 PANELS = 4
-"""Most series shown side by side."""
+"""Most series shown below each other."""
+
+WINDOWS = 21
+"""Most forecasts shown of a series."""
 
 
 def forecasts(outcome: "Outcome") -> Figure:
-    """Draw forecasts over the truth: for some series, every horizon-th window of the test span.
+    """Draw forecasts over the truth: for some series, the newest windows of the test span.
 
     Args:
         outcome: What the experiment found.
@@ -36,7 +39,8 @@ def forecasts(outcome: "Outcome") -> Figure:
     for panel, code in zip(axes, codes, strict=True):
         _series_panel(panel, test, code)
         _plain(panel, f"{test.table.names[code]}: {test.table.targets[0]}")
-    axes[0].legend(loc="upper right", ncols=2, frameon=False)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False)
     _dates(axes[-1])
     figure.suptitle(f"Forecasts of {test.window.horizon} steps on the test span", x=0.01, ha="left")
     return figure
@@ -118,27 +122,34 @@ def prediction(history: pd.DataFrame, forecast: pd.DataFrame) -> Figure:
 
 
 def _series_panel(panel: Any, test: Forecasts, code: int) -> None:
-    """Draw one series: the truth as a line, windows that do not overlap as forecasts."""
+    """Draw one series: the truth as a line, the newest windows that do not overlap as forecasts."""
     window, table = test.window, test.table
-    mine = np.flatnonzero(test.series == code)
-    rows = np.unique(test.starts[mine][:, None] + window.timesteps + np.arange(window.horizon))
+    mine = _apart(test, np.flatnonzero(test.series == code))[-WINDOWS:]
+    first = test.starts[mine] + window.timesteps + window.lead
+    rows = np.arange(first[0] - window.horizon, first[-1] + window.horizon)
+    rows = rows[table.series[rows] == code]
+    # what is missing is a hole in the table too, so the line breaks there
     panel.plot(table.time[rows], table.outputs[rows, 0], color=TRUE, lw=1, label="true")
-    next_row = -1
-    for position in mine:
-        first = test.starts[position] + window.timesteps + window.lead
-        if first < next_row:
-            continue
-        next_row = first + window.horizon
-        ahead = np.arange(first, next_row)
-        label = "forecast" if position == mine[0] else None
+    for position, begin in zip(mine, first, strict=True):
+        ahead = np.arange(begin, begin + window.horizon)
         panel.plot(
             table.time[ahead],
             test.values[position, :, 0],
             color=MODEL,
-            lw=1.6,
+            lw=1.8,
             marker="." if window.horizon == 1 else None,
-            label=label,
+            label="forecast" if position == mine[0] else None,
         )
+        panel.axvline(table.time[begin], color=TRUE, lw=0.5, alpha=0.15)
+
+
+def _apart(test: Forecasts, mine: np.ndarray) -> np.ndarray:
+    """Choose windows from the newest on so that no two predict one row."""
+    chosen: list[int] = []
+    for position in mine[::-1]:
+        if not chosen or test.starts[chosen[-1]] - test.starts[position] >= test.window.horizon:
+            chosen.append(int(position))
+    return np.array(chosen[::-1])
 
 
 def _plain(axes: Any, title: str) -> None:
