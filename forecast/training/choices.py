@@ -82,6 +82,8 @@ def loss(training: Training) -> keras.losses.Loss:
         found = keras.losses.get(training.loss)
     except ValueError as error:
         raise _unknown("loss", training.loss, keras.losses, keras.losses.Loss) from error
+    if type(found) is keras.losses.Loss:
+        raise _unknown("loss", training.loss, keras.losses, keras.losses.Loss)
     return found if isinstance(found, keras.losses.Loss) else FunctionLoss(found)
 
 

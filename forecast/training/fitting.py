@@ -136,7 +136,9 @@ class Job:
             for callback in callbacks:
                 callback.set_model(own)  # the program belongs to the next fit
         losses = history.values.get("val_loss", [])
-        best = int(np.argmin(losses)) + 1 if losses else len(history.values.get("loss", []))
+        best = len(history.values.get("loss", []))
+        if losses:
+            best = int(np.argmin(np.nan_to_num(losses, nan=np.inf))) + 1
         fitted = Fitted(own, history.values, best)
         if interrupted:
             raise Interrupted(fitted)
@@ -224,9 +226,12 @@ def build(model: Any, sizes: Sizes) -> keras.Model:
 
     Returns:
         The model with fresh weights.
+
+    Raises:
+        InputError: The user's function does not return a model of those shapes.
     """
     if not isinstance(model, Model):
-        return model(sizes)
+        return _of_shape(model(sizes), sizes)
     return models.build(
         model.name,
         sizes,
@@ -234,6 +239,20 @@ def build(model: Any, sizes: Sizes) -> keras.Model:
         normalization=model.normalization,
         linear_path=model.linear_path,
     )
+
+
+def _of_shape(made: Any, sizes: Sizes) -> keras.Model:
+    """Return a user's model if it maps what it must."""
+    if not hasattr(made, "output_shape"):
+        raise InputError(
+            "model must return a functional or sequential keras.Model, whose layers are known, "
+            f"got {type(made).__name__}: write keras.Model(inputs, outputs)"
+        )
+    found = made.input_shape, made.output_shape
+    asked = (None, sizes.timesteps, sizes.features), (None, sizes.horizon, sizes.targets)
+    if found != asked:
+        raise InputError(f"model must map {asked[0]} to {asked[1]}, got {found[0]} to {found[1]}")
+    return made
 
 
 def predict(

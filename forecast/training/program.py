@@ -156,8 +156,8 @@ def lease(
         The program.
     """
     settings = optimizer.get_config() | {"learning_rate": None, "name": None}
-    # a loss of the user's own may keep its settings anywhere
-    parts = [type(optimizer).__name__, settings, id(type(loss)), vars(loss)]
+    # a loss of the user's own may keep its settings anywhere; Keras numbers its name
+    parts = [type(optimizer).__name__, settings, id(type(loss)), vars(loss) | {"name": None}]
     shape = [window.timesteps, window.horizon, window.lead]
     key = json.dumps([architecture(model), parts, shape], default=repr, sort_keys=True)
     while key in _programs and _programs[key].predictor.busy:

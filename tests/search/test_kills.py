@@ -31,8 +31,10 @@ COMMAND = [
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "forecast", *COMMAND]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(command, cwd=folder, start_new_session=True, **quiet)
+    with (folder / "said.txt").open("a") as said:
+        return subprocess.Popen(
+            command, cwd=folder, start_new_session=True, stdout=said, stderr=subprocess.STDOUT
+        )
 
 
 def trials(folder: Path) -> list:
@@ -49,7 +51,7 @@ def scores(folder: Path) -> list[tuple[str, float]]:
 def undisturbed(place: Place, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, float]]:
     folder = tmp_path_factory.mktemp("undisturbed")
     shutil.copy(place.folder / "load.csv", folder)
-    assert start(folder).wait(timeout=240) == 0
+    assert start(folder).wait(timeout=240) == 0, (folder / "said.txt").read_text()
     found = scores(folder)
     assert len(found) == 6
     return found
@@ -75,10 +77,10 @@ def test_sigkill_at_a_random_moment(
     if victim != "driver" and workers:
         workers[0].kill()
     if victim == "worker":
-        assert driver.wait(timeout=240) == 0
+        assert driver.wait(timeout=240) == 0, (tmp_path / "said.txt").read_text()
     else:
         os.killpg(driver.pid, signal.SIGKILL)
         driver.wait(timeout=30)
-        assert start(tmp_path).wait(timeout=240) == 0
+        assert start(tmp_path).wait(timeout=240) == 0, (tmp_path / "said.txt").read_text()
     assert scores(tmp_path) == undisturbed
     assert "RUNNING" not in {run.info.status for run in trials(tmp_path)}
