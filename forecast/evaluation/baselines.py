@@ -38,8 +38,8 @@ def seasonal_naive(table: Table, window: Window, starts: np.ndarray, season: int
         season: Rows of a season.
 
     Returns:
-        (windows, horizon, targets), original units; the last value where a series began less than
-        a season before.
+        (windows, horizon, targets), original units; the last value where none is known a season
+        before.
     """
     origin = (starts + window.timesteps - 1)[:, None]
     ahead = window.lead + 1 + np.arange(window.horizon)
@@ -51,7 +51,9 @@ def seasonal_naive(table: Table, window: Window, starts: np.ndarray, season: int
     wanted = place[origin] + ahead - back
     row = np.searchsorted(place, wanted, side="right") - 1  # the row then, or the last before it
     inside = (row >= 0) & (table.series[row] == code) & (wanted >= code * reach)
-    return known_targets(table)[np.where(inside, row, origin)]
+    known = known_targets(table)
+    found, last = known[row], known[origin]
+    return np.where(inside[..., None] & ~np.isnan(found), found, last)
 
 
 def ridge(

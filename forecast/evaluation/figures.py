@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
@@ -66,6 +67,7 @@ def error_by_horizon(outcome: "Outcome") -> Figure:
     own = scores.by_step(outcome.test)
     axes.plot(steps, own, color=MODEL, lw=2.5, marker=marker, label=outcome.spec.model.name)
     axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("steps ahead")
     axes.set_ylabel("mean absolute error")
     axes.legend(frameon=False)
@@ -88,8 +90,9 @@ def learning_curve(history: Mapping[str, Sequence[float]]) -> Figure:
     axes.plot(epochs, history["loss"], color=OTHERS[0], marker=".", label="training loss")
     if stopping := history.get("val_loss"):
         axes.plot(epochs, stopping, color=MODEL, marker=".", label="stopping loss")
-        best = int(np.argmin(stopping))
+        best = int(np.argmin(np.nan_to_num(stopping, nan=np.inf)))
         axes.plot(epochs[best], stopping[best], "o", ms=9, mfc="none", color=TRUE, label="kept")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
     axes.legend(frameon=False)
     _plain(axes, "Learning curve, standardised values")

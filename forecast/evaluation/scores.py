@@ -48,8 +48,9 @@ def overall(forecasts: Forecasts, train: Table, scaler: Scaler, season: int) -> 
         for i, target in enumerate(forecasts.table.targets):
             for name, metric in PLAIN.items():
                 found[f"test_{target}/{name}"] = float(metric(true[..., i], values[..., i]))
-            scaled = metrics.mase(true[..., i], values[..., i], absolute[..., i])
-            found[f"test_{target}/mase"] = float(scaled)
+            own, said = true[..., i], values[..., i]
+            found[f"test_{target}/mase"] = float(metrics.mase(own, said, absolute[..., i]))
+            found[f"test_{target}/rmsse"] = float(metrics.rmsse(own, said, square[..., i]))
     return found
 
 

@@ -189,6 +189,11 @@ class Forecaster(RegressorMixin, BaseEstimator):
                 f"X must have the {self.n_features_in_} features of fit, got "
                 f"{later.inputs.shape[1]}"
             )
+        if later.frequency not in (None, self.frequency_):
+            raise InputError(
+                f"X must have the frequency of fit, {self.frequency_ or 'no clock'}, got "
+                f"{later.frequency}: give rows like those of fit"
+            )
         if isinstance(X, (Table, pd.DataFrame)) and later.features != self.features_:
             raise InputError(
                 f"X must have the columns of fit in their order, {', '.join(self.features_)}, got "
@@ -198,11 +203,6 @@ class Forecaster(RegressorMixin, BaseEstimator):
             later = panel.without_targets(later, self.targets_)
         if later.frequency is None:  # a plain array has no clock: its windows lie inside it
             return later, np.ones(len(later), bool)
-        if later.frequency != self.frequency_:
-            raise InputError(
-                f"X must have the frequency of fit, {self.frequency_ or 'no clock'}, got "
-                f"{later.frequency}: give rows like those of fit"
-            )
         table = self.context_.then(later)
         ours = np.isin(_rank(table), _rank(later))
         return table, ours

@@ -68,7 +68,8 @@ class Predictor:
         for begin in range(0, len(starts), batch_size):
             part = starts[begin : begin + batch_size]
             padded = np.resize(part, batch_size) if len(part) < batch_size else part
-            parts.append(self._batch(inputs, tf.constant(padded)).numpy()[: len(part)])
+            found = self._batch(inputs, tf.constant(padded, tf.int32))
+            parts.append(found.numpy()[: len(part)])
         return np.concatenate(parts)
 
     def _predict_batch(self, inputs: tf.Tensor, starts: tf.Tensor) -> tf.Tensor:

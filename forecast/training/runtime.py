@@ -3,12 +3,14 @@
 import os
 import random
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 
 _threads: int | None = None
+_seeding = threading.Lock()
 
 
 def start(threads: int = 1) -> int:
@@ -47,18 +49,31 @@ def start(threads: int = 1) -> int:
 def seeded(seed: int) -> Iterator[None]:
     """Draw from a seed inside the block; the generators of Python and NumPy go on as before it.
 
+    Keras draws the seeds of initialisers and dropout from Python's global generator, which any
+    other thread may use at the same moment (those of a Dask worker do), so that this thread is
+    given a generator of its own.
+
     Args:
         seed: Any whole number.
     """
     import keras
 
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    keras.utils.set_random_seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
+    with _seeding:
+        python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+        keras.utils.set_random_seed(seed)
+        own, everyones, here = random.Random(seed), random.randint, threading.get_ident()
+
+        def randint(a: int, b: int) -> int:
+            draw = own.randint if threading.get_ident() == here else everyones
+            return draw(a, b)
+
+        random.randint = randint
+        try:
+            yield
+        finally:
+            random.randint = everyones
+            random.setstate(python)
+            np.random.set_state(numpy)  # noqa: NPY002
 
 
 @contextmanager

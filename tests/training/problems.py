@@ -23,7 +23,8 @@ def table(rows=60, series=2, seed=0, features=2, clock=True):
     code = np.repeat(np.arange(series), rows)
     values = rng.normal(0, 0.3, (count, features)) + np.sin(tick / 4 + code)[:, None]
     values = values * (1 + np.arange(features)) + 10
-    time = pd.date_range("2024-01-01", periods=rows, freq="h").to_numpy("datetime64[ns]")
+    # from the epoch on, so that the ticks are those that the time stamps have by themselves
+    time = pd.date_range("1970-01-01", periods=rows, freq="h").to_numpy("datetime64[ns]")
     return Table(
         inputs=values,
         outputs=values[:, :1].copy(),

@@ -1,0 +1,132 @@
+"""Baselines against loops over series, ticks and targets."""
+
+import math
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from forecast.data import scale, windows
+from forecast.data.windows import Window
+from forecast.evaluation import baselines
+
+from .tables import last_known, panel
+
+GAPS = [(0, tick) for tick in range(15, 19)] + [(1, 30), (1, 4)]
+WINDOWS = [Window(6, 4), Window(6, 4, lead=3), Window(3, 11), Window(1, 1, lead=8), Window(8, 9)]
+
+
+@pytest.fixture(scope="module")
+def gappy():
+    table = panel((50, 40, 3), absent=GAPS)
+    rng = np.random.default_rng(5)
+    table.outputs[rng.random(table.outputs.shape) < 0.1] = np.nan
+    table.outputs[:2, 0] = np.nan  # the first values of a series are not known
+    return table
+
+
+def each(table, window, found):
+    """Walk over windows, steps and targets: place in the result, series, origin, tick, target."""
+    for sample, start in enumerate(found.tolist()):
+        code, origin = int(table.series[start]), int(table.tick[start]) + window.timesteps - 1
+        for step in range(window.horizon):
+            for target in range(len(table.targets)):
+                yield (sample, step, target), code, origin, origin + window.lead + 1 + step, target
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+def test_persistence_is_the_last_value_known_at_the_origin(gappy, window):
+    found = windows.starts(gappy, window, scored=False)
+    values = baselines.persistence(gappy, window, found)
+    assert len(found) and values.shape == (len(found), window.horizon, 2)
+    for place, code, origin, _, target in each(gappy, window, found):
+        np.testing.assert_equal(values[place], last_known(gappy, code, origin, target))
+
+
+@pytest.mark.parametrize("season", [1, 5, 24])
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+def test_seasonal_naive_is_the_value_of_the_newest_season_known(gappy, window, season):
+    found = windows.starts(gappy, window, scored=False)
+    values = baselines.seasonal_naive(gappy, window, found, season)
+    assert values.shape == (len(found), window.horizon, 2)
+    for place, code, origin, tick, target in each(gappy, window, found):
+        while tick > origin:
+            tick -= season
+        expected = last_known(gappy, code, tick, target)
+        if math.isnan(expected):  # nothing known a season before
+            expected = last_known(gappy, code, origin, target)
+        np.testing.assert_equal(values[place], expected)
+
+
+def test_seasonal_naive_of_a_pure_season_is_perfect():
+    table = panel((96,), targets=1)
+    table.outputs[:, 0] = np.arange(96) % 24
+    window = Window(24, 30)  # longer than a season
+    found = windows.starts(table, window)
+    values = baselines.seasonal_naive(table, window, found, 24)
+    np.testing.assert_array_equal(values, windows.outputs(table.outputs, found, window))
+
+
+def test_no_baseline_looks_beyond_the_origin(gappy):
+    window = Window(6, 4, lead=1)
+    found = windows.starts(gappy, window)[:1]
+    origin = gappy.tick[found[0]] + 5
+    wild = panel((50, 40, 3), absent=GAPS)
+    wild.outputs[:] = gappy.outputs
+    wild.outputs[(wild.tick > origin) & (wild.series == gappy.series[found[0]])] = 1e9
+    for baseline in (
+        lambda table: baselines.persistence(table, window, found),
+        lambda table: baselines.seasonal_naive(table, window, found, 3),
+    ):
+        np.testing.assert_array_equal(baseline(wild), baseline(gappy))
+
+
+@pytest.mark.parametrize("window", [Window(6, 4), Window(5, 2, lead=3)], ids=str)
+def test_ridge_is_scikit_learns_on_windows_cut_by_a_loop(window):
+    table = panel((60, 50))
+    scaler = scale.fit(table.take(table.tick < 30))
+    found = windows.starts(table, window)
+    train = found[table.tick[found] + window.span <= 30]
+    test = found[table.tick[found] + window.timesteps + window.lead >= 30]
+    values = baselines.ridge(table, window, train, test, scaler=scaler, alpha=3.0)
+
+    def standardised(column_mean, column_std, rows, row):
+        return (rows[row] - column_mean[table.series[row]]) / column_std[table.series[row]]
+
+    def sides(starts):
+        x, y = [], []
+        for start in starts:
+            past = range(start, start + window.timesteps)
+            first = start + window.timesteps + window.lead
+            ahead = range(first, first + window.horizon)
+            x.append(
+                [
+                    v
+                    for row in past
+                    for v in standardised(scaler.input_mean, scaler.input_std, table.inputs, row)
+                ]
+            )
+            y.append(
+                [
+                    v
+                    for row in ahead
+                    for v in standardised(scaler.output_mean, scaler.output_std, table.outputs, row)
+                ]
+            )
+        return np.array(x), np.array(y)
+
+    oracle = Ridge(alpha=3.0).fit(*sides(train))
+    expected = oracle.predict(sides(test)[0]).reshape(len(test), window.horizon, 2)
+    own = table.series[test]
+    expected = expected * scaler.output_std[own][:, None] + scaler.output_mean[own][:, None]
+    np.testing.assert_allclose(values, expected, rtol=1e-3)
+
+
+def test_ridge_learns_from_a_bounded_number_of_windows(monkeypatch):
+    monkeypatch.setattr(baselines, "MOST", 10)
+    table, window = panel((60,)), Window(4, 2)
+    found = windows.starts(table, window)
+    values = baselines.ridge(table, window, found, found, scaler=scale.fit(table))
+    thinned = baselines.ridge(table, window, found[::6], found, scaler=scale.fit(table))
+    assert len(found) == 55
+    np.testing.assert_allclose(values, thinned)

@@ -1,0 +1,204 @@
+"""The one story on a tiny panel, scored again by hand."""
+
+import keras
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from forecast.data.windows import Window
+from forecast.errors import InputError
+from forecast.evaluation import experiment, scores
+from forecast.evaluation.experiment import Spec
+from forecast.training.fitting import predict
+from forecast.training.parameters import Model, Training
+
+from .tables import panel
+
+WINDOW = Window(timesteps=6, horizon=4)
+SPEC = Spec(
+    model=Model("lstm", units=[2], dropout=0.0, recurrent_dropout=0.0),
+    window=WINDOW,
+    training=Training(epochs=2, batch_size=16, seed=3),
+    validation=0.1,
+    test=0.25,
+    season=5,
+)
+TABLE = panel((80, 80))
+
+
+class Epochs(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.count += 1
+
+
+@pytest.fixture(scope="module")
+def told():
+    stages, epochs = [], Epochs()
+    outcome = experiment.run(SPEC, TABLE, [epochs], on_stage=stages.append)
+    return outcome, stages, epochs
+
+
+@pytest.fixture(scope="module")
+def outcome(told):
+    return told[0]
+
+
+def truth(test_from=60):
+    """Every test window's future by a loop: (windows, horizon, targets), and its series."""
+    true, series = [], []
+    for code in range(2):
+        own = TABLE.outputs[TABLE.series == code]
+        for first in range(test_from, 80 - 4 + 1):
+            true.append(own[first : first + 4])
+            series.append(code)
+    return np.stack(true), np.array(series)
+
+
+def test_stages_and_callbacks(told):
+    outcome, stages, epochs = told
+    assert stages == ["fit", "score", "baselines"]
+    assert set(outcome.seconds) == set(stages) and min(outcome.seconds.values()) > 0
+    assert epochs.count == 2 and len(outcome.forecaster.history_["val_loss"]) == 2
+
+
+def test_spans_are_cut_where_the_shares_say(outcome):
+    assert (outcome.cuts.test - TABLE.time[0]) == np.timedelta64(60, "h")
+    assert (outcome.cuts.validation - TABLE.time[0]) == np.timedelta64(52, "h")
+    own = TABLE.inputs[(TABLE.series == 0) & (TABLE.tick < 52)]
+    np.testing.assert_allclose(outcome.forecaster.scaler_.input_mean[0], own.mean(axis=0))
+
+
+def test_every_test_window_is_scored_once(outcome):
+    """20 test rows a series and horizon 4 leave 17 windows each."""
+    true, series = truth()
+    assert len(true) == 2 * (20 - 4 + 1) == outcome.scores["test/windows"]
+    np.testing.assert_array_equal(outcome.test.true, true)
+    np.testing.assert_array_equal(outcome.test.series, series)
+    for other in outcome.baselines.values():
+        np.testing.assert_array_equal(other.starts, outcome.test.starts)
+
+
+def test_names_of_the_scores(outcome):
+    each = {"mae", "rmse", "bias", "smape", "wape", "r2", "mase", "rmsse"}
+    overall = {f"test/{name}" for name in each | {"mae_z", "mse_z", "windows"}}
+    by_target = {f"test_{target}/{name}" for target in ("t0", "t1") for name in each}
+    assert set(outcome.baselines) == {"persistence", "seasonal_naive", "ridge"}
+    skills = {f"skill/{name}" for name in outcome.baselines}
+    assert set(outcome.scores) == overall | by_target | skills
+    for found in outcome.baseline_scores.values():
+        assert set(found) == overall | by_target
+    assert all(np.isfinite(value) for value in outcome.scores.values())
+
+
+@pytest.mark.parametrize("who", ["model", "persistence", "seasonal_naive", "ridge"])
+def test_scores_by_hand(who, outcome):
+    found = outcome.scores if who == "model" else outcome.baseline_scores[who]
+    forecasts = outcome.test if who == "model" else outcome.baselines[who]
+    true, series = truth()
+    flat, said = true.ravel(), forecasts.values.ravel()
+    assert found["test/mae"] == pytest.approx(sk.mean_absolute_error(flat, said))
+    assert found["test/rmse"] == pytest.approx(sk.root_mean_squared_error(flat, said))
+    assert found["test/r2"] == pytest.approx(sk.r2_score(flat, said))
+    assert found["test_t1/mae"] == pytest.approx(
+        sk.mean_absolute_error(true[..., 1].ravel(), forecasts.values[..., 1].ravel())
+    )
+    assert found["test/wape"] == pytest.approx(np.abs(flat - said).sum() / np.abs(flat).sum())
+    absolute, square, scaled = [], [], []
+    for window in range(len(true)):
+        for target in range(2):
+            own = TABLE.outputs[(TABLE.series == series[window]) & (TABLE.tick < 52), target]
+            step = own[5:] - own[:-5]
+            error = true[window, :, target] - forecasts.values[window, :, target]
+            absolute.extend(np.abs(error) / np.abs(step).mean())
+            square.extend(error**2 / (step**2).mean())
+            scaled.extend(error / own.std())
+    assert found["test/mase"] == pytest.approx(np.mean(absolute))
+    assert found["test/rmsse"] == pytest.approx(np.sqrt(np.mean(square)))
+    assert found["test/mae_z"] == pytest.approx(np.abs(scaled).mean())
+    assert found["test/mse_z"] == pytest.approx(np.square(scaled).mean())
+
+
+def test_skill_is_one_minus_the_ratio_of_maes(outcome):
+    for name, found in outcome.baseline_scores.items():
+        expected = 1 - outcome.scores["test/mae"] / found["test/mae"]
+        assert outcome.scores[f"skill/{name}"] == pytest.approx(expected)
+
+
+def test_tables_by_step_series_and_target(outcome):
+    error = np.abs(truth()[0] - outcome.test.values)
+    np.testing.assert_allclose(scores.by_step(outcome.test), error.mean(axis=(0, 2)))
+    by_series = scores.series_table(outcome.test, outcome.baselines)
+    assert by_series.columns.tolist() == ["series", "model", *outcome.baselines]
+    assert by_series.series.tolist() == ["s0", "s1"]
+    np.testing.assert_allclose(by_series.model, [error[:17].mean(), error[17:].mean()])
+    by_target = scores.per_target(outcome.test).set_index("target")
+    np.testing.assert_allclose(by_target.mae, error.mean(axis=(0, 1)))
+
+
+def test_frame_has_a_row_for_each_window_step_and_target(outcome):
+    frame = outcome.test.frame()
+    assert len(frame) == 34 * 4 * 2
+    assert (frame.time - frame.origin == frame.step * np.timedelta64(1, "h")).all()
+    row = frame.iloc[(20 * 4 + 2) * 2 + 1]  # window 20, step 3, second target
+    assert (row.series, row.step, row.target) == ("s1", 3, "t1")
+    assert row.forecast == outcome.test.values[20, 2, 1] and row.true == truth()[0][20, 2, 1]
+
+
+@pytest.mark.parametrize("batch_size", [1, 13, 32])
+def test_scores_do_not_depend_on_the_batch_size(batch_size, outcome):
+    one, starts = outcome.forecaster, outcome.test.starts
+    values = predict(one.model_, one.scaler_, TABLE, starts, batch_size)
+    assert values.shape == outcome.test.values.shape
+    np.testing.assert_allclose(values, outcome.test.values, rtol=1e-6)
+
+
+def test_the_test_span_teaches_nothing(outcome):
+    wild = panel((80, 80))
+    wild.inputs[wild.tick >= 60] += 500
+    wild.outputs[wild.tick >= 60] += 500
+    again = experiment.run(SPEC, wild)
+    for one, two in zip(
+        again.forecaster.model_.get_weights(),
+        outcome.forecaster.model_.get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, two)
+    assert again.forecaster.history_["val_loss"] == outcome.forecaster.history_["val_loss"]
+
+
+def test_rows_without_a_clock_are_cut_where_the_shares_say(outcome):
+    """The same rows, numbered instead of dated: same windows, same weights."""
+    again = experiment.run(SPEC, panel((80, 80), frequency=None))
+    assert again.cuts.test == 60 and again.cuts.validation == 52
+    assert again.forecaster.history_["val_loss"] == outcome.forecaster.history_["val_loss"]
+    assert again.scores["test/mae"] == outcome.scores["test/mae"]
+
+
+def test_gaps_and_holes_cost_windows_not_numbers():
+    table = panel((80, 80), absent=[(0, 70), (1, 20)])
+    table.outputs[-2, 0] = np.nan
+    table.inputs[30, 2] = np.nan
+    outcome = experiment.run(SPEC, table)
+    assert all(np.isfinite(value) for value in outcome.scores.values())
+    # series 0: tick 70 splits 60…69 (7 windows) from 71…79, whose first 6 rows are look-back (0)
+    # series 1: tick 78 is not known, so futures end at 77 (15 windows)
+    assert outcome.scores["test/windows"] == 7 + 0 + 15
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"window": Window(60, 4)}, "window.timesteps=60 and window.horizon=4 must leave a window"),
+        ({"window": Window(6, 30)}, "got windows: train 34 in 104 rows, validation 0 in 16 rows"),
+        ({"test": 2}, "test 0 in 4 rows; take a smaller window"),
+        ({"window": Window(0, 4)}, "window.timesteps must be a whole number of 1 or more"),
+        ({"test": 0.95}, "split.validation must leave rows on both sides of its cut"),
+    ],
+)
+def test_spans_without_a_window_are_refused_with_all_counts(changes, sentence):
+    with pytest.raises(InputError, match=sentence):
+        experiment.prepare(Spec(**{**vars(SPEC), **changes}), TABLE)

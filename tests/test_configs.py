@@ -1,0 +1,157 @@
+"""Every configuration composes, and every experiment trains for one tiny epoch."""
+
+import dataclasses
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecast import models
+from forecast.commands import build, config, schema
+from forecast.errors import InputError
+from forecast.evaluation import experiment
+from forecast.training.parameters import Training
+
+CONF = Path(__file__).parents[1] / "conf"
+OPTIONS = sorted(path.relative_to(CONF).with_suffix("") for path in CONF.glob("*/**/*.yaml"))
+EXPERIMENTS = [option for option in OPTIONS if option.parts[0] == "experiment"]
+FILE = ["data.path=my.csv", "data.time=ts", "data.targets=[load]"]
+# what an option needs beside itself
+NEEDS = {"data/file": FILE}
+TINY = ["training.epochs=1", "training.batch_size=64", "window.timesteps=24", "window.horizon=6"]
+
+
+@pytest.fixture(autouse=True)
+def server(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    """The first twelve days of the embedded data."""
+    path = tmp_path_factory.mktemp("data") / "short.csv"
+    frame = pd.read_csv(CONF.parent / "data" / "nyc_weather.csv.gz")
+    frame.groupby("origin").head(288).to_csv(path, index=False)
+    return path
+
+
+def override(option):
+    group, name = option.parts[0], "/".join(option.parts[1:])
+    return f"{group}={name}"
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=str)
+def test_every_option_composes_into_plain_frozen_values(option):
+    request = config.compose([override(option), *NEEDS.get(str(option), [])])
+    found = request.settings
+    assert isinstance(found, schema.Config)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.window.timesteps = 1
+    spec = build.spec(found)
+    assert spec.model.name in models.__all__
+    spec.window.check()
+    spec.training.check()
+    build.schema(found)
+    assert set(spec.model.get_params()) == {"name", "normalization", "linear_path"} | set(
+        models.defaults(spec.model.name)
+    )
+
+
+def test_every_group_has_an_option_and_every_option_a_group():
+    groups = {option.parts[0] for option in OPTIONS}
+    assert groups == {
+        "data",
+        "evaluation",
+        "experiment",
+        "model",
+        "split",
+        "sweep",
+        "tracking",
+        "training",
+    }
+
+
+@pytest.mark.parametrize("option", EXPERIMENTS, ids=str)
+def test_every_experiment_trains_for_one_tiny_epoch(option, short):
+    """Its sizes are its own; only rows, epochs and the window are cut."""
+    found = config.compose([override(option), f"data.path={short}", *TINY]).settings
+    data = build.load(found)
+    outcome = experiment.run(build.spec(found), data.table)
+    assert len(outcome.forecaster.history_["loss"]) == 1
+    assert np.isfinite(list(outcome.scores.values())).all()
+    assert outcome.scores["test/windows"] > 0
+
+
+@pytest.mark.parametrize("option", EXPERIMENTS, ids=str)
+def test_every_experiment_says_the_command_that_runs_it(option):
+    text = (CONF / option).with_suffix(".yaml").read_text("utf-8")
+    assert f"forecast train {override(option)}" in text
+    assert text.startswith("# @package _global_")
+
+
+def test_the_default_configuration_by_hand():
+    """What a newcomer gets with `make train`."""
+    found = config.compose([]).settings
+    spec = build.spec(found)
+    assert (spec.window.timesteps, spec.window.horizon) == (72, 24)
+    assert (spec.window.stride, spec.window.lead) == (1, 0)
+    assert (spec.validation, spec.test, spec.scaling) == (0.1, 0.2, "series")
+    assert spec.model.name == "lstm"
+    assert found.data.name == "nyc_weather" and found.data.targets == ["temp"]
+    with gzip.open(build.where(found)) as file:
+        assert b"origin" in file.readline()
+
+
+def test_keys_of_the_configuration_are_settings_of_the_estimator():
+    names = {f.name for f in dataclasses.fields(schema.TrainingConfig)} - {"scaling"}
+    assert names <= set(Training().get_params())
+    assert build.spec(config.compose([]).settings).training.get_params().keys() >= names
+
+
+@pytest.mark.parametrize(
+    ("overrides", "attribute", "value"),
+    [
+        (["model.units=[64,32]"], ("model", "settings", "units"), [64, 32]),
+        (["model=causal_cnn", "model.filters=8"], ("model", "settings", "filters"), 8),
+        (["window.timesteps=96"], ("window", "timesteps"), 96),
+        (["training.learning_rate=5e-4"], ("training", "learning_rate"), 5e-4),
+        (["training.patience=null"], ("training", "patience"), None),
+        (["training.scaling=global"], ("scaling",), "global"),
+        (["split.test=2013-11-01"], ("test",), "2013-11-01"),
+        (["split.validation=500"], ("validation",), 500),
+        (["evaluation.season=168"], ("season",), 168),
+        (
+            ["experiment=lstm_120_100_50"],
+            ("model", "settings", "dense"),
+            [100, 50],
+        ),
+        (
+            ["experiment=lstm_120_100_50", "model.units=[7]"],
+            ("model", "settings", "units"),
+            [7],
+        ),
+    ],
+)
+def test_overrides_reach_the_spec(overrides, attribute, value):
+    found = build.spec(config.compose(overrides).settings)
+    for name in attribute:
+        found = found[name] if isinstance(found, dict) else getattr(found, name)
+    assert found == value
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["model=lstn"], "model must be one of its options, got 'lstn': did you mean \"lstm\""),
+        (["training.epoch=5"], 'training.epoch must be .* "training.epochs"'),
+        (["training.epochs=many"], "training.epochs must fit its type, got 'many'"),
+        (["data=file"], "data.path must be set, got nothing"),
+        (["+model._target_=os.system"], "model._target_ must not be in a config"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_one_sentence(overrides, sentence):
+    with pytest.raises(InputError, match=sentence) as caught:
+        config.compose(overrides)
+    assert "\n" not in str(caught.value)
