@@ -122,7 +122,10 @@ def _hush() -> None:
     # each request would draw its own progress bar
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
-    logging.getLogger("alembic").setLevel(logging.ERROR)
+    import mlflow  # noqa: F401  sets its loggers' levels itself, so ours come after
+
+    for name in ("alembic", "mlflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 @contextmanager

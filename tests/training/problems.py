@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pandas as pd
 from keras import layers as kl
+from sklearn.base import clone
 
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -59,7 +60,7 @@ def gru(sizes):
 
 
 def forecaster(model=linear, window=WINDOW, **changes):
-    return Forecaster(model, window, training(**changes))
+    return Forecaster(model, clone(window), training(**changes))
 
 
 class Initial(keras.callbacks.Callback):
