@@ -119,9 +119,25 @@ def predictor(model: keras.Model) -> Predictor:
     key = architecture(model)
     while key in _predictors and _predictors[key].busy:
         key = f"beside {key}"
-    own = remember(_predictors, key, lambda: Predictor(keras.models.clone_model(model)))
+    own = remember(_predictors, key, lambda: Predictor(_copy(model)))
     own.load(model)
     return own
+
+
+def _copy(model: keras.Model) -> keras.Model:
+    """Make a second model of an architecture, or say which layer cannot be made twice."""
+    try:
+        return keras.models.clone_model(model)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise _unsaved(model, error) from error
+
+
+def _unsaved(model: keras.Model, error: Exception) -> InputError:
+    """Say that a layer of the user's cannot be made from its config."""
+    return InputError(
+        "model must be made of layers that Keras can save and load safely (no Lambda), got "
+        f"{model.name}: {str(error).strip().splitlines()[0]}"
+    )
 
 
 def architecture(model: keras.Model) -> str:
@@ -136,15 +152,12 @@ def architecture(model: keras.Model) -> str:
         JSON, equal for models that can share a compiled program.
 
     Raises:
-        InputError: The model, or a layer of the user's, cannot say what it is made of.
+        InputError: A layer of the user's cannot say what it is made of.
     """
     try:
         config = json.loads(model.to_json())
     except (NotImplementedError, TypeError, ValueError) as error:
-        raise InputError(
-            "model must be a functional or sequential Keras model whose layers can be saved, got "
-            f"{type(model).__name__}: {str(error).strip().splitlines()[0]}"
-        ) from error
+        raise _unsaved(model, error) from error
     # a class that was defined anew computes something else under the same name
     classes = [id(type(layer)) for layer in model._flatten_layers()]
     return json.dumps([_numbered(config, {}), classes], sort_keys=True)

@@ -35,7 +35,7 @@ def test_every_architecture_trains_as_keras_does(model):
     compare(model)  # 60 windows: the last batch of 16 has 12
 
 
-@pytest.mark.parametrize("batch_size", [7, 60, 64])
+@pytest.mark.parametrize("batch_size", [7, 64])
 def test_any_batch_size_trains_as_keras_does(batch_size):
     compare(flat, batch_size=batch_size)
 
@@ -89,13 +89,12 @@ def test_an_optimiser_with_settings_of_its_own():
     "loss",
     [
         "log_cosh",
-        "mean_squared_error",
         keras.losses.Huber(0.3),
         keras.losses.MeanSquaredError(reduction="sum"),
         keras.losses.MeanSquaredError(reduction="mean"),
         keras.losses.MeanSquaredError(reduction="mean_with_sample_weight"),
     ],
-    ids=["log_cosh", "mean_squared_error", "huber", "sum", "mean", "weighted"],
+    ids=["log_cosh", "huber", "sum", "mean", "weighted"],
 )
 def test_losses(loss):
     compare(flat, loss=loss, learning_rate=5e-3)

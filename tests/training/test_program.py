@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers as kl
 
+from forecast.data import windows
 from forecast.errors import InputError
 from forecast.training import loop, predictor, program
-from forecast.training.fitting import build, sizes
+from forecast.training.fitting import build, predict, sizes
 
 from .problems import CNN, LSTM, WINDOW, bits, forecaster, gru, linear, table
 
@@ -204,6 +205,24 @@ def test_a_model_of_other_shapes_is_refused_in_one_sentence():
         forecaster(model).fit(DATA)
 
 
+class Unsaved(kl.ReLU):
+    def get_config(self):
+        raise NotImplementedError("no config here")
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason"), [(Unsaved(), "no config here"), (kl.Lambda(lambda x: x), "Lambda")]
+)
+def test_a_layer_that_cannot_be_saved_safely_is_refused_in_one_sentence(layer, reason):
+    def model(asked):
+        window = keras.Input((asked.timesteps, asked.features))
+        x = kl.Dense(asked.horizon)(kl.Flatten()(layer(window)))
+        return keras.Model(window, kl.Reshape((asked.horizon, 1))(x))
+
+    with pytest.raises(InputError, match=f"model must be made of layers .*{reason}"):
+        forecaster(model).fit(DATA)
+
+
 class Counting:
     """Stands in for a program: counts the windows it is given."""
 
@@ -269,15 +288,12 @@ def test_slices_grow_to_about_a_second_and_shrink_when_steps_are_slow(monkeypatc
         assert not steady or max(steady) >= least
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 32, 100])
-def test_predictions_do_not_depend_on_the_batch_size(batch_size):
-    from forecast.data import windows
-    from forecast.training.fitting import predict
-
+def test_predictions_do_not_depend_on_the_batch_size():
     fitted = forecaster(linear, epochs=1).fit(DATA)
     starts = windows.starts(DATA, WINDOW)
     whole = predict(fitted.model_, fitted.scaler_, DATA, starts, 60)
-    parts = predict(fitted.model_, fitted.scaler_, DATA, starts, batch_size)
-    assert parts.shape == (60, 3, 1)
-    np.testing.assert_allclose(parts, whole, rtol=1e-5)
+    for batch_size in (1, 7, 100):
+        parts = predict(fitted.model_, fitted.scaler_, DATA, starts, batch_size)
+        assert parts.shape == (60, 3, 1)
+        np.testing.assert_allclose(parts, whole, rtol=1e-5)
     assert predict(fitted.model_, fitted.scaler_, DATA, starts[:0], 4).shape == (0, 3, 1)
