@@ -87,7 +87,7 @@ def execute(
     tries: dict[str, int] = {}
     compiled: dict[str, set[str]] = {}
     while waiting or running:
-        alive = set(client.scheduler_info(n_workers=-1)["workers"])
+        alive = _alive(client)
         busy = {worker for _, worker in running.values()}
         for worker in sorted(alive - busy):
             trial = _next(waiting, compiled.setdefault(worker, set()), compiled, listener, tries)
@@ -104,6 +104,11 @@ def execute(
             )
             running[future] = (trial, worker)
         _settle(running, waiting, tries, listener, alive)
+
+
+def _alive(client: Client) -> set[str]:
+    """Ask the scheduler itself for its workers; the client's own copy is emptied now and then."""
+    return set(client.sync(client.scheduler.identity, n_workers=-1)["workers"])
 
 
 def _next(
