@@ -53,7 +53,7 @@ format: .venv/.installed ## format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 
 # Left alone, the resolver takes an older graphene (under mlflow) to reach a newer python-dateutil.
-lock: .venv/.installed ## bring requirements.lock up to pyproject.toml (ARGS=--upgrade: newest versions)
+lock: .venv/.installed ## bring requirements.lock up to date (ARGS=--upgrade: newest)
 	echo "graphene>=3.4.3" | $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command "make lock" --extra dev -o requirements.lock -c - $(ARGS) pyproject.toml

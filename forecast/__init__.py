@@ -3,6 +3,7 @@
 Names are imported when they are first used, so `import forecast` costs nothing.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from forecast.training.forecaster import Forecaster as Forecaster
     from forecast.training.parameters import Model as Model
     from forecast.training.parameters import Training as Training
+
+# TensorFlow reads these when it is first imported, which any name below may do.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its kernels round differently by load
 
 _HOMES = {
     "Folds": "forecast.data.split",
@@ -47,6 +52,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import a public name on first use."""
     if name in _ROOMS:
+        if name == "gates":  # builds on Keras
+            import_module("forecast.training.runtime").import_tensorflow()
         return import_module(_ROOMS[name])
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)

@@ -1,6 +1,5 @@
 """`forecast COMMAND [overrides]`: picks the corridor and imports nothing heavy before it."""
 
-import os
 import sys
 from importlib import import_module
 
@@ -34,7 +33,6 @@ def main(arguments: list[str] | None = None) -> int:
     from forecast.errors import InputError, nearest
 
     command, overrides = given[0], given[1:]
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         if command not in COMMANDS:
             raise InputError(

@@ -10,9 +10,10 @@ import pytest
 
 from forecast import models
 from forecast.commands import build, config, schema
+from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation import experiment
-from forecast.training.parameters import Training
+from forecast.training.parameters import Model, Training
 
 CONF = Path(__file__).parents[1] / "conf"
 OPTIONS = sorted(path.relative_to(CONF).with_suffix("") for path in CONF.glob("*/**/*.yaml"))
@@ -57,6 +58,19 @@ def test_every_option_composes_into_plain_frozen_values(option):
     assert set(spec.model.get_params()) == {"name", "normalization", "linear_path"} | set(
         models.defaults(spec.model.name)
     )
+
+
+@pytest.mark.parametrize("name", models.__all__)
+def test_a_script_and_a_command_train_alike(name):
+    spec = build.spec(config.compose([f"model={name}"]).settings)
+
+    def plain(estimator):
+        found = estimator.get_params().items()
+        return {k: list(v) if isinstance(v, (list, tuple)) else v for k, v in found}
+
+    assert plain(spec.model) == plain(Model(name))
+    assert plain(spec.training) == plain(Training())
+    assert plain(spec.window) == plain(Window())
 
 
 def test_every_group_has_an_option_and_every_option_a_group():

@@ -48,7 +48,7 @@ def load(config: Config) -> Loaded:
     Returns:
         The data in every form that a command needs.
     """
-    path, meaning = where(config), schema(config)
+    path, meaning = where(config.data.path), schema(config)
     frame = source.read(path, config.data.format)
     made = panel.build(frame, meaning)
     return Loaded(name(config), path, source.digest(path), frame, meaning, made)
@@ -73,9 +73,8 @@ def schema_name(config: Config) -> str:
     return hashlib.sha256(repr(schema(config)).encode()).hexdigest()[:12]
 
 
-def where(config: Config) -> Path:
+def where(path: str) -> Path:
     """Return the data file; `embedded:` names one that ships with the package."""
-    path = config.data.path
     if path.startswith(EMBEDDED):
         return configs.SAMPLES / path.removeprefix(EMBEDDED)
     return Path(path).expanduser()

@@ -26,10 +26,12 @@ def run(request: Request) -> Quality:
         InputError: The data set has faults that training would refuse; all are printed before.
     """
     settings = request.settings
-    frame = source.read(build.where(settings), settings.data.format)
+    frame = source.read(build.where(settings.data.path), settings.data.format)
     window = Window(**vars(settings.window))
     found = quality.report(frame, build.schema(settings), window)
     frames = found.to_frames()
+    if not frames["columns"].constant.any():
+        del frames["columns"]["constant"]
     say("data", f"{build.name(settings)}: {found.rows:,} rows, {found.first} to {found.last}")
     say(
         "grid",
@@ -73,4 +75,6 @@ def _cell(column: Any, value: Any) -> Any:
         return f"{value:.1%}"
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 1 else f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) else value

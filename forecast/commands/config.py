@@ -1,6 +1,8 @@
 """Configuration: a typed schema, values from YAML, and plain objects for the rooms."""
 
 import contextlib
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -31,6 +33,9 @@ def _beside(inside: str, checkout: str) -> Path:
 
 
 CONF = _beside("conf", "conf")
+BY_COLUMN = ("data.circular", "data.valid", "data.units")
+"""Settings whose keys are columns of the user's file."""
+
 SAMPLES = _beside("sample", "data")
 
 
@@ -122,15 +127,44 @@ def compose(overrides: list[str]) -> Request:
     register()
     with _hydra():
         try:
-            config = hydra_compose("config", overrides)
+            config = hydra_compose("config", in_hydras_grammar(overrides))
             check(config)
         except (HydraException, OmegaConfBaseException) as error:
             raise _readable(error, overrides) from error
     return Request(config, tuple(overrides))
 
 
+def in_hydras_grammar(overrides: list[str]) -> list[str]:
+    """Write overrides as Hydra must read them.
+
+    Run ids stay text, since 12e4567 is not a number. A grid becomes a list of grids, since Hydra
+    would merge a dict into the default grid instead of replacing it. Columns of a user's file are
+    keys that no schema knows, and Hydra takes those only behind `++`.
+
+    Args:
+        overrides: As on the command line.
+
+    Returns:
+        The same, for Hydra.
+
+    >>> in_hydras_grammar(["run=12e4", "data.valid.load=[0,9]"])
+    ["run='12e4'", '++data.valid.load=[0,9]']
+    """
+    found = []
+    for text in overrides:
+        key, _, value = text.partition("=")
+        if key == "run" and not value.startswith("'"):
+            text = f"{key}='{value}'"
+        elif key == "sweep.grid" and value.startswith("{"):
+            text = f"{key}=[{value}]"
+        elif key.startswith(BY_COLUMN):
+            text = f"++{text}"
+        found.append(text)
+    return found
+
+
 def check(config: DictConfig) -> None:
-    """Refuse what no schema can: code named in a config, a required value that is missing.
+    """Refuse what no schema can: code named in a config, a value that is missing or unreadable.
 
     Args:
         config: Composed.
@@ -139,6 +173,12 @@ def check(config: DictConfig) -> None:
         InputError: Naming the key.
     """
     _refuse_code(OmegaConf.to_container(config), "")
+    uri = OmegaConf.to_container(config, resolve=False)["tracking"]["uri"]  # type: ignore[index,call-overload]
+    variable = re.fullmatch(r"\$\{oc\.env:(\w+)\}", str(uri))
+    if variable and variable[1] not in os.environ:
+        raise InputError(
+            f"tracking.uri must be set, got nothing: add tracking.uri=… or set {variable[1]}"
+        )
     for group in fields(Config):
         node = config.get(group.name)
         for key in sorted(OmegaConf.missing_keys(node)) if isinstance(node, DictConfig) else ():
@@ -191,7 +231,8 @@ def _readable(error: Exception, overrides: list[str]) -> InputError:
             continue
         groups = {path.parent.name for path in CONF.glob("*/*.yaml")}
         if key in groups and f"{key}/{value}" in text:
-            options = [path.stem for path in (CONF / key).glob("*.yaml")]
+            homes = (CONF, Path.cwd() / "conf")
+            options = [path.stem for home in homes for path in (home / key).glob("*.yaml")]
             return InputError(
                 f"{key} must be one of its options, got {value!r}: {nearest(value, options)}"
             )
@@ -208,5 +249,6 @@ def _known() -> list[str]:
         found: dict[str, Any] = {}
         raw = OmegaConf.to_container(config)
         _flatten(raw, raw, "", found)
-        return [*found, *(str(group) for group in config)]
+        groups = {key.rpartition(".")[0] for key in found} - {""}
+        return [*found, *groups, *(str(group) for group in config)]
     return []

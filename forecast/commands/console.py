@@ -1,20 +1,26 @@
 """What a person sees in the terminal: stages, progress, tables."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as RichTable
 
 from forecast.evaluation import scores
 from forecast.evaluation.experiment import Outcome
 
 console = Console(highlight=False)
+INDENT = " " * 11
 
 
 def say(stage: str, text: str) -> None:
-    """Write one line about a stage."""
-    console.print(f"[bold]{stage:<10}[/bold] {text}")
+    """Write a sentence about a stage, its further lines below the first."""
+    room = max(20, console.width - len(INDENT))
+    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    shown = escape(f"\n{INDENT}".join(lines))
+    console.print(f"[bold]{stage:<{len(INDENT)}}[/bold]{shown}", soft_wrap=True)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -34,14 +40,11 @@ def score_table(outcome: Outcome) -> None:
     """Write the closing table: model and baselines, best first, with the model's skill."""
     own = outcome.scores
     rows: list[tuple[str, dict[str, float], float | None]] = [(outcome.spec.model.name, own, None)]
-    rows += [
-        (name.replace("_", " "), found, own[f"skill/{name}"])
-        for name, found in outcome.baseline_scores.items()
-    ]
+    rows += [(name, found, own[f"skill/{name}"]) for name, found in outcome.baseline_scores.items()]
     rows.sort(key=lambda row: row[1]["test/mae"])
     count, steps = len(outcome.test.values), outcome.spec.window.horizon
     table(
-        f"Test span, {count:,} windows of {steps} steps",
+        f"Test span, {count:,} windows of {steps} steps{outcome.table.common_unit}",
         ("", "MAE", "RMSE", "MASE", "skill of the model"),
         [
             (
@@ -65,20 +68,14 @@ def detail_tables(outcome: Outcome) -> None:
     table(
         "MAE by steps ahead",
         ("", *(str(step) for step in steps)),
-        [
-            (name.replace("_", " "), *(values[step - 1] for step in steps))
-            for name, values in by_step.items()
-        ],
+        [(name, *(values[step - 1] for step in steps)) for name, values in by_step.items()],
     )
     names = list(scores.by_series(outcome.test))
     if 1 < len(names) <= 8:
         table(
             "MAE by series",
             ("", *names),
-            [
-                (name.replace("_", " "), *scores.by_series(found).values())
-                for name, found in models.items()
-            ],
+            [(name, *scores.by_series(found).values()) for name, found in models.items()],
         )
 
 

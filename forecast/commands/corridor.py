@@ -37,7 +37,7 @@ def enter(command: str, overrides: list[str]) -> Any:
     unknown = [text for text in overrides if text.startswith("-")]
     if unknown:
         raise InputError(f"overrides must be key=value, got {unknown[0]!r}: see forecast --help")
-    return _run(command, config.compose(_for_hydra(overrides)))
+    return _run(command, config.compose(overrides))
 
 
 def _run(command: str, request: Request) -> Any:
@@ -45,23 +45,6 @@ def _run(command: str, request: Request) -> Any:
     if command in TENSORFLOW:
         runtime.start(request.settings.training.threads)
     return import_module(f"forecast.commands.{command}").run(request)
-
-
-def _for_hydra(overrides: list[str]) -> list[str]:
-    """Write overrides as Hydra must read them.
-
-    Run ids stay text, since 12e4567 is not a number, and a grid becomes a list of grids, since
-    Hydra would merge a dict into the default grid instead of replacing it.
-    """
-    found = []
-    for text in overrides:
-        key, _, value = text.partition("=")
-        if key in ("run", "other") and not value.startswith("'"):
-            text = f"{key}='{value}'"
-        elif key == "sweep.grid" and value.startswith("{"):
-            text = f"{key}=[{value}]"
-        found.append(text)
-    return found
 
 
 def _with_hydra(command: str, overrides: list[str]) -> Any:
@@ -79,7 +62,7 @@ def _with_hydra(command: str, overrides: list[str]) -> Any:
             failed.append(error)
             return None
 
-    sys.argv = [f"forecast {command}", *_for_hydra(overrides)]
+    sys.argv = [f"forecast {command}", *config.in_hydras_grammar(overrides)]
     job()
     if failed:
         raise failed[0]

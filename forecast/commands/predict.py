@@ -15,14 +15,14 @@ from forecast.errors import InputError
 from forecast.evaluation import figures
 from forecast.serving import package
 from forecast.serving.bundle import Bundle
-from forecast.tracking.store import client
+from forecast.tracking.store import client, impatient, reason
 
 HISTORY = 3
 """Look-backs of history that the picture shows."""
 
 
 def run(request: Request) -> pd.DataFrame:
-    """Forecast the next horizon from the newest rows of the data.
+    """Forecast the next horizon from the newest rows, by default of the file that was trained on.
 
     Args:
         request: The configuration; `run` names the trained run, `data.path` the newest rows.
@@ -36,7 +36,7 @@ def run(request: Request) -> pd.DataFrame:
     store = client(settings.tracking.uri)
     with TemporaryDirectory() as folder:
         bundle = _fetch(store, settings.run, Path(folder))
-    frame = source.read(build.where(settings), settings.data.format)
+    frame = _rows(request, store)
     found = bundle.predict(frame)
     out = Path(settings.output or f"forecast_{settings.run[:8]}.csv")
     if out.suffix == ".parquet":
@@ -44,10 +44,22 @@ def run(request: Request) -> pd.DataFrame:
     else:
         found.to_csv(out, index=False)
     picture = out.with_suffix(".png")
-    figures.prediction(_history(bundle, frame), found).savefig(picture, dpi=120)
+    figures.prediction(_history(bundle, frame), found, bundle.schema.units).savefig(
+        picture, dpi=120
+    )
     _show(found)
     say("wrote", f"{out} and {picture}")
     return found
+
+
+def _rows(request: Request, store: Any) -> pd.DataFrame:
+    """Read the rows that the command names, or the file that the run was trained on."""
+    data = request.settings.data
+    if any(text.lstrip("+").startswith("data") for text in request.overrides):
+        return source.read(build.where(data.path), data.format)
+    trained = store.get_run(request.settings.run).data.params
+    kind = trained.get("data.format", "None")
+    return source.read(build.where(trained["data.path"]), None if kind == "None" else kind)
 
 
 def _fetch(store: Any, run_id: str, folder: Path) -> Bundle:
@@ -55,12 +67,12 @@ def _fetch(store: Any, run_id: str, folder: Path) -> Bundle:
     from mlflow.exceptions import MlflowException
 
     try:
-        return package.fetch(store, run_id, folder)
+        with impatient():
+            return package.fetch(store, run_id, folder)
     except (MlflowException, OSError) as error:
-        reason = str(error).splitlines()[0]
         raise InputError(
-            f"run must be the id of a finished training run, got {run_id!r} ({reason}): see `make "
-            "ui`, and set tracking.uri where the run is elsewhere"
+            f"run must be the id of a finished training run, got {run_id!r} ({reason(error)}): see "
+            "`make ui`, and set tracking.uri where the run is elsewhere"
         ) from error
 
 
@@ -88,8 +100,8 @@ def _show(found: pd.DataFrame) -> None:
     groups = list(found.groupby(["series", "target"], sort=False))[:12]
     times = groups[0][1].set_index("step").time
     table(
-        f"Forecast from {found.origin.iloc[0]}",
-        ("", *(f"+{step}  {times[step]:%d %b %H:%M}" for step in steps)),
+        f"Forecast from {found.origin.iloc[0]:%Y-%m-%d %H:%M}",
+        ("", *(f"+{step}\n{times[step]:%d %b}\n{times[step]:%H:%M}" for step in steps)),
         [
             (f"{series} {target}", *part.set_index("step").forecast[steps])
             for (series, target), part in groups

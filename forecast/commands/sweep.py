@@ -16,6 +16,7 @@ from forecast.errors import InputError
 from forecast.evaluation import experiment
 from forecast.search import candidates, leaderboard, sweep
 from forecast.search.candidates import Composed
+from forecast.search.leaderboard import Standing
 from forecast.search.ledger import Ledger
 from forecast.search.sweep import Finished, Plan
 from forecast.tracking.epochs import EpochMetrics
@@ -77,26 +78,34 @@ def _report(
     parent.metrics({"cv/mae_mean": best.mean, "cv/mae_std": best.std})
     parent.metrics({"cv/origins": finished.origins})
     _print(finished)
-    known = parent.store.client.get_run(parent.id).data.tags.get("forecast.winner_mae")
-    if known:
-        say("winner", f"{best.candidate.name}: test MAE {float(known):.4g} (scored before)")
-        return float(known)
-    mae = _refit(parent, best.candidate, data, request)
-    parent.tags(
-        {
-            "forecast.best_candidate": best.candidate.name,
-            "forecast.best_run_id": ledger.candidate(best.candidate).id,
-            "forecast.winner_mae": mae,
-        }
-    )
+    known = parent.store.client.get_run(parent.id).data.tags
+    if "forecast.winner_mae" in known:
+        mae, run_id = float(known["forecast.winner_mae"]), known["forecast.best_run_id"]
+        say("winner", f"{best.candidate.name}: test MAE {mae:.4g} (scored before)")
+    else:
+        mae, run_id = _refit(parent, best, data, request)
+        parent.tags(
+            {
+                "forecast.best_candidate": best.candidate.name,
+                "forecast.best_candidate_id": ledger.candidate(best.candidate).id,
+                "forecast.best_run_id": run_id,
+                "forecast.winner_mae": mae,
+            }
+        )
+    say("run", run_id)
+    say("next", f"forecast predict run={run_id}")
     return mae
 
 
-def _refit(parent: Run, candidate: candidates.Candidate, data: Loaded, request: Request) -> float:
-    """Train the winner on all rows before the test span and open the test span once."""
-    say("winner", candidate.name)
+def _refit(parent: Run, best: Standing, data: Loaded, request: Request) -> tuple[float, str]:
+    """Train the winner on all rows before the test span, then open the test span, once.
+
+    No rows are left to stop on, so it trains for as many epochs as its trials kept.
+    """
+    candidate = best.candidate
+    say("winner", f"{candidate.name}, {best.epochs} epochs on train and validation")
     overrides = candidates.overrides(candidate.point)
-    full = request.but(overrides)
+    full = request.but([*overrides, f"training.epochs={best.epochs}"])
     own = Loaded(
         data.name,
         data.path,
@@ -110,17 +119,17 @@ def _refit(parent: Run, candidate: candidates.Candidate, data: Loaded, request: 
         Run.create(parent.store, name, kind="train", tags=train.identity(own), parent=parent.id)
     ) as tracked:
         tracked.params(train.question(full, own))
+        tracked.tags({"forecast.refit": "train and validation, without stopping"})
         tracked.keep(full.yaml, "config.yaml")
         epochs = EpochMetrics(tracked)
         watch = train.gate_watch(tracked, epochs, full.settings, own.table)
-        shown = EpochProgress(candidate.spec.training.epochs)
-        outcome = experiment.run(candidate.spec, own.table, [shown, watch, epochs])
+        callbacks = [EpochProgress(best.epochs), watch, epochs]
+        outcome = experiment.run(candidate.spec, own.table, callbacks, epochs=best.epochs)
         train.store_outcome(tracked, outcome, own, full)
     score_table(outcome)
     detail_tables(outcome)
     console.print()
-    say("run", tracked.id)
-    return outcome.scores["test/mae"]
+    return outcome.scores["test/mae"], tracked.id
 
 
 def _compose(request: Request, overrides: list[str], data: Loaded) -> Composed:
@@ -165,7 +174,7 @@ def _print(finished: Finished) -> None:
     )
     console.print("= tied with the best within fold noise   * simplest of the tied")
     if np.isfinite(best.mean):
-        naive = ", ".join(f"{k.replace('_', ' ')} {v:.4g}" for k, v in finished.baselines.items())
+        naive = ", ".join(f"{k} {v:.4g}" for k, v in finished.baselines.items())
         console.print(f"on the same origins: {naive}\n")
 
 

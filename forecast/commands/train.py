@@ -1,13 +1,13 @@
 """`forecast train`: one model, scored beside baselines, tracked."""
 
-import shlex
+import shutil
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from forecast.commands import build
+from forecast.commands import build, config
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, say, score_table
@@ -54,7 +54,8 @@ def run(request: Request) -> float:
             ],
         )
         seconds = outcome.seconds["fit"]
-        say("train", f"{outcome.forecaster.best_epoch_} epochs kept, {seconds:.1f} s in all")
+        best = outcome.forecaster.best_epoch_
+        say("train", f"kept epoch {best} of {spec.training.epochs}, {seconds:.1f} s in all")
         store_outcome(tracked, outcome, data, request)
         if not settings.tracking.run_name:
             mae = outcome.scores["test/mae"]
@@ -141,14 +142,25 @@ def summary(data: Loaded) -> str:
     names = ", ".join(table.names[:3]) + (" …" if len(table.names) > 3 else "")
     first, last = (str(stamp)[:10] for stamp in (table.time.min(), table.time.max()))
     return (
-        f"{data.name}: {len(data.frame):,} rows of {len(table.names)} series ({names}),\n"
-        f"{'':<10} every {table.frequency} from {first} to {last}"
+        f"{data.name}: {len(data.frame):,} rows of {len(table.names)} series ({names}), "
+        f"frequency {table.frequency}, {first} to {last}"
     )
 
 
 def _commit() -> str:
-    """Return the commit of the working folder, or nothing outside a repository."""
-    found = subprocess.run(
-        shlex.split("git rev-parse --short HEAD"), capture_output=True, text=True, check=False
+    """Return the commit that last changed this package, "+" behind it where files differ from it.
+
+    Nothing for an installed package, which `forecast.version` names.
+    """
+    if not shutil.which("git"):
+        return ""
+    commit, changed = (
+        subprocess.run(
+            ["git", "-C", str(config.PACKAGE), *words.split(), "--", "."],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout.strip()
+        for words in ("log -1 --format=%h", "status --porcelain")
     )
-    return found.stdout.strip()
+    return f"{commit}+" if commit and changed else commit

@@ -58,6 +58,7 @@ def build(frame: pd.DataFrame, schema: Schema) -> Table:
         time=grid.time,
         names=names,
         frequency=frequency,
+        units=tuple(schema.units.get(name, "") for name in schema.targets),
     )
 
 

@@ -25,6 +25,7 @@ class Table:
         time: Time stamp of each row, (rows,), UTC when the file said a zone.
         names: Name of every series.
         frequency: Distance of two ticks, a pandas alias; None for rows without a clock.
+        units: Unit of each target, for tables and pictures; empty where nobody said.
     """
 
     inputs: np.ndarray
@@ -36,6 +37,7 @@ class Table:
     time: np.ndarray
     names: tuple[str, ...] = ("series",)
     frequency: str | None = None
+    units: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -46,6 +48,15 @@ class Table:
         """Where each target stands among the features, -1 for one that is no input."""
         known = {name: position for position, name in enumerate(self.features)}
         return tuple(known.get(name, -1) for name in self.targets)
+
+    def unit(self, target: int) -> str:
+        """Return the unit of a target as a caption ends: ", °F", or nothing."""
+        return f", {self.units[target]}" if any(self.units[target : target + 1]) else ""
+
+    @property
+    def common_unit(self) -> str:
+        """The unit of an error over all targets, as a caption ends; nothing where they differ."""
+        return self.unit(0) if len(set(self.units)) == 1 else ""
 
     def take(self, rows: np.ndarray) -> "Table":
         """Return the table of some rows.

@@ -1,13 +1,15 @@
 """The one story: fit, score, compare. It knows no tracker and prints nothing."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.base import clone
 
 from forecast.data import clock, split, windows
+from forecast.data.scale import Scaler
 from forecast.data.split import Cut, Holdout
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -60,6 +62,7 @@ class Outcome:
         baselines: The same by each baseline.
         scores: Final metrics of the model, by name.
         baseline_scores: Final metrics of each baseline, by name.
+        refit: Whether it learned from train and validation alike, without stopping.
         seconds: How long each stage took.
     """
 
@@ -72,6 +75,7 @@ class Outcome:
     baselines: dict[str, Forecasts]
     scores: dict[str, float]
     baseline_scores: dict[str, dict[str, float]]
+    refit: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -80,7 +84,7 @@ def run(
     table: Table,
     callbacks: Sequence["keras.callbacks.Callback"] = (),
     *,
-    on_stage: Callable[[str], Any] | None = None,
+    epochs: int | None = None,
 ) -> Outcome:
     """Fit on what lies before the test span, then score the test span beside baselines.
 
@@ -88,7 +92,8 @@ def run(
         spec: What to do.
         table: The data.
         callbacks: Keras callbacks, called after every epoch.
-        on_stage: Told the name of each stage when it begins: "fit", "score", "baselines".
+        epochs: None keeps the validation span for stopping; a number trains that many epochs on
+            training and validation rows alike, as the winner of a sweep does.
 
     Returns:
         The outcome.
@@ -96,21 +101,20 @@ def run(
     Raises:
         InputError: A span is too short for one window.
     """
-    clockwork = _Clock(on_stage)
+    clockwork = _Clock()
     cuts = prepare(spec, table)
     clockwork.begin("fit")
-    forecaster = Forecaster(spec.model, spec.window, spec.training, scaling=spec.scaling)
-    forecaster.fit(
-        table,
-        rows=~cuts.test_rows(table),
-        tail=len(np.unique(table.time[cuts.validation_rows(table)])),
-        callbacks=callbacks,
-    )
+    training, tail = spec.training, len(np.unique(table.time[cuts.validation_rows(table)]))
+    if epochs is not None:
+        training, tail = clone(training).set_params(epochs=epochs), 0
+    forecaster = Forecaster(spec.model, spec.window, training, scaling=spec.scaling)
+    forecaster.fit(table, rows=~cuts.test_rows(table), tail=tail, callbacks=callbacks)
     clockwork.begin("score")
     season = spec.season or clock.season(table.frequency)
     test = score_model(forecaster, table, cuts.test_rows(table))
     clockwork.begin("baselines")
-    others = score_baselines(spec, table, cuts, forecaster, test.starts)
+    learned = cuts.train_rows(table) if epochs is None else ~cuts.test_rows(table)
+    others = score_baselines(spec, table, learned, forecaster.scaler_, test.starts)
     train = table.take(cuts.train_rows(table))
     each = {
         name: scores.overall(found, train, forecaster.scaler_, season)
@@ -127,12 +131,13 @@ def run(
         others,
         own,
         each,
+        epochs is not None,
         clockwork.end(),
     )
 
 
 def prepare(spec: Spec, table: Table) -> Holdout:
-    """Cut the table and make sure that every span has a window.
+    """Cut the table and make sure of what can be known before training: settings, spans, shapes.
 
     Args:
         spec: Window and spans.
@@ -142,9 +147,14 @@ def prepare(spec: Spec, table: Table) -> Holdout:
         Where validation and test begin.
 
     Raises:
-        InputError: A span has no window; the message counts rows and windows of all three.
+        InputError: The model cannot be built, or a span has no window; the message counts rows and
+            windows of all three.
     """
+    from forecast.training import fitting
+
     spec.window.check()
+    spec.training.check()
+    fitting.build(spec.model, fitting.sizes(table, spec.window))
     cuts = split.holdout(table, spec.validation, spec.test)
     spans = {
         "train": cuts.train_rows(table),
@@ -183,15 +193,15 @@ def score_model(forecaster: Forecaster, table: Table, scored: np.ndarray) -> For
 
 
 def score_baselines(
-    spec: Spec, table: Table, cuts: Holdout, forecaster: Forecaster, starts: np.ndarray
+    spec: Spec, table: Table, learned: np.ndarray, scaler: Scaler, starts: np.ndarray
 ) -> dict[str, Forecasts]:
     """Let every baseline forecast the model's own windows.
 
     Args:
         spec: Season and penalty.
         table: The data.
-        cuts: Where training ends.
-        forecaster: Fitted; gives the scale of ridge regression.
+        learned: Mask (rows,) of the rows that ridge regression learns from.
+        scaler: What standardises for it.
         starts: The windows, (windows,).
 
     Returns:
@@ -199,8 +209,7 @@ def score_baselines(
     """
     window = spec.window
     season = spec.season or clock.season(table.frequency)
-    train = windows.starts(table, window, within=cuts.train_rows(table))[:: window.stride]
-    scaler = forecaster.scaler_
+    train = windows.starts(table, window, within=learned)[:: window.stride]
     values = {
         "persistence": baselines.persistence(table, window, starts),
         "seasonal_naive": baselines.seasonal_naive(table, window, starts, season),
@@ -212,10 +221,9 @@ def score_baselines(
 
 
 class _Clock:
-    """Tell of each stage and measure it."""
+    """Measure stages, one after the other."""
 
-    def __init__(self, on_stage: Callable[[str], Any] | None):
-        self._on_stage = on_stage
+    def __init__(self) -> None:
         self._stage: str | None = None
         self._began = 0.0
         self._seconds: dict[str, float] = {}
@@ -224,8 +232,6 @@ class _Clock:
         """End the stage before and begin this one."""
         self.end()
         self._stage, self._began = stage, time.perf_counter()
-        if self._on_stage:
-            self._on_stage(stage)
 
     def end(self) -> dict[str, float]:
         """End the running stage and return the seconds of all."""

@@ -39,7 +39,7 @@ def forecasts(outcome: "Outcome") -> Figure:
     axes = np.atleast_1d(figure.subplots(len(codes), 1, sharex=True))
     for panel, code in zip(axes, codes, strict=True):
         _series_panel(panel, test, code)
-        _plain(panel, f"{test.table.names[code]}: {test.table.targets[0]}")
+        _plain(panel, f"{test.table.names[code]}: {test.table.targets[0]}{test.table.unit(0)}")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False)
     _dates(axes[-1])
@@ -61,15 +61,13 @@ def error_by_horizon(outcome: "Outcome") -> Figure:
     steps = np.arange(1, outcome.test.window.horizon + 1)
     marker = "o" if len(steps) == 1 else None
     for (name, other), colour in zip(outcome.baselines.items(), OTHERS, strict=False):
-        axes.plot(
-            steps, scores.by_step(other), color=colour, marker=marker, label=name.replace("_", " ")
-        )
+        axes.plot(steps, scores.by_step(other), color=colour, marker=marker, label=name)
     own = scores.by_step(outcome.test)
     axes.plot(steps, own, color=MODEL, lw=2.5, marker=marker, label=outcome.spec.model.name)
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("steps ahead")
-    axes.set_ylabel("mean absolute error")
+    axes.set_ylabel(f"mean absolute error{outcome.table.common_unit}")
     axes.legend(frameon=False)
     _plain(axes, "Error by horizon, test span")
     return figure
@@ -99,12 +97,13 @@ def learning_curve(history: Mapping[str, Sequence[float]]) -> Figure:
     return figure
 
 
-def prediction(history: pd.DataFrame, forecast: pd.DataFrame) -> Figure:
+def prediction(history: pd.DataFrame, forecast: pd.DataFrame, units: Mapping[str, str]) -> Figure:
     """Draw the newest rows and the forecast that follows them.
 
     Args:
         history: Columns series, time, target, value.
         forecast: Columns series, time, target, forecast.
+        units: Unit of each target, where known.
 
     Returns:
         A figure with a panel for each series and target.
@@ -118,8 +117,10 @@ def prediction(history: pd.DataFrame, forecast: pd.DataFrame) -> Figure:
         joined_time = [*past.time.tail(1), *ahead.time]
         joined = [*past.value.tail(1), *ahead.forecast]
         panel.plot(joined_time, joined, color=MODEL, lw=2.2, label="forecast")
-        _plain(panel, f"{series}: {target}")
-    axes[0].legend(loc="upper left", ncols=2, frameon=False)
+        unit = units.get(str(target))
+        _plain(panel, f"{series}: {target}" + (f", {unit}" if unit else ""))
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False)
     _dates(axes[-1])
     return figure
 
@@ -168,4 +169,7 @@ def _dates(axes: Any) -> None:
         return
     locator = AutoDateLocator()
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    formatter = ConciseDateFormatter(locator)
+    formatter.formats[2] = formatter.zero_formats[2] = "%d %b"  # a day alone says too little
+    formatter.zero_formats[3] = "%d %b"
+    axes.xaxis.set_major_formatter(formatter)

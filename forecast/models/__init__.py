@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from forecast.errors import InputError, nearest
 from forecast.models.causal_cnn import causal_cnn
@@ -63,13 +64,41 @@ def build(
             raise InputError(
                 f"model.{setting} must be a setting of {name}: {nearest(setting, known)}"
             )
+        _check(setting, settings[setting], known[setting])
     try:
         body = globals()[name](sizes, **settings)
     except InputError:
         raise
     except (TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"model {name} cannot be built from {dict(settings)}: {reason}") from error
+        reason = str(error).strip().splitlines()[0]
+        asked = ", ".join(f"{key}={value}" for key, value in settings.items())
+        raise InputError(
+            f"model {name} must have settings that fit, got {asked}: {reason}"
+        ) from error
     if linear_path:
         body = _linear_path(body, sizes)
     return _normalize(body, sizes, normalization)
+
+
+def _check(setting: str, value: Any, default: Any) -> None:
+    """Refuse a value of another kind than the default; counts start at 1."""
+
+    def whole(number: Any) -> bool:
+        counts = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
+        return counts and bool(number >= 1)
+
+    rule, fits = "a name", isinstance(value, str)
+    if isinstance(default, (list, tuple)):
+        rule = "a list of whole numbers of 1 or more, such as [32]"
+        fits = isinstance(value, (list, tuple)) and all(map(whole, value))
+    elif isinstance(default, bool):
+        rule, fits = "true or false", isinstance(value, bool)
+    elif isinstance(default, int):
+        rule, fits = "a whole number of 1 or more", whole(value)
+    elif isinstance(default, float):
+        rule, fits = (
+            "a number of 0 or more",
+            isinstance(value, (int, float)) and value >= 0,
+        )
+    if not fits:
+        raise InputError(f"model.{setting} must be {rule}, got {value!r}")

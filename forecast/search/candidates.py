@@ -119,15 +119,11 @@ def build(
     Raises:
         InputError: A point cannot be built; the message names it.
     """
-    from forecast.training import fitting
-
     found, tables = [], {}
     for number, point in enumerate(points(grid)):
         try:
             made = compose(overrides(point))
-            made.spec.training.check()
             experiment.prepare(made.spec, made.table)
-            fitting.build(made.spec.model, fitting.sizes(made.table, made.spec.window))
         except InputError as error:
             raise InputError(f"sweep.grid point {' '.join(overrides(point))}: {error}") from error
         tables[made.name] = made.table

@@ -20,6 +20,7 @@ class Standing:
         scores: MAE of every trial in the order of (fold, seed), NaN where it failed.
         parameters: Weights of its model, 0 where no trial finished.
         seconds: Of all its trials.
+        epochs: Median of the epochs that its trials kept.
         errors: Why trials failed.
     """
 
@@ -27,6 +28,7 @@ class Standing:
     scores: np.ndarray
     parameters: int
     seconds: float
+    epochs: int = 1
     errors: tuple[str, ...] = ()
 
     @property
@@ -69,6 +71,7 @@ def rank(
                 np.array([results[t.key].mae if t.key in results else np.nan for t in own]),
                 done[0].parameters if done else 0,
                 sum(result.seconds for result in done),
+                max(1, round(np.median([result.best_epoch for result in done]))) if done else 1,
                 tuple(dict.fromkeys(errors[t.key] for t in own if t.key in errors)),
             )
         )
@@ -149,7 +152,7 @@ def figure(standings: Sequence[Standing], baselines: Mapping[str, float]) -> Fig
         axes.plot(standing.scores, [place] * len(standing.scores), ".", color=colour, alpha=0.6)
         axes.plot(standing.mean, place, "D", color=colour, ms=6)
     for (name, mae), style in zip(baselines.items(), ("--", ":", "-."), strict=False):
-        axes.axvline(mae, ls=style, color="#222222", lw=1, label=name.replace("_", " "))
+        axes.axvline(mae, ls=style, color="#222222", lw=1, label=name)
     axes.set_yticks(range(len(shown)), [standing.candidate.name for standing in shown], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel("mean absolute error: mean over folds, and each fold")

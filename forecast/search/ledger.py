@@ -28,6 +28,7 @@ class Ledger:
         self.owner = owner
         self._candidates: dict[int, Run] = {}
         self.claims = self._only("ledger", "claims", {})
+        self.claims.end()  # a table of who has what, which nobody is running
 
     @classmethod
     def open(

@@ -7,10 +7,10 @@ from typing import Protocol
 import numpy as np
 
 from forecast import metrics
-from forecast.data import clock, split, windows
+from forecast.data import scale, split
 from forecast.data.table import Table
 from forecast.errors import InputError
-from forecast.evaluation import baselines
+from forecast.evaluation import experiment
 from forecast.evaluation.experiment import Spec
 from forecast.search import engine, folds, keys, leaderboard, owners
 from forecast.search.candidates import Candidate
@@ -217,20 +217,17 @@ def _close(run: Run, standing: Standing) -> None:
 
 
 def _baselines(plan: Plan, parts: Sequence[Fold]) -> dict[str, float]:
-    """Score the naive baselines on the same origins, the mean over folds."""
+    """Let the baselines learn from each fold's rows and forecast its origins; mean over folds."""
     spec: Spec = plan.candidates[0].spec
     table = plan.tables[plan.candidates[0].table]
-    season = spec.season or clock.season(table.frequency)
-    found: dict[str, list[float]] = {"persistence": [], "seasonal_naive": []}
+    found: dict[str, list[float]] = {}
     for fold in parts:
+        learned = (table.time >= fold.first) & (table.time < fold.cut)
+        scaler = scale.fit(table.take(learned), spec.scaling)
         starts = fold.origins - spec.window.timesteps + 1
-        true = windows.outputs(table.outputs, starts, spec.window)
-        said = {
-            "persistence": baselines.persistence(table, spec.window, starts),
-            "seasonal_naive": baselines.seasonal_naive(table, spec.window, starts, season),
-        }
-        for name, values in said.items():
-            found[name].append(float(metrics.mae(true, values)))
+        said = experiment.score_baselines(spec, table, learned, scaler, starts)
+        for name, forecasts in said.items():
+            found.setdefault(name, []).append(float(metrics.mae(forecasts.true, forecasts.values)))
     return {name: float(np.mean(maes)) for name, maes in found.items()}
 
 

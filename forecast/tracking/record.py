@@ -24,7 +24,7 @@ def record(run: Run, outcome: Outcome) -> None:
         run: The run, with params and epochs already written.
         outcome: What the experiment found.
     """
-    run.metrics(_final(outcome))
+    run.metrics(_final(outcome, outcome.scores))
     run.series(_by_step(outcome))
     run.metrics({f"time/{stage}_seconds": value for stage, value in outcome.seconds.items()})
     run.metrics({"train/best_epoch": float(outcome.forecaster.best_epoch_)})
@@ -59,7 +59,9 @@ def record_baselines(
     """
     ids = {}
     for name, found in outcome.baselines.items():
-        parts = [name, digest, dict(question), outcome.spec.ridge_alpha if name == "ridge" else 0]
+        parts: list[Any] = [name, digest, dict(question)]
+        if name == "ridge":  # the only one that learns
+            parts += [outcome.spec.ridge_alpha, outcome.refit]
         key = sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
         known = store.find(
             f"tags.`forecast.baseline_key` = '{key}' and attributes.status = 'FINISHED'", most=1
@@ -72,7 +74,7 @@ def record_baselines(
         tags = {"forecast.baseline_key": key, "forecast.data_digest": digest}
         with ending(Run.create(store, label, kind="baseline", tags=tags)) as run:
             run.params({"model": name, **question})
-            run.metrics(_keys(outcome.baseline_scores[name]))
+            run.metrics(_final(outcome, outcome.baseline_scores[name]))
             steps = _series(scores.by_step(found))
             run.series({"horizon/mae": steps})
         ids[name] = run.id
@@ -100,9 +102,9 @@ def lineage(outcome: Outcome) -> dict[str, str]:
     }
 
 
-def _final(outcome: Outcome) -> dict[str, float]:
-    """Return the final metrics under keys that MLflow takes."""
-    found = _keys(outcome.scores)
+def _final(outcome: Outcome, final: Mapping[str, float]) -> dict[str, float]:
+    """Return final metrics under keys that MLflow takes, each target's only where they are few."""
+    found = _keys(final)
     if len(outcome.table.targets) > PER_TARGET:
         found = {key: value for key, value in found.items() if not key.startswith("test_")}
     return found

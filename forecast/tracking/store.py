@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,14 +31,14 @@ class Store:
         self.uri = uri
         self.experiment = experiment
         try:
-            with _alone(uri):  # tables and experiments are created without a lock by MLflow
+            # tables and experiments are created without a lock by MLflow
+            with _alone(uri), impatient():
                 self.client: Any = MlflowClient(tracking_uri=uri)
                 self.experiment_id = self._open()
         except (MlflowException, OSError) as error:
-            reason = str(error).splitlines()[0]
             raise InputError(
-                f"tracking.uri must be a store that can be reached, got {uri!r} ({reason}): start "
-                f"the server, or use {DEFAULT_URI}"
+                f"tracking.uri must be a store that can be reached, got {uri!r} "
+                f"({reason(error)}): start the server, or use {DEFAULT_URI}"
             ) from error
 
     def _open(self) -> str:
@@ -95,24 +96,31 @@ class Store:
         return found
 
 
-def default_uri(configured: str | None) -> str:
-    """Choose the store: what is configured, else MLFLOW_TRACKING_URI, else a local file.
-
-    Args:
-        configured: `tracking.uri`.
-
-    Returns:
-        An address.
-    """
-    return configured or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
-
-
 def client(uri: str) -> Any:
     """Return a quiet client for reading."""
     _hush()
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=uri)
+
+
+def reason(error: Exception) -> str:
+    """Return the cause of an MLflow error: the words of the system, else its first line."""
+    cause = re.search(r"\[Errno -?\d+\] [\w ]+|timed out", str(error))
+    return cause[0] if cause else str(error).splitlines()[0]
+
+
+@contextmanager
+def impatient() -> Iterator[None]:
+    """Ask a server once, so that a wrong address says so soon; a running run waits for minutes."""
+    asked_for = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+    ours = {key: value for key, value in asked_for.items() if key not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for key in ours:
+            del os.environ[key]
 
 
 def _hush() -> None:
@@ -122,6 +130,7 @@ def _hush() -> None:
     # each request would draw its own progress bar
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     import mlflow  # noqa: F401  sets its loggers' levels itself, so ours come after
 
     for name in ("alembic", "mlflow"):

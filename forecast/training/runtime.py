@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -27,11 +28,7 @@ def start(threads: int = 1) -> int:
     """
     global _threads
     if _threads is None:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its kernels round differently by load
-        with _quiet():
-            import tensorflow as tf
-
+        tf = import_tensorflow()
         tf.get_logger().setLevel("ERROR")
         try:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -43,6 +40,13 @@ def start(threads: int = 1) -> int:
             tf.constant(0)  # opens the devices
         _threads = tf.config.threading.get_intra_op_parallelism_threads()
     return _threads
+
+
+def import_tensorflow() -> Any:
+    """Import TensorFlow without what its libraries write about the machine."""
+    with _quiet():
+        import tensorflow
+    return tensorflow
 
 
 @contextmanager

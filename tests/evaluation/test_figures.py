@@ -91,7 +91,7 @@ def test_prediction_joins_the_newest_rows(tmp_path):
         {"series": "a", "time": pd.date_range("2024-01-01", periods=30, freq="h"), "target": "load"}
     ).assign(value=np.arange(30.0))
     ahead = past.assign(time=past.time + pd.Timedelta("30h"), forecast=np.arange(30.0, 60.0))
-    figure = drawn(figures.prediction(past, ahead), tmp_path)
+    figure = drawn(figures.prediction(past, ahead, {"load": "MW"}), tmp_path)
     known, forecast = figure.axes[0].lines
     assert forecast.get_ydata()[0] == known.get_ydata()[-1]
     assert len(forecast.get_ydata()) == 31

@@ -1,7 +1,5 @@
 """Activations against the equations of the papers, written as loops, and against Keras itself."""
 
-import time
-
 import keras
 import numpy as np
 import pytest
@@ -246,17 +244,6 @@ def test_a_closed_forget_gate_is_seen_closed():
     weights["f"]["bias"][:] = -20
     layer.set_weights(gates.join(layer, weights))
     assert gates.trace(layer, RNG.normal(size=(8, 6, 2)))["lstm_1"]["f"].max() < 1e-3
-
-
-def test_512_windows_of_72_steps_and_64_units_take_less_than_a_second():
-    layer = filled(kl.LSTM(64, name="lstm_1"), (None, 72, 8))
-    x = RNG.normal(size=(512, 72, 8))
-    seconds = []
-    for _ in range(5):
-        begin = time.perf_counter()
-        gates.trace(layer, x)
-        seconds.append(time.perf_counter() - begin)
-    assert min(seconds) < 1.0
 
 
 @pytest.mark.parametrize(
