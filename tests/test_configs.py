@@ -114,7 +114,7 @@ def test_the_default_configuration_by_hand():
     assert (spec.validation, spec.test, spec.scaling) == (0.1, 0.2, "series")
     assert spec.model.name == "lstm"
     assert found.data.name == "nyc_weather" and found.data.targets == ["temp"]
-    with gzip.open(build.where(found)) as file:
+    with gzip.open(build.where(found.data.path)) as file:
         assert b"origin" in file.readline()
 
 
@@ -169,3 +169,31 @@ def test_what_cannot_be_meant_is_refused_in_one_sentence(overrides, sentence):
     with pytest.raises(InputError, match=sentence) as caught:
         config.compose(overrides)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["data.valid={temp:[0,100]}", "data.circular.dewp=24", "data.units.temp=K"],
+        ["data.valid.temp=[0,100]", "data.circular={dewp:24}", "data.units={temp:K}"],
+    ],
+)
+def test_columns_of_a_file_are_keys_without_ceremony(overrides):
+    found = build.schema(config.compose(overrides).settings)
+    assert found.valid["temp"] == (0, 100) and found.valid["wind_speed"] == (0, 200)
+    assert found.circular["dewp"] == 24
+    assert found.units["temp"] == "K"
+
+
+def test_a_server_without_an_address_is_refused(monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    with pytest.raises(InputError, match="^tracking.uri must be set, got nothing: .*TRACKING_URI"):
+        config.compose(["tracking=server"])
+
+
+def test_an_option_in_a_users_own_conf_is_near(monkeypatch, tmp_path):
+    (tmp_path / "conf" / "data").mkdir(parents=True)
+    (tmp_path / "conf" / "data" / "load.yaml").write_text("path: load.csv\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match='data must be one .* did you mean "load"'):
+        config.compose(["data=lod"])

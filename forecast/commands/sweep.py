@@ -61,16 +61,17 @@ def run(request: Request) -> float:
         parent.keep(request.yaml, "config.yaml")
         with _Progress(len(found) * plan.folds * plan.seeds) as progress:
             finished = sweep.run(plan, ledger, progress)
-        mae = _report(parent, ledger, finished, data, request)
-    say("sweep", parent.id)
-    say("next", "make ui   ·   the same command resumes or repeats this sweep")
+        mae, run_id = _report(parent, ledger, finished, data, request)
+    say("sweep", f"{parent.id} (the same command resumes or repeats it)")
+    say("run", run_id)
+    say("next", f"forecast predict run={run_id}   ·   make ui")
     return mae
 
 
 def _report(
     parent: Run, ledger: Ledger, finished: Finished, data: Loaded, request: Request
-) -> float:
-    """Write and print the leaderboard; refit the winner once."""
+) -> tuple[float, str]:
+    """Write and print the leaderboard; refit the winner once; return its test MAE and run."""
     best = sweep.winner(finished)
     board = leaderboard.frame(finished.standings, finished.baselines)
     parent.keep(board, "leaderboard.csv")
@@ -92,9 +93,7 @@ def _report(
                 "forecast.winner_mae": mae,
             }
         )
-    say("run", run_id)
-    say("next", f"forecast predict run={run_id}")
-    return mae
+    return mae, run_id
 
 
 def _refit(parent: Run, best: Standing, data: Loaded, request: Request) -> tuple[float, str]:

@@ -67,7 +67,7 @@ def error_by_horizon(outcome: "Outcome") -> Figure:
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("steps ahead")
-    axes.set_ylabel(f"mean absolute error{outcome.table.common_unit}")
+    axes.set_ylabel(f"mean absolute error{outcome.test.table.common_unit}")
     axes.legend(frameon=False)
     _plain(axes, "Error by horizon, test span")
     return figure

@@ -1,8 +1,6 @@
 """A bundle becomes an MLflow model: served, registered and loaded like any other."""
 
-import os
 import warnings
-from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +40,8 @@ def package(folder: Path, source: Path, example: pd.DataFrame) -> Path:
             ColSpec("double", "forecast"),
         ]
     )
-    with warnings.catch_warnings(), open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
-        # MLflow recommends type hints of its own kind beside the signature that it is given, by
-        # a handler that no warning filter reaches
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow's own use of pandas
         mlflow.pyfunc.save_model(
             str(folder),
             python_model=str(Path(__file__).with_name("pyfunc_model.py")),

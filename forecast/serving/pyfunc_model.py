@@ -1,5 +1,7 @@
 """The code that MLflow runs to serve a bundle: a model from code, so nothing is pickled."""
 
+from typing import Any
+
 import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
@@ -14,8 +16,12 @@ class ServedForecast(PythonModel):
         """Read the bundle beside this code."""
         self.bundle = load(context.artifacts["bundle"])
 
-    # MLflow reads annotations of `predict` as a schema of its own; the signature has the real one
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+    def predict(
+        self,
+        context: PythonModelContext,
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> pd.DataFrame:
         """Forecast what follows the rows.
 
         Args:

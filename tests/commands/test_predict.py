@@ -23,6 +23,12 @@ def test_forecasts_the_horizon_after_the_last_row_of_every_series(predicted: pd.
     assert predicted.forecast.between(20, 80).all()
 
 
+def test_reads_the_file_of_the_run_unless_another_is_named(predicted, place: Place, lstm_run: str):
+    assert place.run("predict", f"run={lstm_run}", "output=again.csv") == 0, place.errors[-1]
+    again = pd.read_csv(place.folder / "again.csv", parse_dates=["origin", "time"])
+    pd.testing.assert_frame_equal(again, predicted)
+
+
 def test_draws_a_picture_beside_the_table(predicted, place: Place):
     del predicted
     assert (place.folder / "next.png").read_bytes().startswith(b"\x89PNG")
@@ -39,14 +45,7 @@ def test_equals_what_the_estimator_says(predicted: pd.DataFrame, place: Place):
     own = Forecaster(
         Model("lstm", units=[4], recurrent_dropout=0.0),
         Window(8, 4),
-        Training(
-            epochs=2,
-            batch_size=32,
-            optimizer="AdamW",
-            weight_decay=0.3,
-            schedule="ExponentialDecay",
-            decay=0.8,
-        ),
+        Training(epochs=2, batch_size=32),
     )
     own.fit(table, rows=~cuts.test_rows(table), tail=str(cuts.validation))
     said = own.predict_windows(table, windows.latest(table, Window(8, 4))).ravel()

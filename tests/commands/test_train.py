@@ -8,7 +8,7 @@ import pytest
 
 from ..conftest import LSTM, TINY, Place, word
 
-BASELINES = ("persistence", "seasonal naive", "ridge")
+BASELINES = ("persistence", "seasonal_naive", "ridge")
 
 
 def test_prints_model_and_baselines_with_skill(place: Place, lstm_run: str):

@@ -65,7 +65,7 @@ def test_error_by_horizon_draws_the_mae_of_every_step(tmp_path):
     found = outcome()
     figure = drawn(figures.error_by_horizon(found), tmp_path)
     lines = {line.get_label(): line for line in figure.axes[0].lines}
-    assert list(lines) == ["persistence", "seasonal naive", "ridge", "lstm"]
+    assert list(lines) == ["persistence", "seasonal_naive", "ridge", "lstm"]
     expected = np.abs(found.test.true - found.test.values).mean(axis=(0, 2))
     np.testing.assert_allclose(lines["lstm"].get_ydata(), expected)
     assert lines["lstm"].get_xdata().tolist() == [1, 2, 3, 4]

@@ -151,10 +151,28 @@ def test_an_unknown_setting_is_refused_with_the_nearest_name(name):
         models.build(name, SIZES[0], {f"{setting}x": 1})
 
 
-@pytest.mark.parametrize("bad", [{"units": ["x"]}, {"activation": "rulu"}, {"dropout": 7.0}])
+@pytest.mark.parametrize("bad", [{"activation": "rulu"}, {"dropout": 7.0}])
 def test_a_value_that_no_layer_takes_is_an_input_error(bad):
-    with pytest.raises(InputError, match="lstm cannot be built"):
+    with pytest.raises(InputError, match="model lstm must have settings that fit"):
         models.build("lstm", SIZES[0], bad)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("units", ["x"]),
+        ("units", 32),
+        ("units", [0]),
+        ("units", [True]),
+        ("units", [2.5]),
+        ("dropout", "0.1"),
+        ("dropout", -0.1),
+        ("activation", 3),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_by_name(setting, value):
+    with pytest.raises(InputError, match=rf"^model\.{setting} must be .*, got"):
+        models.build("lstm", SIZES[0], {setting: value})
 
 
 def test_an_unknown_model_is_refused_with_the_nearest_name():

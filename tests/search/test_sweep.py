@@ -1,12 +1,14 @@
 """`forecast sweep` as a person meets it, and scikit-learn's grid search as its oracle."""
 
+import json
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.model_selection import GridSearchCV
 
-from forecast import Folds, Forecaster, Model, Schema, Training, Window, build
+from forecast import Folds, Forecaster, Model, Schema, Training, Window, build, windows
 from forecast.data import split
 
 from ..conftest import LSTM, TINY, Place, word
@@ -69,7 +71,7 @@ def test_the_parent_has_the_leaderboard_and_the_best(swept: Swept, client, tmp_p
     board = pd.read_csv(client.download_artifacts(swept.parent, "leaderboard.csv", tmp_path))
     assert board["cv/mae_mean"].is_monotonic_increasing and len(board) == 4
     tags = client.get_run(swept.parent).data.tags
-    best = client.get_run(tags["forecast.best_run_id"])
+    best = client.get_run(tags["forecast.best_candidate_id"])
     assert best.data.metrics["cv/mae_mean"] == pytest.approx(board["cv/mae_mean"][0])
     assert tags["forecast.best_candidate"] == board.candidate[0]
 
@@ -78,6 +80,46 @@ def test_the_winner_is_refitted_and_scored_once_on_test(swept: Swept, client):
     winner = client.get_run(word(swept.printed, "run"))
     assert winner.data.tags["mlflow.parentRunId"] == swept.parent
     assert winner.data.metrics["test/windows"] == 2 * (44 - 4 + 1)
+    parent = client.get_run(swept.parent).data.tags
+    assert parent["forecast.best_run_id"] == winner.info.run_id
+    assert {item.path for item in client.list_artifacts(winner.info.run_id)} >= {"model"}
+
+
+def test_the_winner_learns_from_all_rows_before_the_test_span(swept: Swept, place: Place, client):
+    """Fitted by hand on train and validation, for the median of the epochs its trials kept."""
+    tags = client.get_run(swept.parent).data.tags
+    winner = client.get_run(tags["forecast.best_run_id"]).data
+    kept = [
+        trial.data.metrics["train/best_epoch"]
+        for trial in swept.trials
+        if trial.data.tags["mlflow.parentRunId"] == tags["forecast.best_candidate_id"]
+    ]
+    epochs = round(float(np.median(kept)))
+    assert winner.params["training.epochs"] == str(epochs)
+    schema = Schema("time", ("load",), ("load", "temp"), ("site",), calendar=("hour",))
+    table = build(pd.read_csv(place.folder / "load.csv"), schema)
+    window = Window(int(winner.params["window.timesteps"]), 4)
+    units = json.loads(winner.params["model.units"])
+    own = Forecaster(
+        Model("lstm", units=units, recurrent_dropout=0.0),
+        window,
+        Training(epochs=epochs, batch_size=32, tail=0),
+    )
+    test = split.holdout(table).test_rows(table)
+    own.fit(table, rows=~test)
+    starts = windows.starts(table, window, within=test)
+    error = own.predict_windows(table, starts) - windows.outputs(table.outputs, starts, window)
+    assert np.abs(error).mean() == pytest.approx(winner.metrics["test/mae"], rel=1e-6)
+
+
+def test_nothing_is_left_running(swept: Swept, client):
+    experiment = client.get_run(swept.parent).info.experiment_id
+    assert client.search_runs([experiment], "attributes.status = 'RUNNING'") == []
+
+
+def test_all_baselines_are_scored_on_the_same_folds(swept: Swept):
+    line = next(line for line in swept.printed.splitlines() if "on the same origins" in line)
+    assert all(name in line for name in ("persistence", "seasonal_naive", "ridge"))
 
 
 def test_the_same_command_again_trains_nothing(swept: Swept, place: Place, client):

@@ -2,10 +2,12 @@
 
 import json
 import math
+import os
 
 import numpy as np
 import pytest
 
+from forecast.errors import InputError
 from forecast.tracking.run import Run, ending
 from forecast.tracking.store import Store
 from forecast.training import runtime
@@ -168,3 +170,12 @@ def test_a_store_that_cannot_be_reached_is_named(tmp_path):
 
     with pytest.raises(InputError, match=r"tracking\.uri"):
         Store("unknown://nowhere", "tests")
+
+
+def test_a_server_that_is_not_there_is_named_with_the_cause():
+    patience = {key: value for key, value in os.environ.items() if "HTTP_REQUEST" in key}
+    with pytest.raises(
+        InputError, match=r"^tracking.uri must .*'http://127.0.0.1:9' \(\[Errno 111\]"
+    ):
+        Store("http://127.0.0.1:9", "any")
+    assert patience == {key: value for key, value in os.environ.items() if "HTTP_REQUEST" in key}
