@@ -46,6 +46,7 @@ class TrainingConfig:
     learning_rate: float = MISSING
     optimizer: str = MISSING
     loss: str = MISSING
+    metrics: list[str] = field(default_factory=list)
     schedule: str | None = None
     decay: float = MISSING
     patience: int | None = None

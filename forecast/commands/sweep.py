@@ -62,7 +62,7 @@ def run(request: Request) -> float:
         with _Progress(len(found) * plan.folds * plan.seeds) as progress:
             finished = sweep.run(plan, ledger, progress)
         mae, run_id = _report(parent, ledger, finished, data, request)
-    say("sweep", f"{parent.id} (the same command resumes or repeats it)")
+    say("sweep", parent.id)
     say("run", run_id)
     say("next", f"forecast predict run={run_id}   ·   make ui")
     return mae

@@ -5,12 +5,16 @@ window s reads rows s … s+T−1; its origin is row s+T−1; it predicts rows s
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from forecast.data.table import Table
 from forecast.errors import InputError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 class Window(BaseEstimator):
@@ -166,6 +170,48 @@ def batches(
     order = starts if shuffle is None else shuffle.permutation(starts)
     for position in range(0, len(order), batch_size):
         yield order[position : position + batch_size]
+
+
+def dataset(
+    inputs: np.ndarray,
+    outputs: np.ndarray,
+    starts: np.ndarray,
+    window: Window,
+    *,
+    batch_size: int = 64,
+    seed: int | None = None,
+) -> "tf.data.Dataset":
+    """Batch windows for a training loop of one's own; they are cut batch by batch, never stored.
+
+    Args:
+        inputs: (rows, features), such as `table.inputs`, standardised or not.
+        outputs: (rows, targets).
+        starts: First input row of every window, as `starts` lists them.
+        window: Shape of a sample.
+        batch_size: Windows a batch; the last batch holds the rest.
+        seed: Of a new order in every epoch; None keeps the order.
+
+    Returns:
+        Batches of (batch, timesteps, features) and (batch, horizon, targets) float32.
+
+    >>> rows = np.arange(6.0)[:, None]
+    >>> [[past, ahead]] = dataset(rows, rows, np.array([0, 2]), Window(2, 1)).as_numpy_iterator()
+    >>> past[..., 0].tolist(), ahead[..., 0].tolist()
+    ([[0.0, 1.0], [2.0, 3.0]], [[2.0], [4.0]])
+    """
+    import tensorflow as tf
+
+    x, y = tf.constant(inputs, tf.float32), tf.constant(outputs, tf.float32)
+    past = tf.range(window.timesteps)
+    ahead = tf.range(window.horizon) + window.timesteps + window.lead
+
+    def cut(batch: "tf.Tensor") -> "tuple[tf.Tensor, tf.Tensor]":
+        return tf.gather(x, batch[:, None] + past), tf.gather(y, batch[:, None] + ahead)
+
+    found = tf.data.Dataset.from_tensor_slices(starts.astype(np.int32))
+    if seed is not None:
+        found = found.shuffle(max(1, len(starts)), seed=seed, reshuffle_each_iteration=True)
+    return found.batch(batch_size).map(cut).prefetch(1)
 
 
 def _unbroken(table: Table, first: np.ndarray, length: int) -> np.ndarray:

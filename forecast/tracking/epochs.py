@@ -41,6 +41,12 @@ class EpochMetrics(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Send everything of the epoch, its step counted from 1."""
-        own = {NAMES.get(name, f"train/{name}"): value for name, value in (logs or {}).items()}
+        own = {_key(name): value for name, value in (logs or {}).items()}
         self.run.metrics(own | self._waiting, step=epoch + 1)
         self._waiting = {}
+
+
+def _key(name: str) -> str:
+    """Return the metric that a number of the loop becomes; those of Keras keep their names."""
+    kind = "val" if name.startswith("val_") else "train"
+    return NAMES.get(name, f"{kind}/{name.removeprefix('val_')}")

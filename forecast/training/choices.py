@@ -34,7 +34,7 @@ def optimizer(training: Training) -> keras.optimizers.Optimizer:
     """Make a fresh optimiser.
 
     Args:
-        training: Name, learning rate, clipping and decay.
+        training: Name or optimiser, learning rate, clipping and decay.
 
     Returns:
         A Keras optimiser.
@@ -46,6 +46,9 @@ def optimizer(training: Training) -> keras.optimizers.Optimizer:
     if training.clipnorm is not None:
         settings["clipnorm"] = training.clipnorm
     base = keras.optimizers.Optimizer
+    if isinstance(training.optimizer, base):
+        own = training.optimizer
+        return type(own).from_config(own.get_config() | settings)
     kind = _named(keras.optimizers, training.optimizer, base)
     if kind is None or kind.__name__ in WRAPPERS:
         raise _unknown("optimizer", training.optimizer, keras.optimizers, base)
@@ -85,6 +88,31 @@ def loss(training: Training) -> keras.losses.Loss:
     if type(found) is keras.losses.Loss:
         raise _unknown("loss", training.loss, keras.losses, keras.losses.Loss)
     return found if isinstance(found, keras.losses.Loss) else FunctionLoss(found)
+
+
+def metrics(training: Training) -> list[keras.metrics.Metric]:
+    """Make fresh metrics.
+
+    Args:
+        training: Names of metrics, or metrics.
+
+    Returns:
+        Keras metrics.
+
+    Raises:
+        InputError: Keras has no metric of that name.
+    """
+    base = keras.metrics.Metric
+    found = []
+    for asked in training.metrics:
+        if isinstance(asked, base):
+            found.append(type(asked).from_config(asked.get_config()))
+            continue
+        kind = _named(keras.metrics, asked, base)
+        if kind is None:
+            raise _unknown("metrics", asked, keras.metrics, base)
+        found.append(kind())
+    return found
 
 
 def schedule(training: Training) -> list[keras.callbacks.Callback]:

@@ -18,7 +18,7 @@ from forecast.models import Sizes
 from forecast.training import choices, loop, runtime
 from forecast.training.parameters import Model, Training
 from forecast.training.predictor import predictor, state
-from forecast.training.program import Program, Rows, lease
+from forecast.training.program import Goal, Program, Rows, lease
 
 BATCH = 256
 """Windows of one compiled prediction of the stopping set."""
@@ -111,7 +111,8 @@ class Job:
         training = self.training
         with runtime.seeded(training.seed):
             own = build(model, sizes(self.table, self.window))
-        program = lease(own, choices.optimizer(training), choices.loss(training), self.window)
+        goal = Goal(choices.loss(training), choices.metrics(training))
+        program = lease(own, choices.optimizer(training), goal, self.window)
         history = _History()
         # the best weights come back first, so that a callback of the caller has the last word
         told = [*choices.schedule(training), *self._stopping(), *callbacks, history]
@@ -168,9 +169,12 @@ class Job:
         error = self.scaler.invert(predicted, series) - windows.outputs(
             self.table.outputs, self.stop, self.window
         )
+        for metric in program.metrics:
+            metric.update_state(true, predicted)
         return {
             "val_loss": float(program.loss(true, predicted)) + penalty,
             "val_mae": float(np.abs(error).mean()),
+            **{f"val_{name}": value for name, value in program.measured().items()},
         }
 
 

@@ -63,6 +63,7 @@ def train(
                 "learning_rate": float(program.optimizer.learning_rate.numpy()),
                 "epoch_seconds": seconds,
                 "samples_per_second": len(starts) / seconds,
+                **program.measured(),
             }
             logs = measured | validate()
             told.on_epoch_end(epoch, logs)

@@ -1,5 +1,6 @@
 """What a user may choose: the model and how it is trained, as small scikit-learn objects."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -75,8 +76,11 @@ class Training(BaseEstimator):
         epochs: Most passes over the training windows.
         batch_size: Windows a step.
         learning_rate: Of the first epoch.
-        optimizer: Name of a Keras optimiser.
+        optimizer: Name of a Keras optimiser, or one whose settings are to be used; its learning
+            rate is `learning_rate`.
         loss: Name of a Keras loss, or a `keras.losses.Loss`; on standardised values.
+        metrics: Names of Keras metrics, or `keras.metrics.Metric`s, measured every epoch on
+            training and stopping windows; on standardised values.
         schedule: None, or a Keras schedule by name, stepped once an epoch: "CosineDecay" reaches
             zero after `epochs`, "ExponentialDecay" multiplies by `decay`.
         decay: Factor of "ExponentialDecay" an epoch.
@@ -96,8 +100,9 @@ class Training(BaseEstimator):
         epochs: int = 15,
         batch_size: int = 64,
         learning_rate: float = 1e-3,
-        optimizer: str = "AdamW",
+        optimizer: Any = "AdamW",
         loss: Any = "MeanAbsoluteError",
+        metrics: Sequence[Any] = (),
         schedule: str | None = "ExponentialDecay",
         decay: float = 0.8,
         patience: int | None = 5,
@@ -112,6 +117,7 @@ class Training(BaseEstimator):
         self.learning_rate = learning_rate
         self.optimizer = optimizer
         self.loss = loss
+        self.metrics = metrics
         self.schedule = schedule
         self.decay = decay
         self.patience = patience

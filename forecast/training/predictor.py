@@ -12,11 +12,15 @@ import numpy as np
 import tensorflow as tf
 
 from forecast.errors import InputError
+from forecast.training import one_pass
 
 log = logging.getLogger(__name__)
 
 KEEP = 8
 """Compiled programs kept for reuse; the one unused for longest goes, and its memory with it."""
+
+CHUNK = 4096
+"""Windows of one pass over neighbouring rows."""
 
 _predictors: "OrderedDict[str, Predictor]" = OrderedDict()
 
@@ -33,6 +37,7 @@ class Predictor:
         self._busy = False
         self._past = tf.range(model.input_shape[1])
         self._batch = Compiled(self._predict_batch, model.name)
+        self._pass = Compiled(self._predict_rows, model.name) if one_pass.possible(model) else None
 
     def load(self, source: keras.Model) -> None:
         """Take over a model's weights and seed states."""
@@ -54,7 +59,7 @@ class Predictor:
             self._busy = False
 
     def predict(self, inputs: tf.Tensor, starts: np.ndarray, batch_size: int) -> np.ndarray:
-        """Predict windows in batches of one shape.
+        """Predict windows in batches of one shape, or all of them by one pass where that is exact.
 
         Args:
             inputs: Standardised rows, (rows, features).
@@ -64,6 +69,8 @@ class Predictor:
         Returns:
             Standardised, (windows, horizon, targets) float32.
         """
+        if self._pass and len(starts) > batch_size and 4 * len(starts) > np.ptp(starts):
+            return self._by_pass(self._pass, inputs, starts)
         parts = [np.zeros((0, *self.model.output_shape[1:]), np.float32)]
         for begin in range(0, len(starts), batch_size):
             part = starts[begin : begin + batch_size]
@@ -71,6 +78,22 @@ class Predictor:
             found = self._batch(inputs, tf.constant(padded, tf.int32))
             parts.append(found.numpy()[: len(part)])
         return np.concatenate(parts)
+
+    def _by_pass(self, compiled: "Compiled", inputs: tf.Tensor, starts: np.ndarray) -> np.ndarray:
+        """Predict every window between the first and the last, and keep those asked for."""
+        found = np.empty((len(starts), *self.model.output_shape[1:]), np.float32)
+        for begin in range(int(starts.min()), int(starts.max()) + 1, CHUNK):
+            mine = (starts >= begin) & (starts < begin + CHUNK)
+            if mine.any():
+                ahead = compiled(inputs, tf.constant(begin, tf.int32)).numpy()
+                found[mine] = ahead[starts[mine] - begin]
+        return found
+
+    def _predict_rows(self, inputs: tf.Tensor, begin: tf.Tensor) -> tf.Tensor:
+        """Predict CHUNK windows that follow each other, (CHUNK, horizon, targets)."""
+        before = self._past.shape[0] - 1
+        rows = tf.minimum(begin + tf.range(before + CHUNK), tf.shape(inputs)[0] - 1)
+        return one_pass.forecast(self.model, tf.gather(inputs, rows))[before:]
 
     def _predict_batch(self, inputs: tf.Tensor, starts: tf.Tensor) -> tf.Tensor:
         """Gather one batch of windows and predict it, (batch, horizon, targets)."""

@@ -6,7 +6,7 @@ into them, trains, and takes it out again, so folds, seeds and candidates of one
 
 import json
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
@@ -27,7 +27,7 @@ class Program:
     Args:
         predictor: Compiled prediction of the architecture; its model is the one that is trained.
         optimizer: A Keras optimiser, not yet built.
-        loss: A Keras loss.
+        goal: A loss, and metrics beside it.
         window: Shape of a sample.
     """
 
@@ -35,14 +35,15 @@ class Program:
         self,
         predictor: Predictor,
         optimizer: keras.optimizers.Optimizer,
-        loss: keras.losses.Loss,
+        goal: "Goal",
         window: Window,
     ):
         optimizer.build(predictor.model.trainable_variables)
         self.predictor = predictor
         self.model = predictor.model
         self.optimizer = optimizer
-        self.loss = loss
+        self.loss = goal.loss
+        self.metrics = goal.metrics
         self._fresh_optimizer = [variable.numpy() for variable in optimizer.variables]
         self._past = tf.range(window.timesteps)
         self._future = tf.range(window.horizon) + window.timesteps + window.lead
@@ -65,6 +66,14 @@ class Program:
         # Keras's callbacks reach the optimiser through the model
         self.model.compile(optimizer=self.optimizer, loss=self.loss, jit_compile=False)
         self.model.stop_training = False
+        self.measured()  # whatever an interrupted epoch has left
+
+    def measured(self) -> dict[str, float]:
+        """Read the metrics and begin them anew."""
+        found = {metric.name: float(metric.result()) for metric in self.metrics}
+        for metric in self.metrics:
+            metric.reset_state()
+        return found
 
     def train(self, rows: "Rows", batches: list[np.ndarray], batch_size: int) -> np.ndarray:
         """Train one step a batch.
@@ -113,10 +122,25 @@ class Program:
                 objective = tf.add_n([loss, *self.model.losses])
             gradients = tape.gradient(objective, self.model.trainable_variables)
             self.optimizer.apply(gradients, self.model.trainable_variables)
+            for metric in self.metrics:
+                metric.update_state(future, predicted, sample_weight=real)
             return i + 1, tf.tensor_scatter_nd_update(losses, [[i]], [objective])
 
         start_state = (tf.constant(0), tf.zeros(SLICE))
         return tf.while_loop(lambda i, _: i < steps, step, start_state)[1]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What training lowers, and what it measures beside it.
+
+    Attributes:
+        loss: A Keras loss.
+        metrics: Keras metrics.
+    """
+
+    loss: keras.losses.Loss
+    metrics: list[keras.metrics.Metric] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -141,7 +165,7 @@ class Rows:
 def lease(
     model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
-    loss: keras.losses.Loss,
+    goal: Goal,
     window: Window,
 ) -> Program:
     """Find or make the program of an architecture; the caller loads its state into it.
@@ -149,7 +173,7 @@ def lease(
     Args:
         model: A model of the architecture; the program makes its own.
         optimizer: A fresh optimiser; only its settings count, and the learning rate not even so.
-        loss: A Keras loss.
+        goal: A loss and fresh metrics.
         window: Shape of a sample.
 
     Returns:
@@ -157,12 +181,14 @@ def lease(
     """
     settings = optimizer.get_config() | {"learning_rate": None, "name": None}
     # a loss of the user's own may keep its settings anywhere; Keras numbers its name
+    loss = goal.loss
     parts = [type(optimizer).__name__, settings, id(type(loss)), vars(loss) | {"name": None}]
+    parts += [[id(type(metric)), metric.get_config()] for metric in goal.metrics]
     shape = [window.timesteps, window.horizon, window.lead]
     key = json.dumps([architecture(model), parts, shape], default=repr, sort_keys=True)
     while key in _programs and _programs[key].predictor.busy:
         key = f"beside {key}"
-    return remember(_programs, key, lambda: Program(predictor(model), optimizer, loss, window))
+    return remember(_programs, key, lambda: Program(predictor(model), optimizer, goal, window))
 
 
 def padded_length(rows: int) -> int:

@@ -145,6 +145,39 @@ def test_shuffled_batches_hold_every_window_once_and_repeat_with_the_seed():
     assert dealt != found.tolist() and sorted(dealt) == found.tolist()
 
 
+@QUIET
+@given(tables(), any_window(), st.integers(1, 9), st.none() | st.integers(0, 99))
+def test_a_dataset_holds_every_window_once_in_any_order(table, window, batch_size, seed):
+    starts = windows.starts(table, window)
+    rows = np.arange(len(table), dtype=float)[:, None]  # a row's value is its number
+    batches = windows.dataset(rows, -rows, starts, window, batch_size=batch_size, seed=seed)
+    seen = []
+    for past, ahead in batches.as_numpy_iterator() if len(starts) else ():
+        assert past.dtype == ahead.dtype == np.float32 and 0 < len(past) <= batch_size
+        for one, future in zip(past[..., 0].tolist(), ahead[..., 0].tolist(), strict=True):
+            first = int(one[0])
+            begin = first + window.timesteps + window.lead
+            assert one == list(range(first, first + window.timesteps))
+            assert future == [-row for row in range(begin, begin + window.horizon)]
+            seen.append(first)
+    assert (seen if seed is None else sorted(seen)) == starts.tolist()
+
+
+def test_a_dataset_is_shuffled_anew_every_epoch_and_alike_from_the_same_seed():
+    table = gapless([60])
+    starts, window = windows.starts(table, Window(3, 2)), Window(3, 2)
+
+    def epochs(seed):
+        batches = windows.dataset(table.inputs, table.outputs, starts, window, seed=seed)
+        return [
+            [past[0, 0, 0] for past, _ in batches.unbatch().batch(1).as_numpy_iterator()]
+            for _ in range(2)
+        ]
+
+    first, second = epochs(1)
+    assert first != second and [first, second] == epochs(1) != epochs(2)
+
+
 def test_window_is_a_parameter_object_of_scikit_learn():
     window = Window(48, 12, stride=2, lead=3)
     assert clone(window).get_params() == {"timesteps": 48, "horizon": 12, "stride": 2, "lead": 3}

@@ -40,9 +40,10 @@ def table(rows=60, series=2, seed=0, features=2, clock=True):
 
 
 def training(**changes):
-    """Quick training without a stopping tail unless one is asked for."""
-    given = {"epochs": 2, "batch_size": 16, "tail": 0, "learning_rate": 1e-2}
-    return Training(**{**given, **changes})
+    """Quick, plain training without a stopping tail unless something else is asked for."""
+    quick = {"epochs": 2, "batch_size": 16, "tail": 0, "learning_rate": 1e-2}
+    plain = {"optimizer": "Adam", "weight_decay": None, "schedule": None}
+    return Training(**{**quick, **plain, **changes})
 
 
 def linear(sizes):

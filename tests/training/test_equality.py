@@ -6,7 +6,7 @@ import pytest
 from keras import layers as kl
 
 from forecast.data import windows
-from forecast.training import fitting, program
+from forecast.training import fitting
 
 from .problems import CNN, LSTM, WINDOW, Initial, apart, forecaster, gru, keras_fit, pairs, table
 
@@ -61,28 +61,44 @@ def test_optimisers(name, theirs, changes):
 
 
 def test_an_optimiser_with_settings_of_its_own():
-    """Momentum has no key of its own, so the program is led by hand."""
-    model = flat(fitting.sizes(DATA, WINDOW))
-    start = model.get_weights()
-    fitted = forecaster(flat, epochs=1).fit(DATA)  # for its scale alone
-    x, y = pairs(fitted, DATA)
-    starts = windows.starts(DATA, WINDOW)
-    made = program.lease(
-        model,
-        keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
-        keras.losses.MeanAbsoluteError(),
-        WINDOW,
+    def made(rate):
+        return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
+
+    # its learning rate is that of the training, so that a grid may search it
+    compare(flat, made(0.05), optimizer=made(7.0), learning_rate=0.05)
+
+
+@pytest.mark.parametrize("batch_size", [7, 16])
+def test_metrics_are_those_of_keras(batch_size):
+    """Over the windows of an epoch, while the weights move; the last batch is short."""
+    start = Initial()
+    given = {"epochs": 1, "batch_size": batch_size, "tail": "1970-01-02T06:00"}
+    ours = forecaster(
+        flat, **given, metrics=["RootMeanSquaredError", keras.metrics.LogCoshError(name="cosh")]
     )
-    made.load(model, 0.05)
-    rows = program.Rows.put(fitted.scaler_.inputs(DATA), fitted.scaler_.outputs(DATA))
-    like = fitted.training.set_params(epochs=3)
-    for epoch in range(like.epochs):
-        order = np.random.default_rng([like.seed, epoch])
-        made.train(rows, list(windows.batches(starts, 16, shuffle=order)), 16)
-    theirs = keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True)
-    keras_fit(model, x, y, optimizer=theirs, loss="mae", like=like)
-    assert apart(made.model.get_weights(), model.get_weights()) < 1e-5
-    assert apart(start, model.get_weights()) > 1e-2
+    ours.fit(DATA, callbacks=[start])
+    alone = fitting.build(flat, fitting.sizes(DATA, WINDOW))
+    alone.set_weights(start.weights)
+    early = DATA.tick < 30
+    x, y = pairs(ours, DATA.take(early))
+    alone.compile(
+        optimizer=keras.optimizers.Adam(1e-2),
+        loss="mae",
+        metrics=["root_mean_squared_error", keras.metrics.LogCoshError(name="cosh")],
+        run_eagerly=True,
+    )
+    order = np.random.default_rng([0, 0]).permutation(len(x))
+    told = alone.fit(x[order], y[order], batch_size=batch_size, shuffle=False, verbose=0).history
+    names = ("root_mean_squared_error", "cosh")
+    for name in names:
+        assert ours.history_[name] == pytest.approx(told[name], rel=1e-5)
+    later = windows.starts(DATA, WINDOW, within=~early)
+    true = ours.scaler_.outputs(DATA)[windows.future_rows(later, WINDOW)]
+    past = windows.inputs(ours.scaler_.inputs(DATA), later, WINDOW)
+    wrong = ours.model_.predict(past, verbose=0) - true
+    assert ours.history_["val_root_mean_squared_error"] == pytest.approx(
+        [np.sqrt(np.mean(wrong**2))], rel=1e-5
+    )
 
 
 @pytest.mark.parametrize(
