@@ -43,6 +43,9 @@ test-install: .venv/.installed ## tests that install the built wheel into an emp
 test-docs: .venv/.installed ## tests that run every command of the README
 	$(BIN)/pytest -m docs tests $(ARGS)
 
+bench: .venv/.bench ## measure speed against rivals (10 minutes): docs/performance.md
+	$(BIN)/python -m benchmarks $(ARGS)
+
 lint: .venv/.installed ## format check, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -82,4 +85,8 @@ FITS        := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 1
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
-.PHONY: help train sweep predict check-data explain ui test test-faults test-install test-docs lint format lock clean
+.venv/.bench: .venv/.installed
+	@$(PIP_INSTALL) -e ".[bench]" --no-build-isolation
+	@touch $@
+
+.PHONY: help train sweep predict check-data explain ui test test-faults test-install test-docs bench lint format lock clean

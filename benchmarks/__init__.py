@@ -1,0 +1,1 @@
+"""Speed, measured: each comparison runs both sides in turn, each in a process of its own."""
