@@ -12,6 +12,7 @@ from forecast import Window, windows
 from forecast.models import Sizes as Shape
 from forecast.models import build
 from forecast.training import choices, loop, program
+from forecast.training.gather import cut
 from forecast.training.parameters import Training
 from forecast.training.predictor import Compiled, predictor
 
@@ -77,16 +78,15 @@ def predict(sizes: Sizes) -> Work:
 
 def gather_epoch(sizes: Sizes) -> Work:
     """Cut every window of a shuffled epoch inside one compiled program, and read each value."""
-    rows, starts, window = data(sizes)
-    past = tf.range(window.timesteps)
+    rows, starts, _ = data(sizes)
 
     def read(inputs: tf.Tensor, order: tf.Tensor) -> tf.Tensor:
         def step(i: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            batch = tf.gather(inputs, order[i][:, None] + past)
+            batch = cut(inputs, order[i], sizes.timesteps, xla=True)
             return i + 1, total + tf.reduce_sum(batch, axis=(0, 1))
 
         begin = (tf.constant(0), tf.zeros(sizes.features))
-        return tf.while_loop(lambda i, _: i < len(order), step, begin)[1]
+        return tf.while_loop(lambda i, _: i < order.shape[0], step, begin)[1]
 
     compiled = Compiled(read, "windows")
     steps = len(starts) // sizes.batch

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from forecast.errors import InputError
 from forecast.training import one_pass
+from forecast.training.gather import cut
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class Predictor:
     def __init__(self, model: keras.Model):
         self.model = model
         self._busy = False
-        self._past = tf.range(model.input_shape[1])
+        self._timesteps = model.input_shape[1]
         self._batch = Compiled(self._predict_batch, model.name)
         self._pass = Compiled(self._predict_rows, model.name) if one_pass.possible(model) else None
 
@@ -91,13 +92,14 @@ class Predictor:
 
     def _predict_rows(self, inputs: tf.Tensor, begin: tf.Tensor) -> tf.Tensor:
         """Predict CHUNK windows that follow each other, (CHUNK, horizon, targets)."""
-        before = self._past.shape[0] - 1
+        before = self._timesteps - 1
         rows = tf.minimum(begin + tf.range(before + CHUNK), tf.shape(inputs)[0] - 1)
         return one_pass.forecast(self.model, tf.gather(inputs, rows))[before:]
 
     def _predict_batch(self, inputs: tf.Tensor, starts: tf.Tensor) -> tf.Tensor:
         """Gather one batch of windows and predict it, (batch, horizon, targets)."""
-        return self.model(tf.gather(inputs, starts[:, None] + self._past), training=False)
+        past = cut(inputs, starts, self._timesteps, xla=self._batch.xla)
+        return self.model(past, training=False)
 
 
 class Compiled:

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from forecast.data.windows import Window
+from forecast.training.gather import cut
 from forecast.training.predictor import Compiled, Predictor, architecture, predictor, remember
 
 SLICE = 512
@@ -45,8 +46,7 @@ class Program:
         self.loss = goal.loss
         self.metrics = goal.metrics
         self._fresh_optimizer = [variable.numpy() for variable in optimizer.variables]
-        self._past = tf.range(window.timesteps)
-        self._future = tf.range(window.horizon) + window.timesteps + window.lead
+        self._window = window
         self._steps = Compiled(self._train_steps, self.model.name)
 
     @property
@@ -104,15 +104,16 @@ class Program:
         self, x: tf.Tensor, y: tf.Tensor, starts: tf.Tensor, counts: tf.Tensor, steps: tf.Tensor
     ) -> tf.Tensor:
         """Loop over the batches inside the program, (SLICE,)."""
-        size = starts.shape[1]
+        size, window = starts.shape[1], self._window
+        horizon, ahead = window.horizon, window.timesteps + window.lead
 
         def step(i: tf.Tensor, losses: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            start = starts[i][:, None]
+            start, xla = starts[i], self._steps.xla
             real = tf.cast(tf.range(size) < counts[i], tf.float32)[:, None]  # (batch, 1)
             if self.loss.reduction == "mean_with_sample_weight":
-                real = tf.repeat(real, self._future.shape[0], axis=1)  # one for each value
-            past = tf.gather(x, start + self._past)  # (batch, timesteps, features)
-            future = tf.gather(y, start + self._future)  # (batch, horizon, targets)
+                real = tf.repeat(real, horizon, axis=1)  # one for each value
+            past = cut(x, start, window.timesteps, xla=xla)  # (batch, timesteps, features)
+            future = cut(y, start + ahead, horizon, xla=xla)  # (batch, horizon, targets)
             with tf.GradientTape() as tape:
                 predicted = self.model(past, training=True)
                 loss = self.loss(future, predicted, sample_weight=real)
