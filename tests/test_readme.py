@@ -21,7 +21,15 @@ from forecast.__main__ import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/design.md", "docs/metrics.md")
+PAGES = (
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "docs/design.md",
+    "docs/metrics.md",
+    "docs/cluster.md",
+    "docs/performance.md",
+)
 BIN = Path(sys.prefix) / "bin"
 
 SKIPPED = {

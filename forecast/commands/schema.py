@@ -81,6 +81,8 @@ class SweepConfig:
     grid: Any = MISSING
     folds: int = MISSING
     seeds: int = MISSING
+    samples: int = MISSING
+    seed: int = MISSING
     workers: int | None = None
     scheduler: str | None = None
     resume: bool = True

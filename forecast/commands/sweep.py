@@ -11,10 +11,11 @@ from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, say, score_table, table
 from forecast.commands.progress import EpochProgress
-from forecast.commands.schema import Config
+from forecast.commands.schema import SweepConfig
 from forecast.errors import InputError
 from forecast.evaluation import experiment
-from forecast.search import candidates, leaderboard, sweep
+from forecast.search import candidates, leaderboard
+from forecast.search import sweep as sweeps
 from forecast.search.candidates import Composed
 from forecast.search.leaderboard import Standing
 from forecast.search.ledger import Ledger
@@ -37,13 +38,10 @@ def run(request: Request) -> float:
         Test MAE of the winner.
     """
     settings = request.settings
-    if settings.sweep.strategy != "grid":
-        raise InputError(f"sweep.strategy must be grid, got {settings.sweep.strategy!r}")
+    points = _points(settings.sweep)
     data = build.load(settings)
     say("data", train.summary(data))
-    found, tables = candidates.build(
-        _grid(settings), lambda overrides: _compose(request, overrides, data)
-    )
+    found, tables = candidates.build(points, lambda overrides: _compose(request, overrides, data))
     plan = Plan(
         found,
         tables,
@@ -56,11 +54,11 @@ def run(request: Request) -> float:
     store = Store(settings.tracking.uri, settings.tracking.experiment or data.name)
     name = settings.tracking.run_name or f"sweep · {len(found)} candidates x {plan.folds} folds"
     tags = {"forecast.version": version("forecast"), "forecast.data_digest": data.digest}
-    ledger = Ledger.open(store, sweep.key(plan), name, tags, resume=settings.sweep.resume)
+    ledger = Ledger.open(store, sweeps.key(plan), name, tags, resume=settings.sweep.resume)
     with ending(ledger.parent) as parent:
         parent.keep(request.yaml, "config.yaml")
         with _Progress(len(found) * plan.folds * plan.seeds) as progress:
-            finished = sweep.run(plan, ledger, progress)
+            finished = sweeps.run(plan, ledger, progress)
         mae, run_id = _report(parent, ledger, finished, data, request)
     say("sweep", parent.id)
     say("run", run_id)
@@ -72,7 +70,7 @@ def _report(
     parent: Run, ledger: Ledger, finished: Finished, data: Loaded, request: Request
 ) -> tuple[float, str]:
     """Write and print the leaderboard; refit the winner once; return its test MAE and run."""
-    best = sweep.winner(finished)
+    best = sweeps.winner(finished)
     board = leaderboard.frame(finished.standings, finished.baselines)
     parent.keep(board, "leaderboard.csv")
     parent.keep(leaderboard.figure(finished.standings, finished.baselines), "leaderboard.png")
@@ -141,9 +139,13 @@ def _compose(request: Request, overrides: list[str], data: Loaded) -> Composed:
     )
 
 
-def _grid(settings: Config) -> Any:
-    """Return the configured grid as plain values."""
-    return settings.sweep.grid
+def _points(sweep: SweepConfig) -> list[dict[str, Any]]:
+    """List the points that a strategy tries."""
+    if sweep.strategy == "grid":
+        return candidates.points(sweep.grid)
+    if sweep.strategy == "random":
+        return candidates.sampled(sweep.grid, sweep.samples, sweep.seed)
+    raise InputError(f"sweep.strategy must be grid or random, got {sweep.strategy!r}")
 
 
 def _print(finished: Finished) -> None:

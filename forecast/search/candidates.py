@@ -1,11 +1,13 @@
 """The points of a grid, written as the overrides that set them."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn.model_selection import ParameterGrid
+import numpy as np
+from scipy import stats
+from sklearn.model_selection import ParameterGrid, ParameterSampler
 
 from forecast.data.table import Table
 from forecast.errors import InputError
@@ -14,6 +16,12 @@ from forecast.evaluation.experiment import Spec
 
 FIXED = ("window.horizon", "window.lead", "data.targets", "data.path", "training.seed")
 """Keys that change the question, or are replicates; a sweep of them would compare nothing."""
+
+DISTRIBUTIONS: dict[str, Callable[..., Any]] = {
+    "uniform": lambda low, high: stats.uniform(low, high - low),
+    "loguniform": stats.loguniform,
+    "randint": lambda low, high: stats.randint(low, high + 1),
+}
 
 GROUPS = ("model", "data", "training", "split", "evaluation", "tracking", "experiment")
 
@@ -74,7 +82,66 @@ def points(grid: Any) -> list[dict[str, Any]]:
     >>> points({"model.units": [[8], [16]], "model": ["lstm"]})
     [{'model': 'lstm', 'model.units': [8]}, {'model': 'lstm', 'model.units': [16]}]
     """
-    grids = grid if isinstance(grid, (list, tuple)) else [grid]
+    grids = _grids(grid)
+    for one in grids:
+        for key, values in one.items():
+            if not isinstance(values, list):
+                raise InputError(
+                    f"sweep.grid.{key} must be a list of values, got {values!r}: write [{values}]"
+                )
+    return _in_order(ParameterGrid(grids))
+
+
+def sampled(grid: Any, count: int, seed: int) -> list[dict[str, Any]]:
+    """Draw points from lists and distributions, groups of the configuration first.
+
+    Args:
+        grid: Key to list of values, or to a distribution: {uniform: [low, high]},
+            {loguniform: [low, high]}, {randint: [low, high]} with both ends; or a list of such
+            grids, each drawn from alike often.
+        count: Points; fewer where lists hold no more.
+        seed: Of the draws.
+
+    Returns:
+        One dict a point, no two alike.
+
+    Raises:
+        InputError: A value is neither list nor distribution, or a key changes the question.
+
+    >>> sampled({"training.learning_rate": {"loguniform": [1e-4, 1e-2]}}, 1, 0)
+    [{'training.learning_rate': 0.001251}]
+    """
+    if count < 1:
+        raise InputError(f"sweep.samples must be 1 or more, got {count}")
+    spaces = [{key: _drawn(key, asked) for key, asked in one.items()} for one in _grids(grid)]
+    lists = all(isinstance(values, list) for one in spaces for values in one.values())
+    most = min(count, len(ParameterGrid(spaces))) if lists else count
+    points = list(ParameterSampler(spaces, most, random_state=seed))
+    for point in points:
+        for key, value in point.items():
+            if isinstance(value, np.generic):  # drawn: four digits say enough, and can be read
+                point[key] = value.item() if value.dtype.kind == "i" else float(f"{value:.4g}")
+    return _in_order(points)
+
+
+def _drawn(key: str, asked: Any) -> Any:
+    """Return a list, or the distribution of SciPy that a mapping names."""
+    if isinstance(asked, list):
+        return asked
+    if isinstance(asked, dict) and len(asked) == 1:
+        [(name, ends)] = asked.items()
+        ordered = isinstance(ends, list) and len(ends) == 2 and ends[0] < ends[1]
+        if name in DISTRIBUTIONS and ordered and (name != "loguniform" or ends[0] > 0):
+            return DISTRIBUTIONS[name](*ends)
+    raise InputError(
+        f"sweep.grid.{key} must be a list of values or one of "
+        f"{', '.join(f'{{{name}: [low, high]}}' for name in DISTRIBUTIONS)}, got {asked!r}"
+    )
+
+
+def _grids(grid: Any) -> list[dict[str, Any]]:
+    """Return a list of grids, none of whose keys changes the question."""
+    grids = [dict(one) for one in (grid if isinstance(grid, (list, tuple)) else [grid])]
     for one in grids:
         for key, values in one.items():
             if key in FIXED:
@@ -82,16 +149,21 @@ def points(grid: Any) -> list[dict[str, Any]]:
                     f"sweep.grid must not hold {key}: it changes the question, or is a replicate "
                     "(sweep.seeds); start one sweep for each value instead"
                 )
-            if not isinstance(values, (list, tuple)) or not values:
-                raise InputError(
-                    f"sweep.grid.{key} must be a list of values, got {values!r}: write [{values}]"
-                )
-    found = [
-        dict(sorted(point.items(), key=lambda item: (item[0] not in GROUPS, item[0])))
-        for point in ParameterGrid([dict(one) for one in grids])
-    ]
-    if not found or found == [{}]:
+            if isinstance(values, (list, tuple)) and not values:
+                raise InputError(f"sweep.grid.{key} must hold a value, got an empty list")
+    if not any(grids):
         raise InputError("sweep.grid must hold at least one point, got none")
+    return grids
+
+
+def _in_order(points: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Put groups before their keys, and leave out what was there already."""
+    found: list[dict[str, Any]] = []
+    for point in points:
+        keys = sorted(point, key=lambda key: (key not in GROUPS, key))
+        ordered = {key: point[key] for key in keys}
+        if ordered not in found:
+            found.append(ordered)
     return found
 
 
@@ -105,12 +177,12 @@ def overrides(point: Mapping[str, Any]) -> list[str]:
 
 
 def build(
-    grid: Any, compose: Callable[[list[str]], Composed]
+    points: Sequence[Mapping[str, Any]], compose: Callable[[list[str]], Composed]
 ) -> tuple[list[Candidate], dict[str, Table]]:
     """Build every candidate before anything starts.
 
     Args:
-        grid: See `points`.
+        points: See `points` and `sampled`.
         compose: Turns overrides into an experiment and its table.
 
     Returns:
@@ -120,7 +192,7 @@ def build(
         InputError: A point cannot be built; the message names it.
     """
     found, tables = [], {}
-    for number, point in enumerate(points(grid)):
+    for number, point in enumerate(points):
         try:
             made = compose(overrides(point))
             experiment.prepare(made.spec, made.table)

@@ -30,6 +30,54 @@ def candidate(number: int, timesteps: int) -> Candidate:
     return Candidate(number, {"window.timesteps": timesteps}, spec(timesteps), "t", {})
 
 
+SPACE = {
+    "training.learning_rate": {"loguniform": [1e-4, 1e-2]},
+    "model.dropout": {"uniform": [0.1, 0.5]},
+    "window.timesteps": {"randint": [3, 5]},
+    "model.units": [[8], [16]],
+}
+
+
+def test_sampled_points_lie_in_their_ranges_and_repeat_with_the_seed():
+    found = candidates.sampled(SPACE, 400, 0)
+    assert len(found) == 400 and found == candidates.sampled(SPACE, 400, 0)
+    assert found != candidates.sampled(SPACE, 400, 1)
+    rates, dropouts, steps, units = (
+        [point[key] for point in found]
+        for key in ("training.learning_rate", "model.dropout", "window.timesteps", "model.units")
+    )
+    assert 1e-4 <= min(rates) and max(rates) <= 1e-2
+    assert 0.4 < np.mean(np.array(rates) < 1e-3) < 0.6  # as many in each decade
+    assert 0.1 <= min(dropouts) and max(dropouts) <= 0.5 and 0.28 < np.mean(dropouts) < 0.32
+    assert set(steps) == {3, 4, 5} and all(type(step) is int for step in steps)
+    assert [8] in units and [16] in units
+
+
+def test_lists_alone_are_drawn_without_repetition():
+    grid = {"training.batch_size": [16, 32, 64], "model.units": [[8], [16]]}
+    every = candidates.points(grid)
+    found = candidates.sampled(grid, 50, 3)
+    assert len(found) == 6 and all(point in every for point in found)
+    assert len(candidates.sampled(grid, 4, 3)) == 4
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"loguniform": [0, 1]},
+        {"uniform": [2, 1]},
+        {"uniform": [1]},
+        {"normal": [0, 1]},
+        {"uniform": [0, 1], "randint": [0, 1]},
+        7,
+    ],
+    ids=str,
+)
+def test_what_is_no_distribution_is_refused(wrong):
+    with pytest.raises(InputError, match=r"^sweep\.grid\.model\.dropout must be .* \{uniform: "):
+        candidates.sampled({"model.dropout": wrong}, 3, 0)
+
+
 def test_a_list_of_grids_is_the_sum_of_their_points():
     grid = [
         {"model": ["lstm"], "model.units": [[8], [16]]},
@@ -60,7 +108,7 @@ def test_a_point_that_cannot_be_built_is_named_before_anything_starts():
         return Composed(made, "t", table(), {})
 
     with pytest.raises(InputError, match=r"point window\.timesteps=500"):
-        candidates.build({"window.timesteps": [4, 500]}, compose)
+        candidates.build([{"window.timesteps": 4}, {"window.timesteps": 500}], compose)
 
 
 def test_the_key_of_a_trial_changes_with_what_could_change_its_score():
