@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 
 from forecast.data import clock, columns
 from forecast.data.grid import Grid
@@ -171,6 +172,11 @@ def _hold(columns: np.ndarray, series: np.ndarray, limit: int) -> np.ndarray:
 
 def _floats(frame: pd.DataFrame, argument: str) -> np.ndarray:
     """Return a frame's values (rows, columns), or say where it holds something else."""
+    if any(kind.kind == "c" for kind in frame.dtypes):
+        raise InputError(
+            f"{argument} must be real numbers. Complex data not supported: give real and imaginary "
+            "part as two columns"
+        )
     try:
         return frame.to_numpy(float)
     except (TypeError, ValueError) as error:
@@ -186,13 +192,21 @@ def _floats(frame: pd.DataFrame, argument: str) -> np.ndarray:
 
 
 def _matrix(values: Any, name: str) -> np.ndarray:
-    """Return 2-D values; a vector becomes one column."""
+    """Return 2-D values; a vector y becomes one column."""
+    if issparse(values):
+        raise InputError(f"{name} must be dense, got a sparse matrix: write {name}.toarray()")
     array = np.asarray(values)
     if array.ndim == 1 and name == "y":
         array = array[:, None]
     if array.ndim != 2:
         raise InputError(
-            f"{name} must have two dimensions, got shape {array.shape}: give (rows, columns)"
+            f"{name} must have two dimensions, got shape {array.shape}: give (rows, columns). "
+            f"Reshape your data with {name}.reshape(-1, 1) if it is one column"
+        )
+    if array.shape[1] == 0:
+        raise InputError(
+            f"{name} must have a column, got 0 feature(s) (shape={array.shape}) while a minimum of "
+            "1 is required: give (rows, columns)"
         )
     return array
 

@@ -109,7 +109,7 @@ def sampled(grid: Any, count: int, seed: int) -> list[dict[str, Any]]:
         InputError: A value is neither list nor distribution, or a key changes the question.
 
     >>> sampled({"training.learning_rate": {"loguniform": [1e-4, 1e-2]}}, 1, 0)
-    [{'training.learning_rate': 0.001251}]
+    [{'training.learning_rate': 0.001252}]
     """
     if count < 1:
         raise InputError(f"sweep.samples must be 1 or more, got {count}")

@@ -88,7 +88,14 @@ class Forecaster(RegressorMixin, BaseEstimator):
         window, training = self._window(), self.training or Training()
         window.check()
         training.check()
+        if y is None and not isinstance(X, Table):
+            raise InputError("Forecaster requires y to be passed, but the target y is None")
         table = X if isinstance(X, Table) else panel.from_xy(X, y)
+        if len(table) < window.span:
+            raise InputError(
+                f"X must hold the {window.span} rows of one window (timesteps + lead + horizon), "
+                f"got n_samples = {len(table)}: take a smaller window or more rows"
+            )
         self.threads_ = runtime.start(training.threads)
         from forecast.training import fitting
 
@@ -173,6 +180,13 @@ class Forecaster(RegressorMixin, BaseEstimator):
         error = self.predict_windows(table, found) - windows.outputs(table.outputs, found, window)
         return -float(np.abs(error).sum() / error.size)
 
+    def __sklearn_tags__(self) -> Any:
+        """Say what scikit-learn may send: holes are cut around."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.target_tags.multi_output = True
+        return tags
+
     def _window(self) -> Window:
         """Return the window chosen, or the default one."""
         return self.window or Window()
@@ -186,8 +200,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
             later = panel.from_xy(X, y, names=self.names_, frequency=self.frequency_)
         if later.inputs.shape[1] != self.n_features_in_:
             raise InputError(
-                f"X must have the {self.n_features_in_} features of fit, got "
-                f"{later.inputs.shape[1]}"
+                f"X has {later.inputs.shape[1]} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input"
             )
         if later.frequency not in (None, self.frequency_):
             raise InputError(

@@ -176,9 +176,9 @@ def test_fit_stores_nothing_but_what_ends_in_an_underscore(fitted):
     ("wrong", "sentence"),
     [
         (lambda x: x.rename({"s1": "s9"}), "X must hold series seen in fit, got 's9'"),
-        (lambda x: x[["x0"]], "X must have the 2 features of fit, got 1"),
+        (lambda x: x[["x0"]], "X has 1 features, but Forecaster is expecting 2"),
         (lambda x: x[["x1", "x0"]], "X must have the columns of fit in their order, x0, x1, got"),
-        (lambda x: x.to_numpy()[:, :1], "X must have the 2 features of fit, got 1"),
+        (lambda x: x.to_numpy()[:, :1], "X has 1 features, but Forecaster is expecting 2"),
     ],
 )
 def test_rows_unlike_those_of_fit_are_refused(wrong, sentence, fitted):
