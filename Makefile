@@ -24,8 +24,10 @@ check-data: .venv/.installed ## data-quality report; trains nothing
 explain: .venv/.installed ## shapes and parameters of the configured model; trains nothing
 	$(BIN)/forecast explain $(ARGS)
 
+# Without the workflow in its address MLflow opens its pages for language models.
 # One worker, no job runner: several processes on one SQLite file lock each other out.
 ui: .venv/.installed ## browse the runs with MLflow on 127.0.0.1 (PORT=5000)
+	@echo "open http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning   (Ctrl-C stops it)"
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
 	$(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
 	  --allowed-hosts "localhost,127.0.0.1,localhost:$(PORT),127.0.0.1:$(PORT)" \

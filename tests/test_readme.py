@@ -137,7 +137,9 @@ def test_links_resolve(page):
 def test_pages_name_no_machine_and_no_registry():
     for page in PAGES:
         text = (ROOT / page).read_text("utf-8")
-        assert not re.search(r"/home/|/root/|/work/|/tmp/|pypi\.|https?://(?!127\.0\.0\.1|[a-z]+-host\b)", text)
+        assert not re.search(
+            r"/home/|/root/|/work/|/tmp/|pypi\.|https?://(?!127\.0\.0\.1|[a-z]+-host\b)", text
+        )
 
 
 def test_python_blocks_run(tmp_path):

@@ -71,6 +71,7 @@ def record_baselines(
             continue
         window = outcome.spec.window
         label = f"{name} · {window.timesteps}→{window.horizon}"
+        label += " · refit" if name == "ridge" and outcome.refit else ""
         tags = {"forecast.baseline_key": key, "forecast.data_digest": digest}
         with ending(Run.create(store, label, kind="baseline", tags=tags)) as run:
             run.params({"model": name, **question})
