@@ -14,7 +14,7 @@ from forecast.commands.progress import EpochProgress
 from forecast.commands.schema import SweepConfig
 from forecast.errors import InputError
 from forecast.evaluation import experiment
-from forecast.search import candidates, leaderboard
+from forecast.search import candidates, coordinates, leaderboard
 from forecast.search import sweep as sweeps
 from forecast.search.candidates import Composed
 from forecast.search.leaderboard import Standing
@@ -74,6 +74,7 @@ def _report(
     board = leaderboard.frame(finished.standings, finished.baselines)
     parent.keep(board, "leaderboard.csv")
     parent.keep(leaderboard.figure(finished.standings, finished.baselines), "leaderboard.png")
+    parent.keep(coordinates.figure(finished.standings), "parallel_coordinates.png")
     parent.metrics({"cv/mae_mean": best.mean, "cv/mae_std": best.std})
     parent.metrics({"cv/origins": finished.origins})
     _print(finished)

@@ -9,7 +9,7 @@ from forecast import Folds, Model, Training, Window
 from forecast.data.table import Table
 from forecast.errors import InputError
 from forecast.evaluation.experiment import Spec
-from forecast.search import candidates, folds, keys, leaderboard, owners
+from forecast.search import candidates, coordinates, folds, keys, leaderboard, owners
 from forecast.search.candidates import Candidate, Composed
 from forecast.search.leaderboard import Standing
 
@@ -188,3 +188,43 @@ def test_an_owner_is_told_apart_from_another_process_with_its_pid():
     tags = {"heartbeat.elsewhere.1": "1000.0"}
     assert owners.heard_of(elsewhere, tags, 1080.0)
     assert not owners.heard_of(elsewhere, tags, 1100.0)
+
+
+def board(*points: tuple[dict, float]) -> list[Standing]:
+    made = [
+        Standing(Candidate(number, point, spec(), "t", {}), np.array([mean]), 9, 1.0)
+        for number, (point, mean) in enumerate(points)
+    ]
+    return sorted(made, key=lambda standing: standing.mean)
+
+
+def test_only_what_differs_is_an_axis_and_numbers_stand_in_their_order():
+    found = coordinates.varied(
+        board(
+            ({"model": "lstm", "training.learning_rate": 1e-2, "model.units": [16]}, 3.0),
+            ({"model": "lstm", "training.learning_rate": 5e-4, "model.units": [8]}, 2.0),
+            ({"model": "lstm", "training.learning_rate": 1e-3}, 4.0),
+        )
+    )
+    assert found == {
+        "training.learning_rate": ["0.0005", "0.001", "0.01"],
+        "model.units": [coordinates.ABSENT, "[8]", "[16]"],
+    }
+
+
+def test_every_candidate_is_a_line_through_its_values_up_to_its_score():
+    standings = board(
+        ({"model.filters": 8}, 4.0), ({"model.filters": 16}, 2.0), ({"model.filters": 32}, 3.0)
+    )
+    axes = coordinates.figure(standings).axes[0]
+    lines = {tuple(line.get_ydata()): line for line in axes.lines if len(line.get_xdata()) == 2}
+    heights = [points for points, line in lines.items() if line.get_linestyle() == "-"]
+    assert {(0.0, 0.0), (0.5, 1.0), (1.0, 0.5)} <= set(heights)
+    widest = max(lines, key=lambda points: lines[points].get_linewidth())
+    assert widest == (0.5, 1.0)  # 16 filters, the lowest error, is the highest point
+    assert {text.get_text() for text in axes.texts} >= {"8", "16", "32", "2", "3", "4"}
+
+
+def test_a_single_candidate_can_be_drawn_and_a_failed_one_is_left_out():
+    figure = coordinates.figure(board(({"model.filters": 8}, 4.0), ({"model.filters": 16}, np.inf)))
+    assert [text.get_text() for text in figure.axes[0].texts] == ["4"]

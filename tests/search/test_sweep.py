@@ -67,7 +67,7 @@ def test_candidates_carry_their_overrides_and_scores(swept: Swept, client):
 
 def test_the_parent_has_the_leaderboard_and_the_best(swept: Swept, client, tmp_path):
     names = [item.path for item in client.list_artifacts(swept.parent)]
-    assert {"leaderboard.csv", "leaderboard.png"} <= set(names)
+    assert {"leaderboard.csv", "leaderboard.png", "parallel_coordinates.png"} <= set(names)
     board = pd.read_csv(client.download_artifacts(swept.parent, "leaderboard.csv", tmp_path))
     assert board["cv/mae_mean"].is_monotonic_increasing and len(board) == 4
     tags = client.get_run(swept.parent).data.tags

@@ -1,0 +1,68 @@
+"""Trials on real Dask workers, one of which cannot survive what it is given."""
+
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from forecast import Model, Training, Window
+from forecast.evaluation.experiment import Spec
+from forecast.search import engine
+from forecast.search.trial import Trial
+
+from ..training.problems import table
+
+pytestmark = pytest.mark.faults
+
+DATA = table(rows=40)
+
+
+class Deadly(Model):
+    """Takes the process that builds it with it, unless that is the one it comes from."""
+
+    home = 0
+
+    @property
+    def settings(self):
+        if os.getpid() != self.home:
+            os._exit(1)
+        return {"filters": 2}
+
+    @settings.setter
+    def settings(self, _):
+        self.home = os.getpid()
+
+
+class Notes:
+    """Keeps what the engine tells."""
+
+    def __init__(self):
+        self.began, self.scores, self.failed = [], {}, {}
+
+    def begin(self, trial):
+        self.began.append(trial.key)
+        return "run"
+
+    def finish(self, trial, result):
+        self.scores[trial.key] = result.mae
+
+    def fail(self, trial, reason):
+        self.failed[trial.key] = reason
+
+
+def trial(key, model):
+    spec = Spec(model, Window(8, 3), Training(epochs=1))
+    origins = np.arange(30, 37)
+    return Trial(key, 0, 0, 0, spec, "t", (DATA.time.min(), DATA.time[30]), origins)
+
+
+def test_a_trial_that_kills_its_worker_is_given_up_and_the_others_are_not():
+    harmless = trial("harmless", Model("causal_cnn", filters=2))
+    trials = [trial("deadly", Deadly("causal_cnn")), harmless, replace(harmless, key="again")]
+    notes = Notes()
+    with engine.cluster(None, 1) as client:
+        engine.execute(client, trials, {"t": DATA}, notes)
+    assert notes.failed == {"deadly": f"its worker died {engine.TRIES} times"}
+    assert notes.scores["harmless"] == notes.scores["again"] > 0
+    assert sorted(notes.began) == ["again", "deadly", "harmless"]  # a retry is no new beginning
