@@ -1,14 +1,22 @@
 """The process-wide settings of TensorFlow: threads, determinism, silence, and what was honoured."""
 
 import os
+import platform
 import random
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+CACHE_FLAG = "--tf_xla_persistent_cache_directory"
+KEPT = 300
+"""Compiled programs kept between processes, about half a megabyte each."""
 
 _threads: int | None = None
 _seeding = threading.Lock()
@@ -28,6 +36,7 @@ def start(threads: int = 1) -> int:
     """
     global _threads
     if _threads is None:
+        _keep_compiled(threads)
         tf = import_tensorflow()
         tf.get_logger().setLevel("ERROR")
         try:
@@ -40,6 +49,31 @@ def start(threads: int = 1) -> int:
             tf.constant(0)  # opens the devices
         _threads = tf.config.threading.get_intra_op_parallelism_threads()
     return _threads
+
+
+def _keep_compiled(threads: int) -> None:
+    """Let XLA keep what it has compiled for the next process.
+
+    TensorFlow takes a kept program only where the whole program is the same; its version, the
+    processor, flags and threads are not compared, so they name the folder. A user's own flag for it
+    is left alone.
+    """
+    given = os.environ.get("TF_XLA_FLAGS", "")
+    if CACHE_FLAG in given:
+        return
+    told = [platform.machine(), str(threads), given, os.environ.get("XLA_FLAGS", "")]
+    with suppress(OSError, StopIteration):  # only Linux tells the processor's instructions
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        told.append(next(line for line in lines if line.startswith(("flags", "Features"))))
+    name = f"{version('tensorflow')}-{sha256(' '.join(told).encode()).hexdigest()[:12]}"
+    with suppress(OSError, RuntimeError):  # no home, or not ours to write in: compile each time
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = home / "forecast" / "xla" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        kept = sorted(folder.glob("*.pb"), key=lambda file: file.stat().st_mtime)
+        for file in kept[:-KEPT]:
+            file.unlink(missing_ok=True)
+        os.environ["TF_XLA_FLAGS"] = f"{given} {CACHE_FLAG}={folder}".strip()
 
 
 def import_tensorflow() -> Any:

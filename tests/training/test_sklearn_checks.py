@@ -23,8 +23,11 @@ def test_few_checks_cannot_apply():
     assert len(CANNOT_APPLY) <= 12
 
 
+SMALL = Model("causal_cnn", filters=2, kernel_size=2)
+
+
 @parametrize_with_checks(
-    [forecaster(window=Window(2, 1), epochs=1)], expected_failed_checks=lambda _: CANNOT_APPLY
+    [forecaster(SMALL, Window(2, 1), epochs=1)], expected_failed_checks=lambda _: CANNOT_APPLY
 )
 @pytest.mark.filterwarnings("ignore")  # of what scikit-learn's data are made of
 def test_scikit_learns_checks(estimator, check):
