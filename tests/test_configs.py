@@ -185,6 +185,11 @@ def test_columns_of_a_file_are_keys_without_ceremony(overrides):
     assert found.units["temp"] == "K"
 
 
+def test_a_key_that_only_begins_like_one_of_columns_is_unknown():
+    with pytest.raises(InputError, match='data.validx must be a key .* "data.valid"'):
+        config.compose(["data.validx=3"])
+
+
 def test_a_server_without_an_address_is_refused(monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     with pytest.raises(InputError, match="^tracking.uri must be set, got nothing: .*TRACKING_URI"):

@@ -157,7 +157,7 @@ def in_hydras_grammar(overrides: list[str]) -> list[str]:
             text = f"{key}='{value}'"
         elif key == "sweep.grid" and value.startswith("{"):
             text = f"{key}=[{value}]"
-        elif key.startswith(BY_COLUMN):
+        elif key.startswith(tuple(f"{name}." for name in BY_COLUMN)) or key in BY_COLUMN:
             text = f"++{text}"
         found.append(text)
     return found
@@ -172,13 +172,7 @@ def check(config: DictConfig) -> None:
     Raises:
         InputError: Naming the key.
     """
-    _refuse_code(OmegaConf.to_container(config), "")
-    uri = OmegaConf.to_container(config, resolve=False)["tracking"]["uri"]  # type: ignore[index,call-overload]
-    variable = re.fullmatch(r"\$\{oc\.env:(\w+)\}", str(uri))
-    if variable and variable[1] not in os.environ:
-        raise InputError(
-            f"tracking.uri must be set, got nothing: add tracking.uri=… or set {variable[1]}"
-        )
+    _refuse_unmeant(OmegaConf.to_container(config), "")
     for group in fields(Config):
         node = config.get(group.name)
         for key in sorted(OmegaConf.missing_keys(node)) if isinstance(node, DictConfig) else ():
@@ -194,8 +188,8 @@ def _flatten(raw: Any, done: Any, key: str, found: dict[str, Any]) -> None:
         found[key] = raw if "${oc.env:" in str(raw) else done
 
 
-def _refuse_code(node: Any, path: str) -> None:
-    """Refuse any `_target_`: a config names things, it never names code."""
+def _refuse_unmeant(node: Any, path: str) -> None:
+    """Refuse any `_target_`, since a config never names code, and variables that are not set."""
     if isinstance(node, dict):
         for key, value in node.items():
             here = f"{path}.{key}" if path else str(key)
@@ -204,10 +198,13 @@ def _refuse_code(node: Any, path: str) -> None:
                     f"{here} must not be in a config, got {value!r}: models, losses and optimisers "
                     "are chosen by name"
                 )
-            _refuse_code(value, here)
+            _refuse_unmeant(value, here)
     elif isinstance(node, list):
         for number, value in enumerate(node):
-            _refuse_code(value, f"{path}[{number}]")
+            _refuse_unmeant(value, f"{path}[{number}]")
+    elif variable := re.fullmatch(r"\$\{oc\.env:(\w+)\}", str(node)):
+        if variable[1] not in os.environ:
+            raise InputError(f"{path} must be set, got nothing: add {path}=… or set {variable[1]}")
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """`forecast sweep`: a grid over time-ordered folds, resumable, with a leaderboard."""
 
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -104,14 +105,7 @@ def _refit(parent: Run, best: Standing, data: Loaded, request: Request) -> tuple
     say("winner", f"{candidate.name}, {best.epochs} epochs on train and validation")
     overrides = candidates.overrides(candidate.point)
     full = request.but([*overrides, f"training.epochs={best.epochs}"])
-    own = Loaded(
-        data.name,
-        data.path,
-        data.digest,
-        data.frame,
-        build.schema(full.settings),
-        build.table(data, full.settings),
-    )
+    own = replace(data, schema=build.schema(full.settings), table=build.table(data, full.settings))
     name = f"winner · {train.title(candidate.spec)}"
     with ending(
         Run.create(parent.store, name, kind="train", tags=train.identity(own), parent=parent.id)

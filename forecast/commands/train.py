@@ -36,7 +36,7 @@ def run(request: Request) -> float:
     settings = request.settings
     spec = build.spec(settings)
     data = build.load(settings)
-    experiment.prepare(spec, data.table)
+    cuts = experiment.prepare(spec, data.table)
     say("data", summary(data))
     store = Store(settings.tracking.uri, settings.tracking.experiment or data.name)
     name = settings.tracking.run_name or title(spec)
@@ -52,6 +52,7 @@ def run(request: Request) -> float:
                 gate_watch(tracked, epochs, settings, data.table),
                 epochs,
             ],
+            cuts=cuts,
         )
         seconds = outcome.seconds["fit"]
         best = outcome.forecaster.best_epoch_

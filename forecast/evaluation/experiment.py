@@ -85,6 +85,7 @@ def run(
     callbacks: Sequence["keras.callbacks.Callback"] = (),
     *,
     epochs: int | None = None,
+    cuts: Holdout | None = None,
 ) -> Outcome:
     """Fit on what lies before the test span, then score the test span beside baselines.
 
@@ -94,6 +95,7 @@ def run(
         callbacks: Keras callbacks, called after every epoch.
         epochs: None keeps the validation span for stopping; a number trains that many epochs on
             training and validation rows alike, as the winner of a sweep does.
+        cuts: What `prepare` has returned, where it was called before.
 
     Returns:
         The outcome.
@@ -102,7 +104,7 @@ def run(
         InputError: A span is too short for one window.
     """
     clockwork = _Clock()
-    cuts = prepare(spec, table)
+    cuts = cuts or prepare(spec, table)
     clockwork.begin("fit")
     training, tail = spec.training, len(np.unique(table.time[cuts.validation_rows(table)]))
     if epochs is not None:

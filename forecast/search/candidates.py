@@ -112,7 +112,7 @@ def sampled(grid: Any, count: int, seed: int) -> list[dict[str, Any]]:
     [{'training.learning_rate': 0.001252}]
     """
     if count < 1:
-        raise InputError(f"sweep.samples must be 1 or more, got {count}")
+        raise InputError(f"sweep.samples must be a whole number of 1 or more, got {count}")
     spaces = [{key: _drawn(key, asked) for key, asked in one.items()} for one in _grids(grid)]
     lists = all(isinstance(values, list) for one in spaces for values in one.values())
     most = min(count, len(ParameterGrid(spaces))) if lists else count
@@ -150,7 +150,9 @@ def _grids(grid: Any) -> list[dict[str, Any]]:
                     "(sweep.seeds); start one sweep for each value instead"
                 )
             if isinstance(values, (list, tuple)) and not values:
-                raise InputError(f"sweep.grid.{key} must hold a value, got an empty list")
+                raise InputError(
+                    f"sweep.grid.{key} must hold values, got none: add one or drop the key"
+                )
     if not any(grids):
         raise InputError("sweep.grid must hold at least one point, got none")
     return grids

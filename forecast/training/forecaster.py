@@ -89,7 +89,9 @@ class Forecaster(RegressorMixin, BaseEstimator):
         window.check()
         training.check()
         if y is None and not isinstance(X, Table):
-            raise InputError("Forecaster requires y to be passed, but the target y is None")
+            raise InputError(
+                "Forecaster requires y to be passed, but the target y is None: give y or a Table"
+            )
         table = X if isinstance(X, Table) else panel.from_xy(X, y)
         if len(table) < window.span:
             raise InputError(
@@ -201,7 +203,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         if later.inputs.shape[1] != self.n_features_in_:
             raise InputError(
                 f"X has {later.inputs.shape[1]} features, but {type(self).__name__} is expecting "
-                f"{self.n_features_in_} features as input"
+                f"{self.n_features_in_} features as input: give the columns of fit"
             )
         if later.frequency not in (None, self.frequency_):
             raise InputError(

@@ -70,6 +70,7 @@ class Predictor:
         Returns:
             Standardised, (windows, horizon, targets) float32.
         """
+        # a pass forecasts from every row between the first window and the last
         if self._pass and len(starts) > batch_size and 4 * len(starts) > np.ptp(starts):
             return self._by_pass(self._pass, inputs, starts)
         parts = [np.zeros((0, *self.model.output_shape[1:]), np.float32)]

@@ -19,7 +19,7 @@ import pytest
 from forecast.tracking.store import Store
 
 from ..conftest import Place
-from .test_kills import COMMAND, scores, start, trials
+from .conftest import COMMAND, scores, start, trials
 
 pytestmark = pytest.mark.faults
 
@@ -55,14 +55,6 @@ def wait_for(address: str, said: Path) -> None:
             return
         time.sleep(0.5)
     raise AssertionError(said.read_text())
-
-
-@pytest.fixture(scope="module")
-def undisturbed(place: Place, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, float]]:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    shutil.copy(place.folder / "load.csv", folder)
-    assert start(folder).wait(timeout=240) == 0, (folder / "said.txt").read_text()
-    return scores(folder)
 
 
 def test_a_cluster_behind_a_tracking_server_loses_a_worker_and_ends_complete(
