@@ -59,7 +59,7 @@ def train(sizes: Sizes) -> Work:
             leased,
             rows,
             starts,
-            epochs=1,
+            epochs=range(1),
             batch_size=sizes.batch,
             seed=0,
             callbacks=[],

@@ -83,6 +83,9 @@ class SweepConfig:
     seeds: int = MISSING
     samples: int = MISSING
     seed: int = MISSING
+    batch: int = MISSING
+    factor: int = MISSING
+    resource: str = MISSING
     workers: int | None = None
     scheduler: str | None = None
     resume: bool = True

@@ -1,8 +1,8 @@
 """`forecast sweep`: a grid over time-ordered folds, resumable, with a leaderboard."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -13,17 +13,23 @@ from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, say, score_table, table
 from forecast.commands.progress import EpochProgress
 from forecast.commands.schema import SweepConfig
-from forecast.errors import InputError
+from forecast.errors import InputError, nearest
 from forecast.evaluation import experiment
-from forecast.search import candidates, coordinates, leaderboard
+from forecast.search import candidates, coordinates, leaderboard, space
+from forecast.search import plan as plans
 from forecast.search import sweep as sweeps
-from forecast.search.candidates import Composed
+from forecast.search.candidates import Builder, Composed
 from forecast.search.leaderboard import Standing
 from forecast.search.ledger import Ledger
-from forecast.search.sweep import Finished, Plan
+from forecast.search.plan import Plan
+from forecast.search.strategies import RESOURCES, Everything, Halving, Strategy
+from forecast.search.sweep import Finished
+from forecast.search.tpe import Tpe
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.run import Run, ending
 from forecast.tracking.store import Store
+
+STRATEGIES = ("grid", "random", "halving", "tpe")
 
 SHOWN = 20
 """Candidates that the terminal shows."""
@@ -39,26 +45,27 @@ def run(request: Request) -> float:
         Test MAE of the winner.
     """
     settings = request.settings
-    points = _points(settings.sweep)
     data = build.load(settings)
     say("data", train.summary(data))
-    found, tables = candidates.build(points, lambda overrides: _compose(request, overrides, data))
+    builder = Builder(_compose(request, data))
+    strategy = _strategy(settings.sweep, builder)
     plan = Plan(
-        found,
-        tables,
+        strategy,
+        builder.tables,
         data.digest,
         settings.sweep.folds,
         settings.sweep.seeds,
         settings.sweep.workers,
         settings.sweep.scheduler,
     )
+    plans.check(plan)
     store = Store(settings.tracking.uri, settings.tracking.experiment or data.name)
-    name = settings.tracking.run_name or f"sweep · {len(found)} candidates x {plan.folds} folds"
+    name = settings.tracking.run_name or _title(settings.sweep, strategy)
     tags = {"forecast.version": version("forecast"), "forecast.data_digest": data.digest}
-    ledger = Ledger.open(store, sweeps.key(plan), name, tags, resume=settings.sweep.resume)
+    ledger = Ledger.open(store, plans.key(plan), name, tags, resume=settings.sweep.resume)
     with ending(ledger.parent) as parent:
         parent.keep(request.yaml, "config.yaml")
-        with _Progress(len(found) * plan.folds * plan.seeds) as progress:
+        with _Progress(strategy.most * plan.folds * plan.seeds) as progress:
             finished = sweeps.run(plan, ledger, progress)
         mae, run_id = _report(parent, ledger, finished, data, request)
     say("sweep", parent.id)
@@ -124,48 +131,79 @@ def _refit(parent: Run, best: Standing, data: Loaded, request: Request) -> tuple
     return outcome.scores["test/mae"], tracked.id
 
 
-def _compose(request: Request, overrides: list[str], data: Loaded) -> Composed:
-    """Turn a point of the grid into an experiment; tables of equal schema are one."""
-    full = request.but(overrides)
-    settings = full.settings
-    table = build.table(data, settings)
-    return Composed(
-        build.spec(settings), build.schema_name(settings), table, train.question(full, data)
-    )
+def _compose(request: Request, data: Loaded) -> Callable[[list[str]], Composed]:
+    """Make what turns a point into an experiment; tables of equal schema are one."""
+    tables = {build.schema_name(request.settings): data.table}
+
+    def compose(overrides: list[str]) -> Composed:
+        full = request.but(overrides)
+        name = build.schema_name(full.settings)
+        if name not in tables:
+            tables[name] = build.table(data, full.settings)
+        return Composed(build.spec(full.settings), name, tables[name], train.question(full, data))
+
+    return compose
 
 
-def _points(sweep: SweepConfig) -> list[dict[str, Any]]:
-    """List the points that a strategy tries."""
-    if sweep.strategy == "grid":
-        return candidates.points(sweep.grid)
-    if sweep.strategy == "random":
-        return candidates.sampled(sweep.grid, sweep.samples, sweep.seed)
-    raise InputError(f"sweep.strategy must be grid or random, got {sweep.strategy!r}")
+def _strategy(sweep: SweepConfig, builder: Builder) -> Strategy:
+    """Choose a way through the space, with its candidates built."""
+    for name, least in (("folds", 2), ("seeds", 1), ("samples", 1), ("batch", 1), ("factor", 2)):
+        if getattr(sweep, name) < least:
+            raise InputError(
+                f"sweep.{name} must be a whole number of {least} or more, got "
+                f"{getattr(sweep, name)}"
+            )
+    grids = space.read(sweep.grid)
+    if sweep.strategy == "tpe":
+        probes = builder.all(space.corners(grids))
+        return Tpe(probes, grids, builder.build, sweep.samples, sweep.batch, sweep.seed)
+    if sweep.strategy not in STRATEGIES:
+        raise InputError(
+            f"sweep.strategy must be one of {', '.join(STRATEGIES)}, got {sweep.strategy!r}: "
+            f"{nearest(sweep.strategy, STRATEGIES)}"
+        )
+    if sweep.resource not in RESOURCES:
+        raise InputError(
+            f"sweep.resource must be one of {', '.join(RESOURCES)}, got {sweep.resource!r}"
+        )
+    draws = sweep.strategy == "random" or (sweep.strategy == "halving" and space.has_ranges(grids))
+    points = space.sampled(grids, sweep.samples, sweep.seed) if draws else space.points(grids)
+    found = builder.all(points)
+    if sweep.strategy == "halving":
+        return Halving(found, sweep.factor, sweep.resource)
+    return Everything(found)
+
+
+def _title(sweep: SweepConfig, strategy: Strategy) -> str:
+    """Name a sweep for people."""
+    count = sweep.samples if sweep.strategy == "tpe" else len(strategy.probes)
+    how = "" if sweep.strategy == "grid" else f"{sweep.strategy} · "
+    return f"sweep · {how}{count} candidates x {sweep.folds} folds"
 
 
 def _print(finished: Finished) -> None:
     """Print the leaderboard."""
     best, simplest = finished.standings[0], leaderboard.recommended(finished.standings)
+    halved = any(str(standing.rung) for standing in finished.standings)
     rows = []
     for place, standing in enumerate(finished.standings[:SHOWN], start=1):
         mark = " =" if leaderboard.tied(best, standing) and standing is not best else ""
         mark += " *" if standing is simplest else ""
         failed = f"failed: {standing.errors[0]}" if standing.errors else ""
         skill = 1 - standing.mean / min(finished.baselines.values())
-        score = f"{standing.mean:.4g} ± {standing.std:.2g}{mark}"
-        rows.append(
-            (
-                f"{place}. {standing.candidate.name}",
-                failed or score,
-                "" if failed else f"{skill:+.1%}",
-                f"{standing.parameters:,}",
-                f"{standing.seconds:.0f}",
-            )
-        )
+        row = [
+            f"{place}. {standing.candidate.name}",
+            failed or f"{standing.mean:.4g} ± {standing.std:.2g}{mark}",
+            "" if failed else f"{skill:+.1%}",
+            f"{standing.parameters:,}",
+            f"{standing.seconds:.0f}",
+        ]
+        rows.append([*row, str(standing.rung).split(" ")[0]] if halved else row)
+    heads = ["", "MAE ± sd", "skill", "weights", "s"]
     table(
         f"Leaderboard, {finished.origins:,} common origins, {finished.ran} trials run, "
         f"{finished.reused} reused",
-        ("", "MAE ± sd", "skill", "weights", "s"),
+        [*heads, "dropped after"] if halved else heads,
         rows,
     )
     console.print("= tied with the best within fold noise   * simplest of the tied")

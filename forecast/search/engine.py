@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 from distributed import Client, Future, LocalCluster, wait
 
 from forecast.data.table import Table
-from forecast.search.trial import Result, Tables, Trial, run_on_worker
+from forecast.search.trial import Arrays, Brought, Result, Trial, run_on_worker
 
 TRIES = 3
 """Times a trial is started before it counts as one that kills its worker."""
@@ -28,6 +28,10 @@ class Listener(Protocol):
         """Say whether to run a trial, to wait since somebody else does, or that it is done."""
         ...
 
+    def checkpoint(self, trial: Trial) -> Arrays | None:
+        """Return where the trial that it goes on from has ended, if that is known."""
+        ...
+
     def finish(self, trial: Trial, result: Result) -> None:
         """Keep a score."""
         ...
@@ -37,8 +41,104 @@ class Listener(Protocol):
         ...
 
 
+class Engine:
+    """Runs trials on the workers of a cluster.
+
+    Args:
+        client: Connected.
+    """
+
+    def __init__(self, client: Client):
+        self._client = client
+        self._brought: set[str] = set()
+        self._compiled: dict[str, set[str]] = {}
+        self._running: dict[Future, tuple[Trial, str]] = {}
+        self._tries: dict[str, int] = {}
+
+    def execute(
+        self, trials: Sequence[Trial], tables: Mapping[str, Table], listener: Listener
+    ) -> None:
+        """Run trials until none is left.
+
+        A worker gets trials of an architecture that it has compiled already, where there are any.
+
+        Args:
+            trials: What to run.
+            tables: Name to table; each is sent to each worker once.
+            listener: Told of every start and end.
+        """
+        for name in sorted({trial.table for trial in trials} - self._brought):
+            threads = trials[0].spec.training.threads
+            self._client.register_plugin(Brought(name, tables[name], threads))
+            self._brought.add(name)
+        waiting = list(trials)
+        while waiting or self._running:
+            alive = self._alive()
+            busy = {worker for _, worker in self._running.values()}
+            for worker in sorted(alive - busy):
+                trial = self._next(waiting, worker, listener)
+                if trial is None:
+                    break
+                self._start(trial, worker, listener.checkpoint(trial))
+            self._settle(waiting, listener, alive)
+
+    def _alive(self) -> set[str]:
+        """Ask the scheduler itself for its workers; the client's own copy is emptied at times."""
+        client = self._client
+        return set(client.sync(client.scheduler.identity, n_workers=-1)["workers"])
+
+    def _next(self, waiting: list[Trial], worker: str, listener: Listener) -> Trial | None:
+        """Choose a free worker's next trial: a shape it knows, then one nobody knows, then any."""
+        mine = self._compiled.setdefault(worker, set())
+        known = set().union(*self._compiled.values())
+        order = sorted(waiting, key=lambda t: (t.shape not in mine, t.shape in known - mine))
+        for trial in order:
+            answer = "run" if trial.key in self._tries else listener.begin(trial)
+            if answer != "wait":
+                waiting.remove(trial)
+            if answer == "run":
+                return trial
+        return None
+
+    def _start(self, trial: Trial, worker: str, begin: Arrays | None) -> None:
+        """Give a trial to a worker and to no other."""
+        self._compiled[worker].add(trial.shape)
+        self._tries[trial.key] = self._tries.get(trial.key, 0) + 1
+        future = self._client.submit(
+            run_on_worker,
+            trial,
+            begin,
+            key=f"{trial.key}-{self._tries[trial.key]}",
+            workers=[worker],
+            allow_other_workers=False,
+        )
+        self._running[future] = (trial, worker)
+
+    def _settle(self, waiting: list[Trial], listener: Listener, alive: set[str]) -> None:
+        """Wait a little and deal with what has ended, or whose worker has died."""
+        if not self._running:
+            time.sleep(POLL)  # no worker yet, or all that is left is run by somebody else
+            return
+        with suppress(TimeoutError):
+            wait(list(self._running), timeout=POLL, return_when="FIRST_COMPLETED")
+        for future, (trial, worker) in list(self._running.items()):
+            if future.status == "finished":
+                listener.finish(trial, future.result())
+            elif future.status == "error":
+                listener.fail(trial, _reason(future.exception()))
+            elif worker in alive:
+                continue
+            else:
+                future.cancel()
+                if self._tries[trial.key] < TRIES:
+                    waiting.append(trial)
+                else:
+                    listener.fail(trial, f"its worker died {TRIES} times")
+            del self._running[future]
+
+
 @contextmanager
-def cluster(scheduler: str | None, workers: int | None) -> Iterator[Client]:
+def cluster(scheduler: str | None, workers: int | None) -> Iterator[Engine]:
     """Connect to a Dask cluster, or start one of single-threaded processes on this machine.
 
     Args:
@@ -46,11 +146,11 @@ def cluster(scheduler: str | None, workers: int | None) -> Iterator[Client]:
         workers: Processes to start; None is one a core.
 
     Yields:
-        A client.
+        The engine on its workers.
     """
     if scheduler:
         with Client(scheduler) as client:
-            yield client
+            yield Engine(client)
         return
     with (
         LocalCluster(
@@ -64,99 +164,7 @@ def cluster(scheduler: str | None, workers: int | None) -> Iterator[Client]:
         ) as local,
         Client(local) as client,
     ):
-        yield client
-
-
-def execute(
-    client: Client, trials: Sequence[Trial], tables: Mapping[str, Table], listener: Listener
-) -> None:
-    """Run trials until none is left.
-
-    A worker gets trials of an architecture that it has compiled already, where there are any.
-
-    Args:
-        client: Connected.
-        trials: What to run.
-        tables: Name to table; sent to each worker once.
-        listener: Told of every start and end.
-    """
-    threads = trials[0].spec.training.threads if trials else 1
-    client.register_plugin(Tables(tables, threads))
-    waiting = list(trials)
-    running: dict[Future, tuple[Trial, str]] = {}
-    tries: dict[str, int] = {}
-    compiled: dict[str, set[str]] = {}
-    while waiting or running:
-        alive = _alive(client)
-        busy = {worker for _, worker in running.values()}
-        for worker in sorted(alive - busy):
-            trial = _next(waiting, compiled.setdefault(worker, set()), compiled, listener, tries)
-            if trial is None:
-                break
-            compiled[worker].add(trial.shape)
-            tries[trial.key] = tries.get(trial.key, 0) + 1
-            future = client.submit(
-                run_on_worker,
-                trial,
-                key=f"{trial.key}-{tries[trial.key]}",
-                workers=[worker],
-                allow_other_workers=False,
-            )
-            running[future] = (trial, worker)
-        _settle(running, waiting, tries, listener, alive)
-
-
-def _alive(client: Client) -> set[str]:
-    """Ask the scheduler itself for its workers; the client's own copy is emptied now and then."""
-    return set(client.sync(client.scheduler.identity, n_workers=-1)["workers"])
-
-
-def _next(
-    waiting: list[Trial],
-    mine: set[str],
-    compiled: Mapping[str, set[str]],
-    listener: Listener,
-    tries: Mapping[str, int],
-) -> Trial | None:
-    """Choose a free worker's next trial: a shape it knows, then one nobody knows, then any."""
-    known = set().union(*compiled.values())
-    order = sorted(waiting, key=lambda t: (t.shape not in mine, t.shape in known - mine))
-    for trial in order:
-        answer = "run" if trial.key in tries else listener.begin(trial)
-        if answer != "wait":
-            waiting.remove(trial)
-        if answer == "run":
-            return trial
-    return None
-
-
-def _settle(
-    running: dict[Future, tuple[Trial, str]],
-    waiting: list[Trial],
-    tries: Mapping[str, int],
-    listener: Listener,
-    alive: set[str],
-) -> None:
-    """Wait a little and deal with what has ended, or whose worker has died."""
-    if not running:
-        time.sleep(POLL)  # no worker yet, or all that is left is run by somebody else
-        return
-    with suppress(TimeoutError):
-        wait(list(running), timeout=POLL, return_when="FIRST_COMPLETED")
-    for future, (trial, worker) in list(running.items()):
-        if future.status == "finished":
-            listener.finish(trial, future.result())
-        elif future.status == "error":
-            listener.fail(trial, _reason(future.exception()))
-        elif worker in alive:
-            continue
-        else:
-            future.cancel()
-            if tries[trial.key] < TRIES:
-                waiting.append(trial)
-            else:
-                listener.fail(trial, f"its worker died {TRIES} times")
-        del running[future]
+        yield Engine(client)
 
 
 def _reason(error: BaseException) -> str:

@@ -29,7 +29,7 @@ def trial_key(
         train: Time stamps of the fold's training rows, (rows,).
         scored: Origins that are scored, as (series, tick) numbers.
         seed: Replicate.
-        epochs: Epochs of this rung.
+        epochs: After how many epochs it ends.
 
     Returns:
         16 hex digits.
@@ -40,7 +40,8 @@ def trial_key(
             "data": data,
             "window": spec.window.get_params(),
             "model": spec.model.get_params(),
-            "training": spec.training.get_params() | {"seed": seed, "epochs": epochs},
+            "training": spec.training.get_params() | {"seed": seed},
+            "until": epochs,
             "scaling": spec.scaling,
             "train": [str(train.min()), str(train.max()), len(train)],
             "scored": hashlib.sha256(np.ascontiguousarray(scored).tobytes()).hexdigest(),

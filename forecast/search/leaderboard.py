@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from forecast.search.candidates import Candidate
-from forecast.search.trial import Result, Trial
+from forecast.search.trial import Result, Rung, Trial
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Standing:
         seconds: Of all its trials.
         epochs: Median of the epochs that its trials kept.
         errors: Why trials failed.
+        rung: The last one that it reached.
     """
 
     candidate: Candidate
@@ -30,6 +31,7 @@ class Standing:
     seconds: float
     epochs: int = 1
     errors: tuple[str, ...] = ()
+    rung: Rung = Rung()
 
     @property
     def mean(self) -> float:
@@ -48,11 +50,11 @@ def rank(
     results: Mapping[str, Result],
     errors: Mapping[str, str],
 ) -> list[Standing]:
-    """Rank candidates, the lowest mean MAE first.
+    """Rank candidates, those that went further first, then the lowest mean MAE.
 
     Args:
         candidates: All of them.
-        trials: All of them.
+        trials: All of them; of a candidate those of its last rung count.
         results: Trial key to result.
         errors: Trial key to the reason of its failure.
 
@@ -61,21 +63,26 @@ def rank(
     """
     standings = []
     for candidate in candidates:
-        own = sorted(
-            (t for t in trials if t.candidate == candidate.number), key=lambda t: (t.fold, t.seed)
-        )
+        every = [trial for trial in trials if trial.candidate == candidate.number]
+        rung = max((trial.rung for trial in every), key=lambda rung: rung.number)
+        own = sorted((t for t in every if t.rung == rung), key=lambda t: (t.fold, t.seed))
         done = [results[t.key] for t in own if t.key in results]
+        spent = [results[t.key].seconds for t in every if t.key in results]
         standings.append(
             Standing(
                 candidate,
                 np.array([results[t.key].mae if t.key in results else np.nan for t in own]),
                 done[0].parameters if done else 0,
-                sum(result.seconds for result in done),
+                sum(spent),
                 max(1, round(np.median([result.best_epoch for result in done]))) if done else 1,
                 tuple(dict.fromkeys(errors[t.key] for t in own if t.key in errors)),
+                rung,
             )
         )
-    return sorted(standings, key=lambda s: (s.mean, s.candidate.number))
+    return sorted(
+        standings,
+        key=lambda s: (not np.isfinite(s.mean), -s.rung.number, s.mean, s.candidate.number),
+    )
 
 
 def tied(best: Standing, other: Standing) -> bool:
@@ -93,6 +100,8 @@ def tied(best: Standing, other: Standing) -> bool:
     """
     if best is other:
         return True
+    if best.rung != other.rung:
+        return False
     difference = other.scores - best.scores
     if not np.isfinite(difference).all() or len(difference) < 2:
         return False
@@ -124,6 +133,7 @@ def frame(standings: Sequence[Standing], baselines: Mapping[str, float]) -> pd.D
             "candidate": standing.candidate.name,
             "cv/mae_mean": standing.mean,
             "cv/mae_std": standing.std,
+            "dropped": f"after {standing.rung}" if str(standing.rung) else "",
             "tied": tied(best, standing),
             "recommended": standing is simplest,
         }

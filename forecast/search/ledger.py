@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 
 from forecast.search import owners
 from forecast.search.candidates import Candidate
-from forecast.search.trial import Result, Trial
+from forecast.search.trial import Arrays, Result, Trial
 from forecast.tracking.run import Run
 from forecast.tracking.store import Store
+
+CHECKPOINT = "checkpoint.npz"
 
 
 class Ledger:
@@ -96,7 +98,9 @@ class Ledger:
             elif run.info.status == "RUNNING" and not self.alive(tags.get("forecast.owner", "")):
                 Run(self.store, run.info.run_id).end("KILLED")
         for key, source in elsewhere.items():
-            self._reuse(wanted[key], source, found[key])
+            # what another sweep finished becomes a child of this one too
+            tags = {"forecast.reused_from": source, "forecast.reused_key": key}
+            self.finish(self._trial(wanted[key], tags), found[key])
         return found
 
     def look_up(self, trial: Trial) -> Result | None:
@@ -143,7 +147,16 @@ class Ledger:
                 "time/trial_seconds": result.seconds,
             }
         )
+        if result.checkpoint:
+            run.keep(result.checkpoint, CHECKPOINT)
         run.end()
+
+    def checkpoint(self, key: str) -> Arrays | None:
+        """Return where a trial's training ended; None if that is lost, which costs only time."""
+        for run in self.store.find(f"tags.`forecast.trial_key` = '{key}'"):
+            if found := self.store.arrays(run.info.run_id, CHECKPOINT):
+                return found
+        return None
 
     def fail(self, run: Run, reason: str) -> None:
         """Close a trial that could not be scored."""
@@ -158,14 +171,10 @@ class Ledger:
         tags = self.store.client.get_run(self.claims.id).data.tags
         return owners.heard_of(holder, tags, time.time())
 
-    def _reuse(self, trial: Trial, source: str, result: Result) -> None:
-        """Show a trial that another sweep finished as a child of this one."""
-        tags = {"forecast.reused_from": source, "forecast.reused_key": trial.key}
-        self.finish(self._trial(trial, tags), result)
-
     def _trial(self, trial: Trial, tags: Mapping[str, str]) -> Run:
         """Create the run of a trial."""
-        name = f"fold {trial.fold + 1} seed {trial.seed}"
+        parts = [f"fold {trial.fold + 1} seed {trial.seed}", str(trial.rung)]
+        name = " · ".join(part for part in parts if part)
         parent = self._candidates[trial.candidate].id
         run = Run.create(self.store, name, kind="trial", tags=tags, parent=parent)
         run.params({"fold": trial.fold + 1, "seed": trial.seed, "origins": len(trial.origins)})

@@ -1,8 +1,8 @@
 """One trial: a candidate on a fold, in whatever process it lands."""
 
+import math
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,63 @@ from forecast.evaluation.experiment import Spec
 from forecast.training import runtime
 from forecast.training.forecaster import Forecaster
 
+Arrays = dict[str, np.ndarray]
+"""A checkpoint, as `training.stage` writes it."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """What a trial may spend; on the last rung that is everything.
+
+    Attributes:
+        number: From 1.
+        of: The last one.
+        factor: How many times more may be spent than on the one before.
+        resource: What is spent, "epochs" or "rows" (the newest training rows of the fold).
+    """
+
+    number: int = 1
+    of: int = 1
+    factor: int = 1
+    resource: str = "epochs"
+
+    def share(self, resource: str) -> float:
+        """Return the share of a resource that may be spent.
+
+        >>> Rung(1, 3, 3).share("epochs") == 1 / 9, Rung(1, 3, 3).share("rows")
+        (True, 1.0)
+        """
+        return float(self.factor) ** (self.number - self.of) if resource == self.resource else 1.0
+
+    @property
+    def before(self) -> "Rung | None":
+        """The rung from whose end a trial on this one can go on: on the same rows, that is."""
+        if self.number == 1 or self.resource == "rows":
+            return None
+        return replace(self, number=self.number - 1)
+
+    def __str__(self) -> str:
+        """Say what part of everything it is.
+
+        >>> str(Rung(1, 3, 3)), str(Rung(3, 3, 3))
+        ('1/9 of the epochs', '')
+        """
+        last = self.number == self.of
+        return "" if last else f"1/{self.factor ** (self.of - self.number)} of the {self.resource}"
+
+
+def epochs(rung: Rung, most: int) -> int:
+    """Say after how many epochs a trial ends.
+
+    >>> epochs(Rung(1, 3, 3), 15)
+    2
+    """
+    return math.ceil(most * rung.share("epochs") - 1e-9)
+
 
 @dataclass(frozen=True)
 class Trial:
-    """A candidate, a fold and a seed.
+    """A candidate, a fold, a seed and what may be spent on them.
 
     Attributes:
         key: Names what is computed.
@@ -29,6 +82,8 @@ class Trial:
         table: Name of the table it reads.
         train: Rows to learn from, first and one past the last time stamp.
         origins: Rows whose futures are scored, (origins,).
+        rung: How long it may train, on how many rows.
+        previous: Key of the trial that it may go on from, being the same but for fewer epochs.
     """
 
     key: str
@@ -39,6 +94,13 @@ class Trial:
     table: str
     train: tuple[Any, Any]
     origins: np.ndarray
+    rung: Rung = Rung()
+    previous: str | None = None
+
+    @property
+    def stays(self) -> bool:
+        """Whether a longer trial may go on from where it ends."""
+        return self.rung.share("epochs") < 1
 
     @property
     def shape(self) -> str:
@@ -61,6 +123,7 @@ class Result:
         best_epoch: 1-based.
         parameters: Weights of the model.
         seconds: From the first row to the score.
+        checkpoint: Where training stood at its end, as arrays, if a longer trial may go on.
     """
 
     mae: float
@@ -68,29 +131,30 @@ class Result:
     best_epoch: int
     parameters: int
     seconds: float
+    checkpoint: Arrays | None = field(default=None, repr=False)
 
 
-class Tables(WorkerPlugin):
-    """Brings the tables to every worker once, and again to one that was restarted.
+class Brought(WorkerPlugin):
+    """Brings a table to every worker once, and again to one that was restarted.
 
     Args:
-        tables: Name to table.
+        name: Of the table.
+        table: The data.
         threads: Threads of one operation of TensorFlow.
     """
 
-    name = "forecast-tables"
-
-    def __init__(self, tables: Mapping[str, Table], threads: int):
-        self.tables = dict(tables)
+    def __init__(self, name: str, table: Table, threads: int):
+        self.name = f"forecast-{name}"
+        self.tables = {name: table}
         self.threads = threads
 
     def setup(self, worker: Worker) -> None:
-        """Keep the tables on the worker and start TensorFlow."""
-        worker.forecast_tables = self.tables
+        """Keep the table on the worker and start TensorFlow."""
+        worker.forecast_tables = getattr(worker, "forecast_tables", {}) | self.tables
         runtime.start(self.threads)
 
 
-def run(trial: Trial, table: Table) -> Result:
+def run(trial: Trial, table: Table, begin: Arrays | None = None) -> Result:
     """Train on the fold's training rows and score its origins.
 
     Stopping sees only the tail of the training rows, never the scored ones.
@@ -98,15 +162,20 @@ def run(trial: Trial, table: Table) -> Result:
     Args:
         trial: What to do.
         table: The data.
+        begin: Checkpoint of `trial.previous`; without it all epochs are trained, to the same end.
 
     Returns:
         The score and how it came about.
     """
+    from forecast.training.stage import Checkpoint, Stage
+
     began = time.perf_counter()
     spec, (first, end) = trial.spec, trial.train
     training = clone(spec.training).set_params(seed=trial.seed)
     forecaster = Forecaster(spec.model, spec.window, training, scaling=spec.scaling)
-    forecaster.fit(table, rows=(table.time >= first) & (table.time < end))
+    until = epochs(trial.rung, training.epochs)
+    stage = Stage(until, Checkpoint.read(begin) if begin else None)
+    forecaster.fit(table, rows=(table.time >= first) & (table.time < end), stage=stage)
     starts = (trial.origins - spec.window.timesteps + 1).astype(np.int32)
     error = forecaster.predict_windows(table, starts) - windows.outputs(
         table.outputs, starts, spec.window
@@ -117,11 +186,12 @@ def run(trial: Trial, table: Table) -> Result:
         forecaster.best_epoch_,
         int(forecaster.model_.count_params()),
         time.perf_counter() - began,
+        stage.end.arrays() if trial.stays and stage.end else None,
     )
 
 
-def run_on_worker(trial: Trial) -> Result:
-    """Run a trial with the tables that the plugin brought."""
+def run_on_worker(trial: Trial, begin: Arrays | None) -> Result:
+    """Run a trial with the table that a plugin brought."""
     from distributed import get_worker
 
-    return run(trial, get_worker().forecast_tables[trial.table])
+    return run(trial, get_worker().forecast_tables[trial.table], begin)

@@ -5,9 +5,12 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+import numpy as np
 
 from forecast.errors import InputError
 
@@ -94,6 +97,23 @@ class Store:
             if not token:
                 break
         return found
+
+    def arrays(self, run_id: str, path: str) -> dict[str, np.ndarray] | None:
+        """Read an artifact of named arrays.
+
+        Args:
+            run_id: Whose.
+            path: Where in the run's artifacts.
+
+        Returns:
+            Name to array, or None where there is none that can be read.
+        """
+        from mlflow.exceptions import MlflowException
+
+        with TemporaryDirectory() as folder, suppress(MlflowException, OSError, ValueError):
+            with np.load(self.client.download_artifacts(run_id, path, folder)) as found:
+                return dict(found)
+        return None
 
 
 def client(uri: str) -> Any:

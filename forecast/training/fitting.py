@@ -19,6 +19,7 @@ from forecast.training import choices, loop, runtime
 from forecast.training.parameters import Model, Training
 from forecast.training.predictor import predictor, state
 from forecast.training.program import Goal, Program, Rows, lease
+from forecast.training.stage import Stage
 
 BATCH = 256
 """Windows of one compiled prediction of the stopping set."""
@@ -57,50 +58,37 @@ class Job:
         scaler: Learned on the training rows.
         window: Shape of a sample.
         training: How to train.
+        dealt: First rows of the training windows and of the stopping windows.
     """
 
-    def __init__(self, table: Table, scaler: Scaler, window: Window, training: Training):
+    def __init__(
+        self,
+        table: Table,
+        scaler: Scaler,
+        window: Window,
+        training: Training,
+        dealt: tuple[np.ndarray, np.ndarray],
+    ):
         self.table = table
         self.scaler = scaler
         self.window = window
         self.training = training
         self.scaled = scaler.outputs(table)
         self.rows = Rows.put(scaler.inputs(table), self.scaled)
-        self.train = np.zeros(0, np.int32)
-        self.stop = np.zeros(0, np.int32)
+        self.train, self.stop = dealt
 
-    def cut(self, rows: np.ndarray, stopping: np.ndarray) -> None:
-        """Deal the windows to training and stopping; no training window predicts a stopping row.
-
-        Args:
-            rows: Mask (rows,) of the rows that may be read at all.
-            stopping: Mask (rows,) of those among them that are kept for stopping.
-
-        Raises:
-            InputError: One of both would have no window.
-        """
-        window, given = self.window, np.flatnonzero(rows)
-        table, late = self.table.take(rows), stopping[rows]
-        # taking rows never joins what was apart, so a window of the taken rows is one of the table
-        self.train = _in_table(given, windows.starts(table, window, within=~late)[:: window.stride])
-        self.stop = _in_table(given, windows.starts(table, window, within=late))
-        for name, found, count in (
-            ("training", self.train, int((~late).sum())),
-            ("stopping", self.stop, int(late.sum())),
-        ):
-            if not len(found) and count:
-                raise InputError(
-                    f"window.timesteps={window.timesteps} and window.horizon={window.horizon} must "
-                    f"fit the {name} span, got {count} rows of {len(table.names)} series without "
-                    "one unbroken window: take a smaller window or more rows"
-                )
-
-    def run(self, model: Any, callbacks: Sequence[keras.callbacks.Callback]) -> Fitted:
+    def run(
+        self,
+        model: Any,
+        callbacks: Sequence[keras.callbacks.Callback],
+        stage: Stage | None = None,
+    ) -> Fitted:
         """Build, train and take the weights out.
 
         Args:
             model: A `Model`, or a function from `Sizes` to a Keras model.
             callbacks: Keras callbacks of the caller.
+            stage: Which epochs; None means all.
 
         Returns:
             The trained model and its history.
@@ -115,7 +103,10 @@ class Job:
         program = lease(own, choices.optimizer(training), goal, self.window)
         history = _History()
         # the best weights come back first, so that a callback of the caller has the last word
-        told = [*choices.schedule(training), *self._stopping(), *callbacks, history]
+        schedule, stopping = choices.schedule(training), self._stopping()
+        told = [*schedule, *stopping, *callbacks, history]
+        if stage is not None:
+            told.append(stage.watch(program, history.values, schedule, stopping))
         interrupted = False
         with program.predictor.taken():
             program.load(own, training.learning_rate)
@@ -124,7 +115,7 @@ class Job:
                     program,
                     self.rows,
                     self.train,
-                    epochs=training.epochs,
+                    epochs=stage.epochs if stage else range(training.epochs),
                     batch_size=training.batch_size,
                     seed=training.seed,
                     callbacks=told,
@@ -181,11 +172,6 @@ class Job:
 def _finite(model: keras.Model) -> bool:
     """Tell whether all weights of a model are numbers."""
     return all(np.isfinite(weight).all() for weight in model.get_weights())
-
-
-def _in_table(rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Say where windows of some rows of a table start in the table itself."""
-    return rows[starts].astype(np.int32)
 
 
 class _History(keras.callbacks.Callback):

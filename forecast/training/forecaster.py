@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from forecast.data import panel, scale, split, windows
+from forecast.data import tail as tails
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError, nearest
@@ -18,6 +19,8 @@ from forecast.training.parameters import Model, Training
 
 if TYPE_CHECKING:
     import keras
+
+    from forecast.training.stage import Stage
 
 BATCH = 256
 """Windows of one compiled prediction."""
@@ -67,6 +70,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         rows: np.ndarray | None = None,
         tail: split.Cut | None = None,
         callbacks: Sequence["keras.callbacks.Callback"] = (),
+        stage: "Stage | None" = None,
     ) -> "Forecaster":
         """Learn scale and weights from rows.
 
@@ -77,6 +81,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
                 different rows of one table share their compiled program. None means all.
             tail: Newest of these rows kept for stopping, instead of `training.tail`.
             callbacks: Keras callbacks, called after every epoch.
+            stage: The part of a longer training that this is; None trains in one piece.
 
         Returns:
             The estimator.
@@ -102,16 +107,16 @@ class Forecaster(RegressorMixin, BaseEstimator):
         from forecast.training import fitting
 
         rows = np.ones(len(table), bool) if rows is None else rows
-        stop = _stopping_rows(table, rows, training.tail if tail is None else tail)
+        stop = tails.stopping_rows(table, rows, training.tail if tail is None else tail)
         self.scaler_ = scale.fit(table.take(rows & ~stop), self.scaling)
         self.names_, self.frequency_ = table.names, table.frequency
         self.features_, self.targets_ = table.features, table.targets
         self.n_features_in_ = len(table.features)
         self.context_ = table.take(rows).newest(window.timesteps + window.lead)
-        job = fitting.Job(table, self.scaler_, window, training)
-        job.cut(rows, stop)
+        dealt = tails.deal(table, window, rows, stop)
+        job = fitting.Job(table, self.scaler_, window, training, dealt)
         try:
-            fitted = job.run(self.model if self.model is not None else Model(), callbacks)
+            fitted = job.run(self.model if self.model is not None else Model(), callbacks, stage)
         except fitting.Interrupted as interrupted:
             self._keep(interrupted.fitted)
             raise KeyboardInterrupt from None
@@ -228,14 +233,6 @@ class Forecaster(RegressorMixin, BaseEstimator):
         self.model_ = fitted.model
         self.history_ = fitted.history
         self.best_epoch_ = fitted.best_epoch
-
-
-def _stopping_rows(table: Table, rows: np.ndarray, tail: split.Cut) -> np.ndarray:
-    """Return the mask (rows,) of the newest of some rows, kept for stopping."""
-    if not isinstance(tail, str) and tail == 0:
-        return np.zeros(len(table), bool)
-    stamps = np.unique(table.time[rows])
-    return rows & (table.time >= split.cut(table, stamps, "training.tail", tail))
 
 
 def _recoded(table: Table, names: tuple[str, ...]) -> Table:

@@ -21,7 +21,7 @@ def train(
     rows: Rows,
     starts: np.ndarray,
     *,
-    epochs: int,
+    epochs: range,
     batch_size: int,
     seed: int,
     callbacks: Sequence[keras.callbacks.Callback],
@@ -35,7 +35,7 @@ def train(
         program: Loaded with the state to start from.
         rows: Standardised rows.
         starts: Training windows, (windows,).
-        epochs: Most passes.
+        epochs: Numbers of the passes, from 0; callbacks may end them sooner.
         batch_size: Windows a step.
         seed: Of the order of windows.
         callbacks: Keras callbacks; their batch hooks are called once for each slice of an epoch.
@@ -46,11 +46,15 @@ def train(
         KeyboardInterrupt: After the callbacks' end of training, so that best weights are back.
     """
     told = keras.callbacks.CallbackList(list(callbacks), model=program.model)
-    told.set_params({"epochs": epochs, "steps": math.ceil(len(starts) / batch_size), "verbose": 0})
+    told.set_params(
+        {"epochs": epochs.stop, "steps": math.ceil(len(starts) / batch_size), "verbose": 0}
+    )
     told.on_train_begin()
     logs: dict[str, Any] = {}
     try:
-        for epoch in range(epochs):
+        for epoch in epochs:
+            if program.model.stop_training:
+                break  # an earlier part of this training has seen enough
             told.on_epoch_begin(epoch)
             order = np.random.default_rng([seed, epoch])
             began = time.perf_counter()

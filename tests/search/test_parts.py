@@ -9,8 +9,8 @@ from forecast import Folds, Model, Training, Window
 from forecast.data.table import Table
 from forecast.errors import InputError
 from forecast.evaluation.experiment import Spec
-from forecast.search import candidates, coordinates, folds, keys, leaderboard, owners
-from forecast.search.candidates import Candidate, Composed
+from forecast.search import coordinates, folds, keys, leaderboard, owners, space
+from forecast.search.candidates import Builder, Candidate, Composed
 from forecast.search.leaderboard import Standing
 
 
@@ -30,18 +30,20 @@ def candidate(number: int, timesteps: int) -> Candidate:
     return Candidate(number, {"window.timesteps": timesteps}, spec(timesteps), "t", {})
 
 
-SPACE = {
-    "training.learning_rate": {"loguniform": [1e-4, 1e-2]},
-    "model.dropout": {"uniform": [0.1, 0.5]},
-    "window.timesteps": {"randint": [3, 5]},
-    "model.units": [[8], [16]],
-}
+SPACE = space.read(
+    {
+        "training.learning_rate": {"loguniform": [1e-4, 1e-2]},
+        "model.dropout": {"uniform": [0.1, 0.5]},
+        "window.timesteps": {"randint": [3, 5]},
+        "model.units": [[8], [16]],
+    }
+)
 
 
 def test_sampled_points_lie_in_their_ranges_and_repeat_with_the_seed():
-    found = candidates.sampled(SPACE, 400, 0)
-    assert len(found) == 400 and found == candidates.sampled(SPACE, 400, 0)
-    assert found != candidates.sampled(SPACE, 400, 1)
+    found = space.sampled(SPACE, 400, 0)
+    assert len(found) == 400 and found == space.sampled(SPACE, 400, 0)
+    assert found != space.sampled(SPACE, 400, 1)
     rates, dropouts, steps, units = (
         [point[key] for point in found]
         for key in ("training.learning_rate", "model.dropout", "window.timesteps", "model.units")
@@ -54,11 +56,11 @@ def test_sampled_points_lie_in_their_ranges_and_repeat_with_the_seed():
 
 
 def test_lists_alone_are_drawn_without_repetition():
-    grid = {"training.batch_size": [16, 32, 64], "model.units": [[8], [16]]}
-    every = candidates.points(grid)
-    found = candidates.sampled(grid, 50, 3)
+    grid = space.read({"training.batch_size": [16, 32, 64], "model.units": [[8], [16]]})
+    every = space.points(grid)
+    found = space.sampled(grid, 50, 3)
     assert len(found) == 6 and all(point in every for point in found)
-    assert len(candidates.sampled(grid, 4, 3)) == 4
+    assert len(space.sampled(grid, 4, 3)) == 4
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,7 @@ def test_lists_alone_are_drawn_without_repetition():
 )
 def test_what_is_no_distribution_is_refused(wrong):
     with pytest.raises(InputError, match=r"^sweep\.grid\.model\.dropout must be .* \{uniform: "):
-        candidates.sampled({"model.dropout": wrong}, 3, 0)
+        space.read({"model.dropout": wrong})
 
 
 def test_a_list_of_grids_is_the_sum_of_their_points():
@@ -83,7 +85,7 @@ def test_a_list_of_grids_is_the_sum_of_their_points():
         {"model": ["lstm"], "model.units": [[8], [16]]},
         {"model": ["causal_cnn"], "model.filters": [8, 16, 32]},
     ]
-    found = candidates.points(grid)
+    found = space.points(space.read(grid))
     assert len(found) == 5
     assert all(list(point)[0] == "model" for point in found)  # groups are chosen before their keys
 
@@ -95,11 +97,13 @@ def test_a_list_of_grids_is_the_sum_of_their_points():
         ({"training.seed": [1, 2]}, r"training\.seed.*sweep\.seeds"),
         ({"model.units": 8}, r"model\.units must be a list"),
         ([], "at least one point"),
+        ({"model.units": []}, r"model\.units must hold values"),
+        ({"model.dropout": {"uniform": [0, 1]}}, r"model\.dropout must be a list.*random"),
     ],
 )
 def test_a_grid_that_compares_nothing_is_refused(grid, message: str):
     with pytest.raises(InputError, match=message):
-        candidates.points(grid)
+        space.points(space.read(grid))
 
 
 def test_a_point_that_cannot_be_built_is_named_before_anything_starts():
@@ -108,7 +112,16 @@ def test_a_point_that_cannot_be_built_is_named_before_anything_starts():
         return Composed(made, "t", table(), {})
 
     with pytest.raises(InputError, match=r"point window\.timesteps=500"):
-        candidates.build([{"window.timesteps": 4}, {"window.timesteps": 500}], compose)
+        Builder(compose).all([{"window.timesteps": 4}, {"window.timesteps": 500}])
+
+
+def test_points_of_different_questions_are_refused():
+    def compose(overrides: list[str]) -> Composed:
+        horizon = int(overrides[0].removeprefix("experiment="))
+        return Composed(replace(spec(), window=Window(4, horizon)), "t", table(), {})
+
+    with pytest.raises(InputError, match=r"point experiment=3: .*different questions"):
+        Builder(compose).all([{"experiment": 2}, {"experiment": 3}])
 
 
 def test_the_key_of_a_trial_changes_with_what_could_change_its_score():

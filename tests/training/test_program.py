@@ -256,7 +256,7 @@ def test_every_window_is_seen_once_an_epoch_at_any_batch_size(count, batch_size,
         fake,
         None,
         starts,
-        epochs=2,
+        epochs=range(2),
         batch_size=batch_size,
         seed=seed,
         callbacks=[told],
@@ -284,7 +284,9 @@ def test_slices_grow_to_about_a_second_and_shrink_when_steps_are_slow(monkeypatc
     starts = np.arange(3000, dtype=np.int32)
     for seconds, least, most in ((0.01, 16, 100), (0.4, 1, 16), (1e-6, 16, program.SLICE)):
         sizes_of_calls.clear()
-        loop.train(fake, None, starts, epochs=1, batch_size=2, seed=0, callbacks=[], validate=dict)
+        loop.train(
+            fake, None, starts, epochs=range(1), batch_size=2, seed=0, callbacks=[], validate=dict
+        )
         steady = sizes_of_calls[4:-1]
         assert sizes_of_calls[0] == 16 and max(sizes_of_calls) <= most
         assert all(size * seconds <= 1.0 + seconds for size in steady)

@@ -1,0 +1,138 @@
+"""A training in parts: one ends after some epoch, the next goes on as if it had never ended."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from forecast.training.predictor import state
+from forecast.training.program import Program
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a training stood after its last epoch.
+
+    Attributes:
+        history: Metric to its value after each epoch.
+        state: Weights and states of random generators.
+        optimizer: Variables of the optimiser.
+        best: Weights of the best epoch, none where nothing was kept for stopping.
+    """
+
+    history: Mapping[str, Sequence[float]]
+    state: Sequence[np.ndarray]
+    optimizer: Sequence[np.ndarray]
+    best: Sequence[np.ndarray]
+
+    @property
+    def epochs(self) -> int:
+        """Count the epochs that were trained."""
+        return len(self.history["loss"])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Write it as named arrays, which `numpy.savez` takes.
+
+        >>> ours = Checkpoint({"loss": [0.5]}, [np.ones(2)], [np.zeros(1)], [])
+        >>> sorted(ours.arrays()), Checkpoint.read(ours.arrays()).epochs
+        (['history', 'optimizer.0', 'state.0'], 1)
+        """
+        parts = {"state": self.state, "optimizer": self.optimizer, "best": self.best}
+        found = {f"{k}.{i}": value for k, part in parts.items() for i, value in enumerate(part)}
+        return found | {"history": np.array(json.dumps(dict(self.history)))}
+
+    @classmethod
+    def read(cls, arrays: Mapping[str, np.ndarray]) -> "Checkpoint":
+        """Read it back from named arrays."""
+
+        def part(name: str) -> list[np.ndarray]:
+            count = sum(key.startswith(f"{name}.") for key in arrays)
+            return [arrays[f"{name}.{i}"] for i in range(count)]
+
+        history = json.loads(str(arrays["history"]))
+        return cls(history, part("state"), part("optimizer"), part("best"))
+
+
+class Stage(keras.callbacks.Callback):
+    """One part of a training.
+
+    Its weights, seed states, optimiser, early stopping and learning rate are those of a training
+    in one piece, to the last bit.
+
+    Args:
+        until: Last epoch of this part, 1-based; the schedule is that of all `training.epochs`.
+        begin: Where the part before it ended; None begins anew.
+
+    Attributes:
+        end: Where this part ended, once it was fitted.
+    """
+
+    def __init__(self, until: int, begin: Checkpoint | None = None):
+        super().__init__()
+        self.until = until
+        self.begin = begin
+        self.end: Checkpoint | None = begin
+
+    @property
+    def epochs(self) -> range:
+        """Number the epochs of this part, from 0."""
+        return range(self.begin.epochs if self.begin else 0, self.until)
+
+    def watch(
+        self,
+        program: Program,
+        history: dict[str, list[float]],
+        schedule: Sequence[keras.callbacks.Callback],
+        stopping: Sequence[keras.callbacks.Callback],
+    ) -> "Stage":
+        """Learn what a part consists of, before it begins.
+
+        Args:
+            program: What trains.
+            history: Metric to its value after each epoch; those of earlier parts come into it.
+            schedule: Callbacks that move the learning rate.
+            stopping: Early stopping, one or none.
+
+        Returns:
+            Itself, a callback that must be told last.
+        """
+        self._program, self._history = program, history
+        self._schedule, self._stopping = schedule, stopping
+        return self
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Bring back what the part before has left, and let early stopping count its epochs."""
+        del logs
+        begin = self.begin
+        if begin is None:
+            return
+        for epoch in range(begin.epochs):
+            numbers = {name: values[epoch] for name, values in begin.history.items()}
+            for callback in (*self._schedule, *self._stopping):
+                callback.on_epoch_begin(epoch)
+                callback.on_epoch_end(epoch, numbers)
+        _assign(state(self._program.model), begin.state)
+        _assign(self._program.optimizer.variables, begin.optimizer)
+        for callback in self._stopping:
+            callback.best_weights = list(begin.best)
+        self._history.update({name: list(values) for name, values in begin.history.items()})
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Keep the state of the last epoch, before the best weights come back."""
+        del logs
+        if epoch + 1 == self.until or self.model.stop_training:
+            self.end = Checkpoint(
+                {name: list(values) for name, values in self._history.items()},
+                [variable.numpy() for variable in state(self._program.model)],
+                [variable.numpy() for variable in self._program.optimizer.variables],
+                [weight for callback in self._stopping for weight in callback.best_weights or []],
+            )
+
+
+def _assign(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
+    """Give variables their values."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
