@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import sweeps
 from benchmarks.cases import LONG, LSTM_120, Sizes
 
 Found = dict[str, object]
@@ -130,6 +131,9 @@ MEASURES: dict[str, Callable[[], Found]] = {
     "scaling": scaling,
     "flops": flops,
     "startup": startup,
+    "sweep": sweeps.sweep,
+    "trials": sweeps.trials,
+    "worker": sweeps.worker,
 }
 
 _IMPORT = (
@@ -169,7 +173,7 @@ def _peak() -> float:
 
 if __name__ == "__main__":
     name = sys.argv[1]
-    if name != "startup":
+    if name in ("memory", "scaling", "flops", "worker"):
         from forecast.training import runtime
 
         runtime.start(1)

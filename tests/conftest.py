@@ -29,6 +29,17 @@ LSTM = ["model=lstm", "model.units=[4]", "model.recurrent_dropout=0.0"]
 CNN = ["model=causal_cnn", "model.filters=4"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make test-faults ARGS=--kills=10` kill a sweep as often as wanted."""
+    parser.addoption("--kills", type=int, default=3, help="moments at which a sweep is killed")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Number the kills."""
+    if "number" in metafunc.fixturenames and "undisturbed" in metafunc.fixturenames:
+        metafunc.parametrize("number", range(metafunc.config.getoption("--kills")))
+
+
 def load_frame(rows: int = 220) -> pd.DataFrame:
     """Two sites with a daily wave, without holes."""
     rng = np.random.default_rng(7)

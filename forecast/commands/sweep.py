@@ -95,7 +95,7 @@ def _report(
         parent.tags(
             {
                 "forecast.best_candidate": best.candidate.name,
-                "forecast.best_candidate_id": ledger.candidate(best.candidate).id,
+                "forecast.best_candidate_id": ledger.candidate(best.candidate.number).id,
                 "forecast.best_run_id": run_id,
                 "forecast.winner_mae": mae,
             }

@@ -39,13 +39,13 @@ class Board:
         self.results: dict[str, Result] = {}
         self.errors: dict[str, str] = {}
         self.reused = self.ran = 0
+        self._best = float("inf")
         self._runs: dict[str, Run] = {}
 
     def open(self, asked: Asked, trials: Sequence[Trial]) -> list[Trial]:
         """Take in a round, look up what is finished and return what is missing."""
-        for candidate, _ in asked:
-            self.candidates[candidate.number] = candidate
-            self.ledger.candidate(candidate)
+        self.candidates |= {candidate.number: candidate for candidate, _ in asked}
+        self.ledger.admit(self.candidates.values())
         known = {trial.key for trial in self.trials.values()}
         new = {trial.key: trial for trial in trials if trial.key not in known}
         self.trials |= {(t.candidate, t.rung.number, t.fold, t.seed): t for t in trials}
@@ -54,7 +54,7 @@ class Board:
         self.reused += len(found)
         missing = [trial for key, trial in new.items() if key not in found]
         self.ran += len(missing)
-        self.show()
+        self._scored()
         return missing
 
     def rank(self, asked: Asked | None = None) -> list[Standing]:
@@ -70,10 +70,10 @@ class Board:
             if done is None:
                 return "wait"
             self.results[trial.key] = done
-            self.show()
+            self._scored()
             return "done"
         self._runs[trial.key] = run
-        self.show()
+        self._show()
         return "run"
 
     def checkpoint(self, trial: Trial) -> Arrays | None:
@@ -84,19 +84,24 @@ class Board:
         """Write a score."""
         self.ledger.finish(self._runs.pop(trial.key), result)
         self.results[trial.key] = result
-        self.show()
+        self._scored()
 
     def fail(self, trial: Trial, reason: str) -> None:
         """Write a failure; the sweep goes on."""
         self.ledger.fail(self._runs.pop(trial.key), reason)
         self.errors[trial.key] = reason
-        self.show()
+        self._show()
 
-    def show(self) -> None:
+    def _scored(self) -> None:
+        """Look who leads now."""
+        self._best = self.rank()[0].mean
+        self._show()
+
+    def _show(self) -> None:
         """Tell the watcher."""
         self.watcher.update(
             done=len(self.results),
             running=len(self._runs),
             failed=len(self.errors),
-            best=self.rank()[0].mean,
+            best=self._best,
         )

@@ -9,6 +9,9 @@ from matplotlib.figure import Figure
 
 from forecast.search.leaderboard import Standing
 
+LABELS = 12
+"""Most values that an axis names."""
+
 ABSENT = "–"
 """A setting that a candidate does not have, since its grid has not."""
 
@@ -46,7 +49,8 @@ def figure(standings: Sequence[Standing]) -> Figure:
     axes_of = varied(shown)
     drawn = Figure(figsize=(2.6 + 2.2 * len(axes_of), 5), layout="constrained")
     axes = drawn.subplots()
-    low, high = shown[0].mean, shown[-1].mean
+    means = [standing.mean for standing in shown]
+    low, high = min(means), max(means)
     colours = colormaps["viridis_r"]
     for place, standing in reversed(list(enumerate(shown))):
         share = (standing.mean - low) / (high - low) if high > low else 0.0
@@ -57,13 +61,14 @@ def figure(standings: Sequence[Standing]) -> Figure:
         best = place == 0
         axes.plot(
             [*heights, 1 - share],
+            "--" if str(standing.rung) else "-",
             color=colours(0.15 + 0.85 * (1 - share)),
             lw=3 if best else 1.2,
             alpha=1 if best else 0.8,
         )
     for x, values in enumerate(axes_of.values()):
         axes.axvline(x, color="#222222", lw=0.8)
-        for value in values:
+        for value in values[:: -(-len(values) // LABELS)]:
             axes.annotate(value, (x, _height(values, value)), (4, 2), textcoords="offset points")
     end = len(axes_of)
     axes.axvline(end, color="#222222", lw=0.8)
@@ -74,7 +79,9 @@ def figure(standings: Sequence[Standing]) -> Figure:
     axes.set_xlim(-0.1, end + 0.4)
     axes.set_yticks([])
     axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
-    axes.set_title("What was varied, and what came out; the best is bold", loc="left", fontsize=10)
+    dashed = ", those that were dropped dashed" if any(str(s.rung) for s in shown) else ""
+    title = f"What was varied, and what came out; the best is bold{dashed}"
+    axes.set_title(title, loc="left", fontsize=10)
     return drawn
 
 

@@ -14,6 +14,10 @@ from forecast.search.trial import Arrays, Brought, Result, Trial, run_on_worker
 TRIES = 3
 """Times a trial is started before it counts as one that kills its worker."""
 
+SHAPES = 20
+"""Architectures that a worker compiles before it is replaced: TensorFlow never frees their programs,
+some 45 MiB each."""
+
 POLL = 1.0
 """Seconds between two looks at the workers."""
 
@@ -76,6 +80,9 @@ class Engine:
             alive = self._alive()
             busy = {worker for _, worker in self._running.values()}
             for worker in sorted(alive - busy):
+                if self._is_full(worker, waiting):
+                    self._replace(worker)
+                    break
                 trial = self._next(waiting, worker, listener)
                 if trial is None:
                     break
@@ -86,6 +93,18 @@ class Engine:
         """Ask the scheduler itself for its workers; the client's own copy is emptied at times."""
         client = self._client
         return set(client.sync(client.scheduler.identity, n_workers=-1)["workers"])
+
+    def _is_full(self, worker: str, waiting: list[Trial]) -> bool:
+        """Tell whether a worker has compiled enough, and would have to compile again."""
+        mine = self._compiled.get(worker, set())
+        new = waiting and not any(trial.shape in mine for trial in waiting)
+        return bool(new and len(mine) >= SHAPES)
+
+    def _replace(self, worker: str) -> None:
+        """Let a worker's nanny start it anew; one without a nanny goes on as it is."""
+        del self._compiled[worker]
+        with suppress(ValueError, TimeoutError):
+            self._client.restart_workers([worker], timeout=60)
 
     def _next(self, waiting: list[Trial], worker: str, listener: Listener) -> Trial | None:
         """Choose a free worker's next trial: a shape it knows, then one nobody knows, then any."""

@@ -62,8 +62,11 @@ def rank(
         One standing a candidate.
     """
     standings = []
+    of: dict[int, list[Trial]] = {candidate.number: [] for candidate in candidates}
+    for trial in trials:
+        of.get(trial.candidate, []).append(trial)
     for candidate in candidates:
-        every = [trial for trial in trials if trial.candidate == candidate.number]
+        every = of[candidate.number]
         rung = max((trial.rung for trial in every), key=lambda rung: rung.number)
         own = sorted((t for t in every if t.rung == rung), key=lambda t: (t.fold, t.seed))
         done = [results[t.key] for t in own if t.key in results]
@@ -163,7 +166,8 @@ def figure(standings: Sequence[Standing], baselines: Mapping[str, float]) -> Fig
         axes.plot(standing.mean, place, "D", color=colour, ms=6)
     for (name, mae), style in zip(baselines.items(), ("--", ":", "-."), strict=False):
         axes.axvline(mae, ls=style, color="#222222", lw=1, label=name)
-    axes.set_yticks(range(len(shown)), [standing.candidate.name for standing in shown], fontsize=8)
+    names = [f"{s.candidate.name}{f'  ({s.rung})' if str(s.rung) else ''}" for s in shown]
+    axes.set_yticks(range(len(shown)), names, fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel("mean absolute error: mean over folds, and each fold")
     axes.set_title("Leaderboard; blue is tied with the best", loc="left", fontsize=10)

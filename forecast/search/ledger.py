@@ -1,7 +1,7 @@
 """MLflow as the ledger of a sweep: what is done, what is running, and who runs it."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from forecast.search import owners
 from forecast.search.candidates import Candidate
@@ -28,9 +28,13 @@ class Ledger:
         self.store = store
         self.parent = parent
         self.owner = owner
-        self._candidates: dict[int, Run] = {}
         self.claims = self._only("ledger", "claims", {})
         self.claims.end()  # a table of who has what, which nobody is running
+        self._admitted: dict[int, Candidate] = {}
+        self._candidates = {
+            int(run.data.tags["forecast.candidate"]): Run(store, run.info.run_id)
+            for run in store.find(_where(kind="candidate", parent=parent.id))
+        }
 
     @classmethod
     def open(
@@ -48,27 +52,28 @@ class Ledger:
         Returns:
             The ledger, its parent running.
         """
-        with store.alone():
-            where = f"tags.`forecast.sweep_key` = '{key}' and tags.`forecast.kind` = 'sweep'"
-            known = store.find(where, newest=False, most=1) if resume else []
-            if known:
-                parent = Run(store, known[0].info.run_id)
-                store.client.update_run(parent.id, status="RUNNING")
-            else:
-                if not resume:
-                    key = f"{key}-{int(time.time())}"
-                marks = {"forecast.sweep_key": key, **tags}
-                parent = Run.create(store, name, kind="sweep", tags=marks)
+        key = key if resume else f"{key}-{time.time_ns()}"
+        marks = {"forecast.sweep_key": key}
+
+        def create() -> Run:
+            return Run.create(store, name, kind="sweep", tags={**marks, **tags})
+
+        parent = only(store, _where(kind="sweep", **marks), create)
+        store.client.update_run(parent.id, status="RUNNING")
         return cls(store, parent, owners.name())
 
-    def candidate(self, candidate: Candidate) -> Run:
-        """Find or create the run of a candidate."""
-        if candidate.number not in self._candidates:
-            marks = {"forecast.candidate": str(candidate.number)}
-            run = self._only("candidate", candidate.name, marks)
+    def admit(self, candidates: Iterable[Candidate]) -> None:
+        """Take in candidates; a run is created for each once its first trial is written."""
+        self._admitted |= {candidate.number: candidate for candidate in candidates}
+
+    def candidate(self, number: int) -> Run:
+        """Find or create the run of a candidate that was taken in."""
+        if number not in self._candidates:
+            candidate = self._admitted[number]
+            run = self._only("candidate", candidate.name, {"forecast.candidate": str(number)})
             run.params(candidate.params)
-            self._candidates[candidate.number] = run
-        return self._candidates[candidate.number]
+            self._candidates[number] = run
+        return self._candidates[number]
 
     def finished(self, trials: Sequence[Trial]) -> dict[str, Result]:
         """Look up what is done, by this sweep or another, and bury what died.
@@ -88,8 +93,8 @@ class Ledger:
             if key not in wanted:
                 continue
             if run.info.status == "FINISHED" and "cv/mae" in run.data.metrics:
-                home = self._candidates[wanted[key].candidate].id
-                if tags.get("mlflow.parentRunId") == home:
+                home = self._candidates.get(wanted[key].candidate)
+                if home and tags.get("mlflow.parentRunId") == home.id:
                     elsewhere.pop(key, None)
                     found[key] = _result(run.data.metrics)
                 elif key not in found:
@@ -175,20 +180,48 @@ class Ledger:
         """Create the run of a trial."""
         parts = [f"fold {trial.fold + 1} seed {trial.seed}", str(trial.rung)]
         name = " · ".join(part for part in parts if part)
-        parent = self._candidates[trial.candidate].id
+        parent = self.candidate(trial.candidate).id
         run = Run.create(self.store, name, kind="trial", tags=tags, parent=parent)
         run.params({"fold": trial.fold + 1, "seed": trial.seed, "origins": len(trial.origins)})
         return run
 
     def _only(self, kind: str, name: str, tags: Mapping[str, str]) -> Run:
         """Find or create the one child of the parent with some tags."""
-        with self.store.alone():
-            marks = {"forecast.kind": kind, "mlflow.parentRunId": self.parent.id, **tags}
-            where = " and ".join(f"tags.`{key}` = '{value}'" for key, value in marks.items())
-            known = self.store.find(where, newest=False, most=1)
-            if known:
-                return Run(self.store, known[0].info.run_id)
+
+        def create() -> Run:
             return Run.create(self.store, name, kind=kind, tags=tags, parent=self.parent.id)
+
+        return only(self.store, _where(kind=kind, parent=self.parent.id, **tags), create)
+
+
+def only(store: Store, where: str, create: Callable[[], Run]) -> Run:
+    """Find the one run of its kind, or create it.
+
+    On SQLite a lock keeps others from creating it too. On a server the oldest wins: who finds after
+    creating that somebody was sooner deletes the new run and takes the other.
+
+    Args:
+        store: Where.
+        where: Finds it.
+        create: Creates it.
+
+    Returns:
+        The run.
+    """
+    with store.alone():
+        if known := store.find(where, newest=False, most=1):
+            return Run(store, known[0].info.run_id)
+        made = create()
+        [first] = store.find(where, newest=False, most=1)
+        if first.info.run_id != made.id:
+            store.client.delete_run(made.id)
+        return Run(store, first.info.run_id)
+
+
+def _where(*, kind: str, parent: str | None = None, **tags: str) -> str:
+    """Write a search for runs by their tags."""
+    marks = {"forecast.kind": kind, **({"mlflow.parentRunId": parent} if parent else {}), **tags}
+    return " and ".join(f"tags.`{key}` = '{value}'" for key, value in marks.items())
 
 
 def _result(metrics: Mapping[str, float]) -> Result:

@@ -61,7 +61,7 @@ def run(plan: Plan, ledger: Ledger, watcher: Watcher) -> Finished:
                 workers.execute(missing, plan.tables, board)
     standings = board.rank()
     for standing in standings:
-        _close(ledger.candidate(standing.candidate), standing)
+        _close(ledger.candidate(standing.candidate.number), standing)
     return Finished(
         standings,
         _baselines(plan, parts, ledger.parent),

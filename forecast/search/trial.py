@@ -3,6 +3,7 @@
 import math
 import time
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ class Trial:
         """Whether a longer trial may go on from where it ends."""
         return self.rung.share("epochs") < 1
 
-    @property
+    @cached_property
     def shape(self) -> str:
         """Name what decides the compiled program, so that a worker meets it again."""
         spec = self.spec

@@ -3,6 +3,8 @@
 import shutil
 import subprocess
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,8 +24,16 @@ COMMAND = [
 ]
 
 
-def start(folder: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "forecast", *COMMAND]
+@dataclass
+class Undisturbed:
+    """What a sweep comes to when nobody kills anything, and its wall time."""
+
+    scores: list[tuple[str, float]]
+    seconds: float
+
+
+def start(folder: Path, *more: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "forecast", *COMMAND, *more]
     with (folder / "said.txt").open("a") as said:
         return subprocess.Popen(
             command, cwd=folder, start_new_session=True, stdout=said, stderr=subprocess.STDOUT
@@ -40,11 +50,18 @@ def scores(folder: Path) -> list[tuple[str, float]]:
     return sorted((r.data.tags["forecast.trial_key"], r.data.metrics["cv/mae"]) for r in done)
 
 
+def finish(folder: Path, *more: str) -> None:
+    """Run the sweep to its end."""
+    assert start(folder, *more).wait(timeout=300) == 0, (folder / "said.txt").read_text()
+
+
 @pytest.fixture(scope="session")
-def undisturbed(place: Place, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, float]]:
+def undisturbed(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     folder = tmp_path_factory.mktemp("undisturbed")
     shutil.copy(place.folder / "load.csv", folder)
-    assert start(folder).wait(timeout=240) == 0, (folder / "said.txt").read_text()
+    began = time.monotonic()
+    finish(folder)
+    seconds = time.monotonic() - began
     found = scores(folder)
     assert len(found) == 6
-    return found
+    return Undisturbed(found, seconds)

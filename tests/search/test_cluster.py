@@ -2,16 +2,18 @@
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ import pytest
 from forecast.tracking.store import Store
 
 from ..conftest import Place
-from .conftest import COMMAND, scores, start, trials
+from .conftest import COMMAND, Undisturbed, scores, start, trials
 
 pytestmark = pytest.mark.faults
 
@@ -57,19 +59,62 @@ def wait_for(address: str, said: Path) -> None:
     raise AssertionError(said.read_text())
 
 
+def server_program(name: str) -> Path:
+    """Find a program of PostgreSQL's server, which Debian keeps off the path."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    own = shutil.which(name)
+    if not (found or own):
+        pytest.skip("no PostgreSQL server is installed")
+    return found[-1] if found else Path(own)
+
+
+@contextlib.contextmanager
+def postgresql(folder: Path) -> Iterator[str]:
+    """Run a PostgreSQL server of our own on loopback, and yield the address of a database."""
+    user = "postgres" if os.getuid() == 0 else None  # it refuses to be root
+    port = free_port()
+    with tempfile.TemporaryDirectory() as home:
+        if user:
+            shutil.chown(home, user)
+
+        def call(name: str, *words: object) -> None:
+            command = [str(word) for word in (server_program(name), *words)]
+            subprocess.run(command, user=user, cwd=home, check=True, capture_output=True)
+
+        call("initdb", "-D", f"{home}/data", "-U", "forecast", "--auth=trust")
+        where = ["-h", "127.0.0.1", "-p", port]
+        options = f"-p {port} -k {home} -c listen_addresses=127.0.0.1"
+        log = ["-l", f"{home}/log"]
+        call("pg_ctl", "-D", f"{home}/data", "-w", "-o", options, *log, "start")
+        try:
+            call("createdb", *where, "-U", "forecast", "mlflow")
+            yield f"postgresql://forecast@127.0.0.1:{port}/mlflow"
+        finally:
+            call("pg_ctl", "-D", f"{home}/data", "-m", "immediate", "stop")
+
+
+@contextlib.contextmanager
+def sqlite(folder: Path) -> Iterator[str]:
+    yield f"sqlite:///{folder / 'server.db'}"
+
+
+@pytest.mark.parametrize("database", [sqlite, postgresql])
 def test_a_cluster_behind_a_tracking_server_loses_a_worker_and_ends_complete(
-    place: Place, undisturbed: list[tuple[str, float]], tmp_path: Path
+    database: Callable[[Path], contextlib.AbstractContextManager[str]],
+    place: Place,
+    undisturbed: Undisturbed,
+    tmp_path: Path,
 ):
     shutil.copy(place.folder / "load.csv", tmp_path)
     port, found = free_port(), tmp_path / "scheduler.json"
     uri = f"http://127.0.0.1:{port}"
     server = ["server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    store = ["--backend-store-uri", f"sqlite:///{tmp_path / 'server.db'}"]
     kept = ["--artifacts-destination", tmp_path / "kept"]
     dask = [BIN / "dask", "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
     worker = [BIN / "dask", "worker", "--scheduler-file", found, "--nthreads", "1"]
     with (
-        process(tmp_path, BIN / "mlflow", *server, *store, *kept),
+        database(tmp_path) as backend,
+        process(tmp_path, BIN / "mlflow", *server, "--backend-store-uri", backend, *kept),
         process(tmp_path, *dask, "--scheduler-file", found),
         process(tmp_path, *worker, "--no-dashboard") as victim,
         process(tmp_path, *worker, "--no-dashboard"),
@@ -90,7 +135,7 @@ def test_a_cluster_behind_a_tracking_server_loses_a_worker_and_ends_complete(
         runs = experiment.find("tags.`forecast.kind` = 'trial'")
         assert {run.info.status for run in runs} == {"FINISHED"}
         done = sorted((r.data.tags["forecast.trial_key"], r.data.metrics["cv/mae"]) for r in runs)
-        assert done == undisturbed
+        assert done == undisturbed.scores
         [parent] = experiment.find("tags.`forecast.kind` = 'sweep'")
         assert parent.info.status == "FINISHED"
         files = {item.path for item in experiment.client.list_artifacts(parent.info.run_id)}
@@ -99,12 +144,12 @@ def test_a_cluster_behind_a_tracking_server_loses_a_worker_and_ends_complete(
 
 
 def test_two_drivers_at_once_share_the_trials(
-    place: Place, undisturbed: list[tuple[str, float]], tmp_path: Path
+    place: Place, undisturbed: Undisturbed, tmp_path: Path
 ):
     shutil.copy(place.folder / "load.csv", tmp_path)
     drivers = [start(tmp_path), start(tmp_path)]
     for driver in drivers:
         assert driver.wait(timeout=400) == 0, (tmp_path / "said.txt").read_text()
-    assert scores(tmp_path) == undisturbed
+    assert scores(tmp_path) == undisturbed.scores
     began = Counter(run.data.tags["forecast.trial_key"] for run in trials(tmp_path))
     assert set(began.values()) == {1}  # nothing was run twice, not even in vain

@@ -44,6 +44,9 @@ class Notes:
         self.began.append(trial.key)
         return "run"
 
+    def checkpoint(self, trial):
+        return None
+
     def finish(self, trial, result):
         self.scores[trial.key] = result.mae
 
@@ -61,8 +64,23 @@ def test_a_trial_that_kills_its_worker_is_given_up_and_the_others_are_not():
     harmless = trial("harmless", Model("causal_cnn", filters=2))
     trials = [trial("deadly", Deadly("causal_cnn")), harmless, replace(harmless, key="again")]
     notes = Notes()
-    with engine.cluster(None, 1) as client:
-        engine.execute(client, trials, {"t": DATA}, notes)
+    with engine.cluster(None, 1) as workers:
+        workers.execute(trials, {"t": DATA}, notes)
     assert notes.failed == {"deadly": f"its worker died {engine.TRIES} times"}
     assert notes.scores["harmless"] == notes.scores["again"] > 0
     assert sorted(notes.began) == ["again", "deadly", "harmless"]  # a retry is no new beginning
+
+
+def test_a_worker_that_has_compiled_enough_is_replaced(monkeypatch):
+    monkeypatch.setattr(engine, "SHAPES", 2)
+    notes = Notes()
+    trials = [trial(f"{n}", Model("causal_cnn", filters=2 + n)) for n in range(3)]
+    with engine.cluster(None, 1) as workers:
+        workers.execute(trials[:1], {"t": DATA}, notes)
+        [before] = workers._client.run(os.getpid).values()
+        workers.execute(trials[1:3], {"t": DATA}, notes)  # the third shape is one too many
+        [after] = workers._client.run(os.getpid).values()
+        workers.execute([replace(trials[2], key="again")], {"t": DATA}, notes)
+    assert before != after
+    assert sorted(notes.scores) == ["0", "1", "2", "again"] and not notes.failed
+    assert notes.scores["2"] == notes.scores["again"]

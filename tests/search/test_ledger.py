@@ -1,0 +1,94 @@
+"""The ledger on a store of its own: who creates, who claims, what is found again."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from forecast import Model, Training, Window
+from forecast.evaluation.experiment import Spec
+from forecast.search import ledger, owners
+from forecast.search.candidates import Candidate
+from forecast.search.ledger import Ledger
+from forecast.search.trial import Result, Rung, Trial
+from forecast.tracking.run import Run
+from forecast.tracking.store import Store
+
+SPEC = Spec(Model("lstm", units=[2]), Window(4, 2), Training())
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Store:
+    folder = tmp_path_factory.mktemp("ledger")
+    return Store(f"sqlite:///{folder / 'mlflow.db'}", "tests")
+
+
+def opened(store: Store, key: str, **options) -> Ledger:
+    made = Ledger.open(store, key, "sweep", {}, **options)
+    made.admit([Candidate(0, {"model.units": [2]}, SPEC, "t", {"model.units": "[2]"})])
+    return made
+
+
+def trial(key: str) -> Trial:
+    return Trial(key, 0, 0, 0, SPEC, "t", (0, 30), np.arange(30, 37))
+
+
+def test_a_key_has_one_parent_and_a_candidate_one_run(store: Store):
+    first, second = opened(store, "one"), opened(store, "one")
+    assert first.parent.id == second.parent.id and first.claims.id == second.claims.id
+    assert first.candidate(0).id == second.candidate(0).id
+    assert opened(store, "one").candidate(0).id == first.candidate(0).id
+
+
+def test_who_comes_second_on_a_server_joins_the_first(store: Store):
+    """While one creates its run, a rival that also found none has created another."""
+    where = "tags.`forecast.kind` = 'race'"
+    rival = []
+
+    def create() -> Run:
+        rival.append(Run.create(store, "rival", kind="race"))
+        return Run.create(store, "ours", kind="race")
+
+    assert ledger.only(store, where, create).id == rival[0].id
+    assert [run.info.run_id for run in store.find(where)] == [rival[0].id]  # ours is gone
+
+
+def test_starting_afresh_begins_a_parent_of_its_own(store: Store):
+    first = opened(store, "afresh")
+    assert opened(store, "afresh", resume=False).parent.id != first.parent.id
+
+
+def test_a_trial_is_claimed_once_while_its_owner_lives(store: Store):
+    own = opened(store, "claims")
+    run = own.begin(trial("k1"))
+    assert run is not None and own.begin(trial("k1")) is not None  # it is its own: begun again
+    # process 1 always lives, and its start differs from ours
+    other = replace_owner(opened(store, "claims"), pid=1)
+    held = other.begin(trial("k2"))
+    assert held is not None and own.begin(trial("k2")) is None
+    dead = replace_owner(opened(store, "claims"), pid=1, start=1.0)
+    assert dead.begin(trial("k3")) is not None and own.begin(trial("k3")) is not None
+
+
+def replace_owner(made: Ledger, *, pid: int, start: float | None = None) -> Ledger:
+    import json
+
+    import psutil
+
+    begun = psutil.Process(pid).create_time() if start is None else start
+    who = json.loads(owners.name()) | {"pid": pid, "start": begun}
+    made.owner = json.dumps(who)
+    return made
+
+
+def test_a_checkpoint_comes_back_as_it_was(store: Store):
+    own = opened(store, "checkpoints")
+    arrays = {"state.0": np.random.default_rng(0).normal(size=(7, 8)).astype("float32")}
+    short = replace(trial("short"), rung=Rung(1, 2, 2))
+    own.finish(own.begin(short), Result(1.0, {"loss": [0.5]}, 1, 3, 0.1, arrays))
+    found = own.checkpoint("short")
+    assert found.keys() == arrays.keys() and (found["state.0"] == arrays["state.0"]).all()
+    own.finish(own.begin(trial("plain")), Result(1.0, {"loss": [0.5]}, 1, 3, 0.1))
+    assert own.checkpoint("plain") is None and own.checkpoint("unknown") is None
+    again = opened(store, "checkpoints").finished([short, trial("plain")])
+    assert {key: result.mae for key, result in again.items()} == {"short": 1.0, "plain": 1.0}
