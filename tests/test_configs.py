@@ -202,3 +202,35 @@ def test_an_option_in_a_users_own_conf_is_near(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match='data must be one .* did you mean "load"'):
         config.compose(["data=lod"])
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["model=causal_cnn", "model.filters=8"],
+        ["training.learning_rate=5e-4", "training.patience=null", "window.timesteps=24"],
+        ["data.features=[temp, dewp]", "data.valid.temp=[0, 120]"],
+        ["split.test='2013-11-01'", "sweep.grid=[{model.units:[[8],[16]]}]"],
+        [],
+    ],
+    ids=str,
+)
+def test_a_point_of_a_sweep_is_composed_as_hydra_composes_it(more):
+    """Only groups go through Hydra again; keys are set on a copy of what it composed."""
+    base = config.compose(["training.epochs=3", "window.horizon=12"])
+    again = [base.but(more) for _ in range(2)]
+    whole = config.compose([*base.overrides, *more])
+    assert [one.yaml for one in again] == [whole.yaml] * 2
+    assert again[0].settings == whole.settings and again[0].overrides == whole.overrides
+    assert base.yaml == config.compose(list(base.overrides)).yaml  # untouched
+
+
+@pytest.mark.parametrize("wrong", ["trainin.epochs=3", "model.unitz=[3]", "window.timesteps=1.5"])
+def test_a_wrong_point_is_told_in_the_same_words(wrong):
+    base = config.compose([])
+    said = []
+    for compose in (base.but, config.compose):
+        with pytest.raises(InputError) as caught:
+            compose([wrong])
+        said.append(str(caught.value))
+    assert said[0] == said[1]

@@ -139,9 +139,8 @@ class Request:
                     config, one.key_or_group, one.value(), force_add=one.is_force_add()
                 )
             check(config)
-        except (HydraException, OmegaConfBaseException) as error:
-            with _hydra():
-                raise _readable(error, overrides) from error
+        except (HydraException, OmegaConfBaseException):
+            return compose([*self.overrides, *overrides])  # which says what is wrong
         return Request(config, (*self.overrides, *overrides))
 
 

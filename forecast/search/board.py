@@ -94,7 +94,7 @@ class Board:
 
     def _scored(self) -> None:
         """Look who leads now."""
-        self._best = self.rank()[0].mean
+        self._best = min((standing.mean for standing in self.rank()[:1]), default=float("inf"))
         self._show()
 
     def _show(self) -> None:

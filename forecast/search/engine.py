@@ -15,8 +15,7 @@ TRIES = 3
 """Times a trial is started before it counts as one that kills its worker."""
 
 SHAPES = 20
-"""Architectures that a worker compiles before it is replaced: TensorFlow never frees their programs,
-some 45 MiB each."""
+"""Architectures that a worker compiles before it is replaced; TensorFlow never frees a program."""
 
 POLL = 1.0
 """Seconds between two looks at the workers."""

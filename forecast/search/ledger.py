@@ -22,12 +22,14 @@ class Ledger:
         store: Where runs are kept.
         parent: Run of the sweep.
         owner: This process, see `owners.name`.
+        resume: Whether what is finished counts.
     """
 
-    def __init__(self, store: Store, parent: Run, owner: str):
+    def __init__(self, store: Store, parent: Run, owner: str, *, resume: bool = True):
         self.store = store
         self.parent = parent
         self.owner = owner
+        self.resume = resume
         self.claims = self._only("ledger", "claims", {})
         self.claims.end()  # a table of who has what, which nobody is running
         self._admitted: dict[int, Candidate] = {}
@@ -47,7 +49,7 @@ class Ledger:
             key: Names the sweep: data, question, grid, folds, code.
             name: What people read.
             tags: More tags of a new parent.
-            resume: False begins a new sweep.
+            resume: False begins a new sweep, which runs every trial itself.
 
         Returns:
             The ledger, its parent running.
@@ -60,7 +62,7 @@ class Ledger:
 
         parent = only(store, _where(kind="sweep", **marks), create)
         store.client.update_run(parent.id, status="RUNNING")
-        return cls(store, parent, owners.name())
+        return cls(store, parent, owners.name(), resume=resume)
 
     def admit(self, candidates: Iterable[Candidate]) -> None:
         """Take in candidates; a run is created for each once its first trial is written."""
@@ -82,8 +84,10 @@ class Ledger:
             trials: All trials of the sweep.
 
         Returns:
-            Trial key to result.
+            Trial key to result; nothing for a sweep that starts afresh.
         """
+        if not self.resume:
+            return {}
         wanted = {trial.key: trial for trial in trials}
         found: dict[str, Result] = {}
         elsewhere: dict[str, str] = {}  # key to the run of another sweep that finished it

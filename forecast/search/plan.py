@@ -1,7 +1,8 @@
 """What a sweep does: its folds, its trials and the key by which it is found again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -60,12 +61,24 @@ def cuts(plan: Plan) -> list[Fold]:
 
 
 def trials(plan: Plan, parts: Sequence[Fold], asked: Asked) -> list[Trial]:
-    """List candidate x fold x seed, each on its rung."""
-    found = []
+    """List candidate x fold x seed, each on its rung.
+
+    Args:
+        plan: What to do.
+        parts: The folds.
+        asked: Candidates and their rungs.
+
+    Returns:
+        The trials.
+    """
+    found: list[Trial] = []
+    spans: dict[tuple[str, int, float], _Span] = {}  # many candidates read the same rows
     for candidate, rung in asked:
         for number, fold in enumerate(parts):
-            for replicate in range(plan.seeds):
-                found.append(_trial(plan, candidate, rung, (number, fold), replicate))
+            where = (candidate.table, number, rung.share("rows"))
+            if where not in spans:
+                spans[where] = _Span.of(plan.tables[candidate.table], fold, rung.share("rows"))
+            found += _replicates(plan, candidate, rung, number, spans[where])
     return found
 
 
@@ -78,52 +91,81 @@ def check(plan: Plan) -> None:
     Raises:
         InputError: A fold is too short for a candidate; the message names both.
     """
-    smallest = [(candidate, plan.strategy.smallest) for candidate in plan.strategy.probes]
-    for trial in trials(plan, cuts(plan), smallest):
-        table, (first, end) = plan.tables[trial.table], trial.train
+    strategy = plan.strategy
+    names = {candidate.number: candidate.name for candidate in strategy.probes}
+    seen = set()
+    for trial in trials(plan, cuts(plan), [(c, strategy.smallest) for c in strategy.probes]):
+        spec, (first, end) = trial.spec, trial.train
+        asks = repr([trial.table, spec.window.get_params(), spec.training.tail, first, end])
+        if asks in seen:
+            continue
+        seen.add(asks)
+        table = plan.tables[trial.table]
         rows = (table.time >= first) & (table.time < end)
         try:
-            stopping = tail.stopping_rows(table, rows, trial.spec.training.tail)
-            tail.deal(table, trial.spec.window, rows, stopping)
+            stopping = tail.stopping_rows(table, rows, spec.training.tail)
+            tail.deal(table, spec.window, rows, stopping)
         except InputError as error:
-            name = next(c.name for c, _ in smallest if c.number == trial.candidate)
-            part = f", {trial.rung}" if str(trial.rung) else ""
+            part = f", {trial.rung}," if str(trial.rung) else ""
             raise InputError(
                 f"sweep.folds={plan.folds} leaves too little in fold {trial.fold + 1}{part} for "
-                f"{name}: {error}"
+                f"{names[trial.candidate]}: {error}"
             ) from error
 
 
-def _trial(
-    plan: Plan, candidate: Candidate, rung: Rung, part: tuple[int, Fold], replicate: int
-) -> Trial:
-    """Make one trial, and name the one before it that it may go on from."""
-    spec, table, (number, fold) = candidate.spec, plan.tables[candidate.table], part
-    stamps = np.unique(table.time[(table.time >= fold.first) & (table.time < fold.cut)])
-    first = stamps[len(stamps) - int(np.ceil(len(stamps) * rung.share("rows")))]
-    inside = (table.time >= first) & (table.time < fold.cut)
-    scored = np.stack([table.series[fold.origins], table.tick[fold.origins]])
-    seed = spec.training.seed + replicate
+@dataclass(frozen=True)
+class _Span:
+    """The rows of a fold, or of the newest part of it, as keys and trials need them.
 
-    def name(own: Rung) -> str:
-        return keys.trial_key(
+    Attributes:
+        bounds: First time stamp to learn from, and the first one after.
+        stamps: Time stamps of the rows to learn from, (rows,).
+        origins: Rows whose futures are scored, (origins,).
+        scored: The same as series and ticks, (2, origins).
+    """
+
+    bounds: tuple[Any, Any]
+    stamps: np.ndarray
+    origins: np.ndarray
+    scored: np.ndarray
+
+    @classmethod
+    def of(cls, table: Table, fold: Fold, share: float) -> "_Span":
+        """Cut the newest share of a fold's training rows."""
+        every = np.unique(table.time[(table.time >= fold.first) & (table.time < fold.cut)])
+        first = every[len(every) - int(np.ceil(len(every) * share))]
+        inside = (table.time >= first) & (table.time < fold.cut)
+        scored = np.stack([table.series[fold.origins], table.tick[fold.origins]])
+        return cls((first, fold.cut), table.time[inside], fold.origins, scored)
+
+
+def _replicates(
+    plan: Plan, candidate: Candidate, rung: Rung, fold: int, span: _Span
+) -> Iterator[Trial]:
+    """Make a trial a seed, and name the one before it that it may go on from."""
+    spec = candidate.spec
+    for seed in range(spec.training.seed, spec.training.seed + plan.seeds):
+        yield Trial(
+            _key(plan, candidate, rung, span, seed),
+            candidate.number,
+            fold,
+            seed,
             spec,
-            data=f"{plan.data} {candidate.table}",
-            train=table.time[inside],
-            scored=scored,
-            seed=seed,
-            epochs=epochs(own, spec.training.epochs),
+            candidate.table,
+            span.bounds,
+            span.origins,
+            rung,
+            _key(plan, candidate, rung.before, span, seed) if rung.before else None,
         )
 
-    return Trial(
-        name(rung),
-        candidate.number,
-        number,
-        seed,
-        spec,
-        candidate.table,
-        (first, fold.cut),
-        fold.origins,
-        rung,
-        name(rung.before) if rung.before else None,
+
+def _key(plan: Plan, candidate: Candidate, rung: Rung, span: _Span, seed: int) -> str:
+    """Name a trial by what it computes."""
+    return keys.trial_key(
+        candidate.spec,
+        data=f"{plan.data} {candidate.table}",
+        train=span.stamps,
+        scored=span.scored,
+        seed=seed,
+        epochs=epochs(rung, candidate.spec.training.epochs),
     )

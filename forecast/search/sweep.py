@@ -132,10 +132,11 @@ def winner(finished: Finished) -> Standing:
     Raises:
         InputError: Every candidate failed.
     """
-    best = finished.standings[0]
-    if not np.isfinite(best.mean):
-        raise InputError(
-            "sweep.grid must hold a candidate that can be trained, got only failures, the first: "
-            f"{(best.errors or ('unknown',))[0]}"
-        )
-    return best
+    standings = finished.standings
+    if standings and np.isfinite(standings[0].mean):
+        return standings[0]
+    first = standings[0].errors if standings else ("no point could be built",)
+    raise InputError(
+        "sweep.grid must hold a candidate that can be trained, got only failures, the first: "
+        f"{(first or ('unknown',))[0]}"
+    )

@@ -53,9 +53,16 @@ def test_who_comes_second_on_a_server_joins_the_first(store: Store):
     assert [run.info.run_id for run in store.find(where)] == [rival[0].id]  # ours is gone
 
 
-def test_starting_afresh_begins_a_parent_of_its_own(store: Store):
+def test_starting_afresh_counts_nothing_as_finished(store: Store):
     first = opened(store, "afresh")
-    assert opened(store, "afresh", resume=False).parent.id != first.parent.id
+    first.finish(first.begin(trial("done")), Result(1.0, {}, 1, 3, 0.1))
+    assert list(opened(store, "afresh").finished([trial("done")])) == ["done"]
+    afresh = opened(store, "afresh", resume=False)
+    assert afresh.parent.id != first.parent.id and afresh.finished([trial("done")]) == {}
+    run = afresh.begin(trial("done"))
+    assert run is not None
+    afresh.finish(run, Result(1.0, {}, 1, 3, 0.1))
+    assert list(opened(store, "afresh").finished([trial("done")])) == ["done"]
 
 
 def test_a_trial_is_claimed_once_while_its_owner_lives(store: Store):
