@@ -90,7 +90,7 @@ def trials() -> Found:
 
 
 def worker() -> Found:
-    """Memory of a worker over a hundred trials of four architectures, which it compiles once each."""
+    """Memory of a worker over a hundred trials of four architectures, each compiled once."""
     import psutil
 
     from forecast import Model, Training, Window

@@ -104,7 +104,9 @@ class Ledger:
                 elif key not in found:
                     elsewhere[key] = run.info.run_id
                     found[key] = _result(run.data.metrics)
-            elif run.info.status == "RUNNING" and not self.alive(tags.get("forecast.owner", "")):
+            elif run.info.status == "RUNNING" and not owners.alive(
+                tags.get("forecast.owner", ""), self.claims
+            ):
                 Run(self.store, run.info.run_id).end("KILLED")
         for key, source in elsewhere.items():
             # what another sweep finished becomes a child of this one too
@@ -133,7 +135,7 @@ class Ledger:
             if self.claims.claim(claim, self.owner):
                 break
             holder = self.store.client.get_run(self.claims.id).data.params.get(claim, "")
-            if holder != self.owner and self.alive(holder):
+            if holder != self.owner and owners.alive(holder, self.claims):
                 return None
         tags = {"forecast.trial_key": trial.key, "forecast.owner": self.owner}
         return self._trial(trial, tags)
@@ -171,14 +173,6 @@ class Ledger:
         """Close a trial that could not be scored."""
         run.tags({"forecast.error": reason})
         run.end("FAILED")
-
-    def alive(self, holder: str) -> bool:
-        """Tell whether a driver still lives: its process on this host, else its heartbeat."""
-        here = owners.runs_here(holder)
-        if here is not None:
-            return here
-        tags = self.store.client.get_run(self.claims.id).data.tags
-        return owners.heard_of(holder, tags, time.time())
 
     def _trial(self, trial: Trial, tags: Mapping[str, str]) -> Run:
         """Create the run of a trial."""

@@ -61,6 +61,22 @@ def heard_of(holder: str, tags: Mapping[str, str], now: float) -> bool:
     return now - float(tags.get(_tag(holder), 0)) < SILENT
 
 
+def alive(holder: str, run: Run) -> bool:
+    """Tell whether a driver still lives: by its process on this host, else by its signs of life.
+
+    Args:
+        holder: As `name` wrote it.
+        run: On which drivers show signs of life.
+
+    Returns:
+        Whether it does.
+    """
+    here = runs_here(holder)
+    if here is not None:
+        return here
+    return heard_of(holder, run.store.client.get_run(run.id).data.tags, time.time())
+
+
 @contextmanager
 def beating(run: Run, owner: str) -> Iterator[None]:
     """Show signs of life on a run, from a thread, inside the block.
