@@ -34,7 +34,7 @@ ui: .venv/.installed ## browse the runs with MLflow on 127.0.0.1 (PORT=5000)
 	  --backend-store-uri sqlite:///mlflow.db --default-artifact-root mlartifacts/ $(ARGS)
 
 test: .venv/.installed ## all quick tests and the doctests
-	$(BIN)/pytest -n 2 $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 test-faults: .venv/.installed ## tests that kill processes and servers
 	$(BIN)/pytest -m faults tests $(ARGS)

@@ -57,39 +57,42 @@ def test_sigkill_at_a_random_moment(
     assert {run.info.status for run in parts} == {"FINISHED"}
 
 
-@pytest.mark.parametrize(
-    "strategy",
-    [
-        ["sweep.strategy=halving", "sweep.factor=2"],
-        [
-            "sweep.strategy=tpe",
-            "sweep.samples=4",
-            "sweep.batch=2",
-            "sweep.grid={training.learning_rate:{loguniform:[1e-4,1e-2]}}",
-        ],
-    ],
-    ids=["halving", "tpe"],
-)
-def test_strategies_that_look_at_scores_resume_too(
-    strategy: list[str], place: Place, undisturbed: Undisturbed, tmp_path: Path
+def test_a_killed_halving_ends_in_trials_of_the_plain_grid(
+    place: Place, undisturbed: Undisturbed, tmp_path: Path
 ):
+    strategy = ["sweep.strategy=halving", "sweep.factor=2"]
+    moment = random.Random("halving").uniform(0.4, 0.9) * undisturbed.seconds
+    print(f"the driver is killed after {moment:.2f} s")
+    shutil.copy(place.folder / "load.csv", tmp_path)
+    kill(tmp_path, "driver", moment, *strategy)
+    # three candidates for half of the epochs, two of them to the end
+    found = scores(tmp_path)
+    assert len(found) == 3 * 2 + 2 * 2
+    assert len(set(found) & set(undisturbed.scores)) == 2 * 2
+    store = Store(f"sqlite:///{tmp_path / 'mlflow.db'}", "load")
+    kept = [
+        [item.path for item in store.client.list_artifacts(run.info.run_id)]
+        for run in trials(tmp_path)
+        if run.info.status == "FINISHED" and "1/2 of the epochs" in run.info.run_name
+    ]
+    assert kept == [["checkpoint.npz"]] * 6
+
+
+def test_a_killed_tpe_asks_for_the_same_points_again(place: Place, tmp_path: Path):
+    strategy = [
+        "sweep.strategy=tpe",
+        "sweep.samples=4",
+        "sweep.batch=2",
+        "sweep.grid={training.learning_rate:{loguniform:[1e-4,1e-2]}}",
+    ]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     for folder in (whole, killed):
         folder.mkdir()
         shutil.copy(place.folder / "load.csv", folder)
     began = time.monotonic()
     finish(whole, *strategy)
-    moment = random.Random(strategy[0]).uniform(0.4, 0.9) * (time.monotonic() - began)
-    print(f"{strategy[0]}: the driver is killed after {moment:.2f} s")
+    moment = random.Random("tpe").uniform(0.4, 0.9) * (time.monotonic() - began)
+    print(f"the driver is killed after {moment:.2f} s")
     kill(killed, "driver", moment, *strategy)
+    assert len(scores(whole)) == 4 * 2
     assert scores(killed) == scores(whole)
-    shared = set(scores(whole)) & set(undisturbed.scores)
-    if "halving" in strategy[0]:
-        # three candidates for half of the epochs, two of them to the end: trials of the plain grid
-        assert len(scores(whole)) == 3 * 2 + 2 * 2 and len(shared) == 2 * 2
-        kept = [r.info.run_id for r in trials(whole) if "1/2 of the epochs" in r.info.run_name]
-        client = Store(f"sqlite:///{whole / 'mlflow.db'}", "load").client
-        files = [[item.path for item in client.list_artifacts(run)] for run in kept]
-        assert files == [["checkpoint.npz"]] * 6
-    else:
-        assert len(scores(whole)) == 4 * 2
