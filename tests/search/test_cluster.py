@@ -88,7 +88,7 @@ def postgresql(folder: Path) -> Iterator[str]:
         call("pg_ctl", "-D", f"{home}/data", "-w", "-o", options, *log, "start")
         try:
             call("createdb", *where, "-U", "forecast", "mlflow")
-            yield f"postgresql://forecast@127.0.0.1:{port}/mlflow"
+            yield f"postgresql+psycopg2://forecast@127.0.0.1:{port}/mlflow"
         finally:
             call("pg_ctl", "-D", f"{home}/data", "-m", "immediate", "stop")
 

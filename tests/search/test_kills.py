@@ -81,8 +81,8 @@ def test_a_killed_halving_ends_in_trials_of_the_plain_grid(
 def test_a_killed_tpe_asks_for_the_same_points_again(place: Place, tmp_path: Path):
     strategy = [
         "sweep.strategy=tpe",
-        "sweep.samples=4",
-        "sweep.batch=2",
+        "sweep.samples=2",
+        "sweep.batch=1",
         "sweep.grid={training.learning_rate:{loguniform:[1e-4,1e-2]}}",
     ]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
@@ -94,5 +94,5 @@ def test_a_killed_tpe_asks_for_the_same_points_again(place: Place, tmp_path: Pat
     moment = random.Random("tpe").uniform(0.4, 0.9) * (time.monotonic() - began)
     print(f"the driver is killed after {moment:.2f} s")
     kill(killed, "driver", moment, *strategy)
-    assert len(scores(whole)) == 4 * 2
+    assert len(scores(whole)) == 2 * 2
     assert scores(killed) == scores(whole)
