@@ -1,5 +1,6 @@
 """`forecast sweep`: a grid over time-ordered folds, resumable, with a leaderboard."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
@@ -20,7 +21,7 @@ from forecast.search import plan as plans
 from forecast.search import sweep as sweeps
 from forecast.search.candidates import Builder, Composed
 from forecast.search.leaderboard import Standing
-from forecast.search.ledger import Ledger
+from forecast.search.ledger import Ledger, bury
 from forecast.search.plan import Plan
 from forecast.search.strategies import RESOURCES, Everything, Halving, Strategy
 from forecast.search.sweep import Finished
@@ -30,6 +31,9 @@ from forecast.tracking.run import Run, ending
 from forecast.tracking.store import Store
 
 STRATEGIES = ("grid", "random", "halving", "tpe")
+
+POLL = 1.0
+"""Seconds between two looks at what another driver does."""
 
 SHOWN = 20
 """Candidates that the terminal shows."""
@@ -86,24 +90,35 @@ def _report(
     parent.metrics({"cv/mae_mean": best.mean, "cv/mae_std": best.std})
     parent.metrics({"cv/origins": finished.origins})
     _print(finished)
+    while not (found := _refitted(parent)):
+        if ledger.claim("winner"):
+            bury(ledger)
+            mae, run_id = _refit(parent, ledger.owner, best, data, request)
+            parent.tags(
+                {
+                    "forecast.best_candidate": best.candidate.name,
+                    "forecast.best_candidate_id": ledger.candidate(best.candidate.number).id,
+                    "forecast.best_run_id": run_id,
+                    "forecast.winner_mae": mae,
+                }
+            )
+            return mae, run_id
+        time.sleep(POLL)  # another driver of the same sweep is at it
+    say("winner", f"{best.candidate.name}: test MAE {found[0]:.4g} (scored before)")
+    return found
+
+
+def _refitted(parent: Run) -> tuple[float, str] | None:
+    """Return test MAE and run of the winner, once somebody has refitted it."""
     known = parent.store.client.get_run(parent.id).data.tags
-    if "forecast.winner_mae" in known:
-        mae, run_id = float(known["forecast.winner_mae"]), known["forecast.best_run_id"]
-        say("winner", f"{best.candidate.name}: test MAE {mae:.4g} (scored before)")
-    else:
-        mae, run_id = _refit(parent, best, data, request)
-        parent.tags(
-            {
-                "forecast.best_candidate": best.candidate.name,
-                "forecast.best_candidate_id": ledger.candidate(best.candidate.number).id,
-                "forecast.best_run_id": run_id,
-                "forecast.winner_mae": mae,
-            }
-        )
-    return mae, run_id
+    if "forecast.winner_mae" not in known:
+        return None
+    return float(known["forecast.winner_mae"]), known["forecast.best_run_id"]
 
 
-def _refit(parent: Run, best: Standing, data: Loaded, request: Request) -> tuple[float, str]:
+def _refit(
+    parent: Run, owner: str, best: Standing, data: Loaded, request: Request
+) -> tuple[float, str]:
     """Train the winner on all rows before the test span, then open the test span, once.
 
     No rows are left to stop on, so it trains for as many epochs as its trials kept.
@@ -114,8 +129,9 @@ def _refit(parent: Run, best: Standing, data: Loaded, request: Request) -> tuple
     full = request.but([*overrides, f"training.epochs={best.epochs}"])
     own = replace(data, schema=build.schema(full.settings), table=build.table(data, full.settings))
     name = f"winner · {train.title(candidate.spec)}"
+    tags = {**train.identity(own), "forecast.owner": owner}
     with ending(
-        Run.create(parent.store, name, kind="train", tags=train.identity(own), parent=parent.id)
+        Run.create(parent.store, name, kind="train", tags=tags, parent=parent.id)
     ) as tracked:
         tracked.params(train.question(full, own))
         tracked.tags({"forecast.refit": "train and validation, without stopping"})

@@ -6,7 +6,7 @@ from typing import Protocol
 from forecast.search import engine, leaderboard
 from forecast.search.candidates import Candidate
 from forecast.search.leaderboard import Standing
-from forecast.search.ledger import Ledger
+from forecast.search.ledger import Ledger, checkpoint
 from forecast.search.strategies import Asked
 from forecast.search.trial import Arrays, Result, Trial
 from forecast.tracking.run import Run
@@ -78,7 +78,7 @@ class Board:
 
     def checkpoint(self, trial: Trial) -> Arrays | None:
         """Look up where the trial before this one has ended."""
-        return self.ledger.checkpoint(trial.previous) if trial.previous else None
+        return checkpoint(self.ledger.store, trial.previous) if trial.previous else None
 
     def finish(self, trial: Trial, result: Result) -> None:
         """Write a score."""

@@ -130,15 +130,28 @@ class Ledger:
         Returns:
             Its run, or None while another living driver has it.
         """
-        for attempt in range(1000):
-            claim = f"claim.{trial.key}.{attempt}"
-            if self.claims.claim(claim, self.owner):
-                break
-            holder = self.store.client.get_run(self.claims.id).data.params.get(claim, "")
-            if holder != self.owner and owners.alive(holder, self.claims):
-                return None
+        if not self.claim(trial.key):
+            return None
         tags = {"forecast.trial_key": trial.key, "forecast.owner": self.owner}
         return self._trial(trial, tags)
+
+    def claim(self, name: str) -> bool:
+        """Claim a piece of work, unless another living driver has it.
+
+        Args:
+            name: Key of a trial, or "winner".
+
+        Returns:
+            Whether it is ours.
+        """
+        for attempt in range(1000):
+            claim = f"claim.{name}.{attempt}"
+            if self.claims.claim(claim, self.owner):
+                return True
+            holder = self.store.client.get_run(self.claims.id).data.params.get(claim, "")
+            if holder != self.owner and owners.alive(holder, self.claims):
+                return False
+        return False
 
     def finish(self, run: Run, result: Result) -> None:
         """Write a trial's score and epochs, then close it."""
@@ -162,13 +175,6 @@ class Ledger:
             run.keep(result.checkpoint, CHECKPOINT)
         run.end()
 
-    def checkpoint(self, key: str) -> Arrays | None:
-        """Return where a trial's training ended; None if that is lost, which costs only time."""
-        for run in self.store.find(f"tags.`forecast.trial_key` = '{key}'"):
-            if found := self.store.arrays(run.info.run_id, CHECKPOINT):
-                return found
-        return None
-
     def fail(self, run: Run, reason: str) -> None:
         """Close a trial that could not be scored."""
         run.tags({"forecast.error": reason})
@@ -190,6 +196,30 @@ class Ledger:
             return Run.create(self.store, name, kind=kind, tags=tags, parent=self.parent.id)
 
         return only(self.store, _where(kind=kind, parent=self.parent.id, **tags), create)
+
+
+def checkpoint(store: Store, key: str) -> Arrays | None:
+    """Return where a trial's training ended; None if that is lost, which costs only time.
+
+    Args:
+        store: Where.
+        key: Of the trial.
+
+    Returns:
+        The checkpoint, as arrays.
+    """
+    for run in store.find(_where(kind="trial", **{"forecast.trial_key": key})):
+        if found := store.arrays(run.info.run_id, CHECKPOINT):
+            return found
+    return None
+
+
+def bury(ledger: Ledger) -> None:
+    """Close the refits of a sweep's winner that a dead driver has left running."""
+    marks = _where(kind="train", parent=ledger.parent.id)
+    for run in ledger.store.find(f"{marks} and attributes.status = 'RUNNING'"):
+        if not owners.alive(run.data.tags.get("forecast.owner", ""), ledger.claims):
+            Run(ledger.store, run.info.run_id).end("KILLED")
 
 
 def only(store: Store, where: str, create: Callable[[], Run]) -> Run:

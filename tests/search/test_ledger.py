@@ -93,9 +93,30 @@ def test_a_checkpoint_comes_back_as_it_was(store: Store):
     arrays = {"state.0": np.random.default_rng(0).normal(size=(7, 8)).astype("float32")}
     short = replace(trial("short"), rung=Rung(1, 2, 2))
     own.finish(own.begin(short), Result(1.0, {"loss": [0.5]}, 1, 3, 0.1, arrays))
-    found = own.checkpoint("short")
+    found = ledger.checkpoint(store, "short")
     assert found.keys() == arrays.keys() and (found["state.0"] == arrays["state.0"]).all()
     own.finish(own.begin(trial("plain")), Result(1.0, {"loss": [0.5]}, 1, 3, 0.1))
-    assert own.checkpoint("plain") is None and own.checkpoint("unknown") is None
+    assert ledger.checkpoint(store, "plain") is None
+    assert ledger.checkpoint(store, "unknown") is None
     again = opened(store, "checkpoints").finished([short, trial("plain")])
     assert {key: result.mae for key, result in again.items()} == {"short": 1.0, "plain": 1.0}
+
+
+def test_a_refit_that_a_dead_driver_left_is_closed_and_one_that_lives_is_not(store: Store):
+    own = opened(store, "refits")
+    dead, alive = (
+        Run.create(
+            store, "winner", kind="train", tags={"forecast.owner": who}, parent=own.parent.id
+        )
+        for who in ('{"host": "gone", "pid": 1, "start": 1.0}', own.owner)
+    )
+    ledger.bury(own)
+    found = [store.client.get_run(run.id).info.status for run in (dead, alive)]
+    assert found == ["KILLED", "RUNNING"]
+
+
+def test_the_winner_is_claimed_by_one_driver(store: Store):
+    own, other = opened(store, "winner"), replace_owner(opened(store, "winner"), pid=1)
+    assert own.claim("winner") and not other.claim("winner")
+    assert replace_owner(opened(store, "winner"), pid=1, start=1.0).claim("other")
+    assert own.claim("other")  # its holder is dead
