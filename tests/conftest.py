@@ -31,7 +31,7 @@ CNN = ["model=causal_cnn", "model.filters=4"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make test-faults ARGS=--kills=10` kill a sweep as often as wanted."""
-    parser.addoption("--kills", type=int, default=3, help="moments at which a sweep is killed")
+    parser.addoption("--kills", type=int, default=2, help="moments at which a sweep is killed")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
