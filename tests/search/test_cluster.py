@@ -59,13 +59,11 @@ def wait_for(address: str, said: Path) -> None:
     raise AssertionError(said.read_text())
 
 
-def server_program(name: str) -> Path:
+def server_program(name: str) -> Path | None:
     """Find a program of PostgreSQL's server, which Debian keeps off the path."""
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     own = shutil.which(name)
-    if not (found or own):
-        pytest.skip("no PostgreSQL server is installed")
-    return found[-1] if found else Path(own)
+    return found[-1] if found else Path(own) if own else None
 
 
 @contextlib.contextmanager
@@ -98,7 +96,8 @@ def sqlite(folder: Path) -> Iterator[str]:
     yield f"sqlite:///{folder / 'server.db'}"
 
 
-@pytest.mark.parametrize("database", [sqlite, postgresql])
+# what holds on a database server holds on a file: one of both is enough, and takes long enough
+@pytest.mark.parametrize("database", [postgresql if server_program("initdb") else sqlite])
 def test_a_cluster_behind_a_tracking_server_loses_a_worker_and_ends_complete(
     database: Callable[[Path], contextlib.AbstractContextManager[str]],
     place: Place,
