@@ -39,9 +39,6 @@ HEAVY = {"tensorflow", "keras"}
 MAX_LINES = 300
 MAX_METHODS = 12
 MAX_PARAMETERS = 8
-# Parameter objects whose `__init__` may take more, as "file.py:Class".
-PARAMETER_OBJECTS: tuple[str, ...] = ("parameters.py:Training",)
-
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -154,25 +151,18 @@ def parameters(function: Function) -> int:
     return len(named) - (named[:1] in (["self"], ["cls"])) + len(stars)
 
 
-def too_large(package: Path, exempt: tuple[str, ...] = PARAMETER_OBJECTS) -> list[str]:
+def too_large(package: Path) -> list[str]:
     faults = []
     for path in sources(package):
         lines = len(path.read_text(encoding="utf-8").splitlines())
         if lines > MAX_LINES:
             faults.append(f"{place(package, path, lines)}: {lines} lines, at most {MAX_LINES}")
         tree = parse(path)
-        free = {
-            id(method)
-            for node in ast.walk(tree)
-            if isinstance(node, ast.ClassDef) and f"{path.name}:{node.name}" in exempt
-            for method in node.body
-            if isinstance(method, Function) and method.name == "__init__"
-        }
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 count = sum(isinstance(item, Function) for item in node.body)
                 kind, limit = "methods", MAX_METHODS
-            elif isinstance(node, Function) and id(node) not in free:
+            elif isinstance(node, Function):
                 count, kind, limit = parameters(node), "parameters", MAX_PARAMETERS
             else:
                 continue
@@ -256,13 +246,3 @@ def test_rules_find_the_faults_of_a_bad_house(tmp_path, rule, expected):
         (package / name).write_text(text)
     found = [fault.split(": ")[0].removeprefix("forecast/") for fault in rule(package)]
     assert found == expected
-
-
-def test_only_the_init_of_a_named_parameter_object_is_exempt(tmp_path):
-    package = tmp_path / "forecast"
-    package.mkdir()
-    (package / "p.py").write_text(
-        "class P:\n    def __init__(self, a, b, c, d, e, f, g, h, i): ..."
-    )
-    assert len(too_large(package, exempt=())) == 1
-    assert too_large(package, exempt=("p.py:P",)) == []

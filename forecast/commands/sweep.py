@@ -16,7 +16,7 @@ from forecast.commands.progress import EpochProgress
 from forecast.commands.schema import SweepConfig
 from forecast.errors import InputError, nearest
 from forecast.evaluation import experiment
-from forecast.search import candidates, coordinates, leaderboard, space
+from forecast.search import candidates, coordinates, leaderboard, space, tpe
 from forecast.search import plan as plans
 from forecast.search import sweep as sweeps
 from forecast.search.candidates import Builder, Composed
@@ -171,6 +171,7 @@ def _strategy(sweep: SweepConfig, builder: Builder) -> Strategy:
             )
     grids = space.read(sweep.grid)
     if sweep.strategy == "tpe":
+        tpe.require()
         probes = builder.all(space.corners(grids))
         return Tpe(probes, grids, builder.build, sweep.samples, sweep.batch, sweep.seed)
     if sweep.strategy not in STRATEGIES:

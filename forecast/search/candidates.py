@@ -69,7 +69,7 @@ class Builder:
     def __init__(self, compose: Callable[[list[str]], Composed]):
         self.compose = compose
         self.tables: dict[str, Table] = {}
-        self._first: Spec | None = None
+        self._asked: dict[str, Any] = {}
 
     def build(self, number: int, point: Mapping[str, Any]) -> Candidate:
         """Build one candidate, its network included, so that a typing error costs no training.
@@ -100,14 +100,19 @@ class Builder:
 
     def _same_question(self, spec: Spec) -> None:
         """Refuse a candidate that does not predict the same rows as the first."""
-        first = self._first = self._first or spec
-        asked = (first.window.horizon, first.window.lead, first.validation, first.test)
-        window = spec.window
-        if (window.horizon, window.lead, spec.validation, spec.test) != asked:
-            raise InputError(
-                "it must leave horizon, lead and spans alone: scores of different questions cannot "
-                "be compared"
-            )
+        asked = {
+            "window.horizon": spec.window.horizon,
+            "window.lead": spec.window.lead,
+            "split.validation": spec.validation,
+            "split.test": spec.test,
+        }
+        self._asked = self._asked or asked
+        for key, value in asked.items():
+            if value != self._asked[key]:
+                raise InputError(
+                    f"{key} must be {self._asked[key]!r} as for the first point, got {value!r}: "
+                    "scores of different questions cannot be compared; start a sweep for each"
+                )
 
 
 def overrides(point: Mapping[str, Any]) -> list[str]:

@@ -1,7 +1,8 @@
 """What a sweep does: its folds, its trials and the key by which it is found again."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,14 @@ class Plan:
     workers: int | None = None
     scheduler: str | None = None
 
+    @cached_property
+    def parts(self) -> list[Fold]:
+        """Cut the development rows, all before the test span, into folds."""
+        probes = self.strategy.probes
+        table, spec = self.tables[probes[0].table], probes[0].spec
+        development = ~split.holdout(table, spec.validation, spec.test).test_rows(table)
+        return folds.common(probes, self.tables, development, split.Folds(self.folds))
+
 
 def key(plan: Plan) -> str:
     """Name a sweep by what it asks: the same command finds it again."""
@@ -46,26 +55,17 @@ def key(plan: Plan) -> str:
     return keys.digest(
         {
             "question": plan.strategy.question,
-            "trials": [trial.key for trial in trials(plan, cuts(plan), probes)],
+            "trials": [trial.key for trial in trials(plan, probes)],
             "baselines": [spec.season, spec.ridge_alpha],
         }
     )
 
 
-def cuts(plan: Plan) -> list[Fold]:
-    """Cut the development rows, all before the test span, into folds."""
-    probes = plan.strategy.probes
-    table, spec = plan.tables[probes[0].table], probes[0].spec
-    development = ~split.holdout(table, spec.validation, spec.test).test_rows(table)
-    return folds.common(probes, plan.tables, development, split.Folds(plan.folds))
-
-
-def trials(plan: Plan, parts: Sequence[Fold], asked: Asked) -> list[Trial]:
+def trials(plan: Plan, asked: Asked) -> list[Trial]:
     """List candidate x fold x seed, each on its rung.
 
     Args:
         plan: What to do.
-        parts: The folds.
         asked: Candidates and their rungs.
 
     Returns:
@@ -74,7 +74,7 @@ def trials(plan: Plan, parts: Sequence[Fold], asked: Asked) -> list[Trial]:
     found: list[Trial] = []
     spans: dict[tuple[str, int, float], _Span] = {}  # many candidates read the same rows
     for candidate, rung in asked:
-        for number, fold in enumerate(parts):
+        for number, fold in enumerate(plan.parts):
             where = (candidate.table, number, rung.share("rows"))
             if where not in spans:
                 spans[where] = _Span.of(plan.tables[candidate.table], fold, rung.share("rows"))
@@ -94,7 +94,7 @@ def check(plan: Plan) -> None:
     strategy = plan.strategy
     names = {candidate.number: candidate.name for candidate in strategy.probes}
     seen = set()
-    for trial in trials(plan, cuts(plan), [(c, strategy.smallest) for c in strategy.probes]):
+    for trial in trials(plan, [(c, strategy.smallest) for c in strategy.probes]):
         spec, (first, end) = trial.spec, trial.train
         asks = repr([trial.table, spec.window.get_params(), spec.training.tail, first, end])
         if asks in seen:

@@ -1,6 +1,6 @@
 """The story of a sweep: strategy, folds, the ledger, the engine, the leaderboard."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -13,10 +13,9 @@ from forecast.evaluation import experiment
 from forecast.search import engine, owners
 from forecast.search.board import Board, Watcher
 from forecast.search.engine import Engine
-from forecast.search.folds import Fold
 from forecast.search.leaderboard import Standing
 from forecast.search.ledger import Ledger
-from forecast.search.plan import Plan, cuts, trials
+from forecast.search.plan import Plan, trials
 from forecast.tracking.run import Run
 
 
@@ -50,12 +49,11 @@ def run(plan: Plan, ledger: Ledger, watcher: Watcher) -> Finished:
     Returns:
         The ranking.
     """
-    parts = cuts(plan)
     board = Board(ledger, watcher)
     with ExitStack() as until_the_end:
         workers: Engine | None = None
         for asked in plan.strategy.rounds(board.rank):
-            missing = board.open(asked, trials(plan, parts, asked))
+            missing = board.open(asked, trials(plan, asked))
             if missing:
                 workers = workers or until_the_end.enter_context(_working(plan, ledger))
                 workers.execute(missing, plan.tables, board)
@@ -64,8 +62,8 @@ def run(plan: Plan, ledger: Ledger, watcher: Watcher) -> Finished:
         _close(ledger.candidate(standing.candidate.number), standing)
     return Finished(
         standings,
-        _baselines(plan, parts, ledger.parent),
-        sum(len(fold.origins) for fold in parts),
+        _baselines(plan, ledger.parent),
+        sum(len(fold.origins) for fold in plan.parts),
         board.reused,
         board.ran,
     )
@@ -95,7 +93,7 @@ def _close(run: Run, standing: Standing) -> None:
     run.end("FAILED" if standing.errors else "FINISHED")
 
 
-def _baselines(plan: Plan, parts: Sequence[Fold], parent: Run) -> dict[str, float]:
+def _baselines(plan: Plan, parent: Run) -> dict[str, float]:
     """Let the baselines learn from each fold's rows and forecast its origins; mean over folds.
 
     The sweep's own run keeps them, so that the same command need not fit them again.
@@ -108,7 +106,7 @@ def _baselines(plan: Plan, parts: Sequence[Fold], parent: Run) -> dict[str, floa
     probe = max(plan.strategy.probes, key=lambda probe: probe.spec.window.timesteps)
     spec, table = probe.spec, plan.tables[probe.table]
     found: dict[str, list[float]] = {}
-    for fold in parts:
+    for fold in plan.parts:
         learned = (table.time >= fold.first) & (table.time < fold.cut)
         scaler = scale.fit(table.take(learned), spec.scaling)
         starts = fold.origins - spec.window.timesteps + 1
@@ -135,8 +133,8 @@ def winner(finished: Finished) -> Standing:
     standings = finished.standings
     if standings and np.isfinite(standings[0].mean):
         return standings[0]
-    first = standings[0].errors if standings else ("no point could be built",)
+    first = standings[0].errors[0] if standings else "no point could be built"
     raise InputError(
         "sweep.grid must hold a candidate that can be trained, got only failures, the first: "
-        f"{(first or ('unknown',))[0]}"
+        f"{first}"
     )

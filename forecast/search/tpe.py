@@ -5,6 +5,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from forecast.errors import InputError
@@ -109,14 +110,22 @@ def _suggest(trial: "optuna.Trial", name: str, values: list[Any] | Range) -> Any
     return space.rounded(number)
 
 
-def _study(seed: int) -> "optuna.Study":
-    """Begin a study that says nothing."""
-    try:
-        import optuna
-    except ImportError as error:
+def require() -> None:
+    """Make sure that Optuna is there, which is no dependency of anything else.
+
+    Raises:
+        InputError: It is not.
+    """
+    if find_spec("optuna") is None:
         raise InputError(
             "sweep.strategy=tpe must find Optuna, got none: pip install 'forecast[optuna]'"
-        ) from error
+        )
+
+
+def _study(seed: int) -> "optuna.Study":
+    """Begin a study that says nothing."""
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
 

@@ -1,6 +1,7 @@
 """What a user may choose: the model and how it is trained, as small scikit-learn objects."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,7 @@ class Model(BaseEstimator):
         )
 
 
+@dataclass(kw_only=True, eq=False, repr=False)  # scikit-learn compares and prints
 class Training(BaseEstimator):
     """How a model is trained.
 
@@ -94,38 +96,20 @@ class Training(BaseEstimator):
         threads: Threads of one operation; small models are fastest with one.
     """
 
-    def __init__(
-        self,
-        *,
-        epochs: int = 15,
-        batch_size: int = 64,
-        learning_rate: float = 1e-3,
-        optimizer: Any = "AdamW",
-        loss: Any = "MeanAbsoluteError",
-        metrics: Sequence[Any] = (),
-        schedule: str | None = "ExponentialDecay",
-        decay: float = 0.8,
-        patience: int | None = 5,
-        tail: float | int | str = 0.1,
-        clipnorm: float | None = None,
-        weight_decay: float | None = 0.3,
-        seed: int = 0,
-        threads: int = 1,
-    ):
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.optimizer = optimizer
-        self.loss = loss
-        self.metrics = metrics
-        self.schedule = schedule
-        self.decay = decay
-        self.patience = patience
-        self.tail = tail
-        self.clipnorm = clipnorm
-        self.weight_decay = weight_decay
-        self.seed = seed
-        self.threads = threads
+    epochs: int = 15
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    optimizer: Any = "AdamW"
+    loss: Any = "MeanAbsoluteError"
+    metrics: Sequence[Any] = ()
+    schedule: str | None = "ExponentialDecay"
+    decay: float = 0.8
+    patience: int | None = 5
+    tail: float | int | str = 0.1
+    clipnorm: float | None = None
+    weight_decay: float | None = 0.3
+    seed: int = 0
+    threads: int = 1
 
     def check(self) -> None:
         """Refuse numbers that cannot be meant.
