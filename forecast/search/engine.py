@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Literal, Protocol
 
+import dask
 from distributed import Client, Future, LocalCluster, wait
 
 from forecast.data.table import Table
@@ -166,11 +167,14 @@ def cluster(scheduler: str | None, workers: int | None) -> Iterator[Engine]:
     Yields:
         The engine on its workers.
     """
+    # a checkpoint goes to the one worker that needs it, however large it is
+    large = dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"})
     if scheduler:
-        with Client(scheduler) as client:
+        with large, Client(scheduler) as client:
             yield Engine(client)
         return
     with (
+        large,
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,

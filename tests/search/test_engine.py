@@ -71,7 +71,7 @@ def test_a_trial_that_kills_its_worker_is_given_up_and_the_others_are_not():
     assert sorted(notes.began) == ["again", "deadly", "harmless"]  # a retry is no new beginning
 
 
-def test_a_worker_that_has_compiled_enough_is_replaced(monkeypatch):
+def test_a_worker_that_has_compiled_enough_is_replaced_and_takes_large_checkpoints(monkeypatch):
     monkeypatch.setattr(engine, "SHAPES", 2)
     notes = Notes()
     trials = [trial(f"{n}", Model("causal_cnn", filters=2 + n)) for n in range(3)]
@@ -81,6 +81,8 @@ def test_a_worker_that_has_compiled_enough_is_replaced(monkeypatch):
         workers.execute(trials[1:3], {"t": DATA}, notes)  # the third shape is one too many
         [after] = workers._client.run(os.getpid).values()
         workers.execute([replace(trials[2], key="again")], {"t": DATA}, notes)
+        large = np.zeros(3_000_000)
+        assert workers._client.submit(len, large).result() == len(large)  # without a warning
     assert before != after
     assert sorted(notes.scores) == ["0", "1", "2", "again"] and not notes.failed
     assert notes.scores["2"] == notes.scores["again"]
