@@ -174,8 +174,10 @@ def run(trial: Trial, table: Table, begin: Arrays | None = None) -> Result:
     spec, (first, end) = trial.spec, trial.train
     training = clone(spec.training).set_params(seed=trial.seed)
     forecaster = Forecaster(spec.model, spec.window, training, scaling=spec.scaling)
-    until = epochs(trial.rung, training.epochs)
-    stage = Stage(until, Checkpoint.read(begin) if begin else None)
+    stage = None
+    if trial.rung.of > 1:
+        until = epochs(trial.rung, training.epochs)
+        stage = Stage(until, Checkpoint.read(begin) if begin else None)
     forecaster.fit(table, rows=(table.time >= first) & (table.time < end), stage=stage)
     starts = (trial.origins - spec.window.timesteps + 1).astype(np.int32)
     error = forecaster.predict_windows(table, starts) - windows.outputs(
@@ -187,7 +189,7 @@ def run(trial: Trial, table: Table, begin: Arrays | None = None) -> Result:
         forecaster.best_epoch_,
         int(forecaster.model_.count_params()),
         time.perf_counter() - began,
-        stage.end.arrays() if trial.stays and stage.end else None,
+        stage.end.arrays() if stage and stage.end and trial.stays else None,
     )
 
 
