@@ -18,6 +18,9 @@ sweep: .venv/.installed ## a grid over time-ordered folds, with a leaderboard
 predict: .venv/.installed ## the next horizon from a run: RUN=<id>
 	$(BIN)/forecast predict $(if $(RUN),run=$(RUN)) $(ARGS)
 
+inspect: .venv/.installed ## gate report of a run, or of two: RUN=<id> OTHER=<id>
+	$(BIN)/forecast inspect $(if $(RUN),run=$(RUN)) $(if $(OTHER),other=$(OTHER)) $(ARGS)
+
 check-data: .venv/.installed ## data-quality report; trains nothing
 	$(BIN)/forecast check $(ARGS)
 

@@ -7,6 +7,7 @@ COMMANDS = {
     "train": "train one model, score it beside baselines, track the run",
     "sweep": "try a grid over time-ordered folds, resumable, with a leaderboard",
     "predict": "the next horizon from a run: run=ID",
+    "inspect": "gate report of a run, or of two: run=ID [other=ID], file=model.keras",
     "explain": "shapes, parameters and receptive field of a configured model",
     "check": "data-quality report of a data set",
 }

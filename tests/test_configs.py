@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from forecast import models
-from forecast.commands import build, config, schema
+from forecast.commands import build, config, observe, schema
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation import experiment
+from forecast.gates import Limits
 from forecast.training.parameters import Model, Training
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -73,12 +74,17 @@ def test_a_script_and_a_command_train_alike(name):
     assert plain(spec.window) == plain(Window())
 
 
+def test_limits_of_alerts_are_those_of_a_script():
+    assert observe.limits(config.compose([]).settings.gates) == Limits()
+
+
 def test_every_group_has_an_option_and_every_option_a_group():
     groups = {option.parts[0] for option in OPTIONS}
     assert groups == {
         "data",
         "evaluation",
         "experiment",
+        "gates",
         "model",
         "split",
         "sweep",

@@ -26,6 +26,7 @@ PAGES = (
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "docs/design.md",
+    "docs/gates.md",
     "docs/metrics.md",
     "docs/cluster.md",
     "docs/performance.md",
@@ -42,7 +43,17 @@ MADE_BY_THE_READER = {"data=load", "model=gru"}
 """Options that exist only once the reader has written them, as the README tells."""
 
 RUN_ID = re.compile(r"\b[0-9a-f]{32}\b")
-GROUPS = ("data", "window", "model", "training", "split", "evaluation", "sweep", "tracking")
+GROUPS = (
+    "data",
+    "window",
+    "model",
+    "training",
+    "split",
+    "evaluation",
+    "sweep",
+    "gates",
+    "tracking",
+)
 DICTS = ("data.circular", "data.valid", "data.units")
 """Keys whose own keys are columns of the user's file."""
 
@@ -54,8 +65,8 @@ class Block(NamedTuple):
     text: str
 
 
-def blocks(*languages: str) -> list[Block]:
-    found = [Block(*match) for match in re.findall(r"^```(\w+)\n(.*?)^```$", README, re.M | re.S)]
+def blocks(*languages: str, text: str = README) -> list[Block]:
+    found = [Block(*match) for match in re.findall(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S)]
     return [block for block in found if block.language in languages]
 
 
@@ -247,6 +258,16 @@ class Reader:
         )
         assert done.returncode == 0, f"{command[-1]}\n{done.stdout}\n{done.stderr}"
         return done.stdout
+
+
+def test_python_blocks_of_the_gates_page_run(tmp_path):
+    page = (ROOT / "docs" / "gates.md").read_text("utf-8")
+    script = "\n".join(block.text for block in blocks("python", text=page))
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "f {'kernel': (7, 2), 'recurrent_kernel': (2, 2), 'bias': (2,)}" in done.stdout
+    assert "newest step" in done.stdout
 
 
 @pytest.fixture

@@ -92,6 +92,28 @@ class SweepConfig:
 
 
 @dataclass(frozen=True)
+class AlertsConfig:
+    """Beyond what a number is worth a word; see `forecast.gates.alerts.Limits`."""
+
+    saturated: float = MISSING
+    dead: float = MISSING
+    radius: float = MISSING
+    update_low: float = MISSING
+    update_high: float = MISSING
+    memory: float = MISSING
+
+
+@dataclass(frozen=True)
+class GatesConfig:
+    """How closely the gates are watched."""
+
+    probe: int = MISSING
+    memory: int = MISSING
+    pictures: int = MISSING
+    alerts: AlertsConfig = field(default_factory=AlertsConfig)
+
+
+@dataclass(frozen=True)
 class TrackingConfig:
     """Where runs are kept."""
 
@@ -112,9 +134,14 @@ class Config:
     split: SplitConfig = field(default_factory=SplitConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
+    gates: GatesConfig = field(default_factory=GatesConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     experiment: Any = None
     run: str | None = None
-    """Run that `predict` reads."""
+    """Run that `predict` and `inspect` read."""
+    other: str | None = None
+    """Second run, which `inspect` puts beside it."""
+    file: str | None = None
+    """Keras model that `inspect` reads instead of a run."""
     output: str | None = None
-    """File that `predict` writes."""
+    """File that `predict` or `inspect` writes."""

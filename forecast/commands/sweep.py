@@ -12,6 +12,7 @@ from forecast.commands import build, train
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, say, score_table, table
+from forecast.commands.observe import Observer
 from forecast.commands.progress import EpochProgress
 from forecast.commands.schema import SweepConfig
 from forecast.errors import InputError, nearest
@@ -137,10 +138,12 @@ def _refit(
         tracked.tags({"forecast.refit": "train and validation, without stopping"})
         tracked.keep(full.yaml, "config.yaml")
         epochs = EpochMetrics(tracked)
-        watch = train.gate_watch(tracked, epochs, full.settings, own.table)
-        callbacks = [EpochProgress(best.epochs), watch, epochs]
-        outcome = experiment.run(candidate.spec, own.table, callbacks, epochs=best.epochs)
+        spec, cuts = candidate.spec, experiment.prepare(candidate.spec, own.table)
+        observer = Observer(tracked, epochs, full.settings, spec, own.table, cuts, refit=True)
+        callbacks = [EpochProgress(best.epochs), observer.callback, epochs]
+        outcome = experiment.run(spec, own.table, callbacks, epochs=best.epochs, cuts=cuts)
         train.store_outcome(tracked, outcome, own, full)
+        observer.finish(outcome, name)
     score_table(outcome)
     detail_tables(outcome)
     console.print()

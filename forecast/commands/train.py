@@ -11,12 +11,10 @@ from forecast.commands import build, config
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, say, score_table
+from forecast.commands.observe import Observer
 from forecast.commands.progress import EpochProgress
-from forecast.commands.schema import Config
-from forecast.data.table import Table
 from forecast.evaluation import experiment
 from forecast.evaluation.experiment import Outcome
-from forecast.gates import GateSnapshots
 from forecast.serving import bundle, package
 from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
@@ -44,20 +42,18 @@ def run(request: Request) -> float:
         tracked.params(question(request, data))
         tracked.keep(request.yaml, "config.yaml")
         epochs = EpochMetrics(tracked)
+        observer = Observer(tracked, epochs, settings, spec, data.table, cuts)
         outcome = experiment.run(
             spec,
             data.table,
-            [
-                EpochProgress(spec.training.epochs),
-                gate_watch(tracked, epochs, settings, data.table),
-                epochs,
-            ],
+            [EpochProgress(spec.training.epochs), observer.callback, epochs],
             cuts=cuts,
         )
         seconds = outcome.seconds["fit"]
         best = outcome.forecaster.best_epoch_
         say("train", f"kept epoch {best} of {spec.training.epochs}, {seconds:.1f} s in all")
         store_outcome(tracked, outcome, data, request)
+        observer.finish(outcome, name)
         if not settings.tracking.run_name:
             mae = outcome.scores["test/mae"]
             tracked.tags({"mlflow.runName": f"{name} · mae {mae:.3g}"})
@@ -94,17 +90,6 @@ def store_outcome(tracked: Run, outcome: Outcome, data: Loaded, request: Request
         bundle.save(plain, outcome.forecaster, data.schema, facts)
         example = package.example(data.frame, data.schema, outcome.spec.window)
         tracked.keep(package.package(Path(folder) / "model", plain, example), "model")
-
-
-def gate_watch(tracked: Run, epochs: EpochMetrics, settings: Config, table: Table) -> GateSnapshots:
-    """Watch gates and taps: numbers with the epoch's, snapshots and pictures as files."""
-    return GateSnapshots(
-        log=epochs.add,
-        picture=tracked.image,
-        save=lambda name, weights: tracked.keep(weights, name),
-        every=settings.tracking.snapshots,
-        feature_names={"lstm_1": table.features},
-    )
 
 
 def question(request: Request, data: Loaded) -> dict[str, Any]:

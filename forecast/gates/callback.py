@@ -1,17 +1,16 @@
 """Watch the gates during training, with or without a tracker."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from forecast.errors import InputError
-from forecast.gates.canvas import to_image
-from forecast.gates.heat_map import colour_limit, heat_map
-from forecast.gates.snapshots import Snapshot, is_convolution, snapshot, unpack
+from forecast.gates.activity import Probe, activity
+from forecast.gates.pictures.album import album
+from forecast.gates.snapshots import Snapshot, snapshot
 from forecast.gates.statistics import statistics, taps
-from forecast.gates.tap_bars import bar_limit, tap_bars
 
 
 class GateSnapshots(keras.callbacks.Callback):
@@ -20,15 +19,17 @@ class GateSnapshots(keras.callbacks.Callback):
     Works in `model.fit` and wherever else the epoch hooks of a callback are called. Outputs are
     plain functions, so any tracker, a list or a folder can receive them.
 
+    Attributes:
+        history: `{epoch: metrics}` of the training, epochs counted from 1.
+
     >>> model = keras.Sequential([keras.Input((6, 2)), keras.layers.LSTM(3, name="lstm_1"),
     ...                           keras.layers.Dense(1)])
     >>> model.compile(loss="mae", optimizer="sgd")
-    >>> seen = []
-    >>> callback = GateSnapshots(log=lambda metrics, step: seen.append((step, len(metrics))))
+    >>> callback = GateSnapshots(probe=np.zeros((4, 6, 2)))
     >>> _ = model.fit(np.zeros((8, 6, 2)), np.ones((8, 1)), epochs=2, verbose=0,
     ...               callbacks=[callback])
-    >>> seen
-    [(1, 16), (2, 16)]
+    >>> list(callback.history), callback.history[2]["gates.lstm_1/f_shut"]
+    ([1, 2], 0.0)
     """
 
     def __init__(
@@ -38,8 +39,9 @@ class GateSnapshots(keras.callbacks.Callback):
         picture: Callable[[str, np.ndarray, int], object] | None = None,
         save: Callable[[str, Snapshot], object] | None = None,
         every: int = 1,
-        pictures: int = 12,
-        feature_names: Mapping[str, Sequence[str]] | None = None,
+        pictures: int = 6,
+        probe: np.ndarray | Callable[[], np.ndarray] | None = None,
+        feature_names: Sequence[str] | None = None,
     ) -> None:
         """Say where the numbers, snapshots and pictures go.
 
@@ -48,14 +50,15 @@ class GateSnapshots(keras.callbacks.Callback):
                 counted from 1. Nothing is logged before training.
             picture: Called when training ends with a key such as `gates/lstm_1`, the pixels
                 (height, width, 3) uint8, and the epoch as step. All pictures of a run share one
-                colour scale. Convolutions are drawn together as `gates/taps`.
+                scale. `forecast.gates.pictures.album` lists the keys.
             save: Called with a file name such as `snapshots/epoch_0007.npz` and the snapshot.
                 Epoch 0 holds the weights before training.
             every: Epochs between two snapshots; the last epoch has one in any case.
             pictures: How many of the snapshots are drawn at most, evenly spread from epoch 0;
                 the last epoch is drawn in addition.
-            feature_names: `{layer: one name per kernel row}`, for the layers that read the
-                inputs themselves.
+            probe: Windows, (samples, timesteps, features), on which is measured how open the
+                gates are; some thirty are enough. A function is called when training begins.
+            feature_names: Names of the inputs.
 
         Raises:
             InputError: `every` or `pictures` is below 1.
@@ -69,7 +72,10 @@ class GateSnapshots(keras.callbacks.Callback):
         self.save = save
         self.every = every
         self.pictures = pictures
+        self.probe = probe
         self.feature_names = feature_names
+        self.history: dict[int, dict[str, float]] = {}
+        self._probe: Probe | None = None
         self._forget()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -80,7 +86,12 @@ class GateSnapshots(keras.callbacks.Callback):
         """
         del logs
         self._forget()
-        self._remember(0, snapshot(self.model))
+        self.history = {}
+        windows = self.probe() if callable(self.probe) else self.probe
+        if windows is not None:
+            self._probe = Probe(self.model, np.asarray(windows, np.float32))
+            self._timesteps = int(np.shape(windows)[1])
+        self._remember(0, self._measure())
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Log the statistics of this epoch and keep a snapshot when one is due.
@@ -91,12 +102,18 @@ class GateSnapshots(keras.callbacks.Callback):
         """
         del logs
         step = epoch + 1
-        weights = snapshot(self.model)
+        weights = self._measure()
         # A model that gets its weights in its first batch has nothing to be compared with.
         previous = self._weights if self._weights.keys() == weights.keys() else None
-        metrics = {**statistics(weights, previous), **taps(weights, previous)}
-        if metrics and self.log is not None:
-            self.log(metrics, step)
+        metrics = {
+            **statistics(weights, previous),
+            **activity(weights, self._timesteps),
+            **taps(weights, previous),
+        }
+        if metrics:
+            self.history[step] = metrics
+            if self.log is not None:
+                self.log(metrics, step)
         self._remember(step, weights)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -110,7 +127,10 @@ class GateSnapshots(keras.callbacks.Callback):
             if self._saved != self._step:
                 self._save(self._step, self._weights)
             self._kept[self._step] = self._weights
-        self._draw()
+        if self.picture is not None:
+            drawn = album(self._kept, timesteps=self._timesteps, feature_names=self.feature_names)
+            for key, step, pixels in drawn:
+                self.picture(key, pixels, step)
         self._forget()
 
     def _forget(self) -> None:
@@ -119,6 +139,15 @@ class GateSnapshots(keras.callbacks.Callback):
         self._weights: Snapshot = {}
         self._kept: dict[int, Snapshot] = {}
         self._stride = self.every
+        self._probe = None
+        self._timesteps = 1
+
+    def _measure(self) -> Snapshot:
+        """Return weights, and what the gates do with them."""
+        weights = snapshot(self.model)
+        if not weights or self._probe is None:
+            return weights
+        return {**weights, **self._probe.measure()}
 
     def _remember(self, step: int, weights: Snapshot) -> None:
         self._step, self._weights = step, weights
@@ -137,19 +166,3 @@ class GateSnapshots(keras.callbacks.Callback):
         self._saved = step
         if self.save is not None:
             self.save(f"snapshots/epoch_{step:04d}.npz", weights)
-
-    def _draw(self) -> None:
-        """Draw all at once: only now is the colour scale of the whole run known."""
-        if self.picture is None:
-            return
-        limit, height = colour_limit(self._kept.values()), bar_limit(self._kept.values())
-        names = self.feature_names or {}
-        for step, weights in self._kept.items():
-            unpacked = unpack(weights)
-            for layer, gates in unpacked.items():
-                if is_convolution(gates):
-                    continue
-                figure = heat_map(gates, layer, limit, feature_names=names.get(layer), epoch=step)
-                self.picture(f"gates/{layer}", to_image(figure), step)
-            if any(is_convolution(gates) for gates in unpacked.values()):
-                self.picture("gates/taps", to_image(tap_bars(weights, height, epoch=step)), step)

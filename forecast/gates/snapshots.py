@@ -1,4 +1,4 @@
-"""The weights of one epoch under readable names, in memory and as a compressed NumPy file."""
+"""The weights of one epoch under readable names, in memory and as a NumPy file."""
 
 import os
 import zipfile
@@ -12,7 +12,13 @@ from forecast.gates.names import convolutions, dilation, layers
 from forecast.gates.split import Gates, is_built, split, to_numpy
 
 Snapshot = dict[str, np.ndarray]
-"""`{"<layer>/<part>/<gate>": array}`; the "gate" of a convolution is a lag such as lag_04."""
+"""`{"<layer>/<part>/<gate>": array}`; the "gate" of a convolution is a lag such as lag_04.
+
+Parts are those of `split`, and `ACTIVITY` where a probe measured what the gates do.
+"""
+
+ACTIVITY = ("mean", "shut", "open", "range")
+"""Parts that are no weights; see `forecast.gates.activity.measure`."""
 
 
 def snapshot(model: keras.layers.Layer) -> Snapshot:
@@ -60,7 +66,8 @@ def unpack(weights: Mapping[str, np.ndarray]) -> dict[str, Gates]:
         weights: A snapshot, from `snapshot` or `load`.
 
     Returns:
-        `{layer: {gate: {part: array}}}`: what `split` returns, for every layer.
+        `{layer: {gate: {part: array}}}`: what `split` returns, for every layer; activity is left
+        out.
 
     Raises:
         InputError: A name has not the three parts of a snapshot's names.
@@ -77,6 +84,8 @@ def unpack(weights: Mapping[str, np.ndarray]) -> dict[str, Gates]:
                 "make them with forecast.gates.snapshot"
             )
         layer, part, gate = name.split("/")
+        if part in ACTIVITY:
+            continue
         result.setdefault(layer, {}).setdefault(gate, {})[part] = array
     return result
 
@@ -97,7 +106,9 @@ def is_convolution(gates: Gates) -> bool:
 
 
 def save(path: str | os.PathLike[str], weights: Mapping[str, np.ndarray]) -> None:
-    """Write a snapshot as a compressed `.npz` file, which NumPy reads without this package.
+    """Write a snapshot as an `.npz` file, which NumPy reads without this package.
+
+    It is not compressed: weights do not shrink by more than a twentieth, and it takes time.
 
     Args:
         path: The file to write; it is used as given, without a suffix added.
@@ -110,8 +121,8 @@ def save(path: str | os.PathLike[str], weights: Mapping[str, np.ndarray]) -> Non
     {'lstm_1/bias/f': array([1., 1.], dtype=float32)}
     """
     with open(path, "wb") as file:
-        # The names come from layers, so none can be an argument of savez_compressed.
-        np.savez_compressed(file, **dict(weights))  # type: ignore[arg-type]
+        # The names come from layers, so none can be an argument of savez.
+        np.savez(file, **dict(weights))  # type: ignore[arg-type]
 
 
 def load(path: str | os.PathLike[str]) -> Snapshot:

@@ -18,6 +18,8 @@ _NORMS = {
     "recurrent_norm": ("recurrent_kernel",),
     "bias_norm": ("bias", "recurrent_bias"),
 }
+# The gate that makes the new state: an LSTM's c, a GRU's and a SimpleRNN's h.
+_CANDIDATES = ("c", "h")
 
 
 def statistics(weights: Weights, previous: Weights | None = None) -> dict[str, float]:
@@ -30,8 +32,10 @@ def statistics(weights: Weights, previous: Weights | None = None) -> dict[str, f
 
     Returns:
         `{"gates.<layer>/<gate>_<statistic>": value}` with the L2 norms `kernel_norm`,
-        `recurrent_norm` and `bias_norm`, and `update`: the L2 norm of the change of all parts of
-        the gate over the norm they had before. Values that are not finite are left out.
+        `recurrent_norm` and `bias_norm`; `update`, the L2 norm of the change of all parts of the
+        gate over the norm they had before; and `radius`, the largest absolute eigenvalue of the
+        candidate's recurrent kernel, by which the state grows from step to step where nothing
+        holds it (Pascanu et al. 2013, §2.1). Values that are not finite are left out.
 
     Raises:
         InputError: `previous` has other layers, gates or shapes than `weights`.
@@ -54,6 +58,8 @@ def statistics(weights: Weights, previous: Weights | None = None) -> dict[str, f
                 chosen = [parts[name] for name in names if name in parts]
                 if chosen:
                     result[f"gates.{layer}/{gate}_{statistic}"] = _norm(chosen)
+            if gate in _CANDIDATES and "recurrent_kernel" in parts:
+                result[f"gates.{layer}/{gate}_radius"] = _radius(parts["recurrent_kernel"])
             if before is not None:
                 pairs = [(array, before[layer][gate][part]) for part, array in parts.items()]
                 result[f"gates.{layer}/{gate}_update"] = _update(pairs)
@@ -131,6 +137,13 @@ def _norm(arrays: Iterable[np.ndarray]) -> float:
         flat = np.asarray(array, dtype=np.float64).ravel()
         total += float(flat @ flat)
     return float(np.sqrt(total))
+
+
+def _radius(kernel: np.ndarray) -> float:
+    """Return the spectral radius; LAPACK takes no numbers that are not finite."""
+    if not np.isfinite(kernel).all():
+        return float("nan")
+    return float(np.abs(np.linalg.eigvals(kernel)).max())
 
 
 def _update(pairs: list[tuple[np.ndarray, np.ndarray]]) -> float:

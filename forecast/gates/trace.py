@@ -1,8 +1,6 @@
 """What the gates do on real windows, recomputed from the weights in NumPy."""
 
-import inspect
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -10,6 +8,7 @@ import numpy as np
 
 from forecast.errors import InputError
 from forecast.gates.names import gate_names, members, recurrent_layers
+from forecast.gates.recorder import Call, calls, undisturbed
 from forecast.gates.split import cell_of, split, to_numpy
 
 Activations = dict[str, np.ndarray]
@@ -63,54 +62,59 @@ def trace(
             "mask, initial_state: belong to a single recurrent layer, received a whole model; "
             "leave them out, the model brings its own"
         )
-    roots = recurrent_layers(model)
-    with _recorded(roots) as calls:
-        model(keras.tree.map_structure(keras.ops.convert_to_tensor, windows), training=False)
+    with undisturbed(model):
+        return retrace(model, calls(model, to_tensors(windows)))
+
+
+def to_tensors(windows: Any) -> Any:
+    """Turn the inputs of a model into tensors.
+
+    Args:
+        windows: An array, or any nest of arrays.
+
+    Returns:
+        The same nest.
+
+    >>> to_tensors({"window": np.ones((1, 2))})["window"].shape
+    TensorShape([1, 2])
+    """
+    return keras.tree.map_structure(keras.ops.convert_to_tensor, windows)
+
+
+def retrace(
+    model: keras.layers.Layer, found: Mapping[str, Sequence[Call]]
+) -> dict[str, Activations]:
+    """Recompute the gates from what the layers were called with.
+
+    Args:
+        model: The model of the calls.
+        found: From `forecast.gates.recorder.calls`.
+
+    Returns:
+        What `trace` returns.
+    """
     result: dict[str, Activations] = {}
-    for path, layer in roots.items():
-        traces = [_named(path, _trace(layer, *call)) for call in calls[path]]
+    for path, layer in recurrent_layers(model).items():
+        traces = [_named(path, _trace(layer, *_plain(call))) for call in found[path]]
         for name in traces[0] if traces else ():
             result[name] = {
-                gate: np.concatenate([one[name][gate] for one in traces])
-                for gate in traces[0][name]
+                gate: first if len(traces) == 1 else np.concatenate([t[name][gate] for t in traces])
+                for gate, first in traces[0][name].items()
             }
     return result
 
 
-@contextmanager
-def _recorded(roots: dict[str, keras.layers.Layer]) -> Iterator[dict[str, list[tuple]]]:
-    """Note what each layer is called with: the only way that holds for every kind of model."""
-    calls: dict[str, list[tuple]] = {path: [] for path in roots}
-
-    def recorder(path: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        signature = inspect.signature(call)
-
-        def record(*args: Any, **kwargs: Any) -> Any:
-            given = list(signature.bind(*args, **kwargs).arguments.items())
-            named = dict(given[1:])
-            state, mask = named.get("initial_state"), named.get("mask")
-            calls[path].append(
-                (
-                    to_numpy(given[0][1]),
-                    None if mask is None else to_numpy(mask),
-                    None if state is None else _numpy_list(state),
-                )
-            )
-            return call(*args, **kwargs)
-
-        return record
-
-    try:
-        for path, layer in roots.items():
-            layer.__dict__["call"] = recorder(path, layer.call)
-        yield calls
-    finally:
-        for layer in roots.values():
-            layer.__dict__.pop("call", None)
-
-
 def _named(path: str, traced: dict[str, Activations]) -> dict[str, Activations]:
     return {f"{path}.{suffix}" if suffix else path: gates for suffix, gates in traced.items()}
+
+
+def _plain(call: Call) -> tuple[_Array, _Array | None, list[_Array] | None]:
+    """Turn the tensors of a call into arrays."""
+    return (
+        to_numpy(call.inputs),
+        None if call.mask is None else to_numpy(call.mask),
+        None if call.state is None else _numpy_list(call.state),
+    )
 
 
 def _numpy_list(state: Any) -> list[_Array]:
@@ -205,12 +209,14 @@ def _loop(
 
 def _lstm(cell: keras.layers.Layer) -> _Step:
     activate, gate = _function(cell.activation), _function(cell.recurrent_activation)
-    recurrent = to_numpy(cell.recurrent_kernel).astype(np.float32)
+    recurrent, units = to_numpy(cell.recurrent_kernel).astype(np.float32), cell.units
 
     def step(x: _Array, states: list[_Array]) -> tuple[list[_Array], list[_Array]]:
         hidden, carried = states
-        i, f, c, o = np.split(x + hidden @ recurrent, 4, axis=-1)
-        i, f, c, o = gate(i), gate(f), activate(c), gate(o)
+        total = x + hidden @ recurrent
+        i_f, c, o = total[:, : 2 * units], total[:, 2 * units : 3 * units], total[:, 3 * units :]
+        i_f, c, o = gate(i_f), activate(c), gate(o)
+        i, f = i_f[:, :units], i_f[:, units:]
         carried = f * carried + i * c
         return [i, f, c, o], [o * activate(carried), carried]
 

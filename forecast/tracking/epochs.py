@@ -1,5 +1,6 @@
-"""Every epoch's numbers, in one request with their step."""
+"""Every epoch's numbers, in one request with their step, off the training path."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -20,6 +21,8 @@ NAMES = {
 class EpochMetrics(keras.callbacks.Callback):
     """Send losses, and whatever other callbacks measured in the same epoch.
 
+    A request to a SQLite file takes some 30 ms, to a server more: the next epoch trains meanwhile.
+
     Args:
         run: Where to.
     """
@@ -28,11 +31,14 @@ class EpochMetrics(keras.callbacks.Callback):
         super().__init__()
         self.run = run
         self._waiting: dict[str, float] = {}
+        self._sender: ThreadPoolExecutor | None = None
+        self._sent: list[Future[None]] = []
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forget what an earlier training left."""
         del logs
         self._waiting = {}
+        self._sender = ThreadPoolExecutor(1, thread_name_prefix="epochs")  # one: in their order
 
     def add(self, metrics: dict[str, float], step: int) -> None:
         """Take metrics of a callback that is called before this one."""
@@ -40,10 +46,22 @@ class EpochMetrics(keras.callbacks.Callback):
         self._waiting |= metrics
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Send everything of the epoch, its step counted from 1."""
+        """Send everything of the epoch, its step counted from 1; tell of a request that failed."""
         own = {_key(name): value for name, value in (logs or {}).items()}
-        self.run.metrics(own | self._waiting, step=epoch + 1)
+        if self._sender is not None:
+            job = self._sender.submit(self.run.metrics, own | self._waiting, epoch + 1)
+            self._sent.append(job)
         self._waiting = {}
+        while self._sent and self._sent[0].done():
+            self._sent.pop(0).result()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Wait until everything has arrived."""
+        del logs
+        if self._sender is not None:
+            self._sender.shutdown()
+        while self._sent:
+            self._sent.pop(0).result()
 
 
 def _key(name: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from forecast.evaluation import figures, scores
 from forecast.evaluation.experiment import Outcome
 from forecast.evaluation.forecasts import Forecasts
+from forecast.gates.study import Study
 from forecast.tracking.run import Run, ending, safe_key
 from forecast.tracking.store import Store
 
@@ -80,6 +81,23 @@ def record_baselines(
             run.series({"horizon/mae": steps})
         ids[name] = run.id
     return ids
+
+
+def record_study(run: Run, found: Study) -> None:
+    """Write what a network does with its memory: metrics, alerts as tags, pictures.
+
+    Args:
+        run: The run.
+        found: From `forecast.gates.study`.
+    """
+    if found.memory is not None:
+        run.series(found.memory.series())
+    texts: dict[str, list[str]] = {}
+    for alert in found.alerts:
+        texts.setdefault(alert.kind, []).append(alert.text)
+    run.tags({f"gates.alert.{kind}": "; ".join(lines) for kind, lines in texts.items()})
+    for path, figure in found.figures.items():
+        run.keep(figure, path)
 
 
 def lineage(outcome: Outcome) -> dict[str, str]:

@@ -227,7 +227,7 @@ def _write(thing: Any, file: Path) -> None:
     if hasattr(thing, "savefig"):
         thing.savefig(file, dpi=120)
     elif isinstance(thing, dict):
-        np.savez_compressed(file, **thing)
+        np.savez(file, **thing)
     elif file.suffix == ".parquet":
         thing.to_parquet(file)
     else:

@@ -50,8 +50,8 @@ def test_every_epoch_is_logged_once_with_its_step():
     seen = train(3)
     assert list(seen.metrics) == [1, 2, 3]
     assert len({tuple(metrics) for metrics in seen.metrics.values()}) == 1
-    # 4 gates x (3 norms + update), 2 taps + update.
-    assert len(seen.metrics[1]) == 4 * 4 + 3
+    # 4 gates x (3 norms + update) + the candidate's radius, 2 taps + update.
+    assert len(seen.metrics[1]) == 4 * 4 + 1 + 3
     assert all(type(value) is float for value in seen.metrics[1].values())
 
 
@@ -106,7 +106,7 @@ def test_pictures_of_a_long_training_are_few_and_even():
 
 def test_one_colour_scale_and_the_feature_names_for_the_whole_run(monkeypatch):
     limits, names = [], []
-    module = sys.modules[gates.GateSnapshots.__module__]
+    module = sys.modules[gates.album.__module__]
 
     def spy(weights, layer, limit, **options):
         limits.append(limit)
@@ -114,7 +114,7 @@ def test_one_colour_scale_and_the_feature_names_for_the_whole_run(monkeypatch):
         return gates.heat_map(weights, layer, limit, **options)
 
     monkeypatch.setattr(module, "heat_map", spy)
-    train(2, draw=True, feature_names={"lstm_1": ["a", "b", "c"]})
+    train(2, draw=True, feature_names=["a", "b", "c"])
     assert len(limits) == 3
     assert len(set(limits)) == 1
     assert names == [["a", "b", "c"]] * 3

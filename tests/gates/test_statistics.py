@@ -30,6 +30,7 @@ def test_norms_by_hand():
         "gates.lstm_1/f_bias_norm": 3.0,
         "gates.lstm_1/c_bias_norm": 0.0,
         "gates.lstm_1/o_bias_norm": 0.5,
+        "gates.lstm_1/c_radius": 7.0,
     }
     assert found == pytest.approx(expected)
 
@@ -67,7 +68,7 @@ def test_only_finite_values():
 def test_few_metrics():
     model = keras.Sequential([keras.Input((4, 2)), kl.LSTM(8, name="lstm_1"), kl.Dense(1)])
     weights = gates.snapshot(model)
-    assert len(gates.statistics(weights, weights)) == 16
+    assert len(gates.statistics(weights, weights)) == 17
 
 
 def test_taps_by_hand():

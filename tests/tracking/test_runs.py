@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,7 +72,13 @@ def test_gates_are_measured_at_every_epoch(client, run, lstm_run: str):
         for statistic in ("kernel_norm", "recurrent_norm", "bias_norm", "update"):
             key = f"gates.lstm_1/{gate}_{statistic}"
             assert [m.step for m in client.get_metric_history(lstm_run, key)] == [1, 2]
-    assert len([key for key in run.data.metrics if key.startswith("gates.")]) == 16
+    for gate in "ifo":
+        for statistic in ("mean", "shut", "open", "never_open", "always_open"):
+            key = f"gates.lstm_1/{gate}_{statistic}"
+            assert [m.step for m in client.get_metric_history(lstm_run, key)] == [1, 2]
+    # four of every gate, the candidate's radius, five of the probe for three gates, four time
+    # scales, dead units
+    assert len([k for k in run.data.metrics if k.startswith("gates.")]) == 4 * 4 + 1 + 3 * 5 + 4 + 1
 
 
 def test_taps_of_the_convolutions_are_measured(client, cnn_run: str):
@@ -81,12 +88,16 @@ def test_taps_of_the_convolutions_are_measured(client, cnn_run: str):
 
 def test_snapshots_and_pictures_are_kept(client, lstm_run: str, tmp_path):
     names = artifacts(client, lstm_run, "snapshots")
-    assert names == [f"snapshots/epoch_{epoch:04d}.npz" for epoch in (0, 1, 2)]
+    epochs = [f"snapshots/epoch_{epoch:04d}.npz" for epoch in (0, 1, 2)]
+    assert names == ["snapshots/about.json", *epochs]
     with np.load(client.download_artifacts(lstm_run, names[-1], str(tmp_path))) as snapshot:
         assert snapshot["lstm_1/kernel/f"].shape == (4, 4)
         assert snapshot["lstm_1/bias/o"].shape == (4,)
     pictures = [name for name in artifacts(client, lstm_run, "images") if name.endswith(".png")]
-    assert sorted(name.split("+")[2] for name in pictures) == ["0", "1", "2"]
+    drawn = sorted(Path(name).name.split("+step+") for name in pictures)
+    found = [(key, int(rest.split("+")[0])) for key, rest in drawn]
+    keys = ("activity~lstm_1", "gates~lstm_1", "inputs~lstm_1")
+    assert found == [(key, epoch) for key in keys for epoch in (0, 1, 2)]
 
 
 def test_artifacts_are_those_of_the_design(client, lstm_run: str):

@@ -12,6 +12,16 @@ if TYPE_CHECKING:
 INK = "#222222"
 FRAME = "#9a9a9a"
 
+_LONG_NAMES = {
+    "i": "input",
+    "f": "forget",
+    "c": "candidate",
+    "o": "output",
+    "z": "update",
+    "r": "reset",
+    "h": "candidate",
+}
+
 
 def new_figure(title: str, epoch: int | None) -> "Figure":
     """Make an empty figure of 1000 x 800 pixels, which a tracker shows large and as a thumbnail.
@@ -48,6 +58,24 @@ def style(axes: Any) -> None:
     for spine in axes.spines.values():
         spine.set_color(FRAME)
         spine.set_linewidth(0.8)
+
+
+def gate_title(gate: str, *, alone: bool = False) -> str:
+    """Write a gate's short and long name.
+
+    Args:
+        gate: Such as "f", or "backward.f".
+        alone: Whether the layer has no other: the one gate of a SimpleRNN is its state.
+
+    Returns:
+        The text above its panel.
+
+    >>> gate_title("backward.f"), gate_title("h", alone=True)
+    ('backward.f  forget', 'h  state')
+    """
+    short = gate.rsplit(".", 1)[-1]
+    long = "state" if alone and short == "h" else _LONG_NAMES.get(short, "")
+    return f"{gate}  {long}".rstrip()
 
 
 def check_limit(limit: float) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.errors import InputError
-from forecast.gates.canvas import INK, check_limit, new_figure, style
+from forecast.gates.pictures.canvas import INK, check_limit, new_figure, style
 from forecast.gates.snapshots import is_convolution, unpack
 
 if TYPE_CHECKING:

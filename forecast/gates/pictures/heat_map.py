@@ -6,22 +6,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.errors import InputError
-from forecast.gates.canvas import FRAME, INK, check_limit, new_figure, style
+from forecast.gates.pictures.canvas import FRAME, INK, check_limit, gate_title, new_figure, style
 from forecast.gates.snapshots import is_convolution, unpack
 from forecast.gates.split import Gates
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_LONG_NAMES = {
-    "i": "input",
-    "f": "forget",
-    "c": "candidate",
-    "o": "output",
-    "z": "update",
-    "r": "reset",
-    "h": "candidate",
-}
 # What a part is called and how high its row is; a kernel is as high as its features need.
 _PARTS = {
     "kernel": ("kernel", 2.2),
@@ -124,7 +115,7 @@ def heat_map(
     for column, (gate, arrays) in enumerate(gates.items()):
         middle = _PITCH * column + 0.5
         size = 18 if len(gates) > 3 else 21
-        _write(figure.axes[0], middle, 8, _gate_title(gate, len(gates)), size)
+        _write(figure.axes[0], middle, 8, gate_title(gate, alone=len(gates) == 1), size)
         _write(figure.axes[-1], middle, -8, _mean_of_biases(arrays), 16)
     _add_scale(figure, limit)
     return figure
@@ -174,13 +165,6 @@ def _count_features(gates: Gates, feature_names: Sequence[str] | None) -> int:
             f"names for {features} rows; leave them out for layers that read another layer"
         )
     return features
-
-
-def _gate_title(gate: str, columns: int) -> str:
-    short = gate.rsplit(".", 1)[-1]
-    # The one gate of a SimpleRNN is its state, not a candidate for it.
-    long = "state" if columns == 1 and short == "h" else _LONG_NAMES.get(short, "")
-    return f"{gate}  {long}".rstrip()
 
 
 def _label_row(

@@ -1,0 +1,185 @@
+"""`forecast inspect run=ID [other=ID]`: what the gates of a trained network do."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import keras
+
+from forecast.commands.config import Request
+from forecast.commands.console import console, say, table
+from forecast.commands.observe import ABOUT, heading, limits
+from forecast.commands.schema import GatesConfig
+from forecast.errors import InputError
+from forecast.gates import Memory, alerts, report, snapshot
+from forecast.gates import load as load_snapshot
+from forecast.gates.comparison import distances
+from forecast.gates.subject import Subject, history, pictures
+from forecast.tracking.store import client, impatient, reason
+
+SHOWN = 12
+"""Distances that the terminal shows, the largest first."""
+
+
+def run(request: Request) -> Path:
+    """Print the numbers of a network's gates and write the whole report as one page.
+
+    Args:
+        request: The configuration; `run`, and `other` for two side by side, or `file`.
+
+    Returns:
+        The page.
+    """
+    settings = request.settings
+    if bool(settings.run) == bool(settings.file) or (settings.other and not settings.run):
+        raise InputError(
+            f"run or file must say what to inspect, got run={settings.run} file={settings.file} "
+            f"other={settings.other}: give run=ID, run=ID other=ID or file=model.keras"
+        )
+    if settings.file:
+        subjects = [_of_file(Path(settings.file), settings.gates)]
+    else:
+        store = client(settings.tracking.uri)
+        ids = [one for one in (settings.run, settings.other) if one]
+        subjects = [_of_run(store, one, settings.gates) for one in ids]
+    for subject in subjects:
+        _show(subject)
+    if len(subjects) == 2:
+        _compare(*subjects)
+    out = Path(settings.output or f"gates_{_stem(settings.run or settings.file or '')}.html")
+    out.write_text(report.page(subjects), encoding="utf-8")
+    say("wrote", str(out))
+    return out
+
+
+def _of_file(path: Path, gates: GatesConfig) -> Subject:
+    """Read a model that Keras has saved, this project's or not."""
+    import forecast.models.layers  # noqa: F401  lets Keras find our layers
+
+    if not path.is_file():
+        raise InputError(f"file must be an existing .keras file, got {str(path)!r}")
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except (ValueError, TypeError, OSError, KeyError) as error:
+        raise InputError(
+            f"file must be a model that Keras can load safely, got {str(path)!r} "
+            f"({str(error).strip().splitlines()[0]}): register its own layers, or save it anew"
+        ) from error
+    weights = snapshot(model)
+    if not weights:
+        raise InputError(
+            f"file must hold recurrent layers or convolutions over time, got {str(path)!r} without"
+        )
+    steps = model.input_shape[1] if isinstance(model.input_shape, tuple) else None
+    told = history({0: weights}, steps or 1)
+    return Subject(
+        path.name,
+        weights,
+        told,
+        pictures({0: weights}, steps or 1),
+        facts={"file": str(path), "parameters": f"{model.count_params():,}"},
+        alerts=alerts(told[0], None, limits(gates)),
+    )
+
+
+def _of_run(store: Any, run_id: str, gates: GatesConfig) -> Subject:
+    """Read a tracked run: its snapshots alone tell all but the memory."""
+    from mlflow.exceptions import MlflowException
+
+    with TemporaryDirectory() as folder, impatient():
+        try:
+            found = store.get_run(run_id)
+            place = Path(store.download_artifacts(run_id, "snapshots", folder))
+        except (MlflowException, OSError) as error:
+            raise InputError(
+                f"run must be the id of a training run with snapshots, got {run_id!r} "
+                f"({reason(error)}): see `make ui`, and set tracking.uri where it is elsewhere"
+            ) from error
+        snapshots = {
+            int(file.stem.removeprefix("epoch_")): load_snapshot(file)
+            for file in sorted(place.glob("epoch_*.npz"))
+        }
+        about = json.loads((place / Path(ABOUT).name).read_text(encoding="utf-8"))
+        figures = {
+            heading(item.path): Path(
+                store.download_artifacts(run_id, item.path, folder)
+            ).read_bytes()
+            for item in store.list_artifacts(run_id, "figures")
+            if "/gates_" in item.path
+        }
+    if not any(snapshots.values()):
+        raise InputError(f"run must be of a network with gates or taps, got {run_id!r} without")
+    metrics: Mapping[str, float] = found.data.metrics
+    memory = Memory.from_series(
+        {
+            key: {point.step: point.value for point in store.get_metric_history(run_id, key)}
+            for key in metrics
+            if key.startswith("memory/")
+        },
+        gates.alerts.memory,
+    )
+    told = history(snapshots, about["timesteps"])
+    best = int(metrics.get("train/best_epoch", max(told)))
+    facts = {"run": run_id, "epoch kept": str(best)}
+    if "test/mae" in metrics:
+        facts["test MAE"] = f"{metrics['test/mae']:.4g}"
+    return Subject(
+        found.info.run_name,
+        snapshots[max(snapshots)],
+        told,
+        pictures(snapshots, about["timesteps"], about["features"], most=gates.pictures),
+        facts,
+        memory,
+        alerts(told.get(best, {}), memory, limits(gates)),
+        figures,
+    )
+
+
+def _show(subject: Subject) -> None:
+    """Print a network's numbers."""
+    shown = report.numbers(subject)
+    last = max(subject.history)
+    if len(shown):
+        table(
+            f"{subject.title}, epoch {last}" if last else subject.title,
+            ("", *shown.columns),
+            [(name, *row) for name, row in zip(shown.index, shown.to_numpy(), strict=True)],
+        )
+    taps = {k: v for k, v in subject.history[last].items() if k.startswith("taps.")}
+    if taps:
+        table(
+            f"{subject.title}, taps",
+            ("", "norm"),
+            [(key.removeprefix("taps."), value) for key, value in taps.items()],
+        )
+    console.print()
+    if subject.memory is not None:
+        say("memory", subject.memory.advice())
+    for alert in subject.alerts:
+        if subject.memory is None or alert.text != subject.memory.advice():
+            say("gates", alert.text)
+
+
+def _compare(first: Subject, second: Subject) -> None:
+    """Print where the weights of two networks lie furthest apart."""
+    found, sentences = distances(first.last, second.last)
+    if len(found):
+        furthest = found.nlargest(SHOWN, "distance")
+        table(
+            "Furthest apart (mean absolute weight, Wasserstein distance)",
+            ("", "first", "second", "distance"),
+            [
+                (f"{row.layer} {row.gate} {row.part}", row.first, row.second, row.distance)
+                for row in furthest.itertuples()
+            ],
+        )
+        console.print()
+    for sentence in sentences:
+        say("other", sentence)
+
+
+def _stem(name: str) -> str:
+    """Return what the report's file is called after."""
+    return Path(name).stem if name.endswith(".keras") else name[:8]

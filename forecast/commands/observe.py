@@ -1,0 +1,127 @@
+"""The gates of one training: watched, studied, told."""
+
+import json
+
+import numpy as np
+
+from forecast.commands.console import say
+from forecast.commands.schema import Config, GatesConfig
+from forecast.data import scale
+from forecast.data.split import Holdout
+from forecast.data.table import Table
+from forecast.evaluation.experiment import Outcome, Spec
+from forecast.gates import GateSnapshots, Limits, report, to_image
+from forecast.gates.snapshots import Snapshot
+from forecast.gates.study import spread, standardised, study
+from forecast.gates.subject import Subject, png
+from forecast.tracking import record
+from forecast.tracking.epochs import EpochMetrics
+from forecast.tracking.run import Run
+
+ABOUT = "snapshots/about.json"
+"""What a report needs beside the snapshots."""
+
+
+class Observer:
+    """Watch the gates of one training, then say what the network does with its memory.
+
+    Args:
+        tracked: The run.
+        epochs: What sends the numbers of an epoch.
+        settings: Plain configuration.
+        spec: What is trained.
+        table: The data.
+        cuts: Where its spans begin.
+        refit: Whether it learns from train and validation alike.
+
+    Attributes:
+        callback: To be called before `epochs`.
+    """
+
+    def __init__(
+        self,
+        tracked: Run,
+        epochs: EpochMetrics,
+        settings: Config,
+        spec: Spec,
+        table: Table,
+        cuts: Holdout,
+        refit: bool = False,
+    ):
+        self._run = tracked
+        self._settings = settings
+        self._last: Snapshot = {}
+        self._pictures: dict[str, dict[int, bytes]] = {}
+
+        def probe() -> np.ndarray:
+            learned = ~cuts.test_rows(table) if refit else cuts.train_rows(table)
+            scaler = scale.fit(table.take(learned), spec.scaling)
+            starts = spread(table, spec.window, cuts.validation_rows(table), settings.gates.probe)
+            return standardised(table, scaler, spec.window, starts)
+
+        self.callback = GateSnapshots(
+            log=epochs.add,
+            picture=self._picture,
+            save=self._save,
+            every=settings.tracking.snapshots,
+            pictures=settings.gates.pictures,
+            probe=probe if settings.gates.probe else None,
+            feature_names=table.features,
+        )
+        about = {"timesteps": spec.window.timesteps, "features": list(table.features)}
+        tracked.keep(json.dumps(about), ABOUT)
+
+    def finish(self, outcome: Outcome, title: str) -> None:
+        """Study the kept weights, write the report, and say what stands out.
+
+        Args:
+            outcome: What the experiment found.
+            title: What the report calls the network.
+        """
+        gates = self._settings.gates
+        found = study(outcome, self.callback.history, limits(gates), gates.memory)
+        record.record_study(self._run, found)
+        drawn = {name: png(to_image(figure)) for name, figure in found.figures.items()}
+        subject = Subject(
+            title,
+            self._last,
+            self.callback.history,
+            self._pictures,
+            facts={
+                "run": self._run.id,
+                "epoch kept": str(outcome.forecaster.best_epoch_),
+                "test MAE": f"{outcome.scores['test/mae']:.4g}{outcome.table.common_unit}",
+            },
+            memory=found.memory,
+            alerts=found.alerts,
+            figures={heading(path): data for path, data in drawn.items() if "memory" not in path},
+        )
+        self._run.keep(report.page([subject]), "gates.html")
+        if found.memory is not None:
+            say("memory", found.memory.advice())
+        for alert in found.alerts:
+            if not alert.kind.startswith(("memory", "look_back")):
+                say("gates", alert.text)
+
+    def _save(self, name: str, weights: Snapshot) -> None:
+        self._last = weights
+        self._run.keep(weights, name)
+
+    def _picture(self, key: str, pixels: np.ndarray, step: int) -> None:
+        self._pictures.setdefault(key, {})[step] = png(pixels)
+        self._run.image(key, pixels, step)
+
+
+def limits(gates: GatesConfig) -> Limits:
+    """Return the thresholds of a configuration."""
+    return Limits(**vars(gates.alerts))
+
+
+def heading(path: str) -> str:
+    """Return what a report calls a picture of gates on real windows.
+
+    >>> heading("figures/gates_lstm_1.png")
+    'Gates on real windows: lstm_1'
+    """
+    layer = path.rpartition("/")[2].removeprefix("gates_").removesuffix(".png")
+    return f"Gates on real windows: {layer}"

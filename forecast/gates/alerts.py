@@ -1,0 +1,140 @@
+"""What stands out in a training, with the numbers and what to try."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from forecast.gates.memory import Memory
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Beyond what a number is worth a word; `conf/gates/default.yaml` gives the sources.
+
+    Attributes:
+        saturated: Share of a forget gate's values that are shut, or open.
+        dead: Share of a layer's units whose state stands still.
+        radius: Spectral radius of a candidate's recurrent kernel.
+        update_low: Change of a gate's weights in an epoch by their norm.
+        update_high: The same, from above.
+        memory: Share of the error by which a shorter memory may be worse and still suffice.
+    """
+
+    saturated: float = 0.9
+    dead: float = 0.05
+    radius: float = 2.0
+    update_low: float = 1e-5
+    update_high: float = 1e-1
+    memory: float = 0.01
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One thing that stands out.
+
+    Attributes:
+        kind: Stable name, such as "forget_saturated".
+        text: Where, the numbers, and what to try.
+    """
+
+    kind: str
+    text: str
+
+
+def alerts(
+    metrics: Mapping[str, float],
+    memory: Memory | None = None,
+    limits: Limits | None = None,
+) -> list[Alert]:
+    """Look for what stands out in the numbers of one epoch and of the memory.
+
+    Args:
+        metrics: `gates.<layer>/<gate>_<statistic>` of the epoch whose weights were kept.
+        memory: From `forecast.gates.memory`; None where it was not measured.
+        limits: None means the defaults.
+
+    Returns:
+        Alerts, those of the layers first.
+
+    >>> alerts({"gates.lstm_1/f_shut": 0.97})[0].kind
+    'forget_saturated'
+    """
+    limits = limits or Limits()
+    found: list[Alert] = []
+    updates: dict[str, dict[str, float]] = {}
+    for key, value in metrics.items():
+        if key.startswith("gates."):
+            layer, _, statistic = key.removeprefix("gates.").partition("/")
+            gate, _, what = statistic.partition("_")
+            found += _of_gate(layer, gate, what, value, limits)
+            if what == "update":
+                updates.setdefault(layer, {})[gate] = value
+    for layer, changes in updates.items():
+        found += _of_updates(layer, changes, limits)
+    return [*found, *_of_memory(memory)]
+
+
+def _of_gate(
+    layer: str,
+    gate: str,
+    what: str,
+    value: float,
+    limits: Limits,
+) -> Iterator[Alert]:
+    """Yield what one number says."""
+    if gate in ("f", "z") and what in ("shut", "open") and value >= limits.saturated:
+        side, effect, cure = (
+            ("below 0.1", "forgets at every step", "a bias of 1 to start with (unit_forget_bias)")
+            if what == "shut"
+            else ("above 0.9", "never forgets", "a shorter look-back or more weight decay")
+        )
+        yield Alert(
+            "forget_saturated",
+            f"{layer}: {value:.0%} of the values of gate {gate} are {side} "
+            f"(limit {limits.saturated:.0%}): it {effect}; try {cure}",
+        )
+    if what == "dead" and value > limits.dead:
+        yield Alert(
+            "dead_units",
+            f"{layer}: {value:.0%} of the units stand still on the probe (limit "
+            f"{limits.dead:.0%}); try fewer units, a lower learning rate or less weight decay",
+        )
+    if what == "radius" and value > limits.radius:
+        yield Alert(
+            "exploding_recurrence",
+            f"{layer}: the recurrent kernel of {gate} has spectral radius {value:.3g} (limit "
+            f"{limits.radius:g}); try training.clipnorm=1, weight decay or a lower learning rate",
+        )
+
+
+def _of_updates(layer: str, changes: Mapping[str, float], limits: Limits) -> Iterator[Alert]:
+    """Yield gates that learn too fast, and gates that have stopped."""
+    bounds = f"limits {limits.update_low:g} to {limits.update_high:g} of its norm"
+    for out, cure in (
+        ({g: c for g, c in changes.items() if c > limits.update_high}, "lower"),
+        ({g: c for g, c in changes.items() if c < limits.update_low}, "higher"),
+    ):
+        if out:
+            told = ", ".join(f"{gate} {change:.2g}" for gate, change in out.items())
+            yield Alert(
+                "update_ratio",
+                f"{layer}: change of gates in an epoch {told} ({bounds}); "
+                f"try a {cure} learning rate",
+            )
+
+
+def _of_memory(memory: Memory | None) -> Iterator[Alert]:
+    """Yield what the memory curve says."""
+    if memory is None:
+        return
+    if memory.used == 1:
+        yield Alert("memory_unused", memory.advice())
+    elif memory.used <= max(memory.curve) // 2:
+        yield Alert("look_back_long", memory.advice())
+    without = memory.without_recurrence
+    if without is not None and memory.suffices(without):
+        yield Alert(
+            "recurrence_unused",
+            f"validation MAE is {without:.4g} with all recurrent kernels at zero and "
+            f"{memory.whole:.4g} with them: the recurrence is not used; try a simpler model, fewer "
+            "units or more rows",
+        )

@@ -1,0 +1,60 @@
+"""Which input drives which gate."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from forecast.errors import InputError
+from forecast.gates.split import Gates
+
+
+def influence(gates: Gates, feature_names: Sequence[str] | None = None) -> pd.DataFrame:
+    """Measure how strongly each input reaches each gate.
+
+    Args:
+        gates: `{gate: {part: array}}` of one layer, from `split(layer)` or `unpack(snapshot)`.
+        feature_names: One name for each row of the kernel; numbered from 1 where there are none.
+
+    Returns:
+        (features, gates): the L2 norm of each feature's row in each gate's kernel. On
+        standardised inputs rows can be compared with each other.
+
+    Raises:
+        InputError: `feature_names` does not fit the kernel.
+
+    >>> gates = {"f": {"kernel": np.array([[3.0, 4.0], [0.0, 1.0]])}}
+    >>> influence(gates, ["temp", "wind"])
+            f
+    temp  5.0
+    wind  1.0
+    """
+    rows = len(next(iter(gates.values()))["kernel"])
+    names = list(feature_names or (f"input {number}" for number in range(1, rows + 1)))
+    if len(names) != rows:
+        raise InputError(
+            f"feature_names: must have one name for each of {rows} kernel rows, received "
+            f"{len(names)}; leave them out for layers that read another layer"
+        )
+    norms = {gate: np.linalg.norm(parts["kernel"], axis=1) for gate, parts in gates.items()}
+    return pd.DataFrame(norms, index=names)
+
+
+def readers(layers: Sequence[str]) -> list[str]:
+    """Pick the layers that read the inputs themselves.
+
+    Args:
+        layers: Names of recurrent layers in the order of the model.
+
+    Returns:
+        The first one, with its other direction.
+
+    >>> readers(["bi_1.forward", "bi_1.backward", "lstm_2"])
+    ['bi_1.forward', 'bi_1.backward']
+    """
+    if not layers:
+        return []
+    stem, _, side = layers[0].rpartition(".")
+    if side != "forward":
+        return [layers[0]]
+    return [name for name in layers if name in (f"{stem}.forward", f"{stem}.backward")]

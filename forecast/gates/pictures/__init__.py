@@ -1,0 +1,1 @@
+"""What the gates look like: one file a picture, all of one size, light on any ground."""

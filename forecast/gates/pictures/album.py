@@ -1,0 +1,71 @@
+"""All pictures of a training, in scales that are the same for every epoch."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from forecast.gates.influence import influence, readers
+from forecast.gates.pictures.canvas import to_image
+from forecast.gates.pictures.heat_map import colour_limit, heat_map
+from forecast.gates.pictures.influence_map import influence_map
+from forecast.gates.pictures.saturation import measured, saturation
+from forecast.gates.pictures.tap_bars import bar_limit, tap_bars
+from forecast.gates.snapshots import Snapshot, is_convolution, unpack
+
+
+def album(
+    snapshots: Mapping[int, Snapshot],
+    *,
+    timesteps: int,
+    feature_names: Sequence[str] | None = None,
+) -> Iterator[tuple[str, int, np.ndarray]]:
+    """Draw every layer at every epoch.
+
+    Args:
+        snapshots: `{epoch: snapshot}`; only now is the colour scale of the whole run known.
+        timesteps: Look-back of the windows.
+        feature_names: Of the inputs, for the layers that read them.
+
+    Yields:
+        Key, epoch and pixels (height, width, 3) uint8: `gates/<layer>` the weights,
+        `activity/<layer>` saturation and time scales where a probe measured them,
+        `inputs/<layer>` features against gates, `gates/taps` all convolutions.
+    """
+    colours, height = colour_limit(snapshots.values()), bar_limit(snapshots.values())
+    strongest = _strongest(snapshots, feature_names)
+    for epoch, weights in snapshots.items():
+        unpacked = unpack(weights)
+        recurrent = {name: g for name, g in unpacked.items() if not is_convolution(g)}
+        reading = _reading(recurrent, feature_names)
+        for layer, gates in recurrent.items():
+            names = feature_names if layer in reading else None
+            figure = heat_map(gates, layer, colours, feature_names=names, epoch=epoch)
+            yield f"gates/{layer}", epoch, to_image(figure)
+            if measured(weights, layer):
+                figure = saturation(weights, layer, timesteps, epoch=epoch)
+                yield f"activity/{layer}", epoch, to_image(figure)
+            if names is not None:
+                norms = influence(gates, names)
+                yield (
+                    f"inputs/{layer}",
+                    epoch,
+                    to_image(influence_map(norms, layer, strongest, epoch=epoch)),
+                )
+        if len(recurrent) < len(unpacked):
+            yield "gates/taps", epoch, to_image(tap_bars(weights, height, epoch=epoch))
+
+
+def _reading(recurrent: Mapping[str, object], feature_names: Sequence[str] | None) -> list[str]:
+    """List the layers whose rows have names."""
+    return readers(list(recurrent)) if feature_names is not None else []
+
+
+def _strongest(snapshots: Mapping[int, Snapshot], feature_names: Sequence[str] | None) -> float:
+    """Return the end of the scale of all pictures of features against gates."""
+    largest = 0.0
+    for weights in snapshots.values():
+        gates = {name: g for name, g in unpack(weights).items() if not is_convolution(g)}
+        for layer in _reading(gates, feature_names):
+            norms = influence(gates[layer], feature_names).to_numpy()
+            largest = max(largest, float(np.nan_to_num(norms, posinf=0.0).max()))
+    return largest or 1.0

@@ -1,0 +1,114 @@
+"""A picture of how often each unit's gates are shut and open, and of how long it remembers."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast.errors import InputError
+from forecast.gates.activity import CAP, KEEPING, OPEN, SHUT, time_scales
+from forecast.gates.pictures.canvas import FRAME, INK, gate_title, new_figure, style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_DOT = "#2166ac"
+_LINE = "#b2182b"
+
+
+def saturation(
+    weights: Mapping[str, np.ndarray], layer: str, timesteps: int, *, epoch: int | None = None
+) -> "Figure":
+    """Draw a panel a gate with a dot a unit, and a panel of the units' time scales.
+
+    A dot's place is the share of its values below 0.1 against the share above 0.9, so a dot in
+    the corner at the left is never saturated, and a dot on the diagonal always is (Karpathy et
+    al. 2015, figure 3).
+
+    Args:
+        weights: A snapshot with activity.
+        layer: Which of its recurrent layers.
+        timesteps: Look-back, a line in the panel of time scales.
+        epoch: The epoch for the title.
+
+    Returns:
+        A matplotlib figure of 1000 x 800 pixels.
+
+    Raises:
+        InputError: The snapshot has no activity of that layer's gates.
+
+    >>> units = {f"lstm_1/{part}/f": np.full(3, 0.4) for part in ("mean", "shut", "open")}
+    >>> [axes.get_title() for axes in saturation(units, "lstm_1", 72).axes]
+    ['f  forget', 'time scale of f']
+    """
+    gates = measured(weights, layer)
+    if not gates:
+        raise InputError(
+            f"weights: must hold the activity of {layer!r}'s gates, received none; "
+            "give GateSnapshots a probe"
+        )
+    figure = new_figure(f"{layer} · how open the gates are", epoch)
+    panels = [*gates, *(gate for gate in gates if gate in KEEPING)]
+    rows, columns = (1, len(panels)) if len(panels) < 3 else (2, 2)
+    grid = figure.add_gridspec(
+        rows, columns, left=0.11, right=0.97, top=0.84, bottom=0.1, wspace=0.28, hspace=0.5
+    )
+    for number, gate in enumerate(panels):
+        axes = figure.add_subplot(grid[divmod(number, columns)])
+        style(axes)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=14, labelcolor=INK)
+        if number < len(gates):
+            _dots(axes, gate, *(weights[f"{layer}/{p}/{gate}"] for p in ("shut", "open", "mean")))
+        else:
+            _scales(axes, gate, time_scales(weights[f"{layer}/mean/{gate}"]), timesteps)
+    return figure
+
+
+def measured(weights: Mapping[str, np.ndarray], layer: str) -> list[str]:
+    """List the gates of a layer whose activity a snapshot holds.
+
+    Args:
+        weights: A snapshot.
+        layer: A recurrent layer.
+
+    Returns:
+        Names as in `split`.
+
+    >>> measured({"gru_1/mean/z": np.zeros(1), "gru_1/range/hidden": np.zeros(1)}, "gru_1")
+    ['z']
+    """
+    return [name.split("/")[2] for name in weights if name.startswith(f"{layer}/mean/")]
+
+
+def _dots(axes: Any, gate: str, shut: np.ndarray, opened: np.ndarray, mean: np.ndarray) -> None:
+    axes.set_title(gate_title(gate), fontsize=19, color=INK, pad=8)
+    axes.plot([0, 1], [1, 0], color=FRAME, linewidth=1)
+    # Half see-through, so that many dots at one place are darker than one.
+    axes.plot(shut, opened, "o", color=_DOT, alpha=0.45, markersize=11, markeredgewidth=0)
+    text = f"{len(mean)} units\nmean {mean.mean():.2f}"
+    axes.text(1, 1, text, ha="right", va="top", fontsize=15, color=INK)
+    axes.set_xlim(-0.04, 1.04)
+    axes.set_ylim(-0.04, 1.04)
+    axes.set_xticks([0, 0.5, 1], ["0", "½", "1"])
+    axes.set_yticks([0, 0.5, 1], ["0", "½", "1"])
+    axes.set_xlabel(f"share shut (below {SHUT})", fontsize=14, color=INK)
+    axes.set_ylabel(f"share open (above {OPEN})", fontsize=14, color=INK)
+
+
+def _scales(axes: Any, gate: str, scales: np.ndarray, timesteps: int) -> None:
+    most = CAP * timesteps
+    axes.set_title(f"time scale of {gate}", fontsize=19, color=INK, pad=8)
+    ordered = np.sort(np.clip(scales, 0.1, most))
+    axes.plot(np.arange(1, len(ordered) + 1), ordered, "o-", color=_DOT, markersize=5, lw=1)
+    axes.axhline(timesteps, color=_LINE, linewidth=1.5)
+    axes.text(1, timesteps * 1.1, f"look-back {timesteps}", fontsize=14, color=_LINE, va="bottom")
+    axes.set_yscale("log")
+    axes.set_ylim(0.09, most * 1.2)
+    ticks = [tick for tick in (0.1, 1, 10, 100, 1000, 10_000) if tick <= most]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.yaxis.minorticks_off()
+    axes.set_xlim(0.5, len(ordered) + 0.5)
+    caveat = " · true while i is small" if gate == "f" else ""
+    axes.set_xlabel(f"units, sorted{caveat}", fontsize=14, color=INK)
+    axes.set_ylabel("steps to 1/e", fontsize=14, color=INK)

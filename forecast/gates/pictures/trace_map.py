@@ -1,0 +1,140 @@
+"""A picture of what the gates do on real windows: the series above, the gates below."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast.gates.pictures.canvas import INK, gate_title, new_figure, style
+from forecast.gates.trace import Activations
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_STATES = {"hidden": "hidden\nstate", "cell": "cell\nstate"}
+_LINES = ("#222222", "#0072B2", "#E69F00", "#009E73")
+"""Of the palette of Okabe & Ito."""
+
+
+def trace_map(
+    gates: Activations,
+    series: np.ndarray,
+    layer: str,
+    *,
+    names: Sequence[str],
+    titles: Sequence[str] = (),
+) -> "Figure":
+    """Draw windows side by side, each with the gates of all units below it on the same time axis.
+
+    Args:
+        gates: `{gate: (windows, timesteps, units)}` of one layer, from `trace`.
+        series: (windows, timesteps, lines): what is drawn above, four lines at most.
+        layer: What the title calls the layer.
+        names: One for each line.
+        titles: One for each window, such as its origin.
+
+    Returns:
+        A matplotlib figure of 1000 x 800 pixels. Units are sorted by their mean forget (or update)
+        gate, those that keep longest on top; gates run from 0 to 1, states from blue through
+        white to red, each row in a scale of its own.
+
+    >>> gates = {"f": np.full((2, 6, 3), 0.5), "hidden": np.zeros((2, 6, 3))}
+    >>> trace_map(gates, np.zeros((2, 6, 1)), "lstm_1", names=["temp"]).get_suptitle()
+    'lstm_1 · gates on real windows'
+    """
+    windows, timesteps = series.shape[:2]
+    figure = new_figure(f"{layer} · gates on real windows", None)
+    grid = figure.add_gridspec(
+        len(gates) + 1,
+        windows,
+        height_ratios=[1.7, *(1.0 for _ in gates)],
+        left=0.16,
+        right=0.9,
+        top=0.86,
+        bottom=0.09,
+        hspace=0.12,
+        wspace=0.06,
+    )
+    order = _order(gates)
+    low, high = float(np.nanmin(series)), float(np.nanmax(series))
+    room = 0.05 * (high - low or 1.0)
+    for column in range(windows):
+        axes = figure.add_subplot(grid[0, column])
+        style(axes)
+        for line, colour in zip(range(series.shape[2]), _LINES, strict=False):
+            axes.plot(series[column, :, line], color=colour, linewidth=2, label=names[line])
+        axes.set_xlim(-0.5, timesteps - 0.5)
+        axes.set_ylim(low - room, high + room)
+        axes.set_xticks([])
+        axes.tick_params(labelsize=13, labelcolor=INK)
+        if column:
+            axes.set_yticklabels([])
+        if titles:
+            axes.set_title(titles[column], fontsize=14, color=INK)
+        for row, (gate, values) in enumerate(gates.items(), start=1):
+            below = figure.add_subplot(grid[row, column])
+            image = _panel(below, gate, values, column, order)
+            if column == 0:
+                label = _STATES.get(gate) or gate_title(gate).replace("  ", "\n")
+                below.set_ylabel(label, fontsize=14, color=INK, rotation=0, ha="right", va="center")
+            if column == windows - 1:
+                _scale(figure, below, image)
+            if row == len(gates):
+                # Counted from the newest step, as everywhere in these pictures.
+                ticks = [0, timesteps // 2, timesteps - 1]
+                below.set_xticks(ticks, [str(timesteps - 1 - tick) for tick in ticks])
+                for label, side in zip(
+                    below.get_xticklabels(), ("left", "center", "right"), strict=True
+                ):
+                    label.set_horizontalalignment(side)
+                below.tick_params(labelsize=13, labelcolor=INK)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="lower right",
+        bbox_to_anchor=(0.92, -0.005),
+        ncols=len(labels),
+        fontsize=13,
+        frameon=False,
+        labelcolor=INK,
+    )
+    figure.supxlabel("steps before the newest", fontsize=14, color=INK, y=0.015, x=0.3)
+    return figure
+
+
+def _order(gates: Activations) -> np.ndarray:
+    """Sort the units by how much they keep; those of a SimpleRNN stay."""
+    keeping = next((gates[gate] for gate in ("f", "z") if gate in gates), None)
+    if keeping is None:
+        return np.arange(next(iter(gates.values())).shape[-1])
+    return np.argsort(-np.nanmean(keeping, axis=(0, 1)), kind="stable")
+
+
+def _panel(axes: Any, gate: str, values: np.ndarray, column: int, order: np.ndarray) -> Any:
+    """Draw all units of a gate over time, in the scale of all windows."""
+    style(axes)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    signed = gate in (*_STATES, "c", "h")
+    most = float(np.nanmax(np.abs(values))) or 1.0 if signed else 1.0
+    return axes.imshow(
+        values[column][:, order].T,
+        cmap="RdBu_r" if signed else "Blues",
+        vmin=-most if signed else 0.0,
+        vmax=most,
+        aspect="auto",
+        interpolation="nearest",
+    )
+
+
+def _scale(figure: "Figure", axes: Any, image: Any) -> None:
+    """Put a colour bar at the right of a row."""
+    place = axes.get_position()
+    bar = figure.colorbar(image, cax=figure.add_axes((0.912, place.y0, 0.013, place.height)))
+    low, high = image.get_clim()
+    bar.set_ticks([low, high], labels=[f"{low:.2g}".replace("-", "−"), f"{high:.2g}"])
+    bar.ax.tick_params(labelsize=11, length=0, labelcolor=INK)
+    for label, side in zip(bar.ax.get_yticklabels(), ("bottom", "top"), strict=True):
+        label.set_verticalalignment(side)
+    bar.outline.set_visible(False)

@@ -1,0 +1,211 @@
+"""The gate report: one page that needs nothing but itself."""
+
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+
+import pandas as pd
+
+from forecast.gates.comparison import distances
+from forecast.gates.pictures.canvas import to_image
+from forecast.gates.pictures.memory_curve import memory_curve
+from forecast.gates.subject import Subject, png
+
+_HEADINGS = {
+    "gates": "Weights",
+    "activity": "How open the gates are",
+    "inputs": "Which input drives which gate",
+}
+_NOTES = {
+    "gates": "Gates side by side, parts one below the other; one colour scale for all epochs.",
+    "activity": (
+        "A dot is a unit. At the right bottom it is nearly always shut, at the left top nearly "
+        "always open. A time scale −1/ln(mean f) is one only while the input gate is small."
+    ),
+    "inputs": "Norm of each input's row in the kernel of each gate; inputs are standardised.",
+}
+# Few statistics, as in a table that one reads: heading and how the number is written.
+_STATISTICS = {
+    "kernel_norm": ("kernel", "{:.2f}"),
+    "recurrent_norm": ("recurrent", "{:.2f}"),
+    "bias_norm": ("bias", "{:.2f}"),
+    "radius": ("radius", "{:.2f}"),
+    "update": ("update", "{:.1e}"),
+    "mean": ("mean", "{:.2f}"),
+    "shut": ("shut", "{:.0%}"),
+    "open": ("open", "{:.0%}"),
+    "scale_50": ("steps to 1/e", "{:.3g}"),
+}
+_STYLE = """
+:root { color-scheme: light dark; --ink: #222; --ground: #fff; --line: #ccc; --alert: #fff3e0 }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e6e6; --ground: #16181c; --line: #444; --alert: #3a2c12 } }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--ground);
+  max-width: 76rem; margin: 2rem auto; padding: 0 1rem }
+h1 { font-size: 1.6rem } h2 { font-size: 1.25rem; margin-top: 2.5rem }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums }
+th, td { padding: .15rem .7rem; border-bottom: 1px solid var(--line); text-align: right }
+th:first-child, td:first-child { text-align: left }
+.row { display: flex; flex-wrap: wrap; gap: 1rem } .row > * { flex: 1 1 24rem; min-width: 0 }
+.scroll { overflow-x: auto }
+img { width: 100%; max-width: 52rem; border-radius: 6px; background: #fff } figure { margin: 0 }
+.alert { background: var(--alert); padding: .5rem .8rem; border-radius: 6px; margin: .4rem 0 }
+nav { position: sticky; top: 0; background: var(--ground); padding: .6rem 0 }
+input { width: min(24rem, 60%); vertical-align: middle } .note { opacity: .8 }
+"""
+_SCRIPT = """
+const slider = document.querySelector('#epoch');
+function show() {
+  document.querySelector('#shown').textContent = Math.round(slider.value);
+  for (const figure of document.querySelectorAll('figure[data-epochs]')) {
+    const epochs = figure.dataset.epochs.split(' ').map(Number);
+    const last = epochs.filter(epoch => epoch <= slider.value).length - 1;
+    [...figure.children].forEach((image, n) => { image.hidden = n !== Math.max(0, last) });
+  }
+}
+if (slider) { slider.addEventListener('input', show); show(); }
+"""
+
+
+def page(subjects: Sequence[Subject]) -> str:
+    """Write the report of one network, or of two side by side.
+
+    Args:
+        subjects: One or two.
+
+    Returns:
+        HTML with all pictures in it; it loads nothing.
+
+    >>> text = page([Subject("a run")])
+    >>> text.startswith("<!doctype html>"), "a run" in text, "http" in text
+    (True, True, False)
+    """
+    title = " and ".join(subject.title for subject in subjects)
+    body = "".join(_body(subjects))
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)} · '
+        f'gates</title><meta name="viewport" content="width=device-width"><style>{_STYLE}</style>'
+        f"</head><body>{body}<script>{_SCRIPT}</script></body></html>\n"
+    )
+
+
+def _body(subjects: Sequence[Subject]) -> Iterator[str]:
+    yield f"<h1>Gates of {escape(' and '.join(subject.title for subject in subjects))}</h1>"
+    yield _row(_head(subject) for subject in subjects)
+    if len(subjects) == 2:
+        yield from _comparison(*subjects)
+    if any(subject.memory for subject in subjects):
+        yield "<h2>Does memory matter?</h2>"
+        yield _row(_memory(subject) for subject in subjects)
+    yield "<h2>Numbers of the last epoch</h2>"
+    yield _row(_numbers(subject) for subject in subjects)
+    curves = [list(subject.curves()) for subject in subjects]
+    if any(curves):
+        yield "<h2>Over the epochs</h2>"
+        yield _row("".join(map(_image, found)) for found in curves)
+    yield from _albums([subject.pictures for subject in subjects])
+    for heading in dict.fromkeys(name for subject in subjects for name in subject.figures):
+        yield f"<h2>{escape(heading)}</h2>"
+        yield _row(
+            _image(subject.figures[heading]) if heading in subject.figures else ""
+            for subject in subjects
+        )
+
+
+def _head(subject: Subject) -> str:
+    facts = "".join(
+        f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>"
+        for name, value in subject.facts.items()
+    )
+    alerts = "".join(f'<p class="alert">{escape(alert.text)}</p>' for alert in subject.alerts)
+    return f"<table>{facts}</table>{alerts or '<p>Nothing stands out.</p>'}"
+
+
+def _memory(subject: Subject) -> str:
+    if subject.memory is None:
+        return "<p>Not measured.</p>"
+    picture = png(to_image(memory_curve(subject.memory)))
+    advice = subject.memory.advice()
+    return f"<p>{escape(advice[0].upper() + advice[1:])}.</p>{_image(picture)}"
+
+
+def _numbers(subject: Subject) -> str:
+    table = numbers(subject)
+    if table.empty:
+        return "<p>No recurrent layer.</p>"
+    return _table(table.reset_index(names="gate"))
+
+
+def numbers(subject: Subject) -> pd.DataFrame:
+    """Return the statistics of the last epoch as text: (layer and gate, statistics).
+
+    Args:
+        subject: A network.
+
+    Returns:
+        Empty where nothing is recurrent; columns that no gate has are left out.
+    """
+    told = subject.history
+    rows: dict[str, dict[str, str]] = {}
+    for key, value in told[max(told)].items() if told else ():
+        place, _, rest = key.partition("/")
+        gate, _, statistic = rest.partition("_")
+        if place.startswith("gates.") and statistic in _STATISTICS:
+            heading, form = _STATISTICS[statistic]
+            row = rows.setdefault(f"{place.removeprefix('gates.')} {gate}", {})
+            row[heading] = form.format(value)
+    order = [heading for heading, _ in _STATISTICS.values()]
+    found = pd.DataFrame.from_dict(rows, orient="index", dtype=str)
+    return found.reindex(columns=[heading for heading in order if heading in found]).fillna("")
+
+
+def _comparison(first: Subject, second: Subject) -> Iterator[str]:
+    table, sentences = distances(first.last, second.last)
+    yield "<h2>How far apart the weights are</h2>"
+    yield "".join(f"<p>{escape(text)}.</p>" for text in sentences)
+    if len(table):
+        numeric = {name: table[name].map("{:.4f}".format) for name in ("first", "second")}
+        shown = table.assign(distance=table.distance.map("{:.4f}".format), **numeric)
+        yield (
+            '<p class="note">Mean absolute weight in each run, and the Wasserstein distance '
+            "between the weights of the two.</p>"
+        )
+        yield _table(shown)
+
+
+def _albums(albums: Sequence[Mapping[str, Mapping[int, bytes]]]) -> Iterator[str]:
+    epochs = sorted({epoch for album in albums for images in album.values() for epoch in images})
+    if len(epochs) > 1:
+        yield (
+            f'<nav>Epoch <b id="shown">{epochs[-1]}</b> <input type="range" id="epoch" aria-label='
+            f'"epoch" min="{epochs[0]}" max="{epochs[-1]}" value="{epochs[-1]}" step="1"></nav>'
+        )
+    for key in dict.fromkeys(key for album in albums for key in album):
+        kind, _, layer = key.partition("/")
+        taps = key == "gates/taps"
+        heading = "Taps of the convolutions" if taps else f"{_HEADINGS[kind]}: {layer}"
+        yield f"<h2>{escape(heading)}</h2>"
+        if not taps:
+            yield f'<p class="note">{_NOTES[kind]}</p>'
+        yield _row(_slides(album.get(key, {})) for album in albums)
+
+
+def _slides(images: Mapping[int, bytes]) -> str:
+    if not images:
+        return "<p>Nothing of this kind.</p>"
+    shown = list(images)[-1]
+    pictures = "".join(_image(data, hidden=epoch != shown) for epoch, data in images.items())
+    return f'<figure data-epochs="{" ".join(map(str, images))}">{pictures}</figure>'
+
+
+def _image(data: bytes, *, hidden: bool = False) -> str:
+    source = b64encode(data).decode()
+    return f'<img alt="" src="data:image/png;base64,{source}"{" hidden" if hidden else ""}>'
+
+
+def _table(frame: pd.DataFrame) -> str:
+    return f'<div class="scroll">{frame.to_html(index=False, border=0, escape=True)}</div>'
+
+
+def _row(parts: Iterator[str]) -> str:
+    return f'<div class="row">{"".join(f"<section>{part}</section>" for part in parts)}</div>'

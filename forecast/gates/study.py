@@ -1,0 +1,116 @@
+"""What a trained network does with its memory: looked at once, on the weights that were kept."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.data import windows
+from forecast.data.scale import Scaler
+from forecast.data.table import Table
+from forecast.data.windows import Window
+from forecast.evaluation.experiment import Outcome
+from forecast.gates.alerts import Alert, Limits, alerts
+from forecast.gates.memory import Memory, memory
+from forecast.gates.pictures.memory_curve import memory_curve
+from forecast.gates.pictures.trace_map import trace_map
+from forecast.gates.trace import trace
+from forecast.metrics import mae
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TRACED = 256
+"""Windows whose gates give the means at which gates are frozen."""
+
+SHOWN = 3
+"""Windows whose gates are drawn."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What was found.
+
+    Attributes:
+        memory: None where there were fewer than two windows.
+        alerts: What stands out.
+        figures: Path of an artifact to its picture.
+    """
+
+    memory: Memory | None
+    alerts: list[Alert]
+    figures: Mapping[str, "Figure"]
+
+
+def study(
+    outcome: Outcome, history: Mapping[int, Mapping[str, float]], limits: Limits, most: int
+) -> Study:
+    """Measure and draw the memory of an experiment's network on validation windows.
+
+    Args:
+        outcome: What the experiment found.
+        history: `{epoch: metrics}` of `GateSnapshots`.
+        limits: Beyond what something stands out.
+        most: Most windows to measure on.
+
+    Returns:
+        Memory, alerts, and pictures of the memory and of the gates on real windows.
+    """
+    fitted, table, window = outcome.forecaster, outcome.table, outcome.spec.window
+    starts = spread(table, window, outcome.cuts.validation_rows(table), most)
+    seen = standardised(table, fitted.scaler_, window, starts)
+    true = windows.outputs(table.outputs, starts, window)
+
+    def error(outputs: np.ndarray) -> float:
+        values = fitted.scaler_.invert(outputs.astype(np.float64), table.series[starts])
+        return float(mae(true, values))
+
+    traced = trace(fitted.model_, seen[:: max(1, len(seen) // TRACED)])
+    found = None
+    figures: dict[str, Figure] = {}
+    if len(starts) > 1:
+        found = memory(fitted.model_, seen, error, traced=traced, within=limits.memory)
+        figures["figures/memory.png"] = memory_curve(found, table.common_unit)
+    chosen = np.linspace(0, len(starts) - 1, min(SHOWN, len(starts))).astype(int)
+    lines = [max(0, position) for position in table.target_positions[:2]]
+    for layer, gates in trace(fitted.model_, seen[chosen]).items():
+        if any(values.ndim != 3 for values in gates.values()):
+            continue  # periods of a window, or the like, have no one time axis
+        figures[f"figures/gates_{layer}.png"] = trace_map(
+            gates,
+            windows.inputs(table.inputs, starts[chosen], window)[:, :, lines],
+            layer,
+            names=[table.features[line] for line in lines],
+            titles=[_origin(table, window, start) for start in starts[chosen]],
+        )
+    kept = history.get(fitted.best_epoch_, {})
+    return Study(found, alerts(kept, found, limits), figures)
+
+
+def spread(table: Table, window: Window, rows: np.ndarray, most: int) -> np.ndarray:
+    """Pick windows evenly from those whose future lies in some rows.
+
+    Args:
+        table: The data.
+        window: Shape of a sample.
+        rows: Mask (rows,).
+        most: Most windows.
+
+    Returns:
+        Their starts, (windows,).
+    """
+    found = windows.starts(table, window, within=rows)
+    return found[np.linspace(0, len(found) - 1, min(most, len(found))).astype(int)]
+
+
+def standardised(table: Table, scaler: Scaler, window: Window, starts: np.ndarray) -> np.ndarray:
+    """Cut windows as the network sees them, (windows, timesteps, features) float32."""
+    return windows.inputs(scaler.inputs(table), starts, window)
+
+
+def _origin(table: Table, window: Window, start: int) -> str:
+    """Say which window this is: its series and the date of its origin."""
+    when = str(table.time[start + window.timesteps - 1])[:10]
+    name = table.names[table.series[start]]
+    return f"{name} {when}" if len(table.names) > 1 else when

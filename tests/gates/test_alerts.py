@@ -1,0 +1,98 @@
+"""What stands out is named, with its numbers; what does not is not."""
+
+import numpy as np
+import pytest
+from keras import layers as kl
+
+from forecast import gates
+from forecast.gates.memory import Memory
+
+QUIET = Memory({1: 3.0, 2: 2.5, 4: 2.0}, 3.0, {"lstm_1/f": 2.1})
+
+
+def metrics_of(layer, previous=None):
+    """Numbers of one layer as the callback has them."""
+    layer.build((None, 6, 2))
+    weights = {
+        f"{layer.name}/{p}/{g}": a for g, q in gates.split(layer).items() for p, a in q.items()
+    }
+    windows = np.random.default_rng(1).normal(size=(8, 6, 2))
+    unit = gates.measure(gates.trace(layer, windows))
+    return {**gates.statistics(weights, previous), **gates.activity({**weights, **unit}, 6)}
+
+
+def changed(layer, gate, part, change):
+    layer.build((None, 6, 2))
+    parts = gates.split(layer)
+    parts[gate][part] = change(parts[gate][part])
+    layer.set_weights(gates.join(layer, parts))
+    return layer
+
+
+def kinds(found):
+    return [alert.kind for alert in found]
+
+
+@pytest.mark.parametrize("kind", [kl.LSTM, kl.GRU, kl.SimpleRNN])
+def test_a_fresh_layer_is_quiet(kind):
+    assert gates.alerts(metrics_of(kind(4, name="layer")), QUIET) == []
+
+
+@pytest.mark.parametrize(
+    ("bias", "effect"), [(-20, "forgets at every step"), (20, "never forgets")]
+)
+def test_a_saturated_forget_gate(bias, effect):
+    layer = changed(kl.LSTM(4, name="lstm_1"), "f", "bias", lambda b: b * 0 + bias)
+    (alert,) = gates.alerts(metrics_of(layer))
+    assert alert.kind == "forget_saturated"
+    assert alert.text.startswith("lstm_1: 100% of the values of gate f") and effect in alert.text
+
+
+def test_dead_units():
+    layer = kl.LSTM(8, name="lstm_1")
+    for gate in "ifco":
+        for part in ("kernel", "recurrent_kernel", "bias"):
+            changed(layer, gate, part, lambda a: np.where(np.arange(8) < 2, 0.0, a))
+    (alert,) = gates.alerts(metrics_of(layer))
+    assert alert.kind == "dead_units" and "25% of the units" in alert.text
+
+
+def test_an_exploding_recurrent_kernel():
+    layer = changed(kl.SimpleRNN(4, name="rnn_1"), "h", "recurrent_kernel", lambda a: 3 * a)
+    (alert,) = gates.alerts(metrics_of(layer))
+    assert alert.kind == "exploding_recurrence" and "spectral radius 3 " in alert.text
+
+
+def test_the_spectral_radius_by_power_iteration():
+    kernel = np.random.default_rng(3).normal(size=(5, 5))
+    found = gates.statistics({"rnn_1/recurrent_kernel/h": kernel})["gates.rnn_1/h_radius"]
+    power = np.linalg.matrix_power(kernel / found, 200)
+    assert 1e-3 < np.linalg.norm(power) < 1e3  # neither grows nor fades: Gelfand's formula
+    assert "gates.lstm_1/f_radius" not in gates.statistics({"lstm_1/recurrent_kernel/f": kernel})
+
+
+@pytest.mark.parametrize(("by", "cure"), [(1e-6, "higher"), (0.5, "lower")])
+def test_update_ratios_out_of_bounds(by, cure):
+    ones = {"lstm_1/kernel/i": np.ones((2, 4))}
+    moved = {"lstm_1/kernel/i": np.ones((2, 4)) * (1 + by)}
+    (alert,) = gates.alerts(gates.statistics(moved, ones))
+    assert alert.kind == "update_ratio"
+    assert f"i {by:.2g}" in alert.text and f"{cure} learning rate" in alert.text
+
+
+def test_memory_that_is_not_used_and_look_backs_that_are_too_long():
+    (unused,) = gates.alerts({}, Memory({1: 2.0, 2: 2.0, 8: 2.0}, None, {}))
+    assert unused.kind == "memory_unused" and "newest step alone" in unused.text
+    (long,) = gates.alerts({}, Memory({1: 3.0, 2: 2.0, 8: 2.0}, None, {}))
+    assert long.kind == "look_back_long" and "window.timesteps=2" in long.text
+    assert gates.alerts({}, Memory({1: 3.0, 4: 2.5, 6: 2.0, 8: 2.0}, None, {})) == []
+
+
+def test_a_recurrence_that_is_not_used():
+    (alert,) = gates.alerts({}, Memory({1: 3.0, 2: 2.5, 4: 2.0}, 2.01, {}))
+    assert alert.kind == "recurrence_unused" and "MAE is 2.01 with all recurrent" in alert.text
+
+
+def test_limits_are_the_users():
+    layer = changed(kl.LSTM(4, name="lstm_1"), "f", "bias", lambda b: b * 0 - 20)
+    assert gates.alerts(metrics_of(layer), None, gates.Limits(saturated=1.1)) == []

@@ -1,0 +1,154 @@
+"""The report is one page that needs nothing else, for one network or two."""
+
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecast import gates
+from forecast.errors import InputError
+from forecast.gates import report
+from forecast.gates.comparison import distances
+from forecast.gates.influence import readers
+from forecast.gates.subject import Subject, history, pictures, spread
+
+from .models import small_model
+
+RNG = np.random.default_rng(2)
+
+
+class Page(HTMLParser):
+    """What a page shows and what it would load."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.images, self.loads, self.texts, self.open = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        named = dict(attributes)
+        if tag not in ("img", "meta", "input"):
+            self.open.append(tag)
+        if tag == "img":
+            self.images.append(named)
+        for key in ("src", "href"):
+            if key in named and not named[key].startswith("data:"):
+                self.loads.append(named[key])
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+@pytest.fixture(scope="module")
+def subject():
+    model = small_model()
+    saved = {}
+    callback = gates.GateSnapshots(
+        probe=RNG.normal(size=(4, 6, 2)),
+        save=lambda name, weights: saved.update({int(name[-8:-4]): weights}),
+    )
+    model.fit(
+        RNG.normal(size=(32, 6, 2)), np.ones((32, 1)), epochs=3, verbose=0, callbacks=[callback]
+    )
+    told = history(saved, 6)
+    assert told == callback.history  # the snapshots alone tell all that was logged
+    return Subject(
+        "run <A>",
+        saved[3],
+        told,
+        pictures(saved, 6, ["a", "b", "c"], most=2),
+        facts={"run": "0123"},
+        memory=gates.Memory({1: 3.0, 6: 2.0}, 2.5, {"lstm_1/f": 2.2}),
+        alerts=[gates.Alert("dead_units", "lstm_1: 9% & more")],
+    )
+
+
+def test_one_network(subject):
+    text = report.page([subject])
+    page = Page(text)
+    assert page.open == [] and page.loads == [] and "http" not in text
+    shown = " ".join(page.texts)
+    for words in ("run <A>", "lstm_1: 9% & more", "It takes the newest 6 steps", "lstm_1 f"):
+        assert words in shown
+    # memory, curves, and three pictures at epochs 0, 2 (rounded) and 3 of two kinds and taps
+    epochs = len(subject.pictures["gates/lstm_1"])
+    assert sorted(subject.pictures) == [
+        "activity/lstm_1",
+        "gates/lstm_1",
+        "gates/taps",
+        "inputs/lstm_1",
+    ]
+    assert len(page.images) == 2 + 4 * epochs
+    assert sum("hidden" not in image for image in page.images) == 2 + 4
+
+
+def test_two_networks_side_by_side(subject):
+    other = Subject("run B", {"lstm_1/kernel/i": np.ones((9, 9))}, {}, {})
+    shown = " ".join(Page(report.page([subject, other])).texts)
+    assert "lstm_1: kernel is (3, 4) in the first run and (9, 9) in the second" in shown
+    assert "lstm_1 has kernel of gate f in the first run only" not in shown
+    assert "Not measured." in shown
+
+
+def test_the_numbers_of_the_last_epoch(subject):
+    found = report.numbers(subject)
+    assert list(found.index) == [*(f"lstm_1 {gate}" for gate in "ifco"), "lstm_1 hidden"][:4]
+    assert found.loc["lstm_1 c", "open"] == ""
+    kernel = np.linalg.norm(subject.last["lstm_1/kernel/f"])
+    assert found.loc["lstm_1 f", "kernel"] == f"{kernel:.2f}"
+
+
+def test_epochs_are_picked_evenly_with_both_ends():
+    assert spread([0, 1, 2], 8) == [0, 1, 2]
+    assert spread(range(51), 5) == [0, 10, 20, 30, 40, 50]
+
+
+def test_a_missing_snapshot_leaves_out_the_update():
+    weights = {"lstm_1/kernel/i": np.ones((2, 2))}
+    found = history({0: weights, 2: weights, 3: weights}, 6)
+    assert "gates.lstm_1/i_update" not in found[2]
+    assert found[3]["gates.lstm_1/i_update"] == 0
+
+
+def test_distances_are_those_between_sorted_weights():
+    ours, theirs = RNG.normal(size=(3, 4)), RNG.normal(size=(3, 4))
+    name = "lstm_1/kernel/f"
+    found, sentences = distances({name: ours}, {name: theirs})
+    by_hand = np.abs(np.sort(ours.ravel()) - np.sort(theirs.ravel())).mean()
+    assert found.distance[0] == pytest.approx(by_hand)
+    assert sentences == []
+
+
+def test_layers_of_one_run_only_are_told_once():
+    two = {f"lstm_2/{part}/i": np.ones(2) for part in ("kernel", "bias")}
+    found, sentences = distances({}, two)
+    assert found.empty
+    (sentence,) = sentences
+    assert sentence.startswith("lstm_2 ") and "second run only" in sentence
+
+
+def test_influence_is_the_norm_of_each_row():
+    kernel = RNG.normal(size=(3, 5))
+    found = gates.influence({"f": {"kernel": kernel}}, ["a", "b", "c"])
+    expected = pd.DataFrame({"f": [np.sqrt((row**2).sum()) for row in kernel]}, list("abc"))
+    pd.testing.assert_frame_equal(found, expected)
+    assert list(gates.influence({"f": {"kernel": kernel}}).index) == [
+        "input 1",
+        "input 2",
+        "input 3",
+    ]
+    with pytest.raises(InputError, match=r"one name for each of 3 kernel rows, received 1"):
+        gates.influence({"f": {"kernel": kernel}}, ["a"])
+
+
+def test_names_belong_to_the_layers_that_read_the_inputs():
+    assert readers(["lstm_1", "lstm_2"]) == ["lstm_1"]
+    assert readers(["a.both.forward", "a.both.backward", "lstm_2.forward"]) == [
+        "a.both.forward",
+        "a.both.backward",
+    ]
+    assert readers([]) == []
