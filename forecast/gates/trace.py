@@ -214,9 +214,8 @@ def _lstm(cell: keras.layers.Layer) -> _Step:
     def step(x: _Array, states: list[_Array]) -> tuple[list[_Array], list[_Array]]:
         hidden, carried = states
         total = x + hidden @ recurrent
-        i_f, c, o = total[:, : 2 * units], total[:, 2 * units : 3 * units], total[:, 3 * units :]
-        i_f, c, o = gate(i_f), activate(c), gate(o)
-        i, f = i_f[:, :units], i_f[:, units:]
+        i, f, c, o = (total[:, n * units : (n + 1) * units] for n in range(4))
+        i, f, c, o = gate(i), gate(f), activate(c), gate(o)
         carried = f * carried + i * c
         return [i, f, c, o], [o * activate(carried), carried]
 

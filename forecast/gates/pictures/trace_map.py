@@ -83,10 +83,9 @@ def trace_map(
                 # Counted from the newest step, as everywhere in these pictures.
                 ticks = [0, timesteps // 2, timesteps - 1]
                 below.set_xticks(ticks, [str(timesteps - 1 - tick) for tick in ticks])
-                for label, side in zip(
-                    below.get_xticklabels(), ("left", "center", "right"), strict=True
-                ):
-                    label.set_horizontalalignment(side)
+                first, _, last = below.get_xticklabels()
+                first.set_horizontalalignment("left")
+                last.set_horizontalalignment("right")
                 below.tick_params(labelsize=13, labelcolor=INK)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(
@@ -135,6 +134,7 @@ def _scale(figure: "Figure", axes: Any, image: Any) -> None:
     low, high = image.get_clim()
     bar.set_ticks([low, high], labels=[f"{low:.2g}".replace("-", "−"), f"{high:.2g}"])
     bar.ax.tick_params(labelsize=11, length=0, labelcolor=INK)
-    for label, side in zip(bar.ax.get_yticklabels(), ("bottom", "top"), strict=True):
-        label.set_verticalalignment(side)
+    bottom, top = bar.ax.get_yticklabels()
+    bottom.set_verticalalignment("bottom")
+    top.set_verticalalignment("top")
     bar.outline.set_visible(False)
