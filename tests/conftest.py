@@ -22,6 +22,8 @@ TINY = [
     "window.horizon=4",
     "training.epochs=2",
     "training.batch_size=32",
+    "gates.pictures=1",
+    "gates.memory=64",
 ]
 """Overrides of every command below; the models are made small by each."""
 
@@ -31,7 +33,7 @@ CNN = ["model=causal_cnn", "model.filters=4"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make test-faults ARGS=--kills=10` kill a sweep as often as wanted."""
-    parser.addoption("--kills", type=int, default=2, help="moments at which a sweep is killed")
+    parser.addoption("--kills", type=int, default=1, help="moments at which a sweep is killed")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

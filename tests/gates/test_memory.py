@@ -162,7 +162,7 @@ def experiment_on(inputs, target, *, model="lstm", **settings):
     features = ("x",) if settings.pop("apart", True) else ("y",)
     table = build(frame, Schema("time", ("y",), features))
     training = Training(
-        epochs=12, batch_size=64, learning_rate=0.01, weight_decay=None, patience=None
+        epochs=8, batch_size=32, learning_rate=0.01, weight_decay=None, patience=None
     )
     spec = experiment.Spec(Model(model, **settings), Window(TIMESTEPS, 1), training)
     outcome = experiment.run(spec, table)
@@ -175,8 +175,8 @@ def experiment_on(inputs, target, *, model="lstm", **settings):
 )
 def test_a_task_that_needs_the_input_forty_steps_back(model, settings):
     rng = np.random.default_rng(1)
-    x = rng.normal(size=3000)
-    y = np.roll(x, 41) + 0.3 * rng.normal(size=3000)
+    x = rng.normal(size=2000)
+    y = np.roll(x, 41) + 0.3 * rng.normal(size=2000)
     outcome, found = experiment_on(x, y, model=model, **settings)
     # predicted is the row behind the window: y there is x forty steps before the newest
     assert outcome.scores["test/mae"] < 0.4
@@ -186,7 +186,7 @@ def test_a_task_that_needs_the_input_forty_steps_back(model, settings):
 
 
 def test_a_task_that_needs_the_last_value_only():
-    walk = np.cumsum(np.random.default_rng(2).normal(size=3000))
+    walk = np.cumsum(np.random.default_rng(2).normal(size=2000))
     _, found = experiment_on(walk, walk, apart=False, units=[4], recurrent_dropout=0.0)
     assert found.memory.used <= 2
     kinds = {alert.kind for alert in found.alerts}
