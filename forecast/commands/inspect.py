@@ -10,7 +10,7 @@ import keras
 
 from forecast.commands.config import Request
 from forecast.commands.console import console, say, table
-from forecast.commands.observe import ABOUT, heading, limits
+from forecast.commands.observe import ABOUT, FIELD, heading, limits
 from forecast.commands.schema import GatesConfig
 from forecast.errors import InputError
 from forecast.gates import Memory, alerts, report, snapshot
@@ -101,7 +101,10 @@ def _of_run(store: Any, run_id: str, gates: GatesConfig) -> Subject:
             int(file.stem.removeprefix("epoch_")): load_snapshot(file)
             for file in sorted(place.glob("epoch_*.npz"))
         }
-        about = json.loads((place / Path(ABOUT).name).read_text(encoding="utf-8"))
+        told_about = place / Path(ABOUT).name
+        if not told_about.is_file():
+            raise InputError(f"run must hold {ABOUT}, got {run_id!r} without: train it again")
+        about = json.loads(told_about.read_text(encoding="utf-8"))
         figures = {
             heading(item.path): Path(
                 store.download_artifacts(run_id, item.path, folder)
@@ -123,6 +126,8 @@ def _of_run(store: Any, run_id: str, gates: GatesConfig) -> Subject:
     told = history(snapshots, about["timesteps"])
     best = int(metrics.get("train/best_epoch", max(told)))
     facts = {"run": run_id, "epoch kept": str(best)}
+    if FIELD in found.data.tags:
+        facts["receptive field"] = f"{found.data.tags[FIELD]} of {about['timesteps']} steps"
     if "test/mae" in metrics:
         facts["test MAE"] = f"{metrics['test/mae']:.4g}"
     return Subject(
@@ -147,19 +152,34 @@ def _show(subject: Subject) -> None:
             ("", *shown.columns),
             [(name, *row) for name, row in zip(shown.index, shown.to_numpy(), strict=True)],
         )
-    taps = {k: v for k, v in subject.history[last].items() if k.startswith("taps.")}
-    if taps:
+    convolutions = _taps(subject.history[last])
+    if convolutions:
         table(
-            f"{subject.title}, taps",
-            ("", "norm"),
-            [(key.removeprefix("taps."), value) for key, value in taps.items()],
+            f"{subject.title}, norm of each tap",
+            ("", "lag: norm, oldest step first", "update"),
+            convolutions,
         )
     console.print()
+    if "receptive field" in subject.facts:
+        say("sees", f"{subject.facts['receptive field']} (receptive field)")
     if subject.memory is not None:
         say("memory", subject.memory.advice())
     for alert in subject.alerts:
         if subject.memory is None or alert.text != subject.memory.advice():
             say("gates", alert.text)
+
+
+def _taps(metrics: Mapping[str, float]) -> list[tuple[str, str, str]]:
+    """Return a row for each convolution."""
+    norms: dict[str, list[str]] = {}
+    updates: dict[str, str] = {}
+    for key, value in metrics.items():
+        layer, _, name = key.removeprefix("taps.").partition("/")
+        if key.startswith("taps.") and name.startswith("lag_"):
+            norms.setdefault(layer, []).append(f"{int(name.removeprefix('lag_'))}: {value:.2f}")
+        elif key.startswith("taps."):
+            updates[layer] = f"{value:.1e}"
+    return [(layer, "  ".join(told), updates.get(layer, "")) for layer, told in norms.items()]
 
 
 def _compare(first: Subject, second: Subject) -> None:

@@ -9,17 +9,22 @@ from forecast.commands.schema import Config, GatesConfig
 from forecast.data import scale
 from forecast.data.split import Holdout
 from forecast.data.table import Table
+from forecast.errors import InputError
 from forecast.evaluation.experiment import Outcome, Spec
 from forecast.gates import GateSnapshots, Limits, report, to_image
 from forecast.gates.snapshots import Snapshot
 from forecast.gates.study import spread, standardised, study
 from forecast.gates.subject import Subject, png
+from forecast.models import explain
 from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.run import Run
 
 ABOUT = "snapshots/about.json"
 """What a report needs beside the snapshots."""
+
+FIELD = "forecast.receptive_field"
+"""Tag of a run of convolutions: steps that reach the forecast."""
 
 
 class Observer:
@@ -82,16 +87,21 @@ class Observer:
         found = study(outcome, self.callback.history, limits(gates), gates.memory)
         record.record_study(self._run, found)
         drawn = {name: png(to_image(figure)) for name, figure in found.figures.items()}
+        facts = {
+            "run": self._run.id,
+            "epoch kept": str(outcome.forecaster.best_epoch_),
+            "test MAE": f"{outcome.scores['test/mae']:.4g}{outcome.table.common_unit}",
+        }
+        field = explain.receptive_field(outcome.forecaster.model_)
+        if field:
+            self._run.tags({FIELD: field})
+            facts["receptive field"] = f"{field} of {outcome.spec.window.timesteps} steps"
         subject = Subject(
             title,
             self._last,
             self.callback.history,
             self._pictures,
-            facts={
-                "run": self._run.id,
-                "epoch kept": str(outcome.forecaster.best_epoch_),
-                "test MAE": f"{outcome.scores['test/mae']:.4g}{outcome.table.common_unit}",
-            },
+            facts=facts,
             memory=found.memory,
             alerts=found.alerts,
             figures={heading(path): data for path, data in drawn.items() if "memory" not in path},
@@ -110,6 +120,20 @@ class Observer:
     def _picture(self, key: str, pixels: np.ndarray, step: int) -> None:
         self._pictures.setdefault(key, {})[step] = png(pixels)
         self._run.image(key, pixels, step)
+
+
+def check(gates: GatesConfig) -> None:
+    """Refuse counts that cannot be meant, before anything is trained.
+
+    Raises:
+        InputError: A count is negative, or no picture is wanted.
+    """
+    for name, least in (("probe", 0), ("memory", 0), ("pictures", 1)):
+        if getattr(gates, name) < least:
+            raise InputError(
+                f"gates.{name} must be a whole number of {least} or more, got "
+                f"{getattr(gates, name)}"
+            )
 
 
 def limits(gates: GatesConfig) -> Limits:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from forecast.commands import build, train
+from forecast.commands import build, observe, train
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, say, score_table, table
@@ -50,6 +50,7 @@ def run(request: Request) -> float:
         Test MAE of the winner.
     """
     settings = request.settings
+    observe.check(settings.gates)
     data = build.load(settings)
     say("data", train.summary(data))
     builder = Builder(_compose(request, data))

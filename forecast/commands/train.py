@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from forecast.commands import build, config
+from forecast.commands import build, config, observe
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, say, score_table
@@ -32,6 +32,7 @@ def run(request: Request) -> float:
         Test MAE, so that Hydra's own sweepers can minimise it.
     """
     settings = request.settings
+    observe.check(settings.gates)
     spec = build.spec(settings)
     data = build.load(settings)
     cuts = experiment.prepare(spec, data.table)

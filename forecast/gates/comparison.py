@@ -28,14 +28,12 @@ def distances(
     >>> table.distance.tolist(), sentences
     ([1.0], [])
     """
-    rows, sentences = [], {}
+    ours, theirs = _weights(ours), _weights(theirs)
+    rows: list[dict[str, object]] = []
+    sentences: dict[tuple[str, str], str] = {}
     for name in [*ours, *(name for name in theirs if name not in ours)]:
         layer, part, gate = name.split("/")
-        if part in ACTIVITY:
-            continue
         if name not in ours or name not in theirs:
-            side = "first" if name in ours else "second"
-            sentences[layer, "only"] = f"{layer} has {part} of gate {gate} in the {side} run only"
             continue
         first, second = ours[name], theirs[name]
         if first.shape != second.shape:
@@ -55,5 +53,26 @@ def distances(
                 "distance": float(wasserstein_distance(first.ravel(), second.ravel())),
             }
         )
+    told = [*sentences.values(), *_alone(ours, theirs, "first"), *_alone(theirs, ours, "second")]
     columns = ["layer", "gate", "part", "first", "second", "distance"]
-    return pd.DataFrame(rows, columns=columns), list(sentences.values())
+    return pd.DataFrame(rows, columns=columns), told
+
+
+def _weights(snapshot: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return a snapshot without activity."""
+    return {name: array for name, array in snapshot.items() if name.split("/")[1] not in ACTIVITY}
+
+
+def _alone(mine: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray], run: str) -> list[str]:
+    """Say which layers, or gates and taps of a layer, one run has and the other has not."""
+    known = {name.split("/")[0] for name in other}
+    layers: list[str] = []
+    gates: dict[str, list[str]] = {}
+    for name in mine:
+        layer, _, gate = name.split("/")
+        if layer not in known and layer not in layers:
+            layers.append(layer)
+        elif layer in known and name not in other and gate not in gates.setdefault(layer, []):
+            gates[layer].append(gate)
+    told = [f"{', '.join(layers)} only in the {run} run"] if layers else []
+    return told + [f"{name} {', '.join(g)} only in the {run} run" for name, g in gates.items() if g]

@@ -52,13 +52,13 @@ def study(
         outcome: What the experiment found.
         history: `{epoch: metrics}` of `GateSnapshots`.
         limits: Beyond what something stands out.
-        most: Most windows to measure on.
+        most: Most windows to measure the memory on; below 2 it is not measured.
 
     Returns:
         Memory, alerts, and pictures of the memory and of the gates on real windows.
     """
     fitted, table, window = outcome.forecaster, outcome.table, outcome.spec.window
-    starts = spread(table, window, outcome.cuts.validation_rows(table), most)
+    starts = spread(table, window, outcome.cuts.validation_rows(table), max(most, SHOWN))
     seen = standardised(table, fitted.scaler_, window, starts)
     true = windows.outputs(table.outputs, starts, window)
 
@@ -69,7 +69,7 @@ def study(
     traced = trace(fitted.model_, seen[:: max(1, len(seen) // TRACED)])
     found = None
     figures: dict[str, Figure] = {}
-    if len(starts) > 1:
+    if min(most, len(starts)) > 1:
         found = memory(fitted.model_, seen, error, traced=traced, within=limits.memory)
         figures["figures/memory.png"] = memory_curve(found, table.common_unit)
     chosen = np.linspace(0, len(starts) - 1, min(SHOWN, len(starts))).astype(int)

@@ -64,8 +64,8 @@ def test_the_whole_look_back_scores_as_validation_does(lstm_run: str, client):
 def test_two_runs_side_by_side(place: Place, lstm_run: str, cnn_run: str):
     assert place.run("inspect", f"run={lstm_run}", f"other={cnn_run}", "output=two.html") == 0
     said = place.printed[-1]
-    assert "lstm_1 has" in said and "conv_1 has" in said and "wrote      two.html" in said
-    assert "taps" in said
+    assert "lstm_1 only in the first run" in said and "conv_1" in said
+    assert "receptive field" in said and "wrote      two.html" in said
 
 
 def test_a_model_that_this_project_never_saw(place: Place):

@@ -64,6 +64,8 @@ def test_the_same_command_gives_the_same_scores_to_the_last_digit(
         ("window.timesteps=500", r"window\.timesteps=500"),
         ("window.horizon=0", r"window\.horizon .*0"),
         ("split.test=1.5", r"split\.test .*1\.5"),
+        ("gates.probe=-1", r"gates\.probe .*-1"),
+        ("gates.pictures=0", r"gates\.pictures .*0"),
         ("+model._target_=os.system", r"_target_"),
         ("data.path=[", r"config must"),
         ("model.activation=rleu", r"rleu"),
@@ -75,6 +77,12 @@ def test_what_cannot_be_meant_is_one_sentence_and_exit_2(place: Place, override:
     assert said.startswith("forecast: ") and said.count("\n") == 1
     assert "Traceback" not in said
     assert re.search(message, said), said
+
+
+def test_the_gates_need_not_be_watched(place: Place):
+    words = ["gates.probe=0", "gates.memory=0", "training.epochs=1"]
+    assert place.run("train", *TINY, *LSTM, *words) == 0, place.errors[-1]
+    assert "\nmemory " not in place.printed[-1]
 
 
 def test_hydra_shows_the_configuration(place: Place, capfd: pytest.CaptureFixture[str]):
