@@ -13,14 +13,14 @@ from forecast.commands.console import console, say, table
 from forecast.commands.observe import ABOUT, FIELD, heading, limits
 from forecast.commands.schema import GatesConfig
 from forecast.errors import InputError
-from forecast.gates import Memory, alerts, report, snapshot
+from forecast.gates import Memory, alerts, inputs, report, snapshot
 from forecast.gates import load as load_snapshot
 from forecast.gates.comparison import distances
 from forecast.gates.subject import Subject, history, pictures
 from forecast.tracking.store import client, impatient, reason
 
 SHOWN = 12
-"""Distances that the terminal shows, the largest first."""
+"""Distances, and inputs, that the terminal shows, the largest first."""
 
 
 def run(request: Request) -> Path:
@@ -139,6 +139,7 @@ def _of_run(store: Any, run_id: str, gates: GatesConfig) -> Subject:
         memory,
         alerts(told.get(best, {}), memory, limits(gates)),
         figures,
+        inputs(snapshots[max(snapshots)], about["features"]),
     )
 
 
@@ -151,6 +152,16 @@ def _show(subject: Subject) -> None:
             f"{subject.title}, epoch {last}" if last else subject.title,
             ("", *shown.columns),
             [(name, *row) for name, row in zip(shown.index, shown.to_numpy(), strict=True)],
+        )
+    for layer, norms in subject.inputs.items():
+        strongest = norms.loc[norms.sum(axis=1).nlargest(SHOWN).index]
+        table(
+            f"Norm of each input in the gates of {layer}, strongest first",
+            ("", *strongest.columns),
+            [
+                (name, *map(float, row))
+                for name, row in zip(strongest.index, strongest.to_numpy(), strict=True)
+            ],
         )
     convolutions = _taps(subject.history[last])
     if convolutions:

@@ -11,7 +11,7 @@ from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.errors import InputError
 from forecast.evaluation.experiment import Outcome, Spec
-from forecast.gates import GateSnapshots, Limits, report, to_image
+from forecast.gates import GateSnapshots, Limits, inputs, report, to_image
 from forecast.gates.snapshots import Snapshot
 from forecast.gates.study import spread, standardised, study
 from forecast.gates.subject import Subject, png
@@ -107,6 +107,8 @@ class Observer:
             figures={heading(path): data for path, data in drawn.items() if "memory" not in path},
         )
         self._run.keep(report.page([subject]), "gates.html")
+        for layer, norms in inputs(self._last, outcome.table.features).items():
+            self._run.keep(norms.reset_index(names="input"), f"inputs_{layer}.csv")
         if found.memory is not None:
             say("memory", found.memory.advice())
         for alert in found.alerts:

@@ -9,7 +9,7 @@ and `GateSnapshots` does it epoch by epoch.
 from forecast.gates.activity import Probe, activity, measure, time_scales
 from forecast.gates.alerts import Alert, Limits, alerts
 from forecast.gates.callback import GateSnapshots
-from forecast.gates.influence import influence
+from forecast.gates.influence import influence, inputs
 from forecast.gates.memory import Memory, memory
 from forecast.gates.names import convolutions, layers
 from forecast.gates.pictures.album import album
@@ -40,6 +40,7 @@ __all__ = [
     "heat_map",
     "influence",
     "influence_map",
+    "inputs",
     "join",
     "layers",
     "load",

@@ -1,11 +1,12 @@
 """Which input drives which gate."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from forecast.errors import InputError
+from forecast.gates.snapshots import is_convolution, unpack
 from forecast.gates.split import Gates
 
 
@@ -38,6 +39,32 @@ def influence(gates: Gates, feature_names: Sequence[str] | None = None) -> pd.Da
         )
     norms = {gate: np.linalg.norm(parts["kernel"], axis=1) for gate, parts in gates.items()}
     return pd.DataFrame(norms, index=names)
+
+
+def inputs(
+    weights: Mapping[str, np.ndarray], feature_names: Sequence[str]
+) -> dict[str, pd.DataFrame]:
+    """Measure which input drives which gate in every layer that reads the inputs.
+
+    Args:
+        weights: A snapshot.
+        feature_names: Of the inputs.
+
+    Returns:
+        `{layer: (features, gates)}`, see `influence`; nothing where another layer, such as a
+        convolution, stands between the inputs and the first recurrent one and changes their number.
+
+    >>> weights = {"lstm_1/kernel/f": np.array([[3.0, 4.0]]), "lstm_2/kernel/f": np.ones((2, 2))}
+    >>> inputs(weights, ["temp"])["lstm_1"].to_dict()
+    {'f': {'temp': 5.0}}
+    """
+    recurrent = {name: g for name, g in unpack(weights).items() if not is_convolution(g)}
+    rows = {name: len(next(iter(g.values()))["kernel"]) for name, g in recurrent.items()}
+    return {
+        name: influence(recurrent[name], feature_names)
+        for name in readers(list(recurrent))
+        if rows[name] == len(feature_names)
+    }
 
 
 def readers(layers: Sequence[str]) -> list[str]:

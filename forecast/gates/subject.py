@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 
 from forecast.gates.activity import activity
 from forecast.gates.alerts import Alert
@@ -29,6 +30,7 @@ class Subject:
         memory: What was measured after training.
         alerts: What stands out.
         figures: Heading to a picture (PNG) that belongs to no epoch.
+        inputs: Layer to (features, gates), what `forecast.gates.inputs` found in the last epoch.
     """
 
     title: str
@@ -39,6 +41,7 @@ class Subject:
     memory: Memory | None = None
     alerts: Sequence[Alert] = ()
     figures: Mapping[str, bytes] = field(default_factory=dict)
+    inputs: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     def curves(self) -> Iterator[bytes]:
         """Draw the statistics over the epochs, layer by layer."""
@@ -121,5 +124,5 @@ def png(pixels: np.ndarray) -> bytes:
     from matplotlib.image import imsave
 
     buffer = io.BytesIO()
-    imsave(buffer, pixels, format="png", pil_kwargs={"compress_level": 1})
+    imsave(buffer, pixels, format="png")
     return buffer.getvalue()

@@ -24,6 +24,8 @@ def test_prints_gates_and_memory(inspected: str, place: Place, lstm_run: str, cl
     for gate in "ifco":
         assert re.search(rf"^lstm_1 {gate} +[\d.]+", inspected, re.MULTILINE)
     assert max(map(len, inspected.splitlines())) <= 80
+    for name in ("load", "temp", "hour_sin", "hour_cos"):
+        assert re.search(rf"^{name}( +[\d.]+){{4}}$", inspected, re.MULTILINE)
     metrics = client.get_run(lstm_run).data.metrics
     assert f"{metrics['gates.lstm_1/f_kernel_norm']:.2f}" in inspected
     trained = next(text for text in place.printed if lstm_run in text)

@@ -153,3 +153,4 @@ def test_names_belong_to_the_layers_that_read_the_inputs():
         "a.both.backward",
     ]
     assert readers([]) == []
+    assert gates.inputs({"lstm_1/kernel/f": np.ones((3, 2))}, ["a", "b"]) == {}

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from forecast.gates.influence import influence, readers
+from forecast.gates.influence import inputs
 from forecast.gates.pictures.canvas import to_image
 from forecast.gates.pictures.heat_map import colour_limit, heat_map
 from forecast.gates.pictures.influence_map import influence_map
@@ -36,7 +36,7 @@ def album(
     for epoch, weights in snapshots.items():
         unpacked = unpack(weights)
         recurrent = {name: g for name, g in unpacked.items() if not is_convolution(g)}
-        reading = _reading(recurrent, feature_names)
+        reading = inputs(weights, feature_names) if feature_names is not None else {}
         for layer, gates in recurrent.items():
             names = feature_names if layer in reading else None
             figure = heat_map(gates, layer, colours, feature_names=names, epoch=epoch)
@@ -44,28 +44,18 @@ def album(
             if measured(weights, layer):
                 figure = saturation(weights, layer, timesteps, epoch=epoch)
                 yield f"activity/{layer}", epoch, to_image(figure)
-            if names is not None:
-                norms = influence(gates, names)
-                yield (
-                    f"inputs/{layer}",
-                    epoch,
-                    to_image(influence_map(norms, layer, strongest, epoch=epoch)),
-                )
+            if layer in reading:
+                figure = influence_map(reading[layer], layer, strongest, epoch=epoch)
+                yield f"inputs/{layer}", epoch, to_image(figure)
         if len(recurrent) < len(unpacked):
             yield "gates/taps", epoch, to_image(tap_bars(weights, height, epoch=epoch))
 
 
-def _reading(recurrent: Mapping[str, object], feature_names: Sequence[str] | None) -> list[str]:
-    """List the layers whose rows have names."""
-    return readers(list(recurrent)) if feature_names is not None else []
-
-
 def _strongest(snapshots: Mapping[int, Snapshot], feature_names: Sequence[str] | None) -> float:
     """Return the end of the scale of all pictures of features against gates."""
-    largest = 0.0
-    for weights in snapshots.values():
-        gates = {name: g for name, g in unpack(weights).items() if not is_convolution(g)}
-        for layer in _reading(gates, feature_names):
-            norms = influence(gates[layer], feature_names).to_numpy()
-            largest = max(largest, float(np.nan_to_num(norms, posinf=0.0).max()))
-    return largest or 1.0
+    norms = [
+        float(np.nan_to_num(table.to_numpy(), posinf=0.0).max())
+        for weights in snapshots.values()
+        for table in (inputs(weights, feature_names) if feature_names is not None else {}).values()
+    ]
+    return max(norms, default=0.0) or 1.0
