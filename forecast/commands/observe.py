@@ -14,7 +14,7 @@ from forecast.evaluation.experiment import Outcome, Spec
 from forecast.gates import GateSnapshots, Limits, inputs, report, to_image
 from forecast.gates.snapshots import Snapshot
 from forecast.gates.study import spread, standardised, study
-from forecast.gates.subject import Subject, png
+from forecast.gates.subject import Subject, encoded
 from forecast.models import explain
 from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
@@ -86,7 +86,7 @@ class Observer:
         gates = self._settings.gates
         found = study(outcome, self.callback.history, limits(gates), gates.memory)
         record.record_study(self._run, found)
-        drawn = {name: png(to_image(figure)) for name, figure in found.figures.items()}
+        drawn = {name: encoded(to_image(figure)) for name, figure in found.figures.items()}
         facts = {
             "run": self._run.id,
             "epoch kept": str(outcome.forecaster.best_epoch_),
@@ -120,7 +120,7 @@ class Observer:
         self._run.keep(weights, name)
 
     def _picture(self, key: str, pixels: np.ndarray, step: int) -> None:
-        self._pictures.setdefault(key, {})[step] = png(pixels)
+        self._pictures.setdefault(key, {})[step] = encoded(pixels)
         self._run.image(key, pixels, step)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from forecast.gates.comparison import distances
 from forecast.gates.pictures.canvas import to_image
 from forecast.gates.pictures.memory_curve import memory_curve
-from forecast.gates.subject import Subject, png
+from forecast.gates.subject import Subject, encoded
 
 _HEADINGS = {
     "gates": "Weights",
@@ -124,7 +124,7 @@ def _head(subject: Subject) -> str:
 def _memory(subject: Subject) -> str:
     if subject.memory is None:
         return "<p>Not measured.</p>"
-    picture = png(to_image(memory_curve(subject.memory)))
+    picture = encoded(to_image(memory_curve(subject.memory)))
     advice = subject.memory.advice()
     return f"<p>{escape(advice[0].upper() + advice[1:])}.</p>{_image(picture)}"
 
@@ -199,8 +199,9 @@ def _slides(images: Mapping[int, bytes]) -> str:
 
 
 def _image(data: bytes, *, hidden: bool = False) -> str:
-    source = b64encode(data).decode()
-    return f'<img alt="" src="data:image/png;base64,{source}"{" hidden" if hidden else ""}>'
+    kind = "webp" if data.startswith(b"RIFF") else "png"
+    source = f"data:image/{kind};base64,{b64encode(data).decode()}"
+    return f'<img alt="" src="{source}"{" hidden" if hidden else ""}>'
 
 
 def _table(frame: pd.DataFrame) -> str:
