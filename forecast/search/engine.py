@@ -72,8 +72,7 @@ class Engine:
             listener: Told of every start and end.
         """
         for name in sorted({trial.table for trial in trials} - self._brought):
-            threads = trials[0].spec.training.threads
-            self._client.register_plugin(Brought(name, tables[name], threads))
+            self._bring(Brought(name, tables[name], trials[0].spec.training.threads))
             self._brought.add(name)
         waiting = list(trials)
         while waiting or self._running:
@@ -89,6 +88,16 @@ class Engine:
                 self._start(trial, worker, listener.checkpoint(trial))
             self._settle(waiting, listener, alive)
 
+    def _bring(self, table: Brought) -> None:
+        """Send a table to every worker; one may die while it travels, and its heir gets it too."""
+        for attempt in range(1, TRIES + 1):
+            try:
+                self._client.register_plugin(table)
+                return
+            except OSError:  # Dask's name for a connection that a dead worker has closed
+                if attempt == TRIES:
+                    raise
+
     def _alive(self) -> set[str]:
         """Ask the scheduler itself for its workers; the client's own copy is emptied at times."""
         client = self._client
@@ -103,7 +112,7 @@ class Engine:
     def _replace(self, worker: str) -> None:
         """Let a worker's nanny start it anew; one without a nanny goes on as it is."""
         del self._compiled[worker]
-        with suppress(ValueError, TimeoutError):
+        with suppress(ValueError, TimeoutError, OSError):
             self._client.restart_workers([worker], timeout=60)
 
     def _next(self, waiting: list[Trial], worker: str, listener: Listener) -> Trial | None:

@@ -71,6 +71,32 @@ def test_a_trial_that_kills_its_worker_is_given_up_and_the_others_are_not():
     assert sorted(notes.began) == ["again", "deadly", "harmless"]  # a retry is no new beginning
 
 
+class Mortal:
+    """A table that kills the first worker which unpacks it."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return unpack, (self.marker, DATA, os.getpid())
+
+
+def unpack(marker, data, home):
+    if os.getpid() != home and not marker.exists():
+        marker.touch()
+        os._exit(1)
+    return data
+
+
+def test_a_worker_that_dies_while_its_table_travels_has_an_heir(tmp_path):
+    notes = Notes()
+    with engine.cluster(None, 1) as workers:
+        one = trial("one", Model("causal_cnn", filters=2))
+        workers.execute([one], {"t": Mortal(tmp_path / "died")}, notes)
+    assert (tmp_path / "died").exists()
+    assert notes.failed == {} and notes.scores["one"] > 0
+
+
 def test_a_worker_that_has_compiled_enough_is_replaced_and_takes_large_checkpoints(monkeypatch):
     monkeypatch.setattr(engine, "SHAPES", 2)
     notes = Notes()
