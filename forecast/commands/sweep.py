@@ -85,12 +85,13 @@ def _report(
 ) -> tuple[float, str]:
     """Write and print the leaderboard; refit the winner once; return its test MAE and run."""
     best = sweeps.winner(finished)
-    board = leaderboard.frame(finished.standings, finished.baselines)
-    parent.keep(board, "leaderboard.csv")
-    parent.keep(leaderboard.figure(finished.standings, finished.baselines), "leaderboard.png")
-    parent.keep(coordinates.figure(finished.standings), "parallel_coordinates.png")
-    parent.metrics({"cv/mae_mean": best.mean, "cv/mae_std": best.std})
-    parent.metrics({"cv/origins": finished.origins})
+    if not _refitted(parent):  # whoever has refitted the winner has kept the leaderboard before
+        board = leaderboard.frame(finished.standings, finished.baselines)
+        parent.keep(board, "leaderboard.csv")
+        parent.keep(leaderboard.figure(finished.standings, finished.baselines), "leaderboard.png")
+        parent.keep(coordinates.figure(finished.standings), "parallel_coordinates.png")
+        parent.metrics({"cv/mae_mean": best.mean, "cv/mae_std": best.std})
+        parent.metrics({"cv/origins": finished.origins})
     _print(finished)
     while not (found := _refitted(parent)):
         if ledger.claim("winner"):
