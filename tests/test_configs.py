@@ -13,7 +13,7 @@ from forecast.commands import build, config, observe, schema
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation import experiment
-from forecast.gates import Limits
+from forecast.gates import GateSnapshots, Limits
 from forecast.training.parameters import Model, Training
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -75,7 +75,9 @@ def test_a_script_and_a_command_train_alike(name):
 
 
 def test_limits_of_alerts_are_those_of_a_script():
-    assert observe.limits(config.compose([]).settings.gates) == Limits()
+    settings = config.compose([]).settings.gates
+    assert observe.limits(settings) == Limits()
+    assert GateSnapshots().pictures == settings.pictures
 
 
 def test_every_group_has_an_option_and_every_option_a_group():

@@ -10,13 +10,15 @@ import keras
 
 from forecast.commands.config import Request
 from forecast.commands.console import console, say, table
-from forecast.commands.observe import ABOUT, FIELD, heading, limits
+from forecast.commands.observe import ABOUT, FIELD, facts, heading, limits, tell
 from forecast.commands.schema import GatesConfig
 from forecast.errors import InputError
 from forecast.gates import Memory, alerts, inputs, report, snapshot
 from forecast.gates import load as load_snapshot
 from forecast.gates.comparison import distances
-from forecast.gates.subject import Subject, history, pictures
+from forecast.gates.history import history
+from forecast.gates.memory import CURVE
+from forecast.gates.subject import Subject, pictures
 from forecast.tracking.store import client, impatient, reason
 
 SHOWN = 12
@@ -42,8 +44,8 @@ def run(request: Request) -> Path:
         subjects = [_of_file(Path(settings.file), settings.gates)]
     else:
         store = client(settings.tracking.uri)
-        ids = [one for one in (settings.run, settings.other) if one]
-        subjects = [_of_run(store, one, settings.gates) for one in ids]
+        ids = {"run": settings.run, "other": settings.other}
+        subjects = [_of_run(store, key, i, settings.gates) for key, i in ids.items() if i]
     for subject in subjects:
         _show(subject)
     if len(subjects) == 2:
@@ -59,7 +61,9 @@ def _of_file(path: Path, gates: GatesConfig) -> Subject:
     import forecast.models.layers  # noqa: F401  lets Keras find our layers
 
     if not path.is_file():
-        raise InputError(f"file must be an existing .keras file, got {str(path)!r}")
+        raise InputError(
+            f"file must be an existing .keras file, got {str(path)!r}: give its path, or run=ID"
+        )
     try:
         model = keras.models.load_model(path, compile=False)
     except (ValueError, TypeError, OSError, KeyError) as error:
@@ -70,7 +74,8 @@ def _of_file(path: Path, gates: GatesConfig) -> Subject:
     weights = snapshot(model)
     if not weights:
         raise InputError(
-            f"file must hold recurrent layers or convolutions over time, got {str(path)!r} without"
+            f"file must hold recurrent layers or convolutions over time, got {str(path)!r} "
+            "without: `model.summary()` shows what it is made of"
         )
     steps = model.input_shape[1] if isinstance(model.input_shape, tuple) else None
     told = history({0: weights}, steps or 1)
@@ -78,14 +83,14 @@ def _of_file(path: Path, gates: GatesConfig) -> Subject:
         path.name,
         weights,
         told,
-        pictures({0: weights}, steps or 1),
+        pictures({0: weights}, steps or 1, None, gates.pictures),
         facts={"file": str(path), "parameters": f"{model.count_params():,}"},
         alerts=alerts(told[0], None, limits(gates)),
     )
 
 
-def _of_run(store: Any, run_id: str, gates: GatesConfig) -> Subject:
-    """Read a tracked run: its snapshots alone tell all but the memory."""
+def _of_run(store: Any, key: str, run_id: str, gates: GatesConfig) -> Subject:
+    """Read the run that a key names: its snapshots alone tell all but the memory."""
     from mlflow.exceptions import MlflowException
 
     with TemporaryDirectory() as folder, impatient():
@@ -94,7 +99,7 @@ def _of_run(store: Any, run_id: str, gates: GatesConfig) -> Subject:
             place = Path(store.download_artifacts(run_id, "snapshots", folder))
         except (MlflowException, OSError) as error:
             raise InputError(
-                f"run must be the id of a training run with snapshots, got {run_id!r} "
+                f"{key} must be the id of a training run with snapshots, got {run_id!r} "
                 f"({reason(error)}): see `make ui`, and set tracking.uri where it is elsewhere"
             ) from error
         snapshots = {
@@ -103,7 +108,7 @@ def _of_run(store: Any, run_id: str, gates: GatesConfig) -> Subject:
         }
         told_about = place / Path(ABOUT).name
         if not told_about.is_file():
-            raise InputError(f"run must hold {ABOUT}, got {run_id!r} without: train it again")
+            raise InputError(f"{key} must hold {ABOUT}, got {run_id!r} without: train it again")
         about = json.loads(told_about.read_text(encoding="utf-8"))
         figures = {
             heading(item.path): Path(
@@ -113,29 +118,24 @@ def _of_run(store: Any, run_id: str, gates: GatesConfig) -> Subject:
             if "/gates_" in item.path
         }
     if not any(snapshots.values()):
-        raise InputError(f"run must be of a network with gates or taps, got {run_id!r} without")
+        raise InputError(
+            f"{key} must be of a network with recurrent layers or convolutions, got {run_id!r} "
+            "without: inspect another run"
+        )
     metrics: Mapping[str, float] = found.data.metrics
-    memory = Memory.from_series(
-        {
-            key: {point.step: point.value for point in store.get_metric_history(run_id, key)}
-            for key in metrics
-            if key.startswith("memory/")
-        },
-        gates.alerts.memory,
-    )
+    series = {name: {0: value} for name, value in metrics.items() if name.startswith("memory/")}
+    if CURVE in series:
+        series[CURVE] = {p.step: p.value for p in store.get_metric_history(run_id, CURVE)}
+    memory = Memory.from_series(series, gates.alerts.memory)
     told = history(snapshots, about["timesteps"])
     best = int(metrics.get("train/best_epoch", max(told)))
-    facts = {"run": run_id, "epoch kept": str(best)}
-    if FIELD in found.data.tags:
-        facts["receptive field"] = f"{found.data.tags[FIELD]} of {about['timesteps']} steps"
-    if "test/mae" in metrics:
-        facts["test MAE"] = f"{metrics['test/mae']:.4g}"
+    field = found.data.tags.get(FIELD)
     return Subject(
         found.info.run_name,
         snapshots[max(snapshots)],
         told,
-        pictures(snapshots, about["timesteps"], about["features"], most=gates.pictures),
-        facts,
+        pictures(snapshots, about["timesteps"], about["features"], gates.pictures),
+        facts(run_id, best, metrics.get("test/mae"), field, about["timesteps"]),
         memory,
         alerts(told.get(best, {}), memory, limits(gates)),
         figures,
@@ -173,11 +173,7 @@ def _show(subject: Subject) -> None:
     console.print()
     if "receptive field" in subject.facts:
         say("sees", f"{subject.facts['receptive field']} (receptive field)")
-    if subject.memory is not None:
-        say("memory", subject.memory.advice())
-    for alert in subject.alerts:
-        if subject.memory is None or alert.text != subject.memory.advice():
-            say("gates", alert.text)
+    tell(subject.memory, subject.alerts)
 
 
 def _taps(metrics: Mapping[str, float]) -> list[tuple[str, str, str]]:

@@ -1,6 +1,7 @@
 """The gates of one training: watched, studied, told."""
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.errors import InputError
 from forecast.evaluation.experiment import Outcome, Spec
-from forecast.gates import GateSnapshots, Limits, inputs, report, to_image
+from forecast.gates import Alert, GateSnapshots, Limits, Memory, inputs, report, to_image
 from forecast.gates.snapshots import Snapshot
 from forecast.gates.study import spread, standardised, study
 from forecast.gates.subject import Subject, encoded
@@ -86,34 +87,24 @@ class Observer:
         gates = self._settings.gates
         found = study(outcome, self.callback.history, limits(gates), gates.memory)
         record.record_study(self._run, found)
-        drawn = {name: encoded(to_image(figure)) for name, figure in found.figures.items()}
-        facts = {
-            "run": self._run.id,
-            "epoch kept": str(outcome.forecaster.best_epoch_),
-            "test MAE": f"{outcome.scores['test/mae']:.4g}{outcome.table.common_unit}",
-        }
-        field = explain.receptive_field(outcome.forecaster.model_)
+        fitted, timesteps = outcome.forecaster, outcome.spec.window.timesteps
+        field = explain.receptive_field(fitted.model_)
         if field:
             self._run.tags({FIELD: field})
-            facts["receptive field"] = f"{field} of {outcome.spec.window.timesteps} steps"
         subject = Subject(
             title,
             self._last,
             self.callback.history,
             self._pictures,
-            facts=facts,
-            memory=found.memory,
-            alerts=found.alerts,
-            figures={heading(path): data for path, data in drawn.items() if "memory" not in path},
+            facts(self._run.id, fitted.best_epoch_, outcome.scores["test/mae"], field, timesteps),
+            found.memory,
+            found.alerts,
+            {heading(path): encoded(to_image(figure)) for path, figure in found.traces.items()},
         )
         self._run.keep(report.page([subject]), "gates.html")
         for layer, norms in inputs(self._last, outcome.table.features).items():
             self._run.keep(norms.reset_index(names="input"), f"inputs_{layer}.csv")
-        if found.memory is not None:
-            say("memory", found.memory.advice())
-        for alert in found.alerts:
-            if not alert.kind.startswith(("memory", "look_back")):
-                say("gates", alert.text)
+        tell(found.memory, found.alerts)
 
     def _save(self, name: str, weights: Snapshot) -> None:
         self._last = weights
@@ -122,6 +113,28 @@ class Observer:
     def _picture(self, key: str, pixels: np.ndarray, step: int) -> None:
         self._pictures.setdefault(key, {})[step] = encoded(pixels)
         self._run.image(key, pixels, step)
+
+
+def facts(
+    run_id: str, epoch: int, mae: float | None, field: int | str | None, timesteps: int
+) -> dict[str, str]:
+    """Return the head of a run's report; what is not known is left out."""
+    found = {"run": run_id, "epoch kept": str(epoch)}
+    if mae is not None:
+        found["test MAE"] = f"{mae:.4g}"
+    if field:
+        found["receptive field"] = f"{field} of {timesteps} steps"
+    return found
+
+
+def tell(memory: Memory | None, found: Sequence[Alert]) -> None:
+    """Say what the memory is worth, and whatever else stands out."""
+    advice = memory.advice() if memory else None
+    if advice:
+        say("memory", advice)
+    for alert in found:
+        if alert.text != advice:
+            say("gates", alert.text)
 
 
 def check(gates: GatesConfig) -> None:
@@ -134,7 +147,7 @@ def check(gates: GatesConfig) -> None:
         if getattr(gates, name) < least:
             raise InputError(
                 f"gates.{name} must be a whole number of {least} or more, got "
-                f"{getattr(gates, name)}"
+                f"{getattr(gates, name)}: see conf/gates/default.yaml"
             )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from forecast.gates.names import CANDIDATES, KEEPING
 from forecast.gates.recorder import calls, undisturbed
 from forecast.gates.snapshots import ACTIVITY, Snapshot
 from forecast.gates.trace import Activations, retrace, to_tensors
@@ -19,12 +20,6 @@ STILL = 1e-3
 
 CAP = 10
 """Longest time scale that is told, in look-backs: beyond, a gate's mean is mostly rounding."""
-
-KEEPING = ("f", "z")
-"""Gates that are the share of the old state that is kept: an LSTM's forget, a GRU's update gate."""
-
-STATES = ("c", "h", "hidden", "cell")
-"""What `trace` returns beside gates between 0 and 1."""
 
 
 class Probe:
@@ -77,7 +72,7 @@ def measure(traced: Mapping[str, Activations]) -> Snapshot:
         for gate, values in gates.items():
             flat = values.reshape(-1, values.shape[-1])  # (steps of all windows, units)
             flat = flat if counted.all() else flat[counted]
-            if not len(flat) or gate in STATES and gate != "hidden":
+            if not len(flat) or gate == "cell" or gate in CANDIDATES:
                 continue
             if gate == "hidden":
                 found[f"{layer}/range/hidden"] = flat.max(axis=0) - flat.min(axis=0)

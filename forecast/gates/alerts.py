@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from forecast.gates.memory import Memory
+from forecast.gates.activity import OPEN, SHUT
+from forecast.gates.memory import WITHIN, Memory
+from forecast.gates.names import KEEPING
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Limits:
     radius: float = 2.0
     update_low: float = 1e-5
     update_high: float = 1e-1
-    memory: float = 0.01
+    memory: float = WITHIN
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,15 @@ def _of_gate(
     limits: Limits,
 ) -> Iterator[Alert]:
     """Yield what one number says."""
-    if gate in ("f", "z") and what in ("shut", "open") and value >= limits.saturated:
+    if gate in KEEPING and what in ("shut", "open") and value >= limits.saturated:
         side, effect, cure = (
-            ("below 0.1", "forgets at every step", "a bias of 1 to start with (unit_forget_bias)")
+            (
+                f"below {SHUT}",
+                "forgets at every step",
+                "a bias of 1 to start with (unit_forget_bias)",
+            )
             if what == "shut"
-            else ("above 0.9", "never forgets", "a shorter look-back or more weight decay")
+            else (f"above {OPEN}", "never forgets", "a shorter look-back or more weight decay")
         )
         yield Alert(
             "forget_saturated",

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 
 from forecast.errors import InputError
-from forecast.gates.activity import Probe, activity
+from forecast.gates.activity import Probe
+from forecast.gates.history import numbers
 from forecast.gates.pictures.album import album
 from forecast.gates.snapshots import Snapshot, snapshot
-from forecast.gates.statistics import statistics, taps
 
 
 class GateSnapshots(keras.callbacks.Callback):
@@ -105,11 +105,7 @@ class GateSnapshots(keras.callbacks.Callback):
         weights = self._measure()
         # A model that gets its weights in its first batch has nothing to be compared with.
         previous = self._weights if self._weights.keys() == weights.keys() else None
-        metrics = {
-            **statistics(weights, previous),
-            **activity(weights, self._timesteps),
-            **taps(weights, previous),
-        }
+        metrics = numbers(weights, previous, self._timesteps)
         if metrics:
             self.history[step] = metrics
             if self.log is not None:

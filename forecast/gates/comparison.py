@@ -31,10 +31,8 @@ def distances(
     ours, theirs = _weights(ours), _weights(theirs)
     rows: list[dict[str, object]] = []
     sentences: dict[tuple[str, str], str] = {}
-    for name in [*ours, *(name for name in theirs if name not in ours)]:
+    for name in (name for name in ours if name in theirs):
         layer, part, gate = name.split("/")
-        if name not in ours or name not in theirs:
-            continue
         first, second = ours[name], theirs[name]
         if first.shape != second.shape:
             sentences.setdefault(

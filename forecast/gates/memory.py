@@ -13,22 +13,23 @@ import numpy as np
 import tensorflow as tf
 
 from forecast.errors import InputError
-from forecast.gates.names import layers
+from forecast.gates.names import CANDIDATES, layers
 from forecast.gates.split import cell_of, join, split, to_numpy
 from forecast.gates.trace import Activations
+from forecast.training.forecaster import BATCH
 from forecast.training.predictor import predictor
 
 WITHIN = 0.01
 """Share of the whole window's error by which a shorter memory may be worse and still suffice."""
-
-BATCH = 256
-"""Windows of one compiled prediction."""
 
 WIDE = 60.0
 """Beyond this a sigmoid or tanh does not change in float32."""
 
 CLOSE = 1e-3
 """How well a bias must give a gate's mean; some activations never take some values."""
+
+CURVE = "memory/mae"
+"""Metric of the curve; its step is the newest steps kept."""
 
 _WITHOUT, _FROZEN = "memory/mae_without_recurrence", "memory/mae_frozen_"
 
@@ -69,7 +70,7 @@ class Memory:
 
     def series(self) -> dict[str, dict[int, float]]:
         """Return `{metric: {step: value}}`; the step of the curve is the newest steps kept."""
-        found = {"memory/mae": {k: self.curve[k] for k in sorted(self.curve)}}
+        found = {CURVE: {k: self.curve[k] for k in sorted(self.curve)}}
         single: dict[str, float] = {"memory/look_back_used": float(self.used)}
         if self.without_recurrence is not None:
             single[_WITHOUT] = self.without_recurrence
@@ -87,7 +88,7 @@ class Memory:
         >>> Memory.from_series(found.series()) == found
         True
         """
-        if not series.get("memory/mae"):
+        if not series.get(CURVE):
             return None
         single = {key: next(iter(steps.values())) for key, steps in series.items() if steps}
         frozen = {}
@@ -95,7 +96,7 @@ class Memory:
             if key.startswith(_FROZEN):
                 layer, _, gate = key.removeprefix(_FROZEN).rpartition(".")
                 frozen[f"{layer}/{gate}"] = value
-        return cls(dict(series["memory/mae"]), single.get(_WITHOUT), frozen, within)
+        return cls(dict(series[CURVE]), single.get(_WITHOUT), frozen, within)
 
     def advice(self) -> str:
         """Say in a sentence what follows."""
@@ -251,8 +252,8 @@ def _frozen(
         if gate not in traced or "bias" not in parts:
             continue
         mean = np.nanmean(traced[gate].reshape(-1, cell.units), axis=0)
-        candidate = gate in ("c", "h")
-        bias = inverse(cell.activation if candidate else cell.recurrent_activation, mean)
+        ours = cell.activation if gate in CANDIDATES else cell.recurrent_activation
+        bias = inverse(ours, mean)
         if bias is not None:
             held = {part: np.zeros_like(array) for part, array in parts.items()}
             held["bias"] = bias.astype(parts["bias"].dtype)

@@ -10,6 +10,15 @@ from forecast.errors import InputError
 
 Layer: TypeAlias = keras.layers.Layer
 
+KEEPING = ("f", "z")
+"""Gates that are the share of the old state that is kept: an LSTM's forget, a GRU's update gate."""
+
+CANDIDATES = ("c", "h")
+"""What could become the new state: an LSTM's candidate, a GRU's, a SimpleRNN's only gate."""
+
+STATES = ("hidden", "cell")
+"""What `trace` returns beside the gates."""
+
 
 def gate_names(cell: Layer) -> tuple[str, ...]:
     """Name the gates of a cell in the order in which Keras stores them.

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import keras
 
 from forecast.gates.names import recurrent_layers
+from forecast.training.predictor import state
 
 
 class Call(NamedTuple):
@@ -55,8 +56,7 @@ def undisturbed(model: keras.layers.Layer) -> Iterator[None]:
     Yields:
         Nothing.
     """
-    weights = {id(variable) for variable in model.weights}
-    others = [v for v in model.non_trainable_variables if id(v) not in weights]
+    others = state(model)[len(model.weights) :]
     before = [variable.numpy() for variable in others]
     try:
         yield

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from forecast.errors import InputError
+from forecast.gates.names import CANDIDATES
 from forecast.gates.snapshots import is_convolution, snapshot, unpack
 from forecast.gates.split import Gates
 
@@ -18,8 +19,6 @@ _NORMS = {
     "recurrent_norm": ("recurrent_kernel",),
     "bias_norm": ("bias", "recurrent_bias"),
 }
-# The gate that makes the new state: an LSTM's c, a GRU's and a SimpleRNN's h.
-_CANDIDATES = ("c", "h")
 
 
 def statistics(weights: Weights, previous: Weights | None = None) -> dict[str, float]:
@@ -58,7 +57,7 @@ def statistics(weights: Weights, previous: Weights | None = None) -> dict[str, f
                 chosen = [parts[name] for name in names if name in parts]
                 if chosen:
                     result[f"gates.{layer}/{gate}_{statistic}"] = _norm(chosen)
-            if gate in _CANDIDATES and "recurrent_kernel" in parts:
+            if gate in CANDIDATES and "recurrent_kernel" in parts:
                 result[f"gates.{layer}/{gate}_radius"] = _radius(parts["recurrent_kernel"])
             if before is not None:
                 pairs = [(array, before[layer][gate][part]) for part, array in parts.items()]

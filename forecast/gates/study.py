@@ -12,6 +12,7 @@ from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.evaluation.experiment import Outcome
 from forecast.gates.alerts import Alert, Limits, alerts
+from forecast.gates.history import evenly
 from forecast.gates.memory import Memory, memory
 from forecast.gates.pictures.memory_curve import memory_curve
 from forecast.gates.pictures.trace_map import trace_map
@@ -35,12 +36,14 @@ class Study:
     Attributes:
         memory: None where there were fewer than two windows.
         alerts: What stands out.
-        figures: Path of an artifact to its picture.
+        traces: Path of an artifact to the picture of a layer's gates on real windows.
+        curve: The picture of the memory, where it was measured.
     """
 
     memory: Memory | None
     alerts: list[Alert]
-    figures: Mapping[str, "Figure"]
+    traces: Mapping[str, "Figure"]
+    curve: "Figure | None"
 
 
 def study(
@@ -66,26 +69,28 @@ def study(
         values = fitted.scaler_.invert(outputs.astype(np.float64), table.series[starts])
         return float(mae(true, values))
 
-    traced = trace(fitted.model_, seen[:: max(1, len(seen) // TRACED)])
-    found = None
-    figures: dict[str, Figure] = {}
+    sample = evenly(len(starts), TRACED)
+    traced = trace(fitted.model_, seen[sample])
+    found, curve = None, None
+    traces: dict[str, Figure] = {}
     if min(most, len(starts)) > 1:
         found = memory(fitted.model_, seen, error, traced=traced, within=limits.memory)
-        figures["figures/memory.png"] = memory_curve(found, table.common_unit)
-    chosen = np.linspace(0, len(starts) - 1, min(SHOWN, len(starts))).astype(int)
+        curve = memory_curve(found, table.common_unit)
+    drawn = evenly(len(sample), SHOWN)
+    shown = starts[sample[drawn]]
     lines = [max(0, position) for position in table.target_positions[:2]]
-    for layer, gates in trace(fitted.model_, seen[chosen]).items():
+    for layer, gates in traced.items():
         if any(values.ndim != 3 for values in gates.values()):
             continue  # periods of a window, or the like, have no one time axis
-        figures[f"figures/gates_{layer}.png"] = trace_map(
-            gates,
-            windows.inputs(table.inputs, starts[chosen], window)[:, :, lines],
+        traces[f"figures/gates_{layer}.png"] = trace_map(
+            {gate: values[drawn] for gate, values in gates.items()},
+            windows.inputs(table.inputs, shown, window)[:, :, lines],
             layer,
             names=[table.features[line] for line in lines],
-            titles=[_origin(table, window, start) for start in starts[chosen]],
+            titles=[_origin(table, window, start) for start in shown],
         )
     kept = history.get(fitted.best_epoch_, {})
-    return Study(found, alerts(kept, found, limits), figures)
+    return Study(found, alerts(kept, found, limits), traces, curve)
 
 
 def spread(table: Table, window: Window, rows: np.ndarray, most: int) -> np.ndarray:
@@ -101,7 +106,7 @@ def spread(table: Table, window: Window, rows: np.ndarray, most: int) -> np.ndar
         Their starts, (windows,).
     """
     found = windows.starts(table, window, within=rows)
-    return found[np.linspace(0, len(found) - 1, min(most, len(found))).astype(int)]
+    return found[evenly(len(found), most)]
 
 
 def standardised(table: Table, scaler: Scaler, window: Window, starts: np.ndarray) -> np.ndarray:

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from forecast.gates.activity import activity
 from forecast.gates.alerts import Alert
+from forecast.gates.history import evenly
 from forecast.gates.memory import Memory
 from forecast.gates.pictures.album import album
 from forecast.gates.pictures.canvas import to_image
 from forecast.gates.pictures.history_lines import history_lines
 from forecast.gates.snapshots import Snapshot, is_convolution, unpack
-from forecast.gates.statistics import statistics, taps
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,8 @@ class Subject:
 def pictures(
     snapshots: Mapping[int, Snapshot],
     timesteps: int,
-    feature_names: Sequence[str] | None = None,
-    *,
-    most: int = 6,
+    feature_names: Sequence[str] | None,
+    most: int,
 ) -> dict[str, dict[int, bytes]]:
     """Draw some of the snapshots.
 
@@ -70,53 +68,11 @@ def pictures(
         `{key: {epoch: WebP}}` of the album.
     """
     found: dict[str, dict[int, bytes]] = {}
-    chosen = {epoch: snapshots[epoch] for epoch in spread(list(snapshots), most)}
+    epochs = list(snapshots)
+    chosen = {epochs[n]: snapshots[epochs[n]] for n in evenly(len(epochs), most + 1)}
     for key, epoch, pixels in album(chosen, timesteps=timesteps, feature_names=feature_names):
         found.setdefault(key, {})[epoch] = encoded(pixels)
     return found
-
-
-def history(snapshots: Mapping[int, Snapshot], timesteps: int) -> dict[int, dict[str, float]]:
-    """Compute the statistics of every epoch from its snapshot.
-
-    Args:
-        snapshots: `{epoch: snapshot}`.
-        timesteps: Look-back.
-
-    Returns:
-        `{epoch: metrics}` as `GateSnapshots` logs them, for every epoch but 0 where there are
-        others. The update ratio is left out where the snapshot of the epoch before is missing.
-
-    >>> list(history({0: {"rnn_1/bias/h": np.ones(1)}, 1: {"rnn_1/bias/h": np.ones(1)}}, 8)[1])
-    ['gates.rnn_1/h_bias_norm', 'gates.rnn_1/h_update']
-    """
-    found = {}
-    for epoch, weights in sorted(snapshots.items()):
-        before = snapshots.get(epoch - 1)
-        if epoch or len(snapshots) == 1:
-            found[epoch] = {
-                **statistics(weights, before),
-                **activity(weights, timesteps),
-                **taps(weights, before),
-            }
-    return found
-
-
-def spread(epochs: Sequence[int], most: int) -> list[int]:
-    """Pick epochs evenly, the first and the last among them.
-
-    Args:
-        epochs: Rising.
-        most: Most of them, beside the last.
-
-    Returns:
-        Rising.
-
-    >>> spread(range(21), 5)
-    [0, 4, 8, 12, 16, 20]
-    """
-    places = np.linspace(0, len(epochs) - 1, min(most + 1, len(epochs))).round().astype(int)
-    return [epochs[place] for place in places]
 
 
 def encoded(pixels: np.ndarray) -> bytes:

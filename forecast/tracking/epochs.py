@@ -38,7 +38,6 @@ class EpochMetrics(keras.callbacks.Callback):
         """Forget what an earlier training left."""
         del logs
         self._waiting = {}
-        self._sender = ThreadPoolExecutor(1, thread_name_prefix="epochs")  # one: in their order
 
     def add(self, metrics: dict[str, float], step: int) -> None:
         """Take metrics of a callback that is called before this one."""
@@ -48,9 +47,8 @@ class EpochMetrics(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Send everything of the epoch, its step counted from 1; tell of a request that failed."""
         own = {_key(name): value for name, value in (logs or {}).items()}
-        if self._sender is not None:
-            job = self._sender.submit(self.run.metrics, own | self._waiting, epoch + 1)
-            self._sent.append(job)
+        self._sender = self._sender or ThreadPoolExecutor(1)  # one, so that they keep their order
+        self._sent.append(self._sender.submit(self.run.metrics, own | self._waiting, epoch + 1))
         self._waiting = {}
         while self._sent and self._sent[0].done():
             self._sent.pop(0).result()
@@ -60,6 +58,7 @@ class EpochMetrics(keras.callbacks.Callback):
         del logs
         if self._sender is not None:
             self._sender.shutdown()
+            self._sender = None
         while self._sent:
             self._sent.pop(0).result()
 

@@ -96,7 +96,9 @@ def record_study(run: Run, found: Study) -> None:
     for alert in found.alerts:
         texts.setdefault(alert.kind, []).append(alert.text)
     run.tags({f"gates.alert.{kind}": "; ".join(lines) for kind, lines in texts.items()})
-    for path, figure in found.figures.items():
+    if found.curve is not None:
+        run.keep(found.curve, "figures/memory.png")
+    for path, figure in found.traces.items():
         run.keep(figure, path)
 
 

@@ -2,11 +2,13 @@
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 from keras import layers as kl
 
 from forecast import gates
 from forecast.errors import InputError
+from forecast.gates.pictures.history_lines import history_lines
 
 
 def lstm(units=3, features=2):
@@ -89,11 +91,65 @@ def test_an_image_is_opaque_and_white_in_a_dark_style():
         np.testing.assert_array_equal(gates.to_image(ours), theirs)
 
 
+def observed(units=5, steps=9):
+    """One of each picture of what gates do."""
+    rng = np.random.default_rng(0)
+    names = [f"a_very_long_feature_name_{n}" for n in range(20)]
+    parts = {f"lstm_1/{p}/{g}": rng.random(units) for p in ("mean", "shut", "open") for g in "ifo"}
+    traced = {gate: rng.random((3, steps, units)) for gate in ("i", "f", "c", "o", "hidden")}
+    frozen = {f"lstm_{n}/{gate}": 2.0 for n in (1, 2) for gate in "ifco"}
+    history = {n: {f"gates.lstm_1/f_{s}": n / 9 for s in ("shut", "update")} for n in (1, 2)}
+    return [
+        gates.saturation(parts, "lstm_1", 72, epoch=1000),
+        gates.influence_map(pd.DataFrame(rng.random((20, 4)), names, list("ifco")), "lstm_1", 1.0),
+        gates.memory_curve(gates.Memory({1: 3.0, 64: 2.1, 72: 2.0}, 2.5, frozen), ", MW"),
+        gates.trace_map(traced, rng.random((3, steps, 2)), "lstm_1", names=["a load", "temp"]),
+        history_lines(history, "lstm_1"),
+    ]
+
+
+def test_dots_stand_where_their_units_are():
+    weights = {
+        "gru_1/mean/z": np.array([0.5, 0.99]),
+        "gru_1/shut/z": np.array([0.75, 0.0]),
+        "gru_1/open/z": np.array([0.25, 1.0]),
+    }
+    gate, scale = gates.saturation(weights, "gru_1", 24).axes
+    dots = gate.lines[1]
+    assert dots.get_xdata().tolist() == [0.75, 0.0] and dots.get_ydata().tolist() == [0.25, 1.0]
+    assert scale.lines[0].get_ydata() == pytest.approx([1.4427, 99.499], rel=1e-4)
+    assert scale.lines[1].get_ydata()[0] == 24
+
+
+def test_the_strongest_inputs_are_shown_with_their_numbers():
+    norms = pd.DataFrame({"f": np.arange(20.0)}, [f"x{n}" for n in range(20)])
+    (axes,) = gates.influence_map(norms, "lstm_1", 19.0).axes
+    assert [label.get_text() for label in axes.get_yticklabels()][:2] == ["x19", "x18"]
+    assert len(axes.images[0].get_array()) == 16
+    assert "19.00" in texts(axes)
+
+
+def test_units_that_keep_longest_are_on_top_of_a_trace():
+    forget = np.broadcast_to([0.2, 0.9, 0.5], (2, 6, 3))
+    figure = gates.trace_map({"f": forget}, np.zeros((2, 6, 1)), "lstm_1", names=["load"])
+    (first, second) = panels(figure)[:2]
+    np.testing.assert_array_equal(first.get_array()[:, 0], [0.9, 0.5, 0.2])
+    assert first.get_clim() == second.get_clim() == (0.0, 1.0)
+
+
+def test_the_memory_curve_marks_what_suffices():
+    axes, bars = gates.memory_curve(gates.Memory({1: 3.0, 2: 2.01, 4: 2.0}, 2.5, {})).axes
+    assert list(axes.lines[1].get_xdata()) == [1, 2, 4]
+    assert axes.lines[2].get_xdata()[0] == 2
+    assert [bar.get_width() for bar in bars.patches] == [2.5]
+
+
 def test_every_label_is_inside_the_picture():
     names = ["a_very_long_feature_name", "temp"]
     for figure in (
         gates.heat_map(lstm(), "body.encoder.bidirectional_1.forward", 1.0, feature_names=names),
         gates.heat_map(lstm(128, 120), "lstm_1", 0.015, epoch=1000),
+        *observed(),
     ):
         image = gates.to_image(figure)
         border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])

@@ -44,11 +44,12 @@ def new_figure(title: str, epoch: int | None) -> "Figure":
     return figure
 
 
-def style(axes: Any) -> None:
+def style(axes: Any, *, boxed: bool = True) -> None:
     """Set every colour of a panel by hand: a dark style must not write white on white.
 
     Args:
         axes: A matplotlib axes.
+        boxed: Whether it has a frame at the top and at the right too.
 
     >>> style(new_figure("a title", None).add_subplot())
     """
@@ -58,6 +59,7 @@ def style(axes: Any) -> None:
     for spine in axes.spines.values():
         spine.set_color(FRAME)
         spine.set_linewidth(0.8)
+    axes.spines[["top", "right"]].set_visible(boxed)
 
 
 def gate_title(gate: str, *, alone: bool = False) -> str:

@@ -56,8 +56,7 @@ def history_lines(history: Mapping[int, Mapping[str, float]], layer: str) -> "Fi
     )
     for number, statistic in enumerate(panels):
         axes = figure.add_subplot(grid[divmod(number, columns)])
-        style(axes)
-        axes.spines[["top", "right"]].set_visible(False)
+        style(axes, boxed=False)
         axes.set_title(_PANELS[statistic], fontsize=16, color=INK)
         for gate, points in lines[statistic].items():
             axes.plot(

@@ -32,8 +32,7 @@ def memory_curve(found: Memory, unit: str = "") -> "Figure":
     parts = _parts(found)
     right = 0.97 if not parts else 0.6
     axes = figure.add_axes((0.11, 0.12, right - 0.11, 0.74))
-    style(axes)
-    axes.spines[["top", "right"]].set_visible(False)
+    style(axes, boxed=False)
     steps = sorted(found.curve)
     axes.axhline(found.whole * (1 + found.within), color=FRAME, linewidth=1)
     axes.plot(steps, [found.curve[k] for k in steps], "o-", color=_CURVE, markersize=7, lw=2)
@@ -67,8 +66,7 @@ def _parts(found: Memory) -> dict[str, float]:
 def _bars(figure: "Figure", parts: dict[str, float], found: Memory, top: float) -> None:
     """Draw a bar for each part, with the whole network's error as a line."""
     axes: Any = figure.add_axes((0.8, 0.12, 0.17, 0.74))
-    style(axes)
-    axes.spines[["top", "right"]].set_visible(False)
+    style(axes, boxed=False)
     places = np.arange(len(parts))[::-1]
     axes.barh(places, list(parts.values()), color=_CURVE, height=0.7)
     axes.axvline(found.whole, color=_MARK, linewidth=2)

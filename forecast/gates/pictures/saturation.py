@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.errors import InputError
-from forecast.gates.activity import CAP, KEEPING, OPEN, SHUT, time_scales
+from forecast.gates.activity import CAP, OPEN, SHUT, time_scales
+from forecast.gates.names import KEEPING
 from forecast.gates.pictures.canvas import FRAME, INK, gate_title, new_figure, style
 
 if TYPE_CHECKING:
@@ -55,8 +56,7 @@ def saturation(
     )
     for number, gate in enumerate(panels):
         axes = figure.add_subplot(grid[divmod(number, columns)])
-        style(axes)
-        axes.spines[["top", "right"]].set_visible(False)
+        style(axes, boxed=False)
         axes.tick_params(labelsize=14, labelcolor=INK)
         if number < len(gates):
             _dots(axes, gate, *(weights[f"{layer}/{p}/{gate}"] for p in ("shut", "open", "mean")))

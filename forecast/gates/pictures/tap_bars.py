@@ -81,8 +81,7 @@ def tap_bars(
 
 
 def _panel(axes: Any, lags: dict[int, float], limit: float, *, most_labels: int) -> None:
-    style(axes)
-    axes.spines[["top", "right"]].set_visible(False)
+    style(axes, boxed=False)
     ordered = sorted(lags, reverse=True)
     heights = [lags[lag] if np.isfinite(lags[lag]) else 0.0 for lag in ordered]
     axes.bar(range(len(ordered)), heights, color=_BAR, width=0.8)

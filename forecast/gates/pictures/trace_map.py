@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecast.gates.names import CANDIDATES, KEEPING, STATES
 from forecast.gates.pictures.canvas import INK, gate_title, new_figure, style
 from forecast.gates.trace import Activations
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_STATES = {"hidden": "hidden\nstate", "cell": "cell\nstate"}
 _LINES = ("#222222", "#0072B2", "#E69F00", "#009E73")
 """Of the palette of Okabe & Ito."""
 
@@ -56,37 +56,17 @@ def trace_map(
         wspace=0.06,
     )
     order = _order(gates)
-    low, high = float(np.nanmin(series)), float(np.nanmax(series))
-    room = 0.05 * (high - low or 1.0)
     for column in range(windows):
         axes = figure.add_subplot(grid[0, column])
-        style(axes)
-        for line, colour in zip(range(series.shape[2]), _LINES, strict=False):
-            axes.plot(series[column, :, line], color=colour, linewidth=2, label=names[line])
-        axes.set_xlim(-0.5, timesteps - 0.5)
-        axes.set_ylim(low - room, high + room)
-        axes.set_xticks([])
-        axes.tick_params(labelsize=13, labelcolor=INK)
-        if column:
-            axes.set_yticklabels([])
+        _series(axes, series, column, names)
         if titles:
             axes.set_title(titles[column], fontsize=14, color=INK)
         for row, (gate, values) in enumerate(gates.items(), start=1):
             below = figure.add_subplot(grid[row, column])
             image = _panel(below, gate, values, column, order)
-            if column == 0:
-                label = _STATES.get(gate) or gate_title(gate).replace("  ", "\n")
-                below.set_ylabel(label, fontsize=14, color=INK, rotation=0, ha="right", va="center")
             if column == windows - 1:
                 _scale(figure, below, image)
-            if row == len(gates):
-                # Counted from the newest step, as everywhere in these pictures.
-                ticks = [0, timesteps // 2, timesteps - 1]
-                below.set_xticks(ticks, [str(timesteps - 1 - tick) for tick in ticks])
-                first, _, last = below.get_xticklabels()
-                first.set_horizontalalignment("left")
-                last.set_horizontalalignment("right")
-                below.tick_params(labelsize=13, labelcolor=INK)
+        _steps(below, timesteps)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(
         handles,
@@ -102,9 +82,34 @@ def trace_map(
     return figure
 
 
+def _series(axes: Any, series: np.ndarray, column: int, names: Sequence[str]) -> None:
+    """Draw the lines of one window in the scale of all."""
+    style(axes)
+    low, high = float(np.nanmin(series)), float(np.nanmax(series))
+    room = 0.05 * (high - low or 1.0)
+    for name, values, colour in zip(names, series[column].T, _LINES, strict=False):
+        axes.plot(values, color=colour, linewidth=2, label=name)
+    axes.set_xlim(-0.5, series.shape[1] - 0.5)
+    axes.set_ylim(low - room, high + room)
+    axes.set_xticks([])
+    axes.tick_params(labelsize=13, labelcolor=INK)
+    if column:
+        axes.set_yticklabels([])
+
+
+def _steps(axes: Any, timesteps: int) -> None:
+    """Count steps from the newest, as everywhere in these pictures."""
+    ticks = [0, timesteps // 2, timesteps - 1]
+    axes.set_xticks(ticks, [str(timesteps - 1 - tick) for tick in ticks])
+    first, _, last = axes.get_xticklabels()
+    first.set_horizontalalignment("left")
+    last.set_horizontalalignment("right")
+    axes.tick_params(labelsize=13, labelcolor=INK)
+
+
 def _order(gates: Activations) -> np.ndarray:
     """Sort the units by how much they keep; those of a SimpleRNN stay."""
-    keeping = next((gates[gate] for gate in ("f", "z") if gate in gates), None)
+    keeping = next((gates[gate] for gate in KEEPING if gate in gates), None)
     if keeping is None:
         return np.arange(next(iter(gates.values())).shape[-1])
     return np.argsort(-np.nanmean(keeping, axis=(0, 1)), kind="stable")
@@ -115,7 +120,10 @@ def _panel(axes: Any, gate: str, values: np.ndarray, column: int, order: np.ndar
     style(axes)
     axes.set_xticks([])
     axes.set_yticks([])
-    signed = gate in (*_STATES, "c", "h")
+    if column == 0:
+        label = f"{gate}\nstate" if gate in STATES else gate_title(gate).replace("  ", "\n")
+        axes.set_ylabel(label, fontsize=14, color=INK, rotation=0, ha="right", va="center")
+    signed = gate in (*STATES, *CANDIDATES)
     most = float(np.nanmax(np.abs(values))) or 1.0 if signed else 1.0
     return axes.imshow(
         values[column][:, order].T,
