@@ -156,7 +156,7 @@ def _show(subject: Subject) -> None:
     for layer, norms in subject.inputs.items():
         strongest = norms.loc[norms.sum(axis=1).nlargest(SHOWN).index]
         table(
-            f"Norm of each input in the gates of {layer}, strongest first",
+            f"{layer}: norm of each input",
             ("", *strongest.columns),
             [
                 (name, *map(float, row))
@@ -166,7 +166,7 @@ def _show(subject: Subject) -> None:
     convolutions = _taps(subject.history[last])
     if convolutions:
         table(
-            f"{subject.title}, norm of each tap",
+            "Norm of each tap",
             ("", "lag: norm, oldest step first", "update"),
             convolutions,
         )
