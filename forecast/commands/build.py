@@ -1,13 +1,16 @@
 """A configuration becomes the objects that the rooms take."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from forecast.commands import config as configs
 from forecast.commands.schema import Config
-from forecast.data import panel, source
+from forecast.data import clock, download, panel, source
 from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -16,6 +19,8 @@ from forecast.evaluation.experiment import Spec
 from forecast.training.parameters import Model, Training
 
 EMBEDDED = "embedded:"
+ALL = "*"
+"""As the only target: every column but time and series."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +53,28 @@ def load(config: Config) -> Loaded:
     Returns:
         The data in every form that a command needs.
     """
-    path, meaning = where(config.data.path), schema(config)
-    frame = source.read(path, config.data.format)
+    path, frame = rows(config)
+    meaning = schema(config, frame.columns)
     made = panel.build(frame, meaning)
     return Loaded(name(config), path, source.digest(path), frame, meaning, made)
+
+
+def rows(config: Config) -> tuple[Path, pd.DataFrame]:
+    """Read the configured file, between `data.since` and `data.until` where they are given.
+
+    Args:
+        config: Plain configuration.
+
+    Returns:
+        The file and its rows.
+    """
+    data = config.data
+    path = where(data.path, data.sha256)
+    frame = source.read(path, data.format)
+    if data.since is None and data.until is None or data.time not in frame.columns:
+        return path, frame
+    time = clock.parse(frame[data.time], data.time_format)
+    return path, frame[clock.between(time, data.since, data.until)]
 
 
 def table(data: Loaded, config: Config) -> Table:
@@ -64,7 +87,7 @@ def table(data: Loaded, config: Config) -> Table:
     Returns:
         The table.
     """
-    meaning = schema(config)
+    meaning = schema(config, data.frame.columns)
     return data.table if meaning == data.schema else panel.build(data.frame, meaning)
 
 
@@ -73,10 +96,21 @@ def schema_name(config: Config) -> str:
     return hashlib.sha256(repr(schema(config)).encode()).hexdigest()[:12]
 
 
-def where(path: str) -> Path:
-    """Return the data file; `embedded:` names one that ships with the package."""
+def where(path: str, sha256: str | None = None) -> Path:
+    """Return the data file.
+
+    Args:
+        path: Of a file, `embedded:` and the name of one that ships with the package, or an address
+            from which it is fetched once.
+        sha256: What the file must hash to; None takes it as it is.
+
+    Returns:
+        The file on this machine.
+    """
     if path.startswith(EMBEDDED):
         return configs.SAMPLES / path.removeprefix(EMBEDDED)
+    if path.startswith(("http://", "https://")):
+        return download.fetch(path, sha256)
     return Path(path).expanduser()
 
 
@@ -85,15 +119,25 @@ def name(config: Config) -> str:
     return config.data.name or Path(config.data.path).name.split(".")[0]
 
 
-def schema(config: Config) -> Schema:
-    """Return what the columns mean."""
+def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
+    """Return what the columns mean.
+
+    Args:
+        config: Plain configuration.
+        columns: Of the file; `data.targets=["*"]` names all of them but time and series.
+
+    Returns:
+        The schema.
+    """
     data = config.data
+    named = [column for column in columns if column not in (data.time, *data.series)]
+    targets = named if named and data.targets == [ALL] else data.targets
     for column, bounds in data.valid.items():
         if len(bounds) != 2:
             raise InputError(f"data.valid.{column} must be [low, high], got {bounds}")
     return Schema(
         time=data.time,
-        targets=tuple(data.targets),
+        targets=tuple(targets),
         features=tuple(data.features),
         series=tuple(data.series),
         frequency=data.frequency,
@@ -112,12 +156,7 @@ def spec(config: Config) -> Spec:
     settings = dict(config.model)
     training = {k: v for k, v in vars(config.training).items() if k != "scaling"}
     return Spec(
-        model=Model(
-            settings.pop("name", "lstm"),
-            normalization=settings.pop("normalization", "last"),
-            linear_path=settings.pop("linear_path", True),
-            **settings,
-        ),
+        model=Model(settings.pop("name", "lstm"), **settings),
         window=Window(**vars(config.window)),
         training=Training(**training),
         scaling=config.training.scaling,

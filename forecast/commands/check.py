@@ -7,7 +7,7 @@ import pandas as pd
 from forecast.commands import build
 from forecast.commands.config import Request
 from forecast.commands.console import console, say, table
-from forecast.data import quality, source
+from forecast.data import quality
 from forecast.data.quality import Quality
 from forecast.data.windows import Window
 from forecast.errors import InputError
@@ -26,9 +26,9 @@ def run(request: Request) -> Quality:
         InputError: The data set has faults that training would refuse; all are printed before.
     """
     settings = request.settings
-    frame = source.read(build.where(settings.data.path), settings.data.format)
+    _, frame = build.rows(settings)
     window = Window(**vars(settings.window))
-    found = quality.report(frame, build.schema(settings), window)
+    found = quality.report(frame, build.schema(settings, frame.columns), window)
     frames = found.to_frames()
     if not frames["columns"].constant.any():
         del frames["columns"]["constant"]

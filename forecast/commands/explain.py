@@ -56,7 +56,8 @@ def names(settings: Any) -> tuple[list[str], list[str]]:
     """
     import numpy as np
 
-    schema = build.schema(settings)
+    everything = settings.data.targets == [build.ALL]
+    schema = build.schema(settings, build.rows(settings)[1].columns if everything else ())
     features: list[str] = []
     for name in schema.inputs:
         features += [f"{name}_sin", f"{name}_cos"] if name in schema.circular else [name]

@@ -56,7 +56,7 @@ def _rows(request: Request, store: Any) -> pd.DataFrame:
     """Read the rows that the command names, or the file that the run was trained on."""
     data = request.settings.data
     if any(text.lstrip("+").startswith("data") for text in request.overrides):
-        return source.read(build.where(data.path), data.format)
+        return source.read(build.where(data.path, data.sha256), data.format)
     trained = store.get_run(request.settings.run).data.params
     kind = trained.get("data.format", "None")
     return source.read(build.where(trained["data.path"]), None if kind == "None" else kind)

@@ -12,9 +12,12 @@ class DataConfig:
 
     name: str | None = None
     path: str = MISSING
+    sha256: str | None = None
     format: str | None = None
     time: str = MISSING
     time_format: str | None = None
+    since: str | None = None
+    until: str | None = None
     series: list[str] = field(default_factory=list)
     targets: list[str] = MISSING
     features: list[str] = field(default_factory=list)
@@ -25,6 +28,8 @@ class DataConfig:
     missing: str = "hold"
     hold: int = 12
     units: dict[str, str] = field(default_factory=dict)
+    grid: list[int] = field(default_factory=list)
+    """Rows and columns of the matrix that the features of a row are; `conv_heads_lstm` reads it."""
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,8 @@ def _refit(
     say("winner", f"{candidate.name}, {best.epochs} epochs on train and validation")
     overrides = candidates.overrides(candidate.point)
     full = request.but([*overrides, f"training.epochs={best.epochs}"])
-    own = replace(data, schema=build.schema(full.settings), table=build.table(data, full.settings))
+    meaning = build.schema(full.settings, data.frame.columns)
+    own = replace(data, schema=meaning, table=build.table(data, full.settings))
     name = f"winner · {train.title(candidate.spec)}"
     tags = {**train.identity(own), "forecast.owner": owner}
     with ending(

@@ -12,6 +12,9 @@ from forecast.data.windows import Window
 MOST = 20_000
 """Windows that ridge regression learns from; more are thinned evenly."""
 
+CELLS = 50_000_000
+"""Values in all of them together: a wide window leaves room for fewer."""
+
 
 def persistence(table: Table, window: Window, starts: np.ndarray) -> np.ndarray:
     """Repeat the last value known at the origin.
@@ -79,10 +82,13 @@ def ridge(
         (windows, horizon, targets), original units.
     """
     inputs, outputs = scaler.inputs(table), scaler.outputs(table)
-    train = train[:: max(1, -(-len(train) // MOST))]
+    most = min(MOST, max(1, CELLS // (window.timesteps * inputs.shape[1])))
+    train = train[:: max(1, -(-len(train) // most))]
     model = Ridge(alpha=alpha, solver="cholesky")
-    model.fit(_flat(inputs, train, window), _flat(outputs, train, window, future=True))
-    parts = [model.predict(_flat(inputs, part, window)) for part in windows.batches(starts, MOST)]
+    # in double precision: a long look-back's neighbouring columns are almost equal
+    known = _flat(inputs, train, window).astype(np.float64)
+    model.fit(known, _flat(outputs, train, window, future=True))
+    parts = [model.predict(_flat(inputs, part, window)) for part in windows.batches(starts, most)]
     shape = (len(starts), window.horizon, len(table.targets))
     return scaler.invert(np.concatenate(parts).reshape(shape), table.series[starts])
 

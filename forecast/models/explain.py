@@ -1,10 +1,12 @@
 """Parameter arithmetic: why a layer has as many weights as it has."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
 
-from forecast.models.layers import CausalConv
+from forecast.models.conv_heads import StepConv
+from forecast.models.convolution import CausalConv, FeatureConv
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,10 @@ def formula(layer: keras.layers.Layer) -> str:
         inputs, units = weights[0]
         return f"{inputs}·{units}" + (f" + {units}" if layer.use_bias else "")
     if isinstance(layer, (CausalConv, keras.layers.Conv1D, keras.layers.Conv2D)):
-        product = "·".join(str(size) for size in weights[0])
-        return product + (f" + {weights[1][0]}" if len(weights) > 1 else "")
+        return " + ".join(_product(weight) for weight in weights)
+    if isinstance(layer, (FeatureConv, StepConv)):  # each feature, each step has its own
+        each, (_, *own) = weights[0][0], weights[0]
+        return f"{each}·({_product(own)} + {own[-1]})"
     return str(layer.count_params())
 
 
@@ -80,10 +84,19 @@ def receptive_field(model: keras.Model) -> int | None:
     Returns:
         1 + Σ (kernel_size − 1)·dilation, or None where there is no such convolution.
     """
-    found = [layer for layer in model.layers if isinstance(layer, CausalConv)]
-    if not found:
+    stacked = [
+        layer
+        for layer in model.layers
+        if isinstance(layer, (CausalConv, FeatureConv)) and not layer.name.startswith("gate_")
+    ]
+    if not stacked:
         return None
-    return 1 + sum((layer.kernel_size - 1) * layer.dilation for layer in found)
+    return 1 + sum((c.kernel_size - 1) * getattr(c, "dilation", 1) for c in stacked)
+
+
+def _product(sizes: Sequence[int]) -> str:
+    """Write a product of sizes."""
+    return "·".join(map(str, sizes))
 
 
 def _recurrent(weights: list[tuple[int, ...]]) -> str:

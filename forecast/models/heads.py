@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+from forecast.errors import InputError
+from forecast.models.convolution import Newest
 from forecast.models.sizes import Sizes
 
 
@@ -20,7 +22,39 @@ def point(x: Any, sizes: Sizes, *, dense: Sequence[int], activation: str) -> Any
     Returns:
         (samples, horizon, targets).
     """
-    for number, units in enumerate(dense, start=1):
-        x = keras.layers.Dense(units, activation=activation, name=f"dense_{number}")(x)
+    x = _hidden(x, dense, activation)
     x = keras.layers.Dense(sizes.horizon * sizes.targets, name="head")(x)
     return keras.layers.Reshape((sizes.horizon, sizes.targets), name="steps")(x)
+
+
+def per_step(x: Any, sizes: Sizes, *, dense: Sequence[int], activation: str) -> Any:
+    """Predict each step from a state of its own, through the same dense layers.
+
+    The newest `horizon` states are read, the oldest of them for the first step ahead.
+
+    Args:
+        x: States of the body, (samples, steps, units).
+        sizes: Horizon and targets.
+        dense: Units of each hidden dense layer; empty means none.
+        activation: Of the hidden dense layers, a name of Keras.
+
+    Returns:
+        (samples, horizon, targets).
+
+    Raises:
+        InputError: The body has fewer states than the horizon has steps.
+    """
+    if sizes.horizon > x.shape[1]:
+        raise InputError(
+            f"model.head=time_distributed must have a state for each of the {sizes.horizon} steps "
+            f"of window.horizon, got {x.shape[1]}: set head=last or flatten, or a longer window"
+        )
+    x = _hidden(Newest(sizes.horizon, name="newest_states")(x), dense, activation)
+    return keras.layers.Dense(sizes.targets, name="head")(x)
+
+
+def _hidden(x: Any, dense: Sequence[int], activation: str) -> Any:
+    """Put hidden dense layers behind a state or behind every state."""
+    for number, units in enumerate(dense, start=1):
+        x = keras.layers.Dense(units, activation=activation, name=f"dense_{number}")(x)
+    return x

@@ -40,8 +40,8 @@ def fitting_dilations(timesteps: int, kernel_size: int) -> tuple[int, ...]:
     """
     if not 2 <= kernel_size <= timesteps:
         raise InputError(
-            f"model.kernel_size must lie between 2 and window.timesteps={timesteps}, got "
-            f"{kernel_size}"
+            f"model.kernel_size must lie between 2 and the {timesteps} steps that the convolution "
+            f"reads (window.timesteps / model.patch), got {kernel_size}"
         )
     left = (timesteps - 1) // (kernel_size - 1)
     dilations: list[int] = []

@@ -1,43 +1,121 @@
 """Repairs: functions that wrap any body so that it copes with drifting data.
 
-A repair calls the body's layers on a changed window; the result is one flat model with the body's
-own layer names, so gates and snapshots look the same with and without it.
+Each takes a body made for other sizes and returns a model of the sizes asked for, so they nest: a
+body made for `inner(sizes)` is patched, gets its linear path, is shared by the channels and
+normalised. A repair calls the body's layers on a changed window; the result is one flat model with
+the body's own layer names, so gates and snapshots look the same with and without it.
 """
+
+from dataclasses import replace
 
 import keras
 
-from forecast.errors import InputError
-from forecast.models.layers import LastValue, Relative
+from forecast.models.channels import Channels, Patches, Together
+from forecast.models.level import LastValue, Moments, Relative
+from forecast.models.settings import Repairs
 from forecast.models.sizes import Sizes
 
-NORMALIZATIONS = ("last", "none")
+
+def inner(sizes: Sizes, repairs: Repairs) -> Sizes:
+    """Tell what the body must map, so that the repaired model maps what is asked for.
+
+    Args:
+        sizes: Of the repaired model.
+        repairs: Patches and channels change what the body sees.
+
+    Returns:
+        The body's sizes.
+
+    >>> inner(Sizes(96, 7, 24, 7), Repairs(channels="shared", patch=12))
+    Sizes(timesteps=8, features=12, horizon=24, targets=1, target_positions=(0,))
+    """
+    return _patched(_of_one(sizes, repairs), repairs.patch)
+
+
+def repair(body: keras.Model, sizes: Sizes, repairs: Repairs) -> keras.Model:
+    """Wrap a body in all repairs asked for.
+
+    Args:
+        body: Made for `inner(sizes, repairs)`.
+        sizes: What the result maps.
+        repairs: Which.
+
+    Returns:
+        (samples, timesteps, features) to (samples, horizon, targets).
+    """
+    one = _of_one(sizes, repairs)
+    if repairs.patch > 1:
+        body = patch(body, one, repairs.patch)
+    if repairs.linear_path:
+        body = linear_path(body, one)
+    if one != sizes:
+        body = share(body, sizes)
+    return normalize(body, sizes, repairs.normalization)
+
+
+def patch(body: keras.Model, sizes: Sizes, rows: int) -> keras.Model:
+    """Let the body read several rows as one step.
+
+    Source: segments of SegRNN (Lin et al. 2023), patches of PatchTST (Nie et al. 2023), without
+    overlap.
+
+    Args:
+        body: From (samples, ⌈timesteps / rows⌉, rows·features).
+        sizes: What the result maps.
+        rows: Of a patch; the oldest patch is filled by repeating the oldest row.
+
+    Returns:
+        A model of those sizes.
+    """
+    window = _window(sizes)
+    steps = Patches(rows, name="patches")(window)
+    return keras.Model(window, body.call(steps), name=body.name)
+
+
+def share(body: keras.Model, sizes: Sizes) -> keras.Model:
+    """Let one network predict every target from its own column and those that are no target.
+
+    The targets become samples, so weights are learned from all of them and none sees another: the
+    channel independence of DLinear and PatchTST.
+
+    Args:
+        body: From (samples, timesteps, 1 + features that are no target) to (samples, horizon, 1).
+        sizes: What the result maps. A target that is no feature has zeros for its own column.
+
+    Returns:
+        A model of those sizes.
+    """
+    window = _window(sizes)
+    apart = Channels(sizes.positions, name="channels")(window)
+    output = Together(sizes.targets, name="together")(body.call(apart))
+    return keras.Model(window, output, name=body.name)
 
 
 def normalize(body: keras.Model, sizes: Sizes, how: str) -> keras.Model:
     """Take the level out of every window and put it back on the forecast.
 
     Args:
-        body: Any model from (samples, timesteps, features) to (samples, horizon, targets).
-        sizes: What the body was made for.
+        body: Of the same sizes.
+        sizes: What the result maps.
         how: "last" subtracts each target's value at the origin (as NLinear and SegRNN do);
-            "none" returns the body. A target that is no feature keeps its level.
+            "instance" subtracts its mean in the window and divides by its deviation (RevIN, Kim et
+            al. 2022, without learned gain); "none" returns the body. A target that is no feature
+            keeps its level.
 
     Returns:
-        A model of the same shapes.
-
-    Raises:
-        InputError: There is no such normalisation.
+        A model of those sizes.
     """
-    if how not in NORMALIZATIONS:
-        raise InputError(
-            f"model.normalization must be one of {', '.join(NORMALIZATIONS)}, got {how!r}"
-        )
     if how == "none" or max(sizes.positions) < 0:
         return body
-    window = keras.Input((sizes.timesteps, sizes.features), name="window")
-    last = LastValue(sizes.positions, name="last_value")(window)  # (samples, 1, targets)
-    relative = Relative(sizes.positions, name="relative")(window, last)
-    output = keras.layers.Add(name="level")([body.call(relative), last])
+    window = _window(sizes)
+    if how == "last":
+        level = LastValue(sizes.positions, name="last_value")(window)  # (samples, 1, targets)
+        output = body.call(Relative(sizes.positions, name="relative")(window, level))
+    else:
+        level, scale = Moments(sizes.positions, name="moments")(window)
+        output = body.call(Relative(sizes.positions, name="relative")(window, level, scale))
+        output = keras.layers.Multiply(name="scale")([output, scale])
+    output = keras.layers.Add(name="level")([output, level])
     return keras.Model(window, output, name=body.name)
 
 
@@ -48,13 +126,13 @@ def linear_path(body: keras.Model, sizes: Sizes) -> keras.Model:
     (Lai et al. 2018, equation 8), here over all features.
 
     Args:
-        body: Any model from (samples, timesteps, features) to (samples, horizon, targets).
-        sizes: What the body was made for.
+        body: Of the same sizes.
+        sizes: What the result maps.
 
     Returns:
-        A model of the same shapes.
+        A model of those sizes.
     """
-    window = keras.Input((sizes.timesteps, sizes.features), name="window")
+    window = _window(sizes)
     flat = keras.layers.Flatten(name="flat_window")(window)  # (samples, timesteps·features)
     linear = keras.layers.Dense(
         sizes.horizon * sizes.targets, kernel_initializer="zeros", name="linear_path"
@@ -62,3 +140,22 @@ def linear_path(body: keras.Model, sizes: Sizes) -> keras.Model:
     linear = keras.layers.Reshape((sizes.horizon, sizes.targets), name="linear_steps")(linear)
     output = keras.layers.Add(name="linear_sum")([body.call(window), linear])
     return keras.Model(window, output, name=body.name)
+
+
+def _of_one(sizes: Sizes, repairs: Repairs) -> Sizes:
+    """Return the sizes of the network that one channel sees, where channels share it."""
+    if repairs.channels == "joint":
+        return sizes
+    others = sizes.features - sum(position >= 0 for position in sizes.positions)
+    return replace(sizes, features=1 + others, targets=1, target_positions=(0,))
+
+
+def _patched(sizes: Sizes, rows: int) -> Sizes:
+    """Return the sizes of a network that reads `rows` rows as one step."""
+    steps = -(-sizes.timesteps // rows)
+    return replace(sizes, timesteps=steps, features=rows * sizes.features) if rows > 1 else sizes
+
+
+def _window(sizes: Sizes) -> keras.KerasTensor:
+    """Return the input of a model, (samples, timesteps, features)."""
+    return keras.Input((sizes.timesteps, sizes.features), name="window")

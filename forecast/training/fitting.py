@@ -222,13 +222,7 @@ def build(model: Any, sizes: Sizes) -> keras.Model:
     """
     if not isinstance(model, Model):
         return _of_shape(model(sizes), sizes)
-    return models.build(
-        model.name,
-        sizes,
-        model.settings,
-        normalization=model.normalization,
-        linear_path=model.linear_path,
-    )
+    return models.build(model.name, sizes, model.settings)
 
 
 def _of_shape(made: Any, sizes: Sizes) -> keras.Model:

@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 from keras import layers as kl
 
-from forecast.models.layers import CausalConv, Newest
+from forecast.models.convolution import CausalConv, Newest
 
 
 class ByWindow(Exception):

@@ -15,25 +15,14 @@ class Model(BaseEstimator):
 
     Args:
         name: A name of `forecast.models.__all__`.
-        normalization: "last" takes the level at the origin out of every window, "none" does not.
-        linear_path: Whether a linear map of the window is added to the forecast.
-        settings: Keyword arguments of the architecture; those not given keep their defaults.
+        settings: Of the architecture and its repairs; those not given keep their defaults.
 
-    >>> Model("lstm", units=[64]).get_params()["units"]
+    >>> Model("lstm", units=[64], patch=24).get_params()["units"]
     [64]
     """
 
-    def __init__(
-        self,
-        name: str = "lstm",
-        *,
-        normalization: str = "last",
-        linear_path: bool = True,
-        **settings: Any,
-    ):
+    def __init__(self, name: str = "lstm", **settings: Any):
         self.name = name
-        self.normalization = normalization
-        self.linear_path = linear_path
         self.settings = settings
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -41,8 +30,7 @@ class Model(BaseEstimator):
         from forecast import models  # builds on Keras, which takes seconds to import
 
         del deep
-        own = {name: getattr(self, name) for name in ("name", "normalization", "linear_path")}
-        return own | models.defaults(self.name) | self.settings
+        return {"name": self.name} | models.defaults(self.name) | self.settings
 
     def set_params(self, **params: Any) -> "Model":
         """Change settings; the name first, since it decides which others there are."""
@@ -54,20 +42,12 @@ class Model(BaseEstimator):
                 raise InputError(
                     f"model.{name} must be a setting of {self.name}: {nearest(name, known)}"
                 )
-            if name in ("normalization", "linear_path"):
-                setattr(self, name, value)
-            else:
-                self.settings[name] = value
+            self.settings[name] = value
         return self
 
     def __sklearn_clone__(self) -> "Model":
         """Copy the name and only the settings that were given."""
-        return Model(
-            self.name,
-            normalization=self.normalization,
-            linear_path=self.linear_path,
-            **self.settings,
-        )
+        return Model(self.name, **self.settings)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)  # scikit-learn compares and prints

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from forecast.data import cache
+
 CACHE_FLAG = "--tf_xla_persistent_cache_directory"
 KEPT = 300
 """Compiled programs kept between processes, about half a megabyte each."""
@@ -67,8 +69,7 @@ def _keep_compiled(threads: int) -> None:
         told.append(next(line for line in lines if line.startswith(("flags", "Features"))))
     name = f"{version('tensorflow')}-{sha256(' '.join(told).encode()).hexdigest()[:12]}"
     with suppress(OSError, RuntimeError):  # no home, or not ours to write in: compile each time
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        folder = home / "forecast" / "xla" / name
+        folder = cache.folder("xla") / name
         folder.mkdir(parents=True, exist_ok=True)
         kept = sorted(folder.glob("*.pb"), key=lambda file: file.stat().st_mtime)
         for file in kept[:-KEPT]:

@@ -11,23 +11,25 @@ from hypothesis import strategies as st
 from forecast import models
 from forecast.errors import InputError
 from forecast.models import Sizes
-from forecast.models.layers import CausalConv, Newest
+from forecast.models.causal_cnn import CausalCnn
+from forecast.models.convolution import CausalConv, Newest
 from forecast.models.receptive_field import fitting_dilations, receptive_field, spacings
 
 QUIET = settings(deadline=None, derandomize=True, database=None, max_examples=200)
 
 
-def build(timesteps, dilations=(), *, kernel_size=3, filters=4, features=2):
+def build(timesteps, dilations=(), *, kernel_size=3, filters=4, features=2, **more):
     """A network without repairs and dropout, every bias away from zero."""
     keras.utils.set_random_seed(1)
-    model = models.causal_cnn(
-        Sizes(timesteps, features, horizon=2),
+    own = CausalCnn(
         filters=filters,
         kernel_size=kernel_size,
         dilations=dilations,
         activation="tanh",  # unlike relu it never hides a change
         dropout=0.0,
+        **more,
     )
+    model = models.causal_cnn(Sizes(timesteps, features, horizon=2), own)
     rng = np.random.default_rng(3)
     model.set_weights([w + rng.normal(0, 0.3, w.shape) for w in model.get_weights()])
     return model
@@ -194,3 +196,97 @@ def test_dilations_that_fill_the_window_are_not_warned_of(dilations, caplog):
 def test_dilations_below_one_are_refused(dilations):
     with pytest.raises(InputError, match="model.dilations must be 1 or more"):
         build(24, dilations)
+
+
+def conv(x, kernel, bias, dilation):
+    """Causal convolution over all steps with zeros before them, by loop."""
+    taps, (samples, steps, _) = len(kernel), x.shape
+    out = np.tile(bias, (samples, steps, 1))
+    for step in range(steps):
+        for tap in range(taps):
+            back = step - (taps - 1 - tap) * dilation
+            if back >= 0:
+                out[:, step] += x[:, back] @ kernel[tap]
+    return out
+
+
+def by_loop(model, x, dilations):
+    """Blocks with every option over all steps, from the weights alone."""
+    found = {weight.path: weight.numpy() for weight in model.weights}
+
+    def dense(x, name):
+        return x @ found[f"{name}/kernel"] + found[f"{name}/bias"]
+
+    if "features_apart/kernel" in found:
+        kernel, bias = found["features_apart/kernel"], found["features_apart/bias"]
+        x = np.concatenate(
+            [conv(x[..., f : f + 1], kernel[f][:, None], bias[f], 1) for f in range(len(kernel))],
+            axis=-1,
+        )
+        x = np.tanh(x)
+    for number, dilation in enumerate(dilations, start=1):
+        y = x
+        if f"bottleneck_{number}/kernel" in found:
+            y = np.tanh(dense(y, f"bottleneck_{number}"))
+        parts = [
+            conv(y, found[f"{name}_{number}/kernel"], found[f"{name}_{number}/bias"], dilation)
+            for name in ("conv", "gate")
+            if f"{name}_{number}/kernel" in found
+        ]
+        y = np.tanh(parts[0])
+        if len(parts) == 2:
+            y = y / (1 + np.exp(-parts[1]))
+        if f"widen_{number}/kernel" in found:
+            y = dense(y, f"widen_{number}")
+        if f"projection_{number}/kernel" in found:
+            x = dense(x, f"projection_{number}")
+        x = x + y
+    return x
+
+
+@pytest.mark.parametrize("head", ["last", "pool"])
+@pytest.mark.parametrize(
+    "options",
+    [{"gated": True}, {"bottleneck": 2}, {"per_feature": 3}]
+    + [{"gated": True, "bottleneck": 3, "per_feature": 2}],
+    ids=lambda options: "-".join(options),
+)
+def test_options_by_loop(options, head):
+    timesteps, dilations = 11, (1, 2, 4)
+    model = build(timesteps, dilations, kernel_size=2, head=head, **options)
+    x = np.random.default_rng(0).normal(size=(3, timesteps, 2)).astype(np.float32)
+    # zeros before the window are rows like any other; what the loop pads lies before them
+    field = 1 + sum(dilations) + (1 if "per_feature" in options else 0)
+    padded = np.pad(x, ((0, 0), (field - 1, 0), (0, 0)))
+    states = by_loop(model, padded, dilations)[:, -timesteps:]
+    if head == "last":
+        seen = states[:, -1]
+    else:
+        even = np.concatenate([states, states[:, -1:]], axis=1)  # 11 steps make six pairs
+        seen = np.maximum(even[:, ::2], even[:, 1::2]).reshape(3, -1)
+    kernel, bias = model.get_layer("head").get_weights()
+    np.testing.assert_allclose(model(x), (seen @ kernel + bias)[..., None], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("options", [{"gated": True, "per_feature": 2}, {"bottleneck": 2}])
+def test_an_impulse_proves_the_receptive_field_of_every_option(options):
+    from forecast.models import explain
+
+    model = build(16, (1, 2), kernel_size=3, **options)
+    base = np.repeat(np.random.default_rng(0).normal(size=(1, 16, 2)), 16, axis=0)
+    batch = base.copy()
+    batch[np.arange(16), np.arange(16), 0] += 1.0
+    moved = np.abs(model(batch).numpy() - model(base).numpy()).max(axis=(1, 2))
+    expected = 1 + 2 * 3 + (2 if "per_feature" in options else 0)
+    assert (moved > 0).sum() == explain.receptive_field(model) == expected
+    assert (moved[-expected:] > 0).all()
+
+
+def test_no_feature_sees_another_before_the_joint_blocks():
+    model = build(9, (1,), per_feature=3)
+    alone = keras.Model(model.input, model.get_layer("features_apart").output)
+    x = np.random.default_rng(0).normal(size=(2, 9, 2)).astype(np.float32)
+    other = x.copy()
+    other[..., 1] += 1
+    moved = np.abs(alone(other).numpy() - alone(x).numpy()).max(axis=(0, 1))
+    assert (moved[:3] == 0).all() and (moved[3:] > 0).all()

@@ -2,7 +2,9 @@
 
 import functools
 import inspect
+from dataclasses import fields
 from pathlib import Path
+from typing import get_type_hints
 
 import keras
 import numpy as np
@@ -12,32 +14,41 @@ import yaml
 from forecast import models
 from forecast.errors import InputError
 from forecast.models import Sizes
+from forecast.models.settings import Repairs
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
-REPAIRS = {"name", "normalization", "linear_path"}
 ALL = {path.stem: yaml.safe_load(path.read_text("utf-8")) for path in sorted(CONF.glob("*.yaml"))}
 SIZES = (
-    Sizes(timesteps=8, features=3, horizon=4, targets=2),
-    Sizes(timesteps=5, features=1, horizon=1),
-    Sizes(timesteps=13, features=2, horizon=2, targets=1, target_positions=(-1,)),
+    Sizes(timesteps=24, features=3, horizon=4, targets=2),
+    Sizes(timesteps=13, features=1, horizon=1),
+    Sizes(timesteps=17, features=2, horizon=2, targets=1, target_positions=(-1,)),
 )
 
 each_model = pytest.mark.parametrize("name", models.__all__)
 each_repair = pytest.mark.parametrize(
     "repairs",
-    [{"normalization": n, "linear_path": p} for n in ("none", "last") for p in (False, True)],
-    ids=lambda r: f"{r['normalization']}-{'linear' if r['linear_path'] else 'plain'}",
+    [
+        {"normalization": "none", "linear_path": False, "channels": "joint", "patch": 1},
+        {"normalization": "last", "linear_path": True, "channels": "joint", "patch": 3},
+        {"normalization": "instance", "linear_path": True, "channels": "shared", "patch": 4},
+    ],
+    ids=lambda r: "-".join(f"{value}" for value in r.values()),
 )
 
 
 def settings(name):
-    return {key: value for key, value in ALL[name].items() if key not in REPAIRS}
+    """What the YAML says, but for what it takes from another group."""
+    return {
+        key: value
+        for key, value in ALL[name].items()
+        if key != "name" and not str(value).startswith("${")
+    }
 
 
 def build(name, sizes=SIZES[0], **repairs):
     """A new model."""
     keras.utils.set_random_seed(5)
-    return models.build(name, sizes, settings(name), **repairs)
+    return models.build(name, sizes, settings(name) | repairs)
 
 
 built = functools.cache(build)  # for those who only look
@@ -61,29 +72,23 @@ def test_every_model_has_a_yaml_and_every_yaml_a_model():
 
 
 @each_model
-def test_yaml_names_every_setting_with_the_value_of_the_signature(name):
-    function = getattr(models, name)
-    own = {
-        p.name: p.default
-        for p in inspect.signature(function).parameters.values()
-        if p.kind is p.KEYWORD_ONLY
-    }
-    repairs = {
-        p.name: p.default
-        for p in inspect.signature(models.build).parameters.values()
-        if p.kind is p.KEYWORD_ONLY
-    }
+def test_yaml_names_every_setting_with_the_value_of_its_dataclass(name):
     said = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in ALL[name].items()
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in settings(name).items()
     }
-    assert said == {"name": name} | repairs | own
+    own = models.defaults(name)
+    assert list(ALL[name]) == ["name", *own]
+    assert said == {key: value for key, value in own.items() if key in said}
 
 
 @each_model
-def test_sizes_come_first_and_the_rest_is_keyword_only(name):
-    first, *rest = inspect.signature(getattr(models, name)).parameters.values()
-    assert first.name == "sizes"
-    assert all(p.kind is p.KEYWORD_ONLY for p in rest) and len(rest) <= 7
+def test_sizes_come_first_then_one_dataclass_of_settings_with_the_repairs(name):
+    sizes, chosen = inspect.signature(getattr(models, name)).parameters.values()
+    kind = get_type_hints(getattr(models, name))["settings"]
+    assert (sizes.name, chosen.name) == ("sizes", "settings")
+    assert issubclass(kind, Repairs) and chosen.default == kind()
+    assert kind.__doc__.count("Attributes:") == (len(fields(kind)) > len(fields(Repairs)))
 
 
 @each_model
@@ -128,8 +133,9 @@ def test_saved_and_loaded_in_safe_mode_it_predicts_the_same(name, repairs, tmp_p
 def test_a_gradient_reaches_every_weight(name):
     import tensorflow as tf
 
-    model = built(name)
-    x = window(SIZES[0], samples=32)
+    sizes = Sizes(timesteps=50, features=3, horizon=4, targets=2)  # three days, three patches
+    model = built(name, sizes)
+    x = window(sizes, samples=32)
     with tf.GradientTape() as tape:
         error = tf.reduce_mean(tf.square(model(x, training=True) - 1.0))
     gradients = tape.gradient(error, model.trainable_variables)
@@ -181,8 +187,10 @@ def test_an_unknown_model_is_refused_with_the_nearest_name():
 
 
 def test_an_unknown_normalisation_is_refused():
-    with pytest.raises(InputError, match="model.normalization must be one of last, none"):
-        models.build("lstm", SIZES[0], {}, normalization="first")
+    with pytest.raises(
+        InputError, match="model.normalization must be one of last, instance, none, got 'first'"
+    ):
+        models.build("lstm", SIZES[0], {"normalization": "first"})
 
 
 def test_defaults_are_those_of_the_signature():

@@ -8,7 +8,18 @@ from forecast import models
 from forecast.models import Sizes, explain
 
 FEW = settings(deadline=None, derandomize=True, database=None, max_examples=6)
+MANY = settings(FEW, max_examples=30)
 sizes = st.integers(1, 9)
+
+
+MORE = [
+    *((name, {"kernel_size": 2} if name == "causal_cnn" else {}) for name in models.__all__),
+    ("causal_cnn", {"kernel_size": 1, "dilations": [1, 2], "per_feature": 3, "gated": True}),
+    ("causal_cnn", {"kernel_size": 2, "bottleneck": 2, "head": "pool"}),
+    ("gru", {"bidirectional": True, "head": "flatten", "units": [3, 2], "dense": [4]}),
+    ("patch_gru", {"decoding": "queries", "patch": 2, "units": 3}),
+]
+"""Architectures with settings that change what they are made of."""
 
 
 def made(layer, *shape):
@@ -61,10 +72,10 @@ def test_formulas_give_the_count_at_any_size(features, units, steps, bias, reset
         assert value(explain.formula(built)) == built.count_params(), type(layer).__name__
 
 
-@FEW
-@given(st.integers(2, 9), sizes, sizes, st.integers(1, 3), st.sampled_from(models.__all__))
-def test_every_layer_of_every_model_is_counted(steps, features, horizon, targets, name):
-    settings = {"kernel_size": 2} if name == "causal_cnn" else {}
+@MANY
+@given(st.integers(2, 9), sizes, sizes, st.integers(1, 3), st.sampled_from(MORE))
+def test_every_layer_of_every_model_is_counted(steps, features, horizon, targets, asked_for):
+    name, settings = asked_for
     asked = Sizes(steps, max(features, targets), horizon, targets)
     model = models.build(name, asked, settings)
     told = explain.layers(model)
@@ -76,7 +87,7 @@ def test_every_layer_of_every_model_is_counted(steps, features, horizon, targets
 
 def test_no_count_depends_on_timesteps_but_the_linear_paths():
     counts = [
-        models.build("lstm", Sizes(steps, 3, 2), {}, linear_path=False).count_params()
+        models.build("lstm", Sizes(steps, 3, 2), {"linear_path": False}).count_params()
         for steps in (4, 40)
     ]
     assert counts[0] == counts[1]

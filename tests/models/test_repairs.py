@@ -7,10 +7,15 @@ import pytest
 from forecast import models
 from forecast.models import Sizes, repairs
 
-SMALL = {"lstm": {"units": [4]}, "causal_cnn": {"filters": 4}}
+SMALL = {
+    "lstm": {"units": [4]},
+    "causal_cnn": {"filters": 4},
+    "mlp": {"hidden": [4]},
+    "patch_gru": {"units": 4, "embedding": 4, "patch": 3},
+}
 SIZES = Sizes(timesteps=8, features=4, horizon=3, targets=2, target_positions=(2, 0))
 
-each_model = pytest.mark.parametrize("name", models.__all__)
+each_model = pytest.mark.parametrize("name", SMALL)
 with_and_without_linear_path = pytest.mark.parametrize("linear", [False, True])
 
 
@@ -18,9 +23,8 @@ with_and_without_linear_path = pytest.mark.parametrize("linear", [False, True])
 def build(name, sizes=SIZES, *, normalization="last", linear=True):
     """A small model with no weight at zero, so that every path counts."""
     keras.utils.set_random_seed(2)
-    made = models.build(
-        name, sizes, SMALL.get(name, {}), normalization=normalization, linear_path=linear
-    )
+    asked = {"normalization": normalization, "linear_path": linear, "channels": "joint"}
+    made = models.build(name, sizes, SMALL[name] | asked)
     rng = np.random.default_rng(0)
     made.set_weights([w + rng.normal(0, 0.2, w.shape) for w in made.get_weights()])
     return made
@@ -106,7 +110,7 @@ def test_linear_path_adds_a_linear_map_of_the_window(name, normalization):
 @each_model
 def test_linear_path_starts_at_zero(name):
     keras.utils.set_random_seed(2)
-    model = models.build(name, SIZES, SMALL.get(name, {}))
+    model = models.build(name, SIZES, SMALL[name] | {"linear_path": True})
     kernel, bias = model.get_layer("linear_path").get_weights()
     assert not kernel.any() and not bias.any()
 
@@ -125,3 +129,80 @@ def test_repairs_wrap_any_body_and_keep_its_layer_names():
 def test_positions_are_the_first_columns_unless_given():
     assert Sizes(8, 4, 3, targets=2).positions == (0, 1)
     assert SIZES.positions == (2, 0)
+
+
+def jolted(model, seed=0):
+    """Move every weight, so that every path counts."""
+    rng = np.random.default_rng(seed)
+    model.set_weights([w + rng.normal(0, 0.2, w.shape) for w in model.get_weights()])
+    return model
+
+
+@each_model
+def test_instance_normalisation_by_hand(name):
+    plain = build(name, normalization="none")
+    model = build(name, normalization="instance")  # the same weights
+    x = windows()
+    mean = x[:, :, [2, 0]].mean(axis=1, keepdims=True)
+    scale = np.sqrt(x[:, :, [2, 0]].var(axis=1, keepdims=True) + 1e-5)
+    inside = x.copy()
+    inside[:, :, [2, 0]] = (x[:, :, [2, 0]] - mean) / scale
+    np.testing.assert_allclose(model(x), plain(inside).numpy() * scale + mean, atol=1e-4)
+
+
+@each_model
+def test_a_window_of_another_level_and_scale_is_forecast_alike(name):
+    model, x = build(name, normalization="instance"), windows()
+    moved = x.copy()
+    moved[:, :, 2] = 50 * x[:, :, 2] - 7  # target 0
+    expected = model(x).numpy() * np.array([50, 1], np.float32) - np.array([7, 0], np.float32)
+    np.testing.assert_allclose(model(moved), expected, rtol=1e-3, atol=1e-2)
+
+
+def test_a_constant_window_is_forecast_by_a_number():
+    model, x = build("lstm", normalization="instance"), np.ones((2, 8, 4), np.float32)
+    assert np.isfinite(model(x)).all()
+
+
+@each_model
+def test_shared_channels_are_the_network_of_one_channel_run_on_each(name):
+    asked = SMALL[name] | {"normalization": "none", "linear_path": True}
+    keras.utils.set_random_seed(2)
+    shared = jolted(models.build(name, SIZES, asked | {"channels": "shared"}))
+    alone = models.build(name, Sizes(8, 3, 3), asked | {"channels": "joint"})
+    alone.set_weights(shared.get_weights())
+    x = windows()
+    for target, column in enumerate(SIZES.positions):  # features 1 and 3 are no target
+        expected = alone(x[:, :, [column, 1, 3]]).numpy()[..., 0]
+        np.testing.assert_allclose(shared(x).numpy()[..., target], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("patch", [2, 3, 8, 11])
+def test_patches_are_the_network_on_rows_laid_side_by_side(patch):
+    asked = {"units": [4], "normalization": "none", "linear_path": False}
+    keras.utils.set_random_seed(2)
+    patched = jolted(models.build("lstm", SIZES, asked | {"patch": patch}))
+    steps = -(-8 // patch)
+    plain = models.build("lstm", Sizes(steps, 4 * patch, 3, targets=2), asked)
+    plain.set_weights(patched.get_weights())
+    x = windows()
+    long = np.concatenate([np.repeat(x[:, :1], steps * patch - 8, axis=1), x], axis=1)
+    beside = np.stack([long[:, i * patch : (i + 1) * patch].reshape(5, -1) for i in range(steps)])
+    np.testing.assert_allclose(patched(x), plain(beside.transpose(1, 0, 2)), atol=1e-6)
+
+
+def test_every_repair_at_once_by_hand():
+    """Level out, channels apart, patches side by side and a linear path, for a map that is known."""
+    asked = {"hidden": [], "normalization": "last", "channels": "shared", "patch": 4}
+    keras.utils.set_random_seed(2)
+    model = jolted(models.build("mlp", SIZES, asked | {"linear_path": True}))
+    weights = dict(zip([w.path for w in model.weights], model.get_weights(), strict=True))
+    kernel = weights["head/kernel"] + weights["linear_path/kernel"]  # (timesteps·3, horizon)
+    bias = weights["head/bias"] + weights["linear_path/bias"]
+    x, found = windows(), model(windows()).numpy()
+    for sample in range(5):
+        for target, column in enumerate(SIZES.positions):
+            last = x[sample, -1, column]
+            own = np.stack([x[sample, :, column] - last, x[sample, :, 1], x[sample, :, 3]], axis=-1)
+            expected = own.ravel() @ kernel + bias + last
+            np.testing.assert_allclose(found[sample, :, target], expected, atol=1e-4)

@@ -1,4 +1,4 @@
-"""Keras layers of our own, safe to save and load: no Lambda, no pickled code."""
+"""Keras layers of causal convolutions, safe to save and load: no Lambda, no pickled code."""
 
 from typing import Any
 
@@ -69,6 +69,49 @@ class CausalConv(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("forecast")
+class FeatureConv(keras.layers.Layer):
+    """Convolve every feature over time with filters of its own; no feature sees another.
+
+    It pads nothing: an output is there when all its taps lie inside the input.
+
+    Args:
+        filters: Output channels of each feature.
+        kernel_size: Taps, oldest first.
+        kwargs: What every Keras layer takes (name, dtype, …).
+    """
+
+    def __init__(self, filters: int, kernel_size: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Create the taps (features, kernel_size, filters), oldest first, and the biases."""
+        features = shape[-1]
+        limit = (6 / (self.kernel_size * (1 + self.filters))) ** 0.5  # Glorot's, feature by feature
+        self.kernel = self.add_weight(
+            shape=(features, self.kernel_size, self.filters),
+            initializer=keras.initializers.RandomUniform(-limit, limit),
+            name="kernel",
+        )
+        self.bias = self.add_weight(
+            shape=(features, self.filters), initializer="zeros", name="bias"
+        )
+
+    def call(self, x: Any) -> Any:
+        """Convolve (samples, rows, features) to (samples, rows seen, features·filters)."""
+        seen = x.shape[1] - self.kernel_size + 1
+        taps = ops.stack([x[:, tap : tap + seen] for tap in range(self.kernel_size)], axis=-1)
+        found = ops.einsum("nrck,ckf->nrcf", taps, self.kernel) + self.bias
+        return ops.reshape(found, (-1, seen, x.shape[2] * self.filters))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        own = {"filters": self.filters, "kernel_size": self.kernel_size}
+        return super().get_config() | own
+
+
+@keras.saving.register_keras_serializable("forecast")
 class Newest(keras.layers.Layer):
     """Keep some newest rows: (samples, rows, channels) to (samples, keep, channels).
 
@@ -94,58 +137,3 @@ class Newest(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return super().get_config() | {"keep": self.keep, "every": self.every}
-
-
-@keras.saving.register_keras_serializable("forecast")
-class LastValue(keras.layers.Layer):
-    """Read each target at the origin: (samples, timesteps, features) to (samples, 1, targets).
-
-    Args:
-        positions: Column of each target among the features, -1 for one that is no input (zero).
-        kwargs: What every Keras layer takes (name, dtype, …).
-    """
-
-    def __init__(self, positions: tuple[int, ...], **kwargs: Any):
-        super().__init__(**kwargs)
-        self.positions = tuple(positions)
-
-    def call(self, x: Any) -> Any:
-        """Gather the columns of the newest step."""
-        last = x[:, -1:, :]
-        zero = ops.zeros_like(last[:, :, :1])
-        return ops.concatenate(
-            [last[:, :, p : p + 1] if p >= 0 else zero for p in self.positions], axis=-1
-        )
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return super().get_config() | {"positions": list(self.positions)}
-
-
-@keras.saving.register_keras_serializable("forecast")
-class Relative(keras.layers.Layer):
-    """Write the targets' columns of a window relative to their value at the origin.
-
-    Args:
-        positions: Column of each target among the features, -1 for one that is no input.
-        kwargs: What every Keras layer takes (name, dtype, …).
-    """
-
-    def __init__(self, positions: tuple[int, ...], **kwargs: Any):
-        super().__init__(**kwargs)
-        self.positions = tuple(positions)
-
-    def call(self, x: Any, last: Any) -> Any:
-        """Subtract `last` (samples, 1, targets) from the targets' columns of every step."""
-        columns = []
-        for feature in range(x.shape[-1]):
-            column = x[:, :, feature : feature + 1]
-            if feature in self.positions:
-                target = self.positions.index(feature)
-                column = column - last[:, :, target : target + 1]
-            columns.append(column)
-        return ops.concatenate(columns, axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return super().get_config() | {"positions": list(self.positions)}

@@ -1,0 +1,39 @@
+"""Files that may not be shipped are fetched once, and kept beside the other caches."""
+
+import logging
+from pathlib import Path
+
+from forecast.data.cache import folder
+from forecast.errors import InputError
+
+
+def fetch(address: str, sha256: str | None = None) -> Path:
+    """Return a file from the network, fetched where it is not yet kept.
+
+    Args:
+        address: http or https.
+        sha256: What the file must hash to; None takes what comes.
+
+    Returns:
+        The file in the cache.
+
+    Raises:
+        InputError: It cannot be fetched, or is another file.
+    """
+    import pooch  # takes a moment, and few commands need it
+
+    kept = folder("data") / address.rpartition("/")[2]
+    pooch.get_logger().setLevel(logging.ERROR)
+    known = f"sha256:{sha256}" if sha256 else None
+    try:
+        return Path(pooch.retrieve(address, known_hash=known, fname=kept.name, path=kept.parent))
+    except ValueError as error:  # as pooch says that the hash is another
+        raise InputError(
+            f"data.sha256 must be the hash of data.path={address}, got another file: it may have "
+            f"changed there; put the file you mean at {kept}, or set data.path to it"
+        ) from error
+    except OSError as error:  # no network, no such address, no room
+        raise InputError(
+            f"data.path must be an address that can be reached, got {address} "
+            f"({type(error).__name__}): without a network, put the file at {kept}"
+        ) from error

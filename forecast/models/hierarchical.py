@@ -1,0 +1,60 @@
+"""An LSTM over periods, each of them read by an LSTM."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+
+from forecast.models import heads
+from forecast.models.channels import InOrder, Periods
+from forecast.models.settings import Repairs
+from forecast.models.sizes import Sizes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hierarchical(Repairs):
+    """Settings of a network that reads periods, then their sequence.
+
+    Attributes:
+        period: Rows of a period, such as the 24 hours of a day.
+        inner: Units of the LSTM that reads a period.
+        bidirectional: Whether a period is also read from its end.
+        outer: Units of the LSTM that reads the sequence of periods.
+        dense: Units of each hidden dense layer before the output.
+        dropout: Share of both states dropped in training.
+    """
+
+    period: int = 24
+    inner: int = 32
+    bidirectional: bool = True
+    outer: int = 32
+    dense: Sequence[int] = ()
+    dropout: float = 0.3
+
+
+def hierarchical_lstm(sizes: Sizes, settings: Hierarchical = Hierarchical()) -> keras.Model:
+    """Read every period with one LSTM, and the sequence of their states with another.
+
+    Source: the hierarchical recurrent encoder of El Hihi & Bengio 1995.
+
+    Args:
+        sizes: What the model maps; the oldest period is filled by repeating the oldest row.
+        settings: Of both LSTMs.
+
+    Returns:
+        (samples, timesteps, features) to (samples, horizon, targets).
+    """
+    window = keras.Input((sizes.timesteps, sizes.features), name="window")
+    x = Periods(settings.period, name="periods")(window)  # (samples·periods, period, features)
+    inner = keras.layers.LSTM(settings.inner, name="lstm_1")
+    if settings.bidirectional:
+        inner = keras.layers.Bidirectional(inner, name="lstm_1")
+    x = inner(x)  # (samples·periods, units)
+    x = InOrder(-(-sizes.timesteps // settings.period), name="sequence")(x)
+    if settings.dropout:
+        x = keras.layers.SpatialDropout1D(settings.dropout, name="dropout_1")(x)
+    x = keras.layers.LSTM(settings.outer, name="lstm_2")(x)  # (samples, outer)
+    if settings.dropout:
+        x = keras.layers.Dropout(settings.dropout, name="dropout_2")(x)
+    output = heads.point(x, sizes, dense=settings.dense, activation="relu")
+    return keras.Model(window, output, name="hierarchical_lstm")

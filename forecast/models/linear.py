@@ -1,0 +1,129 @@
+"""Linear models: one map of the window, and the two of LTSF-Linear."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import keras
+from keras import ops
+
+from forecast.models import heads
+from forecast.models.settings import Repairs
+from forecast.models.sizes import Sizes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linear(Repairs):
+    """Settings of a linear map, which needs no linear path beside it."""
+
+    linear_path: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedLinear(Repairs):
+    """Settings of one linear map for all channels."""
+
+    linear_path: bool = False
+    channels: Literal["joint", "shared"] = "shared"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decomposed(Repairs):
+    """Settings of a linear map of trend and one of what is left.
+
+    Attributes:
+        kernel_size: Rows of the moving average that is the trend.
+    """
+
+    normalization: Literal["last", "instance", "none"] = "none"
+    linear_path: bool = False
+    channels: Literal["joint", "shared"] = "shared"
+    kernel_size: int = 25
+
+
+def linear(sizes: Sizes, settings: Linear = Linear()) -> keras.Model:
+    """Map the flattened window to the horizon, all features to all targets.
+
+    Args:
+        sizes: What the model maps.
+        settings: Repairs alone.
+
+    Returns:
+        (samples, timesteps, features) to (samples, horizon, targets).
+    """
+    del settings  # repairs alone, which are wrapped around the model
+    return _of_flat_window(sizes, "linear")
+
+
+def nlinear(sizes: Sizes, settings: SharedLinear = SharedLinear()) -> keras.Model:
+    """Map each channel's window, less its last value, to its horizon.
+
+    Source: NLinear (Zeng et al. 2023), whose subtraction is the repair `normalization: last`.
+
+    Args:
+        sizes: What the model maps.
+        settings: Repairs alone.
+
+    Returns:
+        (samples, timesteps, features) to (samples, horizon, targets).
+    """
+    del settings
+    return _of_flat_window(sizes, "nlinear")
+
+
+def dlinear(sizes: Sizes, settings: Decomposed = Decomposed()) -> keras.Model:
+    """Map the trend of each channel's window and what is left of it, and add both.
+
+    Source: DLinear (Zeng et al. 2023).
+
+    Args:
+        sizes: What the model maps.
+        settings: Width of the moving average.
+
+    Returns:
+        (samples, timesteps, features) to (samples, horizon, targets).
+    """
+    window = keras.Input((sizes.timesteps, sizes.features), name="window")
+    trend = MovingAverage(settings.kernel_size, name="trend")(window)
+    rest = keras.layers.Subtract(name="rest")([window, trend])
+    sides = []
+    for name, part in (("trend", trend), ("rest", rest)):
+        flat = keras.layers.Flatten(name=f"flat_{name}")(part)  # (samples, timesteps·features)
+        sides.append(keras.layers.Dense(sizes.horizon * sizes.targets, name=f"head_{name}")(flat))
+    both = keras.layers.Add(name="sum")(sides)
+    output = keras.layers.Reshape((sizes.horizon, sizes.targets), name="steps")(both)
+    return keras.Model(window, output, name="dlinear")
+
+
+@keras.saving.register_keras_serializable("forecast")
+class MovingAverage(keras.layers.Layer):
+    """Centred moving average over time, the first and last row repeated beyond the window.
+
+    Args:
+        rows: Of the average; with an even number it reaches one row further back than ahead.
+        kwargs: What every Keras layer takes (name, dtype, …).
+    """
+
+    def __init__(self, rows: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.rows = rows
+
+    def call(self, x: Any) -> Any:
+        """Average (samples, timesteps, features) to the same shape."""
+        before = self.rows // 2
+        ahead = self.rows - 1 - before
+        padded = ops.concatenate([x[:, :1]] * before + [x] + [x[:, -1:]] * ahead, axis=1)
+        total = ops.cumsum(padded, axis=1)
+        total = ops.pad(total, ((0, 0), (1, 0), (0, 0)))
+        return (total[:, self.rows :] - total[:, : -self.rows]) / self.rows
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return super().get_config() | {"rows": self.rows}
+
+
+def _of_flat_window(sizes: Sizes, name: str) -> keras.Model:
+    """Map the flattened window linearly."""
+    window = keras.Input((sizes.timesteps, sizes.features), name="window")
+    flat = keras.layers.Flatten(name="flat")(window)  # (samples, timesteps·features)
+    output = heads.point(flat, sizes, dense=(), activation="linear")
+    return keras.Model(window, output, name=name)

@@ -1,0 +1,95 @@
+"""Recurrent networks over patches of the window, one for all channels: SegRNN and its relatives."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import keras
+
+from forecast.models import heads
+from forecast.models.queries import Answers, ForEach, Queries
+from forecast.models.settings import Repairs
+from forecast.models.sizes import Sizes
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchRecurrent(Repairs):
+    """Settings of a recurrent network over patches.
+
+    Attributes:
+        embedding: Values that a dense layer with ReLU makes of each patch.
+        units: Of the recurrent layer.
+        decoding: "direct" predicts all steps from the last state; "queries" lets the last state
+            answer one learned query for each patch of the horizon (SegRNN's parallel decoding).
+        dense: Units of each hidden dense layer before the output.
+        dropout: Share of the last state, or of each answer, dropped in training.
+    """
+
+    linear_path: bool = False
+    channels: Literal["joint", "shared"] = "shared"
+    patch: int = 24
+    embedding: int = 128
+    units: int = 128
+    decoding: Literal["direct", "queries"] = "direct"
+    dense: Sequence[int] = ()
+    dropout: float = 0.3
+
+
+def patch_lstm(sizes: Sizes, settings: PatchRecurrent = PatchRecurrent()) -> keras.Model:
+    """Read patches of the window with an LSTM.
+
+    Source: the patched LSTM of P-sLSTM (Kong et al. 2025) with the embedding of SegRNN.
+
+    Args:
+        sizes: What the model maps, timesteps and features being those of patches.
+        settings: Of the network.
+
+    Returns:
+        (samples, timesteps, features) to (samples, horizon, targets).
+    """
+    return _network(keras.layers.LSTM, "patch_lstm", "lstm_1", sizes, settings)
+
+
+def patch_gru(sizes: Sizes, settings: PatchRecurrent = PatchRecurrent()) -> keras.Model:
+    """Read patches of the window with a GRU.
+
+    Source: SegRNN (Lin et al. 2023).
+
+    Args:
+        sizes: What the model maps, timesteps and features being those of patches.
+        settings: Of the network.
+
+    Returns:
+        (samples, timesteps, features) to (samples, horizon, targets).
+    """
+    return _network(keras.layers.GRU, "patch_gru", "gru_1", sizes, settings)
+
+
+def _network(
+    kind: Any, name: str, layer: str, sizes: Sizes, settings: PatchRecurrent
+) -> keras.Model:
+    """Embed every patch, read them in order, and predict."""
+    window = keras.Input((sizes.timesteps, sizes.features), name="window")
+    x = keras.layers.Dense(settings.embedding, activation="relu", name="embedding")(window)
+    queries = settings.decoding == "queries"
+    reader = kind(settings.units, return_state=queries, name=layer)
+    if not queries:
+        x = _dropped(reader(x), settings)  # (samples, units)
+        output = heads.point(x, sizes, dense=settings.dense, activation="relu")
+        return keras.Model(window, output, name=name)
+    parts = -(-sizes.horizon // settings.patch)
+    state, *states = reader(x)
+    asked = Queries(parts, settings.embedding, name="queries")(state)
+    held = [ForEach(parts, name=f"state_{n}")(part) for n, part in enumerate(states, start=1)]
+    x, *_ = reader(asked, initial_state=held)  # (samples·parts, units)
+    x = _dropped(x, settings)
+    for number, units in enumerate(settings.dense, start=1):
+        x = keras.layers.Dense(units, activation="relu", name=f"dense_{number}")(x)
+    x = keras.layers.Dense(settings.patch * sizes.targets, name="head")(x)
+    output = Answers(parts, sizes.horizon, sizes.targets, name="steps")(x)
+    return keras.Model(window, output, name=name)
+
+
+def _dropped(x: Any, settings: PatchRecurrent) -> Any:
+    """Drop a share of a state in training."""
+    return keras.layers.Dropout(settings.dropout, name="dropout_1")(x) if settings.dropout else x

@@ -1,0 +1,97 @@
+"""What may be set of an architecture: a dataclass each, and every one has the repairs."""
+
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from forecast.errors import InputError, nearest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repairs:
+    """What helps any architecture with drifting data; `forecast.models.repairs` does it.
+
+    Attributes:
+        normalization: What is taken out of every window and put back on the forecast: "last" each
+            target's value at the origin, "instance" its mean and deviation in the window, "none"
+            nothing.
+        linear_path: Whether a linear map of the whole window is added to the forecast.
+        channels: "joint": the network sees all features and predicts all targets; "shared": one
+            network predicts each target from its own past and the features that are no target.
+        patch: Rows that the network reads as one step.
+    """
+
+    normalization: Literal["last", "instance", "none"] = "last"
+    linear_path: bool = True
+    channels: Literal["joint", "shared"] = "joint"
+    patch: int = 1
+
+
+def checked(kind: type[Repairs], architecture: str, given: Mapping[str, Any]) -> Any:
+    """Make the settings of an architecture of what a user has written.
+
+    Args:
+        kind: The architecture's dataclass.
+        architecture: Its name, for errors.
+        given: Setting to value; those left out keep their defaults.
+
+    Returns:
+        The settings.
+
+    Raises:
+        InputError: An unknown setting, or a value of another kind than it takes.
+
+    >>> checked(Repairs, "lstm", {"patch": 4}).patch
+    4
+    """
+    hints = get_type_hints(kind)
+    for name, value in given.items():
+        if name not in hints:
+            raise InputError(
+                f"model.{name} must be a setting of {architecture}: {nearest(name, hints)}"
+            )
+        rule = _broken_rule(hints[name], value)
+        if rule:
+            raise InputError(f"model.{name} must be {rule}, got {value!r}")
+    return kind(**{name: _frozen(value) for name, value in given.items()})
+
+
+def defaults(kind: type[Repairs]) -> dict[str, Any]:
+    """Return the settings of a dataclass with their default values, the repairs first."""
+    return {field.name: field.default for field in fields(kind)}
+
+
+def _frozen(value: Any) -> Any:
+    """Turn lists, as YAML has them, into tuples."""
+    return tuple(map(_frozen, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _broken_rule(hint: Any, value: Any) -> str | None:
+    """Tell in words what a value of this annotation must be, where it is not; counts start at 1."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        rules = [_broken_rule(part, value) for part in inner]
+        return None if None in rules else " or ".join(rule for rule in rules if rule)
+    if hint is type(None):
+        return None if value is None else "null"
+    if origin is Literal:
+        return None if value in inner else f"one of {', '.join(inner)}"
+    if origin is Sequence:
+        fits = isinstance(value, (list, tuple)) and all(map(_whole, value))
+        return None if fits else "a list of whole numbers of 1 or more, such as [32]"
+    rule, fits = {
+        bool: ("true or false", isinstance(value, bool)),
+        int: ("a whole number of 1 or more", _whole(value)),
+        float: ("a number of 0 or more", isinstance(value, (int, float)) and not value < 0),
+        str: ("a name", isinstance(value, str)),
+    }[hint]
+    return None if fits else rule
+
+
+def _whole(number: Any) -> bool:
+    """Tell whether a value is a whole number of 1 or more."""
+    counts = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
+    return counts and bool(number >= 1)
