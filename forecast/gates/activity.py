@@ -58,13 +58,17 @@ def measure(traced: Mapping[str, Activations]) -> Snapshot:
 
     Returns:
         `{"<layer>/<part>/<gate>": (units,) float32}` with the parts "mean", "shut" and "open" of
-        each gate, the latter two the shares of values below 0.1 and above 0.9, and
-        "range/hidden", the hidden state's largest value less its smallest.
+        each gate, the latter two the shares of values below 0.1 and above 0.9;
+        "range/hidden", the hidden state's largest value less its smallest; and "steps/hidden",
+        (1,), how many steps the layer reads: fewer than the window has rows where it reads patches.
 
     >>> gates = {"rnn_1": {"f": np.array([[[0.05, 0.95], [0.5, 0.95]]]),
     ...                    "hidden": np.array([[[0.0, 1.0], [0.0, 2.0]]])}}
-    >>> {name: array.tolist() for name, array in measure(gates).items() if "mean" not in name}
-    {'rnn_1/shut/f': [0.5, 0.0], 'rnn_1/open/f': [0.0, 1.0], 'rnn_1/range/hidden': [0.0, 1.0]}
+    >>> found = measure(gates)
+    >>> found["rnn_1/shut/f"].tolist(), found["rnn_1/range/hidden"].tolist()
+    ([0.5, 0.0], [0.0, 1.0])
+    >>> found["rnn_1/steps/hidden"].tolist()
+    [2.0]
     """
     found: Snapshot = {}
     for layer, gates in traced.items():
@@ -76,6 +80,7 @@ def measure(traced: Mapping[str, Activations]) -> Snapshot:
                 continue
             if gate == "hidden":
                 found[f"{layer}/range/hidden"] = flat.max(axis=0) - flat.min(axis=0)
+                found[f"{layer}/steps/hidden"] = np.array([values.shape[1]])
                 continue
             found[f"{layer}/mean/{gate}"] = _mean(flat)
             found[f"{layer}/shut/{gate}"] = _mean(flat < SHUT)
@@ -88,7 +93,8 @@ def activity(weights: Mapping[str, np.ndarray], timesteps: int) -> dict[str, flo
 
     Args:
         weights: A snapshot that holds what `measure` returns.
-        timesteps: Look-back of the windows, which caps the time scales.
+        timesteps: Look-back of the windows, which caps the time scales where the snapshot does
+            not say how many steps a layer reads.
 
     Returns:
         `{"gates.<layer>/<gate>_<statistic>": value}`: `mean`, `shut` and `open` over all values,
@@ -109,6 +115,7 @@ def activity(weights: Mapping[str, np.ndarray], timesteps: int) -> dict[str, flo
             continue
         if part == "range":
             found[f"gates.{layer}/hidden_dead"] = float((values < STILL).mean())
+        if part in ("range", "steps"):
             continue
         found[f"{key}_{part}"] = float(values.mean())
         if part == "shut":
@@ -116,8 +123,23 @@ def activity(weights: Mapping[str, np.ndarray], timesteps: int) -> dict[str, flo
         elif part == "open":
             found[f"{key}_always_open"] = float((values == 1).mean())
         elif gate in KEEPING:
-            found |= {f"{key}_{name}": value for name, value in _scales(values, timesteps).items()}
+            scales = _scales(values, steps_read(weights, layer, timesteps))
+            found |= {f"{key}_{name}": value for name, value in scales.items()}
     return found
+
+
+def steps_read(weights: Mapping[str, np.ndarray], layer: str, timesteps: int) -> int:
+    """Tell how many steps a layer reads.
+
+    Args:
+        weights: A snapshot.
+        layer: A recurrent layer.
+        timesteps: Where the snapshot does not say it.
+
+    Returns:
+        Steps, in which its time scales are counted too.
+    """
+    return int(weights.get(f"{layer}/steps/hidden", [timesteps])[0])
 
 
 def time_scales(kept: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ Snapshot = dict[str, np.ndarray]
 Parts are those of `split`, and `ACTIVITY` where a probe measured what the gates do.
 """
 
-ACTIVITY = ("mean", "shut", "open", "range")
+ACTIVITY = ("mean", "shut", "open", "range", "steps")
 """Parts that are no weights; see `forecast.gates.activity.measure`."""
 
 

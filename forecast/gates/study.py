@@ -18,6 +18,7 @@ from forecast.gates.pictures.memory_curve import memory_curve
 from forecast.gates.pictures.trace_map import trace_map
 from forecast.gates.trace import trace
 from forecast.metrics import mae
+from forecast.models.channels import Channels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,12 +79,15 @@ def study(
         curve = memory_curve(found, table.common_unit)
     drawn = evenly(len(sample), SHOWN)
     shown = starts[sample[drawn]]
-    lines = [max(0, position) for position in table.target_positions[:2]]
+    # where channels share the network, each window is a row for each target: the first is drawn
+    shared = any(isinstance(layer, Channels) for layer in fitted.model_.layers)
+    rows = len(sample) * (len(table.targets) if shared else 1)
+    lines = [max(0, position) for position in table.target_positions[: 1 if shared else 2]]
     for layer, gates in traced.items():
-        if any(values.ndim != 3 for values in gates.values()):
+        if any(values.ndim != 3 or len(values) != rows for values in gates.values()):
             continue  # periods of a window, or the like, have no one time axis
         traces[f"figures/gates_{layer}.png"] = trace_map(
-            {gate: values[drawn] for gate, values in gates.items()},
+            {gate: values[:: rows // len(sample)][drawn] for gate, values in gates.items()},
             windows.inputs(table.inputs, shown, window)[:, :, lines],
             layer,
             names=[table.features[line] for line in lines],

@@ -95,7 +95,10 @@ def retrace(
     """
     result: dict[str, Activations] = {}
     for path, layer in recurrent_layers(model).items():
-        traces = [_named(path, _trace(layer, *_plain(call))) for call in found[path]]
+        # a layer that is called again on another number of steps, as a decoder is, is traced only
+        # on what it reads first
+        alike = [c for c in found[path] if c.inputs.shape[1] == found[path][0].inputs.shape[1]]
+        traces = [_named(path, _trace(layer, *_plain(call))) for call in alike]
         for name in traces[0] if traces else ():
             result[name] = {
                 gate: first if len(traces) == 1 else np.concatenate([t[name][gate] for t in traces])

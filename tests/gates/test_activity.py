@@ -59,6 +59,7 @@ def test_masked_steps_count_nowhere():
     masked = gates.measure(gates.trace(layer, x, mask=mask))
     shorter = gates.measure(gates.trace(layer, x[:, 4:]))
     assert masked.keys() == shorter.keys()
+    assert masked.pop("lstm_1/steps/hidden") == 9 and shorter.pop("lstm_1/steps/hidden") == 5
     for name, array in shorter.items():
         np.testing.assert_allclose(masked[name], array, atol=1e-6)
 
@@ -117,7 +118,7 @@ def test_a_probe_measures_what_trace_sees_at_every_depth():
     for _ in range(2):  # compiled once, and right after the weights have changed
         expected = gates.measure(gates.trace(model, windows))
         found = probe.measure()
-        assert list(found) == list(expected) and len(found) == 2 * 10 + 7
+        assert list(found) == list(expected) and len(found) == 2 * 11 + 8
         for name, array in expected.items():
             np.testing.assert_allclose(found[name], array, atol=1e-5)
         model.set_weights([1.5 * a for a in model.get_weights()])
@@ -168,3 +169,22 @@ def test_two_layers_have_few_numbers():
     probe = gates.Probe(model, seen())
     found = {**gates.statistics(model, before), **gates.activity(probe.measure(), 9)}
     assert len(found) == 2 * (4 * 4 + 1 + 3 * 5 + 4 + 1) < 120
+
+
+def test_time_scales_are_counted_and_capped_in_the_steps_that_a_layer_reads():
+    """A layer over six patches of twelve rows forgets in patches."""
+    always = {"lstm_1/mean/f": np.ones(3), "lstm_1/steps/hidden": np.array([6.0])}
+    assert gates.activity(always, 72)["gates.lstm_1/f_scale_50"] == 10 * 6
+    del always["lstm_1/steps/hidden"]
+    assert gates.activity(always, 72)["gates.lstm_1/f_scale_50"] == 10 * 72
+
+
+def test_a_layer_called_again_on_other_steps_is_traced_on_what_it_reads_first():
+    inputs = keras.Input((9, 3))
+    reader = kl.GRU(2, return_state=True, name="gru_1")
+    _, state = reader(inputs)
+    answer, _ = reader(inputs[:, :1], initial_state=state)
+    x = seen()
+    traced = gates.trace(keras.Model(inputs, answer), x)
+    alone = gates.trace(reader, x)
+    np.testing.assert_array_equal(traced["gru_1"]["hidden"], alone["gru_1"]["hidden"])

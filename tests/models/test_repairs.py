@@ -192,7 +192,7 @@ def test_patches_are_the_network_on_rows_laid_side_by_side(patch):
 
 
 def test_every_repair_at_once_by_hand():
-    """Level out, channels apart, patches side by side and a linear path, for a map that is known."""
+    """Level out, channels apart, patches side by side and a linear path around a linear map."""
     asked = {"hidden": [], "normalization": "last", "channels": "shared", "patch": 4}
     keras.utils.set_random_seed(2)
     model = jolted(models.build("mlp", SIZES, asked | {"linear_path": True}))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.errors import InputError
-from forecast.gates.activity import CAP, OPEN, SHUT, time_scales
+from forecast.gates.activity import CAP, OPEN, SHUT, steps_read, time_scales
 from forecast.gates.names import KEEPING
 from forecast.gates.pictures.canvas import FRAME, INK, gate_title, new_figure, style
 
@@ -61,7 +61,8 @@ def saturation(
         if number < len(gates):
             _dots(axes, gate, *(weights[f"{layer}/{p}/{gate}"] for p in ("shut", "open", "mean")))
         else:
-            _scales(axes, gate, time_scales(weights[f"{layer}/mean/{gate}"]), timesteps)
+            scales = time_scales(weights[f"{layer}/mean/{gate}"])
+            _scales(axes, gate, scales, steps_read(weights, layer, timesteps))
     return figure
 
 
@@ -96,13 +97,13 @@ def _dots(axes: Any, gate: str, shut: np.ndarray, opened: np.ndarray, mean: np.n
     axes.set_ylabel(f"share open (above {OPEN})", fontsize=14, color=INK)
 
 
-def _scales(axes: Any, gate: str, scales: np.ndarray, timesteps: int) -> None:
-    most = CAP * timesteps
+def _scales(axes: Any, gate: str, scales: np.ndarray, steps: int) -> None:
+    most = CAP * steps
     axes.set_title(f"time scale of {gate}", fontsize=19, color=INK, pad=8)
     ordered = np.sort(np.clip(scales, 0.1, most))
     axes.plot(np.arange(1, len(ordered) + 1), ordered, "o-", color=_DOT, markersize=5, lw=1)
-    axes.axhline(timesteps, color=_LINE, linewidth=1.5)
-    axes.text(1, timesteps * 1.1, f"look-back {timesteps}", fontsize=14, color=_LINE, va="bottom")
+    axes.axhline(steps, color=_LINE, linewidth=1.5)
+    axes.text(1, steps * 1.1, f"look-back {steps}", fontsize=14, color=_LINE, va="bottom")
     axes.set_yscale("log")
     axes.set_ylim(0.09, most * 1.2)
     ticks = [tick for tick in (0.1, 1, 10, 100, 1000, 10_000) if tick <= most]

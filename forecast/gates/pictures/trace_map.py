@@ -27,7 +27,8 @@ def trace_map(
     """Draw windows side by side, each with the gates of all units below it on the same time axis.
 
     Args:
-        gates: `{gate: (windows, timesteps, units)}` of one layer, from `trace`.
+        gates: `{gate: (windows, steps, units)}` of one layer, from `trace`; where it reads patches,
+            each of its steps is drawn as wide as several of the series.
         series: (windows, timesteps, lines): what is drawn above, four lines at most.
         layer: What the title calls the layer.
         names: One for each line.
@@ -63,7 +64,10 @@ def trace_map(
             axes.set_title(titles[column], fontsize=14, color=INK)
         for row, (gate, values) in enumerate(gates.items(), start=1):
             below = figure.add_subplot(grid[row, column])
-            image = _panel(below, gate, values, column, order)
+            image = _panel(below, gate, values[column][:, order], timesteps)
+            image.set_clim(*_limits(gate, values))
+            if column == 0:
+                _label(below, gate)
             if column == windows - 1:
                 _scale(figure, below, image)
         _steps(below, timesteps)
@@ -115,23 +119,32 @@ def _order(gates: Activations) -> np.ndarray:
     return np.argsort(-np.nanmean(keeping, axis=(0, 1)), kind="stable")
 
 
-def _panel(axes: Any, gate: str, values: np.ndarray, column: int, order: np.ndarray) -> Any:
-    """Draw all units of a gate over time, in the scale of all windows."""
+def _limits(gate: str, values: np.ndarray) -> tuple[float, float]:
+    """Return both ends of a gate's scale in all windows."""
+    if gate not in (*STATES, *CANDIDATES):
+        return 0.0, 1.0
+    most = float(np.nanmax(np.abs(values))) or 1.0
+    return -most, most
+
+
+def _label(axes: Any, gate: str) -> None:
+    """Write beside the first panel of a row what it shows."""
+    label = f"{gate}\nstate" if gate in STATES else gate_title(gate).replace("  ", "\n")
+    axes.set_ylabel(label, fontsize=14, color=INK, rotation=0, ha="right", va="center")
+
+
+def _panel(axes: Any, gate: str, values: np.ndarray, timesteps: int) -> Any:
+    """Draw all units of a gate over one window, (steps, units)."""
     style(axes)
     axes.set_xticks([])
     axes.set_yticks([])
-    if column == 0:
-        label = f"{gate}\nstate" if gate in STATES else gate_title(gate).replace("  ", "\n")
-        axes.set_ylabel(label, fontsize=14, color=INK, rotation=0, ha="right", va="center")
     signed = gate in (*STATES, *CANDIDATES)
-    most = float(np.nanmax(np.abs(values))) or 1.0 if signed else 1.0
     return axes.imshow(
-        values[column][:, order].T,
+        values.T,
         cmap="RdBu_r" if signed else "Blues",
-        vmin=-most if signed else 0.0,
-        vmax=most,
         aspect="auto",
         interpolation="nearest",
+        extent=(-0.5, timesteps - 0.5, values.shape[1] - 0.5, -0.5),
     )
 
 
