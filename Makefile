@@ -51,6 +51,9 @@ test-docs: .venv/.installed ## tests that run every command of the README
 bench: .venv/.bench ## measure speed against rivals (10 minutes): docs/performance.md
 	$(BIN)/python -m benchmarks $(ARGS)
 
+literature: .venv/.installed ## train on the literature's data sets (hours): docs/benchmarks.md
+	$(BIN)/python -m benchmarks.literature $(ARGS)
+
 lint: .venv/.installed ## format check, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

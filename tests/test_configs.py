@@ -39,6 +39,17 @@ def short(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def transformer(tmp_path_factory):
+    """A file like those of the literature, which are never here."""
+    path = tmp_path_factory.mktemp("data") / "transformer.csv"
+    walks = np.random.default_rng(0).normal(size=(400, 7)).cumsum(axis=0)
+    frame = pd.DataFrame(walks, columns=["HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT"])
+    frame.insert(0, "date", pd.date_range("2016-07-01", periods=400, freq="h"))
+    frame.to_csv(path, index=False)
+    return path
+
+
 def override(option):
     group, name = option.parts[0], "/".join(option.parts[1:])
     return f"{group}={name}"
@@ -56,9 +67,7 @@ def test_every_option_composes_into_plain_frozen_values(option):
     spec.window.check()
     spec.training.check()
     build.schema(found)
-    assert set(spec.model.get_params()) == {"name", "normalization", "linear_path"} | set(
-        models.defaults(spec.model.name)
-    )
+    assert set(spec.model.get_params()) == {"name"} | set(models.defaults(spec.model.name))
 
 
 @pytest.mark.parametrize("name", models.__all__)
@@ -96,9 +105,14 @@ def test_every_group_has_an_option_and_every_option_a_group():
 
 
 @pytest.mark.parametrize("option", EXPERIMENTS, ids=str)
-def test_every_experiment_trains_for_one_tiny_epoch(option, short):
-    """Its sizes are its own; only rows, epochs and the window are cut."""
-    found = config.compose([override(option), f"data.path={short}", *TINY]).settings
+def test_every_experiment_trains_for_one_tiny_epoch(option, short, transformer):
+    """Its sizes are its own; only rows, epochs, spans and the window are cut."""
+    own, file = [], short
+    if config.compose([override(option)]).settings.data.sha256:
+        own = ["data.sha256=null", "window.timesteps=72"]
+        own += ["split.validation=0.2", "split.test=0.2"]
+        file = transformer
+    found = config.compose([override(option), f"data.path={file}", *TINY, *own]).settings
     data = build.load(found)
     outcome = experiment.run(build.spec(found), data.table)
     assert len(outcome.forecaster.history_["loss"]) == 1

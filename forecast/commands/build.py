@@ -163,5 +163,5 @@ def spec(config: Config) -> Spec:
         validation=config.split.validation,
         test=config.split.test,
         season=config.evaluation.season,
-        ridge_alpha=config.evaluation.ridge_alpha,
+        regressors={name: own or {} for name, own in config.evaluation.regressors.items()},
     )

@@ -43,15 +43,16 @@ def score_table(outcome: Outcome) -> None:
     rows += [(name, found, own[f"skill/{name}"]) for name, found in outcome.baseline_scores.items()]
     rows.sort(key=lambda row: row[1]["test/mae"])
     count, steps = len(outcome.test.values), outcome.spec.window.horizon
+    shown = {"MAE": "test/mae", "RMSE": "test/rmse", "MASE": "test/mase"}
+    if len(outcome.table.targets) > 1:  # errors of several columns add up on one scale alone
+        shown |= {"MAE, z": "test/mae_z", "MSE, z": "test/mse_z"}
     table(
         f"Test span, {count:,} windows of {steps} steps{outcome.table.common_unit}",
-        ("", "MAE", "RMSE", "MASE", "skill of the model"),
+        ("", *shown, "skill of the model"),
         [
             (
                 f"[bold]{name}[/bold]" if skill is None else name,
-                found["test/mae"],
-                found["test/rmse"],
-                found["test/mase"],
+                *(found[key] for key in shown.values()),
                 "" if skill is None else f"{skill:+.1%}",
             )
             for name, found, skill in rows

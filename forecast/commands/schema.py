@@ -75,7 +75,7 @@ class EvaluationConfig:
     """How to score."""
 
     season: int | None = None
-    ridge_alpha: float = MISSING
+    regressors: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,12 @@
-"""What a forecaster must beat: the last value, the last season, and a linear map."""
+"""What a forecaster must beat: the last value, the last season, and a plain regression."""
+
+import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import Ridge
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.multioutput import MultiOutputRegressor
 
 from forecast.data import windows
 from forecast.data.scale import Scaler
@@ -10,7 +14,7 @@ from forecast.data.table import Table
 from forecast.data.windows import Window
 
 MOST = 20_000
-"""Windows that ridge regression learns from; more are thinned evenly."""
+"""Windows that a regressor learns from; more are thinned evenly."""
 
 CELLS = 50_000_000
 """Values in all of them together: a wide window leaves room for fewer."""
@@ -59,24 +63,24 @@ def seasonal_naive(table: Table, window: Window, starts: np.ndarray, season: int
     return np.where(inside[..., None] & ~np.isnan(found), found, last)
 
 
-def ridge(
+def regression(
+    model: Any,
     table: Table,
     window: Window,
     train: np.ndarray,
     starts: np.ndarray,
     *,
     scaler: Scaler,
-    alpha: float = 10.0,
 ) -> np.ndarray:
-    """Map the flattened standardised window linearly to the horizon.
+    """Let a regressor map the flattened standardised window to the horizon.
 
     Args:
+        model: Of scikit-learn, not yet fitted.
         table: Rows.
         window: Shape of a sample.
         train: Windows to learn from, (train windows,).
         starts: Windows to forecast, (windows,).
         scaler: What standardises, learned on training rows.
-        alpha: Weight of the penalty on squared coefficients.
 
     Returns:
         (windows, horizon, targets), original units.
@@ -84,10 +88,14 @@ def ridge(
     inputs, outputs = scaler.inputs(table), scaler.outputs(table)
     most = min(MOST, max(1, CELLS // (window.timesteps * inputs.shape[1])))
     train = train[:: max(1, -(-len(train) // most))]
-    model = Ridge(alpha=alpha, solver="cholesky")
     # in double precision: a long look-back's neighbouring columns are almost equal
     known = _flat(inputs, train, window).astype(np.float64)
-    model.fit(known, _flat(outputs, train, window, future=True))
+    ahead = _flat(outputs, train, window, future=True)
+    single = ahead.shape[1] == 1 and not isinstance(model, MultiOutputRegressor)
+    with warnings.catch_warnings():
+        # a baseline that has not converged is still one, and the terminal is not its place
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(known, ahead[:, 0] if single else ahead)
     parts = [model.predict(_flat(inputs, part, window)) for part in windows.batches(starts, most)]
     shape = (len(starts), window.horizon, len(table.targets))
     return scaler.invert(np.concatenate(parts).reshape(shape), table.series[starts])

@@ -1,9 +1,9 @@
 """The one story: fit, score, compare. It knows no tracker and prints nothing."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import clone
@@ -16,6 +16,7 @@ from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation import baselines, scores
 from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.regressors import regressor
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
 
@@ -35,7 +36,7 @@ class Spec:
         validation: Span that stops training, before the test span.
         test: Span at the end, scored once.
         season: Rows of a season; None follows from the frequency.
-        ridge_alpha: Penalty of the ridge baseline.
+        regressors: Baselines on the flattened window: name in scikit-learn to its settings.
     """
 
     model: Model
@@ -45,7 +46,9 @@ class Spec:
     validation: Cut = 0.1
     test: Cut = 0.2
     season: int | None = None
-    ridge_alpha: float = 10.0
+    regressors: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=lambda: {"ridge": {"alpha": 10.0}}
+    )
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,8 @@ def prepare(spec: Spec, table: Table) -> Holdout:
 
     spec.window.check()
     spec.training.check()
+    for name, settings in spec.regressors.items():
+        regressor(name, settings)
     fitting.build(spec.model, fitting.sizes(table, spec.window))
     cuts = split.holdout(table, spec.validation, spec.test)
     spans = {
@@ -200,9 +205,9 @@ def score_baselines(
     """Let every baseline forecast the model's own windows.
 
     Args:
-        spec: Season and penalty.
+        spec: Season and regressors.
         table: The data.
-        learned: Mask (rows,) of the rows that ridge regression learns from.
+        learned: Mask (rows,) of the rows that regressors learn from.
         scaler: What standardises for it.
         starts: The windows, (windows,).
 
@@ -215,10 +220,10 @@ def score_baselines(
     values = {
         "persistence": baselines.persistence(table, window, starts),
         "seasonal_naive": baselines.seasonal_naive(table, window, starts, season),
-        "ridge": baselines.ridge(
-            table, window, train, starts, scaler=scaler, alpha=spec.ridge_alpha
-        ),
     }
+    for name, settings in spec.regressors.items():
+        model = regressor(name, settings)
+        values[name] = baselines.regression(model, table, window, train, starts, scaler=scaler)
     return {name: Forecasts(table, window, starts, found) for name, found in values.items()}
 
 

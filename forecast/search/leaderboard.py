@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -164,7 +165,7 @@ def figure(standings: Sequence[Standing], baselines: Mapping[str, float]) -> Fig
         colour = "#0072B2" if tied(standings[0], standing) else "#888888"
         axes.plot(standing.scores, [place] * len(standing.scores), ".", color=colour, alpha=0.6)
         axes.plot(standing.mean, place, "D", color=colour, ms=6)
-    for (name, mae), style in zip(baselines.items(), ("--", ":", "-."), strict=False):
+    for (name, mae), style in zip(baselines.items(), cycle(("--", ":", "-.")), strict=False):
         axes.axvline(mae, ls=style, color="#222222", lw=1, label=name)
     names = [f"{s.candidate.name}{f'  ({s.rung})' if str(s.rung) else ''}" for s in shown]
     axes.set_yticks(range(len(shown)), names, fontsize=8)

@@ -61,8 +61,9 @@ def record_baselines(
     ids = {}
     for name, found in outcome.baselines.items():
         parts: list[Any] = [name, digest, dict(question)]
-        if name == "ridge":  # the only one that learns
-            parts += [outcome.spec.ridge_alpha, outcome.refit]
+        learns = name in outcome.spec.regressors
+        if learns:
+            parts += [outcome.spec.regressors[name], outcome.refit]
         key = sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
         known = store.find(
             f"tags.`forecast.baseline_key` = '{key}' and attributes.status = 'FINISHED'", most=1
@@ -72,7 +73,7 @@ def record_baselines(
             continue
         window = outcome.spec.window
         label = f"{name} · {window.timesteps}→{window.horizon}"
-        label += " · refit" if name == "ridge" and outcome.refit else ""
+        label += " · refit" if learns and outcome.refit else ""
         tags = {"forecast.baseline_key": key, "forecast.data_digest": digest}
         with ending(Run.create(store, label, kind="baseline", tags=tags)) as run:
             run.params({"model": name, **question})

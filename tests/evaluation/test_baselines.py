@@ -8,7 +8,9 @@ from sklearn.linear_model import Ridge
 
 from forecast.data import scale, windows
 from forecast.data.windows import Window
+from forecast.errors import InputError
 from forecast.evaluation import baselines
+from forecast.evaluation.regressors import regressor
 
 from .tables import last_known, panel
 
@@ -88,7 +90,8 @@ def test_ridge_is_scikit_learns_on_windows_cut_by_a_loop(window):
     found = windows.starts(table, window)
     train = found[table.tick[found] + window.span <= 30]
     test = found[table.tick[found] + window.timesteps + window.lead >= 30]
-    values = baselines.ridge(table, window, train, test, scaler=scaler, alpha=3.0)
+    model = regressor("ridge", {"alpha": 3.0})
+    values = baselines.regression(model, table, window, train, test, scaler=scaler)
 
     def standardised(column_mean, column_std, rows, row):
         return (rows[row] - column_mean[table.series[row]]) / column_std[table.series[row]]
@@ -126,7 +129,45 @@ def test_ridge_learns_from_a_bounded_number_of_windows(monkeypatch):
     monkeypatch.setattr(baselines, "MOST", 10)
     table, window = panel((60,)), Window(4, 2)
     found = windows.starts(table, window)
-    values = baselines.ridge(table, window, found, found, scaler=scale.fit(table))
-    thinned = baselines.ridge(table, window, found[::6], found, scaler=scale.fit(table))
+    scaler, model = scale.fit(table), regressor("ridge", {"alpha": 10.0})
+    values = baselines.regression(model, table, window, found, found, scaler=scaler)
+    thinned = baselines.regression(model, table, window, found[::6], found, scaler=scaler)
     assert len(found) == 55
     np.testing.assert_allclose(values, thinned)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("KNeighborsRegressor", {"n_neighbors": 3}), ("lassolars", {}), ("LinearSVR", {"C": 0.1})],
+)
+def test_any_regressor_of_scikit_learn_forecasts_the_windows(name, settings):
+    table, window = panel((60, 50)), Window(6, 4)
+    found = windows.starts(table, window)
+    scaler = scale.fit(table)
+
+    def said():
+        model = regressor(name, settings)
+        return baselines.regression(model, table, window, found, found[-5:], scaler=scaler)
+
+    assert said().shape == (5, 4, 2) and np.isfinite(said()).all()
+    np.testing.assert_array_equal(said(), said())
+
+
+def test_a_regressor_of_one_value_forecasts_one_value():
+    table, window = panel((60,), targets=1), Window(3, 1)
+    found = windows.starts(table, window)
+    model = regressor("GradientBoostingRegressor", {"n_estimators": 2})
+    values = baselines.regression(model, table, window, found, found, scaler=scale.fit(table))
+    assert values.shape == (len(found), 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("RandomForrest", {}, "must name regressors of scikit-learn, got 'RandomForrest'"),
+        ("ridge", {"alfa": 1}, 'ridge.alfa must be a setting of Ridge: did you mean "alpha"'),
+    ],
+)
+def test_unknown_regressors_and_settings_are_refused(name, settings, message):
+    with pytest.raises(InputError, match=message):
+        regressor(name, settings)

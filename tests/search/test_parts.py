@@ -132,7 +132,7 @@ def test_the_key_of_a_trial_changes_with_what_could_change_its_score():
 
     base = key(spec())
     assert key(spec()) == base
-    assert key(replace(spec(), validation=0.3, ridge_alpha=5.0)) == base
+    assert key(replace(spec(), validation=0.3, regressors={})) == base
     others = [
         key(spec(5)),
         key(spec(learning_rate=0.1)),

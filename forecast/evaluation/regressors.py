@@ -1,0 +1,53 @@
+"""Regressors of scikit-learn by name, as baselines on the flattened window."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from sklearn.base import BaseEstimator
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.utils import get_tags
+from sklearn.utils.discovery import all_estimators
+
+from forecast.errors import InputError, nearest
+
+SEED = 0
+"""Of regressors that draw at random, so that a baseline is the same in every run."""
+
+
+def regressor(name: str, settings: Mapping[str, Any]) -> BaseEstimator:
+    """Make a regressor that predicts several values.
+
+    Args:
+        name: Of scikit-learn, whatever its capitals, such as "ridge" or "RandomForestRegressor".
+        settings: Of its constructor.
+
+    Returns:
+        The regressor; one that predicts a single value is fitted once for each.
+
+    Raises:
+        InputError: There is no such regressor or setting.
+
+    >>> regressor("ridge", {"alpha": 2.0})
+    Ridge(alpha=2.0, random_state=0)
+    >>> regressor("LinearSVR", {})
+    MultiOutputRegressor(estimator=LinearSVR(random_state=0))
+    """
+    known = {found.lower(): kind for found, kind in all_estimators(type_filter="regressor")}
+    if name.lower() not in known:
+        names = [kind.__name__ for kind in known.values()]
+        raise InputError(
+            f"evaluation.regressors must name regressors of scikit-learn, got {name!r}: "
+            f"{nearest(name, names)}"
+        )
+    kind = known[name.lower()]
+    takes = inspect.signature(kind).parameters
+    for setting in settings:
+        if setting not in takes:
+            raise InputError(
+                f"evaluation.regressors.{name}.{setting} must be a setting of {kind.__name__}: "
+                f"{nearest(setting, takes)}"
+            )
+    seed = {"random_state": SEED} if "random_state" in takes else {}
+    made = kind(**seed | dict(settings))
+    return made if get_tags(made).target_tags.multi_output else MultiOutputRegressor(made)
