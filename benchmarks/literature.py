@@ -89,7 +89,7 @@ OTHERS = (
         published="patched LSTM 0.308, plain LSTM 0.771"),
 )  # fmt: skip
 ZOO = tuple(
-    Row(data, 96, name, defaults(data, name), seeds=(0,))
+    Row(data, 96, f"{name}, as it comes", defaults(data, name), seeds=(0,))
     for data in ("etth1", "ettm1")
     for name in models.__all__
 )
@@ -126,7 +126,7 @@ def page(store: Store) -> Iterator[str]:
     yield ""
     yield from repeat_last()
     yield ""
-    yield "Every architecture as it comes, look-back and horizon 96, one seed:"
+    yield "Every architecture with its default settings, look-back and horizon 96, one seed:"
     yield ""
     yield "| data, horizon | model | MSE | MAE | bar (MSE) | published (MSE) | minutes |"
     yield "|---|---|---|---|---|---|---|"

@@ -82,15 +82,18 @@ def between(time: np.ndarray, since: str | None, until: str | None) -> np.ndarra
     """
     inside = np.ones(len(time), bool)
     try:
-        if since is not None:
-            inside &= time >= np.datetime64(pd.Period(since).start_time)
-        if until is not None:
-            inside &= time <= np.datetime64(pd.Period(until).end_time)
+        first, last = (None if at is None else pd.Period(at) for at in (since, until))
+        if first is pd.NaT or last is pd.NaT:  # as which an empty text reads
+            raise ValueError("no date")
     except ValueError as error:
         raise InputError(
             f"data.since and data.until must be readable dates, got {since!r} and {until!r}: write "
             "2013-10-19 or 2013-10-19 06:00, in the time of the file (UTC where it states zones)"
         ) from error
+    if first is not None:
+        inside &= time >= np.datetime64(first.start_time)
+    if last is not None:
+        inside &= time <= np.datetime64(last.end_time)
     if not inside.any():
         raise InputError(
             f"data.since={since} and data.until={until} must leave rows, got rows from "

@@ -82,6 +82,12 @@ def test_yaml_names_every_setting_with_the_value_of_its_dataclass(name):
     assert said == {key: value for key, value in own.items() if key in said}
 
 
+def test_every_model_has_a_row_in_the_list_of_models():
+    page = (CONF.parents[1] / "docs" / "models.md").read_text("utf-8")
+    rows = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert sorted(row for row in rows if not row.startswith("model.")) == sorted(models.__all__)
+
+
 @each_model
 def test_sizes_come_first_then_one_dataclass_of_settings_with_the_repairs(name):
     sizes, chosen = inspect.signature(getattr(models, name)).parameters.values()
