@@ -55,7 +55,7 @@ def load(config: Config) -> Loaded:
     """
     path, frame = rows(config)
     meaning = schema(config, frame.columns)
-    made = panel.build(frame, meaning)
+    made = panel.build(frame, meaning).padded(config.window.timesteps)
     return Loaded(name(config), path, source.digest(path), frame, meaning, made)
 
 
@@ -88,12 +88,16 @@ def table(data: Loaded, config: Config) -> Table:
         The table.
     """
     meaning = schema(config, data.frame.columns)
-    return data.table if meaning == data.schema else panel.build(data.frame, meaning)
+    if meaning == data.schema and meaning.missing != "mask":
+        return data.table
+    return panel.build(data.frame, meaning).padded(config.window.timesteps)
 
 
 def schema_name(config: Config) -> str:
     """Name what the columns mean, so that candidates of equal tables share one."""
-    return hashlib.sha256(repr(schema(config)).encode()).hexdigest()[:12]
+    meaning = schema(config)
+    padded = config.window.timesteps if meaning.missing == "mask" else None
+    return hashlib.sha256(repr((meaning, padded)).encode()).hexdigest()[:12]
 
 
 def where(path: str, sha256: str | None = None) -> Path:

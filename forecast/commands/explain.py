@@ -6,6 +6,7 @@ from forecast.commands import build
 from forecast.commands.config import Request
 from forecast.commands.console import say, table
 from forecast.data import clock
+from forecast.data.panel import SAYS
 from forecast.models import explain
 from forecast.models.sizes import Sizes
 from forecast.training import fitting
@@ -23,10 +24,14 @@ def run(request: Request) -> int:
     settings = request.settings
     spec = build.spec(settings)
     spec.window.check()
-    features, targets = names(settings)
-    positions = tuple(features.index(t) if t in features else -1 for t in targets)
+    features, targets, indicators = names(settings)
     sizes = Sizes(
-        spec.window.timesteps, len(features), spec.window.horizon, len(targets), positions
+        spec.window.timesteps,
+        len(features),
+        spec.window.horizon,
+        len(targets),
+        tuple(features.index(t) if t in features else -1 for t in targets),
+        indicators,
     )
     model = fitting.build(spec.model, sizes)
     rows = explain.layers(model)
@@ -45,14 +50,14 @@ def run(request: Request) -> int:
     return total
 
 
-def names(settings: Any) -> tuple[list[str], list[str]]:
+def names(settings: Any) -> tuple[list[str], list[str], int]:
     """List the model's input and output columns from the configuration alone.
 
     Args:
         settings: Plain configuration.
 
     Returns:
-        Features and targets, in the table's order.
+        Features and targets, in the table's order, and how many features say what is missing.
     """
     import numpy as np
 
@@ -62,4 +67,5 @@ def names(settings: Any) -> tuple[list[str], list[str]]:
     for name in schema.inputs:
         features += [f"{name}_sin", f"{name}_cos"] if name in schema.circular else [name]
     _, calendar = clock.describe(np.zeros(0, "datetime64[ns]"), schema.calendar)
-    return [*features, *calendar], list(schema.targets)
+    said = [f"{name}{SAYS}" for name in schema.inputs] if schema.missing == "mask" else []
+    return [*features, *calendar, *said], list(schema.targets), len(said)

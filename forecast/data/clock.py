@@ -82,9 +82,7 @@ def between(time: np.ndarray, since: str | None, until: str | None) -> np.ndarra
     """
     inside = np.ones(len(time), bool)
     try:
-        first, last = (None if at is None else pd.Period(at) for at in (since, until))
-        if first is pd.NaT or last is pd.NaT:  # as which an empty text reads
-            raise ValueError("no date")
+        first, last = (None if text is None else _period(text) for text in (since, until))
     except ValueError as error:
         raise InputError(
             f"data.since and data.until must be readable dates, got {since!r} and {until!r}: write "
@@ -100,6 +98,14 @@ def between(time: np.ndarray, since: str | None, until: str | None) -> np.ndarra
             f"{time.min()} to {time.max()}: choose dates between these"
         )
     return inside
+
+
+def _period(text: str) -> pd.Period:
+    """Read a moment, a day, a month or a year."""
+    found = pd.Period(text)
+    if str(found) == "NaT":  # as which an empty text reads
+        raise ValueError("no date")
+    return found
 
 
 def _to_datetime(text: pd.Series, time_format: str | None, utc: bool) -> pd.Series:
@@ -239,6 +245,21 @@ def following(time: np.datetime64, frequency: str, steps: int) -> np.ndarray:
     """
     later = pd.date_range(pd.Timestamp(time), periods=steps + 1, freq=frequency)[1:]
     return later.to_numpy("datetime64[ns]")
+
+
+def before(time: np.datetime64, frequency: str, steps: int) -> np.ndarray:
+    """List the time stamps before one.
+
+    Args:
+        time: The first known stamp.
+        frequency: A pandas alias.
+        steps: How many.
+
+    Returns:
+        (steps,) datetime64[ns], ascending.
+    """
+    earlier = pd.date_range(end=pd.Timestamp(time), periods=steps + 1, freq=frequency)[:-1]
+    return earlier.to_numpy("datetime64[ns]")
 
 
 def describe(time: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -13,6 +13,9 @@ from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.errors import InputError, nearest, shown
 
+SAYS = "_missing"
+"""Ends the name of a column that says where another is missing."""
+
 
 def build(frame: pd.DataFrame, schema: Schema) -> Table:
     """Turn a raw frame into a table on a regular grid.
@@ -46,13 +49,15 @@ def build(frame: pd.DataFrame, schema: Schema) -> Table:
     grid = Grid(series, tick, frequency, time)
     full = {name: grid.spread(_in_range(values, name, schema)) for name, values in raw.items()}
     inputs, features = _features(full, schema)
-    if schema.missing == "hold":
-        inputs = _hold(inputs, grid.series, schema.hold)
+    if schema.missing != "drop":
+        limit = schema.hold if schema.missing == "hold" else len(inputs)
+        inputs = _hold(inputs, grid.series, limit)
     calendar, circles = clock.describe(grid.time, schema.calendar)
+    said = schema.inputs if schema.missing == "mask" else ()
     return Table(
-        inputs=np.column_stack([inputs, calendar]),
+        inputs=np.column_stack([inputs, calendar, *(np.isnan(full[name]) for name in said)]),
         outputs=np.column_stack([full[name] for name in schema.targets]),
-        features=(*features, *circles),
+        features=(*features, *circles, *(f"{name}{SAYS}" for name in said)),
         targets=schema.targets,
         series=grid.series,
         tick=grid.tick,
@@ -60,6 +65,7 @@ def build(frame: pd.DataFrame, schema: Schema) -> Table:
         names=names,
         frequency=frequency,
         units=tuple(schema.units.get(name, "") for name in schema.targets),
+        indicators=len(said),
     )
 
 

@@ -29,9 +29,9 @@ class Scaler:
     output_std: np.ndarray
 
     def inputs(self, table: Table) -> np.ndarray:
-        """Standardise a table's inputs, (rows, features) float32."""
+        """Standardise a table's inputs, (rows, features) float32; holes become the mean, 0."""
         scaled = (table.inputs - self.input_mean[table.series]) / self.input_std[table.series]
-        return scaled.astype(np.float32)
+        return np.nan_to_num(scaled.astype(np.float32))
 
     def outputs(self, table: Table) -> np.ndarray:
         """Standardise a table's outputs, (rows, targets) float32."""
@@ -76,6 +76,8 @@ def fit(table: Table, per: str = "series") -> Scaler:
     if per not in SCALING:
         raise InputError(f"scaling must be one of {', '.join(SCALING)}, got {per!r}: write one")
     input_mean, input_std = _moments(table.inputs, table, per)
+    if table.indicators:  # they stay 0 and 1
+        input_mean[:, -table.indicators :], input_std[:, -table.indicators :] = 0, 1
     output_mean, output_std = _moments(table.outputs, table, per)
     flat = np.flatnonzero((output_std == 0).all(axis=0))
     if flat.size:

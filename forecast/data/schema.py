@@ -6,7 +6,7 @@ from typing import Any
 
 from forecast.errors import InputError
 
-MISSING = ("drop", "hold")
+MISSING = ("drop", "hold", "mask")
 CALENDAR = ("hour", "weekday", "year")
 
 
@@ -25,7 +25,8 @@ class Schema:
         time_format: strptime format of the time column; None means ISO 8601.
         circular: Column to period: replaced by its sine and cosine (wind direction: 360).
         valid: Column to (lowest, highest); what lies outside counts as missing.
-        missing: "drop" leaves holes; "hold" repeats a feature's last value, never looking ahead.
+        missing: "drop" leaves holes; "hold" repeats a feature's last value, never looking ahead;
+            "mask" does so without limit and adds a column for each feature, 1 where it is missing.
         hold: Most rows that one value is repeated.
         calendar: Any of "hour" (of day), "weekday", "year" (day of year), each as sine and cosine.
         units: Column to unit, for tables and pictures.

@@ -26,6 +26,8 @@ class Table:
         names: Name of every series.
         frequency: Distance of two ticks, a pandas alias; None for rows without a clock.
         units: Unit of each target, for tables and pictures; empty where nobody said.
+        indicators: How many of the last input columns say, by 1, that a feature is missing; where
+            there are any, windows with holes are windows too.
     """
 
     inputs: np.ndarray
@@ -38,6 +40,7 @@ class Table:
     names: tuple[str, ...] = ("series",)
     frequency: str | None = None
     units: tuple[str, ...] = ()
+    indicators: int = 0
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -75,6 +78,50 @@ class Table:
             tick=self.tick[rows],
             time=self.time[rows],
         )
+
+    @property
+    def absent(self) -> np.ndarray:
+        """Mask (rows,) of the rows of which no feature is known."""
+        if self.indicators:
+            return (self.inputs[:, -self.indicators :] == 1).all(axis=1)
+        return ~np.isfinite(self.inputs).any(axis=1)
+
+    def padded(self, timesteps: int) -> "Table":
+        """Put rows of holes before each series that is shorter than a look-back.
+
+        Args:
+            timesteps: Of the look-back; a series gets one row less, so that its first row is seen.
+
+        Returns:
+            The table; as it is where windows may hold no holes, or rows have no clock.
+        """
+        from forecast.data import clock
+
+        length = np.bincount(self.series, minlength=len(self.names))
+        short = np.flatnonzero((length > 0) & (length < timesteps))
+        if not self.indicators or self.frequency is None or timesteps < 2 or not len(short):
+            return self
+        count = timesteps - 1
+        parts = []
+        for code in short:
+            first = self.take(np.flatnonzero(self.series == code)[:1])
+            inputs = np.full((count, self.inputs.shape[1]), np.nan)
+            inputs[:, -self.indicators :] = 1
+            back = np.arange(count, 0, -1)
+            parts.append(
+                replace(
+                    first,
+                    inputs=inputs,
+                    outputs=np.full((count, self.outputs.shape[1]), np.nan),
+                    series=np.full(count, code),
+                    tick=first.tick[0] - back,
+                    time=clock.before(first.time[0], self.frequency, count),
+                )
+            )
+        whole = self
+        for part in parts:
+            whole = whole.then(part)
+        return whole
 
     def newest(self, rows: int) -> "Table":
         """Return the last rows of every series.

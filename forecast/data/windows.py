@@ -60,7 +60,8 @@ def starts(
     """List the windows of a table.
 
     A window never crosses a series or a tick that is absent, has no missing input and, where
-    `scored`, no missing target. `stride` is not applied: that is the trainer's choice.
+    `scored`, no missing target. In a table whose columns say what is missing it may have missing
+    inputs, but not all of them. `stride` is not applied: that is the trainer's choice.
 
     Args:
         table: Rows to cut.
@@ -85,7 +86,7 @@ def starts(
     first = np.arange(candidates, dtype=np.int32)
     future = first + window.timesteps + window.lead
     good = _unbroken(table, first, window.span)
-    good &= _none(~np.isfinite(table.inputs).all(axis=1), first, window.timesteps)
+    good &= _seen(table, first, window)
     if scored:
         good &= _none(~np.isfinite(table.outputs).all(axis=1), future, window.horizon)
     if within is not None:
@@ -109,7 +110,7 @@ def latest(table: Table, window: Window) -> np.ndarray:
     first = ends.astype(np.int32) - window.timesteps + 1
     first = first[first >= 0]
     good = _unbroken(table, first, window.timesteps)
-    good &= _none(~np.isfinite(table.inputs).all(axis=1), first, window.timesteps)
+    good &= _seen(table, first, window)
     return first[good]
 
 
@@ -219,6 +220,13 @@ def _unbroken(table: Table, first: np.ndarray, length: int) -> np.ndarray:
     last = first + length - 1
     same = table.series[first] == table.series[last]
     return same & (table.tick[last] - table.tick[first] == length - 1)
+
+
+def _seen(table: Table, first: np.ndarray, window: Window) -> np.ndarray:
+    """Tell which windows have the inputs that they need."""
+    if table.indicators:
+        return ~_none(~table.absent, first, window.timesteps)
+    return _none(~np.isfinite(table.inputs).all(axis=1), first, window.timesteps)
 
 
 def _none(bad: np.ndarray, first: np.ndarray, length: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import keras
 
 from forecast.models import heads
+from forecast.models.known_steps import KnownSteps
 from forecast.models.settings import Repairs
 from forecast.models.sizes import Sizes
 
@@ -87,7 +88,9 @@ def simple_rnn(sizes: Sizes, settings: Recurrent = Recurrent()) -> keras.Model:
 def _stack(kind: Any, name: str, sizes: Sizes, settings: Recurrent) -> keras.Model:
     """Put layers of one kind on top of each other, and a head on the last."""
     window = keras.Input((sizes.timesteps, sizes.features), name="window")
-    x = window
+    x, known = window, None
+    if sizes.indicators:  # a step of which nothing is known leaves the state as it is
+        known = KnownSteps(sizes.indicators, name="known_steps")(window)
     for number, units in enumerate(settings.units, start=1):
         states = number < len(settings.units) or settings.head != "last"
         layer = kind(
@@ -99,7 +102,7 @@ def _stack(kind: Any, name: str, sizes: Sizes, settings: Recurrent) -> keras.Mod
         )
         if settings.bidirectional:
             layer = keras.layers.Bidirectional(layer, name=layer.name)
-        x = layer(x)  # (samples, timesteps, units), or the last state: (samples, units)
+        x = layer(x, mask=known)  # (samples, timesteps, units), or the last state: (samples, units)
         if settings.dropout:
             mask = keras.layers.SpatialDropout1D if states else keras.layers.Dropout
             x = mask(settings.dropout, name=f"dropout_{number}")(x)

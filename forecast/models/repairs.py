@@ -27,7 +27,7 @@ def inner(sizes: Sizes, repairs: Repairs) -> Sizes:
         The body's sizes.
 
     >>> inner(Sizes(96, 7, 24, 7), Repairs(channels="shared", patch=12))
-    Sizes(timesteps=8, features=12, horizon=24, targets=1, target_positions=(0,))
+    Sizes(timesteps=8, features=12, horizon=24, targets=1, target_positions=(0,), indicators=0)
     """
     return _patched(_of_one(sizes, repairs), repairs.patch)
 
@@ -153,7 +153,9 @@ def _of_one(sizes: Sizes, repairs: Repairs) -> Sizes:
 def _patched(sizes: Sizes, rows: int) -> Sizes:
     """Return the sizes of a network that reads `rows` rows as one step."""
     steps = -(-sizes.timesteps // rows)
-    return replace(sizes, timesteps=steps, features=rows * sizes.features) if rows > 1 else sizes
+    if rows == 1:
+        return sizes
+    return replace(sizes, timesteps=steps, features=rows * sizes.features, indicators=0)
 
 
 def _window(sizes: Sizes) -> keras.KerasTensor:

@@ -14,6 +14,7 @@ class Sizes:
         targets: Output columns.
         target_positions: Where each target stands among the features, -1 for one that is no input;
             empty means the first columns.
+        indicators: How many of the last features say, by 1, that a feature is missing.
     """
 
     timesteps: int
@@ -21,6 +22,7 @@ class Sizes:
     horizon: int
     targets: int = 1
     target_positions: tuple[int, ...] = ()
+    indicators: int = 0
 
     @property
     def positions(self) -> tuple[int, ...]:

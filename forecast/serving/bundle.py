@@ -57,7 +57,7 @@ class Bundle:
         Raises:
             InputError: A column is missing, a series is unknown, …
         """
-        table = panel.build(frame, self.schema)
+        table = panel.build(frame, self.schema).padded(self.window.timesteps)
         known = {name: code for code, name in enumerate(self.names)}
         if unknown := [name for name in table.names if name not in known]:
             raise InputError(

@@ -204,6 +204,7 @@ def sizes(table: Table, window: Window) -> Sizes:
         window.horizon,
         len(table.targets),
         table.target_positions,
+        table.indicators,
     )
 
 
