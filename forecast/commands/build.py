@@ -74,7 +74,7 @@ def rows(config: Config) -> tuple[Path, pd.DataFrame]:
     if data.since is None and data.until is None or data.time not in frame.columns:
         return path, frame
     time = clock.parse(frame[data.time], data.time_format)
-    return path, frame[clock.between(time, data.since, data.until)]
+    return path, frame[source.between(time, data.since, data.until)]
 
 
 def table(data: Loaded, config: Config) -> Table:

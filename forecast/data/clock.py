@@ -62,52 +62,6 @@ def parse(column: pd.Series, time_format: str | None) -> np.ndarray:
     return parsed.to_numpy("datetime64[ns]")
 
 
-def between(time: np.ndarray, since: str | None, until: str | None) -> np.ndarray:
-    """Tell which time stamps lie in a span.
-
-    Args:
-        time: Parsed, (rows,).
-        since: First moment, such as "2017-01-01"; None takes all earlier ones.
-        until: Last moment; a day, a month or a year is meant to its end. None takes all later ones.
-
-    Returns:
-        Mask (rows,).
-
-    Raises:
-        InputError: A moment cannot be read, or no row lies between them.
-
-    >>> days = np.arange("2020-01-30", "2020-02-03", dtype="datetime64[D]")
-    >>> between(days, "2020-01-31", "2020-02-01").tolist()
-    [False, True, True, False]
-    """
-    inside = np.ones(len(time), bool)
-    try:
-        first, last = (None if text is None else _period(text) for text in (since, until))
-    except ValueError as error:
-        raise InputError(
-            f"data.since and data.until must be readable dates, got {since!r} and {until!r}: write "
-            "2013-10-19 or 2013-10-19 06:00, in the time of the file (UTC where it states zones)"
-        ) from error
-    if first is not None:
-        inside &= time >= np.datetime64(first.start_time)
-    if last is not None:
-        inside &= time <= np.datetime64(last.end_time)
-    if not inside.any():
-        raise InputError(
-            f"data.since={since} and data.until={until} must leave rows, got rows from "
-            f"{time.min()} to {time.max()}: choose dates between these"
-        )
-    return inside
-
-
-def _period(text: str) -> pd.Period:
-    """Read a moment, a day, a month or a year."""
-    found = pd.Period(text)
-    if str(found) == "NaT":  # as which an empty text reads
-        raise ValueError("no date")
-    return found
-
-
 def _to_datetime(text: pd.Series, time_format: str | None, utc: bool) -> pd.Series:
     """Read text as time stamps, NaT where it is none."""
     try:

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecast.data import clock
-from forecast.errors import InputError
 
 from .panels import QUIET
 
@@ -164,26 +163,3 @@ def test_without_names_nothing_is_described():
 )
 def test_the_season_is_a_day_a_week_or_a_year(frequency, rows):
     assert clock.season(frequency) == rows
-
-
-@pytest.mark.parametrize(
-    ("since", "until", "expected"),
-    [
-        (None, None, 48),
-        ("2024-01-02", None, 24),
-        (None, "2024-01-01", 24),  # a day to its end
-        (None, "2024-01-01 05:00", 6),
-        ("2024-01-01 20:00", "2024-01-02 03:00", 8),
-        ("2024", "2024-01", 48),
-    ],
-)
-def test_a_span_holds_both_its_ends(since, until, expected):
-    hours = np.arange("2024-01-01T00", "2024-01-03T00", dtype="datetime64[h]")
-    assert clock.between(hours.astype("datetime64[ns]"), since, until).sum() == expected
-
-
-@pytest.mark.parametrize(("since", "until"), [("2025-01-01", None), ("someday", None), ("", "")])
-def test_a_span_without_rows_or_meaning_is_refused(since, until):
-    hours = np.arange("2024-01-01T00", "2024-01-03T00", dtype="datetime64[h]")
-    with pytest.raises(InputError, match="data.since"):
-        clock.between(hours, since, until)

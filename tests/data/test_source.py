@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from forecast.data import source
+from forecast.errors import InputError
 
 NYC = Path(__file__).parents[2] / "data" / "nyc_weather.csv.gz"
 TEXT = "ts,load,name\n2024-01-01,1.5,a\n2024-01-02,,b\n"
@@ -90,3 +91,26 @@ def test_digest_sees_one_changed_byte(tmp_path):
     one.write_text(TEXT)
     two.write_text(TEXT.replace("1.5", "1.6"))
     assert source.digest(one) != source.digest(two)
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "expected"),
+    [
+        (None, None, 48),
+        ("2024-01-02", None, 24),
+        (None, "2024-01-01", 24),  # a day to its end
+        (None, "2024-01-01 05:00", 6),
+        ("2024-01-01 20:00", "2024-01-02 03:00", 8),
+        ("2024", "2024-01", 48),
+    ],
+)
+def test_a_span_holds_both_its_ends(since, until, expected):
+    hours = np.arange("2024-01-01T00", "2024-01-03T00", dtype="datetime64[h]")
+    assert source.between(hours.astype("datetime64[ns]"), since, until).sum() == expected
+
+
+@pytest.mark.parametrize(("since", "until"), [("2025-01-01", None), ("someday", None), ("", "")])
+def test_a_span_without_rows_or_meaning_is_refused(since, until):
+    hours = np.arange("2024-01-01T00", "2024-01-03T00", dtype="datetime64[h]")
+    with pytest.raises(InputError, match="data.since"):
+        source.between(hours, since, until)
