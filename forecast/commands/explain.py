@@ -46,7 +46,8 @@ def run(request: Request) -> int:
     say("parameters", f"{total:,}")
     field = explain.receptive_field(model)
     if field:
-        say("sees", f"the newest {field} of {sizes.timesteps} timesteps (receptive field)")
+        seen = min(field, sizes.timesteps)
+        say("sees", f"the newest {seen} of {sizes.timesteps} timesteps (receptive field)")
     return total
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import keras
 
+from forecast.models.channels import Patches
 from forecast.models.conv_heads import StepConv
 from forecast.models.convolution import CausalConv, FeatureConv
 
@@ -76,13 +77,14 @@ def formula(layer: keras.layers.Layer) -> str:
 
 
 def receptive_field(model: keras.Model) -> int | None:
-    """Count the newest steps that a stack of our causal convolutions can see.
+    """Count the newest rows of the window that a stack of our causal convolutions can see.
 
     Args:
         model: Any.
 
     Returns:
-        1 + Σ (kernel_size − 1)·dilation, or None where there is no such convolution.
+        1 + Σ (kernel_size − 1)·dilation, times the rows of a patch where it reads patches; None
+        where there is no such convolution.
     """
     stacked = [
         layer
@@ -91,7 +93,8 @@ def receptive_field(model: keras.Model) -> int | None:
     ]
     if not stacked:
         return None
-    return 1 + sum((c.kernel_size - 1) * getattr(c, "dilation", 1) for c in stacked)
+    rows = next((layer.rows for layer in model.layers if isinstance(layer, Patches)), 1)
+    return rows * (1 + sum((c.kernel_size - 1) * getattr(c, "dilation", 1) for c in stacked))
 
 
 def _product(sizes: Sequence[int]) -> str:

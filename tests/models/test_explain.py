@@ -103,4 +103,6 @@ def test_formula_fills_in_the_numbers():
 def test_receptive_field_of_a_model():
     cnn = models.build("causal_cnn", Sizes(128, 3, 2), {"filters": 2})
     assert explain.receptive_field(cnn) == 127
+    patched = models.build("causal_cnn", Sizes(96, 3, 2), {"patch": 12, "dilations": [1, 2]})
+    assert explain.receptive_field(patched) == 12 * (1 + 2 * 3)
     assert explain.receptive_field(models.build("lstm", Sizes(8, 3, 2), {"units": [2]})) is None
