@@ -25,15 +25,16 @@ SIZES = (
 )
 
 each_model = pytest.mark.parametrize("name", models.__all__)
-each_repair = pytest.mark.parametrize(
-    "repairs",
-    [
-        {"normalization": "none", "linear_path": False, "channels": "joint", "patch": 1},
-        {"normalization": "last", "linear_path": True, "channels": "joint", "patch": 3},
-        {"normalization": "instance", "linear_path": True, "channels": "shared", "patch": 4},
-    ],
-    ids=lambda r: "-".join(f"{value}" for value in r.values()),
-)
+REPAIRS = [
+    {"normalization": "none", "linear_path": False, "channels": "joint", "patch": 1},
+    {"normalization": "last", "linear_path": True, "channels": "joint", "patch": 3},
+    {"normalization": "instance", "linear_path": True, "channels": "shared", "patch": 4},
+]
+
+
+def repaired(*asked):
+    """Test with some of the repairs."""
+    return pytest.mark.parametrize("repairs", asked, ids=lambda r: "-".join(map(str, r.values())))
 
 
 def settings(name):
@@ -98,7 +99,7 @@ def test_sizes_come_first_then_one_dataclass_of_settings_with_the_repairs(name):
 
 
 @each_model
-@each_repair
+@repaired(*REPAIRS)
 def test_shapes_and_names(name, repairs):
     for sizes in SIZES:
         model = built(name, sizes, **repairs)
@@ -110,7 +111,7 @@ def test_shapes_and_names(name, repairs):
 
 
 @each_model
-@each_repair
+@repaired(REPAIRS[2])
 def test_no_name_comes_from_a_counter_of_the_process(name, repairs):
     one, two = built(name, SIZES[0], **repairs), build(name, **repairs)
     assert [layer.name for layer in one.layers] == [layer.name for layer in two.layers]
@@ -125,7 +126,7 @@ def test_another_length_is_refused(name):
 
 
 @each_model
-@each_repair
+@repaired(*REPAIRS[1:])
 def test_saved_and_loaded_in_safe_mode_it_predicts_the_same(name, repairs, tmp_path):
     model = jolted(name, **repairs)
     model.save(tmp_path / "model.keras")

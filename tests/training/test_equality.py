@@ -7,6 +7,7 @@ from keras import layers as kl
 
 from forecast.data import windows
 from forecast.training import fitting
+from forecast.training.parameters import Model
 
 from .problems import CNN, LSTM, WINDOW, Initial, apart, forecaster, gru, keras_fit, pairs, table
 
@@ -30,7 +31,15 @@ def compare(model, theirs=None, loss="mae", **changes):
     assert apart(start.weights, alone.get_weights()) > 1e-2  # something was learned
 
 
-@pytest.mark.parametrize("model", [LSTM, gru, CNN], ids=["lstm", "gru", "causal_cnn"])
+SHARED = {"channels": "shared", "normalization": "instance", "linear_path": True}
+REPAIRED = Model(
+    "patch_gru", patch=3, units=4, embedding=5, decoding="queries", dropout=0.0, **SHARED
+)
+
+
+@pytest.mark.parametrize(
+    "model", [LSTM, gru, CNN, REPAIRED], ids=["lstm", "gru", "causal_cnn", "repaired patch_gru"]
+)
 def test_every_architecture_trains_as_keras_does(model):
     compare(model)  # 60 windows: the last batch of 16 has 12
 
