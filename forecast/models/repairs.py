@@ -48,7 +48,7 @@ def repair(body: keras.Model, sizes: Sizes, repairs: Repairs) -> keras.Model:
         body = patch(body, one, repairs.patch)
     if repairs.linear_path:
         body = linear_path(body, one)
-    if one != sizes:
+    if repairs.channels == "shared":
         body = share(body, sizes)
     return normalize(body, sizes, repairs.normalization)
 
