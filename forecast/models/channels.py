@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from forecast.models.layer import Layer
 from forecast.models.level import OfTargets, columns
 
 
@@ -28,7 +29,7 @@ class Channels(OfTargets):
 
 
 @keras.saving.register_keras_serializable("forecast")
-class Together(keras.layers.Layer):
+class Together(Layer):
     """Put the targets of one window back together: the inverse of `Channels` for forecasts.
 
     (samples·targets, horizon, 1) to (samples, horizon, targets).
@@ -47,13 +48,9 @@ class Together(keras.layers.Layer):
         apart = ops.reshape(x, (-1, self.targets, x.shape[1]))
         return ops.transpose(apart, (0, 2, 1))
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return super().get_config() | {"targets": self.targets}
-
 
 @keras.saving.register_keras_serializable("forecast")
-class Patches(keras.layers.Layer):
+class Patches(Layer):
     """Write neighbouring rows side by side, as one step.
 
     (samples, timesteps, features) to (samples, ⌈timesteps / rows⌉, rows·features), oldest row
@@ -73,13 +70,9 @@ class Patches(keras.layers.Layer):
         x = filled(x, self.rows)
         return ops.reshape(x, (-1, x.shape[1] // self.rows, self.rows * x.shape[2]))
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return super().get_config() | {"rows": self.rows}
-
 
 @keras.saving.register_keras_serializable("forecast")
-class Periods(keras.layers.Layer):
+class Periods(Layer):
     """Make every period of a window a sample.
 
     (samples, timesteps, features) to (samples·periods, rows, features).
@@ -97,13 +90,9 @@ class Periods(keras.layers.Layer):
         """Fill up and cut."""
         return ops.reshape(filled(x, self.rows), (-1, self.rows, x.shape[2]))
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return super().get_config() | {"rows": self.rows}
-
 
 @keras.saving.register_keras_serializable("forecast")
-class InOrder(keras.layers.Layer):
+class InOrder(Layer):
     """Make the states of a window's parts a sequence again.
 
     (samples·parts, units) to (samples, parts, units).
@@ -120,10 +109,6 @@ class InOrder(keras.layers.Layer):
     def call(self, x: Any) -> Any:
         """Turn samples into steps."""
         return ops.reshape(x, (-1, self.parts, x.shape[-1]))
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return super().get_config() | {"parts": self.parts}
 
 
 def filled(x: Any, rows: int) -> Any:

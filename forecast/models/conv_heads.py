@@ -9,6 +9,7 @@ from keras import ops
 
 from forecast.errors import InputError
 from forecast.models import heads
+from forecast.models.layer import Layer
 from forecast.models.settings import Repairs
 from forecast.models.sizes import Sizes
 
@@ -67,7 +68,7 @@ def conv_heads_lstm(sizes: Sizes, settings: ConvHeads = ConvHeads()) -> keras.Mo
 
 
 @keras.saving.register_keras_serializable("forecast")
-class StepConv(keras.layers.Layer):
+class StepConv(Layer):
     """Convolve the matrix of every step with weights of that step alone, zeros around it.
 
     All heads are one product of shifted matrices, since a layer for each step compiles for minutes.
@@ -110,8 +111,3 @@ class StepConv(keras.layers.Layer):
         taps = ops.stack(shifted, axis=-1)  # (samples, steps, rows, columns, taps)
         seen = ops.einsum("ntrck,tkf->ntrcf", taps, self.kernel)
         return seen + self.bias[:, None, None]
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        own = {"filters": self.filters, "kernel_size": self.kernel_size}
-        return super().get_config() | own

@@ -5,9 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from forecast.models.layer import Layer
+
 
 @keras.saving.register_keras_serializable("forecast")
-class CausalConv(keras.layers.Layer):
+class CausalConv(Layer):
     """Dilated convolution over time that computes only the steps that somebody reads.
 
     It pads nothing: an output is there when all its taps lie inside the input, so a stack computes
@@ -62,14 +64,9 @@ class CausalConv(keras.layers.Layer):
         stacked = ops.concatenate(taps, axis=-1)  # (samples, kept, kernel_size·channels)
         return ops.matmul(stacked, ops.reshape(self.kernel, (-1, self.filters))) + self.bias
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        names = ("filters", "kernel_size", "dilation", "spacing", "keep")
-        return super().get_config() | {name: getattr(self, name) for name in names}
-
 
 @keras.saving.register_keras_serializable("forecast")
-class FeatureConv(keras.layers.Layer):
+class FeatureConv(Layer):
     """Convolve every feature over time with filters of its own; no feature sees another.
 
     It pads nothing: an output is there when all its taps lie inside the input.
@@ -105,14 +102,9 @@ class FeatureConv(keras.layers.Layer):
         found = ops.einsum("nrck,ckf->nrcf", taps, self.kernel) + self.bias
         return ops.reshape(found, (-1, seen, x.shape[2] * self.filters))
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        own = {"filters": self.filters, "kernel_size": self.kernel_size}
-        return super().get_config() | own
-
 
 @keras.saving.register_keras_serializable("forecast")
-class Newest(keras.layers.Layer):
+class Newest(Layer):
     """Keep some newest rows: (samples, rows, channels) to (samples, keep, channels).
 
     Args:
@@ -133,7 +125,3 @@ class Newest(keras.layers.Layer):
         if short > 0:
             x = ops.pad(x, ((0, 0), (short, 0), (0, 0)))
         return x[:, x.shape[1] - need :: self.every]
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return super().get_config() | {"keep": self.keep, "every": self.every}

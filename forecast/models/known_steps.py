@@ -5,9 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from forecast.models.layer import Layer
+
 
 @keras.saving.register_keras_serializable("forecast")
-class KnownSteps(keras.layers.Layer):
+class KnownSteps(Layer):
     """Tell at which steps anything is known.
 
     (samples, timesteps, features) to (samples, timesteps).
@@ -26,7 +28,3 @@ class KnownSteps(keras.layers.Layer):
     def call(self, x: Any) -> Any:
         """Return True where one of the features is there."""
         return ops.any(x[:, :, -self.indicators :] < 0.5, axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return super().get_config() | {"indicators": self.indicators}

@@ -6,8 +6,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from forecast.models.layer import Layer
 
-class OfTargets(keras.layers.Layer):
+
+class OfTargets(Layer):
     """A layer that knows where the targets stand among the features.
 
     Args:
@@ -18,10 +20,6 @@ class OfTargets(keras.layers.Layer):
     def __init__(self, positions: Sequence[int], **kwargs: Any):
         super().__init__(**kwargs)
         self.positions = tuple(positions)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return super().get_config() | {"positions": list(self.positions)}
 
 
 @keras.saving.register_keras_serializable("forecast")

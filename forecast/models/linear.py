@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from forecast.models import heads
+from forecast.models.layer import Layer
 from forecast.models.settings import Repairs
 from forecast.models.sizes import Sizes
 
@@ -95,7 +96,7 @@ def dlinear(sizes: Sizes, settings: Decomposed = Decomposed()) -> keras.Model:
 
 
 @keras.saving.register_keras_serializable("forecast")
-class MovingAverage(keras.layers.Layer):
+class MovingAverage(Layer):
     """Centred moving average over time, the first and last row repeated beyond the window.
 
     Args:
@@ -115,10 +116,6 @@ class MovingAverage(keras.layers.Layer):
         total = ops.cumsum(padded, axis=1)
         total = ops.pad(total, ((0, 0), (1, 0), (0, 0)))
         return (total[:, self.rows :] - total[:, : -self.rows]) / self.rows
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return super().get_config() | {"rows": self.rows}
 
 
 def _of_flat_window(sizes: Sizes, name: str) -> keras.Model:

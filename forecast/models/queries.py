@@ -5,9 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from forecast.models.layer import Layer
+
 
 @keras.saving.register_keras_serializable("forecast")
-class Queries(keras.layers.Layer):
+class Queries(Layer):
     """Ask every sample the same learned queries: (samples, …) to (samples·parts, 1, size).
 
     Args:
@@ -37,13 +39,9 @@ class Queries(keras.layers.Layer):
         samples = None if shape[0] is None else shape[0] * self.parts
         return (samples, 1, self.size)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return super().get_config() | {"parts": self.parts, "size": self.size}
-
 
 @keras.saving.register_keras_serializable("forecast")
-class ForEach(keras.layers.Layer):
+class ForEach(Layer):
     """Give every part the state of its sample: (samples, units) to (samples·parts, units).
 
     Args:
@@ -59,13 +57,9 @@ class ForEach(keras.layers.Layer):
         """Repeat each state."""
         return ops.repeat(x, self.parts, axis=0)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return super().get_config() | {"parts": self.parts}
-
 
 @keras.saving.register_keras_serializable("forecast")
-class Answers(keras.layers.Layer):
+class Answers(Layer):
     """Put the answers of a sample behind each other.
 
     (samples·parts, rows·targets) to (samples, horizon, targets); what goes beyond the horizon is
@@ -88,8 +82,3 @@ class Answers(keras.layers.Layer):
         """Turn parts into steps."""
         steps = self.parts * x.shape[-1] // self.targets
         return ops.reshape(x, (-1, steps, self.targets))[:, : self.horizon]
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        own = {"parts": self.parts, "horizon": self.horizon, "targets": self.targets}
-        return super().get_config() | own
