@@ -150,6 +150,7 @@ def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
         valid={column: (low, high) for column, (low, high) in data.valid.items()},
         missing=data.missing,
         hold=data.hold,
+        duplicates=data.duplicates,
         calendar=tuple(data.calendar),
         units=dict(data.units),
     )

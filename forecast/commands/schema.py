@@ -27,6 +27,7 @@ class DataConfig:
     valid: dict[str, list[Any]] = field(default_factory=dict)
     missing: str = "hold"
     hold: int = 12
+    duplicates: str = "refuse"
     units: dict[str, str] = field(default_factory=dict)
     grid: list[int] = field(default_factory=list)
     """Rows and columns of the matrix that the features of a row are; `conv_heads_lstm` reads it."""

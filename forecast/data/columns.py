@@ -130,22 +130,30 @@ def numbers(frame: pd.DataFrame, name: str, schema: Schema) -> pd.Series:
     return found
 
 
-def refuse_duplicates(time: np.ndarray, series: np.ndarray, names: Sequence[str]) -> None:
-    """Refuse two rows of one series with one time stamp.
+def unique_rows(
+    time: np.ndarray, series: np.ndarray, names: Sequence[str], keep: str = "refuse"
+) -> np.ndarray:
+    """Choose one of the rows of a series that have one time stamp.
 
     Args:
         time: (rows,), ascending within each series.
         series: Index into `names`, (rows,), ascending.
         names: Name of every series.
+        keep: "first" or "last" of them, or "refuse".
+
+    Returns:
+        Mask (rows,) of the rows to keep.
 
     Raises:
-        InputError: Naming the first of them.
+        InputError: Naming the first that is there twice, where it is to be refused.
     """
     twice = (np.diff(time) == np.timedelta64(0)) & (np.diff(series) == 0)
-    if twice.any():
+    if keep == "refuse" and twice.any():
         row = int(twice.argmax())
         whose = f" of series {str(names[series[row]])!r}" if len(names) > 1 else ""
         raise InputError(
             f"data.time must be unique within a series, got {pd.Timestamp(time[row])} twice{whose}"
-            ": name the series columns in data.series, or use a column in UTC"
+            ": name the series columns in data.series, use a column in UTC, or set "
+            "data.duplicates=first"
         )
+    return np.append(~twice, True) if keep == "last" else np.append(True, ~twice)

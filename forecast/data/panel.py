@@ -39,7 +39,8 @@ def build(frame: pd.DataFrame, schema: Schema) -> Table:
     names = tuple(found.tolist())
     order = np.lexsort((time, series))
     time, series = time[order], series[order]
-    columns.refuse_duplicates(time, series, names)
+    kept = columns.unique_rows(time, series, names, schema.duplicates)
+    time, series, order = time[kept], series[kept], order[kept]
     frequency = schema.frequency or clock.infer(time, series)
     tick = clock.ticks(time, frequency)
     raw = {
@@ -127,7 +128,7 @@ def from_xy(
         raise InputError(f"X must hold series seen in fit, got {new!r}: {nearest(new, known)}")
     order = np.lexsort((time, series))
     time, series = time[order], series[order]
-    columns.refuse_duplicates(time, series, known)
+    columns.unique_rows(time, series, known)
     frequency = frequency or clock.infer(time, series)
     return Table(
         values[order],

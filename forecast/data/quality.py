@@ -9,6 +9,7 @@ import pandas as pd
 
 from forecast.data import clock, columns, panel, scale, windows
 from forecast.data.schema import MISSING, Schema
+from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
 
@@ -227,7 +228,7 @@ def _stamps(frame: pd.DataFrame, schema: Schema, faults: list[str]) -> _Stamps |
     time, series = time[order], series[order]
     names = tuple(found.tolist())
     with _noted(faults):
-        columns.refuse_duplicates(time, series, names)
+        columns.unique_rows(time, series, names, schema.duplicates)
     new = np.append(True, (np.diff(time) != np.timedelta64(0)) | (np.diff(series) != 0))
     stamps = _Stamps(order[new], np.bincount(series), names, series[new], time[new])
     with _noted(faults):
@@ -277,20 +278,26 @@ def _windows(
     frame: pd.DataFrame, schema: Schema, window: Window, faults: list[str]
 ) -> tuple[WindowQuality, ...]:
     """Count the windows kept under every policy."""
-    tables = {policy: panel.build(frame, replace(schema, missing=policy)) for policy in MISSING}
+    tables = {}
+    for policy in MISSING:
+        built = panel.build(frame, replace(schema, missing=policy))
+        tables[policy] = built.padded(window.timesteps)
     table = tables[schema.missing]
     with _noted(faults):
         scale.fit(table)
-    length = np.bincount(table.series)
-    possible = int(np.maximum(length - window.span + 1, 0).sum())
-    if not possible:
+    if not _possible(table, window):
         faults.append(
             f"window.timesteps={window.timesteps} + window.lead={window.lead} + window.horizon="
-            f"{window.horizon} must fit a series, got {length.max()} time stamps in the longest: "
-            "take smaller ones or more rows"
+            f"{window.horizon} must fit a series, got {np.bincount(table.series).max()} time "
+            "stamps in the longest: take smaller ones or more rows"
         )
-    kept = {policy: len(windows.starts(one, window)) for policy, one in tables.items()}
     return tuple(
-        WindowQuality(policy, count, possible, count / max(possible, 1))
-        for policy, count in kept.items()
+        WindowQuality(policy, kept, possible, kept / max(possible, 1))
+        for policy, one in tables.items()
+        for kept, possible in [(len(windows.starts(one, window)), _possible(one, window))]
     )
+
+
+def _possible(table: Table, window: Window) -> int:
+    """Count the windows that a grid would hold if nothing were missing."""
+    return int(np.maximum(np.bincount(table.series) - window.span + 1, 0).sum())

@@ -7,6 +7,7 @@ from typing import Any
 from forecast.errors import InputError
 
 MISSING = ("drop", "hold", "mask")
+DUPLICATES = ("refuse", "first", "last")
 CALENDAR = ("hour", "weekday", "year")
 
 
@@ -28,6 +29,8 @@ class Schema:
         missing: "drop" leaves holes; "hold" repeats a feature's last value, never looking ahead;
             "mask" does so without limit and adds a column for each feature, 1 where it is missing.
         hold: Most rows that one value is repeated.
+        duplicates: Of rows of one series with one time stamp, "first" or "last" keeps that one in
+            the order of the file; "refuse" wants to be told.
         calendar: Any of "hour" (of day), "weekday", "year" (day of year), each as sine and cosine.
         units: Column to unit, for tables and pictures.
     """
@@ -42,6 +45,7 @@ class Schema:
     valid: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     missing: str = "hold"
     hold: int = 12
+    duplicates: str = "refuse"
     calendar: tuple[str, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
 
@@ -54,6 +58,11 @@ class Schema:
         if self.missing not in MISSING:
             raise InputError(
                 f"data.missing must be one of {', '.join(MISSING)}, got {self.missing!r}: "
+                "write one of them"
+            )
+        if self.duplicates not in DUPLICATES:
+            raise InputError(
+                f"data.duplicates must be one of {', '.join(DUPLICATES)}, got {self.duplicates!r}: "
                 "write one of them"
             )
         if self.hold < 0:

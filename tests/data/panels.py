@@ -52,8 +52,11 @@ def windows_by_loop(table, window, within=None, scored=True):
     """Walk over every row and every row of its window, as the definition says it."""
     found = []
     past, skipped, ahead = window.timesteps, window.lead, window.horizon
+    unknown = []
+    if table.indicators:
+        unknown = [all(v == 1 for v in row[-table.indicators :]) for row in table.inputs]
     for start in range(len(table)):
-        good = True
+        good = not unknown or not all(unknown[start : start + past])
         for step in range(past + skipped + ahead):
             row = start + step
             if row >= len(table):
@@ -63,7 +66,8 @@ def windows_by_loop(table, window, within=None, scored=True):
                 good = False
             if table.tick[row] != table.tick[start] + step:
                 good = False
-            if step < past and any(math.isnan(value) for value in table.inputs[row]):
+            hole = any(math.isnan(value) for value in table.inputs[row])
+            if step < past and hole and not table.indicators:
                 good = False
             if step >= past + skipped:
                 if scored and any(math.isnan(value) for value in table.outputs[row]):

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -218,3 +219,13 @@ def test_the_impossible_wind_is_missing_and_the_hour_before_is_held(weather):
     wind = weather.inputs[:, weather.features.index("wind_speed")]
     assert weather.names[weather.series[row]] == "EWR"
     assert wind[row] == wind[row - 1] and np.nanmax(wind) < 43
+
+
+@pytest.mark.parametrize(("keep", "expected"), [("first", [1, 2, 4]), ("last", [1, 3, 4])])
+def test_of_rows_with_one_stamp_the_one_asked_for_is_kept(keep, expected):
+    hours = pd.to_datetime(["2024-01-01 02:00", "2024-01-01 01:00", "2024-01-01 00:00"])
+    frame = pd.DataFrame({"ts": hours[[0, 1, 1, 2]], "load": [4.0, 2.0, 3.0, 1.0]})
+    schema = Schema("ts", ("load",), frequency="h", duplicates=keep)
+    assert panel.build(frame, schema).outputs[:, 0].tolist() == expected
+    with pytest.raises(InputError, match="must be unique .* 01:00:00 twice.*data.duplicates=first"):
+        panel.build(frame, replace(schema, duplicates="refuse"))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,8 +56,9 @@ def test_the_columns_of_the_embedded_weather_are_its_readmes(weather):
 
 
 def test_hold_keeps_24923_windows_of_the_weather_and_drop_less_than_a_tenth(weather):
-    drop, hold = weather.windows
-    assert (drop.missing, hold.missing) == ("drop", "hold")
+    drop, hold, mask = weather.windows
+    assert (drop.missing, hold.missing, mask.missing) == ("drop", "hold", "mask")
+    assert mask == replace(hold, missing="mask")  # what is left out has no target
     assert hold.kept == 24923 and drop.kept < 2591
     assert drop.possible == hold.possible == 3 * (8730 - 96 + 1)
     assert hold.share == 24923 / 25905 > 0.9
@@ -74,6 +77,7 @@ def test_counts_are_those_of_loops(frame, window):
         assert (one.first, one.last) == (marks[0], marks[-1])
     for entry in told.windows:
         table = panel.build(frame, schema(hold=2, missing=entry.missing))
+        table = table.padded(window.timesteps)
         assert entry.kept == len(windows_by_loop(table, window))
         table.inputs[:], table.outputs[:] = 0.0, 0.0
         assert entry.possible == len(windows_by_loop(table, window))
@@ -135,7 +139,7 @@ def test_a_window_longer_than_every_series_is_a_fault_with_the_numbers():
         "window.timesteps=8 + window.lead=1 + window.horizon=2 must fit a series, got 9 time "
         "stamps in the longest: take smaller ones or more rows",
     )
-    assert [(one.kept, one.possible, one.share) for one in told.windows] == [(0, 0, 0.0)] * 2
+    assert [(one.kept, one.possible, one.share) for one in told.windows] == [(0, 0, 0.0)] * 3
 
 
 def test_a_range_for_a_column_that_is_not_there_is_a_fault():
@@ -163,7 +167,7 @@ def test_frames_of_the_report_hold_one_row_an_entry(weather):
         "data": 1,
         "series": 3,
         "columns": 8,
-        "windows": 2,
+        "windows": 3,
     }
     assert told["data"].loc[0, "rows"] == 26115
     assert told["columns"].set_index("column").loc["pressure", "missing"] == 2729
