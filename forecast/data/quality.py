@@ -9,7 +9,6 @@ import pandas as pd
 
 from forecast.data import clock, columns, panel, scale, windows
 from forecast.data.schema import MISSING, Schema
-from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
 
@@ -146,7 +145,7 @@ def report(frame: pd.DataFrame, schema: Schema, window: Window) -> Quality:
     >>> found.frequency, found.series[0].absent, found.series[0].longest
     ('h', 1, 1)
     >>> [(entry.missing, entry.kept, entry.possible) for entry in found.windows]
-    [('drop', 1, 4), ('hold', 3, 4)]
+    [('drop', 1, 4), ('hold', 3, 4), ('mask', 3, 4)]
     """
     window.check()
     faults = list(columns.faults(frame, schema))
@@ -278,26 +277,21 @@ def _windows(
     frame: pd.DataFrame, schema: Schema, window: Window, faults: list[str]
 ) -> tuple[WindowQuality, ...]:
     """Count the windows kept under every policy."""
-    tables = {}
+    found = []
     for policy in MISSING:
-        built = panel.build(frame, replace(schema, missing=policy))
-        tables[policy] = built.padded(window.timesteps)
-    table = tables[schema.missing]
-    with _noted(faults):
-        scale.fit(table)
-    if not _possible(table, window):
-        faults.append(
-            f"window.timesteps={window.timesteps} + window.lead={window.lead} + window.horizon="
-            f"{window.horizon} must fit a series, got {np.bincount(table.series).max()} time "
-            "stamps in the longest: take smaller ones or more rows"
-        )
-    return tuple(
-        WindowQuality(policy, kept, possible, kept / max(possible, 1))
-        for policy, one in tables.items()
-        for kept, possible in [(len(windows.starts(one, window)), _possible(one, window))]
-    )
-
-
-def _possible(table: Table, window: Window) -> int:
-    """Count the windows that a grid would hold if nothing were missing."""
-    return int(np.maximum(np.bincount(table.series) - window.span + 1, 0).sum())
+        table = panel.build(frame, replace(schema, missing=policy)).padded(window.timesteps)
+        length = np.bincount(table.series)
+        possible = int(np.maximum(length - window.span + 1, 0).sum())
+        kept = len(windows.starts(table, window))
+        found.append(WindowQuality(policy, kept, possible, kept / max(possible, 1)))
+        if policy != schema.missing:
+            continue
+        with _noted(faults):
+            scale.fit(table)
+        if not possible:
+            faults.append(
+                f"window.timesteps={window.timesteps} + window.lead={window.lead} + "
+                f"window.horizon={window.horizon} must fit a series, got {length.max()} time "
+                "stamps in the longest: take smaller ones or more rows"
+            )
+    return tuple(found)
