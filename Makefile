@@ -39,6 +39,9 @@ ui: .venv/.installed ## browse the runs with MLflow on 127.0.0.1 (PORT=5000)
 test: .venv/.installed ## all quick tests and the doctests
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
+test-processes: .venv/.installed ## tests that start processes of their own
+	$(BIN)/pytest -m processes tests $(ARGS)
+
 test-faults: .venv/.installed ## tests that kill processes and servers
 	$(BIN)/pytest -m faults tests $(ARGS)
 
@@ -97,4 +100,5 @@ FITS        := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 1
 	@$(PIP_INSTALL) -e ".[bench]" --no-build-isolation
 	@touch $@
 
-.PHONY: help train sweep predict check-data explain ui test test-faults test-install test-docs bench lint format lock clean
+.PHONY: help train sweep predict inspect check-data explain ui test test-processes test-faults test-install \
+  test-docs bench literature lint format lock clean

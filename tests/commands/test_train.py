@@ -25,6 +25,7 @@ def test_a_successful_run_writes_nothing_to_stderr(place: Place, lstm_run: str, 
     assert mine == ["", ""]
 
 
+@pytest.mark.processes
 def test_neither_do_the_libraries_below_python(place: Place):
     command = [sys.executable, "-m", "forecast", "train", *TINY, *LSTM, "training.epochs=1"]
     told = subprocess.run(command, cwd=place.folder, capture_output=True, text=True, check=True)
@@ -91,6 +92,7 @@ def test_hydra_shows_the_configuration(place: Place, capfd: pytest.CaptureFixtur
     assert "timesteps: 8" in shown
 
 
+@pytest.mark.processes
 def test_hydras_multirun_trains_each_point(place: Place):
     # in a process of its own: Hydra sets up logging anew, which closes the streams of this one
     points = ["training.seed=1,2", "training.epochs=1"]

@@ -8,7 +8,7 @@ from forecast import models
 from forecast.models import Sizes, explain
 
 FEW = settings(deadline=None, derandomize=True, database=None, max_examples=6)
-MANY = settings(FEW, max_examples=30)
+MANY = settings(FEW, max_examples=20)
 sizes = st.integers(1, 9)
 
 

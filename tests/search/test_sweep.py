@@ -186,6 +186,7 @@ def test_what_cannot_be_swept_is_refused_before_anything_starts(
     assert message in place.errors[-1] and "trials" not in place.printed[-1]
 
 
+@pytest.mark.processes
 def test_scores_equal_those_of_scikit_learns_grid_search(swept: Swept, place: Place):
     """The panel's Folds, `timesteps` in the grid, the same seed, threads and stopping tail."""
     schema = Schema("time", ("load",), ("load", "temp"), ("site",), calendar=("hour",))

@@ -58,6 +58,7 @@ def test_one_series_of_the_panel_can_be_sent_alone(folder: Path, place: Place):
     assert south.forecast.tolist() == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.processes
 def test_a_fresh_process_needs_only_the_package(folder: Path, place: Place):
     code = (
         "import sys, pandas as pd; from forecast.serving import bundle;"

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 # with dropout of both kinds, which draws at every step
 SCRIPT = """
 import hashlib
@@ -33,6 +35,7 @@ def said(process):
     return out
 
 
+@pytest.mark.processes
 def test_twice_in_a_process_and_in_two_processes_that_compile_or_not(tmp_path):
     one, two = (said(process) for process in [start(tmp_path), start(tmp_path)])
     kept = sorted(tmp_path.rglob("*.pb"))

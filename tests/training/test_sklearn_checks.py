@@ -34,6 +34,7 @@ def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
 
+@pytest.mark.processes
 def test_two_processes_search_as_one():
     """Each process compiles for itself; the scores are the same to the last digit."""
     data = table(rows=60)
