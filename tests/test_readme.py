@@ -157,6 +157,7 @@ def test_pages_name_no_machine_and_no_registry():
         )
 
 
+@pytest.mark.docs
 def test_python_blocks_run(tmp_path):
     script = "\n".join(block.text for block in blocks("python"))
     script += "\nprint('shape of conv_gru', conv_gru(Sizes(8, 2, 4, 1)).output_shape)\n"
@@ -264,6 +265,7 @@ class Reader:
         return done.stdout
 
 
+@pytest.mark.docs
 def test_python_blocks_of_the_gates_page_run(tmp_path):
     page = (ROOT / "docs" / "gates.md").read_text("utf-8")
     script = "\n".join(block.text for block in blocks("python", text=page))
