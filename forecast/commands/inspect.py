@@ -58,7 +58,7 @@ def run(request: Request) -> Path:
 
 def _of_file(path: Path, gates: GatesConfig) -> Subject:
     """Read a model that Keras has saved, this project's or not."""
-    import forecast.models.convolution  # noqa: F401  lets Keras find our layers
+    import forecast.models  # noqa: F401  lets Keras find our layers
 
     if not path.is_file():
         raise InputError(

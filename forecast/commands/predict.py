@@ -58,8 +58,11 @@ def _rows(request: Request, store: Any) -> pd.DataFrame:
     if any(text.lstrip("+").startswith("data") for text in request.overrides):
         return source.read(build.where(data.path, data.sha256), data.format)
     trained = store.get_run(request.settings.run).data.params
-    kind = trained.get("data.format", "None")
-    return source.read(build.where(trained["data.path"]), None if kind == "None" else kind)
+    kind, known = (
+        None if (told := trained.get(f"data.{key}", "None")) == "None" else told
+        for key in ("format", "sha256")
+    )
+    return source.read(build.where(trained["data.path"], known), kind)
 
 
 def _fetch(store: Any, run_id: str, folder: Path) -> Bundle:

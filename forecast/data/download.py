@@ -1,5 +1,6 @@
 """Files that may not be shipped are fetched once, and kept beside the other caches."""
 
+import hashlib
 import logging
 from pathlib import Path
 
@@ -22,7 +23,10 @@ def fetch(address: str, sha256: str | None = None) -> Path:
     """
     import pooch  # takes a moment, and few commands need it
 
-    kept = folder("data") / address.rpartition("/")[2]
+    name = address.rpartition("/")[2]
+    # without a hash nothing else tells apart two files of one name
+    apart = "" if sha256 else f"{hashlib.sha256(address.encode()).hexdigest()[:8]}-"
+    kept = folder("data") / f"{apart}{name}"
     pooch.get_logger().setLevel(logging.ERROR)
     known = f"sha256:{sha256}" if sha256 else None
     try:

@@ -74,3 +74,11 @@ def test_without_a_network_the_error_names_the_place_for_the_file(address, tmp_p
 def test_an_address_that_serves_no_file_is_an_input_error(address):
     with pytest.raises(InputError, match="must be an address that can be reached"):
         fetch(address.replace("load", "lead"), SHA256)
+
+
+def test_two_files_of_one_name_are_kept_apart_without_a_hash(address, tmp_path):
+    other = tmp_path / "served" / "other"
+    other.mkdir()
+    (other / "load.csv").write_bytes(b"another file")
+    assert fetch(address).read_bytes() == CONTENT
+    assert fetch(address.replace("load.csv", "other/load.csv")).read_bytes() == b"another file"
