@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from forecast.data import clock
 from forecast.errors import InputError
 
 
@@ -81,10 +82,8 @@ class Table:
 
     @property
     def absent(self) -> np.ndarray:
-        """Mask (rows,) of the rows of which no feature is known."""
-        if self.indicators:
-            return (self.inputs[:, -self.indicators :] == 1).all(axis=1)
-        return ~np.isfinite(self.inputs).any(axis=1)
+        """Mask (rows,) of the rows of which no feature is known, where indicators say so."""
+        return (self.inputs[:, -self.indicators :] == 1).all(axis=1)
 
     def padded(self, timesteps: int) -> "Table":
         """Put rows of holes before each series that is shorter than a look-back.
@@ -95,33 +94,23 @@ class Table:
         Returns:
             The table; as it is where windows may hold no holes, or rows have no clock.
         """
-        from forecast.data import clock
-
         length = np.bincount(self.series, minlength=len(self.names))
         short = np.flatnonzero((length > 0) & (length < timesteps))
-        if not self.indicators or self.frequency is None or timesteps < 2 or not len(short):
-            return self
         count = timesteps - 1
-        parts = []
-        for code in short:
-            first = self.take(np.flatnonzero(self.series == code)[:1])
-            inputs = np.full((count, self.inputs.shape[1]), np.nan)
-            inputs[:, -self.indicators :] = 1
-            back = np.arange(count, 0, -1)
-            parts.append(
-                replace(
-                    first,
-                    inputs=inputs,
-                    outputs=np.full((count, self.outputs.shape[1]), np.nan),
-                    series=np.full(count, code),
-                    tick=first.tick[0] - back,
-                    time=clock.before(first.time[0], self.frequency, count),
-                )
-            )
-        whole = self
-        for part in parts:
-            whole = whole.then(part)
-        return whole
+        if not self.indicators or self.frequency is None or not count or not len(short):
+            return self
+        first = self.take(np.searchsorted(self.series, short))  # one row a series
+        inputs = np.full((len(short) * count, self.inputs.shape[1]), np.nan)
+        inputs[:, -self.indicators :] = 1
+        holes = replace(
+            self,
+            inputs=inputs,
+            outputs=np.full((len(inputs), self.outputs.shape[1]), np.nan),
+            series=np.repeat(short, count),
+            tick=(first.tick[:, None] - np.arange(count, 0, -1)).ravel(),
+            time=np.concatenate([clock.before(t, self.frequency, count) for t in first.time]),
+        )
+        return holes.then(self)
 
     def newest(self, rows: int) -> "Table":
         """Return the last rows of every series.

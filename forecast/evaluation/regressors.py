@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -33,7 +34,7 @@ def regressor(name: str, settings: Mapping[str, Any]) -> BaseEstimator:
     >>> regressor("LinearSVR", {})
     MultiOutputRegressor(estimator=LinearSVR(random_state=0))
     """
-    known = {found.lower(): kind for found, kind in all_estimators(type_filter="regressor")}
+    known = _known()
     if name.lower() not in known:
         names = [kind.__name__ for kind in known.values()]
         raise InputError(
@@ -51,3 +52,9 @@ def regressor(name: str, settings: Mapping[str, Any]) -> BaseEstimator:
     seed = {"random_state": SEED} if "random_state" in takes else {}
     made = kind(**seed | dict(settings))
     return made if get_tags(made).target_tags.multi_output else MultiOutputRegressor(made)
+
+
+@cache
+def _known() -> dict[str, type]:
+    """Find every regressor by its name in small letters: a walk through all of scikit-learn."""
+    return {name.lower(): kind for name, kind in all_estimators(type_filter="regressor")}
