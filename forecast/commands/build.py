@@ -153,6 +153,8 @@ def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
         duplicates=data.duplicates,
         calendar=tuple(data.calendar),
         units=dict(data.units),
+        events=dict(data.events),
+        classes={column: tuple(parts) for column, parts in data.classes.items()},
     )
 
 

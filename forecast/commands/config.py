@@ -38,7 +38,7 @@ CONF = _beside("conf", "conf")
 _KEY = re.compile(r"\w+\.[\w.]+=")
 """What sets one value; all else chooses a group, adds or deletes, which is left to Hydra."""
 
-BY_COLUMN = ("data.circular", "data.valid", "data.units")
+BY_COLUMN = ("data.circular", "data.valid", "data.units", "data.events", "data.classes")
 """Settings whose keys are columns of the user's file."""
 
 SAMPLES = _beside("sample", "data")

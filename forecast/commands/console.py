@@ -13,6 +13,17 @@ from forecast.evaluation.experiment import Outcome
 
 console = Console(highlight=False)
 INDENT = " " * 11
+SHOWN = {
+    "MAE": "test/mae",
+    "RMSE": "test/rmse",
+    "MASE": "test/mase",
+    "CRPS": "test/crps",
+    "Brier": "test/brier",
+    "log loss": "test/log_loss",
+    "AUC": "test/auc",
+    "accuracy": "test/accuracy",
+}
+"""Columns of the closing table, of those metrics that a run has."""
 
 
 def say(stage: str, text: str) -> None:
@@ -41,10 +52,10 @@ def score_table(outcome: Outcome) -> None:
     own = outcome.scores
     rows: list[tuple[str, dict[str, float], float | None]] = [(outcome.spec.model.name, own, None)]
     rows += [(name, found, own[f"skill/{name}"]) for name, found in outcome.baseline_scores.items()]
-    rows.sort(key=lambda row: row[1]["test/mae"])
+    rows.sort(key=lambda row: row[1][f"test/{outcome.test.headline.key}"])
     count, steps = len(outcome.test.values), outcome.spec.window.horizon
-    shown = {"MAE": "test/mae", "RMSE": "test/rmse", "MASE": "test/mase"}
-    if len(outcome.table.targets) > 1:  # errors of several columns add up on one scale alone
+    shown = {name: key for name, key in SHOWN.items() if key in own}
+    if len(outcome.table.targets) > 1 and "test/mae_z" in own:  # one scale for all targets
         shown |= {"MAE, z": "test/mae_z", "MSE, z": "test/mse_z"}
     table(
         f"Test span, {count:,} windows of {steps} steps{outcome.table.common_unit}",
@@ -52,7 +63,7 @@ def score_table(outcome: Outcome) -> None:
         [
             (
                 f"[bold]{name}[/bold]" if skill is None else name,
-                *(found[key] for key in shown.values()),
+                *(found.get(key, "") for key in shown.values()),
                 "" if skill is None else f"{skill:+.1%}",
             )
             for name, found, skill in rows
@@ -67,14 +78,14 @@ def detail_tables(outcome: Outcome) -> None:
     steps = sorted({1, *(max(1, round(horizon * part / 4)) for part in (1, 2, 3)), horizon})
     by_step = {name: scores.by_step(found) for name, found in models.items()}
     table(
-        "MAE by steps ahead",
+        f"{outcome.test.headline.name} by steps ahead",
         ("", *(str(step) for step in steps)),
         [(name, *(values[step - 1] for step in steps)) for name, values in by_step.items()],
     )
     names = list(scores.by_series(outcome.test))
     if 1 < len(names) <= 8:
         table(
-            "MAE by series",
+            f"{outcome.test.headline.name} by series",
             ("", *names),
             [(name, *scores.by_series(found).values()) for name, found in models.items()],
         )

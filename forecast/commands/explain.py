@@ -5,11 +5,11 @@ from typing import Any
 from forecast.commands import build
 from forecast.commands.config import Request
 from forecast.commands.console import say, table
-from forecast.data import clock
-from forecast.data.panel import SAYS
+from forecast.data import clock, panel, task
+from forecast.data.schema import Schema
 from forecast.models import explain
 from forecast.models.sizes import Sizes
-from forecast.training import fitting
+from forecast.training import choices, fitting
 
 
 def run(request: Request) -> int:
@@ -24,20 +24,25 @@ def run(request: Request) -> int:
     settings = request.settings
     spec = build.spec(settings)
     spec.window.check()
-    features, targets, indicators = names(settings)
+    features, schema = names(settings)
+    outputs = task.names(schema)
+    about = schema.targets if len(schema.targets) == len(outputs) else schema.targets * len(outputs)
     sizes = Sizes(
         spec.window.timesteps,
         len(features),
         spec.window.horizon,
-        len(targets),
-        tuple(features.index(t) if t in features else -1 for t in targets),
-        indicators,
+        len(outputs),
+        tuple(features.index(name) if name in features else -1 for name in about),
+        len(schema.inputs) if schema.missing == "mask" else 0,
+        tuple(spec.training.quantiles),
+        schema.task,
     )
+    choices.loss(spec.training, schema.task)
     model = fitting.build(spec.model, sizes)
     rows = explain.layers(model)
     table(
         f"{spec.model.name}: (samples, {sizes.timesteps}, {sizes.features}) → "
-        f"(samples, {sizes.horizon}, {sizes.targets})",
+        f"(samples, {sizes.horizon}, {sizes.outputs})",
         ("layer", "output", "parameters", "count"),
         [(row.name, row.shape, row.formula, f"{row.count:,}" if row.count else "") for row in rows],
     )
@@ -51,14 +56,14 @@ def run(request: Request) -> int:
     return total
 
 
-def names(settings: Any) -> tuple[list[str], list[str], int]:
-    """List the model's input and output columns from the configuration alone.
+def names(settings: Any) -> tuple[list[str], Schema]:
+    """List the model's input columns from the configuration alone.
 
     Args:
         settings: Plain configuration.
 
     Returns:
-        Features and targets, in the table's order, and how many features say what is missing.
+        Features in the table's order, and what the columns mean.
     """
     import numpy as np
 
@@ -66,7 +71,7 @@ def names(settings: Any) -> tuple[list[str], list[str], int]:
     schema = build.schema(settings, build.rows(settings)[1].columns if everything else ())
     features: list[str] = []
     for name in schema.inputs:
-        features += [f"{name}_sin", f"{name}_cos"] if name in schema.circular else [name]
+        features += panel.columns_of(name, schema)
     _, calendar = clock.describe(np.zeros(0, "datetime64[ns]"), schema.calendar)
-    said = [f"{name}{SAYS}" for name in schema.inputs] if schema.missing == "mask" else []
-    return [*features, *calendar, *said], list(schema.targets), len(said)
+    said = [f"{name}{panel.SAYS}" for name in schema.inputs] if schema.missing == "mask" else []
+    return [*features, *calendar, *said], schema

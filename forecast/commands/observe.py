@@ -96,7 +96,9 @@ class Observer:
             self._last,
             self.callback.history,
             self._pictures,
-            facts(self._run.id, fitted.best_epoch_, outcome.scores["test/mae"], field, timesteps),
+            facts(
+                self._run.id, fitted.best_epoch_, outcome.scores.get("test/mae"), field, timesteps
+            ),
             found.memory,
             found.alerts,
             {heading(path): encoded(to_image(figure)) for path, figure in found.traces.items()},

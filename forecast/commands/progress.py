@@ -6,6 +6,7 @@ import keras
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from forecast.commands.console import console, say
+from forecast.metrics.headline import HEADLINES
 
 
 class EpochProgress(keras.callbacks.Callback):
@@ -50,8 +51,10 @@ class EpochProgress(keras.callbacks.Callback):
         """Show the losses."""
         logs = logs or {}
         text = f"epoch {epoch + 1}/{self.epochs}  loss {logs.get('loss', float('nan')):.4f}"
-        if "val_mae" in logs:
-            text += f"  validation MAE {logs['val_mae']:.3f}"
+        for headline in HEADLINES.values():
+            if (key := f"val_{headline.key}") in logs:
+                text += f"  validation {headline.name} {logs[key]:.3f}"
+                break
         if self._bar:
             self._bar.update(self._task, description=text, completed=(epoch + 1) * self._steps)
         else:

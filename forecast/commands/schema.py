@@ -29,6 +29,8 @@ class DataConfig:
     hold: int = 12
     duplicates: str = "refuse"
     units: dict[str, str] = field(default_factory=dict)
+    events: dict[str, Any] = field(default_factory=dict)
+    classes: dict[str, list[Any]] = field(default_factory=dict)
     grid: list[int] = field(default_factory=list)
     """Rows and columns of the matrix that the features of a row are; `conv_heads_lstm` reads it."""
 
@@ -52,6 +54,7 @@ class TrainingConfig:
     learning_rate: float = MISSING
     optimizer: str = MISSING
     loss: str = MISSING
+    quantiles: list[Any] = field(default_factory=list)
     metrics: list[str] = field(default_factory=list)
     schedule: str | None = None
     decay: float = MISSING

@@ -47,7 +47,7 @@ def run(request: Request) -> float:
         request: The configuration.
 
     Returns:
-        Test MAE of the winner.
+        Headline error of the winner on the test span.
     """
     settings = request.settings
     observe.check(settings.gates)
@@ -65,6 +65,9 @@ def run(request: Request) -> float:
         settings.sweep.scheduler,
     )
     plans.check(plan)
+    for number, fold in enumerate(plan.parts, start=1):
+        learned = (data.table.time >= fold.first) & (data.table.time < fold.cut)
+        train.warn(data.table, learned, f"the training rows of fold {number}")
     store = Store(settings.tracking.uri, settings.tracking.experiment or data.name)
     name = settings.tracking.run_name or _title(settings.sweep, strategy)
     tags = {"forecast.version": version("forecast"), "forecast.data_digest": data.digest}
@@ -73,50 +76,52 @@ def run(request: Request) -> float:
         parent.keep(request.yaml, "config.yaml")
         with _Progress(strategy.most * plan.folds * plan.seeds) as progress:
             finished = sweeps.run(plan, ledger, progress)
-        mae, run_id = _report(parent, ledger, finished, data, request)
+        error, run_id = _report(parent, ledger, finished, data, request)
     say("sweep", parent.id)
     say("run", run_id)
     say("next", f"forecast predict run={run_id}   ·   make ui")
-    return mae
+    return error
 
 
 def _report(
     parent: Run, ledger: Ledger, finished: Finished, data: Loaded, request: Request
 ) -> tuple[float, str]:
-    """Write and print the leaderboard; refit the winner once; return its test MAE and run."""
+    """Write and print the leaderboard; refit the winner once; return its test error and run."""
     best = sweeps.winner(finished)
     if not _refitted(parent):  # whoever has refitted the winner has kept the leaderboard before
         board = leaderboard.frame(finished.standings, finished.baselines)
         parent.keep(board, "leaderboard.csv")
         parent.keep(leaderboard.figure(finished.standings, finished.baselines), "leaderboard.png")
         parent.keep(coordinates.figure(finished.standings), "parallel_coordinates.png")
-        parent.metrics({"cv/mae_mean": best.mean, "cv/mae_std": best.std})
+        head = f"cv/{best.headline}"
+        parent.metrics({f"{head}_mean": best.mean, f"{head}_std": best.std})
         parent.metrics({"cv/origins": finished.origins})
     _print(finished)
     while not (found := _refitted(parent)):
         if ledger.claim("winner"):
             bury(ledger)
-            mae, run_id = _refit(parent, ledger.owner, best, data, request)
+            error, run_id = _refit(parent, ledger.owner, best, data, request)
             parent.tags(
                 {
                     "forecast.best_candidate": best.candidate.name,
                     "forecast.best_candidate_id": ledger.candidate(best.candidate.number).id,
                     "forecast.best_run_id": run_id,
-                    "forecast.winner_mae": mae,
+                    "forecast.winner_error": error,
                 }
             )
-            return mae, run_id
+            return error, run_id
         time.sleep(POLL)  # another driver of the same sweep is at it
-    say("winner", f"{best.candidate.name}: test MAE {found[0]:.4g} (scored before)")
+    name = leaderboard.LABELS[best.headline]
+    say("winner", f"{best.candidate.name}: test {name} {found[0]:.4g} (scored before)")
     return found
 
 
 def _refitted(parent: Run) -> tuple[float, str] | None:
-    """Return test MAE and run of the winner, once somebody has refitted it."""
+    """Return test error and run of the winner, once somebody has refitted it."""
     known = parent.store.client.get_run(parent.id).data.tags
-    if "forecast.winner_mae" not in known:
+    if "forecast.winner_error" not in known:
         return None
-    return float(known["forecast.winner_mae"]), known["forecast.best_run_id"]
+    return float(known["forecast.winner_error"]), known["forecast.best_run_id"]
 
 
 def _refit(
@@ -150,7 +155,7 @@ def _refit(
     score_table(outcome)
     detail_tables(outcome)
     console.print()
-    return outcome.scores["test/mae"], tracked.id
+    return outcome.scores[f"test/{outcome.test.headline.key}"], tracked.id
 
 
 def _compose(request: Request, data: Loaded) -> Callable[[list[str]], Composed]:
@@ -222,7 +227,7 @@ def _print(finished: Finished) -> None:
             f"{standing.seconds:.0f}",
         ]
         rows.append([*row, str(standing.rung).split(" ")[0]] if halved else row)
-    heads = ["", "MAE ± sd", "skill", "weights", "s"]
+    heads = ["", f"{leaderboard.LABELS[best.headline]} ± sd", "skill", "weights", "s"]
     table(
         f"Leaderboard, {finished.origins:,} common origins, {finished.ran} trials run, "
         f"{finished.reused} reused",

@@ -7,12 +7,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 from forecast.commands import build, config, observe
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, say, score_table
 from forecast.commands.observe import Observer
 from forecast.commands.progress import EpochProgress
+from forecast.data import task
+from forecast.data.table import Table
 from forecast.evaluation import experiment
 from forecast.evaluation.experiment import Outcome
 from forecast.serving import bundle, package
@@ -29,7 +33,7 @@ def run(request: Request) -> float:
         request: The configuration.
 
     Returns:
-        Test MAE, so that Hydra's own sweepers can minimise it.
+        Headline error on the test span, so that Hydra's own sweepers can minimise it.
     """
     settings = request.settings
     observe.check(settings.gates)
@@ -37,6 +41,7 @@ def run(request: Request) -> float:
     data = build.load(settings)
     cuts = experiment.prepare(spec, data.table)
     say("data", summary(data))
+    warn(data.table, cuts.train_rows(data.table), "the training rows")
     store = Store(settings.tracking.uri, settings.tracking.experiment or data.name)
     name = settings.tracking.run_name or title(spec)
     with ending(Run.create(store, name, kind="train", tags=identity(data))) as tracked:
@@ -55,15 +60,16 @@ def run(request: Request) -> float:
         say("train", f"kept epoch {best} of {spec.training.epochs}, {seconds:.1f} s in all")
         store_outcome(tracked, outcome, data, request)
         observer.finish(outcome, name)
+        headline = outcome.test.headline.key
+        error = outcome.scores[f"test/{headline}"]
         if not settings.tracking.run_name:
-            mae = outcome.scores["test/mae"]
-            tracked.tags({"mlflow.runName": f"{name} · mae {mae:.3g}"})
+            tracked.tags({"mlflow.runName": f"{name} · {headline} {error:.3g}"})
     score_table(outcome)
     detail_tables(outcome)
     console.print()
     say("run", tracked.id)
     say("next", f"forecast predict run={tracked.id}   ·   make ui")
-    return outcome.scores["test/mae"]
+    return error
 
 
 def store_outcome(tracked: Run, outcome: Outcome, data: Loaded, request: Request) -> None:
@@ -90,7 +96,8 @@ def store_outcome(tracked: Run, outcome: Outcome, data: Loaded, request: Request
         plain = Path(folder) / "bundle"
         bundle.save(plain, outcome.forecaster, data.schema, facts)
         example = package.example(data.frame, data.schema, outcome.spec.window)
-        tracked.keep(package.package(Path(folder) / "model", plain, example), "model")
+        levels = outcome.spec.training.quantiles
+        tracked.keep(package.package(Path(folder) / "model", plain, example, levels), "model")
 
 
 def question(request: Request, data: Loaded) -> dict[str, Any]:
@@ -113,6 +120,18 @@ def identity(data: Loaded) -> dict[str, str]:
         "forecast.git_commit": _commit(),
         "forecast.data_digest": data.digest,
     }
+
+
+def warn(table: Table, rows: np.ndarray, where: str) -> None:
+    """Say which events or classes some training rows never show.
+
+    Args:
+        table: The data.
+        rows: Mask (rows,).
+        where: What these rows are called.
+    """
+    for name in task.lacking(table.outputs[rows], table.targets, table.task):
+        say("warning", f"{where} hold no {name}: its probability is learned from nothing")
 
 
 def title(spec: experiment.Spec) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
+from forecast.data import task
 from forecast.data.schema import Schema
 from forecast.errors import InputError, nearest, shown
 
@@ -43,6 +44,7 @@ def faults(frame: pd.DataFrame, schema: Schema) -> Iterator[str]:
         "data.features": schema.features,
         "data.circular": tuple(schema.circular),
         "data.valid": tuple(schema.valid),
+        "data.classes": tuple(schema.classes),
     }
     for argument, names in asked.items():
         for column in names:
@@ -128,6 +130,25 @@ def numbers(frame: pd.DataFrame, name: str, schema: Schema) -> pd.Series:
             "fill it or leave the column out"
         )
     return found
+
+
+def values(frame: pd.DataFrame, name: str, schema: Schema) -> pd.Series:
+    """Return a column as numbers, labels as their positions.
+
+    Args:
+        frame: Raw rows.
+        name: The column.
+        schema: Tells which columns hold labels.
+
+    Returns:
+        (rows,) numbers, missing where the column is.
+
+    Raises:
+        InputError: A value is neither, or there is none.
+    """
+    if schema.labelled(name):
+        return task.positions(frame[name], schema.classes[name])
+    return numbers(frame, name, schema)
 
 
 def unique_rows(

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
-from forecast.data import clock, columns
+from forecast.data import clock, columns, task
 from forecast.data.grid import Grid
 from forecast.data.schema import Schema
 from forecast.data.table import Table
@@ -44,7 +44,7 @@ def build(frame: pd.DataFrame, schema: Schema) -> Table:
     frequency = schema.frequency or clock.infer(time, series)
     tick = clock.ticks(time, frequency)
     raw = {
-        name: columns.numbers(frame, name, schema).to_numpy(float)[order]
+        name: columns.values(frame, name, schema).to_numpy(float)[order]
         for name in dict.fromkeys((*schema.inputs, *schema.targets))
     }
     grid = Grid(series, tick, frequency, time)
@@ -55,18 +55,21 @@ def build(frame: pd.DataFrame, schema: Schema) -> Table:
         inputs = _hold(inputs, grid.series, limit)
     calendar, circles = clock.describe(grid.time, schema.calendar)
     said = schema.inputs if schema.missing == "mask" else ()
+    asked = task.ask(full, schema)
     return Table(
         inputs=np.column_stack([inputs, calendar, *(np.isnan(full[name]) for name in said)]),
-        outputs=np.column_stack([full[name] for name in schema.targets]),
+        outputs=asked.outputs,
         features=(*features, *circles, *(f"{name}{SAYS}" for name in said)),
-        targets=schema.targets,
+        targets=asked.names,
         series=grid.series,
         tick=grid.tick,
         time=grid.time,
         names=names,
         frequency=frequency,
-        units=tuple(schema.units.get(name, "") for name in schema.targets),
+        units=tuple(schema.units.get(name, "") for name in asked.names),
         indicators=len(said),
+        task=schema.task,
+        about=asked.about,
     )
 
 
@@ -158,18 +161,43 @@ def _in_range(values: np.ndarray, name: str, schema: Schema) -> np.ndarray:
 
 
 def _features(full: dict[str, np.ndarray], schema: Schema) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Stack the input columns, circular ones as sine and cosine."""
+    """Stack the input columns, circular ones as sine and cosine, labels as one column each."""
     stacked: list[np.ndarray] = []
-    names: list[str] = []
     for name in schema.inputs:
         if name in schema.circular:
             angle = 2 * np.pi * full[name] / schema.circular[name]
             stacked += [np.sin(angle), np.cos(angle)]
-            names += [f"{name}_sin", f"{name}_cos"]
+        elif schema.labelled(name):
+            stacked += [_is(full[name], code) for code in range(len(schema.classes[name]))]
         else:
             stacked.append(full[name])
-            names.append(name)
+    names = [column for name in schema.inputs for column in columns_of(name, schema)]
     return np.column_stack(stacked), tuple(names)
+
+
+def columns_of(name: str, schema: Schema) -> list[str]:
+    """Name the input columns that a raw column becomes.
+
+    Args:
+        name: The raw column.
+        schema: What it means.
+
+    Returns:
+        Two for a circular column, one for each label, else the column itself.
+
+    >>> columns_of("sky", Schema("time", ("load",), classes={"sky": ("clear", "rain")}))
+    ['sky=clear', 'sky=rain']
+    """
+    if name in schema.circular:
+        return [f"{name}_sin", f"{name}_cos"]
+    if schema.labelled(name):
+        return [f"{name}={label}" for label in schema.classes[name]]
+    return [name]
+
+
+def _is(codes: np.ndarray, code: int) -> np.ndarray:
+    """Return 1 where a label stands and 0 where another does, holes kept."""
+    return np.where(np.isnan(codes), np.nan, codes == code)
 
 
 def _hold(columns: np.ndarray, series: np.ndarray, limit: int) -> np.ndarray:

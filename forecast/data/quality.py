@@ -152,7 +152,7 @@ def report(frame: pd.DataFrame, schema: Schema, window: Window) -> Quality:
     there = [name for name in dict.fromkeys(schema.inputs + schema.targets) if _once(frame, name)]
     for name in there:
         with _noted(faults):
-            columns.numbers(frame, name, schema)
+            columns.values(frame, name, schema)
     clean = not faults
     stamps = _stamps(frame, schema, faults)
     counted: tuple[WindowQuality, ...] = ()

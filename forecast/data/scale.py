@@ -79,6 +79,8 @@ def fit(table: Table, per: str = "series") -> Scaler:
     if table.indicators:  # they stay 0 and 1
         input_mean[:, -table.indicators :], input_std[:, -table.indicators :] = 0, 1
     output_mean, output_std = _moments(table.outputs, table, per)
+    if table.task != "regression":  # 0 and 1 they stay, and so do probabilities
+        output_mean, output_std = np.zeros_like(output_mean), np.ones_like(output_std)
     flat = np.flatnonzero((output_std == 0).all(axis=0))
     if flat.size:
         seen = np.isfinite(table.outputs[:, flat[0]]).any()

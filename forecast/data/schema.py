@@ -33,6 +33,10 @@ class Schema:
             the order of the file; "refuse" wants to be told.
         calendar: Any of "hour" (of day), "weekday", "year" (day of year), each as sine and cosine.
         units: Column to unit, for tables and pictures.
+        events: Target to threshold: predicted is how likely it exceeds it, and not its value.
+        classes: Column to its labels (text), or the one target to the edges that divide its values
+            (numbers): predicted is how likely each class is. A feature of labels becomes one column
+            for each.
     """
 
     time: str
@@ -48,6 +52,8 @@ class Schema:
     duplicates: str = "refuse"
     calendar: tuple[str, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
+    events: Mapping[str, float] = field(default_factory=dict)
+    classes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant, before any file is opened."""
@@ -100,6 +106,18 @@ class Schema:
             raise InputError(
                 f"data.features must name different columns, got {twice[0]!r} twice: name each once"
             )
+        _check_task(self)
+
+    @property
+    def task(self) -> str:
+        """What is predicted: "regression" for values, "event" or "classes" for probabilities."""
+        if self.events:
+            return "event"
+        return "classes" if self.targets[0] in self.classes else "regression"
+
+    def labelled(self, column: str) -> bool:
+        """Tell whether a column holds labels, and no numbers."""
+        return any(isinstance(part, str) for part in self.classes.get(column, ()))
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -124,4 +142,36 @@ class Schema:
         for name in ("targets", "features", "series", "calendar"):
             values[name] = tuple(values.get(name) or ())
         values["valid"] = {k: (float(a), float(b)) for k, (a, b) in values["valid"].items()}
+        values["classes"] = {k: tuple(parts) for k, parts in values.get("classes", {}).items()}
         return cls(**values)
+
+
+def _check_task(schema: Schema) -> None:
+    """Refuse events and classes that are none, or beside targets of another kind."""
+    targets, asked = set(schema.targets), {*schema.events, *schema.classes}
+    if schema.events and set(schema.events) != targets:
+        raise InputError(
+            f"data.events must give a threshold for each target and for nothing else, got "
+            f"{sorted(schema.events)} for {sorted(targets)}: write such as {{temp: 90}}"
+        )
+    if targets & set(schema.classes) and (len(targets) > 1 or schema.events):
+        raise InputError(
+            f"data.classes must be of the only target, without data.events, got targets "
+            f"{list(schema.targets)}: predict it in a run of its own"
+        )
+    if both := [name for name in asked if name in schema.circular]:
+        raise InputError(
+            f"data.circular must not hold a column of data.events or data.classes, got {both[0]!r}:"
+            " name it in one of them"
+        )
+    for column, parts in schema.classes.items():
+        text = [isinstance(part, str) for part in parts]
+        if all(text) and len(parts) > 1 and len(set(parts)) == len(parts):
+            continue
+        rising = not any(text) and list(parts) == sorted(set(parts))
+        if not parts or not rising or column not in targets:
+            raise InputError(
+                f"data.classes.{column} must be two or more different labels, or rising edges that "
+                f"divide the values of a target, got {list(parts)}: write such as [clear, rain] or "
+                "[32, 50] (labels that are numbers in quotes)"
+            )

@@ -29,6 +29,9 @@ class Table:
         units: Unit of each target, for tables and pictures; empty where nobody said.
         indicators: How many of the last input columns say, by 1, that a feature is missing; where
             there are any, windows with holes are windows too.
+        task: What the outputs are: "regression" for values; "event" or "classes" for 1 where it
+            happens and 0 where not, of which probabilities are predicted.
+        about: The column that each output is about; empty means the targets themselves.
     """
 
     inputs: np.ndarray
@@ -42,6 +45,8 @@ class Table:
     frequency: str | None = None
     units: tuple[str, ...] = ()
     indicators: int = 0
+    task: str = "regression"
+    about: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -49,9 +54,9 @@ class Table:
 
     @property
     def target_positions(self) -> tuple[int, ...]:
-        """Where each target stands among the features, -1 for one that is no input."""
+        """Where the column of each target stands among the features, -1 for one that is none."""
         known = {name: position for position, name in enumerate(self.features)}
-        return tuple(known.get(name, -1) for name in self.targets)
+        return tuple(known.get(name, -1) for name in self.about or self.targets)
 
     def unit(self, target: int) -> str:
         """Return the unit of a target as a caption ends: ", °F", or nothing."""

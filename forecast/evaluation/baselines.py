@@ -63,6 +63,26 @@ def seasonal_naive(table: Table, window: Window, starts: np.ndarray, season: int
     return np.where(inside[..., None] & ~np.isnan(found), found, last)
 
 
+def climatology(
+    table: Table, learned: np.ndarray, window: Window, starts: np.ndarray
+) -> np.ndarray:
+    """Repeat how often each event or class was there in the training rows of the series.
+
+    Args:
+        table: Rows.
+        learned: Mask (rows,) of the training rows.
+        window: Shape of a sample.
+        starts: First input row of every window, (windows,).
+
+    Returns:
+        (windows, horizon, targets); over all series where a series has no training row.
+    """
+    known = pd.DataFrame(table.outputs[learned])
+    own = known.groupby(table.series[learned]).mean().reindex(range(len(table.names)))
+    share = own.fillna(known.mean()).to_numpy()[table.series[starts]]  # (windows, targets)
+    return np.repeat(share[:, None], window.horizon, axis=1)
+
+
 def regression(
     model: Any,
     table: Table,

@@ -155,13 +155,15 @@ def prepare(spec: Spec, table: Table) -> Holdout:
         InputError: The model cannot be built, or a span has no window; the message counts rows and
             windows of all three.
     """
-    from forecast.training import fitting
+    from forecast.training import choices, fitting
 
     spec.window.check()
     spec.training.check()
     for name, settings in spec.regressors.items():
         regressor(name, settings)
-    fitting.build(spec.model, fitting.sizes(table, spec.window))
+    choices.loss(spec.training, table.task)
+    levels = spec.training.quantiles
+    fitting.build(spec.model, fitting.sizes(table, spec.window, levels))
     cuts = split.holdout(table, spec.validation, spec.test)
     spans = {
         "train": cuts.train_rows(table),
@@ -194,9 +196,15 @@ def score_model(forecaster: Forecaster, table: Table, scored: np.ndarray) -> For
     Returns:
         The forecasts.
     """
+    from forecast.training import quantiles
+
     window = forecaster.window or Window()
     starts = windows.starts(table, window, within=scored)
-    return Forecasts(table, window, starts, forecaster.predict_windows(table, starts))
+    levels = tuple((forecaster.training or Training()).quantiles)
+    if not levels:
+        return Forecasts(table, window, starts, forecaster.predict_windows(table, starts))
+    every = forecaster.predict_quantiles(table, starts)
+    return Forecasts(table, window, starts, quantiles.point(every, levels), every, levels)
 
 
 def score_baselines(
@@ -224,6 +232,9 @@ def score_baselines(
     for name, settings in spec.regressors.items():
         model = regressor(name, settings)
         values[name] = baselines.regression(model, table, window, train, starts, scaler=scaler)
+    if table.task != "regression":  # a line leaves the range of probabilities
+        values = {name: np.clip(found, 0, 1) for name, found in values.items()}
+        values["climatology"] = baselines.climatology(table, learned, window, starts)
     return {name: Forecasts(table, window, starts, found) for name, found in values.items()}
 
 

@@ -48,7 +48,7 @@ def forecasts(outcome: "Outcome") -> Figure:
 
 
 def error_by_horizon(outcome: "Outcome") -> Figure:
-    """Draw the mean absolute error against the steps ahead, model and baselines.
+    """Draw the headline error against the steps ahead, model and baselines.
 
     Args:
         outcome: What the experiment found.
@@ -67,7 +67,8 @@ def error_by_horizon(outcome: "Outcome") -> Figure:
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("steps ahead")
-    axes.set_ylabel(f"mean absolute error{outcome.test.table.common_unit}")
+    unit = outcome.test.table.common_unit
+    axes.set_ylabel(f"{outcome.test.headline.name}{unit}")
     axes.legend(frameon=False)
     _plain(axes, "Error by horizon, test span")
     return figure
@@ -102,7 +103,7 @@ def prediction(history: pd.DataFrame, forecast: pd.DataFrame, units: Mapping[str
 
     Args:
         history: Columns series, time, target, value.
-        forecast: Columns series, time, target, forecast.
+        forecast: Columns series, time, target, forecast, and those of quantiles, such as q0.05.
         units: Unit of each target, where known.
 
     Returns:
@@ -117,6 +118,10 @@ def prediction(history: pd.DataFrame, forecast: pd.DataFrame, units: Mapping[str
         joined_time = [*past.time.tail(1), *ahead.time]
         joined = [*past.value.tail(1), *ahead.forecast]
         panel.plot(joined_time, joined, color=MODEL, lw=2.2, label="forecast")
+        if levels := [name for name in ahead.columns if name.startswith("q0")]:
+            ends = ahead[levels[0]], ahead[levels[-1]]
+            label = f"{levels[0]} to {levels[-1]}"
+            panel.fill_between(ahead.time, *ends, color=MODEL, alpha=0.2, lw=0, label=label)
         unit = units.get(str(target))
         _plain(panel, f"{series}: {target}" + (f", {unit}" if unit else ""))
     handles, labels = axes[0].get_legend_handles_labels()
@@ -144,6 +149,9 @@ def _series_panel(panel: Any, test: Forecasts, code: int) -> None:
             marker="." if window.horizon == 1 else None,
             label="forecast" if position == mine[0] else None,
         )
+        if test.quantiles is not None:
+            low, high = test.quantiles[position, :, 0, 0], test.quantiles[position, :, 0, -1]
+            panel.fill_between(table.time[ahead], low, high, color=MODEL, alpha=0.2, lw=0)
         panel.axvline(table.time[begin], color=TRUE, lw=0.5, alpha=0.15)
 
 

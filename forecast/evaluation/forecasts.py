@@ -9,6 +9,8 @@ import pandas as pd
 from forecast.data import windows
 from forecast.data.table import Table
 from forecast.data.windows import Window
+from forecast.metrics.headline import HEADLINES, Headline
+from forecast.metrics.point import Axis
 
 
 @dataclass(frozen=True)
@@ -20,12 +22,29 @@ class Forecasts:
         window: Shape of a sample.
         starts: First input row of every window, (windows,).
         values: Forecasts in original units, (windows, horizon, targets).
+        quantiles: Of a model that predicts them, (windows, horizon, targets, levels).
+        levels: Theirs, rising; empty where there are none.
     """
 
     table: Table
     window: Window
     starts: np.ndarray
     values: np.ndarray
+    quantiles: np.ndarray | None = None
+    levels: tuple[float, ...] = ()
+
+    @property
+    def headline(self) -> Headline:
+        """The error that these forecasts are compared by."""
+        return HEADLINES[self.table.task]
+
+    def error(self, axis: Axis = None) -> np.ndarray:
+        """Return the headline error.
+
+        Args:
+            axis: Axes of (windows, horizon, targets) to average over; None means all.
+        """
+        return self.headline.of(self.true, self.values, axis)
 
     @cached_property
     def true(self) -> np.ndarray:
@@ -43,8 +62,12 @@ class Forecasts:
         return self.starts + self.window.timesteps - 1
 
     def frame(self) -> pd.DataFrame:
-        """Return one row for each window, step and target, with origin and time stamp."""
+        """Return one row for each window, step and target, with origin and time stamp.
+
+        Quantiles are columns of their own, such as q0.05.
+        """
         count, horizon, targets = self.values.shape
+        every = np.zeros((*self.values.shape, 0)) if self.quantiles is None else self.quantiles
         rows = windows.future_rows(self.starts, self.window)
         each = np.repeat(np.arange(count), horizon * targets)
         return pd.DataFrame(
@@ -56,5 +79,9 @@ class Forecasts:
                 "target": np.tile(np.asarray(self.table.targets, object), count * horizon),
                 "forecast": self.values.ravel(),
                 "true": self.true.ravel(),
+            }
+            | {
+                f"q{level:g}": every[..., number].ravel()
+                for number, level in enumerate(self.levels)
             }
         )

@@ -33,6 +33,14 @@ def overall(forecasts: Forecasts, train: Table, scaler: Scaler, season: int) -> 
     Returns:
         Metric to value: `test/<metric>`, and `test_<target>/<metric>` for each of several targets.
     """
+    found = {"test/windows": float(len(forecasts.values))}
+    if forecasts.table.task != "regression":
+        return found | _of_probabilities(forecasts)
+    return found | _of_values(forecasts, train, scaler, season) | _of_quantiles(forecasts)
+
+
+def _of_values(forecasts: Forecasts, train: Table, scaler: Scaler, season: int) -> dict[str, float]:
+    """Score forecasts in the targets' units, and without them."""
     true, values = forecasts.true, forecasts.values
     std = scaler.output_std[forecasts.series][:, None]  # (windows, 1, targets)
     absolute, square = _scales(train, forecasts, season)
@@ -42,7 +50,6 @@ def overall(forecasts: Forecasts, train: Table, scaler: Scaler, season: int) -> 
         "test/rmsse": float(metrics.rmsse(true, values, square)),
         "test/mae_z": float(metrics.mae(true / std, values / std)),
         "test/mse_z": float(metrics.mse(true / std, values / std)),
-        "test/windows": float(len(values)),
     }
     if len(forecasts.table.targets) > 1:
         for i, target in enumerate(forecasts.table.targets):
@@ -54,17 +61,52 @@ def overall(forecasts: Forecasts, train: Table, scaler: Scaler, season: int) -> 
     return found
 
 
+def _of_quantiles(forecasts: Forecasts) -> dict[str, float]:
+    """Score quantiles, and the intervals between those that lie alike on both sides."""
+    if forecasts.quantiles is None:
+        return {}
+    true, every, levels = forecasts.true, forecasts.quantiles, forecasts.levels
+    found = {
+        "test/crps": float(metrics.crps(true, every, levels)),
+        "test/pinball": float(metrics.pinball(true, every, levels).mean()),
+    }
+    for low in range(len(levels) // 2):
+        high = len(levels) - 1 - low
+        if abs(levels[low] + levels[high] - 1) < 1e-9:
+            ends = every[..., low], every[..., high]
+            name = f"{100 * (levels[high] - levels[low]):.3g}"
+            found[f"test/coverage_{name}"] = float(metrics.coverage(true, *ends))
+            found[f"test/width_{name}"] = float((ends[1] - ends[0]).mean())
+    return found
+
+
+def _of_probabilities(forecasts: Forecasts) -> dict[str, float]:
+    """Score probabilities of events, or of classes."""
+    true, values, table = forecasts.true, forecasts.values, forecasts.table
+    classes = table.task == "classes"
+    found = {
+        "test/brier": float(forecasts.error()),
+        "test/log_loss": float(metrics.log_loss(true, values, classes=classes)),
+        "test/auc": metrics.auc(true, values),
+    }
+    if classes:
+        found["test/accuracy"] = float(metrics.accuracy(true, values))
+    for row in per_target(forecasts).to_dict("records") if len(table.targets) > 1 else ():
+        found |= {f"test_{row['target']}/{k}": v for k, v in row.items() if k != "target"}
+    return found
+
+
 def by_step(forecasts: Forecasts) -> np.ndarray:
-    """Return the MAE of every step of the horizon, (horizon,), over windows and targets."""
-    return metrics.mae(forecasts.true, forecasts.values, axis=(0, 2))
+    """Return the headline error of every step of the horizon, (horizon,)."""
+    return forecasts.error(axis=(0, 2))
 
 
 def by_series(forecasts: Forecasts) -> dict[str, float]:
-    """Return the MAE of every series that has windows, over windows, steps and targets."""
-    names = forecasts.table.names
+    """Return the headline error of every series that has windows."""
+    names, error = forecasts.table.names, forecasts.headline.of
     return {
         names[code]: float(
-            metrics.mae(
+            error(
                 forecasts.true[forecasts.series == code], forecasts.values[forecasts.series == code]
             )
         )
@@ -74,20 +116,19 @@ def by_series(forecasts: Forecasts) -> dict[str, float]:
 
 def per_target(forecasts: Forecasts) -> pd.DataFrame:
     """Return one row for each target with its metrics."""
-    return pd.DataFrame(
-        [
-            {"target": target}
-            | {
-                name: float(metric(forecasts.true[..., i], forecasts.values[..., i]))
-                for name, metric in PLAIN.items()
-            }
-            for i, target in enumerate(forecasts.table.targets)
-        ]
-    )
+    rows = []
+    for i, target in enumerate(forecasts.table.targets):
+        own, said = forecasts.true[..., i : i + 1], forecasts.values[..., i : i + 1]
+        if forecasts.table.task == "regression":
+            found = {name: float(metric(own, said)) for name, metric in PLAIN.items()}
+        else:
+            found = {"brier": float(metrics.mse(own, said)), "auc": metrics.auc(own, said)}
+        rows.append({"target": target} | found)
+    return pd.DataFrame(rows)
 
 
 def series_table(model: Forecasts, baselines: Mapping[str, Forecasts]) -> pd.DataFrame:
-    """Return one row for each series: the MAE of the model and of every baseline."""
+    """Return one row for each series: headline error of the model and of every baseline."""
     columns = {"model": by_series(model)} | {
         name: by_series(other) for name, other in baselines.items()
     }
@@ -95,10 +136,10 @@ def series_table(model: Forecasts, baselines: Mapping[str, Forecasts]) -> pd.Dat
 
 
 def skills(model: Forecasts, baselines: Mapping[str, Forecasts]) -> dict[str, float]:
-    """Return `skill/<baseline>`: the share of each baseline's MAE that is gone."""
-    own = metrics.mae(model.true, model.values)
+    """Return `skill/<baseline>`: the share of each baseline's headline error that is gone."""
+    own = model.error()
     return {
-        f"skill/{name}": float(metrics.skill(own, metrics.mae(other.true, other.values)))
+        f"skill/{name}": float(metrics.skill(own, other.error()))
         for name, other in baselines.items()
     }
 

@@ -19,6 +19,7 @@ from forecast.gates.pictures.trace_map import trace_map
 from forecast.gates.trace import trace
 from forecast.metrics import mae
 from forecast.models.channels import Channels
+from forecast.training import quantiles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,9 +68,10 @@ def study(
     true = windows.outputs(table.outputs, starts, window)
 
     def error(outputs: np.ndarray) -> float:
-        values = fitted.scaler_.invert(outputs.astype(np.float64), table.series[starts])
-        return float(mae(true, values))
+        values = quantiles.point(quantiles.apart(outputs.astype(np.float64), levels), levels)
+        return float(mae(true, fitted.scaler_.invert(values, table.series[starts])))
 
+    levels = outcome.spec.training.quantiles
     sample = evenly(len(starts), TRACED)
     traced = trace(fitted.model_, seen[sample])
     found, curve = None, None

@@ -1,4 +1,4 @@
-"""Scores as plain NumPy: sums and counts, holes left out."""
+"""Scores as sums and counts, holes left out."""
 
 from forecast.metrics.point import (
     bias,
@@ -13,13 +13,20 @@ from forecast.metrics.point import (
     smape,
     wape,
 )
+from forecast.metrics.probability import accuracy, auc, coverage, crps, log_loss, pinball
 
 __all__ = [
+    "accuracy",
+    "auc",
     "bias",
+    "coverage",
+    "crps",
+    "log_loss",
     "mae",
     "mase",
     "mse",
     "naive_scale",
+    "pinball",
     "r2",
     "rmse",
     "rmsse",

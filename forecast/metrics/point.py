@@ -25,7 +25,7 @@ def mae(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarra
     >>> float(mae(np.array([1.0, np.nan]), np.array([3.0, 9.0])))
     2.0
     """
-    return _mean(np.abs(predicted - true), true, axis)
+    return mean(np.abs(predicted - true), true, axis)
 
 
 def mse(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarray:
@@ -39,7 +39,7 @@ def mse(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarra
     Returns:
         Σ(predicted − true)² / count.
     """
-    return _mean((predicted - true) ** 2, true, axis)
+    return mean((predicted - true) ** 2, true, axis)
 
 
 def rmse(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarray:
@@ -73,7 +73,7 @@ def bias(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarr
     >>> float(bias(np.array([1.0, 1.0]), np.array([2.0, 4.0])))
     2.0
     """
-    return _mean(predicted - true, true, axis)
+    return mean(predicted - true, true, axis)
 
 
 def wape(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarray:
@@ -91,7 +91,7 @@ def wape(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarr
     0.05
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        return mae(true, predicted, axis) / _mean(np.abs(true), true, axis)
+        return mae(true, predicted, axis) / mean(np.abs(true), true, axis)
 
 
 def smape(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarray:
@@ -111,7 +111,7 @@ def smape(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndar
     0.5
     """
     size = np.abs(true) + np.abs(predicted)
-    return _mean(2 * np.abs(predicted - true) / np.where(size == 0, 1, size), true, axis)
+    return mean(2 * np.abs(predicted - true) / np.where(size == 0, 1, size), true, axis)
 
 
 def r2(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarray:
@@ -125,7 +125,7 @@ def r2(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarray
     Returns:
         1 − Σ(predicted − true)² / Σ(true − mean)²; minus infinity where the truth is constant.
     """
-    spread = _mean((true - _mean(true, true, axis, keepdims=True)) ** 2, true, axis)
+    spread = mean((true - mean(true, true, axis, keepdims=True)) ** 2, true, axis)
     with np.errstate(divide="ignore", invalid="ignore"):
         return 1 - mse(true, predicted, axis) / spread
 
@@ -146,7 +146,7 @@ def mase(
     Returns:
         Mean of |predicted − true| / scale, over what has a scale.
     """
-    return _mean(np.abs(predicted - true) / scale, true + scale, axis)
+    return mean(np.abs(predicted - true) / scale, true + scale, axis)
 
 
 def rmsse(
@@ -165,7 +165,7 @@ def rmsse(
     Returns:
         Root of the mean of (predicted − true)² / scale, over what has a scale.
     """
-    return np.sqrt(_mean((predicted - true) ** 2 / scale, true + scale, axis))
+    return np.sqrt(mean((predicted - true) ** 2 / scale, true + scale, axis))
 
 
 def naive_scale(values: np.ndarray, season: int) -> tuple[np.ndarray, np.ndarray]:
@@ -183,7 +183,7 @@ def naive_scale(values: np.ndarray, season: int) -> tuple[np.ndarray, np.ndarray
     (array([1.5]), array([2.5]))
     """
     step = values[season:] - values[:-season]
-    absolute, square = _mean(np.abs(step), step, 0), _mean(step**2, step, 0)
+    absolute, square = mean(np.abs(step), step, 0), mean(step**2, step, 0)
     return np.where(absolute > 0, absolute, np.nan), np.where(square > 0, square, np.nan)
 
 
@@ -204,10 +204,20 @@ def skill(score: float | np.ndarray, baseline: float | np.ndarray) -> np.ndarray
         return 1 - np.divide(score, baseline)
 
 
-def _mean(
+def mean(
     values: np.ndarray, known_by: np.ndarray, axis: Axis, *, keepdims: bool = False
 ) -> np.ndarray:
-    """Divide the sum of the values where `known_by` is a number by their count; NaN for none."""
+    """Divide the sum of the values whose truth is known by their count.
+
+    Args:
+        values: What is averaged.
+        known_by: A number where the truth is known, else NaN; of the same shape.
+        axis: Axes to average over; None means all.
+        keepdims: Whether those axes stay, with length 1.
+
+    Returns:
+        The mean; NaN where nothing is known.
+    """
     known = ~np.isnan(known_by)
     count = known.sum(axis=axis, keepdims=keepdims)
     total = np.where(known, values, 0.0).sum(axis=axis, keepdims=keepdims)

@@ -32,7 +32,7 @@ class Channels(OfTargets):
 class Together(Layer):
     """Put the targets of one window back together: the inverse of `Channels` for forecasts.
 
-    (samples·targets, horizon, 1) to (samples, horizon, targets).
+    (samples·targets, horizon, levels) to (samples, horizon, targets·levels); one level is a value.
 
     Args:
         targets: Of a window.
@@ -45,8 +45,9 @@ class Together(Layer):
 
     def call(self, x: Any) -> Any:
         """Turn samples into targets."""
-        apart = ops.reshape(x, (-1, self.targets, x.shape[1]))
-        return ops.transpose(apart, (0, 2, 1))
+        _, horizon, levels = x.shape
+        apart = ops.reshape(x, (-1, self.targets, horizon, levels))
+        return ops.reshape(ops.transpose(apart, (0, 2, 1, 3)), (-1, horizon, self.targets * levels))
 
 
 @keras.saving.register_keras_serializable("forecast")

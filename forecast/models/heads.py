@@ -7,6 +7,7 @@ import keras
 
 from forecast.errors import InputError
 from forecast.models.convolution import Newest
+from forecast.models.rising import Rising
 from forecast.models.sizes import Sizes
 
 
@@ -51,6 +52,23 @@ def per_step(x: Any, sizes: Sizes, *, dense: Sequence[int], activation: str) -> 
         )
     x = _hidden(Newest(sizes.horizon, name="newest_states")(x), dense, activation)
     return keras.layers.Dense(sizes.targets, name="head")(x)
+
+
+def meaning(x: Any, sizes: Sizes) -> Any:
+    """Turn numbers into what is predicted.
+
+    Args:
+        x: (samples, horizon, outputs), any numbers.
+        sizes: Levels and task.
+
+    Returns:
+        The same shape: quantiles that never cross, or probabilities.
+    """
+    if sizes.levels:
+        return Rising(len(sizes.levels), name="quantiles")(x)
+    if sizes.task == "event":
+        return keras.layers.Activation("sigmoid", name="probabilities")(x)
+    return keras.layers.Softmax(name="probabilities")(x)
 
 
 def _hidden(x: Any, dense: Sequence[int], activation: str) -> Any:

@@ -10,6 +10,8 @@ from dataclasses import replace
 
 import keras
 
+from forecast.errors import InputError
+from forecast.models import heads
 from forecast.models.channels import Channels, Patches, Together
 from forecast.models.level import LastValue, Moments, Relative
 from forecast.models.settings import Repairs
@@ -24,11 +26,19 @@ def inner(sizes: Sizes, repairs: Repairs) -> Sizes:
         repairs: Patches and channels change what the body sees.
 
     Returns:
-        The body's sizes.
+        The body's sizes; each output is a target of the body.
+
+    Raises:
+        InputError: Channels are to share a network that tells classes apart.
 
     >>> inner(Sizes(96, 7, 24, 7), Repairs(channels="shared", patch=12))
     Sizes(timesteps=8, features=12, horizon=24, targets=1, target_positions=(0,), indicators=0)
     """
+    if sizes.task == "classes" and repairs.channels == "shared":
+        raise InputError(
+            "model.channels must be joint where classes are predicted, got 'shared', which would "
+            "give every class the same number: set model.channels=joint"
+        )
     return _patched(_of_one(sizes, repairs), repairs.patch)
 
 
@@ -50,7 +60,22 @@ def repair(body: keras.Model, sizes: Sizes, repairs: Repairs) -> keras.Model:
         body = linear_path(body, one)
     if repairs.channels == "shared":
         body = share(body, sizes)
-    return normalize(body, sizes, repairs.normalization)
+    return normalize(finish(body, sizes), sizes, repairs.normalization)
+
+
+def finish(body: keras.Model, sizes: Sizes) -> keras.Model:
+    """Make a body's numbers what they stand for: rising quantiles, or probabilities.
+
+    Args:
+        body: From (samples, timesteps, features) to (samples, horizon, outputs).
+        sizes: Levels and task.
+
+    Returns:
+        A model of those sizes; the body where it predicts values.
+    """
+    if not sizes.levels and sizes.task == "regression":
+        return body
+    return keras.Model(body.input, heads.meaning(body.output, sizes), name=body.name)
 
 
 def patch(body: keras.Model, sizes: Sizes, rows: int) -> keras.Model:
@@ -79,7 +104,8 @@ def share(body: keras.Model, sizes: Sizes) -> keras.Model:
     channel independence of DLinear and PatchTST.
 
     Args:
-        body: From (samples, timesteps, 1 + features that are no target) to (samples, horizon, 1).
+        body: From (samples, timesteps, 1 + features that are no target) to (samples, horizon, 1),
+            or as many columns as there are quantiles.
         sizes: What the result maps. A target that is no feature has zeros for its own column.
 
     Returns:
@@ -105,15 +131,19 @@ def normalize(body: keras.Model, sizes: Sizes, how: str) -> keras.Model:
     Returns:
         A model of those sizes.
     """
-    if how == "none" or max(sizes.positions) < 0:
-        return body
+    if how == "none" or max(sizes.positions) < 0 or sizes.task != "regression":
+        return body  # a probability has no level
     window = _window(sizes)
+    # of each output; where targets have quantiles, of each of them
+    each = [position for position in sizes.positions for _ in sizes.levels]
     if how == "last":
         level = LastValue(sizes.positions, name="last_value")(window)  # (samples, 1, targets)
         output = body.call(Relative(sizes.positions, name="relative")(window, level))
+        level = LastValue(each, name="levels")(window) if each else level
     else:
         level, scale = Moments(sizes.positions, name="moments")(window)
         output = body.call(Relative(sizes.positions, name="relative")(window, level, scale))
+        level, scale = Moments(each, name="levels")(window) if each else (level, scale)
         output = keras.layers.Multiply(name="scale")([output, scale])
     output = keras.layers.Add(name="level")([output, level])
     return keras.Model(window, output, name=body.name)
@@ -143,11 +173,12 @@ def linear_path(body: keras.Model, sizes: Sizes) -> keras.Model:
 
 
 def _of_one(sizes: Sizes, repairs: Repairs) -> Sizes:
-    """Return the sizes of the network that one channel sees, where channels share it."""
+    """Return the sizes of the network within: each output a target, of one channel if shared."""
     if repairs.channels == "joint":
-        return sizes
-    others = sizes.features - sum(position >= 0 for position in sizes.positions)
-    return replace(sizes, features=1 + others, targets=1, target_positions=(0,))
+        return replace(sizes, targets=sizes.outputs, levels=(), task="regression")
+    others = sizes.features - len({position for position in sizes.positions if position >= 0})
+    one = replace(sizes, features=1 + others, targets=1, target_positions=(0,))
+    return replace(one, targets=one.outputs, levels=(), task="regression")
 
 
 def _patched(sizes: Sizes, rows: int) -> Sizes:

@@ -8,8 +8,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from forecast.metrics.headline import HEADLINES
 from forecast.search.candidates import Candidate
 from forecast.search.trial import Result, Rung, Trial
+
+LABELS = {headline.key: headline.name for headline in HEADLINES.values()}
+"""Key of an error to what people call it."""
 
 
 @dataclass(frozen=True)
@@ -18,12 +22,13 @@ class Standing:
 
     Attributes:
         candidate: Which.
-        scores: MAE of every trial in the order of (fold, seed), NaN where it failed.
+        scores: Headline error of every trial in the order of (fold, seed), NaN where it failed.
         parameters: Weights of its model, 0 where no trial finished.
         seconds: Of all its trials.
         epochs: Median of the epochs that its trials kept.
         errors: Why trials failed.
         rung: The last one that it reached.
+        headline: Key of the error.
     """
 
     candidate: Candidate
@@ -33,10 +38,11 @@ class Standing:
     epochs: int = 1
     errors: tuple[str, ...] = ()
     rung: Rung = Rung()
+    headline: str = "mae"
 
     @property
     def mean(self) -> float:
-        """Mean MAE; infinite where a trial failed, so that it cannot win on easier folds."""
+        """Mean error; infinite where a trial failed, so that it cannot win on easier folds."""
         return float(self.scores.mean()) if np.isfinite(self.scores).all() else float("inf")
 
     @property
@@ -51,7 +57,7 @@ def rank(
     results: Mapping[str, Result],
     errors: Mapping[str, str],
 ) -> list[Standing]:
-    """Rank candidates, those that went further first, then the lowest mean MAE.
+    """Rank candidates, those that went further first, then the lowest mean error.
 
     Args:
         candidates: All of them.
@@ -75,12 +81,13 @@ def rank(
         standings.append(
             Standing(
                 candidate,
-                np.array([results[t.key].mae if t.key in results else np.nan for t in own]),
+                np.array([results[t.key].error if t.key in results else np.nan for t in own]),
                 done[0].parameters if done else 0,
                 sum(spent),
                 max(1, round(np.median([result.best_epoch for result in done]))) if done else 1,
                 tuple(dict.fromkeys(errors[t.key] for t in own if t.key in errors)),
                 rung,
+                done[0].headline if done else "mae",
             )
         )
     return sorted(
@@ -124,7 +131,7 @@ def frame(standings: Sequence[Standing], baselines: Mapping[str, float]) -> pd.D
 
     Args:
         standings: Ranked.
-        baselines: Baseline to its MAE on the same origins.
+        baselines: Baseline to its error on the same origins.
 
     Returns:
         One row a candidate: rank, score, spread, skill, size, cost, and one column an override.
@@ -135,13 +142,13 @@ def frame(standings: Sequence[Standing], baselines: Mapping[str, float]) -> pd.D
         row = {
             "rank": place,
             "candidate": standing.candidate.name,
-            "cv/mae_mean": standing.mean,
-            "cv/mae_std": standing.std,
+            f"cv/{best.headline}_mean": standing.mean,
+            f"cv/{best.headline}_std": standing.std,
             "dropped": f"after {standing.rung}" if str(standing.rung) else "",
             "tied": tied(best, standing),
             "recommended": standing is simplest,
         }
-        row |= {f"skill/{name}": 1 - standing.mean / mae for name, mae in baselines.items()}
+        row |= {f"skill/{name}": 1 - standing.mean / error for name, error in baselines.items()}
         row |= {"parameters": standing.parameters, "seconds": round(standing.seconds, 1)}
         row |= {key: str(value) for key, value in standing.candidate.point.items()}
         rows.append(row | {"error": "; ".join(standing.errors)})
@@ -153,7 +160,7 @@ def figure(standings: Sequence[Standing], baselines: Mapping[str, float]) -> Fig
 
     Args:
         standings: Ranked.
-        baselines: Baseline to its MAE on the same origins.
+        baselines: Baseline to its error on the same origins.
 
     Returns:
         A figure with one panel.
@@ -165,12 +172,12 @@ def figure(standings: Sequence[Standing], baselines: Mapping[str, float]) -> Fig
         colour = "#0072B2" if tied(standings[0], standing) else "#888888"
         axes.plot(standing.scores, [place] * len(standing.scores), ".", color=colour, alpha=0.6)
         axes.plot(standing.mean, place, "D", color=colour, ms=6)
-    for (name, mae), style in zip(baselines.items(), cycle(("--", ":", "-.")), strict=False):
-        axes.axvline(mae, ls=style, color="#222222", lw=1, label=name)
+    for (name, error), style in zip(baselines.items(), cycle(("--", ":", "-.")), strict=False):
+        axes.axvline(error, ls=style, color="#222222", lw=1, label=name)
     names = [f"{s.candidate.name}{f'  ({s.rung})' if str(s.rung) else ''}" for s in shown]
     axes.set_yticks(range(len(shown)), names, fontsize=8)
     axes.invert_yaxis()
-    axes.set_xlabel("mean absolute error: mean over folds, and each fold")
+    axes.set_xlabel(f"{LABELS[standings[0].headline]}: mean over folds, and each fold")
     axes.set_title("Leaderboard; blue is tied with the best", loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)

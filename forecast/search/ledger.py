@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from forecast.metrics.headline import HEADLINES
 from forecast.search import owners
 from forecast.search.candidates import Candidate
 from forecast.search.trial import Arrays, Result, Trial
@@ -96,7 +97,7 @@ class Ledger:
             key = tags.get("forecast.trial_key") or tags.get("forecast.reused_key")
             if key not in wanted:
                 continue
-            if run.info.status == "FINISHED" and "cv/mae" in run.data.metrics:
+            if run.info.status == "FINISHED" and _headline(run.data.metrics):
                 home = self._candidates.get(wanted[key].candidate)
                 if home and tags.get("mlflow.parentRunId") == home.id:
                     elsewhere.pop(key, None)
@@ -165,7 +166,7 @@ class Ledger:
         )
         run.metrics(
             {
-                "cv/mae": result.mae,
+                f"cv/{result.headline}": result.error,
                 "train/best_epoch": result.best_epoch,
                 "model/parameters": result.parameters,
                 "time/trial_seconds": result.seconds,
@@ -254,10 +255,18 @@ def _where(*, kind: str, parent: str | None = None, **tags: str) -> str:
 
 def _result(metrics: Mapping[str, float]) -> Result:
     """Read a result back from a finished run."""
+    headline = _headline(metrics)
     return Result(
-        metrics["cv/mae"],
+        metrics[f"cv/{headline}"],
         {},
         int(metrics.get("train/best_epoch", 0)),
         int(metrics.get("model/parameters", 0)),
         metrics.get("time/trial_seconds", 0.0),
+        headline=headline,
     )
+
+
+def _headline(metrics: Mapping[str, float]) -> str:
+    """Return the key of the error that a trial was scored by; nothing where it was not."""
+    known = (headline.key for headline in HEADLINES.values() if f"cv/{headline.key}" in metrics)
+    return next(known, "")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecast import metrics
 from forecast.data import scale
 from forecast.errors import InputError
 from forecast.evaluation import experiment
+from forecast.metrics.headline import HEADLINES
 from forecast.search import engine, owners
 from forecast.search.board import Board, Watcher
 from forecast.search.engine import Engine
@@ -25,7 +25,7 @@ class Finished:
 
     Attributes:
         standings: Candidates, best first.
-        baselines: Baseline to its MAE on the same origins.
+        baselines: Baseline to its error on the same origins.
         origins: How many origins were scored, over all folds.
         reused: Trials that an earlier sweep had finished.
         ran: Trials that this one ran.
@@ -83,8 +83,9 @@ def _close(run: Run, standing: Standing) -> None:
     """Write a candidate's scores by fold and close its run, once."""
     if run.store.client.get_run(run.id).info.status == "FINISHED":
         return
-    run.series({"cv/mae": {fold: float(mae) for fold, mae in enumerate(standing.scores, start=1)}})
-    run.metrics({"cv/mae_mean": standing.mean, "cv/mae_std": standing.std})
+    key = f"cv/{standing.headline}"
+    run.series({key: {fold: float(error) for fold, error in enumerate(standing.scores, start=1)}})
+    run.metrics({f"{key}_mean": standing.mean, f"{key}_std": standing.std})
     run.metrics({"model/parameters": standing.parameters, "time/trial_seconds": standing.seconds})
     if standing.errors:
         run.tags({"forecast.error": "; ".join(standing.errors)})
@@ -98,13 +99,13 @@ def _baselines(plan: Plan, parent: Run) -> dict[str, float]:
 
     The sweep's own run keeps them, so that the same command need not fit them again.
     """
-    head = "cv/mae_of_"
-    kept = parent.store.client.get_run(parent.id).data.metrics
-    if known := {k.removeprefix(head): v for k, v in kept.items() if k.startswith(head)}:
-        return known
     # the longest look-back that a candidate has, so that ridge regression knows as much as any
     probe = max(plan.strategy.probes, key=lambda probe: probe.spec.window.timesteps)
     spec, table = probe.spec, plan.tables[probe.table]
+    head = f"cv/{HEADLINES[table.task].key}_of_"
+    kept = parent.store.client.get_run(parent.id).data.metrics
+    if known := {k.removeprefix(head): v for k, v in kept.items() if k.startswith(head)}:
+        return known
     found: dict[str, list[float]] = {}
     for fold in plan.parts:
         learned = (table.time >= fold.first) & (table.time < fold.cut)
@@ -112,9 +113,9 @@ def _baselines(plan: Plan, parent: Run) -> dict[str, float]:
         starts = fold.origins - spec.window.timesteps + 1
         said = experiment.score_baselines(spec, table, learned, scaler, starts)
         for name, forecasts in said.items():
-            found.setdefault(name, []).append(float(metrics.mae(forecasts.true, forecasts.values)))
-    means = {name: float(np.mean(maes)) for name, maes in found.items()}
-    parent.metrics({f"{head}{name}": mae for name, mae in means.items()})
+            found.setdefault(name, []).append(float(forecasts.error()))
+    means = {name: float(np.mean(errors)) for name, errors in found.items()}
+    parent.metrics({f"{head}{name}": error for name, error in means.items()})
     return means
 
 

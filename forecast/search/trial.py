@@ -13,6 +13,7 @@ from sklearn.base import clone
 from forecast.data import windows
 from forecast.data.table import Table
 from forecast.evaluation.experiment import Spec
+from forecast.metrics.headline import HEADLINES
 from forecast.training import runtime
 from forecast.training.forecaster import Forecaster
 
@@ -119,20 +120,22 @@ class Result:
     """What a trial found.
 
     Attributes:
-        mae: Over all scored origins, steps and targets, original units.
+        error: Headline error over all scored origins, steps and targets.
         history: Metric to its value after each epoch.
         best_epoch: 1-based.
         parameters: Weights of the model.
         seconds: From the first row to the score.
         checkpoint: Where training stood at its end, as arrays, if a longer trial may go on.
+        headline: Key of that error.
     """
 
-    mae: float
+    error: float
     history: dict[str, list[float]]
     best_epoch: int
     parameters: int
     seconds: float
     checkpoint: Arrays | None = field(default=None, repr=False)
+    headline: str = "mae"
 
 
 class Brought(WorkerPlugin):
@@ -180,16 +183,16 @@ def run(trial: Trial, table: Table, begin: Arrays | None = None) -> Result:
         stage = Stage(until, Checkpoint.read(begin) if begin else None)
     forecaster.fit(table, rows=(table.time >= first) & (table.time < end), stage=stage)
     starts = (trial.origins - spec.window.timesteps + 1).astype(np.int32)
-    error = forecaster.predict_windows(table, starts) - windows.outputs(
-        table.outputs, starts, spec.window
-    )
+    happened = windows.outputs(table.outputs, starts, spec.window)
+    headline = HEADLINES[table.task]
     return Result(
-        float(np.abs(error).sum() / error.size),
+        float(headline.of(happened, forecaster.predict_windows(table, starts))),
         forecaster.history_,
         forecaster.best_epoch_,
         int(forecaster.model_.count_params()),
         time.perf_counter() - began,
         stage.end.arrays() if stage and stage.end and trial.stays else None,
+        headline.key,
     )
 
 

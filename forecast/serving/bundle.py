@@ -18,6 +18,7 @@ from forecast.data.windows import Window
 from forecast.errors import InputError, nearest
 from forecast.training import runtime
 from forecast.training.forecaster import BATCH, Forecaster
+from forecast.training.parameters import Training
 
 FORMAT = 1
 """Version of the files; a reader refuses those it does not know."""
@@ -36,6 +37,7 @@ class Bundle:
         scaler: What standardises.
         names: Series that the scaler knows.
         facts: Versions, data digest and spans, for people.
+        quantiles: Levels that the model predicts of each target; none means one value.
     """
 
     model: Any
@@ -44,6 +46,7 @@ class Bundle:
     scaler: Scaler
     names: tuple[str, ...]
     facts: Mapping[str, Any]
+    quantiles: tuple[float, ...] = ()
 
     def table(self, frame: pd.DataFrame) -> Table:
         """Read raw rows as in training.
@@ -76,7 +79,8 @@ class Bundle:
             frame: Raw rows, at least the last `timesteps` of each series.
 
         Returns:
-            One row for each series, step and target: series, origin, time, step, target, forecast.
+            One row for each series, step and target: series, origin, time, step, target, forecast,
+            and a column such as q0.05 for each quantile.
 
         Raises:
             InputError: No series has an unbroken window at its end.
@@ -92,17 +96,22 @@ class Bundle:
                 "send more or fill the newest"
             )
         runtime.start()
-        values = predict(self.model, self.scaler, table, starts, min(BATCH, len(starts)))
+        batch, levels = min(BATCH, len(starts)), self.quantiles
+        values = predict(self.model, self.scaler, table, starts, batch_size=batch, levels=levels)
         return self._tidy(table, starts, values)
 
     def _tidy(self, table: Table, starts: np.ndarray, values: np.ndarray) -> pd.DataFrame:
-        """Write forecasts as rows."""
+        """Write forecasts (windows, horizon, targets, levels) as rows."""
+        from forecast.training.quantiles import point
+
         window, parts = self.window, []
-        for start, forecast in zip(starts, values, strict=True):
+        middle = point(values, self.quantiles)
+        for number, start in enumerate(starts):
             origin = table.time[start + window.timesteps - 1]
             ahead = clock.following(origin, str(table.frequency), window.lead + window.horizon)
             steps = np.arange(1, window.horizon + 1)
-            for target, column in zip(self.schema.targets, forecast.T, strict=True):
+            for column, target in enumerate(table.targets):
+                every = values[number, :, column]  # (horizon, levels)
                 parts.append(
                     pd.DataFrame(
                         {
@@ -111,8 +120,9 @@ class Bundle:
                             "time": ahead[window.lead :],
                             "step": steps,
                             "target": target,
-                            "forecast": column,
+                            "forecast": middle[number, :, column],
                         }
+                        | {f"q{q:g}": every[:, place] for place, q in enumerate(self.quantiles)}
                     )
                 )
         return pd.concat(parts, ignore_index=True)
@@ -141,6 +151,7 @@ def save(
         "window": window.get_params(),
         "scaler": forecaster.scaler_.to_dict(),
         "series": list(forecaster.names_),
+        "quantiles": list((forecaster.training or Training()).quantiles),
         "versions": {name: version(name) for name in packages},
         "facts": dict(facts),
     }
@@ -158,6 +169,7 @@ def _served(schema: Schema, frequency: str | None) -> Schema:
         frequency=frequency,
         circular={name: period for name, period in schema.circular.items() if name in used},
         valid={name: bounds for name, bounds in schema.valid.items() if name in used},
+        classes={name: parts for name, parts in schema.classes.items() if name in used},
     )
 
 
@@ -207,4 +219,5 @@ def load(folder: str | Path) -> Bundle:
         Scaler.from_dict(plain["scaler"]),
         tuple(plain["series"]),
         plain["versions"] | plain["facts"],
+        tuple(plain.get("quantiles", ())),
     )

@@ -1,6 +1,7 @@
 """A bundle becomes an MLflow model: served, registered and loaded like any other."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,16 @@ from forecast.serving.bundle import Bundle
 REQUIREMENTS = ["forecast", "mlflow"]
 
 
-def package(folder: Path, source: Path, example: pd.DataFrame) -> Path:
+def package(
+    folder: Path, source: Path, example: pd.DataFrame, quantiles: Sequence[float] = ()
+) -> Path:
     """Wrap a bundle as an MLflow pyfunc model from code.
 
     Args:
         folder: Where to; must not exist.
         source: The bundle's folder.
         example: Raw rows that the model could be sent.
+        quantiles: Levels that it answers with, beside the forecast.
 
     Returns:
         The folder.
@@ -38,6 +42,7 @@ def package(folder: Path, source: Path, example: pd.DataFrame) -> Path:
             ColSpec("long", "step"),
             ColSpec("string", "target"),
             ColSpec("double", "forecast"),
+            *(ColSpec("double", f"q{level:g}") for level in quantiles),
         ]
     )
     with warnings.catch_warnings():

@@ -35,7 +35,8 @@ def record(run: Run, outcome: Outcome) -> None:
         per_series = scores.by_series(outcome.test)
         if len(per_series) <= PER_TARGET:
             taken: set[str] = set()
-            run.metrics({f"series/mae_{safe_key(k, taken)}": v for k, v in per_series.items()})
+            head = f"series/{outcome.test.headline.key}_"
+            run.metrics({head + safe_key(k, taken): v for k, v in per_series.items()})
         run.keep(scores.series_table(outcome.test, outcome.baselines), "scores_by_series.csv")
     run.keep(outcome.test.frame(), "predictions.parquet")
     run.keep(figures.forecasts(outcome), "figures/forecasts.png")
@@ -79,7 +80,7 @@ def record_baselines(
             run.params({"model": name, **question})
             run.metrics(_final(outcome, outcome.baseline_scores[name]))
             steps = _series(scores.by_step(found))
-            run.series({"horizon/mae": steps})
+            run.series({f"horizon/{found.headline.key}": steps})
         ids[name] = run.id
     return ids
 
@@ -147,9 +148,9 @@ def _keys(found: Mapping[str, float]) -> dict[str, float]:
 
 
 def _by_step(outcome: Outcome) -> dict[str, dict[int, float]]:
-    """Return `horizon/mae` and `horizon/skill_<baseline>` with step = steps ahead."""
+    """Return `horizon/<error>` and `horizon/skill_<baseline>` with step = steps ahead."""
     own = scores.by_step(outcome.test)
-    found = {"horizon/mae": _series(own)}
+    found = {f"horizon/{outcome.test.headline.key}": _series(own)}
     for name, other in outcome.baselines.items():
         found[f"horizon/skill_{name}"] = _series(_skill(own, other))
     return found

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from forecast.errors import InputError, nearest
+from forecast.training import quantiles
 from forecast.training.parameters import Training
 
 SCHEDULES = ("CosineDecay", "ExponentialDecay")
@@ -59,18 +60,30 @@ def optimizer(training: Training) -> keras.optimizers.Optimizer:
     return kind(**settings)
 
 
-def loss(training: Training) -> keras.losses.Loss:
+def loss(training: Training, task: str = "regression") -> keras.losses.Loss:
     """Make the loss.
 
     Args:
-        training: Name of a loss, or a loss.
+        training: Name of a loss, or a loss; levels of quantiles.
+        task: Of the table; probabilities have the cross-entropy.
 
     Returns:
         A Keras loss object.
 
     Raises:
-        InputError: Keras has no loss of that name.
+        InputError: Keras has no loss of that name, or quantiles are asked of probabilities.
     """
+    quantiles.check(training.quantiles)
+    if task != "regression":
+        if training.quantiles:
+            raise InputError(
+                "training.quantiles must be empty where data.events or data.classes ask for "
+                f"probabilities, got {list(training.quantiles)}: take one of them out"
+            )
+        kind = {"event": "BinaryCrossentropy", "classes": "CategoricalCrossentropy"}[task]
+        return getattr(keras.losses, kind)()
+    if training.quantiles:
+        return quantiles.Pinball(training.quantiles)
     if isinstance(training.loss, keras.losses.Loss):
         if training.loss.reduction in (None, "none"):
             raise InputError(

@@ -14,8 +14,10 @@ from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
+from forecast.metrics.headline import HEADLINES
 from forecast.models import Sizes
-from forecast.training import choices, loop, runtime
+from forecast.models.repairs import finish
+from forecast.training import choices, loop, quantiles, runtime
 from forecast.training.parameters import Model, Training
 from forecast.training.predictor import predictor, state
 from forecast.training.program import Goal, Program, Rows, lease
@@ -98,8 +100,8 @@ class Job:
         """
         training = self.training
         with runtime.seeded(training.seed):
-            own = build(model, sizes(self.table, self.window))
-        goal = Goal(choices.loss(training), choices.metrics(training))
+            own = build(model, sizes(self.table, self.window, training.quantiles))
+        goal = Goal(choices.loss(training, self.table.task), choices.metrics(training))
         program = lease(own, choices.optimizer(training), goal, self.window)
         history = _History()
         # the best weights come back first, so that a callback of the caller has the last word
@@ -149,22 +151,22 @@ class Job:
         return [keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)]
 
     def _validate(self, program: Program) -> dict[str, float]:
-        """Measure the stopping set: the loss as trained, the error in original units."""
+        """Measure the stopping set: the loss as trained, the headline in original units."""
         if not len(self.stop):
             return {}
         predicted = program.predictor.predict(self.rows.inputs, self.stop, BATCH)
         true = windows.outputs(self.scaled, self.stop, self.window)
         weights = program.model.trainable_variables
         penalty = sum(float(v.regularizer(v)) for v in weights if v.regularizer)
-        series = self.table.series[self.stop]
-        error = self.scaler.invert(predicted, series) - windows.outputs(
-            self.table.outputs, self.stop, self.window
-        )
+        levels, headline = self.training.quantiles, HEADLINES[self.table.task]
+        said = quantiles.point(quantiles.apart(predicted, levels), levels)
+        said = self.scaler.invert(said, self.table.series[self.stop])
+        happened = windows.outputs(self.table.outputs, self.stop, self.window)
         for metric in program.metrics:
             metric.update_state(true, predicted)
         return {
             "val_loss": float(program.loss(true, predicted)) + penalty,
-            "val_mae": float(np.abs(error).mean()),
+            f"val_{headline.key}": float(headline.of(happened, said)),
             **{f"val_{name}": value for name, value in program.measured().items()},
         }
 
@@ -188,12 +190,13 @@ class _History(keras.callbacks.Callback):
             self.values.setdefault(name, []).append(value)
 
 
-def sizes(table: Table, window: Window) -> Sizes:
+def sizes(table: Table, window: Window, levels: Sequence[float] = ()) -> Sizes:
     """Tell what a model of a table's windows must map.
 
     Args:
         table: Columns.
         window: Shape of a sample.
+        levels: Quantiles predicted of each target; none means one value.
 
     Returns:
         The sizes.
@@ -205,6 +208,8 @@ def sizes(table: Table, window: Window) -> Sizes:
         len(table.targets),
         table.target_positions,
         table.indicators,
+        tuple(levels),
+        table.task,
     )
 
 
@@ -222,7 +227,7 @@ def build(model: Any, sizes: Sizes) -> keras.Model:
         InputError: The user's function does not return a model of those shapes.
     """
     if not isinstance(model, Model):
-        return _of_shape(model(sizes), sizes)
+        return finish(_of_shape(model(sizes), sizes), sizes)
     return models.build(model.name, sizes, model.settings)
 
 
@@ -234,14 +239,20 @@ def _of_shape(made: Any, sizes: Sizes) -> keras.Model:
             f"got {type(made).__name__}: write keras.Model(inputs, outputs)"
         )
     found = made.input_shape, made.output_shape
-    asked = (None, sizes.timesteps, sizes.features), (None, sizes.horizon, sizes.targets)
+    asked = (None, sizes.timesteps, sizes.features), (None, sizes.horizon, sizes.outputs)
     if found != asked:
         raise InputError(f"model must map {asked[0]} to {asked[1]}, got {found[0]} to {found[1]}")
     return made
 
 
 def predict(
-    model: keras.Model, scaler: Scaler, table: Table, starts: np.ndarray, batch_size: int
+    model: keras.Model,
+    scaler: Scaler,
+    table: Table,
+    starts: np.ndarray,
+    *,
+    batch_size: int,
+    levels: Sequence[float] = (),
 ) -> np.ndarray:
     """Predict windows of a table in original units.
 
@@ -251,11 +262,14 @@ def predict(
         table: Rows with the columns and series that the scaler knows.
         starts: First input row of every window, (windows,).
         batch_size: Windows a call.
+        levels: Quantiles that the model predicts of each target; none means one value.
 
     Returns:
-        (windows, horizon, targets) float64.
+        (windows, horizon, targets, levels) float64.
     """
     rows = Rows.put(scaler.inputs(table), scaler.outputs(table))
     with _PREDICTING:  # threads that serve models of one architecture share its program
         scaled = predictor(model).predict(rows.inputs, starts, batch_size)
-    return scaler.invert(scaled.astype(np.float64), table.series[starts])
+    each = quantiles.apart(scaled.astype(np.float64), levels)
+    series = table.series[starts]
+    return np.stack([scaler.invert(part, series) for part in np.moveaxis(each, -1, 0)], axis=-1)

@@ -14,6 +14,7 @@ from forecast.data import tail as tails
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError, nearest
+from forecast.metrics.headline import HEADLINES
 from forecast.training import runtime
 from forecast.training.parameters import Model, Training
 
@@ -144,7 +145,25 @@ class Forecaster(RegressorMixin, BaseEstimator):
             starts: First input row of every window, (windows,).
 
         Returns:
-            (windows, horizon, targets), original units.
+            (windows, horizon, targets), original units; of quantiles the median.
+
+        Raises:
+            InputError: The table has other series.
+        """
+        from forecast.training import quantiles
+
+        return quantiles.point(self.predict_quantiles(table, starts), self._levels())
+
+    def predict_quantiles(self, table: Table, starts: np.ndarray) -> np.ndarray:
+        """Predict every quantile of given windows.
+
+        Args:
+            table: Rows with the columns and series of fit.
+            starts: First input row of every window, (windows,).
+
+        Returns:
+            (windows, horizon, targets, levels), original units, in the order of
+            `training.quantiles`; one level where there are none.
 
         Raises:
             InputError: The table has other series.
@@ -158,10 +177,12 @@ class Forecaster(RegressorMixin, BaseEstimator):
         runtime.start((self.training or Training()).threads)
         from forecast.training.fitting import predict
 
-        return predict(self.model_, self.scaler_, table, starts, BATCH)
+        return predict(
+            self.model_, self.scaler_, table, starts, batch_size=BATCH, levels=self._levels()
+        )
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Score rows by the negative mean absolute error, so that greater is better.
+        """Score rows by the negative headline error, so that greater is better.
 
         Args:
             X: Rows, as in predict.
@@ -169,7 +190,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
             sample_weight: Not supported; windows count alike.
 
         Returns:
-            −MAE in original units over all windows, steps and targets.
+            −MAE in original units over all windows, steps and targets; −Brier score where
+            probabilities are predicted.
 
         Raises:
             InputError: The rows hold no window with known targets, or weights are given.
@@ -184,8 +206,9 @@ class Forecaster(RegressorMixin, BaseEstimator):
                 f"X must hold at least window.horizon={window.horizon} unbroken rows with known "
                 f"targets, got {int(inside.sum())} rows without a whole window"
             )
-        error = self.predict_windows(table, found) - windows.outputs(table.outputs, found, window)
-        return -float(np.abs(error).sum() / error.size)
+        happened = windows.outputs(table.outputs, found, window)
+        error = HEADLINES[table.task].of(happened, self.predict_windows(table, found))
+        return -float(error)
 
     def __sklearn_tags__(self) -> Any:
         """Say what scikit-learn may send: holes are cut around."""
@@ -193,6 +216,10 @@ class Forecaster(RegressorMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.target_tags.multi_output = True
         return tags
+
+    def _levels(self) -> Sequence[float]:
+        """Return the quantiles asked for."""
+        return (self.training or Training()).quantiles
 
     def _window(self) -> Window:
         """Return the window chosen, or the default one."""

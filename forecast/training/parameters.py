@@ -60,7 +60,10 @@ class Training(BaseEstimator):
         learning_rate: Of the first epoch.
         optimizer: Name of a Keras optimiser, or one whose settings are to be used; its learning
             rate is `learning_rate`.
-        loss: Name of a Keras loss, or a `keras.losses.Loss`; on standardised values.
+        loss: Name of a Keras loss, or a `keras.losses.Loss`; on standardised values. Quantiles and
+            probabilities have the loss that belongs to them.
+        quantiles: Levels to predict of each target, rising, 0.5 among them; empty predicts one
+            value.
         metrics: Names of Keras metrics, or `keras.metrics.Metric`s, measured every epoch on
             training and stopping windows; on standardised values.
         schedule: None, or a Keras schedule by name, stepped once an epoch: "CosineDecay" reaches
@@ -81,6 +84,7 @@ class Training(BaseEstimator):
     learning_rate: float = 1e-3
     optimizer: Any = "AdamW"
     loss: Any = "MeanAbsoluteError"
+    quantiles: Sequence[float] = ()
     metrics: Sequence[Any] = ()
     schedule: str | None = "ExponentialDecay"
     decay: float = 0.8
@@ -105,6 +109,11 @@ class Training(BaseEstimator):
         if not 0 < self.learning_rate < float("inf"):
             raise InputError(
                 f"training.learning_rate must be a number above 0, got {self.learning_rate!r}"
+            )
+        if self.quantiles and self.metrics:
+            raise InputError(
+                "training.metrics must be empty where training.quantiles is not, got "
+                f"{list(self.metrics)}: Keras's compare one value with the truth"
             )
 
 

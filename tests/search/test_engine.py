@@ -48,7 +48,7 @@ class Notes:
         return None
 
     def finish(self, trial, result):
-        self.scores[trial.key] = result.mae
+        self.scores[trial.key] = result.error
 
     def fail(self, trial, reason):
         self.failed[trial.key] = reason

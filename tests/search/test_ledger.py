@@ -99,7 +99,7 @@ def test_a_checkpoint_comes_back_as_it_was(store: Store):
     assert ledger.checkpoint(store, "plain") is None
     assert ledger.checkpoint(store, "unknown") is None
     again = opened(store, "checkpoints").finished([short, trial("plain")])
-    assert {key: result.mae for key, result in again.items()} == {"short": 1.0, "plain": 1.0}
+    assert {key: result.error for key, result in again.items()} == {"short": 1.0, "plain": 1.0}
 
 
 def test_a_refit_that_a_dead_driver_left_is_closed_and_one_that_lives_is_not(store: Store):

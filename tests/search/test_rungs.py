@@ -25,9 +25,9 @@ def test_a_trial_that_goes_on_ends_as_one_that_never_stopped():
     last = trial.run(made(Rung(3, 3, 2)), DATA, middle.checkpoint)
     whole = trial.run(made(Rung()), DATA)
     assert [len(r.history["loss"]) for r in (short, middle, last, whole)] == [2, 4, 8, 8]
-    assert last.mae == whole.mae and last.best_epoch == whole.best_epoch
+    assert last.error == whole.error and last.best_epoch == whole.best_epoch
     assert last.history["loss"] == whole.history["loss"]
-    assert short.mae != whole.mae
+    assert short.error != whole.error
     assert last.checkpoint is None and whole.checkpoint is None  # nothing comes after them
 
 
@@ -39,5 +39,5 @@ def test_it_is_the_checkpoint_that_is_gone_on_from():
         for key, value in short.checkpoint.items()
     }
     whole, other = (trial.run(made(Rung(2, 2, 2)), DATA, c) for c in (None, spoilt))
-    assert whole.mae != other.mae
+    assert whole.error != other.error
     assert other.history["loss"][:4] == short.history["loss"]

@@ -1,0 +1,141 @@
+"""Scores of probabilities and of quantiles.
+
+As in `point`, each divides one sum by one count and leaves out what has no truth.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from forecast.metrics.point import Axis, mean
+
+TINY = 1e-7
+"""Least probability that the logarithm is taken of: a certain forecast that fails costs 16."""
+
+
+def log_loss(true: np.ndarray, predicted: np.ndarray, *, classes: bool = False) -> np.ndarray:
+    """Mean negative logarithm of the probability given to what happened, in nats.
+
+    Args:
+        true: 1 where it happened and 0 where not, (windows, horizon, targets).
+        predicted: Probabilities of the same shape.
+        classes: Whether the targets are classes of which one happens; else each is an event.
+
+    Returns:
+        One number; for classes per window and step, else per event.
+
+    >>> round(float(log_loss(np.array([[[1.0]]]), np.array([[[0.5]]]))), 4)
+    0.6931
+    """
+    sure = np.clip(predicted, TINY, 1 - TINY)
+    if classes:
+        return mean(-(true * np.log(sure)).sum(axis=-1), true[..., 0], None)
+    return mean(-np.where(true == 1, np.log(sure), np.log1p(-sure)), true, None)
+
+
+def auc(true: np.ndarray, predicted: np.ndarray) -> float:
+    """Area under the ROC curve: how likely an event is given more than a non-event.
+
+    Args:
+        true: 1 where it happened and 0 where not, (windows, horizon, targets).
+        predicted: Probabilities of the same shape.
+
+    Returns:
+        Mean over the targets that show both; NaN where none does.
+
+    >>> auc(np.array([[[0.0], [1.0]]]), np.array([[[0.2], [0.3]]]))
+    1.0
+    """
+    found = []
+    for own, said in zip(true.T, predicted.T, strict=True):
+        known = np.isfinite(own)
+        if len(np.unique(own[known])) == 2:
+            found.append(float(roc_auc_score(own[known], said[known])))
+    return float(np.mean(found)) if found else float("nan")
+
+
+def accuracy(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Share of windows and steps whose likeliest class is the one that happened.
+
+    Args:
+        true: 1 in the column of the class, (windows, horizon, classes).
+        predicted: Probabilities of the same shape.
+
+    Returns:
+        One number; of classes that are equally likely the first counts.
+
+    >>> float(accuracy(np.array([[[0.0, 1.0]]]), np.array([[[0.4, 0.6]]])))
+    1.0
+    """
+    hit = predicted.argmax(axis=-1) == true.argmax(axis=-1)
+    return mean(hit.astype(float), true[..., 0], None)
+
+
+def pinball(
+    true: np.ndarray, quantiles: np.ndarray, levels: Sequence[float], axis: Axis = None
+) -> np.ndarray:
+    """Quantile loss at each level, in the target's unit.
+
+    Source: Koenker & Bassett 1978.
+
+    Args:
+        true: Truth, (windows, horizon, targets).
+        quantiles: Forecasts, (windows, horizon, targets, levels).
+        levels: Their levels, (levels,).
+        axis: Axes of the truth to average over; None means all.
+
+    Returns:
+        (levels,), or with the axes that were kept before it.
+
+    >>> pinball(np.array([[[3.0]]]), np.array([[[[1.0, 4.0]]]]), (0.1, 0.9)).round(3).tolist()
+    [0.2, 0.1]
+    """
+    short = true[..., None] - quantiles  # how far the forecast is below the truth
+    loss = np.maximum(np.asarray(levels) * short, (np.asarray(levels) - 1) * short)
+    kept = tuple(range(true.ndim)) if axis is None else axis
+    return mean(loss, np.broadcast_to(true[..., None], loss.shape), kept)
+
+
+def crps(
+    true: np.ndarray, quantiles: np.ndarray, levels: Sequence[float], axis: Axis = None
+) -> np.ndarray:
+    """Continuous ranked probability score from quantiles, in the target's unit.
+
+    Twice the quantile loss, integrated over the levels: each stands for what is nearer to it than
+    to any other. Source: Gneiting & Ranjan 2011, equation 3.
+
+    Args:
+        true: Truth, (windows, horizon, targets).
+        quantiles: Forecasts, (windows, horizon, targets, levels).
+        levels: Their levels, rising, (levels,).
+        axis: Axes of the truth to average over; None means all.
+
+    Returns:
+        One number, or one for each place of the axes that were kept. Of the median alone it is
+        the absolute error.
+
+    >>> float(crps(np.array([[[3.0]]]), np.array([[[[1.0]]]]), (0.5,)))
+    2.0
+    """
+    between = (np.asarray(levels)[1:] + np.asarray(levels)[:-1]) / 2
+    weights = np.diff(np.concatenate([[0.0], between, [1.0]]))
+    return 2 * (pinball(true, quantiles, levels, axis) * weights).sum(axis=-1)
+
+
+def coverage(true: np.ndarray, low: np.ndarray, high: np.ndarray, axis: Axis = None) -> np.ndarray:
+    """Share of the truth that lies in an interval, its ends included.
+
+    Args:
+        true: Truth.
+        low: Lower end, of the same shape.
+        high: Upper end.
+        axis: Axes to average over; None means all.
+
+    Returns:
+        Between 0 and 1.
+
+    >>> float(coverage(np.array([1.0, 5.0]), np.array([0.0, 0.0]), np.array([2.0, 2.0])))
+    0.5
+    """
+    return mean(((true >= low) & (true <= high)).astype(float), true, axis)
