@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 from ..conftest import LSTM, TINY, Place, word
@@ -99,3 +100,34 @@ def test_hydras_multirun_trains_each_point(place: Place):
     command = [sys.executable, "-m", "forecast", "train", "-m", *TINY, *LSTM, *points]
     told = subprocess.run(command, cwd=place.folder, capture_output=True, text=True, check=True)
     assert len([line for line in told.stdout.splitlines() if line.startswith("run ")]) == 2
+
+
+def test_an_event_that_the_training_rows_never_show_is_named(place: Place, client):
+    only = [*TINY, "model=mlp", "training.epochs=1", "gates.memory=0"]
+    assert place.run("train", *only, "data.events={load: 999}") == 0
+    assert "the training rows hold no 'load > 999'" in " ".join(place.printed[-1].split())
+    run = client.get_run(word(place.printed[-1], "run"))
+    assert run.data.metrics["test/brier"] < 0.25 and "test/auc" not in run.data.metrics
+    assert "brier" in run.info.run_name and "val/brier" in run.data.metrics
+
+
+def test_quantiles_are_kept_served_and_drawn(place: Place, client):
+    only = [*TINY, "model=mlp", "training.epochs=1", "gates.memory=0"]
+    assert place.run("train", *only, "training.quantiles=[0.1,0.5,0.9]") == 0
+    run = word(place.printed[-1], "run")
+    assert 0 < client.get_run(run).data.metrics["test/coverage_80"] < 1
+    assert place.run("predict", f"run={run}", "output=levels.csv") == 0
+    said = pd.read_csv(place.folder / "levels.csv")
+    assert (said["q0.1"] < said.forecast).all() and (said.forecast < said["q0.9"]).all()
+    assert (said.forecast == said["q0.5"]).all()
+
+
+def test_classes_are_served_under_their_names(place: Place, client):
+    only = [*TINY, "model=mlp", "training.epochs=1", "gates.memory=0"]
+    assert place.run("train", *only, "data.classes={load: [45,55]}") == 0
+    run = word(place.printed[-1], "run")
+    assert place.run("predict", f"run={run}", "output=classes.csv") == 0
+    said = pd.read_csv(place.folder / "classes.csv")
+    assert sorted(said.target.unique()) == sorted(["load < 45", "45 ≤ load < 55", "load ≥ 55"])
+    together = said.groupby(["series", "step"]).forecast.sum()
+    assert together.to_numpy() == pytest.approx(1, rel=1e-5)

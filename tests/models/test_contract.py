@@ -55,9 +55,9 @@ def build(name, sizes=SIZES[0], **repairs):
 built = functools.cache(build)  # for those who only look
 
 
-def jolted(name, **repairs):
+def jolted(name, *, sizes=SIZES[0], **repairs):
     """A new model with no weight at its first value."""
-    model = build(name, **repairs)
+    model = build(name, sizes, **repairs)
     model.set_weights([w + 0.01 * (i + 1) for i, w in enumerate(model.get_weights())])
     return model
 

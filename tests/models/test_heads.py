@@ -1,0 +1,88 @@
+"""Quantiles, events and classes around every architecture of the catalogue."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from forecast import models
+from forecast.errors import InputError
+from forecast.models import Sizes
+from forecast.models.channels import Together
+from forecast.models.rising import Rising
+
+from .test_contract import REPAIRS, build, jolted, repaired, settings, window
+
+LEVELS = (0.1, 0.4, 0.5, 0.8, 0.9)
+SIZES = Sizes(timesteps=24, features=3, horizon=4, targets=2)
+QUANTILES = replace(SIZES, levels=LEVELS)
+EVENT = replace(SIZES, task="event")
+CLASSES = replace(SIZES, targets=3, target_positions=(0, 0, 0), task="classes")
+
+EVERYWHERE = [(name, QUANTILES) for name in models.__all__]
+TWICE = [(name, sizes) for name in ("mlp", "patch_gru") for sizes in (EVENT, CLASSES)]
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    EVERYWHERE + TWICE,
+    ids=lambda value: value if isinstance(value, str) else value.task,
+)
+@repaired(REPAIRS[1])
+def test_every_model_predicts_what_is_asked_and_comes_back_from_its_file(
+    name, sizes, repairs, tmp_path
+):
+    model = jolted(name, sizes=sizes, **repairs)
+    x = 3 * window(sizes)
+    said = model(x).numpy()
+    assert model.output_shape == (None, sizes.horizon, sizes.outputs) == (None, *said.shape[1:])
+    if sizes.levels:
+        assert (np.diff(said.reshape(*said.shape[:2], 2, len(LEVELS)), axis=-1) > 0).all()
+    else:
+        assert ((said >= 0) & (said <= 1)).all()
+    if sizes.task == "classes":
+        np.testing.assert_allclose(said.sum(axis=-1), 1, rtol=1e-5)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_array_equal(again(x), said)
+
+
+@pytest.mark.parametrize("normalization", ["last", "instance"])
+@pytest.mark.parametrize("channels", ["joint", "shared"])
+def test_a_level_added_to_a_target_is_added_to_its_quantiles_alone(normalization, channels):
+    asked = {"normalization": normalization, "channels": channels, "linear_path": False}
+    model, x = jolted("mlp", sizes=QUANTILES, **asked), window(QUANTILES)
+    raised = x + np.array([10, -3, 0], np.float32)
+    expected = model(x).numpy() + np.repeat([10, -3], len(LEVELS)).astype(np.float32)
+    np.testing.assert_allclose(model(raised), expected, atol=1e-4)
+
+
+def test_rising_is_a_running_sum_of_softplus_from_the_middle():
+    x = np.random.default_rng(0).normal(size=(2, 3, 2 * 4)).astype(np.float32)
+    found = Rising(4)(x).numpy()
+    for place in np.ndindex(2, 3, 2):
+        numbers = x[place[0], place[1], place[2] * 4 : place[2] * 4 + 4]
+        own = found[place[0], place[1], place[2] * 4 : place[2] * 4 + 4]
+        steps = np.log1p(np.exp(numbers))
+        middle = numbers[2]
+        expected = [middle - steps[1] - steps[0], middle - steps[1], middle, middle + steps[3]]
+        np.testing.assert_allclose(own, expected, rtol=1e-5)
+
+
+def test_quantiles_of_shared_channels_stand_with_their_target():
+    x = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2 * 3, 4, 5)  # 2 samples of 3 targets
+    found = Together(3)(x).numpy()
+    for sample, target, step, level in np.ndindex(2, 3, 4, 5):
+        assert found[sample, step, target * 5 + level] == x[sample * 3 + target, step, level]
+
+
+def test_probabilities_have_no_level_to_put_back():
+    model = build("mlp", EVENT, normalization="last")
+    assert not {"last_value", "level"} & {layer.name for layer in model.layers}
+
+
+def test_channels_that_share_a_network_cannot_tell_classes_apart():
+    asked = settings("mlp") | {"channels": "shared"}
+    with pytest.raises(InputError, match="model.channels must be joint where classes"):
+        models.build("mlp", CLASSES, asked)
