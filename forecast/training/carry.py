@@ -23,7 +23,7 @@ STEPWISE = (
     kl.LayerNormalization,
     kl.SpatialDropout1D,
 )
-"""Layers that leave the steps of their first input in their order, and their number or its share."""
+"""Layers that leave the steps of their first input in order; `Patches` makes fewer of them."""
 
 MERGES = (kl.Add, kl.Concatenate, kl.Multiply, kl.Subtract)
 

@@ -21,7 +21,7 @@ from .test_equality import normalized, restrained
 DATA = table(rows=40)
 PLAIN = {"normalization": "none", "linear_path": False, "dropout": 0.0, "recurrent_dropout": 0.0}
 SMALL = Model("lstm", units=[3], **PLAIN)
-DROPPING = Model("lstm", units=[3], dropout=0.2, recurrent_dropout=0.2)
+DROPPING = Model("simple_rnn", units=[3], dropout=0.2, recurrent_dropout=0.2)
 
 
 def numbers(fitted):
@@ -42,13 +42,12 @@ def of_keras(lanes, features, horizon, stack):
 def train_by_hand(network, ours, data, batch_size, deal):
     """Train Keras's stateful network on the lanes of a forecaster, and count what happens.
 
-    `deal` writes (batch, steps, columns) as the network's samples, of which a window may be several.
+    `deal` writes (batch, steps, columns) as the network's samples, one or more for each window.
     """
     x, y = ours.scaler_.inputs(data), ours.scaler_.outputs(data)
     window, like = ours.window, ours.training
-    network.compile(
-        optimizer=keras.optimizers.Adam(like.learning_rate), loss="mae", run_eagerly=True
-    )
+    optimizer = keras.optimizers.Adam(like.learning_rate)
+    network.compile(optimizer=optimizer, loss="mae", jit_compile=False)
     reset, empty, losses = 0, 0, []
     for epoch in range(like.epochs):
         order = np.random.default_rng([like.seed, epoch])
@@ -64,7 +63,7 @@ def train_by_hand(network, ours, data, batch_size, deal):
                 for state in getattr(layer, "states", None) or []:
                     state.assign(state.numpy() * ~np.repeat(anew, samples)[:, None])
             weight = np.repeat(real * batch_size / real.sum(), samples)
-            loss = network.train_on_batch(past, ahead, sample_weight=weight)
+            loss = network.train_on_batch(past, ahead, sample_weight=weight[:, None])
             total += float(loss) * real.sum()
             network.reset_metrics()
             reset, empty = reset + (anew & real & (before >= 0)).sum(), empty + (~real).sum()
@@ -163,9 +162,9 @@ def test_a_call_goes_on_with_the_state_that_it_is_given():
     assert losses(([[0, 9], [8, 17]], False), ([[16, -1]], False))[2] != whole[2]
 
 
-@pytest.mark.parametrize("model", [DROPPING, two_layers], ids=["lstm", "own"])
+@pytest.mark.parametrize("model", [DROPPING, two_layers], ids=["simple_rnn", "own"])
 def test_prediction_begins_with_zeros_as_an_ordinary_model_does(model):
-    fitted = forecaster(model, stateful=True, tail=12).fit(DATA)
+    fitted = forecaster(model, stateful=True, batch_size=2, tail=12).fit(DATA)
     alone = fitting.build(model, fitting.sizes(DATA, WINDOW))
     alone.set_weights(fitted.model_.get_weights())
     starts = windows.starts(DATA, WINDOW)
@@ -181,7 +180,7 @@ def test_prediction_begins_with_zeros_as_an_ordinary_model_does(model):
 
 def test_fits_are_equal_to_the_bit_and_leave_ordinary_ones_as_they_were():
     def fits():
-        return [forecaster(DROPPING, stateful=s, batch_size=5).fit(DATA) for s in (False, True)]
+        return [forecaster(DROPPING, stateful=s, batch_size=2).fit(DATA) for s in (False, True)]
 
     first, second = fits(), fits()
     assert [bits(one) for one in first] == [bits(one) for one in second]
@@ -191,7 +190,14 @@ def test_fits_are_equal_to_the_bit_and_leave_ordinary_ones_as_they_were():
 
 def test_a_training_in_parts_is_one_in_one_piece():
     def make():
-        return forecaster(DROPPING, stateful=True, epochs=4, tail=0.2, schedule="CosineDecay")
+        return forecaster(
+            DROPPING,
+            stateful=True,
+            batch_size=2,
+            epochs=4,
+            tail=0.2,
+            schedule="CosineDecay",
+        )
 
     whole, begin = make().fit(DATA), None
     for end in (1, 4):
@@ -210,9 +216,9 @@ def test_a_state_that_is_carried_tells_what_the_window_does_not():
     data = replace(base, inputs=event[:, None], outputs=held[:, None], targets=("y",))
     losses = {}
     for stateful in (False, True):
-        plain = training(stateful=stateful, epochs=12, batch_size=4, learning_rate=3e-2)
+        plain = training(stateful=stateful, epochs=30, batch_size=4, learning_rate=3e-2)
         fitted = Forecaster(gru, Window(timesteps=4, horizon=1), plain).fit(data)
-        losses[stateful] = fitted.history_["loss"][-1]
+        losses[stateful] = np.mean(fitted.history_["loss"][-10:])
     assert losses[True] < 0.5 * losses[False]
 
 
