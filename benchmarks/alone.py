@@ -36,11 +36,11 @@ def memory() -> Found:
     leased = program.lease(model, choices.optimizer(training), goal, window)
     leased.load(model, 1e-3)
     order = np.random.default_rng(0).permutation(starts)
-    batches = np.array_split(order, len(order) // 64)
-    leased.train(rows, batches[:256], 72)
+    batches = order[: len(order) // 64 * 64].reshape(-1, 64)
+    leased.train(rows, batches[:256])
     before = _peak()
     for begin in range(256, len(batches), 512):
-        leased.train(rows, batches[begin : begin + 512], 72)
+        leased.train(rows, batches[begin : begin + 512])
     written_out = sizes.windows * sizes.timesteps * sizes.features * 4 / 2**20
     growth = _peak() - before
     return {

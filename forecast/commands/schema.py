@@ -51,6 +51,7 @@ class TrainingConfig:
 
     epochs: int = MISSING
     batch_size: int = MISSING
+    stateful: bool = MISSING
     learning_rate: float = MISSING
     optimizer: str = MISSING
     loss: str = MISSING

@@ -112,7 +112,15 @@ class Trial:
         return repr([self.table, spec.model.get_params(), spec.window.get_params(), settings])
 
 
-SHAPING = ("batch_size", "optimizer", "loss", "metrics", "clipnorm", "weight_decay")
+SHAPING = (
+    "batch_size",
+    "stateful",
+    "optimizer",
+    "loss",
+    "metrics",
+    "clipnorm",
+    "weight_decay",
+)
 
 
 @dataclass(frozen=True)

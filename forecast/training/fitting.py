@@ -97,12 +97,16 @@ class Job:
 
         Raises:
             Interrupted: After Ctrl-C, with the best weights so far.
+            InputError: The training cannot be stateful, or the loss stopped being a number.
         """
         training = self.training
+        if training.stateful:
+            self._check_chains()
         with runtime.seeded(training.seed):
             own = build(model, sizes(self.table, self.window, training.quantiles))
         goal = Goal(choices.loss(training, self.table.task), choices.metrics(training))
-        program = lease(own, choices.optimizer(training), goal, self.window)
+        optimizer = choices.optimizer(training)
+        program = lease(own, optimizer, goal, self.window, stateful=training.stateful)
         history = _History()
         # the best weights come back first, so that a callback of the caller has the last word
         schedule, stopping = choices.schedule(training), self._stopping()
@@ -142,6 +146,17 @@ class Job:
                 f"numbers after epoch {training.epochs}: lower it or set training.clipnorm=1"
             )
         return fitted
+
+    def _check_chains(self) -> None:
+        """Refuse windows of which none goes on where another ends."""
+        window = self.window
+        if all(len(chain) == 1 for chain in windows.chains(self.train, window)):
+            raise InputError(
+                "training.stateful must be false where no training window begins "
+                f"window.timesteps={window.timesteps} rows after another, got true with "
+                f"window.stride={window.stride}: take a smaller window, a stride that divides it, "
+                "or more rows"
+            )
 
     def _stopping(self) -> list[keras.callbacks.Callback]:
         """Stop early and go back to the best weights, where there is a stopping set."""

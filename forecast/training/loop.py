@@ -46,9 +46,8 @@ def train(
         KeyboardInterrupt: After the callbacks' end of training, so that best weights are back.
     """
     told = keras.callbacks.CallbackList(list(callbacks), model=program.model)
-    told.set_params(
-        {"epochs": epochs.stop, "steps": math.ceil(len(starts) / batch_size), "verbose": 0}
-    )
+    steps = sum(map(len, _deal(program, starts, batch_size, [seed, epochs.start])))
+    told.set_params({"epochs": epochs.stop, "steps": steps, "verbose": 0})
     told.on_train_begin()
     logs: dict[str, Any] = {}
     try:
@@ -56,9 +55,9 @@ def train(
             if program.model.stop_training:
                 break  # an earlier part of this training has seen enough
             told.on_epoch_begin(epoch)
-            order = np.random.default_rng([seed, epoch])
             began = time.perf_counter()
-            loss = _epoch(program, rows, _batches(program, starts, batch_size, order), told, epoch)
+            groups = _deal(program, starts, batch_size, [seed, epoch])
+            loss = _epoch(program, rows, groups, told, epoch)
             seconds = time.perf_counter() - began
             if program.model.stop_training and not math.isfinite(loss):
                 break  # TerminateOnNaN has decided
@@ -77,38 +76,42 @@ def train(
         told.on_train_end(logs)
 
 
-def _batches(
-    program: Program, starts: np.ndarray, batch_size: int, order: np.random.Generator
-) -> list[list[np.ndarray]]:
-    """Deal an epoch's batches, those that must not be padded in a group of their own."""
+def _deal(
+    program: Program, starts: np.ndarray, batch_size: int, seed: list[int]
+) -> list[np.ndarray]:
+    """Deal an epoch's batches, (steps, batch) each; one that must not be padded stands alone."""
+    order = np.random.default_rng(seed)
+    if program.stateful:
+        return [windows.lanes(starts, program.window, batch_size, shuffle=order)]
     dealt = list(windows.batches(starts, batch_size, shuffle=order))
-    if program.exact_batches and len(dealt[-1]) < batch_size:
-        return [dealt[:-1], dealt[-1:]] if len(dealt) > 1 else [dealt]
-    return [dealt]
+    short = batch_size - len(dealt[-1])
+    if short and program.exact_batches:
+        return [np.stack(group) for group in (dealt[:-1], dealt[-1:]) if group]
+    dealt[-1] = np.pad(dealt[-1], (0, short), constant_values=-1)  # -1 is no window
+    return [np.stack(dealt)]
 
 
 def _epoch(
     program: Program,
     rows: Rows,
-    groups: list[list[np.ndarray]],
+    groups: list[np.ndarray],
     told: keras.callbacks.CallbackList,
     epoch: int,
 ) -> float:
     """Train one epoch in slices of about a second and return its loss, the mean over windows."""
     objective, windows_seen, step, length = 0.0, 0, 0, 16
     for group in groups:
-        size = len(group[0])
-        position = 0
+        position, carry = 0, None  # each group begins with states of zero
         while position < len(group):
             part = group[position : position + length]
             told.on_train_batch_begin(step)
             began = time.perf_counter()
-            losses = program.train(rows, part, size)
+            losses, carry = program.train(rows, part, carry)
             pace = SECONDS / max(time.perf_counter() - began, 1e-6)
             # summed batch by batch, so that the number does not depend on where a slice ended
-            for batch, loss in zip(part, losses, strict=True):
-                objective += float(loss) * len(batch)
-                windows_seen += len(batch)
+            for count, loss in zip((part >= 0).sum(axis=1), losses, strict=True):
+                objective += float(loss) * int(count)
+                windows_seen += int(count)
             position += len(part)
             step += len(part)
             mean = objective / windows_seen

@@ -57,6 +57,8 @@ class Training(BaseEstimator):
     Args:
         epochs: Most passes over the training windows.
         batch_size: Windows a step.
+        stateful: Whether a window begins with the state that its recurrent layers had at the end
+            of the window before it; predictions always begin with zeros.
         learning_rate: Of the first epoch.
         optimizer: Name of a Keras optimiser, or one whose settings are to be used; its learning
             rate is `learning_rate`.
@@ -81,6 +83,7 @@ class Training(BaseEstimator):
 
     epochs: int = 15
     batch_size: int = 64
+    stateful: bool = False
     learning_rate: float = 1e-3
     optimizer: Any = "AdamW"
     loss: Any = "MeanAbsoluteError"
@@ -106,6 +109,8 @@ class Training(BaseEstimator):
         _whole("seed", self.seed, 0)
         if self.patience is not None:
             _whole("patience", self.patience, 1)
+        if not isinstance(self.stateful, bool):
+            raise InputError(f"training.stateful must be true or false, got {self.stateful!r}")
         if not 0 < self.learning_rate < float("inf"):
             raise InputError(
                 f"training.learning_rate must be a number above 0, got {self.learning_rate!r}"

@@ -107,17 +107,17 @@ class Compiled:
     """A function compiled by XLA, or as a plain graph from the first operation on it cannot take.
 
     Args:
-        function: Of tensors.
+        function: Of tensors, or nests of them.
         name: What the log calls it.
     """
 
-    def __init__(self, function: Callable[..., tf.Tensor], name: str):
+    def __init__(self, function: Callable[..., Any], name: str):
         self._function = function
         self._name = name
         self._compiled = tf.function(function, jit_compile=True, autograph=False)
         self.xla = True
 
-    def __call__(self, *arguments: tf.Tensor) -> tf.Tensor:
+    def __call__(self, *arguments: Any) -> Any:
         """Run the compiled function."""
         try:
             return self._compiled(*arguments)

@@ -13,6 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from forecast.data.windows import Window
+from forecast.errors import InputError
+from forecast.training.carry import Carry, States
 from forecast.training.gather import cut
 from forecast.training.predictor import Compiled, Predictor, architecture, predictor, remember
 
@@ -30,6 +32,11 @@ class Program:
         optimizer: A Keras optimiser, not yet built.
         goal: A loss, and metrics beside it.
         window: Shape of a sample.
+        stateful: Whether recurrent layers begin a window with the state that they had at the end
+            of the window before it.
+
+    Raises:
+        InputError: The network cannot be trained statefully.
     """
 
     def __init__(
@@ -38,6 +45,8 @@ class Program:
         optimizer: keras.optimizers.Optimizer,
         goal: "Goal",
         window: Window,
+        *,
+        stateful: bool = False,
     ):
         optimizer.build(predictor.model.trainable_variables)
         self.predictor = predictor
@@ -46,7 +55,15 @@ class Program:
         self.loss = goal.loss
         self.metrics = goal.metrics
         self._fresh_optimizer = [variable.numpy() for variable in optimizer.variables]
-        self._window = window
+        self.window = window
+        self.stateful = stateful
+        if stateful and self.exact_batches:
+            raise InputError(
+                "training.stateful must be false where an empty lane would change what is learned, "
+                f"got true for {self.model.name} with BatchNormalization or activity_regularizer: "
+                "take LayerNormalization or a kernel_regularizer"
+            )
+        self._states = States(self.model) if stateful else None
         self._steps = Compiled(self._train_steps, self.model.name)
 
     @property
@@ -75,47 +92,68 @@ class Program:
             metric.reset_state()
         return found
 
-    def train(self, rows: "Rows", batches: list[np.ndarray], batch_size: int) -> np.ndarray:
+    def train(
+        self, rows: "Rows", batches: np.ndarray, carry: Carry | None = None
+    ) -> tuple[np.ndarray, Carry]:
         """Train one step a batch.
 
         Args:
             rows: Standardised rows.
-            batches: Window starts of at most SLICE batches; short ones are padded with weight 0.
-            batch_size: Windows a batch.
+            batches: Window starts of at most SLICE batches, (batches, batch_size); -1, behind the
+                last start of a batch, is no window and has weight 0.
+            carry: What the call before has left, where this one goes on with its lanes.
 
         Returns:
-            The objective of every batch, the mean over its windows, (batches,) float32.
+            The objective of every batch, the mean over its windows, (batches,) float32, and what
+            the next call may go on with.
         """
-        starts = np.zeros((SLICE, batch_size), np.int32)
-        counts = np.ones(SLICE, np.int32)
-        for line, batch in enumerate(batches):
-            starts[line, : len(batch)] = batch
-            counts[line] = len(batch)
-        losses = self._steps(
+        count, size = batches.shape
+        starts = np.full((1 + SLICE, size), -1, np.int32)  # the step before stands first
+        starts[1 : 1 + count] = batches
+        full = np.ones(SLICE, np.int32)
+        full[:count] = (batches >= 0).sum(axis=1)
+        held = self._states.zeros(size) if self._states else []
+        if carry is not None:
+            starts[0], held = carry.starts, carry.held
+        losses, held = self._steps(
             rows.inputs,
             rows.outputs,
             tf.constant(starts),
-            tf.constant(counts),
-            tf.constant(len(batches), tf.int32),
+            tf.constant(full),
+            tf.constant(count, tf.int32),
+            held,
         )
-        return losses.numpy()[: len(batches)]
+        return losses.numpy()[:count], Carry(batches[-1], held)
 
     def _train_steps(
-        self, x: tf.Tensor, y: tf.Tensor, starts: tf.Tensor, counts: tf.Tensor, steps: tf.Tensor
-    ) -> tf.Tensor:
-        """Loop over the batches inside the program, (SLICE,)."""
-        size, window = starts.shape[1], self._window
+        self,
+        x: tf.Tensor,
+        y: tf.Tensor,
+        starts: tf.Tensor,
+        counts: tf.Tensor,
+        steps: tf.Tensor,
+        held: list[tf.Tensor],
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Loop over the batches inside the program: losses (SLICE,), and the states left."""
+        size, window = starts.shape[1], self.window
         horizon, ahead = window.horizon, window.timesteps + window.lead
 
-        def step(i: tf.Tensor, losses: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            start, xla = starts[i], self._steps.xla
+        def step(
+            i: tf.Tensor, losses: tf.Tensor, held: list[tf.Tensor]
+        ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+            before, start, xla = starts[i], starts[i + 1], self._steps.xla
+            follows = (before >= 0) & (start == before + window.timesteps)
+            start = tf.maximum(start, 0)
             real = tf.cast(tf.range(size) < counts[i], tf.float32)[:, None]  # (batch, 1)
             if self.loss.reduction == "mean_with_sample_weight":
                 real = tf.repeat(real, horizon, axis=1)  # one for each value
             past = cut(x, start, window.timesteps, xla=xla)  # (batch, timesteps, features)
             future = cut(y, start + ahead, horizon, xla=xla)  # (batch, horizon, targets)
             with tf.GradientTape() as tape:
-                predicted = self.model(past, training=True)
+                if self._states:
+                    predicted, held = self._states.train(past, held, follows)
+                else:
+                    predicted = self.model(past, training=True)
                 loss = self.loss(future, predicted, sample_weight=real)
                 if self.loss.reduction in ("sum_over_batch_size", "mean"):
                     # Keras divides by the padded size of the batch; its real size is meant
@@ -125,10 +163,10 @@ class Program:
             self.optimizer.apply(gradients, self.model.trainable_variables)
             for metric in self.metrics:
                 metric.update_state(future, predicted, sample_weight=real)
-            return i + 1, tf.tensor_scatter_nd_update(losses, [[i]], [objective])
+            return i + 1, tf.tensor_scatter_nd_update(losses, [[i]], [objective]), held
 
-        start_state = (tf.constant(0), tf.zeros(SLICE))
-        return tf.while_loop(lambda i, _: i < steps, step, start_state)[1]
+        start_state = (tf.constant(0), tf.zeros(SLICE), held)
+        return tf.while_loop(lambda i, *_: i < steps, step, start_state)[1:]
 
 
 @dataclass(frozen=True)
@@ -168,6 +206,8 @@ def lease(
     optimizer: keras.optimizers.Optimizer,
     goal: Goal,
     window: Window,
+    *,
+    stateful: bool = False,
 ) -> Program:
     """Find or make the program of an architecture; the caller loads its state into it.
 
@@ -176,20 +216,28 @@ def lease(
         optimizer: A fresh optimiser; only its settings count, and the learning rate not even so.
         goal: A loss and fresh metrics.
         window: Shape of a sample.
+        stateful: Whether recurrent layers carry their state from window to window.
 
     Returns:
         The program.
+
+    Raises:
+        InputError: The network cannot be trained statefully.
     """
     settings = optimizer.get_config() | {"learning_rate": None, "name": None}
     # a loss of the user's own may keep its settings anywhere; Keras numbers its name
     loss = goal.loss
     parts = [type(optimizer).__name__, settings, id(type(loss)), vars(loss) | {"name": None}]
     parts += [[id(type(metric)), metric.get_config()] for metric in goal.metrics]
-    shape = [window.timesteps, window.horizon, window.lead]
+    shape = [window.timesteps, window.horizon, window.lead, stateful]
     key = json.dumps([architecture(model), parts, shape], default=repr, sort_keys=True)
     while key in _programs and _programs[key].predictor.busy:
         key = f"beside {key}"
-    return remember(_programs, key, lambda: Program(predictor(model), optimizer, goal, window))
+    return remember(
+        _programs,
+        key,
+        lambda: Program(predictor(model), optimizer, goal, window, stateful=stateful),
+    )
 
 
 def padded_length(rows: int) -> int:
