@@ -2,13 +2,16 @@
 
 from typing import Any
 
+import numpy as np
+
 from forecast.commands import build
 from forecast.commands.config import Request
 from forecast.commands.console import say, table
-from forecast.data import clock
-from forecast.data.panel import SAYS
+from forecast.data import ahead, columns
+from forecast.data.layout import layout
+from forecast.data.table import Table
 from forecast.models import explain
-from forecast.models.sizes import Sizes
+from forecast.models.series import embedded
 from forecast.training import fitting
 
 
@@ -24,15 +27,8 @@ def run(request: Request) -> int:
     settings = request.settings
     spec = build.spec(settings)
     spec.window.check()
-    features, targets, indicators = names(settings)
-    sizes = Sizes(
-        spec.window.timesteps,
-        len(features),
-        spec.window.horizon,
-        len(targets),
-        tuple(features.index(t) if t in features else -1 for t in targets),
-        indicators,
-    )
+    empty = without_rows(settings)
+    sizes = fitting.sizes(empty, spec.window, spec.model)
     model = fitting.build(spec.model, sizes)
     rows = explain.layers(model)
     table(
@@ -42,7 +38,7 @@ def run(request: Request) -> int:
         [(row.name, row.shape, row.formula, f"{row.count:,}" if row.count else "") for row in rows],
     )
     total = sum(row.count for row in rows)
-    say("features", ", ".join(features))
+    say("features", ", ".join(ahead.names(empty, spec.window, embedded(model))))
     say("parameters", f"{total:,}")
     field = explain.receptive_field(model)
     if field:
@@ -51,22 +47,37 @@ def run(request: Request) -> int:
     return total
 
 
-def names(settings: Any) -> tuple[list[str], list[str], int]:
-    """List the model's input and output columns from the configuration alone.
+def without_rows(settings: Any) -> Table:
+    """Make the table that a configuration describes, without its rows.
 
     Args:
-        settings: Plain configuration.
+        settings: Plain configuration. The file is read only where the columns or the number of
+            series cannot be known without it.
 
     Returns:
-        Features and targets, in the table's order, and how many features say what is missing.
+        A table of no rows.
     """
-    import numpy as np
-
-    everything = settings.data.targets == [build.ALL]
-    schema = build.schema(settings, build.rows(settings)[1].columns if everything else ())
-    features: list[str] = []
-    for name in schema.inputs:
-        features += [f"{name}_sin", f"{name}_cos"] if name in schema.circular else [name]
-    _, calendar = clock.describe(np.zeros(0, "datetime64[ns]"), schema.calendar)
-    said = [f"{name}{SAYS}" for name in schema.inputs] if schema.missing == "mask" else []
-    return [*features, *calendar, *said], list(schema.targets), len(said)
+    names = np.array(["series"])
+    schema = build.schema(settings)
+    told = settings.model.get("series_embedding") is not None
+    if told or settings.data.targets == [build.ALL]:
+        frame = build.rows(settings)[1]
+        schema = build.schema(settings, frame.columns)
+        if told:
+            columns.check(frame, schema)
+            names = np.unique(columns.labels(frame, schema))
+    places = layout(schema)
+    nothing = np.zeros(0, int)
+    return Table(
+        inputs=np.zeros((0, len(places.features))),
+        outputs=np.zeros((0, len(schema.targets))),
+        features=places.features,
+        targets=schema.targets,
+        series=nothing,
+        tick=nothing,
+        time=nothing,
+        names=tuple(names.tolist()),
+        indicators=len(places.said),
+        known=places.known,
+        static=places.static,
+    )

@@ -7,17 +7,15 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
-from forecast.data import clock, columns
+from forecast.data import clock, columns, static
 from forecast.data.grid import Grid
+from forecast.data.layout import layout
 from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.errors import InputError, nearest, shown
 
-SAYS = "_missing"
-"""Ends the name of a column that says where another is missing."""
 
-
-def build(frame: pd.DataFrame, schema: Schema) -> Table:
+def build(frame: pd.DataFrame, schema: Schema, *, ahead: int = 0) -> Table:
     """Turn a raw frame into a table on a regular grid.
 
     Rows are sorted, absent ticks become rows of holes, values out of range become holes, and holes
@@ -26,6 +24,7 @@ def build(frame: pd.DataFrame, schema: Schema) -> Table:
     Args:
         frame: Raw rows in any order.
         schema: What the columns mean.
+        ahead: Rows made behind the last one of every series, of which the calendar alone is known.
 
     Returns:
         The table.
@@ -47,18 +46,20 @@ def build(frame: pd.DataFrame, schema: Schema) -> Table:
         name: columns.numbers(frame, name, schema).to_numpy(float)[order]
         for name in dict.fromkeys((*schema.inputs, *schema.targets))
     }
-    grid = Grid(series, tick, frequency, time)
+    grid = Grid(series, tick, frequency, time, ahead)
     full = {name: grid.spread(_in_range(values, name, schema)) for name, values in raw.items()}
-    inputs, features = _features(full, schema)
+    for name in schema.static:
+        full[name] = static.filled(full[name], grid.series, names, name)
+    inputs, places = _stacked(full, schema), layout(schema)
     if schema.missing != "drop":
         limit = schema.hold if schema.missing == "hold" else len(inputs)
         inputs = _hold(inputs, grid.series, limit)
-    calendar, circles = clock.describe(grid.time, schema.calendar)
-    said = schema.inputs if schema.missing == "mask" else ()
+    calendar, _ = clock.describe(grid.time, schema.calendar)
+    said = [np.isnan(full[name]) for name in places.said]
     return Table(
-        inputs=np.column_stack([inputs, calendar, *(np.isnan(full[name]) for name in said)]),
+        inputs=np.column_stack([inputs, calendar, *said]),
         outputs=np.column_stack([full[name] for name in schema.targets]),
-        features=(*features, *circles, *(f"{name}{SAYS}" for name in said)),
+        features=places.features,
         targets=schema.targets,
         series=grid.series,
         tick=grid.tick,
@@ -66,7 +67,9 @@ def build(frame: pd.DataFrame, schema: Schema) -> Table:
         names=names,
         frequency=frequency,
         units=tuple(schema.units.get(name, "") for name in schema.targets),
-        indicators=len(said),
+        indicators=len(places.said),
+        known=places.known,
+        static=places.static,
     )
 
 
@@ -157,19 +160,16 @@ def _in_range(values: np.ndarray, name: str, schema: Schema) -> np.ndarray:
     return np.where(inside, values, np.nan)
 
 
-def _features(full: dict[str, np.ndarray], schema: Schema) -> tuple[np.ndarray, tuple[str, ...]]:
+def _stacked(full: dict[str, np.ndarray], schema: Schema) -> np.ndarray:
     """Stack the input columns, circular ones as sine and cosine."""
     stacked: list[np.ndarray] = []
-    names: list[str] = []
     for name in schema.inputs:
         if name in schema.circular:
             angle = 2 * np.pi * full[name] / schema.circular[name]
             stacked += [np.sin(angle), np.cos(angle)]
-            names += [f"{name}_sin", f"{name}_cos"]
         else:
             stacked.append(full[name])
-            names.append(name)
-    return np.column_stack(stacked), tuple(names)
+    return np.column_stack(stacked)
 
 
 def _hold(columns: np.ndarray, series: np.ndarray, limit: int) -> np.ndarray:

@@ -60,8 +60,9 @@ def starts(
     """List the windows of a table.
 
     A window never crosses a series or a tick that is absent, has no missing input and, where
-    `scored`, no missing target. In a table whose columns say what is missing it may have missing
-    inputs, but not all of them. `stride` is not applied: that is the trainer's choice.
+    `scored`, no missing target; what is known ahead is known up to the last predicted row. In a
+    table whose columns say what is missing it may have missing inputs, but not all of them.
+    `stride` is not applied: that is the trainer's choice.
 
     Args:
         table: Rows to cut.
@@ -86,7 +87,7 @@ def starts(
     first = np.arange(candidates, dtype=np.int32)
     future = first + window.timesteps + window.lead
     good = _unbroken(table, first, window.span)
-    good &= _seen(table, first, window)
+    good &= _seen(table, first, window) & _foreseen(table, first, window)
     if scored:
         good &= _none(~np.isfinite(table.outputs).all(axis=1), future, window.horizon)
     if within is not None:
@@ -95,23 +96,37 @@ def starts(
 
 
 def latest(table: Table, window: Window) -> np.ndarray:
-    """List the window of every series whose origin is the series' last row.
+    """List the newest window of every series, the one whose origin `origins` names.
 
     Args:
         table: Rows to cut.
-        window: Shape of a sample; its future lies beyond the table.
+        window: Shape of a sample; its future lies beyond the table, or, where columns are known
+            ahead, in its last rows.
 
     Returns:
         First input row of one window a series, for the series that have enough unbroken rows.
     """
-    if not len(table):
-        return np.zeros(0, np.int32)
-    ends = np.flatnonzero(np.append(np.diff(table.series) != 0, True))
-    first = ends.astype(np.int32) - window.timesteps + 1
-    first = first[first >= 0]
-    good = _unbroken(table, first, window.timesteps)
-    good &= _seen(table, first, window)
+    first = origins(table) - window.timesteps + 1
+    length = window.span if table.known else window.timesteps
+    first = first[(first >= 0) & (first + length <= len(table))]
+    good = _unbroken(table, first, length)
+    good &= _seen(table, first, window) & _foreseen(table, first, window)
     return first[good]
+
+
+def origins(table: Table) -> np.ndarray:
+    """List the row of every series behind which its future begins.
+
+    Args:
+        table: Rows.
+
+    Returns:
+        The last row of each series, or, where columns are known ahead, its last row with a known
+        target, for the series that have one; ascending, (series,) int32.
+    """
+    given = np.isfinite(table.outputs).any(axis=1) if table.known else np.ones(len(table), bool)
+    rows = np.flatnonzero(given).astype(np.int32)
+    return rows[np.diff(table.series[rows], append=-1) != 0]
 
 
 def inputs(table_rows: np.ndarray, starts: np.ndarray, window: Window) -> np.ndarray:
@@ -227,6 +242,14 @@ def _seen(table: Table, first: np.ndarray, window: Window) -> np.ndarray:
     if table.indicators:
         return ~_none(~table.absent, first, window.timesteps)
     return _none(~np.isfinite(table.inputs).all(axis=1), first, window.timesteps)
+
+
+def _foreseen(table: Table, first: np.ndarray, window: Window) -> np.ndarray:
+    """Tell which windows have what is known ahead, from the origin to the last predicted row."""
+    if table.indicators or not table.known:
+        return np.ones(len(first), bool)
+    holes = ~np.isfinite(table.inputs[:, list(table.known)]).all(axis=1)
+    return _none(holes, first + window.timesteps, window.lead + window.horizon)
 
 
 def _none(bad: np.ndarray, first: np.ndarray, length: int) -> np.ndarray:

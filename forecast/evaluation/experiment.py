@@ -161,7 +161,7 @@ def prepare(spec: Spec, table: Table) -> Holdout:
     spec.training.check()
     for name, settings in spec.regressors.items():
         regressor(name, settings)
-    fitting.build(spec.model, fitting.sizes(table, spec.window))
+    fitting.build(spec.model, fitting.sizes(table, spec.window, spec.model))
     cuts = split.holdout(table, spec.validation, spec.test)
     spans = {
         "train": cuts.train_rows(table),

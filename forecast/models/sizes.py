@@ -15,6 +15,10 @@ class Sizes:
         target_positions: Where each target stands among the features, -1 for one that is no input;
             empty means the first columns.
         indicators: How many of the last features say, by 1, that a feature is missing.
+        ahead: How many features, directly before those, are values of later rows (see
+            `forecast.data.ahead`).
+        series: How many series there are, where the model asked for the number of a row's series:
+            it is then the very last feature. 0 means that there is no such column.
     """
 
     timesteps: int
@@ -23,6 +27,8 @@ class Sizes:
     targets: int = 1
     target_positions: tuple[int, ...] = ()
     indicators: int = 0
+    ahead: int = 0
+    series: int = 0
 
     @property
     def positions(self) -> tuple[int, ...]:

@@ -9,12 +9,13 @@ import keras
 import numpy as np
 
 from forecast import models
-from forecast.data import windows
+from forecast.data import ahead, windows
 from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.models import Sizes
+from forecast.models.series import told
 from forecast.training import choices, loop, runtime
 from forecast.training.parameters import Model, Training
 from forecast.training.predictor import predictor, state
@@ -74,7 +75,6 @@ class Job:
         self.window = window
         self.training = training
         self.scaled = scaler.outputs(table)
-        self.rows = Rows.put(scaler.inputs(table), self.scaled)
         self.train, self.stop = dealt
 
     def run(
@@ -98,7 +98,8 @@ class Job:
         """
         training = self.training
         with runtime.seeded(training.seed):
-            own = build(model, sizes(self.table, self.window))
+            own = build(model, sizes(self.table, self.window, model))
+        self.rows = _rows(own, self.scaler, self.table, self.window)
         goal = Goal(choices.loss(training), choices.metrics(training))
         program = lease(own, choices.optimizer(training), goal, self.window)
         history = _History()
@@ -188,23 +189,28 @@ class _History(keras.callbacks.Callback):
             self.values.setdefault(name, []).append(value)
 
 
-def sizes(table: Table, window: Window) -> Sizes:
+def sizes(table: Table, window: Window, model: Any = None) -> Sizes:
     """Tell what a model of a table's windows must map.
 
     Args:
         table: Columns.
         window: Shape of a sample.
+        model: A `Model`, which may ask for the number of the series; nothing else can.
 
     Returns:
         The sizes.
     """
+    asks = isinstance(model, Model) and model.get_params().get("series_embedding") is not None
+    known = ahead.count(table, window)
     return Sizes(
         window.timesteps,
-        len(table.features),
+        len(table.features) + known + asks,
         window.horizon,
         len(table.targets),
         table.target_positions,
         table.indicators,
+        ahead=known,
+        series=len(table.names) if asks else 0,
     )
 
 
@@ -240,8 +246,19 @@ def _of_shape(made: Any, sizes: Sizes) -> keras.Model:
     return made
 
 
+def _rows(model: keras.Model, scaler: Scaler, table: Table, window: Window) -> Rows:
+    """Put a table's rows on the device as a model reads them."""
+    inputs = ahead.seen(scaler.inputs(table), table, window, coded=told(model))
+    return Rows.put(inputs, scaler.outputs(table))
+
+
 def predict(
-    model: keras.Model, scaler: Scaler, table: Table, starts: np.ndarray, batch_size: int
+    model: keras.Model,
+    scaler: Scaler,
+    table: Table,
+    window: Window,
+    starts: np.ndarray,
+    batch_size: int,
 ) -> np.ndarray:
     """Predict windows of a table in original units.
 
@@ -249,13 +266,14 @@ def predict(
         model: On standardised values.
         scaler: What standardises.
         table: Rows with the columns and series that the scaler knows.
+        window: Shape of a sample.
         starts: First input row of every window, (windows,).
         batch_size: Windows a call.
 
     Returns:
         (windows, horizon, targets) float64.
     """
-    rows = Rows.put(scaler.inputs(table), scaler.outputs(table))
+    rows = _rows(model, scaler, table, window)
     with _PREDICTING:  # threads that serve models of one architecture share its program
         scaled = predictor(model).predict(rows.inputs, starts, batch_size)
     return scaler.invert(scaled.astype(np.float64), table.series[starts])
