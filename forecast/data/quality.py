@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import pandas as pd
 
-from forecast.data import clock, columns, panel, scale, windows
+from forecast.data import clock, columns, panel, scale, static, windows
 from forecast.data.schema import MISSING, Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError
@@ -259,10 +259,8 @@ def _column(frame: pd.DataFrame, name: str, schema: Schema) -> ColumnQuality:
         values = pd.to_numeric(column, errors="coerce").to_numpy(float)
     values = values[np.isfinite(values)]
     low, high = schema.valid.get(name, (-np.inf, np.inf))
-    hole = column.isna()
-    if name in schema.static:
-        keys = [frame[key] for key in schema.series if _once(frame, key)]
-        hole = hole.groupby(keys or np.zeros(len(frame))).transform("all")
+    keys = [frame[key] for key in schema.series if _once(frame, key)]
+    hole = static.holes(column, keys) if name in schema.static else column.isna()
     missing = int(hole.sum())
     return ColumnQuality(
         column=name,

@@ -40,3 +40,16 @@ def filled(values: np.ndarray, series: np.ndarray, names: Sequence[str], column:
             "the column in data.features"
         )
     return least.loc[series].to_numpy(float)
+
+
+def holes(column: pd.Series, keys: Sequence[pd.Series]) -> pd.Series:
+    """Tell which rows belong to a series that has no value.
+
+    Args:
+        column: Static, as it stands in the file, (rows,).
+        keys: Columns that name the series, (rows,) each; none means one series.
+
+    Returns:
+        Mask (rows,).
+    """
+    return column.isna().groupby(list(keys) or np.zeros(len(column))).transform("all")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -29,6 +31,35 @@ def test_starts_are_those_of_a_loop_over_rows(table, window, data, scored):
     found = windows.starts(table, window, within=within, scored=scored)
     assert found.dtype == np.int32
     assert found.tolist() == windows_by_loop(table, window, within, scored)
+
+
+@QUIET
+@given(tables(), any_window(), st.booleans(), st.sampled_from([(0,), (1,), (0, 1)]))
+def test_what_is_known_ahead_must_be_there_up_to_the_last_predicted_row(
+    table, window, scored, known
+):
+    table = replace(table, known=known)
+    found = windows.starts(table, window, scored=scored)
+    assert found.tolist() == windows_by_loop(table, window, None, scored)
+
+
+@QUIET
+@given(tables(), any_window(), st.integers(0, 9))
+def test_latest_begins_the_future_behind_the_last_known_target(table, window, empty):
+    last = np.array([max(table.tick[table.series == code]) for code in table.series], int)
+    table.outputs[table.tick > last - empty] = np.nan  # the newest rows are the future
+    table = replace(table, known=(1,))
+    expected = []
+    for code in sorted(set(table.series.tolist())):
+        known = [
+            row
+            for row in range(len(table))
+            if table.series[row] == code and not np.isnan(table.outputs[row, 0])
+        ]
+        start = known[-1] - window.timesteps + 1 if known else -1
+        if start in windows_by_loop(table, window, None, scored=False):
+            expected.append(start)
+    assert windows.latest(table, window).tolist() == expected
 
 
 @QUIET
