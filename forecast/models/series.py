@@ -13,7 +13,13 @@ class SeriesNumber(Layer):
     """Read the number of the series: the last column at the origin.
 
     (samples, timesteps, features) to (samples,) int32.
+
+    Args:
+        kwargs: What every Keras layer takes (name, dtype, …).
     """
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
 
     def call(self, x: Any) -> Any:
         """Read one value of each window."""

@@ -24,8 +24,8 @@ SIZES = (
     Sizes(timesteps=17, features=2, horizon=2, targets=1, target_positions=(-1,)),
 )
 
-# two targets, a known column in two copies, two columns that say what is missing, the series' number
-KNOWN = Sizes(7, 3 + 2 + 2 + 1, 9, 2, indicators=2, ahead=2, series=4)
+# two targets, one column known ahead in two copies, two that say what is missing, the series
+KNOWN = Sizes(10, 3 + 2 + 2 + 1, 12, 2, indicators=2, ahead=2, series=4)
 
 each_model = pytest.mark.parametrize("name", models.__all__)
 REPAIRS = [
@@ -162,7 +162,7 @@ def test_a_known_future_and_the_series_are_read_whatever_the_repairs(name, repai
     model = jolted(name, KNOWN, **repairs, series_embedding=3)
     x = window(KNOWN)
     before = model(x).numpy()
-    assert model.input_shape == (None, 7, 8) and before.shape == (6, 9, 2)
+    assert model.input_shape == (None, 10, 8) and before.shape == (6, 12, 2)
     names = [layer.name for layer in model.layers]
     assert {"known_ahead", "known_out", "series_embedding"} <= set(names) and names[0] == "window"
     assert model.get_layer("series_embedding").embeddings.shape == (4, 3)
