@@ -58,14 +58,14 @@ class Observer:
         self._settings = settings
         self._last: Snapshot = {}
         self._pictures: dict[str, dict[int, bytes]] = {}
-        learned = spec.model.get_params().get("series_embedding")
-        self._names = ahead.names(table, spec.window, learned or 0)
+        embedding = spec.model.get_params().get("series_embedding")
+        self._names = ahead.names(table, spec.window, embedding or 0)
 
         def probe() -> np.ndarray:
             learned = ~cuts.test_rows(table) if refit else cuts.train_rows(table)
             scaler = scale.fit(table.take(learned), spec.scaling)
             starts = spread(table, spec.window, cuts.validation_rows(table), settings.gates.probe)
-            coded = learned is not None
+            coded = embedding is not None
             return standardised(table, scaler, spec.window, starts, coded=coded)
 
         self.callback = GateSnapshots(

@@ -74,7 +74,7 @@ def example(frame: pd.DataFrame, schema: Schema, window: Window) -> pd.DataFrame
     for name in schema.static:  # which any row of the series may say
         ordered[name] = ordered[name].ffill().bfill()
     future = window.lead + window.horizon if schema.known_columns else 0
-    if future:
+    if schema.known_future:  # the file may hold a future of its own
         known = np.flatnonzero(ordered[list(schema.targets)].notna().any(axis=1))
         ordered = ordered.iloc[: max(known, default=len(ordered)) + 1]
     found = ordered.tail(window.timesteps + schema.hold + future).reset_index(drop=True)
