@@ -20,7 +20,7 @@ from forecast.training.parameters import Model, Training
 
 EMBEDDED = "embedded:"
 ALL = "*"
-"""As the only target: every column but time and series."""
+"""As the only target: every column but time, series, and those known ahead or static."""
 
 
 @dataclass(frozen=True)
@@ -128,13 +128,15 @@ def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
 
     Args:
         config: Plain configuration.
-        columns: Of the file; `data.targets=["*"]` names all of them but time and series.
+        columns: Of the file; `data.targets=["*"]` names all of them but time and series,
+            and those that are known ahead or static.
 
     Returns:
         The schema.
     """
     data = config.data
-    named = [column for column in columns if column not in (data.time, *data.series)]
+    other = (data.time, *data.series, *data.known_future, *data.static)
+    named = [column for column in columns if column not in other]
     targets = named if named and data.targets == [ALL] else data.targets
     for column, bounds in data.valid.items():
         if len(bounds) != 2:
@@ -155,6 +157,8 @@ def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
         units=dict(data.units),
         events=dict(data.events),
         classes={column: tuple(parts) for column, parts in data.classes.items()},
+        known_future=tuple(data.known_future),
+        static=tuple(data.static),
     )
 
 

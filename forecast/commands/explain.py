@@ -2,13 +2,16 @@
 
 from typing import Any
 
+import numpy as np
+
 from forecast.commands import build
 from forecast.commands.config import Request
 from forecast.commands.console import say, table
-from forecast.data import clock, panel, task
-from forecast.data.schema import Schema
+from forecast.data import ahead, columns, task
+from forecast.data.layout import layout
+from forecast.data.table import Table
 from forecast.models import explain
-from forecast.models.sizes import Sizes
+from forecast.models.series import embedded
 from forecast.training import choices, fitting
 
 
@@ -24,20 +27,9 @@ def run(request: Request) -> int:
     settings = request.settings
     spec = build.spec(settings)
     spec.window.check()
-    features, schema = names(settings)
-    outputs = task.names(schema)
-    about = schema.targets if len(schema.targets) == len(outputs) else schema.targets * len(outputs)
-    sizes = Sizes(
-        spec.window.timesteps,
-        len(features),
-        spec.window.horizon,
-        len(outputs),
-        tuple(features.index(name) if name in features else -1 for name in about),
-        len(schema.inputs) if schema.missing == "mask" else 0,
-        tuple(spec.training.quantiles),
-        schema.task,
-    )
-    choices.loss(spec.training, schema.task)
+    empty = without_rows(settings)
+    choices.loss(spec.training, empty.task)
+    sizes = fitting.sizes(empty, spec.window, spec.model, spec.training.quantiles)
     model = fitting.build(spec.model, sizes)
     rows = explain.layers(model)
     table(
@@ -47,7 +39,7 @@ def run(request: Request) -> int:
         [(row.name, row.shape, row.formula, f"{row.count:,}" if row.count else "") for row in rows],
     )
     total = sum(row.count for row in rows)
-    say("features", ", ".join(features))
+    say("features", ", ".join(ahead.names(empty, spec.window, embedded(model))))
     say("parameters", f"{total:,}")
     field = explain.receptive_field(model)
     if field:
@@ -56,22 +48,39 @@ def run(request: Request) -> int:
     return total
 
 
-def names(settings: Any) -> tuple[list[str], Schema]:
-    """List the model's input columns from the configuration alone.
+def without_rows(settings: Any) -> Table:
+    """Make the table that a configuration describes, without its rows.
 
     Args:
-        settings: Plain configuration.
+        settings: Plain configuration. The file is read only where the columns or the number of
+            series cannot be known without it.
 
     Returns:
-        Features in the table's order, and what the columns mean.
+        A table of no rows.
     """
-    import numpy as np
-
-    everything = settings.data.targets == [build.ALL]
-    schema = build.schema(settings, build.rows(settings)[1].columns if everything else ())
-    features: list[str] = []
-    for name in schema.inputs:
-        features += panel.columns_of(name, schema)
-    _, calendar = clock.describe(np.zeros(0, "datetime64[ns]"), schema.calendar)
-    said = [f"{name}{panel.SAYS}" for name in schema.inputs] if schema.missing == "mask" else []
-    return [*features, *calendar, *said], schema
+    names = np.array(["series"])
+    schema = build.schema(settings)
+    told = settings.model.get("series_embedding") is not None
+    if told or settings.data.targets == [build.ALL]:
+        frame = build.rows(settings)[1]
+        schema = build.schema(settings, frame.columns)
+        if told:
+            columns.check(frame, schema)
+            names = np.unique(columns.labels(frame, schema))
+    places, nothing = layout(schema), np.zeros(0, int)
+    outputs, about = task.names(schema)
+    return Table(
+        inputs=np.zeros((0, len(places.features))),
+        outputs=np.zeros((0, len(outputs))),
+        features=places.features,
+        targets=outputs,
+        series=nothing,
+        tick=nothing,
+        time=nothing,
+        names=tuple(names.tolist()),
+        indicators=len(places.said),
+        known=places.known,
+        static=places.static,
+        task=schema.task,
+        about=about,
+    )

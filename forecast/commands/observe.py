@@ -7,7 +7,7 @@ import numpy as np
 
 from forecast.commands.console import say
 from forecast.commands.schema import Config, GatesConfig
-from forecast.data import scale
+from forecast.data import ahead, scale
 from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.errors import InputError
@@ -58,12 +58,15 @@ class Observer:
         self._settings = settings
         self._last: Snapshot = {}
         self._pictures: dict[str, dict[int, bytes]] = {}
+        embedding = spec.model.get_params().get("series_embedding")
+        self._names = ahead.names(table, spec.window, embedding or 0)
 
         def probe() -> np.ndarray:
             learned = ~cuts.test_rows(table) if refit else cuts.train_rows(table)
             scaler = scale.fit(table.take(learned), spec.scaling)
             starts = spread(table, spec.window, cuts.validation_rows(table), settings.gates.probe)
-            return standardised(table, scaler, spec.window, starts)
+            coded = embedding is not None
+            return standardised(table, scaler, spec.window, starts, coded=coded)
 
         self.callback = GateSnapshots(
             log=epochs.add,
@@ -72,9 +75,9 @@ class Observer:
             every=settings.tracking.snapshots,
             pictures=settings.gates.pictures,
             probe=probe if settings.gates.probe else None,
-            feature_names=table.features,
+            feature_names=self._names,
         )
-        about = {"timesteps": spec.window.timesteps, "features": list(table.features)}
+        about = {"timesteps": spec.window.timesteps, "features": list(self._names)}
         tracked.keep(json.dumps(about), ABOUT)
 
     def finish(self, outcome: Outcome, title: str) -> None:
@@ -104,7 +107,7 @@ class Observer:
             {heading(path): encoded(to_image(figure)) for path, figure in found.traces.items()},
         )
         self._run.keep(report.page([subject]), "gates.html")
-        for layer, norms in inputs(self._last, outcome.table.features).items():
+        for layer, norms in inputs(self._last, self._names).items():
             self._run.keep(norms.reset_index(names="input"), f"inputs_{layer}.csv")
         tell(found.memory, found.alerts)
 

@@ -44,7 +44,7 @@ def run(request: Request) -> pd.DataFrame:
     else:
         found.to_csv(out, index=False)
     picture = out.with_suffix(".png")
-    figures.prediction(_history(bundle, frame), found, bundle.schema.units).savefig(
+    figures.prediction(_history(bundle, frame, found), found, bundle.schema.units).savefig(
         picture, dpi=120
     )
     _show(found)
@@ -79,9 +79,12 @@ def _fetch(store: Any, run_id: str, folder: Path) -> Bundle:
         ) from error
 
 
-def _history(bundle: Bundle, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the newest known targets, in the picture's form."""
-    newest = bundle.table(frame).newest(HISTORY * bundle.window.timesteps)
+def _history(bundle: Bundle, frame: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """Return the newest targets up to each origin, in the picture's form."""
+    table = bundle.table(frame)
+    origins = found.groupby("series").origin.first().reindex(list(table.names))
+    past = table.time <= origins.to_numpy("datetime64[ns]")[table.series]
+    newest = table.take(past).newest(HISTORY * bundle.window.timesteps)
     parts = [
         pd.DataFrame(
             {

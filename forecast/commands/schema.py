@@ -22,6 +22,8 @@ class DataConfig:
     targets: list[str] = MISSING
     features: list[str] = field(default_factory=list)
     calendar: list[str] = field(default_factory=list)
+    known_future: list[str] = field(default_factory=list)
+    static: list[str] = field(default_factory=list)
     frequency: str | None = None
     circular: dict[str, Any] = field(default_factory=dict)
     valid: dict[str, list[Any]] = field(default_factory=dict)

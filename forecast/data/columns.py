@@ -45,13 +45,18 @@ def faults(frame: pd.DataFrame, schema: Schema) -> Iterator[str]:
         "data.circular": tuple(schema.circular),
         "data.valid": tuple(schema.valid),
         "data.classes": tuple(schema.classes),
+        "data.known_future": schema.known_columns,
+        "data.static": schema.static,
     }
+    there = [str(column) for column in frame.columns]
     for argument, names in asked.items():
+        calendar = schema.calendar if argument == "data.known_future" else ()
         for column in names:
             if column not in frame.columns:
                 yield (
-                    f"{argument} must name columns of the file, got {column!r}: "
-                    f"{nearest(column, map(str, frame.columns))}"
+                    f"{argument} must name columns of the file"
+                    f"{' or of data.calendar' if argument == 'data.known_future' else ''}, "
+                    f"got {column!r}: {nearest(column, [*there, *calendar])}"
                 )
             elif column in twice:
                 yield f"{argument} must be one column, got {column!r} twice: rename one"
@@ -96,7 +101,7 @@ def numbers(frame: pd.DataFrame, name: str, schema: Schema) -> pd.Series:
     Args:
         frame: Raw rows.
         name: The column.
-        schema: Tells targets from features.
+        schema: Tells targets from features, for the message.
 
     Returns:
         (rows,) numbers, missing where the column is.
@@ -105,7 +110,7 @@ def numbers(frame: pd.DataFrame, name: str, schema: Schema) -> pd.Series:
         InputError: A value is no finite number, or there is none.
     """
     column = frame[name]
-    argument = "data.targets" if name in schema.targets else "data.features"
+    argument = _argument(name, schema)
     found = pd.to_numeric(column, errors="coerce")
     bad = (found.isna() & column.notna()).to_numpy(bool)
     if column.dtype.kind in "mMc":  # dates, durations and complex numbers become numbers too
@@ -149,6 +154,12 @@ def values(frame: pd.DataFrame, name: str, schema: Schema) -> pd.Series:
     if schema.labelled(name):
         return task.positions(frame[name], schema.classes[name])
     return numbers(frame, name, schema)
+
+
+def _argument(name: str, schema: Schema) -> str:
+    """Return the argument that asks for an input or output column."""
+    parts = ("targets", "features", "known_future", "static")
+    return "data." + next(part for part in parts if name in getattr(schema, part))
 
 
 def unique_rows(

@@ -18,6 +18,7 @@ class Grid:
         tick: Its tick, (rows,), ascending within a series, none twice.
         frequency: A pandas alias.
         time: Its time stamp, (rows,) datetime64[ns].
+        ahead: Ticks behind the last row of every series.
 
     Attributes:
         series: (ticks,).
@@ -26,7 +27,14 @@ class Grid:
         position: Where each given row lies among the ticks, (rows,).
     """
 
-    def __init__(self, series: np.ndarray, tick: np.ndarray, frequency: str, time: np.ndarray):
+    def __init__(
+        self,
+        series: np.ndarray,
+        tick: np.ndarray,
+        frequency: str,
+        time: np.ndarray,
+        ahead: int = 0,
+    ):
         new = np.diff(series) != 0
         first = np.flatnonzero(np.append(True, new))
         last = np.append(first[1:], len(series)) - 1
@@ -36,6 +44,7 @@ class Grid:
                 f"data.time must be mostly filled at frequency {frequency}, got {len(tick)} rows "
                 f"for {length.sum()} time stamps: set data.frequency or mend stray dates"
             )
+        length += ahead
         start = np.cumsum(length) - length
         self.series = np.repeat(series[first], length)
         self.tick = np.arange(length.sum()) + np.repeat(tick[first] - start, length)

@@ -7,17 +7,15 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
-from forecast.data import clock, columns, task
+from forecast.data import clock, columns, static, task
 from forecast.data.grid import Grid
+from forecast.data.layout import layout
 from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.errors import InputError, nearest, shown
 
-SAYS = "_missing"
-"""Ends the name of a column that says where another is missing."""
 
-
-def build(frame: pd.DataFrame, schema: Schema) -> Table:
+def build(frame: pd.DataFrame, schema: Schema, *, ahead: int = 0) -> Table:
     """Turn a raw frame into a table on a regular grid.
 
     Rows are sorted, absent ticks become rows of holes, values out of range become holes, and holes
@@ -26,6 +24,7 @@ def build(frame: pd.DataFrame, schema: Schema) -> Table:
     Args:
         frame: Raw rows in any order.
         schema: What the columns mean.
+        ahead: Rows made behind the last one of every series, of which the calendar alone is known.
 
     Returns:
         The table.
@@ -47,19 +46,21 @@ def build(frame: pd.DataFrame, schema: Schema) -> Table:
         name: columns.values(frame, name, schema).to_numpy(float)[order]
         for name in dict.fromkeys((*schema.inputs, *schema.targets))
     }
-    grid = Grid(series, tick, frequency, time)
+    grid = Grid(series, tick, frequency, time, ahead)
     full = {name: grid.spread(_in_range(values, name, schema)) for name, values in raw.items()}
-    inputs, features = _features(full, schema)
+    for name in schema.static:
+        full[name] = static.filled(full[name], grid.series, names, name)
+    inputs, places = _stacked(full, schema), layout(schema)
     if schema.missing != "drop":
         limit = schema.hold if schema.missing == "hold" else len(inputs)
         inputs = _hold(inputs, grid.series, limit)
-    calendar, circles = clock.describe(grid.time, schema.calendar)
-    said = schema.inputs if schema.missing == "mask" else ()
+    calendar, _ = clock.describe(grid.time, schema.calendar)
+    said = [np.isnan(full[name]) for name in places.said]
     asked = task.ask(full, schema)
     return Table(
-        inputs=np.column_stack([inputs, calendar, *(np.isnan(full[name]) for name in said)]),
+        inputs=np.column_stack([inputs, calendar, *said]),
         outputs=asked.outputs,
-        features=(*features, *circles, *(f"{name}{SAYS}" for name in said)),
+        features=places.features,
         targets=asked.names,
         series=grid.series,
         tick=grid.tick,
@@ -67,7 +68,9 @@ def build(frame: pd.DataFrame, schema: Schema) -> Table:
         names=names,
         frequency=frequency,
         units=tuple(schema.units.get(name, "") for name in asked.names),
-        indicators=len(said),
+        indicators=len(places.said),
+        known=places.known,
+        static=places.static,
         task=schema.task,
         about=asked.about,
     )
@@ -160,7 +163,7 @@ def _in_range(values: np.ndarray, name: str, schema: Schema) -> np.ndarray:
     return np.where(inside, values, np.nan)
 
 
-def _features(full: dict[str, np.ndarray], schema: Schema) -> tuple[np.ndarray, tuple[str, ...]]:
+def _stacked(full: dict[str, np.ndarray], schema: Schema) -> np.ndarray:
     """Stack the input columns, circular ones as sine and cosine, labels as one column each."""
     stacked: list[np.ndarray] = []
     for name in schema.inputs:
@@ -171,28 +174,7 @@ def _features(full: dict[str, np.ndarray], schema: Schema) -> tuple[np.ndarray, 
             stacked += [_is(full[name], code) for code in range(len(schema.classes[name]))]
         else:
             stacked.append(full[name])
-    names = [column for name in schema.inputs for column in columns_of(name, schema)]
-    return np.column_stack(stacked), tuple(names)
-
-
-def columns_of(name: str, schema: Schema) -> list[str]:
-    """Name the input columns that a raw column becomes.
-
-    Args:
-        name: The raw column.
-        schema: What it means.
-
-    Returns:
-        Two for a circular column, one for each label, else the column itself.
-
-    >>> columns_of("sky", Schema("time", ("load",), classes={"sky": ("clear", "rain")}))
-    ['sky=clear', 'sky=rain']
-    """
-    if name in schema.circular:
-        return [f"{name}_sin", f"{name}_cos"]
-    if schema.labelled(name):
-        return [f"{name}={label}" for label in schema.classes[name]]
-    return [name]
+    return np.column_stack(stacked)
 
 
 def _is(codes: np.ndarray, code: int) -> np.ndarray:

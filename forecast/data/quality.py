@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import pandas as pd
 
-from forecast.data import clock, columns, panel, scale, windows
+from forecast.data import clock, columns, panel, scale, static, windows
 from forecast.data.schema import MISSING, Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError
@@ -42,8 +42,8 @@ class ColumnQuality:
 
     Attributes:
         column: Its name.
-        role: "target" or "feature".
-        missing: Rows without a value.
+        role: "target", "feature", "known ahead" or "static".
+        missing: Rows without a value; of a static column those of series without one.
         share: The same as a share of the rows.
         out_of_range: Values outside the valid range, which count as missing later.
         constant: Whether there is one value only.
@@ -167,7 +167,7 @@ def report(frame: pd.DataFrame, schema: Schema, window: Window) -> Quality:
         duplicated_rows=int(frame.astype(str).duplicated().sum()),
         duplicated_stamps=0 if stamps is None else len(frame) - len(stamps.rows),
         series=() if stamps is None else tuple(_series(stamps)),
-        columns=tuple(_column(frame[name], schema) for name in there),
+        columns=tuple(_column(frame, name, schema) for name in there),
         windows=counted,
         faults=tuple(faults),
     )
@@ -251,18 +251,20 @@ def _series(stamps: _Stamps) -> Iterator[SeriesQuality]:
         yield SeriesQuality(name, rows, first, last, absent, gaps, longest)
 
 
-def _column(column: pd.Series, schema: Schema) -> ColumnQuality:
+def _column(frame: pd.DataFrame, name: str, schema: Schema) -> ColumnQuality:
     """Describe the values of one column; what is no number is left to the faults."""
-    name = str(column.name)
+    column = frame[name]
     values = np.zeros(0)
     if column.dtype.kind not in "mMc":
         values = pd.to_numeric(column, errors="coerce").to_numpy(float)
     values = values[np.isfinite(values)]
     low, high = schema.valid.get(name, (-np.inf, np.inf))
-    missing = int(column.isna().sum())
+    keys = [frame[key] for key in schema.series if _once(frame, key)]
+    hole = static.holes(column, keys) if name in schema.static else column.isna()
+    missing = int(hole.sum())
     return ColumnQuality(
         column=name,
-        role="target" if name in schema.targets else "feature",
+        role=schema.role(name),
         missing=missing,
         share=missing / max(len(column), 1),
         out_of_range=int(((values < low) | (values > high)).sum()),

@@ -63,6 +63,8 @@ class Scaler:
 def fit(table: Table, per: str = "series") -> Scaler:
     """Learn the scale of every column from the rows given, and from no others.
 
+    A static column is scaled over all series, each counting once: within a series it is constant.
+
     Args:
         table: Training rows.
         per: "series" gives every series its own scale; "global" shares one.
@@ -78,6 +80,10 @@ def fit(table: Table, per: str = "series") -> Scaler:
     input_mean, input_std = _moments(table.inputs, table, per)
     if table.indicators:  # they stay 0 and 1
         input_mean[:, -table.indicators :], input_std[:, -table.indicators :] = 0, 1
+    if table.static:
+        constant, once = list(table.static), np.unique(table.series, return_index=True)[1]
+        mean, std = _mean_std(table.inputs[once][:, constant])
+        input_mean[:, constant], input_std[:, constant] = mean, std
     output_mean, output_std = _moments(table.outputs, table, per)
     if table.task != "regression":  # 0 and 1 they stay, and so do probabilities
         output_mean, output_std = np.zeros_like(output_mean), np.ones_like(output_std)

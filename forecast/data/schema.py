@@ -32,6 +32,9 @@ class Schema:
         duplicates: Of rows of one series with one time stamp, "first" or "last" keeps that one in
             the order of the file; "refuse" wants to be told.
         calendar: Any of "hour" (of day), "weekday", "year" (day of year), each as sine and cosine.
+        known_future: Columns whose values are known ahead of the horizon (holidays, prices, a
+            weather forecast), and names of `calendar`; features, whether named there or not.
+        static: Columns of one number a series (elevation, area), likewise; it fills all its rows.
         units: Column to unit, for tables and pictures.
         events: Target to threshold: predicted is how likely it exceeds it, and not its value.
         classes: Column to its labels (text), or the one target to the edges that divide its values
@@ -52,6 +55,8 @@ class Schema:
     duplicates: str = "refuse"
     calendar: tuple[str, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
+    known_future: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
     events: Mapping[str, float] = field(default_factory=dict)
     classes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
@@ -102,9 +107,23 @@ class Schema:
                 "data.time, data.series and data.targets must name different columns, got "
                 f"{twice[0]!r} twice: name each once"
             )
-        if twice := [name for name in self.features if self.features.count(name) > 1]:
+        for argument in ("features", "known_future", "static"):
+            named = getattr(self, argument)
+            if twice := [name for name in named if named.count(name) > 1]:
+                raise InputError(
+                    f"data.{argument} must name different columns, got {twice[0]!r} twice: "
+                    "name each once"
+                )
+        for argument, why in (("known_future", "its future is"), ("static", "its values are")):
+            if wrong := [name for name in getattr(self, argument) if name in self.targets]:
+                raise InputError(
+                    f"data.{argument} must not hold a target, got {wrong[0]!r}, and {why} what is "
+                    f"predicted: take it out of data.{argument} or of data.targets"
+                )
+        if both := [name for name in self.static if name in self.known_future]:
             raise InputError(
-                f"data.features must name different columns, got {twice[0]!r} twice: name each once"
+                f"data.known_future must not hold a static column, got {both[0]!r}: "
+                "leave it in data.static, what never changes is known ahead"
             )
         _check_task(self)
 
@@ -124,7 +143,20 @@ class Schema:
         """Raw columns the model sees, targets among them first, in the targets' order."""
         features = self.features or self.targets
         known = [name for name in self.targets if name in features]
-        return (*known, *(name for name in features if name not in known))
+        return tuple(dict.fromkeys((*known, *features, *self.known_columns, *self.static)))
+
+    @property
+    def known_columns(self) -> tuple[str, ...]:
+        """Raw columns that are known ahead; what the calendar names is made, not read."""
+        return tuple(name for name in self.known_future if name not in self.calendar)
+
+    def role(self, name: str) -> str:
+        """Say what a column is for: "target", "static", "known ahead" or "feature"."""
+        if name in self.targets:
+            return "target"
+        if name in self.static:
+            return "static"
+        return "known ahead" if name in self.known_columns else "feature"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the schema as plain data for JSON."""
@@ -139,7 +171,7 @@ class Schema:
         True
         """
         values = dict(plain)
-        for name in ("targets", "features", "series", "calendar"):
+        for name in ("targets", "features", "series", "calendar", "known_future", "static"):
             values[name] = tuple(values.get(name) or ())
         values["valid"] = {k: (float(a), float(b)) for k, (a, b) in values["valid"].items()}
         values["classes"] = {k: tuple(parts) for k, parts in values.get("classes", {}).items()}

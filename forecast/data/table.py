@@ -29,6 +29,8 @@ class Table:
         units: Unit of each target, for tables and pictures; empty where nobody said.
         indicators: How many of the last input columns say, by 1, that a feature is missing; where
             there are any, windows with holes are windows too.
+        known: Positions of the input columns whose later values are known at the origin.
+        static: Positions of those that have one value a series, never missing.
         task: What the outputs are: "regression" for values; "event" or "classes" for 1 where it
             happens and 0 where not, of which probabilities are predicted.
         about: The column that each output is about; empty means the targets themselves.
@@ -45,6 +47,8 @@ class Table:
     frequency: str | None = None
     units: tuple[str, ...] = ()
     indicators: int = 0
+    known: tuple[int, ...] = ()
+    static: tuple[int, ...] = ()
     task: str = "regression"
     about: tuple[str, ...] = ()
 
@@ -107,6 +111,8 @@ class Table:
         first = self.take(np.searchsorted(self.series, short))  # one row a series
         inputs = np.full((len(short) * count, self.inputs.shape[1]), np.nan)
         inputs[:, -self.indicators :] = 1
+        constant = list(self.static)
+        inputs[:, constant] = np.repeat(first.inputs[:, constant], count, axis=0)
         holes = replace(
             self,
             inputs=inputs,

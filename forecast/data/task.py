@@ -43,28 +43,31 @@ def ask(values: Mapping[str, np.ndarray], schema: Schema) -> Asked:
     targets = schema.targets
     if schema.task == "event":
         columns = [values[name] > schema.events[name] for name in targets]
-        about = targets
     elif schema.task == "classes":
         (name,) = targets
         code = values[name] if schema.labelled(name) else _binned(values[name], schema)
         columns = [code == number for number in range(len(classes(schema)))]
-        about = targets * len(columns)
     else:
         return Asked(np.column_stack([values[name] for name in targets]), targets, targets)
+    outputs, about = names(schema)
     missing = np.column_stack([np.isnan(values[name]) for name in about])
-    outputs = np.where(missing, np.nan, np.column_stack(columns).astype(float))
-    return Asked(outputs, names(schema), about)
+    happened = np.where(missing, np.nan, np.column_stack(columns).astype(float))
+    return Asked(happened, outputs, about)
 
 
-def names(schema: Schema) -> tuple[str, ...]:
-    """Name the output columns.
+def names(schema: Schema) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Name the output columns, and the target that each is about.
 
     >>> names(Schema("time", ("load",), events={"load": 90}))
-    ('load > 90',)
+    (('load > 90',), ('load',))
     """
     if schema.task == "event":
-        return tuple(f"{name} > {schema.events[name]:g}" for name in schema.targets)
-    return classes(schema) if schema.task == "classes" else schema.targets
+        found = tuple(f"{name} > {schema.events[name]:g}" for name in schema.targets)
+        return found, schema.targets
+    if schema.task == "classes":
+        found = classes(schema)
+        return found, schema.targets * len(found)
+    return schema.targets, schema.targets
 
 
 def classes(schema: Schema) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ A window is one integer, the row of its first input. With `timesteps` T, `lead` 
 window s reads rows s … s+T−1; its origin is row s+T−1; it predicts rows s+T+L … s+T+L+H−1.
 """
 
-import heapq
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -61,8 +60,9 @@ def starts(
     """List the windows of a table.
 
     A window never crosses a series or a tick that is absent, has no missing input and, where
-    `scored`, no missing target. In a table whose columns say what is missing it may have missing
-    inputs, but not all of them. `stride` is not applied: that is the trainer's choice.
+    `scored`, no missing target; what is known ahead is known up to the last predicted row. In a
+    table whose columns say what is missing it may have missing inputs, but not all of them.
+    `stride` is not applied: that is the trainer's choice.
 
     Args:
         table: Rows to cut.
@@ -87,7 +87,7 @@ def starts(
     first = np.arange(candidates, dtype=np.int32)
     future = first + window.timesteps + window.lead
     good = _unbroken(table, first, window.span)
-    good &= _seen(table, first, window)
+    good &= _seen(table, first, window) & _foreseen(table, first, window)
     if scored:
         good &= _none(~np.isfinite(table.outputs).all(axis=1), future, window.horizon)
     if within is not None:
@@ -96,23 +96,37 @@ def starts(
 
 
 def latest(table: Table, window: Window) -> np.ndarray:
-    """List the window of every series whose origin is the series' last row.
+    """List the newest window of every series, the one whose origin `origins` names.
 
     Args:
         table: Rows to cut.
-        window: Shape of a sample; its future lies beyond the table.
+        window: Shape of a sample; its future lies beyond the table, or, where columns are known
+            ahead, in its last rows.
 
     Returns:
         First input row of one window a series, for the series that have enough unbroken rows.
     """
-    if not len(table):
-        return np.zeros(0, np.int32)
-    ends = np.flatnonzero(np.append(np.diff(table.series) != 0, True))
-    first = ends.astype(np.int32) - window.timesteps + 1
-    first = first[first >= 0]
-    good = _unbroken(table, first, window.timesteps)
-    good &= _seen(table, first, window)
+    first = origins(table) - window.timesteps + 1
+    length = window.span if table.known else window.timesteps
+    first = first[(first >= 0) & (first + length <= len(table))]
+    good = _unbroken(table, first, length)
+    good &= _seen(table, first, window) & _foreseen(table, first, window)
     return first[good]
+
+
+def origins(table: Table) -> np.ndarray:
+    """List the row of every series behind which its future begins.
+
+    Args:
+        table: Rows.
+
+    Returns:
+        The last row of each series, or, where columns are known ahead, its last row with a known
+        target, for the series that have one; ascending, (series,) int32.
+    """
+    given = np.isfinite(table.outputs).any(axis=1) if table.known else np.ones(len(table), bool)
+    rows = np.flatnonzero(given).astype(np.int32)
+    return rows[np.diff(table.series[rows], append=-1) != 0]
 
 
 def inputs(table_rows: np.ndarray, starts: np.ndarray, window: Window) -> np.ndarray:
@@ -174,60 +188,6 @@ def batches(
         yield order[position : position + batch_size]
 
 
-def chains(starts: np.ndarray, window: Window) -> list[np.ndarray]:
-    """Put windows behind each other, each beginning where the one before it ends.
-
-    No look at the table is needed: a window's future lies unbroken behind its inputs, so the row at
-    which the next one begins is of the same stretch.
-
-    Args:
-        starts: Ascending, as `starts` lists them, (windows,).
-        window: Shape of a sample.
-
-    Returns:
-        Chains of starts, as long as they can be; every window is in exactly one.
-
-    >>> [chain.tolist() for chain in chains(np.array([0, 1, 2, 3, 9]), Window(timesteps=2))]
-    [[0, 2], [1, 3], [9]]
-    """
-    phase = starts % window.timesteps
-    order = starts[np.argsort(phase, kind="stable")]
-    borders = np.flatnonzero(np.diff(order) != window.timesteps) + 1
-    return np.split(order, borders)
-
-
-def lanes(
-    starts: np.ndarray, window: Window, batch_size: int, *, shuffle: np.random.Generator
-) -> np.ndarray:
-    """Deal chains of windows to the lanes of batches, so that a lane reads rows in their order.
-
-    Args:
-        starts: Ascending, (windows,).
-        window: Shape of a sample.
-        batch_size: Lanes.
-        shuffle: Source of the order of the chains; each goes to the lane that is free soonest.
-
-    Returns:
-        (steps, batch_size) int32; every window exactly once, -1 where a lane has come to its end.
-        Longer lanes stand before shorter ones, so each batch ends with those that have.
-
-    >>> lanes(np.arange(4), Window(timesteps=2), 2, shuffle=np.random.default_rng(0)).tolist()
-    [[1, 0], [3, 2]]
-    """
-    dealt: list[list[np.ndarray]] = [[] for _ in range(batch_size)]
-    free = [(0, lane) for lane in range(batch_size)]  # a heap as it stands
-    parts = chains(starts, window)
-    for number in shuffle.permutation(len(parts)):
-        steps, lane = free[0]
-        dealt[lane].append(parts[number])
-        heapq.heapreplace(free, (steps + len(parts[number]), lane))
-    found = np.full((max(free)[0], batch_size), -1, np.int32)
-    for place, (steps, lane) in enumerate(sorted(free, reverse=True)):
-        if steps:
-            found[:steps, place] = np.concatenate(dealt[lane])
-    return found
-
-
 def dataset(
     inputs: np.ndarray,
     outputs: np.ndarray,
@@ -282,6 +242,14 @@ def _seen(table: Table, first: np.ndarray, window: Window) -> np.ndarray:
     if table.indicators:
         return ~_none(~table.absent, first, window.timesteps)
     return _none(~np.isfinite(table.inputs).all(axis=1), first, window.timesteps)
+
+
+def _foreseen(table: Table, first: np.ndarray, window: Window) -> np.ndarray:
+    """Tell which windows have what is known ahead, from the origin to the last predicted row."""
+    if table.indicators or not table.known:
+        return np.ones(len(first), bool)
+    holes = ~np.isfinite(table.inputs[:, list(table.known)]).all(axis=1)
+    return _none(holes, first + window.timesteps, window.lead + window.horizon)
 
 
 def _none(bad: np.ndarray, first: np.ndarray, length: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.multioutput import MultiOutputRegressor
 
-from forecast.data import windows
+from forecast.data import ahead, windows
 from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -49,13 +49,13 @@ def seasonal_naive(table: Table, window: Window, starts: np.ndarray, season: int
         before.
     """
     origin = (starts + window.timesteps - 1)[:, None]
-    ahead = window.lead + 1 + np.arange(window.horizon)
-    back = season * -(-ahead // season)  # whole seasons, the fewest that reach the past
+    steps = window.lead + 1 + np.arange(window.horizon)
+    back = season * -(-steps // season)  # whole seasons, the fewest that reach the past
     # by tick, not by row: before its own unbroken rows a window may follow an absent stretch
     code = table.series[origin]
     reach = int(np.ptp(table.tick)) + int(back.max()) + 1
     place = (table.tick - table.tick.min()) + table.series * reach  # ascending
-    wanted = place[origin] + ahead - back
+    wanted = place[origin] + steps - back
     row = np.searchsorted(place, wanted, side="right") - 1  # the row then, or the last before it
     inside = (row >= 0) & (table.series[row] == code) & (wanted >= code * reach)
     known = known_targets(table)
@@ -94,6 +94,8 @@ def regression(
 ) -> np.ndarray:
     """Let a regressor map the flattened standardised window to the horizon.
 
+    It sees what a network sees, the known future too, but not the number of the series.
+
     Args:
         model: Of scikit-learn, not yet fitted.
         table: Rows.
@@ -105,17 +107,18 @@ def regression(
     Returns:
         (windows, horizon, targets), original units.
     """
-    inputs, outputs = scaler.inputs(table), scaler.outputs(table)
+    inputs = ahead.seen(scaler.inputs(table), table, window)
+    outputs = scaler.outputs(table)
     most = min(MOST, max(1, CELLS // (window.timesteps * inputs.shape[1])))
     train = train[:: max(1, -(-len(train) // most))]
     # in double precision: a long look-back's neighbouring columns are almost equal
     known = _flat(inputs, train, window).astype(np.float64)
-    ahead = _flat(outputs, train, window, future=True)
-    single = ahead.shape[1] == 1 and not isinstance(model, MultiOutputRegressor)
+    future = _flat(outputs, train, window, future=True)
+    single = future.shape[1] == 1 and not isinstance(model, MultiOutputRegressor)
     with warnings.catch_warnings():
         # a baseline that has not converged is still one, and the terminal is not its place
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(known, ahead[:, 0] if single else ahead)
+        model.fit(known, future[:, 0] if single else future)
     parts = [model.predict(_flat(inputs, part, window)) for part in windows.batches(starts, most)]
     shape = (len(starts), window.horizon, len(table.targets))
     return scaler.invert(np.concatenate(parts).reshape(shape), table.series[starts])

@@ -163,7 +163,7 @@ def prepare(spec: Spec, table: Table) -> Holdout:
         regressor(name, settings)
     choices.loss(spec.training, table.task)
     levels = spec.training.quantiles
-    fitting.build(spec.model, fitting.sizes(table, spec.window, levels))
+    fitting.build(spec.model, fitting.sizes(table, spec.window, spec.model, levels))
     cuts = split.holdout(table, spec.validation, spec.test)
     spans = {
         "train": cuts.train_rows(table),

@@ -4,7 +4,7 @@ All of it is done to windows and weights, so prediction stays the compiled one: 
 are zero has the same value at every step, and its bias says which.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,6 +125,7 @@ def memory(
     traced: Mapping[str, Activations] | None = None,
     seed: int = 0,
     within: float = WITHIN,
+    lasting: Sequence[int] = (),
 ) -> Memory:
     """Measure what older steps, recurrence and each gate are worth.
 
@@ -136,6 +137,7 @@ def memory(
             None freezes none.
         seed: Of the choice of other windows.
         within: See `Memory.within`.
+        lasting: Columns that stay real, since they are no past: see `forecast.data.ahead`.
 
     Returns:
         The errors. The curve has all powers of two and the whole look-back; where the smallest
@@ -160,7 +162,7 @@ def memory(
         return error(_predict(changed, seen))
 
     def remembering(newest: int) -> float:
-        return measure(blended(windows, newest, other))
+        return measure(blended(windows, newest, other, lasting))
 
     curve = {steps: remembering(steps) for steps in lengths(windows.shape[1])}
     _refine(curve, remembering, within)
@@ -197,13 +199,16 @@ def lengths(timesteps: int) -> list[int]:
     return [*(steps for steps in powers if steps < timesteps), timesteps]
 
 
-def blended(windows: np.ndarray, newest: int, other: np.ndarray) -> np.ndarray:
+def blended(
+    windows: np.ndarray, newest: int, other: np.ndarray, lasting: Sequence[int] = ()
+) -> np.ndarray:
     """Keep the newest steps of each window and take the older ones from another.
 
     Args:
         windows: (samples, timesteps, features).
         newest: Steps that stay.
         other: The other window of each, (samples,).
+        lasting: Columns that stay at all steps.
 
     Returns:
         (samples, timesteps, features).
@@ -213,7 +218,9 @@ def blended(windows: np.ndarray, newest: int, other: np.ndarray) -> np.ndarray:
     [[7, 8, 3], [1, 2, 9]]
     """
     cut = windows.shape[1] - newest
-    return np.concatenate([windows[other, :cut], windows[:, cut:]], axis=1)
+    found = np.concatenate([windows[other, :cut], windows[:, cut:]], axis=1)
+    found[:, :, list(lasting)] = windows[:, :, list(lasting)]
+    return found
 
 
 def _refine(curve: dict[int, float], remembering: Callable[[int], float], within: float) -> None:

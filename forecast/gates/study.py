@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.data import windows
+from forecast.data import ahead, windows
 from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -19,6 +19,7 @@ from forecast.gates.pictures.trace_map import trace_map
 from forecast.gates.trace import trace
 from forecast.metrics import mae
 from forecast.models.channels import Channels
+from forecast.models.series import told
 from forecast.training import quantiles
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def study(
     """
     fitted, table, window = outcome.forecaster, outcome.table, outcome.spec.window
     starts = spread(table, window, outcome.cuts.validation_rows(table), max(most, SHOWN))
-    seen = standardised(table, fitted.scaler_, window, starts)
+    coded = told(fitted.model_)
+    seen = standardised(table, fitted.scaler_, window, starts, coded=coded)
     true = windows.outputs(table.outputs, starts, window)
 
     def error(outputs: np.ndarray) -> float:
@@ -77,7 +79,14 @@ def study(
     found, curve = None, None
     traces: dict[str, Figure] = {}
     if min(most, len(starts)) > 1:
-        found = memory(fitted.model_, seen, error, traced=traced, within=limits.memory)
+        found = memory(
+            fitted.model_,
+            seen,
+            error,
+            traced=traced,
+            within=limits.memory,
+            lasting=ahead.lasting(table, window, coded=coded),
+        )
         curve = memory_curve(found, table.common_unit)
     drawn = evenly(len(sample), SHOWN)
     shown = starts[sample[drawn]]
@@ -115,9 +124,24 @@ def spread(table: Table, window: Window, rows: np.ndarray, most: int) -> np.ndar
     return found[evenly(len(found), most)]
 
 
-def standardised(table: Table, scaler: Scaler, window: Window, starts: np.ndarray) -> np.ndarray:
-    """Cut windows as the network sees them, (windows, timesteps, features) float32."""
-    return windows.inputs(scaler.inputs(table), starts, window)
+def standardised(
+    table: Table, scaler: Scaler, window: Window, starts: np.ndarray, *, coded: bool
+) -> np.ndarray:
+    """Cut windows as the network sees them, (windows, timesteps, features) float32.
+
+    Args:
+        table: The data.
+        scaler: What standardises.
+        window: Shape of a sample.
+        starts: First input row of every window, (windows,).
+        coded: Whether the network reads the number of the series.
+
+    Returns:
+        The windows.
+    """
+    return windows.inputs(
+        ahead.seen(scaler.inputs(table), table, window, coded=coded), starts, window
+    )
 
 
 def _origin(table: Table, window: Window, start: int) -> str:

@@ -63,6 +63,8 @@ def formula(layer: keras.layers.Layer) -> str:
     if isinstance(layer, (keras.layers.TimeDistributed,)):
         return formula(layer.layer)
     weights = [weight.shape for weight in layer.weights]
+    if isinstance(layer, keras.layers.Embedding):
+        return _product(weights[0])
     if isinstance(layer, (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN)):
         return _recurrent(weights)
     if isinstance(layer, keras.layers.Dense):

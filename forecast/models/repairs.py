@@ -1,9 +1,10 @@
 """Repairs: functions that wrap any body so that it copes with drifting data.
 
 Each takes a body made for other sizes and returns a model of the sizes asked for, so they nest: a
-body made for `inner(sizes)` is patched, gets its linear path, is shared by the channels and
-normalised. A repair calls the body's layers on a changed window; the result is one flat model with
-the body's own layer names, so gates and snapshots look the same with and without it.
+body made for `inner(sizes)` is patched, gets its linear path and what is known ahead, is shared by
+the channels, normalised and told the series. A repair calls the body's layers on a changed window;
+the result is one flat model with the body's own layer names, so gates and snapshots look the same
+with and without it.
 """
 
 from dataclasses import replace
@@ -13,7 +14,9 @@ import keras
 from forecast.errors import InputError
 from forecast.models import heads
 from forecast.models.channels import Channels, Patches, Together
+from forecast.models.known_ahead import KnownAhead
 from forecast.models.level import LastValue, Moments, Relative
+from forecast.models.series import SeriesColumns, SeriesNumber
 from forecast.models.settings import Repairs
 from forecast.models.sizes import Sizes
 
@@ -29,17 +32,19 @@ def inner(sizes: Sizes, repairs: Repairs) -> Sizes:
         The body's sizes; each output is a target of the body.
 
     Raises:
-        InputError: Channels are to share a network that tells classes apart.
+        InputError: Channels are to share a network that tells classes apart, or series are to be
+            told apart and their number is not known.
 
-    >>> inner(Sizes(96, 7, 24, 7), Repairs(channels="shared", patch=12))
-    Sizes(timesteps=8, features=12, horizon=24, targets=1, target_positions=(0,), indicators=0)
+    >>> found = inner(Sizes(96, 7, 24, 7), Repairs(channels="shared", patch=12))
+    >>> found.timesteps, found.features, found.horizon, found.targets
+    (8, 12, 24, 1)
     """
     if sizes.task == "classes" and repairs.channels == "shared":
         raise InputError(
             "model.channels must be joint where classes are predicted, got 'shared', which would "
             "give every class the same number: set model.channels=joint"
         )
-    return _patched(_of_one(sizes, repairs), repairs.patch)
+    return _patched(_of_one(_told(sizes, repairs), repairs), repairs.patch)
 
 
 def repair(body: keras.Model, sizes: Sizes, repairs: Repairs) -> keras.Model:
@@ -53,14 +58,18 @@ def repair(body: keras.Model, sizes: Sizes, repairs: Repairs) -> keras.Model:
     Returns:
         (samples, timesteps, features) to (samples, horizon, targets).
     """
-    one = _of_one(sizes, repairs)
+    told = _told(sizes, repairs)
+    one = _of_one(told, repairs)
     if repairs.patch > 1:
         body = patch(body, one, repairs.patch)
     if repairs.linear_path:
         body = linear_path(body, one)
+    if one.ahead:
+        body = known_future(body, one, repairs.known_units)
     if repairs.channels == "shared":
-        body = share(body, sizes)
-    return normalize(finish(body, sizes), sizes, repairs.normalization)
+        body = share(body, told)
+    body = normalize(finish(body, told), told, repairs.normalization)
+    return tell_series(body, sizes, repairs.series_embedding) if repairs.series_embedding else body
 
 
 def finish(body: keras.Model, sizes: Sizes) -> keras.Model:
@@ -172,6 +181,60 @@ def linear_path(body: keras.Model, sizes: Sizes) -> keras.Model:
     return keras.Model(window, output, name=body.name)
 
 
+def known_future(body: keras.Model, sizes: Sizes, units: int) -> keras.Model:
+    """Correct each step of the forecast by what is known of that step.
+
+    Source: the temporal decoder of TiDE (Das et al. 2023): for every step ahead the same two dense
+    layers read its forecast and its known columns. What they give is added, and is zero at first.
+
+    Args:
+        body: Of the same sizes.
+        sizes: What the result maps; some of its columns are values of later rows.
+        units: Of the hidden layer.
+
+    Returns:
+        A model of those sizes.
+    """
+    window = _window(sizes)
+    forecast = body.call(window)
+    known = KnownAhead(sizes.ahead, sizes.horizon, sizes.indicators, name="known_ahead")(window)
+    both = keras.layers.Concatenate(name="known_beside")([forecast, known])
+    hidden = keras.layers.Dense(units, activation="relu", name="known_hidden")(both)
+    more = keras.layers.Dense(sizes.targets, kernel_initializer="zeros", name="known_out")(hidden)
+    output = keras.layers.Add(name="known_sum")([forecast, more])
+    return keras.Model(window, output, name=body.name)
+
+
+def tell_series(body: keras.Model, sizes: Sizes, values: int) -> keras.Model:
+    """Replace the number of the series by learned values that stand beside every step.
+
+    Args:
+        body: Made for as many columns more as there are learned values, and for one less.
+        sizes: What the result maps; its last column is the number of the series.
+        values: Learned for each series.
+
+    Returns:
+        A model of those sizes.
+    """
+    window = _window(sizes)
+    number = SeriesNumber(name="series_number")(window)  # (samples,)
+    learned = keras.layers.Embedding(sizes.series, values, name="series_embedding")(number)
+    told = SeriesColumns(sizes.ahead + sizes.indicators, name="series_columns")(window, learned)
+    return keras.Model(window, body.call(told), name=body.name)
+
+
+def _told(sizes: Sizes, repairs: Repairs) -> Sizes:
+    """Return the sizes of the network that sees learned values for the number of its series."""
+    if repairs.series_embedding is None:
+        return sizes
+    if not sizes.series:
+        raise InputError(
+            f"model.series_embedding={repairs.series_embedding} must have the number of series in "
+            "Sizes.series, got 0: say how many there are, or set model.series_embedding=null"
+        )
+    return replace(sizes, features=sizes.features - 1 + repairs.series_embedding, series=0)
+
+
 def _of_one(sizes: Sizes, repairs: Repairs) -> Sizes:
     """Return the sizes of the network within: each output a target, of one channel if shared."""
     if repairs.channels == "joint":
@@ -186,7 +249,7 @@ def _patched(sizes: Sizes, rows: int) -> Sizes:
     steps = -(-sizes.timesteps // rows)
     if rows == 1:
         return sizes
-    return replace(sizes, timesteps=steps, features=rows * sizes.features, indicators=0)
+    return replace(sizes, timesteps=steps, features=rows * sizes.features, indicators=0, ahead=0)
 
 
 def _window(sizes: Sizes) -> keras.KerasTensor:

@@ -22,12 +22,16 @@ class Repairs:
         channels: "joint": the network sees all features and predicts all targets; "shared": one
             network predicts each target from its own past and the features that are no target.
         patch: Rows that the network reads as one step.
+        known_units: Units of the layer that reads, for each step ahead, what is known of it.
+        series_embedding: Learned values that stand, at every step, for the series; None means none.
     """
 
     normalization: Literal["last", "instance", "none"] = "last"
     linear_path: bool = True
     channels: Literal["joint", "shared"] = "joint"
     patch: int = 1
+    known_units: int = 16
+    series_embedding: int | None = None
 
 
 def checked(kind: type[Repairs], architecture: str, given: Mapping[str, Any]) -> Any:

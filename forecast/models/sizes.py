@@ -17,6 +17,10 @@ class Sizes:
         target_positions: Where each target stands among the features, -1 for one that is no input;
             empty means the first columns.
         indicators: How many of the last features say, by 1, that a feature is missing.
+        ahead: How many features, directly before those, are values of later rows (see
+            `forecast.data.ahead`).
+        series: How many series there are, where the model asked for the number of a row's series:
+            it is then the very last feature. 0 means that there is no such column.
         levels: Quantiles predicted of each target, rising; empty means one value.
         task: "regression", "event" (each output a probability) or "classes" (they sum to 1).
     """
@@ -27,6 +31,8 @@ class Sizes:
     targets: int = 1
     target_positions: tuple[int, ...] = ()
     indicators: int = 0
+    ahead: int = 0
+    series: int = 0
     levels: tuple[float, ...] = ()
     task: str = "regression"
 

@@ -52,7 +52,9 @@ class Bundle:
         """Read raw rows as in training.
 
         Args:
-            frame: Rows with the columns of the schema, in any order; others are not read.
+            frame: Rows with the columns of the schema, in any order; others are not read. Where
+                columns are known ahead, the rows behind the last known target say them; where the
+                calendar alone is, such rows are made.
 
         Returns:
             A table whose series are numbered as in training.
@@ -60,7 +62,9 @@ class Bundle:
         Raises:
             InputError: A column is missing, a series is unknown, …
         """
-        table = panel.build(frame, self.schema).padded(self.window.timesteps)
+        made = self.schema.known_future and not self.schema.known_columns
+        rows = self.window.lead + self.window.horizon if made else 0
+        table = panel.build(frame, self.schema, ahead=rows).padded(self.window.timesteps)
         known = {name: code for code, name in enumerate(self.names)}
         if unknown := [name for name in table.names if name not in known]:
             raise InputError(
@@ -75,30 +79,60 @@ class Bundle:
     def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Forecast what follows the last row of every series.
 
+        Where columns are known ahead, it is the last row with a known target.
+
         Args:
-            frame: Raw rows, at least the last `timesteps` of each series.
+            frame: Raw rows, at least the last `timesteps` of each series, and behind them the rows
+                of its future with what is known of them.
 
         Returns:
             One row for each series, step and target: series, origin, time, step, target, forecast,
             and a column such as q0.05 for each quantile.
 
         Raises:
-            InputError: No series has an unbroken window at its end.
+            InputError: No series has an unbroken window at its end, or what is known of its future.
         """
         from forecast.training.fitting import predict
 
         table = self.table(frame)
         starts = windows.latest(table, self.window)
         if not len(starts):
+            self._refuse_short_future(table)
             raise InputError(
                 f"data must end with window.timesteps={self.window.timesteps} rows without a hole, "
                 f"got {len(table)} rows of {len(set(table.series))} series, none of them so: "
                 "send more or fill the newest"
             )
         runtime.start()
-        batch, levels = min(BATCH, len(starts)), self.quantiles
-        values = predict(self.model, self.scaler, table, starts, batch_size=batch, levels=levels)
+        values = predict(
+            self.model,
+            self.scaler,
+            table,
+            self.window,
+            starts,
+            batch_size=min(BATCH, len(starts)),
+            levels=self.quantiles,
+        )
         return self._tidy(table, starts, values)
+
+    def _refuse_short_future(self, table: Table) -> None:
+        """Say how far the known columns must reach, where a series could be forecast with them."""
+        past = replace(table, known=())
+        for origin in windows.origins(table) if table.known else ():
+            rows = np.flatnonzero(table.series == table.series[origin])
+            until_origin = past.take(rows[rows <= origin])
+            if not len(windows.latest(until_origin, self.window)):
+                continue  # its past is at fault
+            asked = self.window.lead + self.window.horizon
+            until = clock.following(table.time[origin], str(table.frequency), asked)[-1]
+            known = np.isfinite(table.inputs[rows][:, list(table.known)]).all(axis=1)
+            there = rows[(rows > origin) & ~np.logical_or.accumulate(~known & (rows > origin))]
+            last = table.time[max(there, default=origin)]
+            raise InputError(
+                f"data must hold the known-future columns {', '.join(self.schema.known_columns)} "
+                f"until {pd.Timestamp(until)}, got rows until {pd.Timestamp(last)}: append rows "
+                "with those columns and empty targets"
+            )
 
     def _tidy(self, table: Table, starts: np.ndarray, values: np.ndarray) -> pd.DataFrame:
         """Write forecasts (windows, horizon, targets, levels) as rows."""

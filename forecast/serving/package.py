@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from forecast.data.schema import Schema
@@ -67,14 +68,24 @@ def example(frame: pd.DataFrame, schema: Schema, window: Window) -> pd.DataFrame
         window: Shape of a sample.
 
     Returns:
-        As many rows as a window reads, and those that `hold` may look back to.
+        As many rows as a window reads, and those that `hold` may look back to. Where columns are
+        known ahead, the last rows are the future: all but those columns are empty there.
     """
-    columns = [schema.time, *schema.series, *dict.fromkeys((*schema.inputs, *schema.targets))]
-    ordered = frame[columns].sort_values(schema.time, kind="stable")
+    read = list(dict.fromkeys((*schema.inputs, *schema.targets)))
+    ordered = frame[[schema.time, *schema.series, *read]].sort_values(schema.time, kind="stable")
     if schema.series:
         first = ordered[list(schema.series)].iloc[-1]
         ordered = ordered[(ordered[list(schema.series)] == first).all(axis=1)]
-    return ordered.tail(window.timesteps + schema.hold).reset_index(drop=True)
+    for name in schema.static:  # which any row of the series may say
+        ordered[name] = ordered[name].ffill().bfill()
+    future = window.lead + window.horizon if schema.known_columns else 0
+    if schema.known_future:  # the file may hold a future of its own
+        known = np.flatnonzero(ordered[list(schema.targets)].notna().any(axis=1))
+        ordered = ordered.iloc[: max(known, default=len(ordered)) + 1]
+    found = ordered.tail(window.timesteps + schema.hold + future).reset_index(drop=True)
+    past = [name for name in read if schema.role(name) in ("target", "feature")]
+    found[past] = found[past].iloc[: len(found) - future].reindex(found.index)
+    return found
 
 
 def fetch(client: Any, run_id: str, folder: Path) -> Bundle:

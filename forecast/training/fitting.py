@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from forecast import models
-from forecast.data import windows
+from forecast.data import ahead, lanes, windows
 from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -17,6 +17,7 @@ from forecast.errors import InputError
 from forecast.metrics.headline import HEADLINES
 from forecast.models import Sizes
 from forecast.models.repairs import finish
+from forecast.models.series import told
 from forecast.training import choices, loop, quantiles, runtime
 from forecast.training.parameters import Model, Training
 from forecast.training.predictor import predictor, state
@@ -76,7 +77,6 @@ class Job:
         self.window = window
         self.training = training
         self.scaled = scaler.outputs(table)
-        self.rows = Rows.put(scaler.inputs(table), self.scaled)
         self.train, self.stop = dealt
 
     def run(
@@ -101,9 +101,10 @@ class Job:
         """
         training = self.training
         if training.stateful:
-            self._check_chains()
+            lanes.check(self.train, self.window)
         with runtime.seeded(training.seed):
-            own = build(model, sizes(self.table, self.window, training.quantiles))
+            own = build(model, sizes(self.table, self.window, model, training.quantiles))
+        self.rows = _rows(own, self.scaler, self.table, self.window)
         goal = Goal(choices.loss(training, self.table.task), choices.metrics(training))
         optimizer = choices.optimizer(training)
         program = lease(own, optimizer, goal, self.window, stateful=training.stateful)
@@ -146,17 +147,6 @@ class Job:
                 f"numbers after epoch {training.epochs}: lower it or set training.clipnorm=1"
             )
         return fitted
-
-    def _check_chains(self) -> None:
-        """Refuse windows of which none goes on where another ends."""
-        window = self.window
-        if all(len(chain) == 1 for chain in windows.chains(self.train, window)):
-            raise InputError(
-                "training.stateful must be false where no training window begins "
-                f"window.timesteps={window.timesteps} rows after another, got true with "
-                f"window.stride={window.stride}: take a smaller window, a stride that divides it, "
-                "or more rows"
-            )
 
     def _stopping(self) -> list[keras.callbacks.Callback]:
         """Stop early and go back to the best weights, where there is a stopping set."""
@@ -205,26 +195,31 @@ class _History(keras.callbacks.Callback):
             self.values.setdefault(name, []).append(value)
 
 
-def sizes(table: Table, window: Window, levels: Sequence[float] = ()) -> Sizes:
+def sizes(table: Table, window: Window, model: Any = None, levels: Sequence[float] = ()) -> Sizes:
     """Tell what a model of a table's windows must map.
 
     Args:
         table: Columns.
         window: Shape of a sample.
+        model: A `Model`, which may ask for the number of the series; nothing else can.
         levels: Quantiles predicted of each target; none means one value.
 
     Returns:
         The sizes.
     """
+    asks = isinstance(model, Model) and model.get_params().get("series_embedding") is not None
+    known = ahead.count(table, window)
     return Sizes(
         window.timesteps,
-        len(table.features),
+        len(table.features) + known + asks,
         window.horizon,
         len(table.targets),
         table.target_positions,
         table.indicators,
-        tuple(levels),
-        table.task,
+        ahead=known,
+        series=len(table.names) if asks else 0,
+        levels=tuple(levels),
+        task=table.task,
     )
 
 
@@ -260,10 +255,17 @@ def _of_shape(made: Any, sizes: Sizes) -> keras.Model:
     return made
 
 
+def _rows(model: keras.Model, scaler: Scaler, table: Table, window: Window) -> Rows:
+    """Put a table's rows on the device as a model reads them."""
+    inputs = ahead.seen(scaler.inputs(table), table, window, coded=told(model))
+    return Rows.put(inputs, scaler.outputs(table))
+
+
 def predict(
     model: keras.Model,
     scaler: Scaler,
     table: Table,
+    window: Window,
     starts: np.ndarray,
     *,
     batch_size: int,
@@ -275,6 +277,7 @@ def predict(
         model: On standardised values.
         scaler: What standardises.
         table: Rows with the columns and series that the scaler knows.
+        window: Shape of a sample.
         starts: First input row of every window, (windows,).
         batch_size: Windows a call.
         levels: Quantiles that the model predicts of each target; none means one value.
@@ -282,7 +285,7 @@ def predict(
     Returns:
         (windows, horizon, targets, levels) float64.
     """
-    rows = Rows.put(scaler.inputs(table), scaler.outputs(table))
+    rows = _rows(model, scaler, table, window)
     with _PREDICTING:  # threads that serve models of one architecture share its program
         scaled = predictor(model).predict(rows.inputs, starts, batch_size)
     each = quantiles.apart(scaled.astype(np.float64), levels)

@@ -178,7 +178,13 @@ class Forecaster(RegressorMixin, BaseEstimator):
         from forecast.training.fitting import predict
 
         return predict(
-            self.model_, self.scaler_, table, starts, batch_size=BATCH, levels=self._levels()
+            self.model_,
+            self.scaler_,
+            table,
+            self._window(),
+            starts,
+            batch_size=BATCH,
+            levels=self._levels(),
         )
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
@@ -249,6 +255,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
             )
         if later.outputs.shape[1] != len(self.targets_):
             later = panel.without_targets(later, self.targets_)
+        # what fit knew of its columns holds for rows that cannot say it
+        later = replace(later, known=self.context_.known, static=self.context_.static)
         if later.frequency is None:  # a plain array has no clock: its windows lie inside it
             return later, np.ones(len(later), bool)
         table = self.context_.then(later)

@@ -114,6 +114,48 @@ FILES = {
     "circular missing": Case(
         "a.csv", GOOD, r"data\.circular .*got 'wind': known", {"circular": {"wind": 360.0}}
     ),
+    "known ahead missing": Case(
+        "a.csv",
+        GOOD,
+        r"data\.known_future .*data\.calendar, got 'tmep': did you mean \"temp\"",
+        {"known_future": ("tmep",)},
+    ),
+    "calendar name without the calendar": Case(
+        "a.csv",
+        GOOD,
+        r"data\.known_future .*got 'hours': did you mean \"hour\"",
+        {"known_future": ("hours",), "calendar": ("hour",)},
+    ),
+    "static missing": Case(
+        "a.csv", GOOD, r"data\.static .*got 'area': known: load, temp, ts", {"static": ("area",)}
+    ),
+    "known ahead words": Case(
+        "a.csv",
+        csv(temp=(3, "warm")),
+        r"data\.known_future must be numbers, got 'warm' in column 'temp', row 3: mend",
+        {"features": (), "known_future": ("temp",)},
+    ),
+    "static infinite": Case(
+        "a.csv",
+        csv(temp=(4, "-inf")),
+        r"data\.static must be finite, got -inf .*'temp', row 4: write",
+        {"features": (), "static": ("temp",)},
+    ),
+    "two static values": Case(
+        "a.csv",
+        lines("2024-01-01,1,7", "2024-01-02,2,7", "2024-01-03,2,7.5"),
+        r"data\.static must be one value .* got 7 and 7\.5 in column 'temp' of series 'series': ",
+        {"features": (), "static": ("temp",)},
+    ),
+    "no static value": Case(
+        "a.csv",
+        lines(
+            *("2024-01-01,1,a,3", "2024-01-02,2,a,", "2024-01-01,1,b,", "2024-01-02,1,b,"),
+            header="ts,load,site,area",
+        ),
+        r"data\.static must hold a value .*got none in column 'area' of series 'b': write it",
+        {"features": (), "static": ("area",), "series": ("site",)},
+    ),
     "one column": Case("a.csv", b"load\n1\n2\n", r"data\.time .*got 'ts': known: load"),
     "name twice": Case(
         "a.csv",

@@ -69,6 +69,9 @@ def windows_by_loop(table, window, within=None, scored=True):
             hole = any(math.isnan(value) for value in table.inputs[row])
             if step < past and hole and not table.indicators:
                 good = False
+            unforeseen = any(math.isnan(table.inputs[row][place]) for place in table.known)
+            if step >= past and unforeseen and not table.indicators:
+                good = False
             if step >= past + skipped:
                 if scored and any(math.isnan(value) for value in table.outputs[row]):
                     good = False

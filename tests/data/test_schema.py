@@ -18,6 +18,8 @@ FULL = Schema(
     hold=3,
     calendar=("hour",),
     units={"load": "MW"},
+    known_future=("temp", "hour"),
+    static=("area",),
 )
 
 
@@ -26,8 +28,19 @@ def test_a_schema_survives_json():
 
 
 def test_targets_among_the_features_come_first_and_other_targets_are_no_input():
-    assert FULL.inputs == ("price", "temp", "wind")
+    assert FULL.inputs == ("price", "temp", "wind", "area")
     assert Schema("t", ("b", "a"), ("x", "a", "b")).inputs == ("b", "a", "x")
+
+
+def test_known_and_static_columns_are_features_without_being_named_there():
+    schema = Schema("t", ("y",), calendar=("hour",), known_future=("fair", "hour"), static=("a",))
+    assert schema.inputs == ("y", "fair", "a") and schema.known_columns == ("fair",)
+    assert [schema.role(name) for name in ("y", "fair", "a", "x")] == [
+        "target",
+        "known ahead",
+        "static",
+        "feature",
+    ]
 
 
 def test_without_features_the_targets_are_the_inputs():
@@ -52,6 +65,11 @@ def test_without_features_the_targets_are_the_inputs():
         ({"series": ("ts",)}, r"data\.time, data\.series and data\.targets .*got 'ts' twice: name"),
         ({"targets": ("y", "y")}, r"data\.targets .*got 'y' twice: name"),
         ({"features": ("x", "z", "x")}, r"data\.features .*got 'x' twice: name"),
+        ({"known_future": ("x", "x")}, r"data\.known_future .*got 'x' twice: name"),
+        ({"static": ("x", "x")}, r"data\.static .*got 'x' twice: name"),
+        ({"known_future": ("x", "y")}, r"data\.known_future .*a target, got 'y', .*: take it out"),
+        ({"static": ("y",)}, r"data\.static .*a target, got 'y', .*: take it out of data\.static"),
+        ({"static": ("x",), "known_future": ("x",)}, r"data\.known_future .*got 'x': leave it in"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_a_file_is_opened(changes, told):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -29,6 +31,35 @@ def test_starts_are_those_of_a_loop_over_rows(table, window, data, scored):
     found = windows.starts(table, window, within=within, scored=scored)
     assert found.dtype == np.int32
     assert found.tolist() == windows_by_loop(table, window, within, scored)
+
+
+@QUIET
+@given(tables(), any_window(), st.booleans(), st.sampled_from([(0,), (1,), (0, 1)]))
+def test_what_is_known_ahead_must_be_there_up_to_the_last_predicted_row(
+    table, window, scored, known
+):
+    table = replace(table, known=known)
+    found = windows.starts(table, window, scored=scored)
+    assert found.tolist() == windows_by_loop(table, window, None, scored)
+
+
+@QUIET
+@given(tables(), any_window(), st.integers(0, 9))
+def test_latest_begins_the_future_behind_the_last_known_target(table, window, empty):
+    last = np.array([max(table.tick[table.series == code]) for code in table.series], int)
+    table.outputs[table.tick > last - empty] = np.nan  # the newest rows are the future
+    table = replace(table, known=(1,))
+    expected = []
+    for code in sorted(set(table.series.tolist())):
+        known = [
+            row
+            for row in range(len(table))
+            if table.series[row] == code and not np.isnan(table.outputs[row, 0])
+        ]
+        start = known[-1] - window.timesteps + 1 if known else -1
+        if start in windows_by_loop(table, window, None, scored=False):
+            expected.append(start)
+    assert windows.latest(table, window).tolist() == expected
 
 
 @QUIET
@@ -143,59 +174,6 @@ def test_shuffled_batches_hold_every_window_once_and_repeat_with_the_seed():
     assert [len(batch) for batch in one] == [10] * 10 + [3]
     dealt = [start for batch in one for start in batch]
     assert dealt != found.tolist() and sorted(dealt) == found.tolist()
-
-
-@QUIET
-@given(tables(), any_window(), st.integers(1, 9), st.integers(0, 99))
-def test_lanes_hold_every_window_once_and_go_on_wherever_they_can(table, window, lanes, seed):
-    starts = windows.starts(table, window)
-    if not len(starts):
-        return
-    known = set(starts.tolist())
-    dealt = windows.lanes(starts, window, lanes, shuffle=np.random.default_rng(seed))
-    assert dealt.dtype == np.int32 and dealt.shape[1] == lanes
-    assert sorted(dealt[dealt >= 0].tolist()) == starts.tolist()
-    assert (dealt >= 0).any(axis=1).all()
-    loads, longest = [], 0
-    for lane in dealt.T.tolist():
-        loads.append(sum(start >= 0 for start in lane))
-        assert all(start < 0 for start in lane[loads[-1] :])  # empty only at its end
-        length, before = 0, None
-        for start in lane[: loads[-1]]:
-            if before is not None and start == before + window.timesteps:
-                length += 1
-                for row in range(before, start + window.timesteps - 1):  # neighbours throughout
-                    assert table.series[row] == table.series[row + 1]
-                    assert table.tick[row] + 1 == table.tick[row + 1]
-            else:
-                length = 1
-                assert before is None or before + window.timesteps not in known
-                assert start - window.timesteps not in known
-            longest, before = max(longest, length), start
-    assert loads == sorted(loads, reverse=True)
-    assert loads[0] - loads[-1] <= longest  # each chain goes to the lane that is free soonest
-
-
-def test_lanes_of_a_border_where_row_numbers_alone_would_go_on():
-    """Row 5 follows row 4 and is another series; rows 9 and 10 of it are a tick apart."""
-    table = gapless([5, 8])
-    table.tick[9:] += 1
-    dealt = windows.lanes(
-        windows.starts(table, Window(2, 1)), Window(2, 1), 1, shuffle=np.random.default_rng(0)
-    )
-    chains = [[0, 2], [1], [5], [6], [9], [10]]
-    found = dealt[:, 0].tolist()
-    assert sorted(found) == sorted(start for chain in chains for start in chain)
-    assert found.index(2) == found.index(0) + 1
-
-
-def test_lanes_are_dealt_anew_with_every_seed_and_alike_with_the_same():
-    starts, window = np.arange(200, dtype=np.int32), Window(10, 1)
-    one, two, other = (
-        windows.lanes(starts, window, 4, shuffle=np.random.default_rng(seed)).tolist()
-        for seed in (1, 1, 2)
-    )
-    assert one == two != other
 
 
 @QUIET

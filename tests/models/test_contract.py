@@ -24,6 +24,9 @@ SIZES = (
     Sizes(timesteps=17, features=2, horizon=2, targets=1, target_positions=(-1,)),
 )
 
+# two targets, one column known ahead in two copies, two that say what is missing, the series
+KNOWN = Sizes(10, 3 + 2 + 2 + 1, 12, 2, indicators=2, ahead=2, series=4)
+
 each_model = pytest.mark.parametrize("name", models.__all__)
 REPAIRS = [
     {"normalization": "none", "linear_path": False, "channels": "joint", "patch": 1},
@@ -55,7 +58,7 @@ def build(name, sizes=SIZES[0], **repairs):
 built = functools.cache(build)  # for those who only look
 
 
-def jolted(name, *, sizes=SIZES[0], **repairs):
+def jolted(name, sizes=SIZES[0], **repairs):
     """A new model with no weight at its first value."""
     model = build(name, sizes, **repairs)
     model.set_weights([w + 0.01 * (i + 1) for i, w in enumerate(model.get_weights())])
@@ -64,7 +67,10 @@ def jolted(name, *, sizes=SIZES[0], **repairs):
 
 def window(sizes, samples=6, seed=0):
     shape = (samples, sizes.timesteps, sizes.features)
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+    found = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+    if sizes.series:
+        found[:, :, -1] = np.arange(samples)[:, None] % sizes.series
+    return found
 
 
 def test_every_model_has_a_yaml_and_every_yaml_a_model():
@@ -148,6 +154,39 @@ def test_a_gradient_reaches_every_weight(name):
     gradients = tape.gradient(error, model.trainable_variables)
     for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
         assert gradient is not None and np.abs(gradient.numpy()).max() > 0, variable.path
+
+
+@each_model
+@repaired(*REPAIRS)
+def test_a_known_future_and_the_series_are_read_whatever_the_repairs(name, repairs, tmp_path):
+    model = jolted(name, KNOWN, **repairs, series_embedding=3)
+    x = window(KNOWN)
+    before = model(x).numpy()
+    assert model.input_shape == (None, 10, 8) and before.shape == (6, 12, 2)
+    names = [layer.name for layer in model.layers]
+    assert {"known_ahead", "known_out", "series_embedding"} <= set(names) and names[0] == "window"
+    assert model.get_layer("series_embedding").embeddings.shape == (4, 3)
+    for column in (3, 4, 7):  # both copies of what is known, and the number of the series
+        changed = x.copy()
+        changed[:, :, column] = (changed[:, :, column] + 1) % 4
+        assert np.abs(model(changed).numpy() - before).max() > 1e-6, column
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_array_equal(again(x), before)
+
+
+@each_model
+@repaired(REPAIRS[1], REPAIRS[2])
+def test_a_gradient_reaches_what_reads_the_known_future_and_the_series(name, repairs):
+    import tensorflow as tf
+
+    model = jolted(name, KNOWN, **repairs, series_embedding=3)
+    with tf.GradientTape() as tape:
+        error = tf.reduce_mean(tf.square(model(window(KNOWN, 32), training=True) - 1.0))
+    added = [v for v in model.trainable_variables if v.path.startswith(("known_", "series_"))]
+    assert len(added) == 5  # two dense layers and the embedding
+    for variable, gradient in zip(added, tape.gradient(error, added), strict=True):
+        assert np.abs(tf.convert_to_tensor(gradient).numpy()).max() > 0, variable.path
 
 
 @each_model

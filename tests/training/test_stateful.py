@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers as kl
 
-from forecast.data import windows
+from forecast.data import lanes, windows
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.training import fitting, loop, program
@@ -53,7 +53,7 @@ def train_by_hand(network, ours, data, batch_size, deal):
         order = np.random.default_rng([like.seed, epoch])
         starts = windows.starts(data, window)
         before, total = np.full(batch_size, -1), 0.0
-        for batch in windows.lanes(starts, window, batch_size, shuffle=order):
+        for batch in lanes.deal(starts, window, batch_size, shuffle=order):
             anew = batch != before + window.timesteps
             real = batch >= 0
             past = deal(windows.inputs(x, np.maximum(batch, 0), window))
