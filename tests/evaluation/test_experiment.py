@@ -151,7 +151,7 @@ def test_frame_has_a_row_for_each_window_step_and_target(outcome):
 @pytest.mark.parametrize("batch_size", [1, 13, 32])
 def test_scores_do_not_depend_on_the_batch_size(batch_size, outcome):
     one, starts = outcome.forecaster, outcome.test.starts
-    values = predict(one.model_, one.scaler_, TABLE, starts, batch_size)
+    values = predict(one.model_, one.scaler_, TABLE, one.window, starts, batch_size)
     assert values.shape == outcome.test.values.shape
     np.testing.assert_allclose(values, outcome.test.values, rtol=1e-6)
 

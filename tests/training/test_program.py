@@ -296,9 +296,9 @@ def test_slices_grow_to_about_a_second_and_shrink_when_steps_are_slow(monkeypatc
 def test_predictions_do_not_depend_on_the_batch_size():
     fitted = forecaster(linear, epochs=1).fit(DATA)
     starts = windows.starts(DATA, WINDOW)
-    whole = predict(fitted.model_, fitted.scaler_, DATA, starts, 60)
+    whole = predict(fitted.model_, fitted.scaler_, DATA, WINDOW, starts, 60)
     for batch_size in (1, 7, 100):
-        parts = predict(fitted.model_, fitted.scaler_, DATA, starts, batch_size)
+        parts = predict(fitted.model_, fitted.scaler_, DATA, WINDOW, starts, batch_size)
         assert parts.shape == (60, 3, 1)
         np.testing.assert_allclose(parts, whole, rtol=1e-5)
     assert predict(fitted.model_, fitted.scaler_, DATA, starts[:0], 4).shape == (0, 3, 1)
