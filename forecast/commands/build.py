@@ -135,7 +135,8 @@ def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
         The schema.
     """
     data = config.data
-    other = (data.time, *data.series, *data.known_future, *data.static)
+    known = [column for column in data.known_future if column not in data.calendar]
+    other = (data.time, *data.series, *known, *data.static)
     named = [column for column in columns if column not in other]
     targets = named if named and data.targets == [ALL] else data.targets
     for column, bounds in data.valid.items():

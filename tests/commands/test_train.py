@@ -120,14 +120,3 @@ def test_quantiles_are_kept_served_and_drawn(place: Place, client):
     said = pd.read_csv(place.folder / "levels.csv")
     assert (said["q0.1"] < said.forecast).all() and (said.forecast < said["q0.9"]).all()
     assert (said.forecast == said["q0.5"]).all()
-
-
-def test_classes_are_served_under_their_names(place: Place, client):
-    only = [*TINY, "model=mlp", "training.epochs=1", "gates.memory=0"]
-    assert place.run("train", *only, "data.classes={load: [45,55]}") == 0
-    run = word(place.printed[-1], "run")
-    assert place.run("predict", f"run={run}", "output=classes.csv") == 0
-    said = pd.read_csv(place.folder / "classes.csv")
-    assert sorted(said.target.unique()) == sorted(["load < 45", "45 ≤ load < 55", "load ≥ 55"])
-    together = said.groupby(["series", "step"]).forecast.sum()
-    assert together.to_numpy() == pytest.approx(1, rel=1e-5)

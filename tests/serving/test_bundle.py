@@ -6,13 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from forecast.data import panel, windows
+from forecast.data.schema import Schema
+from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.serving import bundle
+from forecast.training.forecaster import Forecaster
+from forecast.training.parameters import Model, Training
 
-from ..conftest import Place
+from ..conftest import Place, load_frame
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +100,25 @@ def test_a_damaged_file_is_refused(copy: Path, name: str):
 def test_a_missing_folder_is_refused(tmp_path: Path):
     with pytest.raises(InputError, match="bundle must be a folder"):
         bundle.load(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("more", "levels"), [({"classes": {"load": (45.0, 55.0)}}, ()), ({}, (0.1, 0.5, 0.9))]
+)
+def test_probabilities_and_quantiles_are_served_as_in_training(more, levels, tmp_path: Path):
+    schema = Schema("time", ("load",), ("load", "temp"), ("site",), frequency="h", **more)
+    table = panel.build(load_frame(60), schema)
+    told = Training(epochs=1, tail=0, quantiles=levels)
+    window = Window(4, 2)
+    fitted = Forecaster(Model("linear"), window, told).fit(table)
+    bundle.save(tmp_path, fitted, schema, {})
+    served = bundle.load(tmp_path)
+    every = fitted.predict_quantiles(table, windows.latest(table, window))
+    said = served.predict(load_frame(60))
+    columns = [f"q{level:g}" for level in levels] or ["forecast"]
+    # (series, horizon, targets, levels) to rows of series, target, step
+    rows = every.transpose(0, 2, 1, 3).reshape(-1, len(columns))
+    np.testing.assert_allclose(said[columns], rows, rtol=1e-6)
+    assert said.target.unique().tolist() == list(table.targets)
+    if levels:
+        assert (said.forecast == said["q0.5"]).all()

@@ -298,10 +298,10 @@ def test_slices_grow_to_about_a_second_and_shrink_when_steps_are_slow(monkeypatc
 def test_predictions_do_not_depend_on_the_batch_size():
     fitted = forecaster(linear, epochs=1).fit(DATA)
     starts = windows.starts(DATA, WINDOW)
-    whole = predict(fitted.model_, fitted.scaler_, DATA, starts, batch_size=60)
+    whole = predict(fitted.model_, fitted.scaler_, DATA, WINDOW, starts, batch_size=60)
     for batch_size in (1, 7, 100):
-        parts = predict(fitted.model_, fitted.scaler_, DATA, starts, batch_size=batch_size)
+        parts = predict(fitted.model_, fitted.scaler_, DATA, WINDOW, starts, batch_size=batch_size)
         assert parts.shape == (60, 3, 1, 1)
         np.testing.assert_allclose(parts, whole, rtol=1e-5)
-    nothing = predict(fitted.model_, fitted.scaler_, DATA, starts[:0], batch_size=4)
+    nothing = predict(fitted.model_, fitted.scaler_, DATA, WINDOW, starts[:0], batch_size=4)
     assert nothing.shape == (0, 3, 1, 1)
