@@ -66,7 +66,9 @@ def apart(values: np.ndarray, levels: Sequence[float]) -> np.ndarray:
     Returns:
         (windows, horizon, targets, levels).
     """
-    return values.reshape(*values.shape[:2], -1, max(1, len(levels)))
+    windows, horizon, outputs = values.shape
+    each = max(1, len(levels))
+    return values.reshape(windows, horizon, outputs // each, each)
 
 
 def point(values: np.ndarray, levels: Sequence[float]) -> np.ndarray:
