@@ -301,4 +301,4 @@ def test_predictions_do_not_depend_on_the_batch_size():
         parts = predict(fitted.model_, fitted.scaler_, DATA, WINDOW, starts, batch_size)
         assert parts.shape == (60, 3, 1)
         np.testing.assert_allclose(parts, whole, rtol=1e-5)
-    assert predict(fitted.model_, fitted.scaler_, DATA, starts[:0], 4).shape == (0, 3, 1)
+    assert predict(fitted.model_, fitted.scaler_, DATA, WINDOW, starts[:0], 4).shape == (0, 3, 1)
