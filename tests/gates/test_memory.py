@@ -37,6 +37,21 @@ def test_the_look_back_that_is_used_is_found_exactly(lag):
     assert set(lengths(TIMESTEPS)) <= set(found.curve)
 
 
+@pytest.mark.parametrize("lasting", [(), (1,)])
+def test_columns_that_are_no_past_stay_real_at_all_steps(lasting):
+    windows = RNG.normal(size=(64, 8, 2))
+    model = keras.Sequential([keras.Input((8, 2)), kl.Flatten(), kl.Dense(1)])
+    kernel = np.zeros((16, 1))
+    kernel[2 * 3 + 1] = 1  # the second column, four steps before the newest
+    model.layers[-1].set_weights([kernel, np.zeros(1)])
+    true = windows[:, 3, 1:] + 0.1 * RNG.normal(size=(64, 1))
+
+    def error(out):
+        return float(np.abs(out - true).mean())
+
+    assert gates.memory(model, windows, error, lasting=lasting).used == (1 if lasting else 5)
+
+
 def test_a_curve_by_hand():
     windows = RNG.normal(size=(5, 4, 2))
     kernel = RNG.normal(size=(8, 1))

@@ -55,11 +55,11 @@ def hours_of(**columns):
 
 
 def error(forecaster, table, window):
-    """Mean absolute error over all windows, and that of a ridge regression on the first half."""
+    """Mean absolute error over all windows, and that of a ridge regression on every other one."""
     starts = windows.starts(table, window)
     true = windows.outputs(table.outputs, starts, window)
     own = np.abs(forecaster.predict_windows(table, starts) - true).mean()
-    learned = starts[: len(starts) // 2]
+    learned = starts[::2]  # of every series
     ridge = baselines.regression(
         Ridge(1e-3), table, window, learned, starts, scaler=forecaster.scaler_
     )
