@@ -117,6 +117,7 @@ SHAPING = (
     "stateful",
     "optimizer",
     "loss",
+    "quantiles",
     "metrics",
     "clipnorm",
     "weight_decay",
