@@ -40,7 +40,7 @@ test: .venv/.installed ## all quick tests and the doctests
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 test-processes: .venv/.installed ## tests that start processes of their own
-	$(BIN)/pytest -m processes tests $(ARGS)
+	$(BIN)/pytest -n 2 -m processes tests $(ARGS)
 
 test-faults: .venv/.installed ## tests that kill processes and servers
 	$(BIN)/pytest -m faults tests $(ARGS)
@@ -49,7 +49,7 @@ test-install: .venv/.installed ## tests that install the built wheel into an emp
 	$(BIN)/pytest -m install tests $(ARGS)
 
 test-docs: .venv/.installed ## tests that run every command of the README
-	$(BIN)/pytest -m docs tests $(ARGS)
+	$(BIN)/pytest -n 2 -m docs tests $(ARGS)
 
 bench: .venv/.bench ## measure speed against rivals (10 minutes): docs/performance.md
 	$(BIN)/python -m benchmarks $(ARGS)

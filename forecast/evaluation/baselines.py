@@ -20,6 +20,10 @@ CELLS = 50_000_000
 """Values in all of them together: a wide window leaves room for fewer."""
 
 
+UNLEARNED = ("persistence", "seasonal_naive")
+"""Those that read the newest rows alone; others depend on the rows that they learn from."""
+
+
 def persistence(table: Table, window: Window, starts: np.ndarray) -> np.ndarray:
     """Repeat the last value known at the origin.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from forecast.evaluation import figures, scores
+from forecast.evaluation import baselines, figures, scores
 from forecast.evaluation.experiment import Outcome
 from forecast.evaluation.forecasts import Forecasts
 from forecast.gates.study import Study
@@ -62,9 +62,9 @@ def record_baselines(
     ids = {}
     for name, found in outcome.baselines.items():
         parts: list[Any] = [name, digest, dict(question)]
-        learns = name in outcome.spec.regressors
+        learns = name not in baselines.UNLEARNED
         if learns:
-            parts += [outcome.spec.regressors[name], outcome.refit]
+            parts += [outcome.spec.regressors.get(name), outcome.refit]
         key = sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
         known = store.find(
             f"tags.`forecast.baseline_key` = '{key}' and attributes.status = 'FINISHED'", most=1
