@@ -48,7 +48,7 @@ test-faults: .venv/.installed ## tests that kill processes and servers
 test-install: .venv/.installed ## tests that install the built wheel into an empty environment
 	$(BIN)/pytest -m install tests $(ARGS)
 
-test-docs: .venv/.installed ## tests that run every command of the README
+test-docs: .venv/.installed ## tests that run what the documents name: commands, Python, experiments
 	$(BIN)/pytest -n 2 -m docs tests $(ARGS)
 
 bench: .venv/.bench ## measure speed against rivals (10 minutes): docs/performance.md

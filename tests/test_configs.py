@@ -104,6 +104,7 @@ def test_every_group_has_an_option_and_every_option_a_group():
     }
 
 
+@pytest.mark.docs
 @pytest.mark.parametrize("option", EXPERIMENTS, ids=str)
 def test_every_experiment_trains_for_one_tiny_epoch(option, short, transformer):
     """Its sizes are its own; only rows, epochs, spans and the window are cut."""

@@ -173,6 +173,7 @@ def test_python_blocks_run(tmp_path):
     assert "shape of conv_gru (None, 4, 1)" in done.stdout
 
 
+@pytest.mark.docs
 def test_metrics_page_names_everything_a_run_holds(client, lstm_run):
     page = (ROOT / "docs" / "metrics.md").read_text("utf-8")
     page = page.replace("<layer>", "lstm_1").replace("<series>", "north")

@@ -107,7 +107,7 @@ def test_hydras_multirun_trains_each_point(place: Place):
 
 
 def test_an_event_that_the_training_rows_never_show_is_named(place: Place, client):
-    only = [*TINY, "model=mlp", "training.epochs=1", "gates.memory=0"]
+    only = [*TINY, "model=mlp", "training.epochs=1", "gates.memory=0", "tracking.experiment=heads"]
     assert place.run("train", *only, "data.events={load: 999}") == 0
     assert "the training rows hold no 'load > 999'" in " ".join(place.printed[-1].split())
     run = client.get_run(word(place.printed[-1], "run"))
@@ -116,7 +116,7 @@ def test_an_event_that_the_training_rows_never_show_is_named(place: Place, clien
 
 
 def test_quantiles_are_kept_served_and_drawn(place: Place, client):
-    only = [*TINY, "model=mlp", "training.epochs=1", "gates.memory=0"]
+    only = [*TINY, "model=mlp", "training.epochs=1", "gates.memory=0", "tracking.experiment=heads"]
     assert place.run("train", *only, "training.quantiles=[0.1,0.5,0.9]") == 0
     run = word(place.printed[-1], "run")
     assert 0 < client.get_run(run).data.metrics["test/coverage_80"] < 1

@@ -13,6 +13,8 @@ from forecast.data import split
 
 from ..conftest import LSTM, TINY, Place, word
 
+pytestmark = pytest.mark.processes  # workers of Dask
+
 GRID = "sweep.grid={window.timesteps:[6,8],model.units:[[3],[4]]}"
 SWEEP = [*TINY, *LSTM, GRID, "sweep.folds=2", "tracking.experiment=sweeps", "sweep.workers=1"]
 
@@ -186,7 +188,6 @@ def test_what_cannot_be_swept_is_refused_before_anything_starts(
     assert message in place.errors[-1] and "trials" not in place.printed[-1]
 
 
-@pytest.mark.processes
 def test_scores_equal_those_of_scikit_learns_grid_search(swept: Swept, place: Place):
     """The panel's Folds, `timesteps` in the grid, the same seed, threads and stopping tail."""
     schema = Schema("time", ("load",), ("load", "temp"), ("site",), calendar=("hour",))
