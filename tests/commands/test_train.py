@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecast.commands.console import console
 from forecast.commands.train import warn
 from forecast.data.table import Table
 
@@ -126,12 +127,14 @@ def test_quantiles_are_kept_served_and_drawn(place: Place, client):
     assert (said.forecast == said["q0.5"]).all()
 
 
-def test_what_a_fold_never_shows_is_named_with_the_fold(capsys):
+def test_what_a_fold_never_shows_is_named_with_the_fold():
     happened = np.array([[0.0], [0.0], [1.0]])
     nothing = np.zeros(3, int)
     table = Table(happened, happened, ("a",), ("a > 1",), nothing, nothing, nothing, task="event")
-    warn(table, np.array([True, True, False]), "the training rows of fold 2")
-    said = " ".join(capsys.readouterr().out.split())
-    assert said.startswith("warning the training rows of fold 2 hold no 'a > 1': its probability")
-    warn(table, np.array([True, True, True]), "all rows")
-    assert not capsys.readouterr().out
+    with console.capture() as said:
+        warn(table, np.array([True, True, False]), "the training rows of fold 2")
+    text = " ".join(said.get().split())
+    assert text.startswith("warning the training rows of fold 2 hold no 'a > 1': its probability")
+    with console.capture() as said:
+        warn(table, np.array([True, True, True]), "all rows")
+    assert said.get() == ""
