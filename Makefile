@@ -43,7 +43,7 @@ test-processes: .venv/.installed ## tests that start processes of their own
 	$(BIN)/pytest -n 2 -m processes tests $(ARGS)
 
 test-faults: .venv/.installed ## tests that kill processes and servers
-	$(BIN)/pytest -m faults tests $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile -m faults tests $(ARGS)
 
 test-install: .venv/.installed ## tests that install the built wheel into an empty environment
 	$(BIN)/pytest -m install tests $(ARGS)
