@@ -186,6 +186,12 @@ def _check_task(schema: Schema) -> None:
             f"data.events must give a threshold for each target and for nothing else, got "
             f"{sorted(schema.events)} for {sorted(targets)}: write such as {{temp: 90}}"
         )
+    for name, threshold in schema.events.items():
+        if isinstance(threshold, bool) or not isinstance(threshold, (int, float)):
+            raise InputError(
+                f"data.events.{name} must be a number in the target's unit, got {threshold!r}: "
+                "write such as 90"
+            )
     if targets & set(schema.classes) and (len(targets) > 1 or schema.events):
         raise InputError(
             f"data.classes must be of the only target, without data.events, got targets "
@@ -200,7 +206,8 @@ def _check_task(schema: Schema) -> None:
         text = [isinstance(part, str) for part in parts]
         if all(text) and len(parts) > 1 and len(set(parts)) == len(parts):
             continue
-        rising = not any(text) and list(parts) == sorted(set(parts))
+        numbers = all(isinstance(part, (int, float)) for part in parts)
+        rising = numbers and list(parts) == sorted(set(parts))
         if not parts or not rising or column not in targets:
             raise InputError(
                 f"data.classes.{column} must be two or more different labels, or rising edges that "

@@ -102,6 +102,8 @@ def test_a_schema_comes_back_from_json():
     [
         (("load", "other"), {"events": {"load": 1}}, "data.events must give a threshold for each"),
         (("load",), {"events": {"laod": 1}}, "data.events must give a threshold for each"),
+        (("load",), {"events": {"load": "high"}}, "data.events.load must be a number"),
+        (("load",), {"classes": {"load": (None, 1)}}, "data.classes.load must be two or more"),
         (("load", "other"), {"classes": {"load": (1,)}}, "data.classes must be of the only target"),
         (("load",), {"events": {"load": 1}, "classes": {"load": (1,)}}, "data.classes must be of"),
         (("load",), {"classes": {"load": ()}}, "data.classes.load must be two or more"),
