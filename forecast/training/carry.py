@@ -12,11 +12,13 @@ from keras import layers as kl
 from forecast.errors import InputError
 from forecast.models.channels import Channels, Patches
 from forecast.models.level import Relative
+from forecast.models.series import SeriesColumns
 
 RECURRENT = (kl.LSTM, kl.GRU, kl.SimpleRNN, kl.RNN)
 STEPWISE = (
     Patches,
     Relative,
+    SeriesColumns,
     kl.Activation,
     kl.Dense,
     kl.Dropout,

@@ -11,6 +11,7 @@ from forecast.data import lanes, windows
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.training import fitting, loop, program
+from forecast.training.carry import readers
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model
 from forecast.training.stage import Stage
@@ -280,3 +281,9 @@ def test_windows_that_never_follow_on_each_other_are_refused():
 def test_stateful_is_true_or_false(value):
     with pytest.raises(InputError, match=f"training.stateful must be true or false, got {value!r}"):
         forecaster(gru, stateful=value).fit(DATA)
+
+
+def test_a_window_with_more_than_its_past_is_read_like_any_other():
+    sizes = fitting.Sizes(8, 6, 3, ahead=2, series=2)
+    made = fitting.build(Model("lstm", units=[3], series_embedding=2), sizes)
+    assert [(layer.name, samples) for layer, samples in readers(made)] == [("lstm_1", 1)]
