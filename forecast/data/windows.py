@@ -5,7 +5,7 @@ window s reads rows s … s+T−1; its origin is row s+T−1; it predicts rows s
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -54,21 +54,29 @@ class Window(BaseEstimator):
                 )
 
 
+Truth = Literal["whole", "some", "none"]
+
+
 def starts(
-    table: Table, window: Window, *, within: np.ndarray | None = None, scored: bool = True
+    table: Table,
+    window: Window,
+    *,
+    within: np.ndarray | None = None,
+    truth: Truth = "whole",
 ) -> np.ndarray:
     """List the windows of a table.
 
-    A window never crosses a series or a tick that is absent, has no missing input and, where
-    `scored`, no missing target; what is known ahead is known up to the last predicted row. In a
-    table whose columns say what is missing it may have missing inputs, but not all of them.
+    A window never crosses a series or a tick that is absent and has no missing input; what is known
+    ahead is known up to the last predicted row. In a table whose columns say what is missing it may
+    have missing inputs, but not all of them.
     `stride` is not applied: that is the trainer's choice.
 
     Args:
         table: Rows to cut.
         window: Shape of a sample.
         within: Mask (rows,) of the rows that may be predicted; inputs may lie before them.
-        scored: False lists windows whose targets need not be known, but lie in the table.
+        truth: How much of what is predicted must be known: "whole" to learn from, "some" to be
+            scored (holes are left out of the sums), "none" where rows need only be there.
 
     Returns:
         First input row of every window, ascending, (windows,) int32.
@@ -88,8 +96,11 @@ def starts(
     future = first + window.timesteps + window.lead
     good = _unbroken(table, first, window.span)
     good &= _seen(table, first, window) & _foreseen(table, first, window)
-    if scored:
-        good &= _none(~np.isfinite(table.outputs).all(axis=1), future, window.horizon)
+    known = np.isfinite(table.outputs)
+    if truth == "whole":
+        good &= _none(~known.all(axis=1), future, window.horizon)
+    elif truth == "some":
+        good &= ~_none(known.any(axis=1), future, window.horizon)
     if within is not None:
         good &= _none(~within, future, window.horizon)
     return first[good]

@@ -170,8 +170,10 @@ def prepare(spec: Spec, table: Table) -> Holdout:
         "validation": cuts.validation_rows(table),
         "test": cuts.test_rows(table),
     }
+    truth: dict[str, windows.Truth] = {"train": "whole", "validation": "whole", "test": "some"}
     count = {
-        name: len(windows.starts(table, spec.window, within=rows)) for name, rows in spans.items()
+        name: len(windows.starts(table, spec.window, within=rows, truth=truth[name]))
+        for name, rows in spans.items()
     }
     if min(count.values()) == 0:
         found = ", ".join(
@@ -186,7 +188,7 @@ def prepare(spec: Spec, table: Table) -> Holdout:
 
 
 def score_model(forecaster: Forecaster, table: Table, scored: np.ndarray) -> Forecasts:
-    """Forecast every window whose future lies in some rows.
+    """Forecast every window whose future lies in some rows and of which some value is known.
 
     Args:
         forecaster: Fitted.
@@ -199,7 +201,7 @@ def score_model(forecaster: Forecaster, table: Table, scored: np.ndarray) -> For
     from forecast.training import quantiles
 
     window = forecaster.window or Window()
-    starts = windows.starts(table, window, within=scored)
+    starts = windows.starts(table, window, within=scored, truth="some")
     levels = tuple((forecaster.training or Training()).quantiles)
     if not levels:
         return Forecasts(table, window, starts, forecaster.predict_windows(table, starts))

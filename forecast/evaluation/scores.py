@@ -33,7 +33,10 @@ def overall(forecasts: Forecasts, train: Table, scaler: Scaler, season: int) -> 
     Returns:
         Metric to value: `test/<metric>`, and `test_<target>/<metric>` for each of several targets.
     """
-    found = {"test/windows": float(len(forecasts.values))}
+    found = {
+        "test/windows": float(len(forecasts.values)),
+        "test/holes": float(np.isnan(forecasts.true).sum()),
+    }
     if forecasts.table.task != "regression":
         return found | _of_probabilities(forecasts)
     return found | _of_values(forecasts, train, scaler, season) | _of_quantiles(forecasts)

@@ -75,7 +75,7 @@ def _shared(
     shared: np.ndarray | None = None
     for table, timesteps in {(c.table, c.spec.window.timesteps) for c in candidates}:
         window = next(c.spec.window for c in candidates if c.spec.window.timesteps == timesteps)
-        starts = windows.starts(tables[table], window, within=inside)
+        starts = windows.starts(tables[table], window, within=inside, truth="some")
         origins = starts.astype(np.int64) + timesteps - 1
         shared = origins if shared is None else np.intersect1d(shared, origins)
     return np.zeros(0, np.int64) if shared is None else np.sort(shared)

@@ -134,7 +134,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
             (windows, horizon, targets), original units, ordered by series and time.
         """
         table, inside = self._follow(X, None)
-        found = windows.starts(table, self._window(), within=inside, scored=False)
+        found = windows.starts(table, self._window(), within=inside, truth="none")
         return self.predict_windows(table, found)
 
     def predict_windows(self, table: Table, starts: np.ndarray) -> np.ndarray:
@@ -206,7 +206,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
             raise InputError("sample_weight must be None, got weights: windows count alike")
         window = self._window()
         table, inside = self._follow(X, y)
-        found = windows.starts(table, window, within=inside)
+        found = windows.starts(table, window, within=inside, truth="some")
         if not len(found):
             raise InputError(
                 f"X must hold at least window.horizon={window.horizon} unbroken rows with known "

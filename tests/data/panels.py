@@ -48,7 +48,7 @@ def tables(draw):
     return Table(inputs, outputs, ("x", "z"), ("y",), series, tick, tick, names)
 
 
-def windows_by_loop(table, window, within=None, scored=True):
+def windows_by_loop(table, window, within=None, truth="whole"):
     """Walk over every row and every row of its window, as the definition says it."""
     found = []
     past, skipped, ahead = window.timesteps, window.lead, window.horizon
@@ -57,6 +57,7 @@ def windows_by_loop(table, window, within=None, scored=True):
         unknown = [all(v == 1 for v in row[-table.indicators :]) for row in table.inputs]
     for start in range(len(table)):
         good = not unknown or not all(unknown[start : start + past])
+        known = False
         for step in range(past + skipped + ahead):
             row = start + step
             if row >= len(table):
@@ -73,11 +74,13 @@ def windows_by_loop(table, window, within=None, scored=True):
             if step >= past and unforeseen and not table.indicators:
                 good = False
             if step >= past + skipped:
-                if scored and any(math.isnan(value) for value in table.outputs[row]):
+                holes = [math.isnan(value) for value in table.outputs[row]]
+                if truth == "whole" and any(holes):
                     good = False
+                known |= not all(holes)
                 if within is not None and not within[row]:
                     good = False
-        if good:
+        if good and (known or truth != "some"):
             found.append(start)
     return found
 

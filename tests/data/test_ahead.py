@@ -46,7 +46,7 @@ def test_the_extra_columns_of_a_window_end_with_the_predicted_rows(table, window
     assert extra == len(known) * -(-window.horizon // window.timesteps)
     assert rows.shape == (len(table), 2 + extra + coded)
     assert (rows[:, :2] == table.inputs).all()
-    for start in windows.starts(table, window, scored=False).tolist():
+    for start in windows.starts(table, window, truth="none").tolist():
         first = start + window.timesteps + window.lead  # the first predicted row
         past = windows.inputs(rows, np.array([start]), window)[0]
         found = futures(window, past[:, 2 : 2 + extra], len(known))

@@ -115,7 +115,7 @@ def test_models_learn_from_windows_with_holes(chosen):
     table = panel.build(frame(lengths=(90, 10)), SCHEMA).padded(24)
     forecaster = Forecaster(chosen, Window(24, 2), Training(epochs=1, tail=0))
     forecaster.fit(table)
-    found = windows.starts(table, Window(24, 2), scored=False)
+    found = windows.starts(table, Window(24, 2), truth="none")
     assert np.isfinite(forecaster.predict_windows(table, found)).all()
     assert (table.series[found] == 1).any()
 

@@ -13,6 +13,8 @@ from forecast.data.windows import Window
 from .panels import QUIET, tables, windows_by_loop
 from .panels import windows as any_window
 
+TRUTH = st.sampled_from(["whole", "some", "none"])
+
 
 def gapless(lengths):
     """One input and one output a row, both the row's number."""
@@ -24,23 +26,23 @@ def gapless(lengths):
 
 
 @QUIET
-@given(tables(), any_window(), st.data(), st.booleans())
-def test_starts_are_those_of_a_loop_over_rows(table, window, data, scored):
+@given(tables(), any_window(), st.data(), TRUTH)
+def test_starts_are_those_of_a_loop_over_rows(table, window, data, truth):
     flags = st.lists(st.sampled_from([True, True, True, False]), min_size=len(table))
     within = data.draw(st.none() | flags.map(lambda some: np.array(some[: len(table)], bool)))
-    found = windows.starts(table, window, within=within, scored=scored)
+    found = windows.starts(table, window, within=within, truth=truth)
     assert found.dtype == np.int32
-    assert found.tolist() == windows_by_loop(table, window, within, scored)
+    assert found.tolist() == windows_by_loop(table, window, within, truth)
 
 
 @QUIET
-@given(tables(), any_window(), st.booleans(), st.sampled_from([(0,), (1,), (0, 1)]))
+@given(tables(), any_window(), TRUTH, st.sampled_from([(0,), (1,), (0, 1)]))
 def test_what_is_known_ahead_must_be_there_up_to_the_last_predicted_row(
-    table, window, scored, known
+    table, window, truth, known
 ):
     table = replace(table, known=known)
-    found = windows.starts(table, window, scored=scored)
-    assert found.tolist() == windows_by_loop(table, window, None, scored)
+    found = windows.starts(table, window, truth=truth)
+    assert found.tolist() == windows_by_loop(table, window, None, truth)
 
 
 @QUIET
@@ -57,7 +59,7 @@ def test_latest_begins_the_future_behind_the_last_known_target(table, window, em
             if table.series[row] == code and not np.isnan(table.outputs[row, 0])
         ]
         start = known[-1] - window.timesteps + 1 if known else -1
-        if start in windows_by_loop(table, window, None, scored=False):
+        if start in windows_by_loop(table, window, None, truth="none"):
             expected.append(start)
     assert windows.latest(table, window).tolist() == expected
 

@@ -38,7 +38,7 @@ def each(table, window, found):
 
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 def test_persistence_is_the_last_value_known_at_the_origin(gappy, window):
-    found = windows.starts(gappy, window, scored=False)
+    found = windows.starts(gappy, window, truth="none")
     values = baselines.persistence(gappy, window, found)
     assert len(found) and values.shape == (len(found), window.horizon, 2)
     for place, code, origin, _, target in each(gappy, window, found):
@@ -48,7 +48,7 @@ def test_persistence_is_the_last_value_known_at_the_origin(gappy, window):
 @pytest.mark.parametrize("season", [1, 5, 24])
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 def test_seasonal_naive_is_the_value_of_the_newest_season_known(gappy, window, season):
-    found = windows.starts(gappy, window, scored=False)
+    found = windows.starts(gappy, window, truth="none")
     values = baselines.seasonal_naive(gappy, window, found, season)
     assert values.shape == (len(found), window.horizon, 2)
     for place, code, origin, tick, target in each(gappy, window, found):

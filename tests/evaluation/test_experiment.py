@@ -84,7 +84,7 @@ def test_every_test_window_is_scored_once(outcome):
 
 def test_names_of_the_scores(outcome):
     each = {"mae", "rmse", "bias", "smape", "wape", "r2", "mase", "rmsse"}
-    overall = {f"test/{name}" for name in each | {"mae_z", "mse_z", "windows"}}
+    overall = {f"test/{name}" for name in each | {"mae_z", "mse_z", "windows", "holes"}}
     by_target = {f"test_{target}/{name}" for target in ("t0", "t1") for name in each}
     assert set(outcome.baselines) == {"persistence", "seasonal_naive", "ridge"}
     skills = {f"skill/{name}" for name in outcome.baselines}
@@ -180,15 +180,16 @@ def test_rows_without_a_clock_are_cut_where_the_shares_say(outcome):
     assert again.scores["test/mae"] == outcome.scores["test/mae"]
 
 
-def test_gaps_and_holes_cost_windows_not_numbers():
+def test_gaps_cost_windows_and_holes_in_the_truth_values():
     table = panel((80, 80), absent=[(0, 70), (1, 20)])
     table.outputs[-2, 0] = np.nan
     table.inputs[30, 2] = np.nan
     outcome = experiment.run(SPEC, table)
     assert all(np.isfinite(value) for value in outcome.scores.values())
     # series 0: tick 70 splits 60…69 (7 windows) from 71…79, whose first 6 rows are look-back (0)
-    # series 1: tick 78 is not known, so futures end at 77 (15 windows)
-    assert outcome.scores["test/windows"] == 7 + 0 + 15
+    # series 1: one target of tick 78 is not known, which two of the 17 windows predict
+    assert outcome.scores["test/windows"] == 7 + 0 + 17
+    assert outcome.scores["test/holes"] == 2
 
 
 @pytest.mark.parametrize(
