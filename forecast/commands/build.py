@@ -175,5 +175,6 @@ def spec(config: Config) -> Spec:
         validation=config.split.validation,
         test=config.split.test,
         season=config.evaluation.season,
+        baselines=tuple(config.evaluation.baselines),
         regressors={name: own or {} for name, own in config.evaluation.regressors.items()},
     )

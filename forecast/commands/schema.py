@@ -82,6 +82,7 @@ class EvaluationConfig:
     """How to score."""
 
     season: int | None = None
+    baselines: list[str] = field(default_factory=list)
     regressors: dict[str, Any] = field(default_factory=dict)
 
 

@@ -14,7 +14,7 @@ from forecast.data.split import Cut, Holdout
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.evaluation import baselines, scores
+from forecast.evaluation import baselines, classical, scores
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.regressors import regressor
 from forecast.training.forecaster import Forecaster
@@ -36,6 +36,8 @@ class Spec:
         validation: Span that stops training, before the test span.
         test: Span at the end, scored once.
         season: Rows of a season; None follows from the frequency.
+        baselines: Beside persistence and seasonal naive, which are always there: rules and
+            classical models by name.
         regressors: Baselines on the flattened window: name in scikit-learn to its settings.
     """
 
@@ -46,6 +48,7 @@ class Spec:
     validation: Cut = 0.1
     test: Cut = 0.2
     season: int | None = None
+    baselines: tuple[str, ...] = ()
     regressors: Mapping[str, Mapping[str, Any]] = field(
         default_factory=lambda: {"ridge": {"alpha": 10.0}}
     )
@@ -159,6 +162,7 @@ def prepare(spec: Spec, table: Table) -> Holdout:
 
     spec.window.check()
     spec.training.check()
+    baselines.check(spec.baselines)
     for name, settings in spec.regressors.items():
         regressor(name, settings)
     choices.loss(spec.training, table.task)
@@ -228,8 +232,10 @@ def score_baselines(
     season = spec.season or clock.season(table.frequency)
     train = windows.starts(table, window, within=learned)[:: window.stride]
     values = {
-        "persistence": baselines.persistence(table, window, starts),
-        "seasonal_naive": baselines.seasonal_naive(table, window, starts, season),
+        name: baselines.RULES[name](table, window, starts, season)
+        if name in baselines.RULES
+        else classical.classical(name, table, learned, window, starts, season)
+        for name in (*baselines.ALWAYS, *spec.baselines)
     }
     for name, settings in spec.regressors.items():
         model = regressor(name, settings)

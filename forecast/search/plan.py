@@ -56,7 +56,7 @@ def key(plan: Plan) -> str:
         {
             "question": plan.strategy.question,
             "trials": [trial.key for trial in trials(plan, probes)],
-            "baselines": [spec.season, spec.regressors],
+            "baselines": [spec.season, spec.baselines, spec.regressors],
         }
     )
 

@@ -62,7 +62,7 @@ def record_baselines(
     ids = {}
     for name, found in outcome.baselines.items():
         parts: list[Any] = [name, digest, dict(question)]
-        learns = name not in baselines.UNLEARNED
+        learns = name not in baselines.RULES
         if learns:
             parts += [outcome.spec.regressors.get(name), outcome.refit]
         key = sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -69,6 +69,38 @@ def test_seasonal_naive_of_a_pure_season_is_perfect():
     np.testing.assert_array_equal(values, windows.outputs(table.outputs, found, window))
 
 
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+def test_drift_is_the_line_through_the_ends_of_the_look_back(gappy, window):
+    found = windows.starts(gappy, window, truth="none")
+    values = baselines.drift(gappy, window, found)
+    for place, code, origin, tick, target in each(gappy, window, found):
+        last = last_known(gappy, code, origin, target)
+        first = last_known(gappy, code, origin - window.timesteps + 1, target)
+        slope = 0.0 if window.timesteps == 1 else (last - first) / (window.timesteps - 1)
+        if math.isnan(slope):  # nothing known when the look-back begins
+            slope = 0.0
+        np.testing.assert_allclose(values[place], last + slope * (tick - origin))
+
+
+@pytest.mark.parametrize("season", [1, 5, 24])
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+def test_moving_average_is_the_mean_of_the_last_season(gappy, window, season):
+    found = windows.starts(gappy, window, truth="none")
+    values = baselines.moving_average(gappy, window, found, season)
+    assert values.shape == (len(found), window.horizon, 2)
+    for place, code, origin, _, target in each(gappy, window, found):
+        of_season = (gappy.series == code) & (gappy.tick > origin - season) & (gappy.tick <= origin)
+        known = [v for v in gappy.outputs[of_season, target].tolist() if not math.isnan(v)]
+        expected = np.mean(known) if known else last_known(gappy, code, origin, target)
+        np.testing.assert_allclose(values[place], expected)
+
+
+@pytest.mark.parametrize("names", [["persistense"], ["drift", "prophet"]])
+def test_unknown_baselines_are_refused_by_name(names):
+    with pytest.raises(InputError, match=f"must name baselines, got '{names[-1]}'"):
+        baselines.check(names)
+
+
 def test_no_baseline_looks_beyond_the_origin(gappy):
     window = Window(6, 4, lead=1)
     found = windows.starts(gappy, window)[:1]
@@ -76,11 +108,8 @@ def test_no_baseline_looks_beyond_the_origin(gappy):
     wild = panel((50, 40, 3), absent=GAPS)
     wild.outputs[:] = gappy.outputs
     wild.outputs[(wild.tick > origin) & (wild.series == gappy.series[found[0]])] = 1e9
-    for baseline in (
-        lambda table: baselines.persistence(table, window, found),
-        lambda table: baselines.seasonal_naive(table, window, found, 3),
-    ):
-        np.testing.assert_array_equal(baseline(wild), baseline(gappy))
+    for rule in baselines.RULES.values():
+        np.testing.assert_array_equal(rule(wild, window, found, 3), rule(gappy, window, found, 3))
 
 
 @pytest.mark.parametrize("window", [Window(6, 4), Window(5, 2, lead=3)], ids=str)
