@@ -12,6 +12,9 @@ help: ## list the targets
 train: .venv/.installed ## train one model, score it beside the baselines, track the run
 	$(BIN)/forecast train $(ARGS)
 
+backtest: .venv/.installed ## walk through the test span with a new model every fold
+	$(BIN)/forecast backtest $(ARGS)
+
 sweep: .venv/.installed ## a grid over time-ordered folds, with a leaderboard
 	$(BIN)/forecast sweep $(ARGS)
 
@@ -100,5 +103,5 @@ FITS        := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 1
 	@$(PIP_INSTALL) -e ".[bench]" --no-build-isolation
 	@touch $@
 
-.PHONY: help train sweep predict inspect check-data explain ui test test-processes test-faults test-install \
+.PHONY: help train backtest sweep predict inspect check-data explain ui test test-processes test-faults test-install \
   test-docs bench literature lint format lock clean

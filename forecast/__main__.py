@@ -5,6 +5,7 @@ from importlib import import_module
 
 COMMANDS = {
     "train": "train one model, score it beside baselines, track the run",
+    "backtest": "walk through the test span with a new model every fold",
     "sweep": "try a grid over time-ordered folds, resumable, with a leaderboard",
     "predict": "the next horizon from a run: run=ID",
     "inspect": "gate report of a run, or of two: run=ID [other=ID], file=model.keras",

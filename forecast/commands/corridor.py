@@ -13,7 +13,7 @@ from forecast.commands.config import Request
 from forecast.errors import InputError
 from forecast.training import runtime
 
-TENSORFLOW = ("train", "sweep", "predict", "inspect", "explain")
+TENSORFLOW = ("train", "backtest", "sweep", "predict", "inspect", "explain")
 """Commands that build or run a network."""
 
 FLAGS = ("-m", "--multirun", "--cfg", "-c", "--info", "-i", "--hydra-help", "--help", "-h")

@@ -9,6 +9,48 @@ from forecast.commands.console import console, say
 from forecast.metrics.headline import HEADLINES
 
 
+class FoldProgress(keras.callbacks.Callback):
+    """One bar over the epochs of all folds; nothing where there is no terminal."""
+
+    def __init__(self, fits: int, epochs: int):
+        super().__init__()
+        self.fits = fits
+        self.epochs = epochs
+        self._fit = 0
+        self._bar = Progress(
+            TextColumn("[bold]backtest[/bold]  "),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("compiling", total=fits * epochs)
+
+    def __enter__(self) -> "FoldProgress":
+        """Show the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Show the loss."""
+        loss = (logs or {}).get("loss", float("nan"))
+        text = f"fit {self._fit + 1}/{self.fits}  epoch {epoch + 1}/{self.epochs}  loss {loss:.4f}"
+        done = self._fit * self.epochs + epoch + 1
+        self._bar.update(self._task, description=text, completed=done)
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Go to the next fit, whatever epochs this one has left."""
+        del logs
+        self._fit += 1
+        self._bar.update(self._task, completed=self._fit * self.epochs)
+
+
 class EpochProgress(keras.callbacks.Callback):
     """A bar over the epochs with losses; one line an epoch where there is no terminal."""
 

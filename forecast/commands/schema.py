@@ -87,6 +87,16 @@ class EvaluationConfig:
 
 
 @dataclass(frozen=True)
+class BacktestConfig:
+    """How the test span is walked through; see `forecast.evaluation.rolling.Plan`."""
+
+    folds: int = MISSING
+    scheme: str = MISSING
+    stride: int = MISSING
+    refit: Any = MISSING
+
+
+@dataclass(frozen=True)
 class SweepConfig:
     """What a sweep tries."""
 
@@ -146,6 +156,7 @@ class Config:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    backtest: BacktestConfig = field(default_factory=BacktestConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
     gates: GatesConfig = field(default_factory=GatesConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)

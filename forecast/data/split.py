@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import TimeSeriesSplit
 
+from forecast.data import windows
 from forecast.data.table import Table
+from forecast.data.windows import Window
 from forecast.errors import InputError
 
 Cut = float | int | str
@@ -38,6 +40,14 @@ class Holdout:
     def test_rows(self, table: Table) -> np.ndarray:
         """Return the mask (rows,) of the test span."""
         return table.time >= self.test
+
+    def learned_rows(self, table: Table) -> np.ndarray:
+        """Return the mask (rows,) of the training and validation spans."""
+        return table.time < self.test
+
+    def scored(self, table: Table, window: Window) -> np.ndarray:
+        """Return the windows whose future lies in the test span and is known in part, (windows,)."""
+        return windows.starts(table, window, within=self.test_rows(table), truth="some")
 
 
 def holdout(table: Table, validation: Cut = 0.1, test: Cut = 0.2) -> Holdout:

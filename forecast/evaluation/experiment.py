@@ -92,6 +92,7 @@ def run(
     *,
     epochs: int | None = None,
     cuts: Holdout | None = None,
+    forecaster: Forecaster | None = None,
 ) -> Outcome:
     """Fit on what lies before the test span, then score the test span beside baselines.
 
@@ -102,6 +103,7 @@ def run(
         epochs: None keeps the validation span for stopping; a number trains that many epochs on
             training and validation rows alike, as the winner of a sweep does.
         cuts: What `prepare` has returned, where it was called before.
+        forecaster: Fitted before on what the cuts leave to learn from; None fits one.
 
     Returns:
         The outcome.
@@ -111,24 +113,21 @@ def run(
     """
     clockwork = _Clock()
     cuts = cuts or prepare(spec, table)
-    clockwork.begin("fit")
-    training, tail = spec.training, len(np.unique(table.time[cuts.validation_rows(table)]))
-    if epochs is not None:
-        training, tail = clone(training).set_params(epochs=epochs), 0
-    forecaster = Forecaster(spec.model, spec.window, training, scaling=spec.scaling)
-    forecaster.fit(table, rows=~cuts.test_rows(table), tail=tail, callbacks=callbacks)
+    if forecaster is None:
+        clockwork.begin("fit")
+        training, tail = spec.training, len(np.unique(table.time[cuts.validation_rows(table)]))
+        if epochs is not None:
+            training, tail = clone(training).set_params(epochs=epochs), 0
+        forecaster = Forecaster(spec.model, spec.window, training, scaling=spec.scaling)
+        forecaster.fit(table, rows=cuts.learned_rows(table), tail=tail, callbacks=callbacks)
     clockwork.begin("score")
     season = spec.season or clock.season(table.frequency)
-    test = score_model(forecaster, table, cuts.test_rows(table))
+    test = score_model(forecaster, table, starts=cuts.scored(table, spec.window))
     clockwork.begin("baselines")
-    learned = cuts.train_rows(table) if epochs is None else ~cuts.test_rows(table)
+    learned = cuts.train_rows(table) if epochs is None else cuts.learned_rows(table)
     others = score_baselines(spec, table, learned, forecaster.scaler_, test.starts)
     train = table.take(cuts.train_rows(table))
-    each = {
-        name: scores.overall(found, train, forecaster.scaler_, season)
-        for name, found in {"": test, **others}.items()
-    }
-    own = each.pop("") | scores.skills(test, others)
+    own, each = scores.beside(test, others, train, forecaster.scaler_, season)
     return Outcome(
         spec,
         table,
@@ -191,13 +190,13 @@ def prepare(spec: Spec, table: Table) -> Holdout:
     return cuts
 
 
-def score_model(forecaster: Forecaster, table: Table, scored: np.ndarray) -> Forecasts:
-    """Forecast every window whose future lies in some rows and of which some value is known.
+def score_model(forecaster: Forecaster, table: Table, *, starts: np.ndarray) -> Forecasts:
+    """Forecast some windows.
 
     Args:
         forecaster: Fitted.
         table: Rows, with those before the scored ones as context.
-        scored: Mask (rows,).
+        starts: The windows, (windows,).
 
     Returns:
         The forecasts.
@@ -205,7 +204,6 @@ def score_model(forecaster: Forecaster, table: Table, scored: np.ndarray) -> For
     from forecast.training import quantiles
 
     window = forecaster.window or Window()
-    starts = windows.starts(table, window, within=scored, truth="some")
     levels = tuple((forecaster.training or Training()).quantiles)
     if not levels:
         return Forecasts(table, window, starts, forecaster.predict_windows(table, starts))

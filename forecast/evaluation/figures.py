@@ -39,10 +39,10 @@ def forecasts(outcome: "Outcome") -> Figure:
     axes = np.atleast_1d(figure.subplots(len(codes), 1, sharex=True))
     for panel, code in zip(axes, codes, strict=True):
         _series_panel(panel, test, code)
-        _plain(panel, f"{test.table.names[code]}: {test.table.targets[0]}{test.table.unit(0)}")
+        plain(panel, f"{test.table.names[code]}: {test.table.targets[0]}{test.table.unit(0)}")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False)
-    _dates(axes[-1])
+    dates(axes[-1])
     figure.suptitle(f"Forecasts of {test.window.horizon} steps on the test span", x=0.01, ha="left")
     return figure
 
@@ -70,7 +70,7 @@ def error_by_horizon(outcome: "Outcome") -> Figure:
     unit = outcome.test.table.common_unit
     axes.set_ylabel(f"{outcome.test.headline.name}{unit}")
     axes.legend(frameon=False)
-    _plain(axes, "Error by horizon, test span")
+    plain(axes, "Error by horizon, test span")
     return figure
 
 
@@ -94,7 +94,7 @@ def learning_curve(history: Mapping[str, Sequence[float]]) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
     axes.legend(frameon=False)
-    _plain(axes, "Learning curve, standardised values")
+    plain(axes, "Learning curve, standardised values")
     return figure
 
 
@@ -123,17 +123,17 @@ def prediction(history: pd.DataFrame, forecast: pd.DataFrame, units: Mapping[str
             label = f"{levels[0]} to {levels[-1]}"
             panel.fill_between(ahead.time, *ends, color=MODEL, alpha=0.2, lw=0, label=label)
         unit = units.get(str(target))
-        _plain(panel, f"{series}: {target}" + (f", {unit}" if unit else ""))
+        plain(panel, f"{series}: {target}" + (f", {unit}" if unit else ""))
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False)
-    _dates(axes[-1])
+    dates(axes[-1])
     return figure
 
 
 def _series_panel(panel: Any, test: Forecasts, code: int) -> None:
     """Draw one series: the truth as a line, the newest windows that do not overlap as forecasts."""
     window, table = test.window, test.table
-    mine = _apart(test, np.flatnonzero(test.series == code))[-WINDOWS:]
+    mine = apart(test, np.flatnonzero(test.series == code))[-WINDOWS:]
     first = test.starts[mine] + window.timesteps + window.lead
     rows = np.arange(first[0] - window.horizon, first[-1] + window.horizon)
     rows = rows[table.series[rows] == code]
@@ -155,7 +155,7 @@ def _series_panel(panel: Any, test: Forecasts, code: int) -> None:
         panel.axvline(table.time[begin], color=TRUE, lw=0.5, alpha=0.15)
 
 
-def _apart(test: Forecasts, mine: np.ndarray) -> np.ndarray:
+def apart(test: Forecasts, mine: np.ndarray) -> np.ndarray:
     """Choose windows from the newest on so that no two predict one row."""
     chosen: list[int] = []
     for position in mine[::-1]:
@@ -164,14 +164,14 @@ def _apart(test: Forecasts, mine: np.ndarray) -> np.ndarray:
     return np.array(chosen[::-1])
 
 
-def _plain(axes: Any, title: str) -> None:
+def plain(axes: Any, title: str) -> None:
     """Title on the left, no box."""
     axes.set_title(title, loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", alpha=0.25)
 
 
-def _dates(axes: Any) -> None:
+def dates(axes: Any) -> None:
     """Write dates shortly, where the axis has dates."""
     if not isinstance(axes.xaxis.get_major_locator(), AutoDateLocator):
         return

@@ -42,6 +42,29 @@ def overall(forecasts: Forecasts, train: Table, scaler: Scaler, season: int) -> 
     return found | _of_values(forecasts, train, scaler, season) | _of_quantiles(forecasts)
 
 
+def beside(
+    model: Forecasts,
+    baselines: Mapping[str, Forecasts],
+    train: Table,
+    scaler: Scaler,
+    season: int,
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Score a model and its baselines alike.
+
+    Args:
+        model: What it said.
+        baselines: What each of them said about the same windows.
+        train: Training rows, the scale of MASE and RMSSE.
+        scaler: The scale of `mae_z` and `mse_z`.
+        season: Rows of a season.
+
+    Returns:
+        Metric to value of the model, its skills among them, and of each baseline.
+    """
+    own = overall(model, train, scaler, season) | skills(model, baselines)
+    return own, {name: overall(found, train, scaler, season) for name, found in baselines.items()}
+
+
 def _of_values(forecasts: Forecasts, train: Table, scaler: Scaler, season: int) -> dict[str, float]:
     """Score forecasts in the targets' units, and without them."""
     true, values = forecasts.true, forecasts.values

@@ -25,9 +25,7 @@ def record(run: Run, outcome: Outcome) -> None:
         run: The run, with params and epochs already written.
         outcome: What the experiment found.
     """
-    run.metrics(_final(outcome, outcome.scores))
-    run.series(_by_step(outcome))
-    run.metrics({f"time/{stage}_seconds": value for stage, value in outcome.seconds.items()})
+    record_scores(run, outcome)
     run.metrics({"train/best_epoch": float(outcome.forecaster.best_epoch_)})
     if len(outcome.table.targets) > PER_TARGET:
         run.keep(scores.per_target(outcome.test), "per_target.parquet")
@@ -42,6 +40,18 @@ def record(run: Run, outcome: Outcome) -> None:
     run.keep(figures.forecasts(outcome), "figures/forecasts.png")
     run.keep(figures.error_by_horizon(outcome), "figures/error_by_horizon.png")
     run.keep(figures.learning_curve(outcome.forecaster.history_), "figures/learning_curve.png")
+
+
+def record_scores(run: Run, outcome: Outcome) -> None:
+    """Write the numbers of an outcome: scores, errors by step, seconds.
+
+    Args:
+        run: The run.
+        outcome: What the experiment found.
+    """
+    run.metrics(_final(outcome, outcome.scores))
+    run.series(_by_step(outcome))
+    run.metrics({f"time/{stage}_seconds": value for stage, value in outcome.seconds.items()})
 
 
 def record_baselines(

@@ -51,7 +51,8 @@ class Run:
         Args:
             store: Where.
             name: What people read in the list.
-            kind: "train", "sweep", "candidate", "trial", "ledger" or "baseline".
+            kind: "train", "sweep", "candidate", "trial", "ledger", "baseline", "backtest" or
+                "fold".
             tags: More tags.
             parent: Id of the run it belongs to.
 

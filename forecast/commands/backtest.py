@@ -1,0 +1,119 @@
+"""`forecast backtest`: the test span in folds, a model for each, tracked."""
+
+from collections.abc import Sequence
+
+from forecast.commands import build, train
+from forecast.commands.config import Request
+from forecast.commands.console import console, say, table
+from forecast.commands.progress import FoldProgress
+from forecast.evaluation import backtest, rolling
+from forecast.evaluation.backtest import Backtest, Step
+from forecast.evaluation.experiment import Outcome
+from forecast.evaluation.rolling import Plan, RollingFold
+from forecast.tracking import fold_record, record
+from forecast.tracking.epochs import EpochMetrics
+from forecast.tracking.run import Run, ending
+from forecast.tracking.store import Store
+
+
+def run(request: Request) -> float:
+    """Walk through the test span, track every fold; print what came out.
+
+    Args:
+        request: The configuration.
+
+    Returns:
+        Headline error over all windows of all folds.
+    """
+    settings = request.settings
+    plan = Plan(**vars(settings.backtest))
+    plan.check()
+    spec = build.spec(settings)
+    data = build.load(settings)
+    folds = rolling.prepare(spec, data.table, plan)
+    say("data", train.summary(data))
+    fits = [fold for fold in folds if fold.refits]
+    for fold in fits:
+        rows = fold.train_rows(data.table)
+        train.warn(data.table, rows, f"the training rows of fold {fold.number}")
+    store = Store(settings.tracking.uri, settings.tracking.experiment or data.name)
+    title = f"backtest · {train.title(spec)} · {len(folds)} folds"
+    name, tags = settings.tracking.run_name or title, train.identity(data)
+    own = {key: value for key, value in request.flat.items() if key.startswith("backtest.")}
+    with ending(Run.create(store, name, kind="backtest", tags=tags)) as parent:
+        parent.params(train.question(request, data) | own)
+        parent.keep(request.yaml, "config.yaml")
+        with FoldProgress(len(fits), spec.training.epochs) as progress:
+
+            def tracked(fold: RollingFold, step: Step) -> Outcome:
+                label = f"fold {fold.number} · {_day(fold.begin)}"
+                made = Run.create(store, label, kind="fold", tags=tags, parent=parent.id)
+                with ending(made) as child:
+                    known = {"fold": fold.number, "fitted_before_fold": fold.fitted}
+                    child.params(known | rolling.spans(fold, data.table))
+                    outcome = step([progress, EpochMetrics(child)])
+                    fold_record.record_fold(parent, child, fold, outcome)
+                _say(fold, len(folds), outcome)
+                return outcome
+
+            found = backtest.run(spec, data.table, plan, folds=folds, around=tracked)
+        fold_record.record_backtest(parent, found)
+        spans = record.lineage(found.overall)
+        parent.data(data.name, data.digest, str(data.path), spans)
+        headline = found.overall.test.headline.key
+        error = found.overall.scores[f"test/{headline}"]
+        if not settings.tracking.run_name:
+            parent.tags({"mlflow.runName": f"{name} · {headline} {error:.3g}"})
+    _print(found)
+    console.print()
+    say("run", parent.id)
+    say("next", "forecast train, which keeps a model   ·   make ui")
+    return error
+
+
+def _say(fold: RollingFold, count: int, outcome: Outcome) -> None:
+    """Write a line about a fold that is done."""
+    headline, seconds = outcome.test.headline, sum(outcome.seconds.values())
+    epochs = outcome.spec.training.epochs
+    how = f"the model of fold {fold.fitted}"
+    if fold.refits:
+        how = f"kept epoch {outcome.forecaster.best_epoch_} of {epochs}"
+    error = outcome.scores[f"test/{headline.key}"]
+    unit = outcome.table.common_unit
+    say(f"fold {fold.number}/{count}", f"{how}, {headline.name} {error:.4g}{unit}, {seconds:.1f} s")
+
+
+def _print(found: Backtest) -> None:
+    """Write the closing table: a row for each fold, one for all windows, and the skill."""
+    overall = found.overall
+    headline, names = overall.test.headline, list(overall.baselines)
+    rows: list[Sequence[object]] = [
+        (f"{fold.number}  {_day(fold.begin)} to {_day(fold.last)}", *_errors(outcome))
+        for fold, outcome in zip(found.folds, found.outcomes, strict=True)
+    ]
+    rows.append(("[bold]all[/bold]", *_errors(overall)))
+    skills = [f"{overall.scores[f'skill/{name}']:+.1%}" for name in names]
+    rows.append(("skill of the model", "", "", *skills))
+    steps = overall.spec.window.horizon
+    table(
+        f"Backtest, {headline.name} of {steps} steps{overall.table.common_unit}",
+        ("fold", "windows", *(_narrow(name) for name in (overall.spec.model.name, *names))),
+        rows,
+    )
+
+
+def _errors(outcome: Outcome) -> tuple[object, ...]:
+    """Return windows, and the headline error of the model and of every baseline."""
+    key = f"test/{outcome.test.headline.key}"
+    others = (own[key] for own in outcome.baseline_scores.values())
+    return f"{len(outcome.test.values):,}", outcome.scores[key], *others
+
+
+def _narrow(name: str) -> str:
+    """Write a name below itself, since many columns share 80."""
+    return name.replace("_", "\n")
+
+
+def _day(stamp: object) -> str:
+    """Write a time stamp as a day; rows without a clock have numbers."""
+    return str(stamp)[:10]

@@ -1,0 +1,153 @@
+"""The test span in parts, each forecast by a model of what lies before it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from forecast.data.split import Holdout
+from forecast.data.table import Table
+from forecast.evaluation import experiment, rolling, scores
+from forecast.evaluation.experiment import Outcome, Spec
+from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.rolling import Plan, RollingFold
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """What a backtest found.
+
+    Attributes:
+        plan: What was asked.
+        folds: The parts, in time order.
+        outcomes: What the experiment of each fold found.
+        overall: All folds together, as if one experiment had forecast their windows: scores are
+            sums over all windows by their count, no means of folds. The scale of MASE, RMSSE and
+            standardised errors is that of the first fold's training rows; the forecaster is the
+            newest.
+        fold: Number of the fold of every window of `overall.test`, (windows,).
+    """
+
+    plan: Plan
+    folds: tuple[RollingFold, ...]
+    outcomes: tuple[Outcome, ...]
+    overall: Outcome
+    fold: np.ndarray
+
+    def frame(self) -> pd.DataFrame:
+        """Return the forecasts of the model as `Forecasts.frame` does, with the fold of each."""
+        found, test = self.overall.test.frame(), self.overall.test
+        rows = test.values.shape[1] * test.values.shape[2]  # of one window
+        found.insert(0, "fold", np.repeat(self.fold, rows))
+        return found
+
+    def table(self) -> pd.DataFrame:
+        """Return one row for each fold: its spans, windows, scores, epoch kept and seconds."""
+        rows = []
+        for fold, outcome in zip(self.folds, self.outcomes, strict=True):
+            key = f"test/{outcome.test.headline.key}"
+            found = {name.removeprefix("test/"): value for name, value in outcome.scores.items()}
+            rows.append(
+                {"fold": fold.number, "fitted_before_fold": fold.fitted}
+                | rolling.spans(fold, outcome.table)
+                | {"windows": int(found.pop("windows"))}
+                | {name.replace("skill/", "skill_"): value for name, value in found.items()}
+                | {
+                    f"{outcome.test.headline.key}_{name}": own[key]
+                    for name, own in outcome.baseline_scores.items()
+                }
+                | {"best_epoch": outcome.forecaster.best_epoch_}
+                | {"seconds": sum(outcome.seconds.values())}
+            )
+        return pd.DataFrame(rows)
+
+
+Step = Callable[[Sequence["keras.callbacks.Callback"]], Outcome]
+"""Runs the experiment of one fold, its training watched by Keras callbacks."""
+
+
+def _plainly(fold: RollingFold, step: Step) -> Outcome:
+    """Run a fold unwatched."""
+    del fold
+    return step(())
+
+
+def run(
+    spec: Spec,
+    table: Table,
+    plan: Plan | None = None,
+    *,
+    folds: Sequence[RollingFold] = (),
+    around: Callable[[RollingFold, Step], Outcome] = _plainly,
+) -> Backtest:
+    """Walk through the test span: fit before a fold, forecast its windows, go on.
+
+    Every fit begins with fresh weights and learns the scale of its own training rows. All are fits
+    on rows of one table, so they share one compiled program.
+
+    Args:
+        spec: What is done in every fold; `test` is the span that is walked through, `validation`
+            the size of the stopping rows before each fold.
+        table: The data.
+        plan: How; None means `Plan()`.
+        folds: What `rolling.prepare` has returned, where it was called before.
+        around: Given each fold and what runs it; runs it and returns what it found.
+
+    Returns:
+        The outcome of every fold, and of all together.
+
+    Raises:
+        InputError: A setting is none, or a fold has no window.
+    """
+    plan = plan or Plan()
+    folds = tuple(folds) or rolling.prepare(spec, table, plan)
+    found: list[Outcome] = []
+    for fold in folds:
+        forecaster = None if fold.refits else found[-1].forecaster
+        step = partial(experiment.run, spec, table, cuts=fold, forecaster=forecaster)
+        found.append(around(fold, step))
+    order, number = _order([outcome.test for outcome in found])
+    return Backtest(plan, folds, tuple(found), _together(folds, found, order), number[order])
+
+
+def _together(folds: Sequence[RollingFold], found: Sequence[Outcome], order: np.ndarray) -> Outcome:
+    """Score the windows of all folds as those of one experiment."""
+    spec, table, season = found[0].spec, found[0].table, found[0].season
+    test = _joined([outcome.test for outcome in found], order)
+    others = {
+        name: _joined([outcome.baselines[name] for outcome in found], order)
+        for name in found[0].baselines
+    }
+    train, scaler = table.take(folds[0].train_rows(table)), found[0].forecaster.scaler_
+    own, each = scores.beside(test, others, train, scaler, season)
+    seconds: dict[str, float] = {}
+    for outcome in found:
+        for stage, value in outcome.seconds.items():
+            seconds[stage] = seconds.get(stage, 0.0) + value
+    cuts = Holdout(folds[0].validation, folds[0].test)
+    newest = found[-1].forecaster
+    return Outcome(spec, table, cuts, season, newest, test, others, own, each, seconds=seconds)
+
+
+def _order(parts: Sequence[Forecasts]) -> tuple[np.ndarray, np.ndarray]:
+    """Return how windows of all folds are sorted by series and time, and the fold of each."""
+    starts = np.concatenate([part.starts for part in parts])
+    number = np.repeat(np.arange(len(parts)) + 1, [len(part.starts) for part in parts])
+    return np.argsort(starts), number
+
+
+def _joined(parts: Sequence[Forecasts], order: np.ndarray) -> Forecasts:
+    """Put the forecasts of all folds together, sorted."""
+    quantiles = [part.quantiles for part in parts if part.quantiles is not None]
+    return replace(
+        parts[0],
+        starts=np.concatenate([part.starts for part in parts])[order],
+        values=np.concatenate([part.values for part in parts])[order],
+        quantiles=np.concatenate(quantiles)[order] if quantiles else None,
+    )
