@@ -92,6 +92,7 @@ def test_limits_of_alerts_are_those_of_a_script():
 def test_every_group_has_an_option_and_every_option_a_group():
     groups = {option.parts[0] for option in OPTIONS}
     assert groups == {
+        "backtest",
         "data",
         "evaluation",
         "experiment",

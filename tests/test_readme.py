@@ -51,6 +51,7 @@ GROUPS = (
     "training",
     "split",
     "evaluation",
+    "backtest",
     "sweep",
     "gates",
     "tracking",
@@ -192,7 +193,10 @@ def test_metrics_page_names_everything_a_run_holds(client, lstm_run):
     assert held <= tops
 
 
-SHORTER = {"make sweep": 'make sweep ARGS="training.epochs=2"'}
+SHORTER = {
+    "make backtest": 'make backtest ARGS="training.epochs=2"',
+    "make sweep": 'make sweep ARGS="training.epochs=2"',
+}
 """What would take minutes as it is written, and shows no more than this."""
 
 

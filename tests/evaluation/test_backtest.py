@@ -1,0 +1,203 @@
+"""A backtest on a tiny panel with holes, scored again by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from forecast.data.windows import Window
+from forecast.evaluation import backtest, experiment, fold_figures
+from forecast.evaluation.experiment import Spec
+from forecast.evaluation.rolling import Plan
+from forecast.training import predictor, program, quantiles
+from forecast.training.fitting import predict
+from forecast.training.parameters import Model, Training
+
+from .tables import panel
+
+WINDOW = Window(timesteps=6, horizon=4)
+SPEC = Spec(
+    model=Model("linear"),
+    window=WINDOW,
+    training=Training(epochs=2, batch_size=16, seed=3, quantiles=(0.1, 0.5, 0.9)),
+    validation=0.1,
+    test=0.4,
+    season=5,
+)
+TABLE = panel((100, 90), absent=[(0, 75), (1, 20), (1, 83)])
+TABLE.outputs[71, 0] = np.nan
+
+
+@pytest.fixture(scope="module")
+def found():
+    """Three folds, and how often programs were compiled for them."""
+    kept = dict(program._programs), dict(predictor._predictors)
+    program._programs.clear()
+    predictor._predictors.clear()
+    compiled = []
+
+    def around(fold, step):
+        outcome = step(())
+        [training], [prediction] = program._programs.values(), predictor._predictors.values()
+        compiled.append(
+            [
+                part._compiled.experimental_get_tracing_count()
+                for part in (training._steps, prediction._batch)
+            ]
+        )
+        return outcome
+
+    yield backtest.run(SPEC, TABLE, Plan(3), around=around), compiled
+    program._programs.update(kept[0])
+    predictor._predictors.update(kept[1])
+
+
+@pytest.fixture(scope="module")
+def rolled(found):
+    return found[0]
+
+
+def test_later_folds_compile_nothing(found):
+    # prediction of the stopping set and of windows have one shape; no fold after the first adds one
+    assert found[1][0] == found[1][1] == found[1][2]
+    assert found[1][0][0] == 1
+
+
+def test_one_fit_for_all_folds_forecasts_what_one_experiment_forecasts():
+    one = experiment.run(SPEC, TABLE)
+    for plan in (Plan(3, "rolling", refit=False), Plan(1)):
+        rolled = backtest.run(SPEC, TABLE, plan).overall
+        for said, expected in [
+            (rolled.test, one.test),
+            *((rolled.baselines[name], other) for name, other in one.baselines.items()),
+        ]:
+            np.testing.assert_array_equal(said.starts, expected.starts)
+            np.testing.assert_array_equal(said.values, expected.values)
+        np.testing.assert_array_equal(rolled.test.quantiles, one.test.quantiles)
+        assert rolled.scores == one.scores and rolled.baseline_scores == one.baseline_scores
+
+
+def test_every_fit_knows_its_own_training_rows_alone(rolled):
+    for fold, outcome, last in zip(rolled.folds, rolled.outcomes, (50, 64, 77), strict=True):
+        scaler = outcome.forecaster.scaler_
+        for code in (0, 1):
+            own = TABLE.inputs[(TABLE.series == code) & (TABLE.tick < last)]
+            np.testing.assert_allclose(scaler.input_mean[code], own.mean(axis=0))
+        wild = replace(TABLE, inputs=TABLE.inputs.copy(), outputs=TABLE.outputs.copy())
+        wild.inputs[TABLE.time >= fold.begin] += 500
+        wild.outputs[TABLE.time >= fold.begin] += 500
+        again = experiment.run(SPEC, wild, cuts=fold).forecaster
+        weights = (one.model_.get_weights() for one in (again, outcome.forecaster))
+        for one, two in zip(*weights, strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+def test_a_fit_learns_from_what_the_one_before_has_not_seen(rolled):
+    weights = [outcome.forecaster.model_.get_weights() for outcome in rolled.outcomes]
+    assert any((one != two).any() for one, two in zip(*weights[:2], strict=True))
+
+
+def test_forecasts_of_all_folds_stand_once_and_in_order(rolled):
+    test = rolled.overall.test
+    assert (np.diff(test.starts) > 0).all() and set(rolled.fold) == {1, 2, 3}
+    for number, outcome in enumerate(rolled.outcomes, start=1):
+        mine = rolled.fold == number
+        np.testing.assert_array_equal(test.starts[mine], outcome.test.starts)
+        np.testing.assert_array_equal(test.values[mine], outcome.test.values)
+        np.testing.assert_array_equal(test.quantiles[mine], outcome.test.quantiles)
+        for name, other in rolled.overall.baselines.items():
+            np.testing.assert_array_equal(other.values[mine], outcome.baselines[name].values)
+    frame = rolled.frame()
+    assert len(frame) == len(test.values) * 4 * 2
+    for fold in rolled.folds:  # the first predicted row says which fold a forecast belongs to
+        times = frame.time[(frame.fold == fold.number) & (frame.step == 1)]
+        assert fold.begin <= times.min() and times.max() <= fold.last
+
+
+def test_scores_count_windows_and_not_folds(rolled):
+    error = np.concatenate([np.abs(o.test.true - o.test.values) for o in rolled.outcomes])
+    square = np.concatenate([(o.test.true - o.test.values) ** 2 for o in rolled.outcomes])
+    own = rolled.overall.scores
+    assert own["test/windows"] == len(error)
+    assert own["test/mae"] == pytest.approx(error.sum() / error.size)
+    assert own["test/rmse"] == pytest.approx(np.sqrt(square.mean()))
+    folds = [outcome.scores["test/mae"] for outcome in rolled.outcomes]
+    assert abs(own["test/mae"] - np.mean(folds)) > 1e-9
+    for name, parts in rolled.overall.baseline_scores.items():
+        others = [o.baselines[name] for o in rolled.outcomes]
+        other = np.concatenate([np.abs(said.true - said.values) for said in others]).mean()
+        assert parts["test/mae"] == pytest.approx(other)
+        assert own[f"skill/{name}"] == pytest.approx(1 - error.mean() / other)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 32, 512])
+def test_windows_and_scores_do_not_depend_on_the_batch_size(batch_size, rolled):
+    levels, errors = SPEC.training.quantiles, []
+    for outcome in rolled.outcomes:
+        one, starts = outcome.forecaster, outcome.test.starts
+        every = predict(
+            one.model_,
+            one.scaler_,
+            TABLE,
+            WINDOW,
+            starts,
+            batch_size=batch_size,
+            levels=levels,
+        )
+        errors.append(np.abs(outcome.test.true - quantiles.point(every, levels)))
+    error = np.concatenate(errors)
+    assert len(error) == rolled.overall.scores["test/windows"]
+    assert error.mean() == pytest.approx(rolled.overall.scores["test/mae"], rel=1e-6)
+
+
+def test_the_table_has_a_row_for_each_fold(rolled):
+    table = rolled.table()
+    assert table.fold.tolist() == table.fitted_before_fold.tolist() == [1, 2, 3]
+    assert table.windows.sum() == rolled.overall.scores["test/windows"]
+    for row, outcome in zip(table.to_dict("records"), rolled.outcomes, strict=True):
+        assert row["mae"] == outcome.scores["test/mae"]
+        assert row["skill_ridge"] == pytest.approx(1 - row["mae"] / row["mae_ridge"])
+        assert row["train_to"] < row["validation_from"] < row["test_from"] < row["test_to"]
+
+
+def test_forecasts_are_drawn_over_the_whole_span_with_the_folds(rolled, tmp_path):
+    half = (1, 1, 3)  # the second fold is forecast by the first one's model
+    folds = (replace(one, fitted=n) for one, n in zip(rolled.folds, half, strict=True))
+    figure = fold_figures.forecasts(replace(rolled, folds=tuple(folds)))
+    drawn(figure, tmp_path)
+    test = rolled.overall.test
+    for code, axes in enumerate(figure.axes):
+        true, said, *borders = axes.lines
+        assert [border.get_linestyle() for border in borders] == ["-", ":", "-"]
+        assert [border.get_xdata()[0] for border in borders] == [one.begin for one in rolled.folds]
+        own = TABLE.series == code
+        known = dict(zip(TABLE.time[own], TABLE.outputs[own, 0], strict=True))
+        np.testing.assert_array_equal(true.get_ydata(), [known[x] for x in true.get_xdata()])
+        there = np.isfinite(said.get_ydata())
+        stamps, values = said.get_xdata()[there], said.get_ydata()[there]
+        assert len(set(stamps)) == len(stamps) >= 20  # no two forecasts of one moment
+        mine = {
+            (TABLE.time[start + 6 + step], test.values[window, step, 0])
+            for window, start in enumerate(test.starts)
+            for step in range(4)
+            if own[start]
+        }
+        assert set(zip(stamps, values, strict=True)) <= mine
+
+
+def test_the_error_of_every_fold_is_drawn_beside_that_of_all(rolled, tmp_path):
+    axes = drawn(fold_figures.error_by_fold(rolled), tmp_path).axes[0]
+    lines = {line.get_label(): line for line in axes.lines if line.get_linestyle() == "-"}
+    assert list(lines) == ["persistence", "seasonal_naive", "ridge", "linear"]
+    expected = [outcome.scores["test/mae"] for outcome in rolled.outcomes]
+    np.testing.assert_allclose(lines["linear"].get_ydata(), expected)
+    dotted = [line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == ":"]
+    assert dotted[-1] == pytest.approx(rolled.overall.scores["test/mae"])
+    assert axes.get_ylim()[0] == 0
+
+
+def drawn(figure, tmp_path):
+    assert isinstance(figure, Figure)
+    figure.savefig(tmp_path / "figure.png")
+    return figure
