@@ -10,6 +10,9 @@ from forecast.evaluation.backtest import Backtest
 from forecast.evaluation.figures import MODEL, OTHERS, PANELS, TRUE, apart, dates, plain
 from forecast.evaluation.forecasts import Forecasts
 
+LABELS = 8
+"""Most folds that are labelled with more than their number."""
+
 
 def forecasts(found: Backtest) -> Figure:
     """Draw forecasts over the truth of the whole test span, with the beginning of every fold.
@@ -32,7 +35,7 @@ def forecasts(found: Backtest) -> Figure:
         plain(panel, f"{test.table.names[code]}: {test.table.targets[0]}{test.table.unit(0)}")
     for fold in found.folds:
         axes[0].annotate(
-            f" fold {fold.number}",
+            f" fold {fold.number}" if len(found.folds) <= LABELS else f" {fold.number}",
             (fold.begin, 1),
             xycoords=("data", "axes fraction"),
             va="top",
@@ -69,10 +72,13 @@ def error_by_fold(found: Backtest) -> Figure:
     axes.plot(numbers, own, color=MODEL, lw=2.5, marker="o", label=overall.spec.model.name)
     axes.axhline(float(overall.test.error()), color=MODEL, lw=0.8, ls=":")
     axes.set_ylim(bottom=0)
-    axes.set_xticks(numbers, [f"{fold.number}\n{str(fold.begin)[:10]}" for fold in found.folds])
+    shown = found.folds[:: -(-len(numbers) // LABELS)]
+    places = [fold.number for fold in shown]
+    axes.set_xticks(places, [f"{fold.number}\n{str(fold.begin)[:10]}" for fold in shown])
     axes.set_xlabel("fold and its first time stamp; dotted: all windows")
     axes.set_ylabel(f"{overall.test.headline.name}{overall.table.common_unit}")
-    axes.legend(frameon=False)
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False)
     plain(axes, "Error by fold")
     return figure
 
