@@ -46,7 +46,7 @@ class Holdout:
         return table.time < self.test
 
     def scored(self, table: Table, window: Window) -> np.ndarray:
-        """Return the windows whose future lies in the test span and is known in part, (windows,)."""
+        """Return the windows of the test span of whose future some value is known, (windows,)."""
         return windows.starts(table, window, within=self.test_rows(table), truth="some")
 
 

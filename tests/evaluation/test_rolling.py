@@ -47,7 +47,7 @@ def test_every_window_is_in_the_fold_of_its_first_predicted_row(table, window, f
     spec = replace(SPEC, window=window)
     found = rolling.prepare(spec, table, Plan(folds, stride=stride))
     test_from = experiment.prepare(spec, table).test
-    every = windows_by_loop(table, window, within=table.time >= test_from)
+    every = windows_by_loop(table, window, within=table.time >= test_from, truth="some")
     expected = [[] for _ in range(folds)]
     for start in every:
         first = table.time[start + window.timesteps + window.lead]
