@@ -24,6 +24,9 @@ predict: .venv/.installed ## the next horizon from a run: RUN=<id>
 inspect: .venv/.installed ## gate report of a run, or of two: RUN=<id> OTHER=<id>
 	$(BIN)/forecast inspect $(if $(RUN),run=$(RUN)) $(if $(OTHER),other=$(OTHER)) $(ARGS)
 
+compare: .venv/.installed ## scores of runs on their common origins, and which differ: RUNS=<id>,<id>
+	$(BIN)/forecast compare $(if $(RUNS),runs=[$(RUNS)]) $(ARGS)
+
 check-data: .venv/.installed ## data-quality report; trains nothing
 	$(BIN)/forecast check $(ARGS)
 
@@ -103,5 +106,5 @@ FITS        := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 1
 	@$(PIP_INSTALL) -e ".[bench]" --no-build-isolation
 	@touch $@
 
-.PHONY: help train backtest sweep predict inspect check-data explain ui test test-processes test-faults test-install \
+.PHONY: help train backtest sweep predict inspect compare check-data explain ui test test-processes test-faults test-install \
   test-docs bench literature lint format lock clean

@@ -9,6 +9,7 @@ COMMANDS = {
     "sweep": "try a grid over time-ordered folds, resumable, with a leaderboard",
     "predict": "the next horizon from a run: run=ID",
     "inspect": "gate report of a run, or of two: run=ID [other=ID], file=model.keras",
+    "compare": "scores of runs on their common origins, and which differ: runs=[A,B,…]",
     "explain": "shapes, parameters and receptive field of a configured model",
     "check": "data-quality report of a data set",
 }

@@ -181,12 +181,17 @@ def in_hydras_grammar(overrides: list[str]) -> list[str]:
 
     >>> in_hydras_grammar(["run=12e4", "data.valid.load=[0,9]"])
     ["run='12e4'", '++data.valid.load=[0,9]']
+    >>> in_hydras_grammar(["runs=12e4,34"])
+    ["runs=['12e4','34']"]
     """
     found = []
     for text in overrides:
         key, _, value = text.partition("=")
-        if key == "run" and not value.startswith("'"):
+        if key in ("run", "other") and not value.startswith("'"):
             text = f"{key}='{value}'"
+        elif key == "runs":
+            ids = [part.strip(" '") for part in value.strip("[]").split(",")]
+            text = f"{key}=[{','.join(repr(part) for part in ids if part)}]"
         elif key == "sweep.grid" and value.startswith("{"):
             text = f"{key}=[{value}]"
         elif key.startswith(tuple(f"{name}." for name in BY_COLUMN)) or key in BY_COLUMN:

@@ -1,7 +1,7 @@
 """What a person sees in the terminal: stages, progress, tables."""
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -48,27 +48,30 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
 
 
 def score_table(outcome: Outcome) -> None:
-    """Write the closing table: model and baselines, best first, with the model's skill."""
+    """Write the closing table: model and baselines, best first, with skill and verdict."""
     own = outcome.scores
-    rows: list[tuple[str, dict[str, float], float | None]] = [(outcome.spec.model.name, own, None)]
-    rows += [(name, found, own[f"skill/{name}"]) for name, found in outcome.baseline_scores.items()]
-    rows.sort(key=lambda row: row[1][f"test/{outcome.test.headline.key}"])
+    models = {outcome.spec.model.name: own, **outcome.baseline_scores}
+    order = sorted(models, key=lambda name: models[name][f"test/{outcome.test.headline.key}"])
     count, steps = len(outcome.test.values), outcome.spec.window.horizon
     shown = {name: key for name, key in SHOWN.items() if key in own}
     if len(outcome.table.targets) > 1 and "test/mae_z" in own:  # one scale for all targets
         shown |= {"MAE, z": "test/mae_z", "MSE, z": "test/mse_z"}
-    table(
-        f"Test span, {count:,} windows of {steps} steps{outcome.table.common_unit}",
-        ("", *shown, "skill of the model"),
-        [
-            (
-                f"[bold]{name}[/bold]" if skill is None else name,
-                *(found.get(key, "") for key in shown.values()),
-                "" if skill is None else f"{skill:+.1%}",
-            )
-            for name, found, skill in rows
-        ],
-    )
+    rows = [
+        [name, *(models[name].get(key, "") for key in shown.values()), _skill(own, name)]
+        for name in order
+    ]
+    said = [[str(outcome.verdicts.get(name, ""))] for name in order]
+    title = f"Test span, {count:,} windows of {steps} steps{outcome.table.common_unit}"
+    heads, verdict = ["", *shown, "skill"], ["the model is"]
+    both = [row + words for row, words in zip(rows, said, strict=True)]
+    if _width([heads + verdict, *both]) <= console.width:
+        heads, rows = heads + verdict, both
+    for row in rows:
+        row[0] = f"[bold]{row[0]}[/bold]" if row[0] == outcome.spec.model.name else row[0]
+    table(title, heads, rows)
+    if verdict[0] not in heads:
+        named = zip(order, said, strict=True)
+        table("Beside each baseline", ["", *verdict], [[n, *w] for n, w in named if w[0]])
 
 
 def detail_tables(outcome: Outcome) -> None:
@@ -89,6 +92,17 @@ def detail_tables(outcome: Outcome) -> None:
             ("", *names),
             [(name, *scores.by_series(found).values()) for name, found in models.items()],
         )
+
+
+def _skill(own: Mapping[str, float], name: str) -> str:
+    """Write the model's skill against a baseline, nothing for the model itself."""
+    return f"{own[key]:+.1%}" if (key := f"skill/{name}") in own else ""
+
+
+def _width(rows: Iterable[Sequence[Any]]) -> int:
+    """Return how wide a table of these rows is, heads among them."""
+    widest = [max(len(_cell(value)) for value in column) for column in zip(*rows, strict=True)]
+    return sum(widest) + 2 * (len(widest) - 1)
 
 
 def _cell(value: Any) -> str:

@@ -165,7 +165,9 @@ class Config:
     """Run that `predict` and `inspect` read."""
     other: str | None = None
     """Second run, which `inspect` puts beside it."""
+    runs: list[str] = field(default_factory=list)
+    """Runs that `compare` puts side by side."""
     file: str | None = None
     """Keras model that `inspect` reads instead of a run."""
     output: str | None = None
-    """File that `predict` or `inspect` writes."""
+    """File that `predict`, `inspect` or `compare` writes."""

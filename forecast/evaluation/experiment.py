@@ -14,9 +14,10 @@ from forecast.data.split import Cut, Holdout
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.evaluation import baselines, classical, scores
+from forecast.evaluation import baselines, classical, scores, significance
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.regressors import regressor
+from forecast.evaluation.significance import Verdict
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
 
@@ -68,6 +69,7 @@ class Outcome:
         baselines: The same by each baseline.
         scores: Final metrics of the model, by name.
         baseline_scores: Final metrics of each baseline, by name.
+        verdicts: Whether the model is better than each baseline, by name.
         refit: Whether it learned from train and validation alike, without stopping.
         seconds: How long each stage took.
     """
@@ -81,6 +83,7 @@ class Outcome:
     baselines: dict[str, Forecasts]
     scores: dict[str, float]
     baseline_scores: dict[str, dict[str, float]]
+    verdicts: dict[str, Verdict]
     refit: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -138,6 +141,7 @@ def run(
         others,
         own,
         each,
+        significance.verdicts(test, others),
         epochs is not None,
         clockwork.end(),
     )

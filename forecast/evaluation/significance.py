@@ -49,10 +49,10 @@ class Verdict:
         return "better" if self.statistic < 0 else "worse"
 
     def __str__(self) -> str:
-        """Write word and p, such as "better (p 0.003)"."""
+        """Write word and p, such as "better, p 0.003"."""
         if np.isnan(self.p):
             return self.word
-        return f"{self.word} (p {'<0.001' if self.p < 0.001 else f'{self.p:.2g}'})"
+        return f"{self.word}, p {'<0.001' if self.p < 0.001 else f'{self.p:.2g}'}"
 
 
 def diebold_mariano(
@@ -90,7 +90,7 @@ def diebold_mariano(
     >>> rng = np.random.default_rng(0)
     >>> good, bad = rng.normal(1, 0.1, 200), rng.normal(1.2, 0.1, 200)
     >>> print(diebold_mariano(good, bad, horizon=4))
-    better (p <0.001)
+    better, p <0.001
     """
     gap = np.asarray(losses_a, float) - np.asarray(losses_b, float)
     place = np.arange(len(gap)) if position is None else np.asarray(position)

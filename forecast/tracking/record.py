@@ -17,6 +17,10 @@ from forecast.tracking.store import Store
 PER_TARGET = 12
 """Targets, and series, that get metrics of their own; more go to a file."""
 
+PREDICTIONS = "predictions.parquet"
+KEPT = 5_000_000
+"""Most forecast values of a baseline that are kept, so that `forecast compare` can read them."""
+
 
 def record(run: Run, outcome: Outcome) -> None:
     """Write final metrics, pictures, forecasts and lineage of a trained run.
@@ -36,7 +40,7 @@ def record(run: Run, outcome: Outcome) -> None:
             head = f"series/{outcome.test.headline.key}_"
             run.metrics({head + safe_key(k, taken): v for k, v in per_series.items()})
         run.keep(scores.series_table(outcome.test, outcome.baselines), "scores_by_series.csv")
-    run.keep(outcome.test.frame(), "predictions.parquet")
+    run.keep(outcome.test.frame(), PREDICTIONS)
     run.keep(figures.forecasts(outcome), "figures/forecasts.png")
     run.keep(figures.error_by_horizon(outcome), "figures/error_by_horizon.png")
     run.keep(figures.learning_curve(outcome.forecaster.history_), "figures/learning_curve.png")
@@ -50,6 +54,8 @@ def record_scores(run: Run, outcome: Outcome) -> None:
         outcome: What the experiment found.
     """
     run.metrics(_final(outcome, outcome.scores))
+    for name, verdict in outcome.verdicts.items():
+        run.metrics({f"dm/{name}_p": verdict.p, f"dm/{name}_statistic": verdict.statistic})
     run.series(_by_step(outcome))
     run.metrics({f"time/{stage}_seconds": value for stage, value in outcome.seconds.items()})
 
@@ -91,6 +97,8 @@ def record_baselines(
             run.metrics(_final(outcome, outcome.baseline_scores[name]))
             steps = _series(scores.by_step(found))
             run.series({f"horizon/{found.headline.key}": steps})
+            if found.values.size <= KEPT:
+                run.keep(found.frame(), PREDICTIONS)
         ids[name] = run.id
     return ids
 

@@ -1,0 +1,193 @@
+"""`forecast compare runs=[A,B,…]`: what differs between runs, and whether their errors do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import ascii_uppercase
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecast.commands.config import Request
+from forecast.commands.console import console, say, table
+from forecast.errors import InputError
+from forecast.evaluation import critical_difference
+from forecast.evaluation.common import Common, common
+from forecast.evaluation.ranks import Ranking
+from forecast.metrics.headline import HEADLINES
+from forecast.tracking.record import PREDICTIONS
+from forecast.tracking.store import client, impatient, reason
+
+GROUPS = ("model", "window", "training", "data", "split")
+"""Params whose differences are shown."""
+
+PICTURE = "critical_difference.png"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One run.
+
+    Attributes:
+        letter: What tables call it.
+        id: Its id.
+        title: Its name in MLflow.
+        kind: "train" or "baseline".
+        params: Its params.
+        probability: Whether it predicts probabilities.
+        frame: What it said of the test span.
+    """
+
+    letter: str
+    id: str
+    title: str
+    kind: str
+    params: dict[str, str]
+    probability: bool
+    frame: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        """Letter and model."""
+        return f"{self.letter} {self.params.get('model', '')}".strip()
+
+
+def run(request: Request) -> Common:
+    """Print how runs differ in configuration and in error, on the origins that all share.
+
+    Args:
+        request: The configuration; `runs` names two or more, `output` the picture of the ranks.
+
+    Returns:
+        What all of them have forecast.
+    """
+    settings = request.settings
+    if not 2 <= len(settings.runs) <= len(ascii_uppercase):
+        raise InputError(
+            f"runs must name 2 to {len(ascii_uppercase)} runs, got {len(settings.runs)}: give "
+            "runs=[ID,ID], the ids that `forecast train` prints"
+        )
+    if twice := {one for one in settings.runs if settings.runs.count(one) > 1}:
+        raise InputError(f"runs must name each run once, got {min(twice)} twice: take it out")
+    store = client(settings.tracking.uri)
+    with impatient():
+        pairs = zip(ascii_uppercase, settings.runs, strict=False)
+        subjects = [_read(store, letter, run_id) for letter, run_id in pairs]
+    if len({subject.probability for subject in subjects}) > 1:
+        raise InputError(
+            "runs must all predict values or all probabilities, got both: compare runs of one "
+            "question"
+        )
+    headline = HEADLINES["event" if subjects[0].probability else "regression"]
+    shared = common([subject.frame for subject in subjects], headline)
+    for subject in subjects:
+        say(f"run {subject.letter}", f"{subject.id}  {subject.title}")
+    say("shared", _shared(shared, subjects))
+    _differences(subjects)
+    _scores(shared, subjects)
+    _series(shared, subjects, Path(settings.output or PICTURE))
+    return shared
+
+
+def _read(store: Any, letter: str, run_id: str) -> Subject:
+    """Read a run and what it said of its test span."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        found = store.get_run(run_id)
+    except (MlflowException, OSError) as error:
+        raise InputError(
+            f"runs must be ids of runs, got {run_id!r} ({reason(error)}): see `make ui`, and set "
+            "tracking.uri where it is elsewhere"
+        ) from error
+    with TemporaryDirectory() as folder:
+        try:
+            frame = pd.read_parquet(store.download_artifacts(run_id, PREDICTIONS, folder))
+        except (MlflowException, OSError) as error:
+            kind = found.data.tags.get("forecast.kind", "unknown")
+            raise InputError(
+                f"runs must hold {PREDICTIONS}, got {run_id!r} of kind {kind} and status "
+                f"{found.info.status} without: take trained runs, or baselines of few enough values"
+            ) from error
+    return Subject(
+        letter,
+        run_id,
+        found.info.run_name,
+        found.data.tags.get("forecast.kind", ""),
+        found.data.params,
+        "test/brier" in found.data.metrics,
+        frame,
+    )
+
+
+def _shared(shared: Common, subjects: Sequence[Subject]) -> str:
+    """Say how much the runs have in common."""
+    origin = shared.frame.origin
+    own = ", ".join(f"{subject.letter} {subject.frame.origin.nunique():,}" for subject in subjects)
+    series = shared.frame.series.nunique()
+    return (
+        f"{origin.nunique():,} origins from {origin.min()} to {origin.max()} (of {own}), "
+        f"{shared.windows:,} windows of {series} series, {len(shared.frame):,} values"
+    )
+
+
+def _differences(subjects: Sequence[Subject]) -> None:
+    """Print the params that differ; what a baseline has no word for is no difference."""
+    keys = {key for one in subjects for key in one.params if key.split(".")[0] in GROUPS}
+    rows = []
+    for key in sorted(keys, key=lambda key: (GROUPS.index(key.split(".")[0]), key)):
+        values = [one.params.get(key, "–") for one in subjects]
+        told = {
+            value
+            for value, one in zip(values, subjects, strict=True)
+            if value != "–" or one.kind != "baseline"
+        }
+        if len(told) > 1:
+            rows.append((key, *values))
+    if rows:
+        table("What differs", ("", *(one.letter for one in subjects)), rows)
+    else:
+        console.print()
+        say("differs", "no param of model, window, training, data or split")
+
+
+def _scores(shared: Common, subjects: Sequence[Subject]) -> None:
+    """Print errors on the common origins, skill and verdict against the first run."""
+    columns = {shared.headline.name: shared.error}
+    if not subjects[0].probability:
+        columns["RMSE"] = shared.rmse
+    if np.isfinite(shared.crps).any():
+        columns["CRPS"] = shared.crps
+    rows = []
+    for place, subject in enumerate(subjects):
+        values = (float(found[place]) for found in columns.values())
+        skill = 1 - shared.error[place] / shared.error[0]
+        beside = [f"{skill:+.1%}", str(shared.verdict(place, 0))] if place else ["", ""]
+        shown = ("" if np.isnan(value) else value for value in values)
+        rows.append((subject.name, *shown, *beside))
+    first = subjects[0].letter
+    heads = ("", *columns, f"skill beside {first}", f"it is, beside {first}")
+    table("On the common origins", heads, rows)
+
+
+def _series(shared: Common, subjects: Sequence[Subject], picture: Path) -> None:
+    """Print whether the runs differ from series to series, and draw the ranks of three or more."""
+    found = shared.over_series([subject.name for subject in subjects])
+    if found is None:
+        return
+    console.print()
+    if not isinstance(found, Ranking):
+        first, second = (subject.letter for subject in subjects)
+        verdict = str(found).replace("origins", "series")
+        say("series", f"over {found.origins}, {second} beside {first} is {verdict} (Wilcoxon)")
+        return
+    order = np.argsort(found.average, kind="stable")
+    ranks = ", ".join(f"{found.models[place]} {found.average[place]:.2f}" for place in order)
+    say("ranks", f"average over {found.cases} series: {ranks}")
+    say("", f"Friedman's test p {found.p:.2g}; critical difference {found.critical:.2f}")
+    for group in found.groups:
+        say("", f"not distinguishable: {', '.join(group)}")
+    critical_difference.diagram(found).savefig(picture, dpi=120)
+    say("wrote", str(picture))

@@ -1,0 +1,171 @@
+"""Stored forecasts of several runs on what all of them have forecast."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from forecast import metrics
+from forecast.data import clock
+from forecast.errors import InputError
+from forecast.evaluation import ranks, significance
+from forecast.evaluation.ranks import Ranking
+from forecast.evaluation.significance import Verdict
+from forecast.metrics.headline import Headline
+
+KEY = ["series", "origin", "time", "target"]
+"""What names one value; a step is the distance of origin and time, less the lead."""
+
+
+@dataclass(frozen=True)
+class Common:
+    """What several runs have all forecast.
+
+    Attributes:
+        frame: One row for each value: series, origin, time, target, true.
+        forecasts: Beside it, (rows, runs).
+        headline: The error that they are compared by.
+        crps: Of each run, NaN of those without quantiles, (runs,).
+    """
+
+    frame: pd.DataFrame
+    forecasts: np.ndarray
+    headline: Headline
+    crps: np.ndarray
+
+    @property
+    def windows(self) -> int:
+        """How many pairs of a series and an origin they share."""
+        return len(self.frame[["series", "origin"]].drop_duplicates())
+
+    @property
+    def error(self) -> np.ndarray:
+        """Headline error of each run, (runs,)."""
+        return self.headline.of(self._true, self.forecasts, 0)
+
+    @property
+    def rmse(self) -> np.ndarray:
+        """Root of the mean squared error of each run, (runs,)."""
+        return metrics.rmse(self._true, self.forecasts, 0)
+
+    def verdict(self, run: int, other: int) -> Verdict:
+        """Test one run against another on the losses of the common origins."""
+        return significance.between(self._losses[run], self._losses[other], self._reach)
+
+    def over_series(self, runs: Sequence[str]) -> Ranking | Verdict | None:
+        """Test whether runs differ from series to series.
+
+        Args:
+            runs: Their names.
+
+        Returns:
+            Wilcoxon's test of the second of two runs against the first, Friedman's of three or
+            more; None of one series.
+        """
+        codes = pd.factorize(self.frame.series)[0]
+        each = [self._each[codes == code].mean(axis=0) for code in np.unique(codes)]
+        errors = np.stack(each)  # (series, runs)
+        if len(errors) < 2:
+            return None
+        if len(runs) == 2:
+            return ranks.wilcoxon(errors[:, 1], errors[:, 0])
+        return ranks.friedman(errors, runs)
+
+    @property
+    def _true(self) -> np.ndarray:
+        """What came true, for each run, (rows, runs)."""
+        true = self.frame.true.to_numpy()[:, None]
+        return np.broadcast_to(true, self.forecasts.shape)
+
+    @cached_property
+    def _each(self) -> np.ndarray:
+        """Loss of every value, (rows, runs)."""
+        return self.headline.of(self._true, self.forecasts, ())
+
+    @cached_property
+    def _ticks(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where origin and time of each row lie on the clock, (rows,) each."""
+        both = np.concatenate([self.frame.origin, self.frame.time])
+        if both.dtype.kind == "M":
+            stamps = np.unique(both)
+            both = clock.ticks(both, clock.infer(stamps, np.zeros(len(stamps), int)))
+        origin, time = np.split(both, 2)
+        return origin, time
+
+    @property
+    def _reach(self) -> int:
+        """Rows from an origin to the last row that is predicted."""
+        origin, time = self._ticks
+        return int((time - origin).max())
+
+    @cached_property
+    def _losses(self) -> list[pd.Series]:
+        """Tick of each origin to its loss, of each run."""
+        once, origin = np.ones(len(self.frame), int), self._ticks[0]
+        return [significance.by_origin(one, once, origin) for one in self._each.T]
+
+
+def common(frames: Sequence[pd.DataFrame], headline: Headline) -> Common:
+    """Find what several runs have all forecast.
+
+    Args:
+        frames: One a run, with the columns of `Forecasts.frame`.
+        headline: The error that they are compared by.
+
+    Returns:
+        The values that all share, holes left out.
+
+    Raises:
+        InputError: They predict different targets, share no origin, or saw other values come true.
+    """
+    targets = [sorted(set(frame.target)) for frame in frames]
+    for other in targets[1:]:
+        if other != targets[0]:
+            raise InputError(
+                f"runs must predict the same targets, got {targets[0]} beside {other}: compare "
+                "runs of one question"
+            )
+    kept = frames[0].dropna(subset="true")
+    shared = pd.MultiIndex.from_frame(kept[KEY])
+    indices = [shared]
+    for frame in frames[1:]:
+        known = frame.dropna(subset="true")
+        indices.append(pd.MultiIndex.from_frame(known[KEY]))
+        shared = shared[indices[-1].get_indexer(shared) >= 0]
+    if not len(shared):
+        spans = "; ".join(f"{frame.origin.min()} to {frame.origin.max()}" for frame in frames)
+        raise InputError(
+            f"runs must share origins of the same series, got none in common ({spans}): train "
+            "them with the same data and split.test"
+        )
+    found = [
+        frame.dropna(subset="true").iloc[index.get_indexer(shared)].reset_index(drop=True)
+        for frame, index in zip(frames, indices, strict=True)
+    ]
+    true = found[0].true
+    for other in found[1:]:
+        differ = ~np.isclose(true, other.true)
+        if differ.any():
+            row = found[0].iloc[int(differ.argmax())]
+            raise InputError(
+                f"runs must have seen the same values come true, got {row.true:g} beside "
+                f"{other.true[int(differ.argmax())]:g} for {row.target} of {row.series} at "
+                f"{row.time}: compare runs of one data set in one unit"
+            )
+    return Common(
+        found[0][[*KEY, "true"]],
+        np.column_stack([one.forecast for one in found]),
+        headline,
+        np.array([_crps(one) for one in found]),
+    )
+
+
+def _crps(frame: pd.DataFrame) -> float:
+    """Score quantiles, where a run has some."""
+    levels = {name: float(name[1:]) for name in frame.columns if name[:2] in ("q0", "q1")}
+    if not levels:
+        return np.nan
+    true, every = frame.true.to_numpy(), frame[list(levels)].to_numpy()
+    return float(metrics.crps(true, every, tuple(levels.values())))
