@@ -180,8 +180,9 @@ def _series(shared: Common, subjects: Sequence[Subject], picture: Path) -> None:
     console.print()
     if not isinstance(found, Ranking):
         first, second = (subject.letter for subject in subjects)
-        verdict = str(found).replace("origins", "series")
-        say("series", f"over {found.origins}, {second} beside {first} is {verdict} (Wilcoxon)")
+        if np.isfinite(found.p):
+            said = f"over {found.origins} of them {second} beside {first} is {found} (Wilcoxon)"
+            say("series", said)
         return
     order = np.argsort(found.average, kind="stable")
     ranks = ", ".join(f"{found.models[place]} {found.average[place]:.2f}" for place in order)

@@ -56,7 +56,7 @@ def score_table(outcome: Outcome) -> None:
     shown = {name: key for name, key in SHOWN.items() if key in own}
     if len(outcome.table.targets) > 1 and "test/mae_z" in own:  # one scale for all targets
         shown |= {"MAE, z": "test/mae_z", "MSE, z": "test/mse_z"}
-    rows = [
+    rows: list[list[Any]] = [
         [name, *(models[name].get(key, "") for key in shown.values()), _skill(own, name)]
         for name in order
     ]

@@ -89,6 +89,7 @@ class Common:
         """Where origin and time of each row lie on the clock, (rows,) each."""
         both = np.concatenate([self.frame.origin, self.frame.time])
         if both.dtype.kind == "M":
+            both = both.astype("datetime64[ns]")  # Parquet and pandas may keep others
             stamps = np.unique(both)
             both = clock.ticks(both, clock.infer(stamps, np.zeros(len(stamps), int)))
         origin, time = np.split(both, 2)
@@ -121,10 +122,10 @@ def common(frames: Sequence[pd.DataFrame], headline: Headline) -> Common:
         InputError: They predict different targets, share no origin, or saw other values come true.
     """
     targets = [sorted(set(frame.target)) for frame in frames]
-    for other in targets[1:]:
-        if other != targets[0]:
+    for names in targets[1:]:
+        if names != targets[0]:
             raise InputError(
-                f"runs must predict the same targets, got {targets[0]} beside {other}: compare "
+                f"runs must predict the same targets, got {targets[0]} beside {names}: compare "
                 "runs of one question"
             )
     kept = frames[0].dropna(subset="true")

@@ -92,9 +92,9 @@ def diebold_mariano(
     >>> print(diebold_mariano(good, bad, horizon=4))
     better, p <0.001
     """
-    gap = np.asarray(losses_a, float) - np.asarray(losses_b, float)
-    place = np.arange(len(gap)) if position is None else np.asarray(position)
+    place = np.arange(len(losses_a)) if position is None else np.asarray(position)
     _check(losses_a, losses_b, horizon, place, variance)
+    gap = np.asarray(losses_a, float) - np.asarray(losses_b, float)
     known = ~np.isnan(gap)
     order = np.argsort(place[known])
     gap, place = gap[known][order], place[known][order]

@@ -21,6 +21,11 @@ def test_prints_model_and_baselines_with_skill(place: Place, lstm_run: str):
     printed = next(text for text in place.printed if lstm_run in text)
     for name in ("lstm", *BASELINES):
         assert name in printed
+    table = printed.partition("Test span")[2].partition("\n\n")[0].splitlines()
+    assert table[1].split()[-4:] == ["skill", "the", "model", "is"]
+    words = r"(better|worse|not distinguishable), p <?[0-9.e-]+$"
+    assert len([row for row in table if re.search(words, row)]) == len(BASELINES)
+    assert max(map(len, table)) <= 80
     assert "MAE by steps ahead" in printed and "MAE by series" in printed
     assert f"forecast predict run={lstm_run}" in printed
 

@@ -128,6 +128,15 @@ def test_skill_is_one_minus_the_ratio_of_maes(outcome):
         assert outcome.scores[f"skill/{name}"] == pytest.approx(expected)
 
 
+def test_verdicts_are_of_losses_by_origin(outcome):
+    """17 origins of 4 steps are too few; the difference is that of the errors."""
+    assert set(outcome.verdicts) == set(outcome.baselines)
+    for name, verdict in outcome.verdicts.items():
+        gap = outcome.scores["test/mae"] - outcome.baseline_scores[name]["test/mae"]
+        assert verdict.difference == pytest.approx(gap)
+        assert verdict.origins == 17 and verdict.word == "too few origins"
+
+
 def test_tables_by_step_series_and_target(outcome):
     error = np.abs(truth()[0] - outcome.test.values)
     np.testing.assert_allclose(scores.by_step(outcome.test), error.mean(axis=(0, 2)))

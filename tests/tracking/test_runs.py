@@ -127,6 +127,15 @@ def test_baselines_are_runs_once_for_each_question(place, client, lstm_run: str,
     names = sorted(run.data.params["model"] for run in found)
     assert names == ["persistence", "ridge", "seasonal_naive"]
     assert all(set(run.data.metrics) >= FINAL for run in found)
+    assert all("predictions.parquet" in artifacts(client, run.info.run_id) for run in found)
+
+
+def test_verdicts_are_metrics(run):
+    for name in ("persistence", "seasonal_naive", "ridge"):
+        assert 0 <= run.data.metrics[f"dm/{name}_p"] <= 1
+        # fewer errors, and a statistic below 0, are one
+        lower = run.data.metrics[f"skill/{name}"] > 0
+        assert (run.data.metrics[f"dm/{name}_statistic"] < 0) == lower
 
 
 @pytest.fixture
