@@ -27,6 +27,7 @@ PAGES = (
     "CONTRIBUTING.md",
     "docs/design.md",
     "docs/gates.md",
+    "docs/evaluation.md",
     "docs/metrics.md",
     "docs/cluster.md",
     "docs/performance.md",
@@ -180,7 +181,8 @@ def test_metrics_page_names_everything_a_run_holds(client, lstm_run):
     page = page.replace("<layer>", "lstm_1").replace("<series>", "north")
     named = set(re.findall(r"`([^`]+)`", page))
     named |= {name.replace("<gate>", gate) for name in named for gate in "ifco"}
-    named |= {name.replace("<baseline>", b) for name in named for b in ("persistence", "ridge")}
+    baselines = ("persistence", "seasonal_naive", "ridge")
+    named |= {name.replace("<baseline>", b) for name in named for b in baselines}
     run = client.get_run(lstm_run)
     unknown = {
         key

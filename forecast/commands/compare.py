@@ -14,10 +14,9 @@ from forecast.commands.config import Request
 from forecast.commands.console import console, say, table
 from forecast.errors import InputError
 from forecast.evaluation import critical_difference
-from forecast.evaluation.common import Common, common
+from forecast.evaluation.common import PREDICTIONS, Common, common
 from forecast.evaluation.ranks import Ranking
 from forecast.metrics.headline import HEADLINES
-from forecast.tracking.record import PREDICTIONS
 from forecast.tracking.store import client, impatient, reason
 
 GROUPS = ("model", "window", "training", "data", "split")
@@ -125,10 +124,11 @@ def _read(store: Any, letter: str, run_id: str) -> Subject:
 def _shared(shared: Common, subjects: Sequence[Subject]) -> str:
     """Say how much the runs have in common."""
     origin = shared.frame.origin
+    first, last = (str(stamp)[:16] for stamp in (origin.min(), origin.max()))
     own = ", ".join(f"{subject.letter} {subject.frame.origin.nunique():,}" for subject in subjects)
     series = shared.frame.series.nunique()
     return (
-        f"{origin.nunique():,} origins from {origin.min()} to {origin.max()} (of {own}), "
+        f"{origin.nunique():,} origins from {first} to {last} (of {own}), "
         f"{shared.windows:,} windows of {series} series, {len(shared.frame):,} values"
     )
 
@@ -167,9 +167,8 @@ def _scores(shared: Common, subjects: Sequence[Subject]) -> None:
         beside = [f"{skill:+.1%}", str(shared.verdict(place, 0))] if place else ["", ""]
         shown = ("" if np.isnan(value) else value for value in values)
         rows.append((subject.name, *shown, *beside))
-    first = subjects[0].letter
-    heads = ("", *columns, f"skill beside {first}", f"it is, beside {first}")
-    table("On the common origins", heads, rows)
+    title = f"On the common origins, skill and verdict beside {subjects[0].letter}"
+    table(title, ("", *columns, "skill", "it is"), rows)
 
 
 def _series(shared: Common, subjects: Sequence[Subject], picture: Path) -> None:

@@ -15,6 +15,9 @@ from forecast.evaluation.ranks import Ranking
 from forecast.evaluation.significance import Verdict
 from forecast.metrics.headline import Headline
 
+PREDICTIONS = "predictions.parquet"
+"""Where a run keeps what it said of the test span."""
+
 KEY = ["series", "origin", "time", "target"]
 """What names one value; a step is the distance of origin and time, less the lead."""
 

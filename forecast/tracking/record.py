@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from forecast.evaluation import baselines, figures, scores
+from forecast.evaluation.common import PREDICTIONS
 from forecast.evaluation.experiment import Outcome
 from forecast.evaluation.forecasts import Forecasts
 from forecast.gates.study import Study
@@ -17,7 +18,6 @@ from forecast.tracking.store import Store
 PER_TARGET = 12
 """Targets, and series, that get metrics of their own; more go to a file."""
 
-PREDICTIONS = "predictions.parquet"
 KEPT = 5_000_000
 """Most forecast values of a baseline that are kept, so that `forecast compare` can read them."""
 

@@ -1,6 +1,8 @@
 """`forecast compare`: runs beside each other, trained or written by hand."""
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -198,3 +200,14 @@ def test_what_cannot_be_compared(place: Place, keep):
     for words, message in wrong.items():
         assert place.run("compare", *([f"runs=[{words}]"] if words else [])) == 2
         assert message in place.errors[-1] and place.errors[-1].count("\n") == 1
+
+
+@pytest.mark.processes
+def test_it_needs_no_tensorflow():
+    script = (
+        "import sys, forecast.commands.compare; print({'keras', 'tensorflow'} & {*sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"
