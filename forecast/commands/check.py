@@ -1,13 +1,13 @@
-"""`forecast check`: what is in a data set and what is wrong with it; trains nothing."""
+"""`forecast check`: what is in a data set and what is wrong with it; `leak=true` trains twice."""
 
 from typing import Any
 
 import pandas as pd
 
-from forecast.commands import build
+from forecast.commands import build, proof
 from forecast.commands.config import Request
 from forecast.commands.console import console, say, table
-from forecast.data import quality
+from forecast.data import canary, quality
 from forecast.data.quality import Quality
 from forecast.data.windows import Window
 from forecast.errors import InputError
@@ -23,7 +23,8 @@ def run(request: Request) -> Quality:
         The report.
 
     Raises:
-        InputError: The data set has faults that training would refuse; all are printed before.
+        InputError: The data set has faults that training would refuse, or, with `leak=true`,
+            something leaks; all are printed before.
     """
     settings = request.settings
     _, frame = build.rows(settings)
@@ -50,6 +51,12 @@ def run(request: Request) -> Quality:
         raise InputError(
             f"data must be without faults to train, got {len(found.faults)}, see above"
         )
+    data = build.load(settings)
+    for copy in canary.canary(data.table, window):
+        say("warning", f"{copy}: the future may leak through it")
+    if settings.leak:
+        console.print()
+        proof.require(settings, data)
     console.print()
     return found
 

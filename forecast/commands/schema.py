@@ -171,3 +171,5 @@ class Config:
     """Keras model that `inspect` reads instead of a run."""
     output: str | None = None
     """File that `predict`, `inspect` or `compare` writes."""
+    leak: bool = False
+    """Whether `check` proves that nothing leaks, for which it trains twice."""

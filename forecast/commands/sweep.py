@@ -8,7 +8,7 @@ from importlib.metadata import version
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from forecast.commands import build, observe, train
+from forecast.commands import build, observe, proof, train
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, say, score_table, table
@@ -151,6 +151,7 @@ def _refit(
         callbacks = [EpochProgress(best.epochs), observer.callback, epochs]
         outcome = experiment.run(spec, own.table, callbacks, epochs=best.epochs, cuts=cuts)
         train.store_outcome(tracked, outcome, own, full)
+        proof.prove(tracked, outcome, own)
         observer.finish(outcome, name)
     score_table(outcome)
     detail_tables(outcome)

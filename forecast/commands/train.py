@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from forecast.commands import build, config, observe
+from forecast.commands import build, config, observe, proof
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, say, score_table
@@ -59,6 +59,7 @@ def run(request: Request) -> float:
         best = outcome.forecaster.best_epoch_
         say("train", f"kept epoch {best} of {spec.training.epochs}, {seconds:.1f} s in all")
         store_outcome(tracked, outcome, data, request)
+        proof.prove(tracked, outcome, data)
         observer.finish(outcome, name)
         headline = outcome.test.headline.key
         error = outcome.scores[f"test/{headline}"]

@@ -118,11 +118,11 @@ def run(
     cuts = cuts or prepare(spec, table)
     if forecaster is None:
         clockwork.begin("fit")
-        training, tail = spec.training, len(np.unique(table.time[cuts.validation_rows(table)]))
+        training, (rows, tail) = spec.training, learnable(table, cuts)
         if epochs is not None:
             training, tail = clone(training).set_params(epochs=epochs), 0
         forecaster = Forecaster(spec.model, spec.window, training, scaling=spec.scaling)
-        forecaster.fit(table, rows=cuts.learned_rows(table), tail=tail, callbacks=callbacks)
+        forecaster.fit(table, rows=rows, tail=tail, callbacks=callbacks)
     clockwork.begin("score")
     season = spec.season or clock.season(table.frequency)
     test = score_model(forecaster, table, starts=cuts.scored(table, spec.window))
@@ -192,6 +192,19 @@ def prepare(spec: Spec, table: Table) -> Holdout:
             "other spans (split.validation, split.test) or more rows"
         )
     return cuts
+
+
+def learnable(table: Table, cuts: Holdout) -> tuple[np.ndarray, int]:
+    """Tell what a fit may read.
+
+    Args:
+        table: The data.
+        cuts: Where its spans begin.
+
+    Returns:
+        Mask (rows,) of the rows, and how many of their newest time stamps are kept for stopping.
+    """
+    return cuts.learned_rows(table), len(np.unique(table.time[cuts.validation_rows(table)]))
 
 
 def score_model(forecaster: Forecaster, table: Table, *, starts: np.ndarray) -> Forecasts:

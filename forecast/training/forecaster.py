@@ -9,9 +9,9 @@ import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from forecast.data import panel, scale, split, windows
-from forecast.data import tail as tails
+from forecast.data import panel, split, windows
 from forecast.data.table import Table
+from forecast.data.training_set import training_set
 from forecast.data.windows import Window
 from forecast.errors import InputError, nearest
 from forecast.metrics.headline import HEADLINES
@@ -108,14 +108,14 @@ class Forecaster(RegressorMixin, BaseEstimator):
         from forecast.training import fitting
 
         rows = np.ones(len(table), bool) if rows is None else rows
-        stop = tails.stopping_rows(table, rows, training.tail if tail is None else tail)
-        self.scaler_ = scale.fit(table.take(rows & ~stop), self.scaling)
+        tail = training.tail if tail is None else tail
+        learned = training_set(table, window, rows, tail, self.scaling)
+        self.scaler_ = learned.scaler
         self.names_, self.frequency_ = table.names, table.frequency
         self.features_, self.targets_ = table.features, table.targets
         self.n_features_in_ = len(table.features)
         self.context_ = table.take(rows).newest(window.timesteps + window.lead)
-        dealt = tails.deal(table, window, rows, stop)
-        job = fitting.Job(table, self.scaler_, window, training, dealt)
+        job = fitting.Job(table, learned.scaler, window, training, (learned.train, learned.stop))
         try:
             fitted = job.run(self.model if self.model is not None else Model(), callbacks, stage)
         except fitting.Interrupted as interrupted:
