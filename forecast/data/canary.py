@@ -11,6 +11,12 @@ from forecast.data.windows import Window
 LEAST = 0.999
 """Correlation of the changes from row to row that counts as a copy."""
 
+ROUGHLY = 0.95
+"""Correlation of all changes that a copy has at least, before `LEFT_OUT` of them are left out."""
+
+LEFT_OUT = 0.05
+"""Share of the changes, those that fit least, in which a copy may be none."""
+
 PAIRS = 10
 """Changes that both columns must have, so that a few steps in common are no copy."""
 
@@ -136,11 +142,25 @@ def _alike(
 
 
 def _correlation(x: np.ndarray, y: np.ndarray, table: Table, shift: int) -> float:
-    """Correlate a column with another some rows later, 0 where too few changes are known."""
+    """Correlate a column with another some rows later, 0 where too few changes are known.
+
+    Of columns that are alike throughout, the rows that fit least are left out: who shifts rows of a
+    file, and not hours, errs at each absent hour.
+    """
     rows = _pairs(table, np.arange(len(table)), shift)
     one, two = x[rows], y[rows + shift]
     good = np.isfinite(one) & np.isfinite(two)
     one, two = one[good], two[good]
-    if min(np.count_nonzero(one), np.count_nonzero(two)) < PAIRS:
+    found = _pearson(one, two)
+    if found < ROUGHLY:
         return 0.0
-    return float(abs(np.corrcoef(one, two)[0, 1])) if one.std() and two.std() else 0.0
+    rest = np.abs(two - one * (one @ two) / (one @ one))
+    fits = rest <= np.quantile(rest, 1 - LEFT_OUT)
+    return max(found, _pearson(one[fits], two[fits]))
+
+
+def _pearson(one: np.ndarray, two: np.ndarray) -> float:
+    """Return the absolute correlation, 0 where too little moves."""
+    if min(np.count_nonzero(one), np.count_nonzero(two)) < PAIRS or not one.std() * two.std():
+        return 0.0
+    return float(abs(np.corrcoef(one, two)[0, 1]))
