@@ -28,6 +28,7 @@ PAGES = (
     "docs/design.md",
     "docs/gates.md",
     "docs/evaluation.md",
+    "docs/leak_proof.md",
     "docs/metrics.md",
     "docs/cluster.md",
     "docs/performance.md",

@@ -71,8 +71,6 @@ def _after(case: Case, moment: np.datetime64, number: int) -> Table:
 
 
 def _newest(case: Case, moment: np.datetime64) -> np.ndarray:
-    """List the windows with the newest origins up to a moment, more than one batch of them."""
+    """List the last windows with origins up to a moment, neighbours and more than one batch."""
     every = windows.starts(case.table, case.window, scored=False)
-    time = case.table.time[every + case.window.timesteps - 1]
-    every, time = every[time <= moment], time[time <= moment]
-    return np.sort(every[np.argsort(time, kind="stable")[-BATCH - 1 :]])
+    return every[case.table.time[every + case.window.timesteps - 1] <= moment][-BATCH - 1 :]

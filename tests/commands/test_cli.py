@@ -62,6 +62,27 @@ def test_check_reports_and_refuses_faults(place: Place):
     assert "'x'" in place.printed[-1]
 
 
+def test_check_proves_that_nothing_leaks_line_by_line(place: Place):
+    model = ["model=mlp", "model.hidden=[2]", "training.epochs=5"]
+    assert place.run("check", *TINY, *model, "leak=true") == 0, place.errors
+    lines = place.printed[-1].splitlines()
+    assert "proof      trains twice, 2 of training.epochs=5 each" in lines
+    held = [line for line in lines if line.startswith("held ")]
+    assert len(held) == 13 and max(map(len, lines)) <= 80
+    assert held[-1].endswith("training: weights, history, best epoch of 2 trainings of 2 epochs")
+
+
+def test_check_refuses_what_leaks_in_one_sentence(place: Place, monkeypatch: pytest.MonkeyPatch):
+    from forecast.data.split import Holdout
+    from forecast.evaluation import leak_checks
+
+    monkeypatch.setattr(leak_checks, "training", lambda case: leak_checks.columns(case))
+    monkeypatch.setattr(Holdout, "train_rows", Holdout.test_rows)
+    assert place.run("check", *TINY, "model=mlp", "model.hidden=[2]", "leak=true") == 2
+    assert place.errors[-1].startswith("forecast: data and split must let nothing leak, got ")
+    assert place.errors[-1].count("\n") == 1 and "\nLEAK " in place.printed[-1]
+
+
 def test_a_users_own_conf_comes_first(place: Place):
     own = place.folder / "conf" / "model"
     own.mkdir(parents=True)

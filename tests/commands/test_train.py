@@ -60,6 +60,32 @@ def test_the_same_command_gives_the_same_scores_to_the_last_digit(
     assert scores(again) == scores(lstm_run)
 
 
+def test_every_run_says_how_far_it_was_proved(place: Place, lstm_run: str, cnn_run: str, client):
+    for run in (client.get_run(lstm_run), client.get_run(cnn_run)):
+        assert run.data.tags["forecast.leak_proof"] == "data"
+        assert run.data.metrics["time/leak_proof_seconds"] > 0
+    printed = next(text for text in place.printed if lstm_run in text)
+    assert "12 checks found no leak" in printed and "LEAKS" not in printed
+
+
+def test_a_run_that_leaks_is_kept_and_says_so(place: Place, client):
+    frame = pd.read_csv(place.folder / "load.csv")
+    frame["soon"] = frame.groupby("site").load.shift(-2).ffill()
+    frame.to_csv(place.folder / "soon.csv", index=False)
+    given = ["data.path=soon.csv", "data.features=[load,soon]", "tracking.experiment=heads"]
+    only = ["model=mlp", "training.epochs=1", "gates.memory=0", *given]
+    assert place.run("train", *TINY, *only) == 0
+    said = " ".join(place.printed[-1].split())
+    copy = "input 'soon' is a copy of target 'load' 2 rows later"
+    assert "warning THIS RUN LEAKS, do not trust its scores: 1 of 12 checks" in said
+    assert copy in said
+    run = client.get_run(word(place.printed[-1], "run"))
+    assert run.data.tags["forecast.leak_proof"].startswith(f"FAILED: columns: {copy}")
+    assert run.info.status == "FINISHED"
+    assert place.run("check", *TINY, *given, *LSTM) == 0
+    assert f"warning {copy}" in " ".join(place.printed[-1].split())
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
