@@ -10,7 +10,7 @@ import pandas as pd
 
 from forecast.data.split import Holdout
 from forecast.data.table import Table
-from forecast.evaluation import experiment, rolling, scores
+from forecast.evaluation import experiment, rolling, scores, significance
 from forecast.evaluation.experiment import Outcome, Spec
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.rolling import Plan, RollingFold
@@ -131,8 +131,19 @@ def _together(folds: Sequence[RollingFold], found: Sequence[Outcome], order: np.
         for stage, value in outcome.seconds.items():
             seconds[stage] = seconds.get(stage, 0.0) + value
     cuts = Holdout(folds[0].validation, folds[0].test)
-    newest = found[-1].forecaster
-    return Outcome(spec, table, cuts, season, newest, test, others, own, each, seconds=seconds)
+    return Outcome(
+        spec,
+        table,
+        cuts,
+        season,
+        found[-1].forecaster,
+        test,
+        others,
+        own,
+        each,
+        significance.verdicts(test, others),
+        seconds=seconds,
+    )
 
 
 def _order(parts: Sequence[Forecasts]) -> tuple[np.ndarray, np.ndarray]:

@@ -72,5 +72,5 @@ def _after(case: Case, moment: np.datetime64, number: int) -> Table:
 
 def _newest(case: Case, moment: np.datetime64) -> np.ndarray:
     """List the last windows with origins up to a moment, neighbours and more than one batch."""
-    every = windows.starts(case.table, case.window, scored=False)
+    every = windows.starts(case.table, case.window, truth="none")
     return every[case.table.time[every + case.window.timesteps - 1] <= moment][-BATCH - 1 :]

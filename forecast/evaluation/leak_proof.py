@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from forecast.data import split, windows
+from forecast.data import split
 from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.data.windows import Window
