@@ -1,0 +1,109 @@
+"""The report of a trained run: one page that needs nothing but itself."""
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.evaluation.marks import Line, Mark, Rule
+from forecast.evaluation.page import Html, frame
+from forecast.evaluation.report import certainty, errors, examples, scoreboard, told
+from forecast.evaluation.report.certainty import Intervals
+from forecast.evaluation.report.scoreboard import headline
+from forecast.evaluation.report.style import SCRIPT, STYLE
+from forecast.evaluation.svg import Axis, chart, legend
+
+if TYPE_CHECKING:
+    from forecast.evaluation.experiment import Outcome
+
+__all__ = ["Intervals", "headline", "page", "sections"]
+
+Section = tuple[str, str]
+"""A title as text, and what stands below it as markup."""
+
+
+def page(title: str, sections: Iterable[Section], *, lead: str = "") -> str:
+    """Write a report from its sections; later rooms add their own.
+
+    Args:
+        title: Of the page.
+        sections: Ready sections.
+        lead: A sentence below the title.
+
+    Returns:
+        HTML that loads nothing; the same sections give the same bytes.
+
+    >>> text = page("run", [("Scores", "<p>good</p>")], lead="3 < 4")
+    >>> '<h2 id="s1">Scores</h2><p>good</p>' in text, "3 &lt; 4" in text, "http" in text
+    (True, True, False)
+    """
+    found = list(sections)
+    links = "".join(
+        f'<a href="#s{number}">{escape(name)}</a>' for number, (name, _) in enumerate(found, 1)
+    )
+    body = "".join(
+        f'<h2 id="s{number}">{escape(name)}</h2>{content}'
+        for number, (name, content) in enumerate(found, 1)
+    )
+    told_first = f'<p class="lead">{escape(lead)}</p>' if lead else ""
+    return frame(
+        title,
+        f'<h1>{escape(title)}</h1>{told_first}<nav class="contents">{links}</nav>{body}',
+        style=STYLE,
+        script=SCRIPT,
+    )
+
+
+def sections(
+    outcome: "Outcome",
+    *,
+    facts: Mapping[str, str] = {},
+    command: str = "",
+    verdicts: Mapping[str, str] = {},
+    intervals: Intervals | None = None,
+) -> list[Section]:
+    """Make the sections of an outcome; what makes no sense for its task is left out.
+
+    Args:
+        outcome: What the experiment found.
+        facts: What only the caller knows: the run, the data's name, versions.
+        command: That repeats the run.
+        verdicts: Baseline to what a test of the difference says of the model, in words.
+        intervals: Around the forecasts of the test windows.
+
+    Returns:
+        Title and markup of each.
+    """
+    found = [
+        ("What was trained on what", told.section(outcome, facts, command)),
+        ("Scores beside baselines", scoreboard.section(outcome, verdicts)),
+        ("Where the error is", errors.section(outcome)),
+        ("How sure it is", certainty.section(outcome, intervals)),
+        ("Best and worst windows", examples.section(outcome, intervals)),
+        ("Learning curve", learning(outcome)),
+    ]
+    return [(title, content) for title, content in found if content]
+
+
+def learning(outcome: "Outcome") -> Html:
+    """Draw training and stopping loss against the epoch, the kept one marked.
+
+    Args:
+        outcome: What the experiment found.
+
+    Returns:
+        Markup.
+    """
+    history = outcome.forecaster.history_
+    epochs = np.arange(1, len(history["loss"]) + 1)
+    dots = len(epochs) <= 20
+    marks: list[Mark] = [Line("training loss", epochs, history["loss"], "o0", dots)]
+    looks, note = {"training loss": "o0"}, "Standardised values."
+    if stopping := history.get("val_loss"):
+        marks += [Rule(outcome.forecaster.best_epoch_, upright=True)]
+        marks += [Line("stopping loss", epochs, stopping, "model", dots)]
+        looks["stopping loss"] = "model"
+        note += " The dashed line marks the epoch whose weights were kept."
+    drawn = chart("Loss by epoch", marks, x=Axis("epoch", season=1), note=note)
+    return Html(f'{legend(looks)}<div class="charts">{drawn}</div>')

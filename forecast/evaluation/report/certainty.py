@@ -1,0 +1,225 @@
+"""How sure the forecasts are, and whether rightly: intervals, quantiles, probabilities."""
+
+from html import escape
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.marks import OTHERS, Bars, Line, Rule
+from forecast.evaluation.page import Html, measured, number, table
+from forecast.evaluation.report.parts import Part, parts, switch
+from forecast.evaluation.svg import Axis, chart, legend
+from forecast.metrics import coverage
+from forecast.metrics.point import mean
+
+if TYPE_CHECKING:
+    from forecast.evaluation.experiment import Outcome
+
+BINS = 10
+"""Groups of probabilities in a reliability diagram."""
+
+
+class Intervals(Protocol):
+    """Where the truth should lie so often.
+
+    Attributes:
+        level: Share of the truth, such as 0.9.
+        method: How they were made.
+        lower: Ends, (windows, horizon, targets).
+        upper: The same from above.
+    """
+
+    @property
+    def level(self) -> float: ...  # noqa: D102
+    @property
+    def method(self) -> str: ...  # noqa: D102
+    @property
+    def lower(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def upper(self) -> np.ndarray: ...  # noqa: D102
+
+
+def section(outcome: "Outcome", intervals: Intervals | None) -> Html:
+    """Draw what there is of coverage and reliability; nothing where forecasts are bare values.
+
+    Args:
+        outcome: What the experiment found.
+        intervals: Of the test windows.
+
+    Returns:
+        Markup, empty where nothing says how sure it is.
+    """
+    test = outcome.test
+    ends = bands(test, intervals)
+    if not ends and test.table.task == "regression":
+        return Html("")
+    body: str = _told(test, ends) if ends else ""
+    if len(ends) > 1:
+        body += legend({label: look for (label, *_), look in zip(ends, _LOOKS, strict=False)})
+    found = {}
+    for part in parts(test):
+        charts = []
+        if ends:
+            charts.append(_coverage(test, part, ends, outcome.season))
+            charts.append(_width(test, part, ends, outcome.season))
+        if test.quantiles is not None:
+            charts.append(_levels(test, part, test.quantiles))
+        if test.table.task != "regression":
+            charts += _probabilities(test, part)
+        found[part.name] = f'<div class="charts">{"".join(charts)}</div>'
+    return Html(body + switch("part shown", found))
+
+
+Ends = tuple[str, float, np.ndarray, np.ndarray]
+"""What an interval is called, its level, and where it begins and ends."""
+
+_LOOKS = ("model", *OTHERS)
+
+
+def bands(test: Forecasts, intervals: Intervals | None) -> list[Ends]:
+    """List the intervals that there are: those handed in, then those between quantiles.
+
+    Args:
+        test: By the model.
+        intervals: Of the test windows.
+
+    Returns:
+        The widest of each kind first.
+    """
+    found: list[Ends] = []
+    if intervals is not None:
+        name = f"{number(100 * intervals.level, 3)} %, {intervals.method}"
+        found.append((name, intervals.level, intervals.lower, intervals.upper))
+    levels = test.levels if test.quantiles is not None else ()
+    for low in range(len(levels) // 2):
+        high = len(levels) - 1 - low
+        if test.quantiles is not None and abs(levels[low] + levels[high] - 1) < 1e-9:
+            level = levels[high] - levels[low]
+            ends = test.quantiles[..., low], test.quantiles[..., high]
+            found.append((f"{number(100 * level, 3)} %, quantiles", level, *ends))
+    return found
+
+
+def reliability(
+    true: np.ndarray, said: np.ndarray, bins: int = BINS
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Group probabilities and compare each group with what happened.
+
+    Source: Murphy & Winkler 1977.
+
+    Args:
+        true: 1 where it happened and 0 where not, NaN where not known, any shape.
+        said: Probabilities of the same shape.
+        bins: Groups of equal width.
+
+    Returns:
+        Mean probability, share that happened, and count of each group that is not empty.
+
+    >>> mean, share, count = reliability(np.array([0.0, 1.0, 1.0]), np.array([0.1, 0.9, 1.0]), 2)
+    >>> mean.round(2).tolist(), share.tolist(), count.tolist()
+    ([0.1, 0.95], [0.0, 1.0], [1, 2])
+    """
+    known = np.isfinite(true)
+    happened, chance = true[known], said[known]
+    group = np.minimum((chance * bins).astype(int), bins - 1)
+    count = np.bincount(group, minlength=bins)
+    there = count > 0
+    sums = [np.bincount(group, values, bins)[there] for values in (chance, happened)]
+    return sums[0] / count[there], sums[1] / count[there], count[there]
+
+
+def _told(test: Forecasts, ends: list[Ends]) -> Html:
+    rows = [
+        (
+            name,
+            f"{level:.1%}",
+            f"{float(coverage(test.true, low, high)):.1%}",
+            measured(float(mean(high - low, test.true, None)), test.table.common_unit),
+        )
+        for name, level, low, high in ends
+    ]
+    text = "Of the truth, so much should lie inside an interval, and so much did."
+    return Html(
+        f'<p class="note">{escape(text)}</p>'
+        + table(("interval", "should hold", "held", "mean width"), rows)
+    )
+
+
+def _coverage(test: Forecasts, part: Part, ends: list[Ends], season: int) -> Html:
+    steps = np.arange(1, test.window.horizon + 1)
+    true = part.of(test.true)
+    lines = [
+        Line(
+            name, steps, coverage(true, part.of(low), part.of(high), (0, 2)), look, len(steps) < 13
+        )
+        for (name, _, low, high), look in zip(ends, _LOOKS, strict=False)
+    ]
+    return chart(
+        "Coverage by steps ahead",
+        [*(Rule(level) for _, level, _, _ in ends), *lines],
+        x=Axis("steps ahead", season=season),
+        y=Axis(high=1.0),
+        note="Share of the truth inside. Below its dashed line an interval is too narrow.",
+    )
+
+
+def _width(test: Forecasts, part: Part, ends: list[Ends], season: int) -> Html:
+    steps = np.arange(1, test.window.horizon + 1)
+    true = part.of(test.true)
+    lines = [
+        Line(name, steps, mean(part.of(high) - part.of(low), true, (0, 2)), look, len(steps) < 13)
+        for (name, _, low, high), look in zip(ends, _LOOKS, strict=False)
+    ]
+    return chart(
+        f"Width by steps ahead{part.unit}",
+        lines,
+        x=Axis("steps ahead", season=season),
+        y=Axis(low=0.0),
+        note="Mean width: of intervals that cover alike, the narrower is better.",
+    )
+
+
+def _levels(test: Forecasts, part: Part, quantiles: np.ndarray) -> Html:
+    true, every = part.of(test.true), part.of(quantiles)
+    below = mean(
+        (true[..., None] <= every).astype(float),
+        np.broadcast_to(true[..., None], every.shape),
+        (0, 1, 2),
+    )
+    return chart(
+        "Reliability of the quantiles",
+        [
+            Line("as it should be", (0, 1), (0, 1), "rule"),
+            Line("truth below the quantile", test.levels, below, dots=True),
+        ],
+        x=Axis("level", 0.0, 1.0),
+        y=Axis(low=0.0, high=1.0),
+        note="Share of the truth below each quantile; on the dashed line levels are right.",
+    )
+
+
+def _probabilities(test: Forecasts, part: Part) -> list[Html]:
+    said, share, count = reliability(part.of(test.true), part.of(test.values))
+    whole, grid = count.sum(), (np.arange(BINS) + 0.5) / BINS
+    held = np.zeros(BINS)
+    held[np.minimum((said * BINS).astype(int), BINS - 1)] = count / whole
+    return [
+        chart(
+            "Reliability of the probabilities",
+            [
+                Line("as it should be", (0, 1), (0, 1), "rule"),
+                Line("share that happened", said, share, dots=True),
+            ],
+            x=Axis("probability given", 0.0, 1.0),
+            y=Axis(low=0.0, high=1.0),
+            note="How often it happened when it was given such a probability; dashed is honest.",
+        ),
+        chart(
+            "How bold the probabilities are",
+            [Bars("share of the forecasts", grid, held, 0.9 / BINS)],
+            x=Axis("probability given", 0.0, 1.0),
+            y=Axis(low=0.0),
+            note="Share of the forecasts in each tenth; near 0 and 1 they are bold.",
+        ),
+    ]

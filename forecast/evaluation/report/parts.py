@@ -1,0 +1,106 @@
+"""The parts that a report looks at one by one: everything, then targets and series of their own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.evaluation import scores
+from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.marks import OTHERS
+from forecast.evaluation.page import Html
+
+if TYPE_CHECKING:
+    from forecast.evaluation.experiment import Outcome
+
+MOST = 8
+"""Targets, and series, that have pictures of their own: those with the largest error."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some windows and targets.
+
+    Attributes:
+        name: What a person calls it.
+        windows: Mask (windows,).
+        targets: Of all targets.
+        unit: Of its errors, as a caption ends.
+        alike: Whether its errors have one scale, so that they may lie in one picture.
+    """
+
+    name: str
+    windows: np.ndarray
+    targets: slice
+    unit: str
+    alike: bool
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """Return what belongs to it of (windows, horizon, targets, …)."""
+        own = values[:, :, self.targets]
+        return own if self.windows.all() else own[self.windows]
+
+
+def parts(test: Forecasts) -> list[Part]:
+    """List everything, then each of several targets, then each of several series.
+
+    Args:
+        test: By the model.
+
+    Returns:
+        At most `MOST` of each kind beside the first.
+    """
+    table, whole = test.table, np.ones(len(test.starts), bool)
+    count = len(table.targets)
+    probabilities = table.task != "regression"
+    alike = count == 1 or probabilities or bool(table.common_unit)
+    found = [Part("everything", whole, slice(None), table.common_unit, alike)]
+    if count > 1:
+        for i in _largest(test.error(axis=(0, 1))):
+            one = slice(i, i + 1)
+            found.append(Part(f"target {table.targets[i]}", whole, one, table.unit(i), True))
+    names = scores.by_series(test)
+    if len(names) > 1:
+        codes = [code for code, name in enumerate(table.names) if name in names]
+        for n in _largest(np.array(list(names.values()))):
+            mine = test.series == codes[n]
+            label = f"series {table.names[codes[n]]}"
+            found.append(Part(label, mine, slice(None), table.common_unit, alike))
+    return found
+
+
+def looks(outcome: "Outcome") -> dict[str, str]:
+    """Return how model and baselines are drawn, the model first."""
+    others = {name: OTHERS[n % len(OTHERS)] for n, name in enumerate(outcome.baselines)}
+    return {outcome.spec.model.name: "model"} | others
+
+
+def forecasters(outcome: "Outcome") -> dict[str, Forecasts]:
+    """Return all whose forecasts are compared, the model first."""
+    return {outcome.spec.model.name: outcome.test} | outcome.baselines
+
+
+def switch(label: str, found: Mapping[str, str]) -> Html:
+    """Put parts below each other; the page's script shows one at a time.
+
+    Args:
+        label: What is chosen.
+        found: Name to markup.
+
+    Returns:
+        Markup; of a single part without its name.
+    """
+    if len(found) == 1:
+        return Html(next(iter(found.values())))
+    boxes = "".join(
+        f'<div data-name="{escape(name)}"><h3>{escape(name)}</h3>{body}</div>'
+        for name, body in found.items()
+    )
+    return Html(f'<div class="switch" data-label="{escape(label)}">{boxes}</div>')
+
+
+def _largest(errors: np.ndarray) -> list[int]:
+    """Return positions of the largest, largest first."""
+    return np.argsort(-np.nan_to_num(errors), kind="stable")[:MOST].tolist()

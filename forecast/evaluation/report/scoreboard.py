@@ -1,0 +1,183 @@
+"""Scores beside baselines: in one sentence, in a table, and of each series and target."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.evaluation import scores
+from forecast.evaluation.page import Html, measured, number, table
+from forecast.evaluation.report.parts import forecasters
+from forecast.metrics import skill
+
+if TYPE_CHECKING:
+    from forecast.evaluation.experiment import Outcome
+
+COLUMNS = {
+    "test/mae": "MAE",
+    "test/rmse": "RMSE",
+    "test/mase": "MASE",
+    "test/smape": "sMAPE",
+    "test/bias": "bias",
+    "test/r2": "R²",
+    "test/crps": "CRPS",
+    "test/brier": "Brier",
+    "test/log_loss": "log loss",
+    "test/auc": "AUC",
+    "test/accuracy": "accuracy",
+}
+"""Metric to its heading, of those that a run has."""
+
+HIGHER = ("test/r2", "test/auc", "test/accuracy")
+"""Of which more is better; of a bias the smallest is, and less of all others."""
+
+SHOWN, MOST = 10, 300
+"""Rows shown at once, and those that unfold below them."""
+
+
+def headline(outcome: "Outcome") -> str:
+    """Say in a sentence how large the error is, beside the best baseline and persistence.
+
+    Args:
+        outcome: What the experiment found.
+
+    Returns:
+        Plain text, such as "2.97 °F mean absolute error over 24 steps: 5 % less than ridge, the
+        best baseline, and 24 % less than persistence."
+    """
+    head, test = outcome.test.headline, outcome.test
+    own = outcome.scores[f"test/{head.key}"]
+    name = "mean absolute error" if head.key == "mae" else head.name
+    steps = test.window.horizon
+    text = f"{measured(own, test.table.common_unit, 3)} {name} over "
+    text += f"{steps} steps" if steps > 1 else "one step"
+    best = strongest(outcome)
+    if best is None:
+        return f"{text}."
+    text += f": {_beside(outcome, best)}, the best baseline"
+    if best != "persistence" and "persistence" in outcome.baseline_scores:
+        text += f", and {_beside(outcome, 'persistence')}"
+    return f"{text}."
+
+
+def strongest(outcome: "Outcome") -> str | None:
+    """Return the baseline with the smallest headline error."""
+    key = f"test/{outcome.test.headline.key}"
+    found = {name: own[key] for name, own in outcome.baseline_scores.items()}
+    return min(found, key=lambda name: found[name], default=None)
+
+
+def section(outcome: "Outcome", verdicts: Mapping[str, str]) -> Html:
+    """Write the table of scores, and those of targets and series.
+
+    Args:
+        outcome: What the experiment found.
+        verdicts: Baseline to what a test of the difference says, in words.
+
+    Returns:
+        Markup.
+    """
+    parts = [_overall(outcome, verdicts)]
+    if len(outcome.table.targets) > 1:
+        found = {
+            name: dict(zip(other.table.targets, other.error(axis=(0, 1)).tolist(), strict=True))
+            for name, other in forecasters(outcome).items()
+        }
+        parts.append(_each(outcome, "target", found))
+    by_series = {name: scores.by_series(other) for name, other in forecasters(outcome).items()}
+    if len(by_series[outcome.spec.model.name]) > 1:
+        parts.append(_each(outcome, "series", by_series))
+    return Html("".join(parts))
+
+
+def _overall(outcome: "Outcome", verdicts: Mapping[str, str]) -> Html:
+    model, key = outcome.spec.model.name, f"test/{outcome.test.headline.key}"
+    every = {model: outcome.scores} | outcome.baseline_scores
+    names = sorted(every, key=lambda name: every[name][key])
+    columns = [column for column in COLUMNS if column in outcome.scores]
+    best = {
+        column: _best(column, [every[name].get(column) for name in names]) for column in columns
+    }
+    heads = ["", *(COLUMNS[column] for column in columns), "skill of the model"]
+    rows = []
+    for name in names:
+        row = [Html(f"<b>{escape(name)}</b>") if name == model else name]
+        row += [_score(every[name].get(column), best[column]) for column in columns]
+        row.append("" if name == model else percent(outcome.scores[f"skill/{name}"]))
+        rows.append([*row, verdicts.get(name, "")] if verdicts else row)
+    unit = outcome.table.common_unit
+    where = f"Test span, {len(outcome.test.starts):,} windows{unit}; best first. "
+    told = "★ marks the best of a column. Skill is the share of a baseline's error that is gone."
+    return Html(
+        f'<p class="note">{escape(where + told)}</p>'
+        + table([*heads, "the model is"] if verdicts else heads, rows)
+    )
+
+
+def _each(outcome: "Outcome", kind: str, found: Mapping[str, Mapping[str, float]]) -> Html:
+    """List series or targets: the largest error first, of unlike units the smallest skill."""
+    model, best = outcome.spec.model.name, strongest(outcome)
+    own = found[model]
+    gained = {
+        name: float(skill(error, found[best][name])) if best else 0.0 for name, error in own.items()
+    }
+    alike = (
+        kind == "series" or bool(outcome.table.common_unit) or outcome.table.task != "regression"
+    )
+    order = sorted(own, key=lambda name: -own[name] if alike else gained[name])
+    most = max(own.values())
+    rows = [
+        [
+            name,
+            Html(_bar(own[name] / most) if alike and most > 0 else ""),
+            *(number(errors[name]) for errors in found.values()),
+            percent(gained[name]),
+        ]
+        for name in order[:MOST]
+    ]
+    heads = [kind, "", *found, f"skill against {best}"]
+    text = f"The {'largest error' if alike else 'smallest skill'} first."
+    if len(order) > MOST:
+        text += f" {len(order) - MOST:,} more are in scores_by_series.csv or per_target.parquet."
+    shown: str = table(heads, rows[:SHOWN])
+    if rows[SHOWN:]:
+        shown += f"<details><summary>{len(rows) - SHOWN} more</summary>"
+        shown += table(heads, rows[SHOWN:]) + "</details>"
+    title = f"{outcome.test.headline.name} by {kind}{outcome.table.common_unit}"
+    return Html(f'<h3>{escape(title)}</h3><p class="note">{text}</p>{shown}')
+
+
+def _bar(share: float) -> str:
+    return f'<span class="share" style="width:{6 * share:.2f}rem"></span>'
+
+
+def _best(column: str, values: list[float | None]) -> float:
+    known = np.array([value for value in values if value is not None])
+    known = known[np.isfinite(known)]
+    if not len(known):
+        return np.nan
+    rank = -known if column in HIGHER else np.abs(known) if column == "test/bias" else known
+    return float(known[rank.argmin()])
+
+
+def _score(value: float | None, best: float) -> str:
+    if value is None:
+        return ""
+    return Html(f"<b>{number(value)}&nbsp;★</b>") if value == best else number(value)
+
+
+def percent(share: float) -> str:
+    """Write a share with its sign.
+
+    >>> percent(0.0541), percent(-0.2)
+    ('+5.4 %', '−20.0 %')
+    """
+    return f"{100 * share:+.1f} %".replace("-", "−") if np.isfinite(share) else "–"
+
+
+def _beside(outcome: "Outcome", name: str) -> str:
+    gone = 100 * outcome.scores[f"skill/{name}"]
+    if not np.isfinite(gone) or round(abs(gone)) == 0:
+        return f"as much as {name}"
+    return f"{abs(gone):.0f} % {'less' if gone > 0 else 'more'} than {name}"

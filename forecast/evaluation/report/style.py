@@ -1,0 +1,89 @@
+"""How the report of a run looks, and the page of script that it can do without."""
+
+# Okabe & Ito's palette as in `figures`, lightened where it would drown in the dark.
+STYLE = """
+:root { --true: #222; --model: #0072b2; --o0: #e69f00; --o1: #009e73; --o2: #cc79a7; --o3: #56b4e9;
+  --o4: #d55e00; --grid: #e6e9ed }
+@media (prefers-color-scheme: dark) { :root { --true: #f2f2f2; --model: #56b4e9; --o3: #f0e442;
+  --grid: #2b2f35 } }
+.lead { font-size: 1.15rem; max-width: 48rem; margin: 0 0 1rem }
+.contents { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; padding: .5rem 0;
+  border-block: 1px solid var(--line) }
+pre { background: var(--shade); padding: .7rem .9rem; border-radius: 6px; overflow-x: auto;
+  font-size: .88rem; white-space: pre-wrap }
+summary { cursor: pointer } select { font: inherit; margin-bottom: .8rem; max-width: 100% }
+svg { display: block; width: 100%; height: auto; overflow: visible }
+svg text { font: 12.5px system-ui, sans-serif; fill: var(--soft) }
+.true { stroke: var(--true); fill: var(--true) } .model { stroke: var(--model); fill: var(--model) }
+.o0 { stroke: var(--o0); fill: var(--o0) } .o1 { stroke: var(--o1); fill: var(--o1) }
+.o2 { stroke: var(--o2); fill: var(--o2) } .o3 { stroke: var(--o3); fill: var(--o3) }
+.o4 { stroke: var(--o4); fill: var(--o4) }
+.line { fill: none; stroke-width: 1.8; stroke-linejoin: round; stroke-linecap: round }
+.line.model { stroke-width: 2.8 } .line.o0 { stroke-dasharray: 7 4 }
+.line.o1 { stroke-dasharray: 1 4.5; stroke-width: 2.4 } .line.o2 { stroke-dasharray: 9 4 1 4 }
+.line.o3 { stroke-dasharray: 3 4 } .line.o4 { stroke-dasharray: 12 5 }
+.dot { stroke: none } .grid { stroke: var(--grid); fill: none } .at { display: none }
+.band { fill: var(--model); opacity: .22 } .bar { fill: var(--model); opacity: .7 }
+.rule, .at { stroke: var(--soft); stroke-width: 1.2; fill: none } .rule { stroke-dasharray: 4 3 }
+.chart { position: relative; min-width: 0 }
+.chart details { color: var(--soft); font-size: .85rem } .chart .scroll { max-height: 16rem }
+figcaption { margin-bottom: .3rem; line-height: 1.4 } figcaption b { font-weight: 600 }
+figcaption span { display: block; color: var(--soft); font-size: .9rem }
+.tip { position: absolute; pointer-events: none; background: var(--ground); font-size: .82rem;
+  border: 1px solid var(--line); border-radius: 6px; padding: .25rem .5rem; white-space: nowrap;
+  z-index: 1; font-variant-numeric: tabular-nums }
+.legend { display: flex; flex-wrap: wrap; gap: .1rem 1.3rem; margin: .4rem 0 .9rem }
+.legend span { display: inline-flex; align-items: center; gap: .4rem }
+.legend svg { width: 2.4rem; flex: none }
+.charts { display: grid; gap: 2rem 2.4rem; grid-template-columns:
+  repeat(auto-fill, minmax(min(27rem, 100%), 1fr)) }
+.small { grid-template-columns: repeat(auto-fill, minmax(min(19rem, 100%), 1fr)) }
+.small svg text { font-size: 16px }
+.share { display: inline-block; height: .7em; background: var(--model); opacity: .7;
+  border-radius: 2px; vertical-align: baseline }
+@media (max-width: 34rem) { svg text, .small svg text { font-size: 17px } }
+"""
+
+# A switch shows one of its parts, where without it they stand below each other; a pointer on a
+# chart shows the nearest of its numbers, read from the table below it.
+SCRIPT = """
+for (const box of document.querySelectorAll('.switch')) {
+  const parts = [...box.children], select = document.createElement('select');
+  select.setAttribute('aria-label', box.dataset.label);
+  parts.forEach((part, n) => {
+    select.add(new Option(part.dataset.name, n));
+    part.hidden = n > 0;
+    part.querySelector('h3').hidden = true;
+  });
+  select.addEventListener('change', () =>
+    parts.forEach((part, n) => { part.hidden = n !== Number(select.value) }));
+  box.prepend(select);
+}
+for (const figure of document.querySelectorAll('.chart')) {
+  const svg = figure.querySelector('svg'), at = figure.querySelector('.at');
+  const rows = [...figure.querySelectorAll('tr[data-x]')];
+  const heads = [...figure.querySelectorAll('th')].map(cell => cell.textContent);
+  const tip = document.createElement('div');
+  tip.className = 'tip'; tip.hidden = true; figure.append(tip);
+  const hide = () => { tip.hidden = true; at.style.display = 'none' };
+  const show = event => {
+    const box = svg.getBoundingClientRect(), scale = svg.viewBox.baseVal.width / box.width;
+    const far = row => Math.abs(row.dataset.x - (event.clientX - box.left) * scale);
+    const row = rows.reduce((best, other) => far(other) < far(best) ? other : best);
+    tip.replaceChildren(...[...row.cells].flatMap((cell, n) => {
+      const line = document.createElement('div');
+      line.textContent = `${heads[n]}: ${cell.textContent}`;
+      return cell.textContent ? [line] : [];
+    }));
+    at.setAttribute('x1', row.dataset.x); at.setAttribute('x2', row.dataset.x);
+    at.style.display = 'inline'; tip.hidden = false;
+    const left = row.dataset.x / scale, room = box.width - tip.offsetWidth;
+    tip.style.left = `${Math.max(0, left + 12 > room ? left - 12 - tip.offsetWidth : left + 12)}px`;
+    tip.style.top = `${box.top - figure.getBoundingClientRect().top}px`;
+  };
+  if (rows.length) {
+    for (const kind of ['pointermove', 'pointerdown']) svg.addEventListener(kind, show);
+    svg.addEventListener('pointerleave', hide);
+  }
+}
+"""

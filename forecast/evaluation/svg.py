@@ -1,0 +1,200 @@
+"""Charts as markup of the page: they take its colours, so one drawing is right in light and dark.
+
+matplotlib's SVG would bring its own colours, its letters as paths and a namespace a picture: ten
+times the bytes, and no values that a script could show.
+"""
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+import numpy as np
+
+from forecast.evaluation.marks import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    SHAPES,
+    TOP,
+    WIDTH,
+    Mark,
+    Place,
+    Rule,
+    Values,
+)
+from forecast.evaluation.page import Html, number
+
+ROWS = 150
+"""Most numbers that are told of a line; more are thinned evenly."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis.
+
+    Attributes:
+        label: What it counts.
+        low: Where it begins; None follows from the values.
+        high: Where it ends.
+        season: Its ticks go well with this whole number; 0 for values that are not whole.
+        names: What to write at some values instead of numbers; then these alone are ticks.
+    """
+
+    label: str = ""
+    low: float | None = None
+    high: float | None = None
+    season: int = 0
+    names: Mapping[float, str] = field(default_factory=dict)
+
+    def ends(self, reached: Iterable[Values]) -> tuple[float, float]:
+        """Return where it begins and ends: low below high."""
+        values = np.concatenate([np.asarray(part, float) for part in reached])
+        values = values[np.isfinite(values)]
+        low = self.low if self.low is not None else float(values.min(initial=math.inf))
+        high = self.high if self.high is not None else float(values.max(initial=-math.inf))
+        if not low <= high < math.inf:
+            return 0.0, 1.0
+        if low == high:  # one value stands in the middle
+            return low - (abs(low) / 10 or 1.0), high + (abs(high) / 10 or 1.0)
+        return low, high
+
+    def tell(self, value: float) -> str:
+        """Return what is written at a value."""
+        return self.names.get(value, number(value))
+
+
+def chart(
+    title: str, marks: Sequence[Mark], *, x: Axis = Axis(), y: Axis = Axis(), note: str = ""
+) -> Html:
+    """Draw a chart, its numbers folded below it.
+
+    Args:
+        title: Above it.
+        marks: From the ground up.
+        x: Along.
+        y: Up; it ends at round values where its ends are not given.
+        note: How to read it.
+
+    Returns:
+        Markup.
+    """
+    reached = [mark.reach() for mark in marks]
+    low, high = x.ends(along for along, _ in reached)
+    bottom, top = y.ends(up for _, up in reached)
+    up = ticks(bottom, top, 4, y.season)
+    if len(up) > 1:
+        step = up[1] - up[0]
+        bottom = step * math.floor(bottom / step + 1e-9) if y.low is None else bottom
+        top = step * math.ceil(top / step - 1e-9) if y.high is None else top
+        up = ticks(bottom, top, 6, y.season)
+
+    def across(value: float) -> float:
+        return LEFT + (value - low) / (high - low) * (RIGHT - LEFT)
+
+    def above(value: float) -> float:
+        return BOTTOM - (value - bottom) / (top - bottom) * (BOTTOM - TOP)
+
+    parts = [
+        f'<path class="grid" d="M{LEFT} {above(v):.1f}H{RIGHT}"/>'
+        + _text(LEFT - 8, above(v) + 4.5, y.tell(v), "end")
+        for v in up
+    ]
+    parts += [
+        _text(across(v), BOTTOM + 19, x.tell(v))
+        for v in list(x.names) or ticks(low, high, 5, x.season)
+    ]
+    parts.append(_text((LEFT + RIGHT) / 2, HEIGHT - 5, x.label))
+    parts += [mark.draw(across, above) for mark in marks]
+    told = f" <span>{escape(note)}</span>" if note else ""
+    return Html(
+        f'<figure class="chart"><figcaption><b>{escape(title)}</b>{told}</figcaption>'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
+        f'{"".join(parts)}<line class="at" y1="{TOP}" y2="{BOTTOM}"/></svg>'
+        f"{_numbers(marks, x, across)}</figure>"
+    )
+
+
+def ticks(low: float, high: float, most: int = 5, season: int = 0) -> list[float]:
+    """Choose round values between two.
+
+    Args:
+        low: First value that may be chosen.
+        high: Last.
+        most: About how many.
+        season: Whole numbers that go well with a season of this many; 0 for values that are not
+            whole.
+
+    Returns:
+        Rising, evenly spaced.
+
+    >>> ticks(0, 3.1, 4), ticks(1, 24, season=24), ticks(-72, 24, season=24)
+    ([0.0, 1.0, 2.0, 3.0], [6, 12, 18, 24], [-72, -48, -24, 0, 24])
+    """
+    least = (high - low) / most
+    if season:
+        parts = (n for n in range(1, season + 1) if season % n == 0)
+        more = (season * n * 10**power for power in range(12) for n in (1, 2, 5))
+        step: float = next(n for n in itertools.chain(parts, more) if n >= least)
+    else:
+        power = 10.0 ** math.floor(math.log10(least))
+        step = power * next(n for n in (1, 2, 5, 10) if n * power >= least * (1 - 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [n * step for n in range(first, last + 1)]
+
+
+def legend(looks: Mapping[str, str]) -> Html:
+    """Show what each look means.
+
+    Args:
+        looks: Name to the look of a line, or "band".
+
+    Returns:
+        Markup.
+    """
+    shown = "".join(
+        f'<span><svg viewBox="0 0 38 12" aria-hidden="true">{_sample(look)}</svg>'
+        f"{escape(name)}</span>"
+        for name, look in looks.items()
+    )
+    return Html(f'<p class="legend">{shown}</p>')
+
+
+def _sample(look: str) -> str:
+    """Draw a short piece of a line with its shape."""
+    if look == "band":
+        return '<rect class="band" x="2" y="1" width="34" height="10"/>'
+    shape = f'<path class="dot {look}" d="M19 6{SHAPES[look]}"/>' if look in SHAPES else ""
+    return f'<path class="line {look}" d="M2 6H36"/>{shape}'
+
+
+def _text(x: float, y: float, text: str, anchor: str = "middle") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _numbers(marks: Sequence[Mark], axis: Axis, across: Place) -> str:
+    """Write the values of a chart as a table, one row for each place along it."""
+    columns = {
+        name: dict(zip(mark.x, values, strict=True))
+        for mark in marks
+        if not isinstance(mark, Rule)
+        for name, values in mark.columns().items()
+    }
+    places = sorted({x for column in columns.values() for x in column})
+    heads = "".join(f"<th>{escape(name)}</th>" for name in (axis.label, *columns))
+    rows = "".join(
+        f'<tr data-x="{across(x):.1f}"><td>{escape(axis.tell(x))}</td>'
+        + "".join(f"<td>{_value(column.get(x, math.nan))}</td>" for column in columns.values())
+        + "</tr>"
+        for x in places[:: max(1, -(-len(places) // ROWS))]
+    )
+    return (
+        '<details><summary>Numbers</summary><div class="scroll"><table>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div></details>"
+    )
+
+
+def _value(value: float) -> str:
+    return number(value) if math.isfinite(value) else ""
