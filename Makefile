@@ -57,6 +57,9 @@ test-install: .venv/.installed ## tests that install the built wheel into an emp
 test-docs: .venv/.installed ## tests that run what the documents name: commands, Python, experiments
 	$(BIN)/pytest -n 2 -m docs tests $(ARGS)
 
+test-ui: .venv/.ui ## tests that open the pages of a run in Chromium (Debian's package chromium)
+	$(BIN)/pytest -m ui tests $(ARGS)
+
 bench: .venv/.bench ## measure speed against rivals (10 minutes): docs/performance.md
 	$(BIN)/python -m benchmarks $(ARGS)
 
@@ -106,5 +109,9 @@ FITS        := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 1
 	@$(PIP_INSTALL) -e ".[bench]" --no-build-isolation
 	@touch $@
 
+.venv/.ui: .venv/.installed
+	@$(PIP_INSTALL) -e ".[ui]" --no-build-isolation
+	@touch $@
+
 .PHONY: help train backtest sweep predict inspect compare check-data explain ui test test-processes test-faults test-install \
-  test-docs bench literature lint format lock clean
+  test-docs test-ui bench literature lint format lock clean

@@ -80,12 +80,15 @@ class Observer:
         about = {"timesteps": spec.window.timesteps, "features": list(self._names)}
         tracked.keep(json.dumps(about), ABOUT)
 
-    def finish(self, outcome: Outcome, title: str) -> None:
-        """Study the kept weights, write the report, and say what stands out.
+    def finish(self, outcome: Outcome, title: str) -> tuple[str, str]:
+        """Study the kept weights, write the page of the gates, and say what stands out.
 
         Args:
             outcome: What the experiment found.
-            title: What the report calls the network.
+            title: What the page calls the network.
+
+        Returns:
+            A section for the run's report: title and markup.
         """
         gates = self._settings.gates
         found = study(outcome, self.callback.history, limits(gates), gates.memory)
@@ -110,6 +113,7 @@ class Observer:
         for layer, norms in inputs(self._last, self._names).items():
             self._run.keep(norms.reset_index(names="input"), f"inputs_{layer}.csv")
         tell(found.memory, found.alerts)
+        return report.section(subject)
 
     def _save(self, name: str, weights: Snapshot) -> None:
         self._last = weights

@@ -1,9 +1,12 @@
 """`forecast train`: one model, scored beside baselines, tracked."""
 
+import shlex
 import shutil
 import subprocess
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -17,7 +20,7 @@ from forecast.commands.observe import Observer
 from forecast.commands.progress import EpochProgress
 from forecast.data import task
 from forecast.data.table import Table
-from forecast.evaluation import experiment
+from forecast.evaluation import experiment, report
 from forecast.evaluation.experiment import Outcome
 from forecast.serving import bundle, package
 from forecast.tracking import record
@@ -60,7 +63,9 @@ def run(request: Request) -> float:
         say("train", f"kept epoch {best} of {spec.training.epochs}, {seconds:.1f} s in all")
         store_outcome(tracked, outcome, data, request)
         proof.prove(tracked, outcome, data)
-        observer.finish(outcome, name)
+        gates = observer.finish(outcome, name)
+        again = command("train", request.overrides)
+        tracked.keep(page(name, outcome, data, tracked.id, again, [gates]), "report.html")
         headline = outcome.test.headline.key
         error = outcome.scores[f"test/{headline}"]
         if not settings.tracking.run_name:
@@ -99,6 +104,50 @@ def store_outcome(tracked: Run, outcome: Outcome, data: Loaded, request: Request
         example = package.example(data.frame, data.schema, outcome.spec.window)
         levels = outcome.spec.training.quantiles
         tracked.keep(package.package(Path(folder) / "model", plain, example, levels), "model")
+
+
+def page(
+    name: str,
+    outcome: Outcome,
+    data: Loaded,
+    run_id: str,
+    again: str,
+    more: Sequence[tuple[str, str]],
+) -> str:
+    """Write the report of a run.
+
+    Args:
+        name: Of the run.
+        outcome: What the experiment found.
+        data: What it saw.
+        run_id: Of the run.
+        again: The command that repeats it.
+        more: Sections of other rooms, title and markup.
+
+    Returns:
+        One page that needs nothing but itself.
+    """
+    libraries = {"TensorFlow": "tensorflow", "Keras": "keras", "NumPy": "numpy"}
+    versions = [f"forecast {version('forecast')} {_commit()}".rstrip()]
+    versions += [f"Python {python_version()}"]
+    versions += [f"{shown} {version(library)}" for shown, library in libraries.items()]
+    known = {
+        "data": f"{data.name}, sha256 {data.digest}…",
+        "run": run_id,
+        "versions": ", ".join(versions),
+    }
+    found = report.sections(outcome, facts=known, command=again)
+    return report.page(name, [*found, *more], lead=report.headline(outcome))
+
+
+def command(name: str, overrides: Iterable[str]) -> str:
+    """Write the command that does the same again, wherever its runs are kept.
+
+    >>> command("train", ["model=lstm", "data.targets=[temp, dewp]", "tracking.uri=sqlite:///my.db"])
+    "forecast train model=lstm 'data.targets=[temp, dewp]'"
+    """
+    kept = [text for text in overrides if not text.startswith("tracking")]
+    return shlex.join(["forecast", name, *kept])
 
 
 def question(request: Request, data: Loaded) -> dict[str, Any]:

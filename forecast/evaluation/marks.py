@@ -22,6 +22,8 @@ SHAPES = {
 OTHERS = tuple(SHAPES)[1:]
 """Looks of what stands beside the model."""
 
+DOTS = 12
+
 Values = Sequence[float] | np.ndarray
 Place = Callable[[float], float]
 """A value to its place in the drawing."""
@@ -36,7 +38,7 @@ class Line:
         x: Along, (values,).
         y: Up, (values,).
         look: "true", "model" or one of `OTHERS`.
-        dots: Whether each value has a shape.
+        dots: Whether values have shapes, at most about `DOTS` of them, evenly.
     """
 
     name: str
@@ -56,13 +58,14 @@ class Line:
     def draw(self, across: Place, above: Place) -> str:
         """Return the markup."""
         path, dots, pen = "", "", "M"
-        for x, y in zip(self.x, self.y, strict=True):
+        every = -(-len(self.x) // DOTS)
+        for n, (x, y) in enumerate(zip(self.x, self.y, strict=True)):
             if not math.isfinite(y):
                 pen = "M"
                 continue
             here = f"{across(x):.1f} {above(y):.1f}"
             path += f"{pen}{here}" + ("h0" if pen == "M" else "")  # a value alone is a dot
-            dots += f"M{here}{SHAPES.get(self.look, SHAPES['model'])}" if self.dots else ""
+            dots += f"M{here}{SHAPES[self.look]}" if self.dots and n % every == 0 else ""
             pen = "L"
         shown = f'<path class="line {self.look}" d="{path}"/>'
         return shown + (f'<path class="dot {self.look}" d="{dots}"/>' if dots else "")

@@ -21,8 +21,10 @@ th { font-weight: 600; color: var(--soft) }
 th:first-child, td:first-child { text-align: left; padding-left: 0 }
 .facts td { text-align: left; overflow-wrap: anywhere }
 .facts td:first-child { color: var(--soft); white-space: nowrap }
-.scroll { overflow-x: auto; max-width: 100% } .scroll th, .scroll td { white-space: nowrap }
-.row { display: flex; flex-wrap: wrap; gap: 1rem } .row > * { flex: 1 1 24rem; min-width: 0 }
+.scroll { overflow-x: auto; width: fit-content; max-width: 100%; margin: .6rem 0 1rem; background:
+  linear-gradient(to left, var(--ground) 40%, transparent) right / 1.5rem 100% local no-repeat,
+  linear-gradient(to left, var(--line), transparent) right / .5rem 100% no-repeat }
+.scroll th, .scroll td { white-space: nowrap }
 .alert { background: var(--alert); padding: .5rem .8rem; border-radius: 6px; margin: .4rem 0 }
 .note { color: var(--soft); max-width: 48rem; margin: .3rem 0 1rem }
 """

@@ -6,6 +6,8 @@ from html import escape
 
 import pandas as pd
 
+from forecast.evaluation.page import facts, frame
+from forecast.gates.alerts import Alert
 from forecast.gates.comparison import distances
 from forecast.gates.pictures.canvas import to_image
 from forecast.gates.pictures.memory_curve import memory_curve
@@ -37,21 +39,10 @@ _STATISTICS = {
     "scale_50": ("steps to 1/e", "{:.3g}"),
 }
 _STYLE = """
-:root { color-scheme: light dark; --ink: #222; --ground: #fff; --line: #ccc; --alert: #fff3e0 }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e6e6; --ground: #16181c; --line: #444; --alert: #3a2c12 } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--ground);
-  max-width: 76rem; margin: 2rem auto; padding: 0 1rem }
-h1 { font-size: 1.6rem } h2 { font-size: 1.25rem; margin-top: 2.5rem }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-th, td { padding: .15rem .7rem; border-bottom: 1px solid var(--line); text-align: right }
-th:first-child, td:first-child { text-align: left }
 .row { display: flex; flex-wrap: wrap; gap: 1rem } .row > * { flex: 1 1 24rem; min-width: 0 }
-.scroll { overflow-x: auto }
-img { width: 100%; max-width: 52rem; border-radius: 6px; background: #fff } figure { margin: 0 }
-.alert { background: var(--alert); padding: .5rem .8rem; border-radius: 6px; margin: .4rem 0 }
+img { width: 100%; max-width: 52rem; border-radius: 6px; background: #fff }
 nav { position: sticky; top: 0; background: var(--ground); padding: .6rem 0 }
-input { width: min(24rem, 60%); vertical-align: middle } .note { opacity: .8 }
+input { width: min(24rem, 60%); vertical-align: middle }
 """
 _SCRIPT = """
 const slider = document.querySelector('#epoch');
@@ -81,12 +72,25 @@ def page(subjects: Sequence[Subject]) -> str:
     (True, True, False)
     """
     title = " and ".join(subject.title for subject in subjects)
-    body = "".join(_body(subjects))
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)} · '
-        f'gates</title><meta name="viewport" content="width=device-width"><style>{_STYLE}</style>'
-        f"</head><body>{body}<script>{_SCRIPT}</script></body></html>\n"
+    return frame(f"{title} · gates", "".join(_body(subjects)), style=_STYLE, script=_SCRIPT)
+
+
+def section(subject: Subject) -> tuple[str, str]:
+    """Tell what stands out of a network, as a section of its run's report.
+
+    Args:
+        subject: The network.
+
+    Returns:
+        Title and markup; all else is in `gates.html` beside the report.
+    """
+    advice = subject.memory.advice() if subject.memory else ""
+    said = f"<p>{escape(advice[0].upper() + advice[1:])}.</p>" if advice else ""
+    told = [alert for alert in subject.alerts if alert.text != advice]
+    more = (
+        '<p>The gates over the epochs: <a href="gates.html">gates.html</a>, beside this page.</p>'
     )
+    return "Gates and memory", f"{said}{_alerts(told)}{more}"
 
 
 def _body(subjects: Sequence[Subject]) -> Iterator[str]:
@@ -113,12 +117,11 @@ def _body(subjects: Sequence[Subject]) -> Iterator[str]:
 
 
 def _head(subject: Subject) -> str:
-    facts = "".join(
-        f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>"
-        for name, value in subject.facts.items()
-    )
-    alerts = "".join(f'<p class="alert">{escape(alert.text)}</p>' for alert in subject.alerts)
-    return f"<table>{facts}</table>{alerts or '<p>Nothing stands out.</p>'}"
+    return facts(subject.facts) + (_alerts(subject.alerts) or "<p>Nothing stands out.</p>")
+
+
+def _alerts(told: Sequence[Alert]) -> str:
+    return "".join(f'<p class="alert">{escape(alert.text)}</p>' for alert in told)
 
 
 def _memory(subject: Subject) -> str:

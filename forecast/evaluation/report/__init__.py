@@ -97,12 +97,11 @@ def learning(outcome: "Outcome") -> Html:
     """
     history = outcome.forecaster.history_
     epochs = np.arange(1, len(history["loss"]) + 1)
-    dots = len(epochs) <= 20
-    marks: list[Mark] = [Line("training loss", epochs, history["loss"], "o0", dots)]
+    marks: list[Mark] = [Line("training loss", epochs, history["loss"], "o0", dots=True)]
     looks, note = {"training loss": "o0"}, "Standardised values."
     if stopping := history.get("val_loss"):
         marks += [Rule(outcome.forecaster.best_epoch_, upright=True)]
-        marks += [Line("stopping loss", epochs, stopping, "model", dots)]
+        marks += [Line("stopping loss", epochs, stopping, "model", dots=True)]
         looks["stopping loss"] = "model"
         note += " The dashed line marks the epoch whose weights were kept."
     drawn = chart("Loss by epoch", marks, x=Axis("epoch", season=1), note=note)

@@ -133,8 +133,8 @@ def _told(test: Forecasts, ends: list[Ends]) -> Html:
     rows = [
         (
             name,
-            f"{level:.1%}",
-            f"{float(coverage(test.true, low, high)):.1%}",
+            f"{100 * level:.1f} %",
+            f"{100 * float(coverage(test.true, low, high)):.1f} %",
             measured(float(mean(high - low, test.true, None)), test.table.common_unit),
         )
         for name, level, low, high in ends
@@ -150,9 +150,7 @@ def _coverage(test: Forecasts, part: Part, ends: list[Ends], season: int) -> Htm
     steps = np.arange(1, test.window.horizon + 1)
     true = part.of(test.true)
     lines = [
-        Line(
-            name, steps, coverage(true, part.of(low), part.of(high), (0, 2)), look, len(steps) < 13
-        )
+        Line(name, steps, coverage(true, part.of(low), part.of(high), (0, 2)), look, dots=True)
         for (name, _, low, high), look in zip(ends, _LOOKS, strict=False)
     ]
     return chart(
@@ -168,7 +166,7 @@ def _width(test: Forecasts, part: Part, ends: list[Ends], season: int) -> Html:
     steps = np.arange(1, test.window.horizon + 1)
     true = part.of(test.true)
     lines = [
-        Line(name, steps, mean(part.of(high) - part.of(low), true, (0, 2)), look, len(steps) < 13)
+        Line(name, steps, mean(part.of(high) - part.of(low), true, (0, 2)), look, dots=True)
         for (name, _, low, high), look in zip(ends, _LOOKS, strict=False)
     ]
     return chart(

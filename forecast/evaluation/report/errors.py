@@ -177,10 +177,7 @@ def _pictures(outcome: "Outcome", part: Part, found: Mapping[str, Profile]) -> H
 def _by_step(outcome: "Outcome", part: Part, found: Mapping[str, Profile]) -> Html:
     test, look = outcome.test, looks(outcome)
     steps = np.arange(1, test.window.horizon + 1)
-    lines = [
-        Line(name, steps, own.by_step, look[name], dots=len(steps) <= 12)
-        for name, own in found.items()
-    ]
+    lines = [Line(name, steps, own.by_step, look[name], dots=True) for name, own in found.items()]
     return chart(
         f"{test.headline.name} by steps ahead{part.unit}",
         lines[::-1],  # the model above the others
@@ -194,7 +191,7 @@ def _by_clock(outcome: "Outcome", part: Part, found: Mapping[str, Profile], turn
     name, names = _CLOCKS[turn]
     look = looks(outcome)
     lines = [
-        Line(who, list(own.by_clock), list(own.by_clock.values()), look[who], turn != "hour")
+        Line(who, list(own.by_clock), list(own.by_clock.values()), look[who], dots=True)
         for who, own in found.items()
     ]
     return chart(

@@ -11,7 +11,8 @@ STYLE = """
   border-block: 1px solid var(--line) }
 pre { background: var(--shade); padding: .7rem .9rem; border-radius: 6px; overflow-x: auto;
   font-size: .88rem; white-space: pre-wrap }
-summary { cursor: pointer } select { font: inherit; margin-bottom: .8rem; max-width: 100% }
+summary { cursor: pointer } h3 + .note { margin-top: 0 }
+select { font: inherit; margin-bottom: .8rem; max-width: 100% }
 svg { display: block; width: 100%; height: auto; overflow: visible }
 svg text { font: 12.5px system-ui, sans-serif; fill: var(--soft) }
 .true { stroke: var(--true); fill: var(--true) } .model { stroke: var(--model); fill: var(--model) }
@@ -39,6 +40,7 @@ figcaption span { display: block; color: var(--soft); font-size: .9rem }
   repeat(auto-fill, minmax(min(27rem, 100%), 1fr)) }
 .small { grid-template-columns: repeat(auto-fill, minmax(min(19rem, 100%), 1fr)) }
 .small svg text { font-size: 16px }
+td:has(.share) { text-align: left }
 .share { display: inline-block; height: .7em; background: var(--model); opacity: .7;
   border-radius: 2px; vertical-align: baseline }
 @media (max-width: 34rem) { svg text, .small svg text { font-size: 17px } }
@@ -49,7 +51,7 @@ figcaption span { display: block; color: var(--soft); font-size: .9rem }
 SCRIPT = """
 for (const box of document.querySelectorAll('.switch')) {
   const parts = [...box.children], select = document.createElement('select');
-  select.setAttribute('aria-label', box.dataset.label);
+  select.setAttribute('aria-label', box.dataset.label); select.autocomplete = 'off';
   parts.forEach((part, n) => {
     select.add(new Option(part.dataset.name, n));
     part.hidden = n > 0;

@@ -12,7 +12,7 @@ from forecast.evaluation.page import Html, facts, table
 if TYPE_CHECKING:
     from forecast.evaluation.experiment import Outcome
 
-MOST = 12
+MOST = 16
 """Names that are listed; of more only their number is told."""
 
 
@@ -53,7 +53,7 @@ def _data(outcome: "Outcome") -> Iterator[tuple[str, str]]:
         yield "series", _listed(table.names)
     if table.frequency:
         yield "frequency", f"{_distance(table.frequency)}, a season is {outcome.season} rows"
-    yield "predicted", _listed([f"{name}{table.unit(i)}" for i, name in enumerate(table.targets)])
+    yield "predicted", _listed([_named(table, n) for n in range(len(table.targets))])
     yield "inputs", _listed(table.features)
     yield "window", window(outcome)
     yield "model", f"{outcome.spec.model.name}, {fitted.model_.count_params():,} weights"
@@ -107,6 +107,12 @@ def stamp(time: Any) -> str:
     ('2024-03-01 06:00', '7')
     """
     return str(time)[:16].replace("T", " ")
+
+
+def _named(table: Table, target: int) -> str:
+    """Write a target with its unit."""
+    unit = table.unit(target).removeprefix(", ")
+    return f"{table.targets[target]} ({unit})" if unit else table.targets[target]
 
 
 def _distance(frequency: str) -> str:
