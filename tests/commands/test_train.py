@@ -3,6 +3,8 @@
 import re
 import subprocess
 import sys
+from html import escape
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -34,6 +36,16 @@ def test_a_successful_run_writes_nothing_to_stderr(place: Place, lstm_run: str, 
     both = zip(place.printed, place.errors, strict=True)
     mine = [errors for printed, errors in both if lstm_run in printed or cnn_run in printed]
     assert mine == ["", ""]
+
+
+def test_a_run_keeps_its_report(place: Place, lstm_run: str, client, tmp_path):
+    text = Path(client.download_artifacts(lstm_run, "report.html", str(tmp_path))).read_text(
+        "utf-8"
+    )
+    mae = client.get_run(lstm_run).data.metrics["test/mae"]
+    assert f"{mae:.3g} mean absolute error over 4 steps" in text
+    for shown in ("Gates and memory", lstm_run, "model=lstm 'model.units=[4]'", "Keras 3."):
+        assert escape(shown) in text
 
 
 @pytest.mark.processes

@@ -217,7 +217,6 @@ def _residuals(outcome: "Outcome", part: Part) -> Html:
         "Autocorrelation of the residuals of the first step",
         [Bars("autocorrelation", range(1, lags + 1), found, 0.5), Rule(band), Rule(-band)],
         x=Axis("lag, rows", season=outcome.season),
-        y=Axis(low=min(-0.2, float(np.nanmin(found, initial=0.0))), high=None),
         note=(
             f"Bars beyond the dashed 95 % band (±{number(band, 2)}){several} are patterns that the "
             f"model left over{natural}."
