@@ -289,6 +289,16 @@ def test_windows_are_the_worst_and_lie_apart():
     assert kept[:3] == ticks.tolist()
 
 
+def test_neighbours_of_the_worst_are_passed_over():
+    """One bad night: its windows overlap, and so do those of the other series at that time."""
+    found = outcome().test
+    ticks = found.table.tick[found.origins]
+    wrong = 1 / (1 + np.abs(ticks - 120.0))[:, None]
+    chosen = [ticks[window] for window, _ in examples.chosen(found, -wrong)]
+    apart = np.ptp(ticks) // 8
+    assert chosen == [120, *sorted((120 - apart, 120 + apart))]
+
+
 def test_few_windows_are_shown_without_repeating_one():
     found = outcome(window=Window(12, 48)).test
     single = Forecasts(found.table, found.window, found.starts[:2], found.values[:2])

@@ -20,6 +20,13 @@ BINS = 10
 """Groups of probabilities in a reliability diagram."""
 
 
+Ends = tuple[str, float, np.ndarray, np.ndarray]
+"""What an interval is called, its level, and where it begins and ends."""
+
+_LOOKS = ("model", *OTHERS)
+"""Of the intervals; no more than these are told."""
+
+
 class Intervals(Protocol):
     """Where the truth should lie so often.
 
@@ -51,7 +58,7 @@ def section(outcome: "Outcome", intervals: Intervals | None) -> Html:
         Markup, empty where nothing says how sure it is.
     """
     test = outcome.test
-    ends = bands(test, intervals)
+    ends = bands(test, intervals)[: len(_LOOKS)]
     if not ends and test.table.task == "regression":
         return Html("")
     body: str = _told(test, ends) if ends else ""
@@ -69,12 +76,6 @@ def section(outcome: "Outcome", intervals: Intervals | None) -> Html:
             charts += _probabilities(test, part)
         found[part.name] = f'<div class="charts">{"".join(charts)}</div>'
     return Html(body + switch("part shown", found))
-
-
-Ends = tuple[str, float, np.ndarray, np.ndarray]
-"""What an interval is called, its level, and where it begins and ends."""
-
-_LOOKS = ("model", *OTHERS)
 
 
 def bands(test: Forecasts, intervals: Intervals | None) -> list[Ends]:

@@ -126,11 +126,11 @@ def _each(outcome: "Outcome", kind: str, found: Mapping[str, Mapping[str, float]
         kind == "series" or bool(outcome.table.common_unit) or outcome.table.task != "regression"
     )
     order = sorted(own, key=lambda name: -own[name] if alike else gained[name])
-    most = max(own.values())
+    most = float(np.nanmax([0.0, *own.values()]))
     rows = [
         [
             name,
-            Html(_bar(own[name] / most) if alike and most > 0 else ""),
+            Html(_bar(own[name] / most) if alike and 0 < own[name] <= most else ""),
             *(number(errors[name]) for errors in found.values()),
             percent(gained[name]),
         ]
