@@ -13,14 +13,14 @@ LEFT, RIGHT, TOP, BOTTOM = 60, 466, 10, 196
 # no line is told by its colour alone: dashes and these shapes differ too
 SHAPES = {
     "model": "m-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0",
-    "o0": "m-3-3h6v6h-6z",
-    "o1": "m0-4l4 7h-8z",
-    "o2": "m0-4.5l4 4.5l-4 4.5l-4-4.5z",
-    "o3": "m0 4l4-7h-8z",
-    "o4": "m-4-1h3v-3h2v3h3v2h-3v3h-2v-3h-3z",
+    "d0": "m-3-3h6v6h-6z",
+    "d1": "m0-4l4 7h-8z",
+    "d2": "m0-4.5l4 4.5l-4 4.5l-4-4.5z",
+    "d3": "m0 4l4-7h-8z",
+    "d4": "m-4-1h3v-3h2v3h3v2h-3v3h-2v-3h-3z",
 }
-OTHERS = tuple(SHAPES)[1:]
-"""Looks of what stands beside the model."""
+OTHERS = tuple(f"o{n % 5} d{(n + n // 5) % 5}" for n in range(25))
+"""Looks of what stands beside the model: a colour, and a dash with its shape."""
 
 DOTS = 12
 
@@ -65,7 +65,9 @@ class Line:
                 continue
             here = f"{across(x):.1f} {above(y):.1f}"
             path += f"{pen}{here}" + ("h0" if pen == "M" else "")  # a value alone is a dot
-            dots += f"M{here}{SHAPES[self.look]}" if self.dots and n % every == 0 else ""
+            dots += (
+                f"M{here}{SHAPES[self.look.split()[-1]]}" if self.dots and n % every == 0 else ""
+            )
             pen = "L"
         shown = f'<path class="line {self.look}" d="{path}"/>'
         return shown + (f'<path class="dot {self.look}" d="{dots}"/>' if dots else "")

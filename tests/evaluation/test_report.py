@@ -13,10 +13,11 @@ from forecast.data.split import Holdout
 from forecast.data.windows import Window
 from forecast.evaluation import report, scores, svg
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.marks import Band, Bars, Line, Rule
+from forecast.evaluation.marks import OTHERS, SHAPES, Band, Bars, Line, Rule
 from forecast.evaluation.page import number
 from forecast.evaluation.report import certainty, errors, examples, told
 from forecast.evaluation.report.parts import MOST, parts
+from forecast.evaluation.report.style import STYLE
 from forecast.training.parameters import Training
 
 from .tables import panel
@@ -389,7 +390,7 @@ def test_marks_lie_where_their_values_say():
     drawn = svg.chart(
         "a <title>",
         [
-            Line("line", [0, 1, 2, 3], [0.0, np.nan, 10.0, 5.0], "o0", dots=True),
+            Line("line", [0, 1, 2, 3], [0.0, np.nan, 10.0, 5.0], OTHERS[0], dots=True),
             Band("band", [0, 3], [0.0, 2.0], [4.0, 8.0]),
             Bars("bars", [1, 2], [3.0, 6.0], 1.0),
             Rule(10.0),
@@ -398,7 +399,7 @@ def test_marks_lie_where_their_values_say():
     )
     width, height = svg.RIGHT - svg.LEFT, svg.BOTTOM - svg.TOP
     assert "a &lt;title&gt;" in drawn
-    line = re.search(r'class="line o0" d="([^"]*)"', drawn)[1]
+    line = re.search(r'class="line o0 d0" d="([^"]*)"', drawn)[1]
     found = [tuple(map(float, pair)) for pair in re.findall(r"([\d.]+) ([\d.]+)", line)]
     expected = [
         (svg.LEFT + width * x / 3, svg.BOTTOM - height * y / 10)
@@ -409,6 +410,14 @@ def test_marks_lie_where_their_values_say():
     page = Page(drawn)
     assert page.row("1") == ["1", "", "", "", "3"]
     assert page.row("3") == ["3", "5", "2", "8", ""]
+
+
+def test_no_two_of_many_baselines_look_alike():
+    assert len(set(OTHERS)) == len(OTHERS) == 25
+    assert {look.split()[1] for look in OTHERS} == set(SHAPES) - {"model"}
+    for look in OTHERS:
+        colour, dash = (f".{name} {{" for name in look.split())
+        assert colour in STYLE and f".line{dash}" in STYLE
 
 
 @pytest.mark.parametrize(

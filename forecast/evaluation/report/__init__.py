@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.evaluation.marks import Line, Mark, Rule
+from forecast.evaluation.marks import OTHERS, Line, Mark, Rule
 from forecast.evaluation.page import Html, frame
 from forecast.evaluation.report import certainty, errors, examples, scoreboard, told
 from forecast.evaluation.report.certainty import Intervals
@@ -97,8 +97,8 @@ def learning(outcome: "Outcome") -> Html:
     """
     history = outcome.forecaster.history_
     epochs = np.arange(1, len(history["loss"]) + 1)
-    marks: list[Mark] = [Line("training loss", epochs, history["loss"], "o0", dots=True)]
-    looks, note = {"training loss": "o0"}, "Standardised values."
+    marks: list[Mark] = [Line("training loss", epochs, history["loss"], OTHERS[0], dots=True)]
+    looks, note = {"training loss": OTHERS[0]}, "Standardised values."
     if stopping := history.get("val_loss"):
         marks += [Rule(outcome.forecaster.best_epoch_, upright=True)]
         marks += [Line("stopping loss", epochs, stopping, "model", dots=True)]

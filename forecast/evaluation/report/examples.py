@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.marks import Band, Line, Mark, Rule
+from forecast.evaluation.marks import OTHERS, Band, Line, Mark, Rule
 from forecast.evaluation.page import Html, measured
 from forecast.evaluation.report.certainty import Ends, Intervals, bands
 from forecast.evaluation.report.told import stamp
@@ -34,7 +34,7 @@ def section(outcome: "Outcome", intervals: Intervals | None) -> Html:
     errors = _errors(outcome)
     model, beside = outcome.spec.model.name, _beside(outcome)
     ends = bands(outcome.test, intervals)[:1]
-    looks = {"truth": "true", model: "model"} | ({beside: "o0"} if beside else {})
+    looks = {"truth": "true", model: "model"} | ({beside: OTHERS[0]} if beside else {})
     looks |= {ends[0][0]: "band"} if ends else {}
     body: str = legend(looks)
     for title, sign in (("Worst", -1), ("Best", 1)):
@@ -106,7 +106,7 @@ def _picture(
     ]
     if beside:
         values = outcome.baselines[beside].values[position, :, target]
-        marks.append(Line(beside, ahead, values, "o0", dots=len(ahead) == 1))
+        marks.append(Line(beside, ahead, values, OTHERS[0], dots=len(ahead) == 1))
     marks.append(Line("truth", steps, table.outputs[origin + steps, target], "true"))
     said = test.values[position, :, target]
     marks.append(Line(outcome.spec.model.name, ahead, said, dots=len(ahead) <= 3))

@@ -20,9 +20,9 @@ svg text { font: 12.5px system-ui, sans-serif; fill: var(--soft) }
 .o2 { stroke: var(--o2); fill: var(--o2) } .o3 { stroke: var(--o3); fill: var(--o3) }
 .o4 { stroke: var(--o4); fill: var(--o4) }
 .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; stroke-linecap: round }
-.line.model { stroke-width: 2.8 } .line.o0 { stroke-dasharray: 7 4 }
-.line.o1 { stroke-dasharray: 1 4.5; stroke-width: 2.4 } .line.o2 { stroke-dasharray: 9 4 1 4 }
-.line.o3 { stroke-dasharray: 3 4 } .line.o4 { stroke-dasharray: 12 5 }
+.line.model { stroke-width: 2.8 } .line.d0 { stroke-dasharray: 7 4 }
+.line.d1 { stroke-dasharray: 1 4.5; stroke-width: 2.4 } .line.d2 { stroke-dasharray: 9 4 1 4 }
+.line.d3 { stroke-dasharray: 3 4 } .line.d4 { stroke-dasharray: 12 5 }
 .dot { stroke: none } .grid { stroke: var(--grid); fill: none } .at { display: none }
 .band { fill: var(--model); opacity: .22 } .bar { fill: var(--model); opacity: .7 }
 .rule, .at { stroke: var(--soft); stroke-width: 1.2; fill: none } .rule { stroke-dasharray: 4 3 }
