@@ -177,4 +177,6 @@ def spec(config: Config) -> Spec:
         season=config.evaluation.season,
         baselines=tuple(config.evaluation.baselines),
         regressors={name: own or {} for name, own in config.evaluation.regressors.items()},
+        interval=config.evaluation.interval,
+        calibration=config.evaluation.calibration,
     )

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
@@ -72,6 +73,21 @@ def score_table(outcome: Outcome) -> None:
     if verdict[0] not in heads:
         named = zip(order, said, strict=True)
         table("Beside each baseline", ["", *verdict], [[n, *w] for n, w in named if w[0]])
+
+
+def interval_line(outcome: Outcome) -> None:
+    """Say what the intervals covered of the test span, and how wide they are."""
+    found = outcome.intervals
+    if found is None:
+        return
+    level, own = scores.percent(found.level), outcome.scores
+    steps = scores.coverage_by_step(outcome.test, found)
+    say(
+        "intervals",
+        f"{own[f'test/coverage_{level}']:.1%} of the truth lies inside those of {level}% "
+        f"({found.method}; {np.nanmin(steps):.1%} to {np.nanmax(steps):.1%} by step), mean width "
+        f"{own[f'test/width_{level}']:.4g}{outcome.table.common_unit}",
+    )
 
 
 def detail_tables(outcome: Outcome) -> None:

@@ -109,7 +109,14 @@ def _show(found: pd.DataFrame) -> None:
         f"Forecast from {found.origin.iloc[0]:%Y-%m-%d %H:%M}",
         ("", *(f"+{step}\n{times[step]:%d %b}\n{times[step]:%H:%M}" for step in steps)),
         [
-            (f"{series} {target}", *part.set_index("step").forecast[steps])
+            (f"{series} {target}", *_cells(part.set_index("step").loc[steps]))
             for (series, target), part in groups
         ],
     )
+
+
+def _cells(part: pd.DataFrame) -> list[Any]:
+    """Write the forecast of each step, its interval below it."""
+    if "lower" not in part:
+        return list(part.forecast)
+    return [f"{row.forecast:.4g}\n{row.lower:.4g} … {row.upper:.4g}" for row in part.itertuples()]

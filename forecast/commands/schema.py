@@ -84,6 +84,8 @@ class EvaluationConfig:
     season: int | None = None
     baselines: list[str] = field(default_factory=list)
     regressors: dict[str, Any] = field(default_factory=dict)
+    interval: float | None = None
+    calibration: str = MISSING
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from forecast.commands import build, observe, proof, train
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
-from forecast.commands.console import console, detail_tables, say, score_table, table
+from forecast.commands.console import console, detail_tables, interval_line, say, score_table, table
 from forecast.commands.observe import Observer
 from forecast.commands.progress import EpochProgress
 from forecast.commands.schema import SweepConfig
@@ -159,6 +159,7 @@ def _refit(
     score_table(outcome)
     detail_tables(outcome)
     console.print()
+    interval_line(outcome)
     return outcome.scores[f"test/{outcome.test.headline.key}"], tracked.id
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from forecast.commands import build, config, observe, proof
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
-from forecast.commands.console import console, detail_tables, say, score_table
+from forecast.commands.console import console, detail_tables, interval_line, say, score_table
 from forecast.commands.observe import Observer
 from forecast.commands.progress import EpochProgress
 from forecast.data import task
@@ -27,6 +27,9 @@ from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.run import Run, ending
 from forecast.tracking.store import Store
+
+OWN = ("evaluation.interval", "evaluation.calibration")
+"""What only the model is asked, so that baselines stay the same runs."""
 
 
 def run(request: Request) -> float:
@@ -73,6 +76,7 @@ def run(request: Request) -> float:
     score_table(outcome)
     detail_tables(outcome)
     console.print()
+    interval_line(outcome)
     say("run", tracked.id)
     say("next", f"forecast predict run={tracked.id}   ·   make ui")
     return error
@@ -94,16 +98,20 @@ def store_outcome(tracked: Run, outcome: Outcome, data: Loaded, request: Request
     same_question = {
         key: value
         for key, value in request.flat.items()
-        if key.split(".")[0] in ("data", "window", "split", "evaluation")
+        if key.split(".")[0] in ("data", "window", "split", "evaluation") and key not in OWN
     }
     record.record_baselines(tracked.store, outcome, data.digest, same_question)
     with TemporaryDirectory() as folder:
         facts = {"run_id": tracked.id, "data": data.name, "data_digest": data.digest, **spans}
         plain = Path(folder) / "bundle"
-        bundle.save(plain, outcome.forecaster, data.schema, facts)
+        reach = outcome.intervals.reach if outcome.intervals else None
+        bundle.save(plain, outcome.forecaster, data.schema, facts, reach=reach)
         example = package.example(data.frame, data.schema, outcome.spec.window)
         levels = outcome.spec.training.quantiles
-        tracked.keep(package.package(Path(folder) / "model", plain, example, levels), "model")
+        model = package.package(
+            Path(folder) / "model", plain, example, levels, interval=reach is not None
+        )
+        tracked.keep(model, "model")
 
 
 def page(

@@ -1,6 +1,5 @@
 """The one story: fit, score, compare. It knows no tracker and prints nothing."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,10 +13,12 @@ from forecast.data.split import Cut, Holdout
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.evaluation import baselines, classical, scores, significance
+from forecast.evaluation import baselines, classical, intervals, reach, scores, significance
 from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.intervals import Intervals
 from forecast.evaluation.regressors import regressor
 from forecast.evaluation.significance import Verdict
+from forecast.evaluation.stopwatch import Stopwatch
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
 
@@ -40,6 +41,8 @@ class Spec:
         baselines: Beside persistence and seasonal naive, which are always there: rules and
             classical models by name.
         regressors: Baselines on the flattened window: name in scikit-learn to its settings.
+        interval: Share of the truth that prediction intervals are to cover; None for none.
+        calibration: How they are made: "split", "cqr" or "adaptive".
     """
 
     model: Model
@@ -53,6 +56,8 @@ class Spec:
     regressors: Mapping[str, Mapping[str, Any]] = field(
         default_factory=lambda: {"ridge": {"alpha": 10.0}}
     )
+    interval: float | None = 0.9
+    calibration: str = "adaptive"
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,8 @@ class Outcome:
         verdicts: Whether the model is better than each baseline, by name.
         refit: Whether it learned from train and validation alike, without stopping.
         seconds: How long each stage took.
+        intervals: Around the test forecasts; None for probabilities, where none were asked for, and
+            where too little is known, as in a refit with few test windows.
     """
 
     spec: Spec
@@ -86,6 +93,7 @@ class Outcome:
     verdicts: dict[str, Verdict]
     refit: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
+    intervals: Intervals | None = None
 
 
 def run(
@@ -114,23 +122,26 @@ def run(
     Raises:
         InputError: A span is too short for one window.
     """
-    clockwork = _Clock()
+    watch = Stopwatch()
     cuts = cuts or prepare(spec, table)
     if forecaster is None:
-        clockwork.begin("fit")
+        watch.begin("fit")
         training, (rows, tail) = spec.training, learnable(table, cuts)
         if epochs is not None:
             training, tail = clone(training).set_params(epochs=epochs), 0
         forecaster = Forecaster(spec.model, spec.window, training, scaling=spec.scaling)
         forecaster.fit(table, rows=rows, tail=tail, callbacks=callbacks)
-    clockwork.begin("score")
+    watch.begin("score")
     season = spec.season or clock.season(table.frequency)
     test = score_model(forecaster, table, starts=cuts.scored(table, spec.window))
-    clockwork.begin("baselines")
+    watch.begin("intervals")
+    found = put_intervals(spec, forecaster, test, cuts, held_out=epochs is None)
+    watch.begin("baselines")
     learned = cuts.train_rows(table) if epochs is None else cuts.learned_rows(table)
     others = score_baselines(spec, table, learned, forecaster.scaler_, test.starts)
     train = table.take(cuts.train_rows(table))
     own, each = scores.beside(test, others, train, forecaster.scaler_, season)
+    own = scores.calibrated(own, test, found)
     return Outcome(
         spec,
         table,
@@ -143,7 +154,8 @@ def run(
         each,
         significance.verdicts(test, others),
         epochs is not None,
-        clockwork.end(),
+        watch.end(),
+        found,
     )
 
 
@@ -170,6 +182,7 @@ def prepare(spec: Spec, table: Table) -> Holdout:
         regressor(name, settings)
     choices.loss(spec.training, table.task)
     levels = spec.training.quantiles
+    reach.check(spec.interval, spec.calibration, levels, table.task)
     fitting.build(spec.model, fitting.sizes(table, spec.window, spec.model, levels))
     cuts = split.holdout(table, spec.validation, spec.test)
     spans = {
@@ -228,6 +241,32 @@ def score_model(forecaster: Forecaster, table: Table, *, starts: np.ndarray) -> 
     return Forecasts(table, window, starts, quantiles.point(every, levels), every, levels)
 
 
+def put_intervals(
+    spec: Spec, forecaster: Forecaster, test: Forecasts, cuts: Holdout, *, held_out: bool = True
+) -> Intervals | None:
+    """Calibrate intervals on the validation windows, and put them around the test forecasts.
+
+    Args:
+        spec: What to cover, and how.
+        forecaster: Fitted.
+        test: Its forecasts of the test windows.
+        cuts: Where the validation span lies.
+        held_out: Whether no weight was learned from it.
+
+    Returns:
+        The intervals; None where there are none.
+    """
+    table = test.table
+    if spec.interval is None or table.task != "regression":
+        return None
+    held = None
+    if held_out:
+        starts = windows.starts(table, spec.window, within=cuts.validation_rows(table))
+        held = score_model(forecaster, table, starts=starts)
+    scaler = forecaster.scaler_
+    return intervals.calibrate(test, held, scaler, spec.interval, spec.calibration)
+
+
 def score_baselines(
     spec: Spec, table: Table, learned: np.ndarray, scaler: Scaler, starts: np.ndarray
 ) -> dict[str, Forecasts]:
@@ -259,24 +298,3 @@ def score_baselines(
         values = {name: np.clip(found, 0, 1) for name, found in values.items()}
         values["climatology"] = baselines.climatology(table, learned, window, starts)
     return {name: Forecasts(table, window, starts, found) for name, found in values.items()}
-
-
-class _Clock:
-    """Measure stages, one after the other."""
-
-    def __init__(self) -> None:
-        self._stage: str | None = None
-        self._began = 0.0
-        self._seconds: dict[str, float] = {}
-
-    def begin(self, stage: str) -> None:
-        """End the stage before and begin this one."""
-        self.end()
-        self._stage, self._began = stage, time.perf_counter()
-
-    def end(self) -> dict[str, float]:
-        """End the running stage and return the seconds of all."""
-        if self._stage:
-            self._seconds[self._stage] = time.perf_counter() - self._began
-            self._stage = None
-        return self._seconds

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.intervals import Intervals
 
 if TYPE_CHECKING:
     from forecast.evaluation.experiment import Outcome
@@ -38,10 +39,10 @@ def forecasts(outcome: "Outcome") -> Figure:
     figure = Figure(figsize=(11, 1 + 2.6 * len(codes)), layout="constrained")
     axes = np.atleast_1d(figure.subplots(len(codes), 1, sharex=True))
     for panel, code in zip(axes, codes, strict=True):
-        _series_panel(panel, test, code)
+        _series_panel(panel, outcome, code)
         plain(panel, f"{test.table.names[code]}: {test.table.targets[0]}{test.table.unit(0)}")
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False)
+    figure.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False)
     dates(axes[-1])
     figure.suptitle(f"Forecasts of {test.window.horizon} steps on the test span", x=0.01, ha="left")
     return figure
@@ -74,6 +75,35 @@ def error_by_horizon(outcome: "Outcome") -> Figure:
     return figure
 
 
+def reliability(test: Forecasts, intervals: Intervals) -> Figure:
+    """Draw what intervals covered: of every level, and of the chosen one at every step.
+
+    Args:
+        test: Forecasts of the test windows.
+        intervals: Around them.
+
+    Returns:
+        A figure with two panels.
+    """
+    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    whole, by_step = figure.subplots(1, 2)
+    levels, shares = zip(*sorted(intervals.observed.items()), strict=True)
+    whole.plot([0, 1], [0, 1], color=TRUE, lw=1, ls=":", label="as promised")
+    whole.plot(levels, shares, color=MODEL, lw=2.2, marker="o", label=intervals.method)
+    whole.set(xlim=(0, 1), ylim=(0, 1), xlabel="promised share", ylabel="covered share")
+    whole.legend(frameon=False)
+    plain(whole, "Intervals of every level, test span")
+    found = scores.coverage_by_step(test, intervals)
+    steps = np.arange(1, len(found) + 1)
+    by_step.axhline(intervals.level, color=TRUE, lw=1, ls=":")
+    by_step.plot(steps, found, color=MODEL, lw=2.2, marker="." if len(steps) <= 48 else None)
+    by_step.set_ylim(min(intervals.level - 0.1, found.min() - 0.02), 1)
+    by_step.xaxis.set_major_locator(MaxNLocator(integer=True))
+    by_step.set(xlabel="steps ahead", ylabel="covered share")
+    plain(by_step, f"Intervals of level {intervals.level:.3g} by horizon")
+    return figure
+
+
 def learning_curve(history: Mapping[str, Sequence[float]]) -> Figure:
     """Draw training and stopping loss against the epoch, the best epoch marked.
 
@@ -103,7 +133,8 @@ def prediction(history: pd.DataFrame, forecast: pd.DataFrame, units: Mapping[str
 
     Args:
         history: Columns series, time, target, value.
-        forecast: Columns series, time, target, forecast, and those of quantiles, such as q0.05.
+        forecast: Columns series, time, target, forecast, and lower and upper or those of
+            quantiles, such as q0.05.
         units: Unit of each target, where known.
 
     Returns:
@@ -118,21 +149,34 @@ def prediction(history: pd.DataFrame, forecast: pd.DataFrame, units: Mapping[str
         joined_time = [*past.time.tail(1), *ahead.time]
         joined = [*past.value.tail(1), *ahead.forecast]
         panel.plot(joined_time, joined, color=MODEL, lw=2.2, label="forecast")
-        if levels := [name for name in ahead.columns if name.startswith("q0")]:
+        if "lower" in ahead:
+            panel.fill_between(
+                ahead.time, ahead.lower, ahead.upper, color=MODEL, alpha=0.2, lw=0, label="interval"
+            )
+        elif levels := [name for name in ahead.columns if name.startswith("q0")]:
             ends = ahead[levels[0]], ahead[levels[-1]]
             label = f"{levels[0]} to {levels[-1]}"
             panel.fill_between(ahead.time, *ends, color=MODEL, alpha=0.2, lw=0, label=label)
         unit = units.get(str(target))
         plain(panel, f"{series}: {target}" + (f", {unit}" if unit else ""))
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False)
+    figure.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False)
     dates(axes[-1])
     return figure
 
 
-def _series_panel(panel: Any, test: Forecasts, code: int) -> None:
-    """Draw one series: the truth as a line, the newest windows that do not overlap as forecasts."""
+def _series_panel(panel: Any, outcome: "Outcome", code: int) -> None:
+    """Draw one series: the truth as a line, the newest windows that do not overlap as forecasts.
+
+    Around each is its interval, or else what lies between its outer quantiles.
+    """
+    test, intervals = outcome.test, outcome.intervals
     window, table = test.window, test.table
+    low, high, told = None, None, None
+    if intervals is not None:
+        low, high, told = intervals.lower, intervals.upper, f"{intervals.level:.3g} interval"
+    elif test.quantiles is not None:
+        low, high = test.quantiles[..., 0], test.quantiles[..., -1]
     mine = apart(test, np.flatnonzero(test.series == code))[-WINDOWS:]
     first = test.starts[mine] + window.timesteps + window.lead
     rows = np.arange(first[0] - window.horizon, first[-1] + window.horizon)
@@ -149,9 +193,10 @@ def _series_panel(panel: Any, test: Forecasts, code: int) -> None:
             marker="." if window.horizon == 1 else None,
             label="forecast" if position == mine[0] else None,
         )
-        if test.quantiles is not None:
-            low, high = test.quantiles[position, :, 0, 0], test.quantiles[position, :, 0, -1]
-            panel.fill_between(table.time[ahead], low, high, color=MODEL, alpha=0.2, lw=0)
+        if low is not None and high is not None:
+            ends = low[position, :, 0], high[position, :, 0]
+            label = told if position == mine[0] else None
+            panel.fill_between(table.time[ahead], *ends, color=MODEL, alpha=0.2, lw=0, label=label)
         panel.axvline(table.time[begin], color=TRUE, lw=0.5, alpha=0.15)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,9 @@ from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.metrics.headline import HEADLINES, Headline
 from forecast.metrics.point import Axis
+
+if TYPE_CHECKING:
+    from forecast.evaluation.intervals import Intervals
 
 
 @dataclass(frozen=True)
@@ -61,11 +65,16 @@ class Forecasts:
         """Row of every window's origin, (windows,)."""
         return self.starts + self.window.timesteps - 1
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self, intervals: "Intervals | None" = None) -> pd.DataFrame:
         """Return one row for each window, step and target, with origin and time stamp.
 
-        Quantiles are columns of their own, such as q0.05.
+        Args:
+            intervals: Around these forecasts, as columns lower and upper.
+
+        Returns:
+            The rows; quantiles are columns of their own, such as q0.05.
         """
+        ends = {} if intervals is None else {"lower": intervals.lower, "upper": intervals.upper}
         count, horizon, targets = self.values.shape
         every = np.zeros((*self.values.shape, 0)) if self.quantiles is None else self.quantiles
         rows = windows.future_rows(self.starts, self.window)
@@ -80,6 +89,7 @@ class Forecasts:
                 "forecast": self.values.ravel(),
                 "true": self.true.ravel(),
             }
+            | {name: end.ravel() for name, end in ends.items()}
             | {
                 f"q{level:g}": every[..., number].ravel()
                 for number, level in enumerate(self.levels)

@@ -9,6 +9,7 @@ from forecast import metrics
 from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.intervals import Intervals
 
 PLAIN = {
     "mae": metrics.mae,
@@ -65,6 +66,63 @@ def beside(
     return own, {name: overall(found, train, scaler, season) for name, found in baselines.items()}
 
 
+def calibrated(
+    found: Mapping[str, float], forecasts: Forecasts, intervals: Intervals | None
+) -> dict[str, float]:
+    """Add the scores of calibrated intervals to those of the model.
+
+    Args:
+        found: Metric to value.
+        forecasts: What was said.
+        intervals: Around it; None adds nothing.
+
+    Returns:
+        With coverage, width and interval score, such as `test/coverage_90`. Those of the model's
+        own quantiles at the same level go on as `test/coverage_90_raw`. A model without quantiles
+        gets its `test/crps` from the intervals of several levels.
+    """
+    if intervals is None:
+        return dict(found)
+    level = percent(intervals.level)
+    raw = {f"test/{name}_{level}" for name in ("coverage", "width")}
+    every = {f"{key}_raw" if key in raw else key: value for key, value in found.items()}
+    every |= _of_intervals("test", forecasts, intervals, slice(None))
+    if len(forecasts.table.targets) > 1:
+        for i, target in enumerate(forecasts.table.targets):
+            own = _of_intervals(f"test_{target}", forecasts, intervals, slice(i, i + 1))
+            every |= {key: value for key, value in own.items() if "winkler" not in key}
+    return {"test/crps": intervals.crps} | every
+
+
+def _of_intervals(
+    head: str, forecasts: Forecasts, intervals: Intervals, part: slice
+) -> dict[str, float]:
+    """Score the intervals of some targets, where there are intervals."""
+    low, high = intervals.lower[..., part], intervals.upper[..., part]
+    true = np.where(np.isfinite(low), forecasts.true[..., part], np.nan)
+    level = percent(intervals.level)
+    return {
+        f"{head}/coverage_{level}": float(metrics.coverage(true, low, high)),
+        f"{head}/width_{level}": float(metrics.width(true, low, high)),
+        f"{head}/winkler_{level}": float(metrics.winkler(true, low, high, intervals.level)),
+    }
+
+
+def percent(level: float) -> str:
+    """Write a level as keys end.
+
+    >>> percent(0.9), percent(0.975)
+    ('90', '97.5')
+    """
+    return f"{100 * level:.3g}"
+
+
+def coverage_by_step(forecasts: Forecasts, intervals: Intervals) -> np.ndarray:
+    """Return the covered share of every step of the horizon, (horizon,)."""
+    true = np.where(np.isfinite(intervals.lower), forecasts.true, np.nan)
+    return metrics.coverage(true, intervals.lower, intervals.upper, axis=(0, 2))
+
+
 def _of_values(forecasts: Forecasts, train: Table, scaler: Scaler, season: int) -> dict[str, float]:
     """Score forecasts in the targets' units, and without them."""
     true, values = forecasts.true, forecasts.values
@@ -100,7 +158,7 @@ def _of_quantiles(forecasts: Forecasts) -> dict[str, float]:
         high = len(levels) - 1 - low
         if abs(levels[low] + levels[high] - 1) < 1e-9:
             ends = every[..., low], every[..., high]
-            name = f"{100 * (levels[high] - levels[low]):.3g}"
+            name = percent(levels[high] - levels[low])
             found[f"test/coverage_{name}"] = float(metrics.coverage(true, *ends))
             found[f"test/width_{name}"] = float((ends[1] - ends[0]).mean())
     return found

@@ -13,7 +13,16 @@ from forecast.metrics.point import (
     smape,
     wape,
 )
-from forecast.metrics.probability import accuracy, auc, coverage, crps, log_loss, pinball
+from forecast.metrics.probability import (
+    accuracy,
+    auc,
+    coverage,
+    crps,
+    log_loss,
+    pinball,
+    width,
+    winkler,
+)
 
 __all__ = [
     "accuracy",
@@ -33,4 +42,6 @@ __all__ = [
     "skill",
     "smape",
     "wape",
+    "width",
+    "winkler",
 ]

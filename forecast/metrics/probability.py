@@ -139,3 +139,46 @@ def coverage(true: np.ndarray, low: np.ndarray, high: np.ndarray, axis: Axis = N
     0.5
     """
     return mean(((true >= low) & (true <= high)).astype(float), true, axis)
+
+
+def width(true: np.ndarray, low: np.ndarray, high: np.ndarray, axis: Axis = None) -> np.ndarray:
+    """Mean width of an interval, in the target's unit.
+
+    Args:
+        true: Truth; where it is missing nothing is counted.
+        low: Lower end, of the same shape.
+        high: Upper end.
+        axis: Axes to average over; None means all.
+
+    Returns:
+        One number, or one for each place of the axes that were kept.
+
+    >>> float(width(np.array([1.0, np.nan]), np.array([0.0, 0.0]), np.array([2.0, 9.0])))
+    2.0
+    """
+    return mean(high - low, true, axis)
+
+
+def winkler(
+    true: np.ndarray, low: np.ndarray, high: np.ndarray, level: float, axis: Axis = None
+) -> np.ndarray:
+    """Interval score: the width, and 2/(1 − level) times how far the truth lies outside.
+
+    Lowest in the mean for the interval between the true quantiles. Source: Winkler 1972; Gneiting &
+    Raftery 2007, equation 43.
+
+    Args:
+        true: Truth.
+        low: Lower end, of the same shape.
+        high: Upper end.
+        level: Share that the interval is to cover.
+        axis: Axes to average over; None means all.
+
+    Returns:
+        In the target's unit; lower is better.
+
+    >>> round(float(winkler(np.array([1.0, 5.0]), np.zeros(2), np.full(2, 4.0), 0.9)), 6)
+    14.0
+    """
+    outside = np.maximum(low - true, 0) + np.maximum(true - high, 0)
+    return mean(high - low + 2 / (1 - level) * outside, true, axis)

@@ -16,6 +16,7 @@ from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError, nearest
+from forecast.evaluation.reach import Reach
 from forecast.training import runtime
 from forecast.training.forecaster import BATCH, Forecaster
 from forecast.training.parameters import Training
@@ -38,6 +39,7 @@ class Bundle:
         names: Series that the scaler knows.
         facts: Versions, data digest and spans, for people.
         quantiles: Levels that the model predicts of each target; none means one value.
+        reach: Of the intervals around its forecasts; None where it has none.
     """
 
     model: Any
@@ -47,6 +49,7 @@ class Bundle:
     names: tuple[str, ...]
     facts: Mapping[str, Any]
     quantiles: tuple[float, ...] = ()
+    reach: Reach | None = None
 
     def table(self, frame: pd.DataFrame) -> Table:
         """Read raw rows as in training.
@@ -87,7 +90,8 @@ class Bundle:
 
         Returns:
             One row for each series, step and target: series, origin, time, step, target, forecast,
-            and a column such as q0.05 for each quantile.
+            lower and upper where the bundle has intervals, and a column such as q0.05 for each
+            quantile.
 
         Raises:
             InputError: No series has an unbroken window at its end, or what is known of its future.
@@ -140,6 +144,10 @@ class Bundle:
 
         window, parts = self.window, []
         middle = point(values, self.quantiles)
+        ends: dict[str, np.ndarray] = {}
+        if self.reach is not None:
+            both = self.reach.around(values, self.quantiles, middle, table.series[starts])
+            ends = dict(zip(("lower", "upper"), both, strict=True))
         for number, start in enumerate(starts):
             origin = table.time[start + window.timesteps - 1]
             ahead = clock.following(origin, str(table.frequency), window.lead + window.horizon)
@@ -156,6 +164,7 @@ class Bundle:
                             "target": target,
                             "forecast": middle[number, :, column],
                         }
+                        | {name: end[number, :, column] for name, end in ends.items()}
                         | {f"q{q:g}": every[:, place] for place, q in enumerate(self.quantiles)}
                     )
                 )
@@ -163,7 +172,12 @@ class Bundle:
 
 
 def save(
-    folder: Path, forecaster: Forecaster, schema: Schema, facts: Mapping[str, Any]
+    folder: Path,
+    forecaster: Forecaster,
+    schema: Schema,
+    facts: Mapping[str, Any],
+    *,
+    reach: Reach | None = None,
 ) -> list[Path]:
     """Write a fitted forecaster as a bundle.
 
@@ -172,6 +186,7 @@ def save(
         forecaster: Fitted on a table that the schema made.
         schema: How raw rows are read.
         facts: More for people: data digest, spans, run id.
+        reach: Of the intervals around its forecasts.
 
     Returns:
         The files written.
@@ -186,6 +201,7 @@ def save(
         "scaler": forecaster.scaler_.to_dict(),
         "series": list(forecaster.names_),
         "quantiles": list((forecaster.training or Training()).quantiles),
+        "intervals": reach and reach.to_dict(),
         "versions": {name: version(name) for name in packages},
         "facts": dict(facts),
     }
@@ -254,4 +270,5 @@ def load(folder: str | Path) -> Bundle:
         tuple(plain["series"]),
         plain["versions"] | plain["facts"],
         tuple(plain.get("quantiles", ())),
+        Reach.from_dict(told) if (told := plain.get("intervals")) else None,
     )

@@ -17,7 +17,12 @@ REQUIREMENTS = ["forecast", "mlflow"]
 
 
 def package(
-    folder: Path, source: Path, example: pd.DataFrame, quantiles: Sequence[float] = ()
+    folder: Path,
+    source: Path,
+    example: pd.DataFrame,
+    quantiles: Sequence[float] = (),
+    *,
+    interval: bool = False,
 ) -> Path:
     """Wrap a bundle as an MLflow pyfunc model from code.
 
@@ -26,6 +31,7 @@ def package(
         source: The bundle's folder.
         example: Raw rows that the model could be sent.
         quantiles: Levels that it answers with, beside the forecast.
+        interval: Whether it answers with a lower and an upper end too.
 
     Returns:
         The folder.
@@ -43,6 +49,7 @@ def package(
             ColSpec("long", "step"),
             ColSpec("string", "target"),
             ColSpec("double", "forecast"),
+            *(ColSpec("double", name) for name in ("lower", "upper") if interval),
             *(ColSpec("double", f"q{level:g}") for level in quantiles),
         ]
     )

@@ -30,7 +30,8 @@ class ServedForecast(PythonModel):
             params: Not used.
 
         Returns:
-            series, origin, time, step, target, forecast.
+            series, origin, time, step, target, forecast, and where it has them lower, upper
+            and quantiles.
         """
         del context, params
         return self.bundle.predict(pd.DataFrame(model_input))

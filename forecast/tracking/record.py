@@ -40,9 +40,11 @@ def record(run: Run, outcome: Outcome) -> None:
             head = f"series/{outcome.test.headline.key}_"
             run.metrics({head + safe_key(k, taken): v for k, v in per_series.items()})
         run.keep(scores.series_table(outcome.test, outcome.baselines), "scores_by_series.csv")
-    run.keep(outcome.test.frame(), PREDICTIONS)
+    run.keep(outcome.test.frame(outcome.intervals), PREDICTIONS)
     run.keep(figures.forecasts(outcome), "figures/forecasts.png")
     run.keep(figures.error_by_horizon(outcome), "figures/error_by_horizon.png")
+    if outcome.intervals is not None:
+        run.keep(figures.reliability(outcome.test, outcome.intervals), "figures/reliability.png")
     run.keep(figures.learning_curve(outcome.forecaster.history_), "figures/learning_curve.png")
 
 
@@ -166,11 +168,14 @@ def _keys(found: Mapping[str, float]) -> dict[str, float]:
 
 
 def _by_step(outcome: Outcome) -> dict[str, dict[int, float]]:
-    """Return `horizon/<error>` and `horizon/skill_<baseline>` with step = steps ahead."""
+    """Return `horizon/<error>`, `horizon/skill_<baseline>` and coverage, step = steps ahead."""
     own = scores.by_step(outcome.test)
     found = {f"horizon/{outcome.test.headline.key}": _series(own)}
     for name, other in outcome.baselines.items():
         found[f"horizon/skill_{name}"] = _series(_skill(own, other))
+    if outcome.intervals is not None:
+        covered = scores.coverage_by_step(outcome.test, outcome.intervals)
+        found[f"horizon/coverage_{scores.percent(outcome.intervals.level)}"] = _series(covered)
     return found
 
 

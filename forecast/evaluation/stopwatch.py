@@ -1,0 +1,24 @@
+"""How long each stage of an experiment takes."""
+
+import time
+
+
+class Stopwatch:
+    """Measure stages, one after the other."""
+
+    def __init__(self) -> None:
+        self._stage: str | None = None
+        self._began = 0.0
+        self._seconds: dict[str, float] = {}
+
+    def begin(self, stage: str) -> None:
+        """End the stage before and begin this one."""
+        self.end()
+        self._stage, self._began = stage, time.perf_counter()
+
+    def end(self) -> dict[str, float]:
+        """End the running stage and return the seconds of all."""
+        if self._stage:
+            self._seconds[self._stage] = time.perf_counter() - self._began
+            self._stage = None
+        return self._seconds
