@@ -83,6 +83,12 @@ def test_a_script_and_a_command_train_alike(name):
     assert plain(spec.window) == plain(Window())
 
 
+def test_intervals_of_a_command_are_those_of_a_script():
+    spec = build.spec(config.compose([]).settings)
+    own = experiment.Spec(spec.model, spec.window, spec.training)
+    assert (spec.interval, spec.calibration) == (own.interval, own.calibration)
+
+
 def test_limits_of_alerts_are_those_of_a_script():
     settings = config.compose([]).settings.gates
     assert observe.limits(settings) == Limits()
@@ -160,6 +166,7 @@ def test_keys_of_the_configuration_are_settings_of_the_estimator():
         (["split.test=2013-11-01"], ("test",), "2013-11-01"),
         (["split.validation=500"], ("validation",), 500),
         (["evaluation.season=168"], ("season",), 168),
+        (["evaluation.interval=null"], ("interval",), None),
         (
             ["experiment=lstm_120_100_50"],
             ("model", "settings", "dense"),

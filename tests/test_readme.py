@@ -29,6 +29,7 @@ PAGES = (
     "docs/gates.md",
     "docs/evaluation.md",
     "docs/leak_proof.md",
+    "docs/intervals.md",
     "docs/metrics.md",
     "docs/cluster.md",
     "docs/performance.md",

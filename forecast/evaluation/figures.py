@@ -100,7 +100,7 @@ def reliability(test: Forecasts, intervals: Intervals) -> Figure:
     by_step.set_ylim(min(intervals.level - 0.1, found.min() - 0.02), 1)
     by_step.xaxis.set_major_locator(MaxNLocator(integer=True))
     by_step.set(xlabel="steps ahead", ylabel="covered share")
-    plain(by_step, f"Intervals of level {intervals.level:.3g} by horizon")
+    plain(by_step, f"Intervals of {scores.percent(intervals.level)}% by horizon")
     return figure
 
 
@@ -174,7 +174,7 @@ def _series_panel(panel: Any, outcome: "Outcome", code: int) -> None:
     window, table = test.window, test.table
     low, high, told = None, None, None
     if intervals is not None:
-        low, high, told = intervals.lower, intervals.upper, f"{intervals.level:.3g} interval"
+        low, high, told = intervals.lower, intervals.upper, scores.percent(intervals.level)
     elif test.quantiles is not None:
         low, high = test.quantiles[..., 0], test.quantiles[..., -1]
     mine = apart(test, np.flatnonzero(test.series == code))[-WINDOWS:]
@@ -195,7 +195,7 @@ def _series_panel(panel: Any, outcome: "Outcome", code: int) -> None:
         )
         if low is not None and high is not None:
             ends = low[position, :, 0], high[position, :, 0]
-            label = told if position == mine[0] else None
+            label = f"{told}% interval" if told and position == mine[0] else None
             panel.fill_between(table.time[ahead], *ends, color=MODEL, alpha=0.2, lw=0, label=label)
         panel.axvline(table.time[begin], color=TRUE, lw=0.5, alpha=0.15)
 

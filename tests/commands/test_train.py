@@ -28,6 +28,9 @@ def test_prints_model_and_baselines_with_skill(place: Place, lstm_run: str):
     words = r"(better|worse|not distinguishable), p <?[0-9.e-]+$"
     assert len([row for row in table if re.search(words, row)]) == len(BASELINES)
     assert max(map(len, table)) <= 80
+    assert re.search(
+        r"intervals  [0-9.]+% of the truth lies inside those of 90% \(adaptive", printed
+    )
     assert "MAE by steps ahead" in printed and "MAE by series" in printed
     assert f"forecast predict run={lstm_run}" in printed
 
@@ -114,6 +117,8 @@ def test_a_run_that_leaks_is_kept_and_says_so(place: Place, client):
         ("window.timesteps=500", r"window\.timesteps=500"),
         ("window.horizon=0", r"window\.horizon .*0"),
         ("split.test=1.5", r"split\.test .*1\.5"),
+        ("evaluation.interval=1.5", r"evaluation\.interval .*1\.5"),
+        ("evaluation.calibration=cqr", r"training\.quantiles with 0\.05 and 0\.95, got \[\]"),
         ("gates.probe=-1", r"gates\.probe .*-1"),
         ("gates.pictures=0", r"gates\.pictures .*0"),
         ("+model._target_=os.system", r"_target_"),

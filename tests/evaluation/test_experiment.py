@@ -60,7 +60,8 @@ def truth(test_from=60):
 def test_stages_and_callbacks(told):
     outcome, epochs = told
     assert (
-        list(outcome.seconds) == ["fit", "score", "baselines"] and min(outcome.seconds.values()) > 0
+        list(outcome.seconds) == ["fit", "score", "intervals", "baselines"]
+        and min(outcome.seconds.values()) > 0
     )
     assert epochs.count == 2 and len(outcome.forecaster.history_["val_loss"]) == 2
 
@@ -88,7 +89,9 @@ def test_names_of_the_scores(outcome):
     by_target = {f"test_{target}/{name}" for target in ("t0", "t1") for name in each}
     assert set(outcome.baselines) == {"persistence", "seasonal_naive", "ridge"}
     skills = {f"skill/{name}" for name in outcome.baselines}
-    assert set(outcome.scores) == overall | by_target | skills
+    calibrated = {f"test/{name}" for name in ("coverage_90", "width_90", "winkler_90", "crps")}
+    calibrated |= {f"test_t{i}/{name}_90" for i in (0, 1) for name in ("coverage", "width")}
+    assert set(outcome.scores) == overall | by_target | skills | calibrated
     for found in outcome.baseline_scores.values():
         assert set(found) == overall | by_target
     assert all(np.isfinite(value) for value in outcome.scores.values())

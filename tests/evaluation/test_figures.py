@@ -29,6 +29,7 @@ def outcome(lengths=(120, 120), window=None, frequency="h"):
         test=made(0.3),
         baselines={"persistence": made(2), "seasonal_naive": made(3), "ridge": made(1)},
         spec=SimpleNamespace(model=Model("lstm")),
+        intervals=None,
     )
 
 
@@ -95,3 +96,6 @@ def test_prediction_joins_the_newest_rows(tmp_path):
     known, forecast = figure.axes[0].lines
     assert forecast.get_ydata()[0] == known.get_ydata()[-1]
     assert len(forecast.get_ydata()) == 31
+    ends = ahead.assign(lower=ahead.forecast - 2, upper=ahead.forecast + 3)
+    [band] = figures.prediction(past, ends, {}).axes[0].collections
+    assert band.get_paths()[0].vertices[:, 1].max() == 62 and band.get_label() == "interval"

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sk
 
+from forecast import metrics
 from forecast.data import panel
 from forecast.data.schema import Schema
 from forecast.evaluation import experiment, figures, scores
@@ -50,7 +51,8 @@ def test_the_median_is_the_forecast_and_scored_like_one(quantiles):
 
 def test_intervals_are_those_between_quantiles_that_lie_alike(quantiles):
     test, found = quantiles.test, quantiles.scores
-    for name, low, high in (("90", 0, 4), ("50", 1, 3)):
+    # at the level of the calibrated intervals they stand beside those
+    for name, low, high in (("90_raw", 0, 4), ("50", 1, 3)):
         ends = test.quantiles[..., low], test.quantiles[..., high]
         inside = [
             a <= t <= b for a, t, b in zip(ends[0].flat, test.true.flat, ends[1].flat, strict=True)
@@ -58,6 +60,9 @@ def test_intervals_are_those_between_quantiles_that_lie_alike(quantiles):
         assert found[f"test/coverage_{name}"] == pytest.approx(np.mean(inside))
         assert found[f"test/width_{name}"] == pytest.approx((ends[1] - ends[0]).mean())
     assert found["test/crps"] < found["test/mae"]
+    expected = metrics.crps(test.true, test.quantiles, LEVELS)
+    assert found["test/crps"] == pytest.approx(expected)
+    assert quantiles.intervals.reach.between == (0.05, 0.95)
     assert not {"test/crps"} & set(quantiles.baseline_scores["ridge"])
 
 
@@ -71,7 +76,7 @@ def test_an_event_is_ranked_by_its_brier_score(event):
     true, said = event.test.true.ravel(), event.test.values.ravel()
     assert event.scores["test/brier"] == pytest.approx(sk.brier_score_loss(true, said))
     assert event.scores["test/auc"] == pytest.approx(sk.roc_auc_score(true, said))
-    assert "test/mae" not in event.scores
+    assert "test/mae" not in event.scores and event.intervals is None
     persistence = event.baselines["persistence"].values
     skill = 1 - event.scores["test/brier"] / np.mean((persistence - event.test.true) ** 2)
     assert event.scores["skill/persistence"] == pytest.approx(skill)

@@ -80,6 +80,22 @@ def test_coverage_counts():
     assert metrics.coverage(TRUE, low, high) == count / TRUE.size
 
 
+def test_width_and_interval_score_in_a_plain_loop():
+    low, high = QUANTILES[..., 0], QUANTILES[..., -1]
+    wide, score = 0.0, 0.0
+    for y, a, b in zip(TRUE.flat, low.flat, high.flat, strict=True):
+        wide += b - a
+        score += (b - a) + (2 / 0.2) * (a - y if y < a else y - b if y > b else 0.0)
+    assert metrics.width(TRUE, low, high) == pytest.approx(wide / TRUE.size)
+    assert metrics.winkler(TRUE, low, high, 0.8) == pytest.approx(score / TRUE.size)
+    by_step = metrics.winkler(TRUE, low, high, 0.8, axis=(0, 2))
+    assert by_step.shape == (3,) and by_step.mean() == pytest.approx(score / TRUE.size)
+    holes = TRUE.copy()
+    holes[:5] = np.nan
+    rest = metrics.winkler(TRUE[5:], low[5:], high[5:], 0.8)
+    assert metrics.winkler(holes, low, high, 0.8) == pytest.approx(rest)
+
+
 def test_what_has_no_truth_counts_nowhere():
     holes = TRUE.copy()
     holes[:5] = np.nan

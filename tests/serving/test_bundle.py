@@ -14,6 +14,7 @@ from forecast.data import panel, windows
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError
+from forecast.evaluation.reach import Reach
 from forecast.serving import bundle
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
@@ -102,6 +103,26 @@ def test_a_missing_folder_is_refused(tmp_path: Path):
         bundle.load(tmp_path / "nothing")
 
 
+def test_the_runs_intervals_are_served_around_its_forecasts(folder: Path, place: Place):
+    served = bundle.load(folder / "artifacts" / "bundle")
+    facts = json.loads((folder / "artifacts" / "bundle" / "bundle.json").read_text())
+    assert (served.reach.level, served.reach.method) == (0.9, "adaptive")
+    np.testing.assert_array_equal(served.reach.values, facts["intervals"]["reach"])
+    said = served.predict(pd.read_csv(place.folder / "load.csv"))
+    by = served.reach.values.ravel()  # (series, horizon, one target), the order of the rows
+    np.testing.assert_allclose(said.upper, said.forecast + np.maximum(by, 0))
+    np.testing.assert_allclose(said.lower, said.forecast - np.maximum(by, 0))
+    assert (by > 0).all()
+
+
+def test_a_bundle_from_before_intervals_still_predicts(copy: Path, place: Place):
+    facts = json.loads((copy / "bundle.json").read_text())
+    del facts["intervals"]
+    (copy / "bundle.json").write_text(json.dumps(facts))
+    said = bundle.load(copy).predict(pd.read_csv(place.folder / "load.csv"))
+    assert list(said)[-1] == "forecast"
+
+
 @pytest.mark.parametrize(
     ("more", "levels"), [({"classes": {"load": (45.0, 55.0)}}, ()), ({}, (0.1, 0.5, 0.9))]
 )
@@ -111,7 +132,8 @@ def test_probabilities_and_quantiles_are_served_as_in_training(more, levels, tmp
     told = Training(epochs=1, tail=0, quantiles=levels)
     window = Window(4, 2)
     fitted = Forecaster(Model("linear"), window, told).fit(table)
-    bundle.save(tmp_path, fitted, schema, {})
+    told = Reach(0.8, "cqr", (0.1, 0.9), np.array([[[1.0], [2.0]], [[-0.01], [np.nan]]]))
+    bundle.save(tmp_path, fitted, schema, {}, reach=told if levels else None)
     served = bundle.load(tmp_path)
     every = fitted.predict_quantiles(table, windows.latest(table, window))
     said = served.predict(load_frame(60))
@@ -122,3 +144,6 @@ def test_probabilities_and_quantiles_are_served_as_in_training(more, levels, tmp
     assert said.target.unique().tolist() == list(table.targets)
     if levels:
         assert (said.forecast == said["q0.5"]).all()
+        by = np.array([1.0, 2.0, -0.01, np.nan])
+        np.testing.assert_allclose(said.lower, np.minimum(said["q0.1"] - by, said.forecast))
+        np.testing.assert_allclose(said.upper, np.maximum(said["q0.9"] + by, said.forecast))

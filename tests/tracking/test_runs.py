@@ -56,7 +56,8 @@ def test_final_metrics_are_there_once_and_finite(client, run, lstm_run: str):
 
 
 def test_horizon_metrics_have_a_step_for_each_step_ahead(client, lstm_run: str):
-    for key in ("horizon/mae", "horizon/skill_persistence", "horizon/skill_seasonal_naive"):
+    skills = ("horizon/skill_persistence", "horizon/skill_seasonal_naive")
+    for key in ("horizon/mae", "horizon/coverage_90", *skills):
         assert [m.step for m in client.get_metric_history(lstm_run, key)] == [1, 2, 3, 4]
 
 
@@ -112,6 +113,10 @@ def test_predictions_repeat_the_score(client, run, lstm_run: str, tmp_path):
     frame = pd.read_parquet(client.download_artifacts(lstm_run, "predictions.parquet", tmp_path))
     mae = (frame.forecast - frame.true).abs().mean()
     assert mae == pytest.approx(run.data.metrics["test/mae"], rel=1e-12)
+    inside = frame.true.between(frame.lower, frame.upper).mean()
+    assert inside == pytest.approx(run.data.metrics["test/coverage_90"], rel=1e-12)
+    assert frame.forecast.between(frame.lower, frame.upper).all()
+    assert "figures/reliability.png" in artifacts(client, lstm_run, "figures")
 
 
 def test_the_data_set_is_an_input_with_its_spans(run):
