@@ -167,7 +167,7 @@ def _scores(shared: Common, subjects: Sequence[Subject]) -> None:
         beside = [f"{skill:+.1%}", str(shared.verdict(place, 0))] if place else ["", ""]
         shown = ("" if np.isnan(value) else value for value in values)
         rows.append((subject.name, *shown, *beside))
-    title = f"On the common origins, skill and verdict beside {subjects[0].letter}"
+    title = f"On the common origins, beside {subjects[0].letter}"
     table(title, ("", *columns, "skill", "it is"), rows)
 
 
