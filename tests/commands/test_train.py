@@ -38,7 +38,7 @@ def test_prints_model_and_baselines_with_skill(place: Place, lstm_run: str):
 def test_a_successful_run_writes_nothing_to_stderr(place: Place, lstm_run: str, cnn_run: str):
     both = zip(place.printed, place.errors, strict=True)
     mine = [errors for printed, errors in both if lstm_run in printed or cnn_run in printed]
-    assert mine == ["", ""]
+    assert len(mine) >= 2 and set(mine) == {""}
 
 
 def test_a_run_keeps_its_report(place: Place, lstm_run: str, client, tmp_path):
