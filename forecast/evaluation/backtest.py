@@ -10,7 +10,7 @@ import pandas as pd
 
 from forecast.data.split import Holdout
 from forecast.data.table import Table
-from forecast.evaluation import experiment, rolling, scores, significance
+from forecast.evaluation import experiment, intervals, rolling, scores, significance
 from forecast.evaluation.experiment import Outcome, Spec
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.rolling import Plan, RollingFold
@@ -42,7 +42,8 @@ class Backtest:
 
     def frame(self) -> pd.DataFrame:
         """Return the forecasts of the model as `Forecasts.frame` does, with the fold of each."""
-        found, test = self.overall.test.frame(), self.overall.test
+        test = self.overall.test
+        found = test.frame(self.overall.intervals)
         rows = test.values.shape[1] * test.values.shape[2]  # of one window
         found.insert(0, "fold", np.repeat(self.fold, rows))
         return found
@@ -126,6 +127,7 @@ def _together(folds: Sequence[RollingFold], found: Sequence[Outcome], order: np.
     }
     train, scaler = table.take(folds[0].train_rows(table)), found[0].forecaster.scaler_
     own, each = scores.beside(test, others, train, scaler, season)
+    around = intervals.joined([outcome.intervals for outcome in found], order)
     seconds: dict[str, float] = {}
     for outcome in found:
         for stage, value in outcome.seconds.items():
@@ -139,10 +141,11 @@ def _together(folds: Sequence[RollingFold], found: Sequence[Outcome], order: np.
         found[-1].forecaster,
         test,
         others,
-        own,
+        scores.calibrated(own, test, around),
         each,
         significance.verdicts(test, others),
         seconds=seconds,
+        intervals=around,
     )
 
 

@@ -8,12 +8,11 @@ import numpy as np
 from sklearn.base import clone
 
 from forecast.data import clock, split, windows
-from forecast.data.scale import Scaler
 from forecast.data.split import Cut, Holdout
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.evaluation import baselines, classical, intervals, reach, scores, significance
+from forecast.evaluation import baselines, intervals, reach, rivals, scores, significance
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import Intervals
 from forecast.evaluation.regressors import regressor
@@ -138,7 +137,7 @@ def run(
     found = put_intervals(spec, forecaster, test, cuts, held_out=epochs is None)
     watch.begin("baselines")
     learned = cuts.train_rows(table) if epochs is None else cuts.learned_rows(table)
-    others = score_baselines(spec, table, learned, forecaster.scaler_, test.starts)
+    others = rivals.forecasts(spec, table, learned, forecaster.scaler_, test.starts)
     train = table.take(cuts.train_rows(table))
     own, each = scores.beside(test, others, train, forecaster.scaler_, season)
     own = scores.calibrated(own, test, found)
@@ -265,36 +264,3 @@ def put_intervals(
         held = score_model(forecaster, table, starts=starts)
     scaler = forecaster.scaler_
     return intervals.calibrate(test, held, scaler, spec.interval, spec.calibration)
-
-
-def score_baselines(
-    spec: Spec, table: Table, learned: np.ndarray, scaler: Scaler, starts: np.ndarray
-) -> dict[str, Forecasts]:
-    """Let every baseline forecast the model's own windows.
-
-    Args:
-        spec: Season and regressors.
-        table: The data.
-        learned: Mask (rows,) of the rows that regressors learn from.
-        scaler: What standardises for it.
-        starts: The windows, (windows,).
-
-    Returns:
-        Name to forecasts.
-    """
-    window = spec.window
-    season = spec.season or clock.season(table.frequency)
-    train = windows.starts(table, window, within=learned)[:: window.stride]
-    values = {
-        name: baselines.RULES[name](table, window, starts, season)
-        if name in baselines.RULES
-        else classical.classical(name, table, learned, window, starts, season)
-        for name in (*baselines.ALWAYS, *spec.baselines)
-    }
-    for name, settings in spec.regressors.items():
-        model = regressor(name, settings)
-        values[name] = baselines.regression(model, table, window, train, starts, scaler=scaler)
-    if table.task != "regression":  # a line leaves the range of probabilities
-        values = {name: np.clip(found, 0, 1) for name, found in values.items()}
-        values["climatology"] = baselines.climatology(table, learned, window, starts)
-    return {name: Forecasts(table, window, starts, found) for name, found in values.items()}

@@ -1,7 +1,7 @@
 """Prediction intervals around any forecasts, calibrated on windows whose outcome is known."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -99,6 +99,31 @@ def calibrate(
         return None
     told = Reach(level, method, between, reach)
     return Intervals(level, method, lower, upper, told, tally.observed(), tally.crps())
+
+
+def joined(parts: Sequence[Intervals | None], order: np.ndarray) -> Intervals | None:
+    """Put the intervals of several spans together.
+
+    Args:
+        parts: Of each span.
+        order: Which of all their windows, one span behind the other, stands where, (windows,).
+
+    Returns:
+        The intervals of all windows, with the reach of the last span; None where a span has none.
+    """
+    given = [part for part in parts if part is not None]
+    if not given or len(given) < len(parts):
+        return None
+    weights = [int(np.isfinite(part.lower).sum()) for part in given]
+    every = [list(part.observed.values()) for part in given]
+    observed = np.average(every, axis=0, weights=weights)
+    return replace(
+        given[-1],
+        lower=np.concatenate([part.lower for part in given])[order],
+        upper=np.concatenate([part.upper for part in given])[order],
+        observed=dict(zip(given[-1].observed, observed.tolist(), strict=True)),
+        crps=float(np.average([part.crps for part in given], weights=weights)),
+    )
 
 
 class _Past(NamedTuple):

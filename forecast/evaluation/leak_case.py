@@ -12,7 +12,7 @@ from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.data.training_set import TrainingSet, training_set
 from forecast.data.windows import Window
-from forecast.evaluation import experiment
+from forecast.evaluation import experiment, rivals
 from forecast.evaluation.experiment import Spec
 from forecast.training.forecaster import BATCH, Forecaster
 
@@ -109,7 +109,7 @@ class Case:
         """Let every baseline learn from the newest training windows and forecast some windows."""
         since = self.table.time[windows.future_rows(self.newest, self.window)].min()
         rows = self.cuts.train_rows(table) & (table.time >= since)
-        found = experiment.score_baselines(self.spec, table, rows, scaler, starts)
+        found = rivals.forecasts(self.spec, table, rows, scaler, starts)
         return {name: each.values for name, each in found.items()}
 
     @cached_property

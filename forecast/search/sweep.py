@@ -8,7 +8,7 @@ import numpy as np
 
 from forecast.data import scale
 from forecast.errors import InputError
-from forecast.evaluation import experiment
+from forecast.evaluation import rivals
 from forecast.metrics.headline import HEADLINES
 from forecast.search import engine, owners
 from forecast.search.board import Board, Watcher
@@ -111,7 +111,7 @@ def _baselines(plan: Plan, parent: Run) -> dict[str, float]:
         learned = (table.time >= fold.first) & (table.time < fold.cut)
         scaler = scale.fit(table.take(learned), spec.scaling)
         starts = fold.origins - spec.window.timesteps + 1
-        said = experiment.score_baselines(spec, table, learned, scaler, starts)
+        said = rivals.forecasts(spec, table, learned, scaler, starts)
         for name, forecasts in said.items():
             found.setdefault(name, []).append(float(forecasts.error()))
     means = {name: float(np.mean(errors)) for name, errors in found.items()}
