@@ -1,7 +1,7 @@
 """What a leak proof is about: an experiment's data, spans and forecasters, and one finding."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,7 @@ from forecast.data.table import Table
 from forecast.data.training_set import TrainingSet, training_set
 from forecast.data.windows import Window
 from forecast.evaluation import experiment, rivals
+from forecast.evaluation.baselines import RULES
 from forecast.evaluation.experiment import Spec
 from forecast.training.forecaster import BATCH, Forecaster
 
@@ -109,7 +110,10 @@ class Case:
         """Let every baseline learn from the newest training windows and forecast some windows."""
         since = self.table.time[windows.future_rows(self.newest, self.window)].min()
         rows = self.cuts.train_rows(table) & (table.time >= since)
-        found = rivals.forecasts(self.spec, table, rows, scaler, starts)
+        # classical models take minutes a fit; a test of their own holds them against another future
+        quick = tuple(name for name in self.spec.baselines if name in RULES)
+        spec = replace(self.spec, baselines=quick)
+        found = rivals.forecasts(spec, table, rows, scaler, starts)
         return {name: each.values for name, each in found.items()}
 
     @cached_property
