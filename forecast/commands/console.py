@@ -81,12 +81,13 @@ def interval_line(outcome: Outcome) -> None:
     if found is None:
         return
     level, own = scores.percent(found.level), outcome.scores
+    unit = outcome.table.common_unit.replace(",", "")  # as behind a number
     steps = scores.coverage_by_step(outcome.test, found)
     say(
         "intervals",
         f"{own[f'test/coverage_{level}']:.1%} of the truth lies inside those of {level}% "
         f"({found.method}; {np.nanmin(steps):.1%} to {np.nanmax(steps):.1%} by step), mean width "
-        f"{own[f'test/width_{level}']:.4g}{outcome.table.common_unit}",
+        f"{own[f'test/width_{level}']:.4g}{unit}",
     )
 
 

@@ -119,4 +119,4 @@ def _cells(part: pd.DataFrame) -> list[Any]:
     """Write the forecast of each step, its interval below it."""
     if "lower" not in part:
         return list(part.forecast)
-    return [f"{row.forecast:.4g}\n{row.lower:.4g} … {row.upper:.4g}" for row in part.itertuples()]
+    return [f"{row.forecast:.4g}\n{row.lower:.4g}…{row.upper:.4g}" for row in part.itertuples()]
