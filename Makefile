@@ -45,6 +45,9 @@ ui: .venv/.installed ## browse the runs with MLflow on 127.0.0.1 (PORT=5000)
 test: .venv/.installed ## all quick tests and the doctests
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
+test-slow: .venv/.installed ## tests that train for long
+	$(BIN)/pytest -n 2 --dist loadfile -m slow tests $(ARGS)
+
 test-processes: .venv/.installed ## tests that start processes of their own
 	$(BIN)/pytest -n 2 -m processes tests $(ARGS)
 
@@ -113,5 +116,5 @@ FITS        := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 1
 	@$(PIP_INSTALL) -e ".[ui]" --no-build-isolation
 	@touch $@
 
-.PHONY: help train backtest sweep predict inspect compare check-data explain ui test test-processes test-faults test-install \
+.PHONY: help train backtest sweep predict inspect compare check-data explain ui test test-slow test-processes test-faults test-install \
   test-docs test-ui bench literature lint format lock clean

@@ -106,6 +106,7 @@ def test_steps_of_which_nothing_is_known_leave_the_state_as_it_is(name, bidirect
     np.testing.assert_allclose(model(x), shorter(real), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "chosen",
     [Model("lstm", units=[3]), Model("causal_cnn", filters=3), Model("patch_gru", units=3)],

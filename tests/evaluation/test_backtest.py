@@ -75,7 +75,25 @@ def test_one_fit_for_all_folds_forecasts_what_one_experiment_forecasts():
             np.testing.assert_array_equal(said.starts, expected.starts)
             np.testing.assert_array_equal(said.values, expected.values)
         np.testing.assert_array_equal(rolled.test.quantiles, one.test.quantiles)
-        assert rolled.scores == one.scores and rolled.baseline_scores == one.baseline_scores
+        assert points(rolled.scores) == points(one.scores)
+        assert rolled.baseline_scores == one.baseline_scores
+
+
+def test_intervals_of_all_folds_are_those_of_each_in_the_order_of_windows(rolled):
+    whole = rolled.overall
+    for fold, outcome in enumerate(rolled.outcomes, start=1):
+        own = rolled.fold == fold
+        np.testing.assert_array_equal(whole.intervals.lower[own], outcome.intervals.lower)
+        np.testing.assert_array_equal(whole.intervals.upper[own], outcome.intervals.upper)
+    inside = (whole.test.true >= whole.intervals.lower) & (whole.test.true <= whole.intervals.upper)
+    known = np.isfinite(whole.test.true)
+    assert whole.scores["test/coverage_90"] == pytest.approx(inside[known].mean())
+
+
+def points(found):
+    """Leave out what each fold calibrates on rows of its own."""
+    own = ("coverage_90", "width_90", "winkler_90", "crps")
+    return {key: value for key, value in found.items() if not key.endswith(own)}
 
 
 def test_every_fit_knows_its_own_training_rows_alone(rolled):

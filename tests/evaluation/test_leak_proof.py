@@ -76,7 +76,7 @@ def test_a_fitted_forecaster_whose_scaler_has_seen_all_rows():
 
 def test_a_shuffled_split(monkeypatch):
     chosen = np.random.default_rng(0).random(len(TABLE)) < 0.03
-    monkeypatch.setattr(Holdout, "test_rows", lambda self, table: chosen)
+    monkeypatch.setattr(Holdout, "learned_rows", lambda self, table: ~chosen)
     scored = windows.starts(TABLE, WINDOW, within=TABLE.time >= CUTS.test)
     told = found(prove(scored=scored))
     assert told["windows"].startswith("a training window of s0 at ")

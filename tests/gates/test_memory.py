@@ -184,6 +184,7 @@ def experiment_on(inputs, target, *, model="lstm", **settings):
     return outcome, study(outcome, {}, gates.Limits(), 256)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "settings"),
     [("lstm", {"units": [4], "recurrent_dropout": 0.0}), ("causal_cnn", {"filters": 4})],
@@ -200,6 +201,7 @@ def test_a_task_that_needs_the_input_forty_steps_back(model, settings):
     assert not [alert for alert in found.alerts if alert.kind == "memory_unused"]
 
 
+@pytest.mark.slow
 def test_a_task_that_needs_the_last_value_only():
     walk = np.cumsum(np.random.default_rng(2).normal(size=2000))
     _, found = experiment_on(walk, walk, apart=False, units=[4], recurrent_dropout=0.0)

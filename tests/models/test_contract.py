@@ -156,6 +156,7 @@ def test_a_gradient_reaches_every_weight(name):
         assert gradient is not None and np.abs(gradient.numpy()).max() > 0, variable.path
 
 
+@pytest.mark.slow
 @each_model
 @repaired(*REPAIRS)
 def test_a_known_future_and_the_series_are_read_whatever_the_repairs(name, repairs, tmp_path):

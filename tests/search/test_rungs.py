@@ -1,6 +1,7 @@
 """Trials that go on: a longer one from a shorter one's checkpoint, to the last bit."""
 
 import numpy as np
+import pytest
 
 from forecast import Training, Window
 from forecast.evaluation.experiment import Spec
@@ -19,6 +20,7 @@ def made(rung: Rung) -> Trial:
     return Trial(str(rung), 0, 0, 0, spec, "t", SPAN, ORIGINS, rung)
 
 
+@pytest.mark.slow
 def test_a_trial_that_goes_on_ends_as_one_that_never_stopped():
     short = trial.run(made(Rung(1, 3, 2)), DATA)
     middle = trial.run(made(Rung(2, 3, 2)), DATA, short.checkpoint)

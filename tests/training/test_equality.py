@@ -44,6 +44,7 @@ def test_every_architecture_trains_as_keras_does(model):
     compare(model)  # 60 windows: the last batch of 16 has 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [7, 64])
 def test_any_batch_size_trains_as_keras_does(batch_size):
     compare(flat, batch_size=batch_size)
@@ -77,6 +78,7 @@ def test_an_optimiser_with_settings_of_its_own():
     compare(flat, made(0.05), optimizer=made(7.0), learning_rate=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [7, 16])
 def test_metrics_are_those_of_keras(batch_size):
     """Over the windows of an epoch, while the weights move; the last batch is short."""
@@ -110,6 +112,7 @@ def test_metrics_are_those_of_keras(batch_size):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "loss",
     [
@@ -163,6 +166,7 @@ def hidden(sizes):
     return keras.Model(window, kl.Reshape((sizes.horizon, 1))(kl.Dense(sizes.horizon)(x)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [regularized, restrained, normalized, hidden])
 def test_penalties_and_batch_statistics_see_the_real_batch(model):
     compare(model)  # the last batch of 16 has 12

@@ -114,6 +114,7 @@ def test_what_is_known_of_each_predicted_row_moves_the_forecast_and_of_no_row_be
             assert moved == [row < first + LEAD.horizon] * 2
 
 
+@pytest.mark.slow
 def test_only_the_known_future_solves_what_depends_on_it_alone():
     fair = RNG.normal(size=500)
     raw = hours_of(load=3 + 2 * fair, fair=fair)
@@ -128,6 +129,7 @@ def test_only_the_known_future_solves_what_depends_on_it_alone():
     assert max(known) < 0.1 and min(blind) > 1.3
 
 
+@pytest.mark.slow
 def test_a_recurrent_network_reads_each_steps_own_known_value_without_a_linear_map():
     fair = RNG.normal(size=600)
     raw = hours_of(load=np.abs(fair), fair=fair)
@@ -140,6 +142,7 @@ def test_a_recurrent_network_reads_each_steps_own_known_value_without_a_linear_m
     assert network < 0.12 and ridge > 0.35
 
 
+@pytest.mark.slow
 def test_level_and_slope_follow_from_a_static_column():
     wave = RNG.normal(size=300)
     parts = [
@@ -158,6 +161,7 @@ def test_level_and_slope_follow_from_a_static_column():
     assert told < 0.5 and untold > 4
 
 
+@pytest.mark.slow
 def test_series_of_equal_inputs_are_told_apart_by_what_is_learned_of_each():
     wave = RNG.normal(size=300)
     parts = [hours_of(load=wave + 6 * site, wave=wave).assign(site=f"s{site}") for site in (0, 1)]

@@ -52,6 +52,7 @@ def test_two_processes_search_as_one():
     assert found[0] == found[1] and len(set(found[0])) == 4
 
 
+@pytest.mark.slow
 def test_a_random_search_draws_from_distributions():
     space = {"training__learning_rate": stats.loguniform(1e-3, 1e-1)}
     search = RandomizedSearchCV(forecaster(), space, n_iter=3, cv=Folds(2), random_state=0)

@@ -19,6 +19,8 @@ from forecast.training.stage import Stage
 from .problems import CNN, WINDOW, Initial, apart, bits, forecaster, gru, linear, table, training
 from .test_equality import normalized, restrained
 
+pytestmark = pytest.mark.slow
+
 DATA = table(rows=40)
 PLAIN = {"normalization": "none", "linear_path": False, "dropout": 0.0, "recurrent_dropout": 0.0}
 SMALL = Model("lstm", units=[3], **PLAIN)
