@@ -8,6 +8,8 @@ import pytest
 
 from ..conftest import TINY, Place, word
 
+pytestmark = pytest.mark.slow
+
 KNOWN = [
     *TINY,
     "data.path=known.csv",

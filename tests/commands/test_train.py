@@ -62,6 +62,7 @@ def test_neither_do_the_libraries_below_python(place: Place):
     assert max(map(len, lines)) <= 80 and "\x1b" not in told.stdout
 
 
+@pytest.mark.slow
 def test_the_same_command_gives_the_same_scores_to_the_last_digit(
     place: Place, lstm_run: str, client
 ):
@@ -83,6 +84,7 @@ def test_every_run_says_how_far_it_was_proved(place: Place, lstm_run: str, cnn_r
     assert "12 checks found no leak" in printed and "LEAKS" not in printed
 
 
+@pytest.mark.slow
 def test_a_run_that_leaks_is_kept_and_says_so(place: Place, client):
     frame = pd.read_csv(place.folder / "load.csv")
     frame["soon"] = frame.groupby("site").load.shift(-2).ffill()
@@ -134,6 +136,7 @@ def test_what_cannot_be_meant_is_one_sentence_and_exit_2(place: Place, override:
     assert re.search(message, said), said
 
 
+@pytest.mark.slow
 def test_the_gates_need_not_be_watched(place: Place):
     words = ["gates.probe=0", "gates.memory=0", "training.epochs=1"]
     assert place.run("train", *TINY, *LSTM, *words) == 0, place.errors[-1]
@@ -155,6 +158,7 @@ def test_hydras_multirun_trains_each_point(place: Place):
     assert len([line for line in told.stdout.splitlines() if line.startswith("run ")]) == 2
 
 
+@pytest.mark.slow
 def test_an_event_that_the_training_rows_never_show_is_named(place: Place, client):
     only = [*TINY, "model=mlp", "training.epochs=1", "gates.memory=0", "tracking.experiment=heads"]
     assert place.run("train", *only, "data.events={load: 999}") == 0
@@ -164,6 +168,7 @@ def test_an_event_that_the_training_rows_never_show_is_named(place: Place, clien
     assert "brier" in run.info.run_name and "val/brier" in run.data.metrics
 
 
+@pytest.mark.slow
 def test_quantiles_are_kept_served_and_drawn(place: Place, client):
     only = [*TINY, "model=mlp", "training.epochs=1", "gates.memory=0", "tracking.experiment=heads"]
     assert place.run("train", *only, "training.quantiles=[0.1,0.5,0.9]") == 0

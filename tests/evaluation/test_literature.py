@@ -40,6 +40,7 @@ def test_repeating_the_last_value_gives_the_published_figures(data, cut, horizon
     assert mae is None or round(float(absolute[:kept].mean()), 3) == mae
 
 
+@pytest.mark.slow
 def test_rows_have_names_of_their_own_and_experiments_that_exist():
     rows = (*literature.PATCHED, *literature.OTHERS, *literature.ZOO)
     names = [row.name(seed) for row in rows for seed in row.seeds]

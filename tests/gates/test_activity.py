@@ -143,6 +143,7 @@ def test_the_callback_logs_saves_and_tells_activity():
     assert gates.statistics(saved["snapshots/epoch_0002.npz"]) == gates.statistics(model)
 
 
+@pytest.mark.slow
 def test_a_training_does_not_notice_that_it_is_watched():
     def losses(**options):
         keras.utils.set_random_seed(8)

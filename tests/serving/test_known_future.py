@@ -15,6 +15,8 @@ from forecast.serving import bundle, package
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = Schema(
     "ts",
     ("load",),

@@ -38,7 +38,9 @@ REPAIRED = Model(
 
 
 @pytest.mark.parametrize(
-    "model", [LSTM, gru, CNN, REPAIRED], ids=["lstm", "gru", "causal_cnn", "repaired patch_gru"]
+    "model",
+    [LSTM, CNN, *(pytest.param(slow, marks=pytest.mark.slow) for slow in (gru, REPAIRED))],
+    ids=["lstm", "causal_cnn", "gru", "repaired patch_gru"],
 )
 def test_every_architecture_trains_as_keras_does(model):
     compare(model)  # 60 windows: the last batch of 16 has 12

@@ -39,6 +39,7 @@ def traces():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [linear, LSTM], ids=["linear", "lstm"])
 def test_a_predicts_as_before_after_b_was_fitted(model):
     a = forecaster(model, epochs=1).fit(DATA)

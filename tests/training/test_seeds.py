@@ -4,6 +4,7 @@ import random
 import threading
 
 import numpy as np
+import pytest
 
 from forecast import models
 from forecast.models.sizes import Sizes
@@ -17,6 +18,7 @@ def weights() -> list[np.ndarray]:
         return models.build("lstm", SIZES, {"units": [3]}).get_weights()
 
 
+@pytest.mark.slow
 def test_another_thread_that_draws_changes_nothing():
     """Dask's own threads draw from Python's global generator while a trial builds its model."""
     runtime.start()

@@ -45,7 +45,7 @@ def without_clocks(history):
         (linear, None, 0),
         (linear, None, 0.2),
         (linear, "CosineDecay", 0.2),
-        (CNN, "CosineDecay", 0.2),
+        pytest.param(CNN, "CosineDecay", 0.2, marks=pytest.mark.slow),
         (DROPPING, "CosineDecay", 0.2),
     ],
     ids=["plain", "stopping", "scheduled", "cnn", "dropping"],
