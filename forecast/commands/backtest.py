@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from forecast.commands import build, train
 from forecast.commands.config import Request
-from forecast.commands.console import console, say, table
+from forecast.commands.console import console, interval_line, say, table
 from forecast.commands.progress import FoldProgress
 from forecast.evaluation import backtest, rolling
 from forecast.evaluation.backtest import Backtest, Step
@@ -66,6 +66,7 @@ def run(request: Request) -> float:
             parent.tags({"mlflow.runName": f"{name} · {headline} {error:.3g}"})
     _print(found)
     console.print()
+    interval_line(found.overall)
     say("run", parent.id)
     say("next", "forecast train, which keeps a model   ·   make ui")
     return error
@@ -79,7 +80,7 @@ def _say(fold: RollingFold, count: int, outcome: Outcome) -> None:
     if fold.refits:
         how = f"kept epoch {outcome.forecaster.best_epoch_} of {epochs}"
     error = outcome.scores[f"test/{headline.key}"]
-    unit = outcome.table.common_unit
+    unit = outcome.table.common_unit.replace(",", "")  # as behind a number
     say(f"fold {fold.number}/{count}", f"{how}, {headline.name} {error:.4g}{unit}, {seconds:.1f} s")
 
 
