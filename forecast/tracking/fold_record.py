@@ -2,6 +2,7 @@
 
 from forecast.evaluation import fold_figures
 from forecast.evaluation.backtest import Backtest
+from forecast.evaluation.common import PREDICTIONS
 from forecast.evaluation.experiment import Outcome
 from forecast.evaluation.rolling import RollingFold
 from forecast.tracking import record
@@ -35,7 +36,7 @@ def record_backtest(parent: Run, found: Backtest) -> None:
         found: What it found.
     """
     record.record_scores(parent, found.overall)
-    parent.keep(found.frame(), "predictions.parquet")
+    parent.keep(found.frame(), PREDICTIONS)
     parent.keep(found.table(), "folds.csv")
     parent.keep(fold_figures.forecasts(found), "figures/backtest.png")
     parent.keep(fold_figures.error_by_fold(found), "figures/error_by_fold.png")
