@@ -22,6 +22,9 @@ SEASONS, ROWS = 14, 300
 LONGEST = 60
 """Rows of the longest season that a state space holds; beyond it models have none."""
 
+LEAST = 10
+"""Known training values of a series, below which nothing is fitted."""
+
 STEPS = 25
 """Iterations of one fit: a baseline need not have converged to be one."""
 
@@ -40,7 +43,8 @@ def classical(
         season: Rows of a season.
 
     Returns:
-        (windows, horizon, targets), original units; NaN for series without training rows.
+        (windows, horizon, targets), original units; NaN for series whose training rows are
+        few, or constant.
     """
     import statsmodels.tools.sm_exceptions  # noqa: F401  sets filters, so it comes before ours
 
@@ -60,6 +64,9 @@ def classical(
         for target in range(len(table.targets)):
             line = np.full(int(tick[-1]) + 1, np.nan)  # on every tick
             line[tick] = table.outputs[rows, target]
+            given = line[first : last + 1][np.isfinite(line[first : last + 1])]
+            if len(given) < LEAST or not np.ptp(given):
+                continue
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of convergence: see STEPS
                 said = fit(line[first:], last + 1 - first, season, origins, steps)
@@ -70,18 +77,7 @@ def classical(
 def _auto_ets(
     line: np.ndarray, learned: int, season: int, origins: np.ndarray, steps: int
 ) -> np.ndarray:
-    """Exponential smoothing; trend, damping and season by AICc (Hyndman et al. 2002, additive).
-
-    Args:
-        line: One series, (ticks,), NaN where missing.
-        learned: How many of its first ticks are training rows.
-        season: Rows of a season; 1 means none.
-        origins: Ticks to forecast from, (windows,).
-        steps: How far ahead.
-
-    Returns:
-        (windows, steps).
-    """
+    """Exponential smoothing; trend, damping and season by AICc (Hyndman et al. 2002, additive)."""
     from statsmodels.tsa.statespace.exponential_smoothing import ExponentialSmoothing
 
     seasons = {None, season if season > 1 else None}
@@ -96,18 +92,7 @@ def _auto_ets(
 def _auto_arima(
     line: np.ndarray, learned: int, season: int, origins: np.ndarray, steps: int
 ) -> np.ndarray:
-    """ARIMA with orders by the stepwise search of Hyndman & Khandakar 2008, of small orders.
-
-    Args:
-        line: One series, (ticks,), NaN where missing.
-        learned: How many of its first ticks are training rows.
-        season: Rows of a season; 1 means none.
-        origins: Ticks to forecast from, (windows,).
-        steps: How far ahead.
-
-    Returns:
-        (windows, steps).
-    """
+    """ARIMA with orders by the stepwise search of Hyndman & Khandakar 2008, of small orders."""
     from statsmodels.tsa.statespace.sarimax import SARIMAX
 
     train = line[:learned]
@@ -154,16 +139,6 @@ def _theta(
     """Smooth with half the drift, seasonally adjusted (Assimakopoulos & Nikolopoulos 2000).
 
     Simple exponential smoothing plus drift, as Hyndman & Billah 2003 have shown.
-
-    Args:
-        line: One series, (ticks,), NaN where missing.
-        learned: How many of its first ticks are training rows.
-        season: Rows of a season; 1 means none.
-        origins: Ticks to forecast from, (windows,).
-        steps: How far ahead.
-
-    Returns:
-        (windows, steps).
     """
     from statsmodels.tsa.forecasting.theta import ThetaModel
     from statsmodels.tsa.seasonal import seasonal_decompose
@@ -187,7 +162,12 @@ CLASSICAL: dict[str, Callable[..., np.ndarray]] = {
     "auto_arima": _auto_arima,
     "theta": _theta,
 }
-"""Name to what fits one series and forecasts it."""
+"""Name to what fits one series and forecasts it.
+
+It takes the line, (ticks,), NaN where missing; how many of its first ticks are training rows; rows
+of a season, 1 for none; ticks to forecast from, (windows,); steps ahead. It returns
+(windows, steps).
+"""
 
 
 def _least(models: Iterator[Any]) -> Any:

@@ -124,3 +124,12 @@ def test_a_series_without_training_rows_is_not_forecast(table):
     values = classical("theta", table, learned, WINDOW, found, SEASON)
     assert np.isnan(values[table.series[found] == 1]).all()
     assert np.isfinite(values[table.series[found] == 0]).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_constant_series_and_one_of_holes_are_not_forecast(table, name):
+    found = windows.starts(table, WINDOW, truth="none")
+    for value in (7.0, np.nan):
+        flat = replace(table, outputs=np.full_like(table.outputs, value))
+        values = classical(name, flat, flat.tick < LEARNED, WINDOW, found, SEASON)
+        assert np.isnan(values).all()
