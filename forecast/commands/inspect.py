@@ -12,7 +12,7 @@ from forecast.commands.config import Request
 from forecast.commands.console import console, say, table
 from forecast.commands.observe import ABOUT, FIELD, facts, heading, limits, tell
 from forecast.commands.schema import GatesConfig
-from forecast.errors import InputError
+from forecast.errors import InputError, cause
 from forecast.gates import Memory, alerts, inputs, report, snapshot
 from forecast.gates import load as load_snapshot
 from forecast.gates.comparison import distances
@@ -69,7 +69,7 @@ def _of_file(path: Path, gates: GatesConfig) -> Subject:
     except (ValueError, TypeError, OSError, KeyError) as error:
         raise InputError(
             f"file must be a model that Keras can load safely, got {str(path)!r} "
-            f"({str(error).strip().splitlines()[0]}): register its own layers, or save it anew"
+            f"({cause(error)}): register its own layers, or save it anew"
         ) from error
     weights = snapshot(model)
     if not weights:

@@ -42,7 +42,7 @@ def run(request: Request) -> float:
         Headline error on the test span, so that Hydra's own sweepers can minimise it.
     """
     settings = request.settings
-    observe.check(settings.gates)
+    observe.check(settings)
     spec = build.spec(settings)
     data = build.load(settings)
     cuts = experiment.prepare(spec, data.table)

@@ -15,7 +15,7 @@ from forecast.data.scale import Scaler
 from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.data.windows import Window
-from forecast.errors import InputError, nearest
+from forecast.errors import InputError, cause, nearest
 from forecast.evaluation.reach import Reach
 from forecast.training import runtime
 from forecast.training.forecaster import BATCH, Forecaster
@@ -257,9 +257,8 @@ def load(folder: str | Path) -> Bundle:
     try:
         model = keras.saving.load_model(folder / WEIGHTS, compile=False, safe_mode=True)
     except (OSError, ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0]
         raise InputError(
-            f"bundle must hold a whole {WEIGHTS}, got {str(folder / WEIGHTS)!r} ({reason}): "
+            f"bundle must hold a whole {WEIGHTS}, got {str(folder / WEIGHTS)!r} ({cause(error)}): "
             "download the run's model/ again"
         ) from error
     return Bundle(

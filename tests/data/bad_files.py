@@ -51,7 +51,7 @@ class Case(NamedTuple):
 
 FILES = {
     # the file
-    "missing": Case("a.csv", None, r"data\.path must be a file, got '.*a\.csv': check"),
+    "missing": Case("a.csv", None, r"data\.path must be a file, got .*, which is no file: check"),
     "empty": Case("a.csv", b"", r"data\.path .*readable csv.*got '.*a\.csv' .*: save it"),
     "empty gz": Case("a.csv.gz", b"", r"data\.path .*got '.*gz' .*: save it"),
     "gz of nothing": Case("a.csv.gz", gzip.compress(b""), r"data\.path .*got '.*gz' .*: save"),
@@ -138,7 +138,7 @@ FILES = {
     "static infinite": Case(
         "a.csv",
         csv(temp=(4, "-inf")),
-        r"data\.static must be finite, got -inf .*'temp', row 4: write",
+        r"data\.static must be finite .*, got -inf .*'temp', row 4: write",
         {"features": (), "static": ("temp",)},
     ),
     "two static values": Case(
@@ -199,10 +199,12 @@ FILES = {
         r"data\.features .*row 1: mend",
     ),
     "infinite": Case(
-        "a.csv", csv(temp=(4, "-inf")), r"data\.features .*finite, got -inf .*'temp', row 4: write"
+        "a.csv",
+        csv(temp=(4, "-inf")),
+        r"data\.features .*finite .*, got -inf .*, row 4: write",
     ),
     "too large": Case(
-        "a.csv", csv(load=(4, "1e999")), r"data\.targets .*finite, got inf .*row 4: write"
+        "a.csv", csv(load=(4, "1e999")), r"data\.targets .*finite .*, got inf .*row 4: write"
     ),
     "all missing": Case(
         "a.csv",

@@ -42,7 +42,7 @@ def test_a_good_file_passes(tmp_path):
 
 def test_a_folder_and_an_unknown_format_are_refused(tmp_path):
     (tmp_path / "a.csv").write_bytes(GOOD)
-    refuse(r"data\.path must be a file, got '.*': check", source.read, tmp_path)
+    refuse(r"data\.path must be a file, got '.*', which is a folder: check", source.read, tmp_path)
     told = r"data\.format must be one of csv, parquet, got 'xlsx': "
     refuse(told, source.read, tmp_path / "a.csv", "xlsx")
 
