@@ -22,7 +22,8 @@ def run(request: Request) -> list[LocalRun]:
         The runs, the newest first.
     """
     folder = Path(request.settings.tracking.folder)
-    found = list(local.runs(folder))
+    every = list(local.runs(folder))
+    found = [one for one in every if one.kind != "baseline" or one.waiting]
     if not found:
         say("runs", f"none in {folder}/")
         return found
