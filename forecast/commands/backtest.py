@@ -6,6 +6,7 @@ from forecast.commands import build, train
 from forecast.commands.config import Request
 from forecast.commands.console import console, interval_line, say, table
 from forecast.commands.progress import FoldProgress
+from forecast.commands.recorded import CONFIG
 from forecast.commands.tracked import tracking
 from forecast.evaluation import backtest, rolling
 from forecast.evaluation.backtest import Backtest, Step
@@ -13,7 +14,7 @@ from forecast.evaluation.experiment import Outcome
 from forecast.evaluation.rolling import Plan, RollingFold
 from forecast.tracking import fold_record, record
 from forecast.tracking.epochs import EpochMetrics
-from forecast.tracking.run import CONFIG, ending
+from forecast.tracking.run import ending
 
 
 def run(request: Request) -> float:

@@ -7,7 +7,6 @@ from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.errors import InputError
 from forecast.tracking import journal, local
-from forecast.tracking.run import CONFIG
 
 
 def original(request: Request) -> Request:
@@ -33,13 +32,16 @@ def original(request: Request) -> Request:
             "configuration that it began with"
         )
     folder = local.find(Path(settings.tracking.folder), run_id)
-    file = journal.kept(folder, CONFIG)
+    file = journal.kept(folder, recorded.CONFIG)
     if file is None:
         raise InputError(
             f"resume must be a run that was interrupted, got {run_id!r}, of which nothing but "
             "its story is left: train anew"
         )
-    return recorded.again(file.read_text("utf-8"), {"resume": run_id})
+    command = journal.records(folder)[0]["tags"][recorded.COMMAND]
+    return recorded.request(
+        file.read_text("utf-8"), {"resume": run_id}, overrides=recorded.overrides(command)
+    )
 
 
 def check(run_id: str, folder: Path, data: Loaded) -> None:

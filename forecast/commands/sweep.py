@@ -14,6 +14,7 @@ from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, interval_line, say, score_table, table
 from forecast.commands.observe import Observer
 from forecast.commands.progress import EpochProgress
+from forecast.commands.recorded import CONFIG
 from forecast.commands.schema import SweepConfig
 from forecast.commands.tracked import tracking
 from forecast.errors import InputError, nearest
@@ -30,7 +31,7 @@ from forecast.search.sweep import Finished
 from forecast.search.tpe import Tpe
 from forecast.tracking.direct import Direct
 from forecast.tracking.epochs import EpochMetrics
-from forecast.tracking.run import CONFIG, ending
+from forecast.tracking.run import ending
 from forecast.tracking.store import Store
 
 STRATEGIES = ("grid", "random", "halving", "tpe")

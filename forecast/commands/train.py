@@ -12,7 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from forecast.commands import build, config, observe, proof, resume
+    again = command("train", request.overrides)
+    if settings.resume:
+        resume.check(settings.resume, Path(settings.tracking.folder), data)
+    with (
+        tracking(settings.tracking, data.name) as tracker,
+        ending(begin(tracker, name, data, request)) as tracked,
+    ):
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, interval_line, say, score_table
@@ -27,7 +33,7 @@ from forecast.serving import bundle, package
 from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.journalled import Journalled
-from forecast.tracking.run import CONFIG, Run, ending
+from forecast.tracking.run import Run, ending
 from forecast.tracking.tracker import Tracker
 from forecast.training.stage import Checkpoint, Stage
 
@@ -52,6 +58,7 @@ def run(request: Request) -> float:
     say("data", summary(data))
     warn(data.table, cuts.train_rows(data.table), "the training rows")
     name = settings.tracking.run_name or title(spec)
+<<<<<<< HEAD
     if settings.resume:
         resume.check(settings.resume, Path(settings.tracking.folder), data)
     with (
@@ -64,6 +71,13 @@ def run(request: Request) -> float:
     ):
         tracked.params(question(request, data))
         tracked.keep(request.yaml, CONFIG)
+=======
+    again = command("train", request.overrides)
+    tags = identity(data) | {recorded.COMMAND: again}
+    with ending(Run.create(store, name, kind="train", tags=tags)) as tracked:
+        tracked.params(question(request, data))
+        tracked.keep(request.yaml, recorded.CONFIG)
+>>>>>>> aab8951 (What a run recorded becomes a request again, and its command is a tag)
         epochs = EpochMetrics(tracked)
         observer = Observer(tracked, epochs, settings, spec, data.table, cuts)
         outcome = experiment.run(
@@ -79,7 +93,6 @@ def run(request: Request) -> float:
         store_outcome(tracker, tracked, outcome, data, request)
         proof.prove(tracked, outcome, data)
         gates = observer.finish(outcome, name)
-        again = command("train", request.overrides)
         tracked.keep(page(name, outcome, data, tracked.id, again, [gates]), "report.html")
         headline = outcome.test.headline.key
         error = outcome.scores[f"test/{headline}"]
@@ -92,6 +105,27 @@ def run(request: Request) -> float:
     say("run", tracked.id)
     say("next", f"forecast predict run={tracked.id}   ·   make ui")
     return error
+
+
+def begin(tracker: Tracker, name: str, data: Loaded, request: Request) -> Journalled:
+    """Begin a run with what is known before training, or take up an interrupted one.
+
+    Args:
+        tracker: Where runs are written.
+        name: What people read in the list.
+        data: What it sees.
+        request: The configuration.
+
+    Returns:
+        The run.
+    """
+    if request.settings.resume:
+        return tracker.again(request.settings.resume)
+    tags = identity(data) | {recorded.COMMAND: command("train", request.overrides)}
+    tracked = tracker.begin(name, kind="train", tags=tags)
+    tracked.params(question(request, data))
+    tracked.keep(request.yaml, recorded.CONFIG)  # the last, since no run goes on without it
+    return tracked
 
 
 def stage(tracked: Journalled, observer: Observer, epochs: int) -> Stage:

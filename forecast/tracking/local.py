@@ -1,11 +1,13 @@
 """What the folder of runs on this machine holds, and in which state."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from forecast.errors import InputError, nearest
 from forecast.tracking.journal import LINES, Held, Journal, held, marks_of, records
+from forecast.tracking.sender import ONCE
 from forecast.tracking.store import place
 
 DIED = "its process was killed"
@@ -141,6 +143,10 @@ def leftover(folder: Path, uri: str) -> list[Journal]:
         try:
             journal = Journal(path)
         except Held:
+            continue
+        if not ended and ONCE in told[0]["tags"]:
+            journal.close()
+            shutil.rmtree(path)  # it is written again by whoever asks, and nobody has seen it
             continue
         if not ended:
             time = max(record.get("time", 0) for record in told)

@@ -21,9 +21,6 @@ from PIL import Image
 MOST_TEXT = 5_900
 """Characters of a parameter or tag that are kept; MLflow refuses more than 6,000."""
 
-CONFIG = "config.yaml"
-"""Artifact with the configuration of a run, as it was written."""
-
 SMALL = 256
 """Longer side, in pixels, of the picture that MLflow shows in its grid."""
 
