@@ -12,13 +12,7 @@ from typing import Any
 
 import numpy as np
 
-    again = command("train", request.overrides)
-    if settings.resume:
-        resume.check(settings.resume, Path(settings.tracking.folder), data)
-    with (
-        tracking(settings.tracking, data.name) as tracker,
-        ending(begin(tracker, name, data, request)) as tracked,
-    ):
+from forecast.commands import build, config, observe, proof, recorded, resume
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, interval_line, say, score_table
@@ -58,26 +52,13 @@ def run(request: Request) -> float:
     say("data", summary(data))
     warn(data.table, cuts.train_rows(data.table), "the training rows")
     name = settings.tracking.run_name or title(spec)
-<<<<<<< HEAD
+    again = command("train", request.overrides)
     if settings.resume:
         resume.check(settings.resume, Path(settings.tracking.folder), data)
     with (
         tracking(settings.tracking, data.name) as tracker,
-        ending(
-            tracker.again(settings.resume)
-            if settings.resume
-            else tracker.begin(name, kind="train", tags=identity(data))
-        ) as tracked,
+        ending(begin(tracker, name, data, request)) as tracked,
     ):
-        tracked.params(question(request, data))
-        tracked.keep(request.yaml, CONFIG)
-=======
-    again = command("train", request.overrides)
-    tags = identity(data) | {recorded.COMMAND: again}
-    with ending(Run.create(store, name, kind="train", tags=tags)) as tracked:
-        tracked.params(question(request, data))
-        tracked.keep(request.yaml, recorded.CONFIG)
->>>>>>> aab8951 (What a run recorded becomes a request again, and its command is a tag)
         epochs = EpochMetrics(tracked)
         observer = Observer(tracked, epochs, settings, spec, data.table, cuts)
         outcome = experiment.run(
