@@ -22,7 +22,11 @@ def process(folder: Path, *command: str | Path) -> Iterator[subprocess.Popen[byt
     """Run a command beside the block, and end it with the block."""
     with (folder / "said.txt").open("a") as said:
         started = subprocess.Popen(
-            [str(word) for word in command], cwd=folder, stdout=said, stderr=subprocess.STDOUT
+            [str(word) for word in command],
+            cwd=folder,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     try:
         yield started
@@ -30,7 +34,14 @@ def process(folder: Path, *command: str | Path) -> Iterator[subprocess.Popen[byt
         started.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             started.wait(timeout=20)
-        started.kill()
+        kill(started)
+
+
+def kill(started: subprocess.Popen[bytes]) -> None:
+    """Kill a process with everything that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(started.pid, signal.SIGKILL)
+    started.wait(timeout=20)
 
 
 def free_port() -> int:

@@ -17,6 +17,7 @@ from ..conftest import Place
 from ..servers import (
     BIN,
     free_port,
+    kill,
     postgresql,
     process,
     server_program,
@@ -60,7 +61,7 @@ def test_a_cluster_behind_a_tracking_server_loses_a_worker_and_ends_complete(
             ):
                 time.sleep(0.5)
             time.sleep(3)  # both workers compile or train by now
-            victim.kill()
+            kill(victim)
             assert driver.wait(timeout=240) == 0, (tmp_path / "said.txt").read_text()
         runs = experiment.find("tags.`forecast.kind` = 'trial'")
         assert {run.info.status for run in runs} == {"FINISHED"}

@@ -17,7 +17,7 @@ import pytest
 from forecast.tracking.store import Store
 
 from ..conftest import Place
-from ..servers import free_port, postgresql, server_program, sqlite, tracking_server, wait_for
+from ..servers import free_port, kill, postgresql, server_program, sqlite, tracking_server, wait_for
 from .conftest import COMMAND, Undisturbed, finish, lines, points, same, start, told, trained
 
 pytestmark = pytest.mark.faults
@@ -46,7 +46,7 @@ def test_ten_seconds_without_a_server(
             while not lines(tmp_path):
                 time.sleep(0.01)
             time.sleep(moment)
-            server.kill()
+            kill(server)
         time.sleep(10)
         with tracking_server(tmp_path, backend, port):
             wait_for(f"{uri}/health", tmp_path / "said.txt")
