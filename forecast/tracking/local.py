@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forecast.errors import InputError, nearest
-from forecast.tracking.journal import LINES, Held, Journal, held, marks_of, records
+from forecast.tracking.journal import LINES, Held, Journal, held, marks_of, records, status_of
 from forecast.tracking.sender import ONCE
 from forecast.tracking.store import place
 
@@ -107,6 +107,28 @@ def find(folder: Path, run_id: str) -> Path:
             f"{nearest(run_id, known) if known else f'there is none in {folder}'}"
         )
     return known[run_id]
+
+
+def interrupted(folder: Path, run_id: str) -> Path:
+    """Find the folder of a run that ended before its time.
+
+    Args:
+        folder: Where journals lie.
+        run_id: Local, or in MLflow.
+
+    Returns:
+        Its folder.
+
+    Raises:
+        InputError: There is none, or it has finished.
+    """
+    found = find(folder, run_id)
+    if status_of(found) == "FINISHED":
+        raise InputError(
+            f"resume must be a run that was interrupted, got {run_id!r}, which has finished: see "
+            "`forecast runs`"
+        )
+    return found
 
 
 def waiting(folder: Path) -> int:

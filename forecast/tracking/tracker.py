@@ -10,7 +10,7 @@ from secrets import token_hex
 
 from forecast.errors import InputError
 from forecast.tracking import local
-from forecast.tracking.journal import Held, Journal, status_of
+from forecast.tracking.journal import Held, Journal
 from forecast.tracking.journalled import Journalled
 from forecast.tracking.run import Run, texts
 from forecast.tracking.sender import LOCAL_ID, ONCE, Sender
@@ -114,7 +114,7 @@ class Tracker:
         Raises:
             InputError: There is none, another process writes it, or it has finished.
         """
-        folder = local.find(self.folder, run_id)
+        folder = local.interrupted(self.folder, run_id)
         try:
             journal = Journal(folder)
         except Held:
@@ -122,12 +122,6 @@ class Tracker:
                 f"resume must be a run that nobody is training, got {run_id!r}, which another "
                 "process has: wait for it, or stop it first"
             ) from None
-        if status_of(folder) == "FINISHED":
-            journal.close()
-            raise InputError(
-                f"resume must be a run that was interrupted, got {run_id!r}, which has finished: "
-                "see `forecast runs`"
-            )
         run = Journalled(journal, self.clock)
         run.write({"do": "begin"})
         return self._carry(run)
