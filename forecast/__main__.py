@@ -8,6 +8,8 @@ COMMANDS = {
     "backtest": "walk through the test span with a new model every fold",
     "sweep": "try a grid over time-ordered folds, resumable, with a leaderboard",
     "predict": "the next horizon from a run: run=ID",
+    "runs": "the runs of this machine: running, finished, killed, not yet sent",
+    "sync": "send what a run could not, while its server was away",
     "inspect": "gate report of a run, or of two: run=ID [other=ID], file=model.keras",
     "compare": "scores of runs on their common origins, and which differ: runs=[A,B,…]",
     "explain": "shapes, parameters and receptive field of a configured model",

@@ -6,14 +6,15 @@ from forecast.commands import build, train
 from forecast.commands.config import Request
 from forecast.commands.console import console, interval_line, say, table
 from forecast.commands.progress import FoldProgress
+from forecast.commands.recorded import CONFIG
+from forecast.commands.tracked import tracking
 from forecast.evaluation import backtest, rolling
 from forecast.evaluation.backtest import Backtest, Step
 from forecast.evaluation.experiment import Outcome
 from forecast.evaluation.rolling import Plan, RollingFold
 from forecast.tracking import fold_record, record
 from forecast.tracking.epochs import EpochMetrics
-from forecast.tracking.run import Run, ending
-from forecast.tracking.store import Store
+from forecast.tracking.run import ending
 
 
 def run(request: Request) -> float:
@@ -36,18 +37,20 @@ def run(request: Request) -> float:
     for fold in fits:
         rows = fold.train_rows(data.table)
         train.warn(data.table, rows, f"the training rows of fold {fold.number}")
-    store = Store(settings.tracking.uri, settings.tracking.experiment or data.name)
     title = f"backtest · {train.title(spec)} · {len(folds)} folds"
     name, tags = settings.tracking.run_name or title, train.identity(data)
     own = {key: value for key, value in request.flat.items() if key.startswith("backtest.")}
-    with ending(Run.create(store, name, kind="backtest", tags=tags)) as parent:
+    with (
+        tracking(settings.tracking, data.name) as tracker,
+        ending(tracker.begin(name, kind="backtest", tags=tags)) as parent,
+    ):
         parent.params(train.question(request, data) | own)
-        parent.keep(request.yaml, "config.yaml")
+        parent.keep(request.yaml, CONFIG)
         with FoldProgress(len(fits), spec.training.epochs) as progress:
 
             def tracked(fold: RollingFold, step: Step) -> Outcome:
                 label = f"fold {fold.number} · {_day(fold.begin)}"
-                made = Run.create(store, label, kind="fold", tags=tags, parent=parent.id)
+                made = tracker.begin(label, kind="fold", tags=tags, parent=parent)
                 with ending(made) as child:
                     known = {"fold": fold.number, "fitted_before_fold": fold.fitted}
                     child.params(known | rolling.spans(fold, data.table))

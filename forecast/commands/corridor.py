@@ -96,6 +96,8 @@ def parted(given: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _run(command: str, request: Request) -> Any:
     """Import a command and run it; TensorFlow is started first, while it can still be silenced."""
+    if command == "train" and request.settings.resume:
+        request = import_module("forecast.commands.resume").original(request)
     if command in TENSORFLOW:
         runtime.start(request.settings.training.threads)
     return import_module(f"forecast.commands.{command}").run(request)

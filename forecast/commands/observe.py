@@ -1,7 +1,7 @@
 """The gates of one training: watched, studied, told."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from forecast.tracking.run import Run
 
 ABOUT = "snapshots/about.json"
 """What a report needs beside the snapshots."""
+
+OWN = "gates/"
+"""Head of the names of what a checkpoint keeps for it."""
 
 FIELD = "forecast.receptive_field"
 """Tag of a run of convolutions: steps that reach the forecast."""
@@ -79,6 +82,15 @@ class Observer:
         )
         about = {"timesteps": spec.window.timesteps, "features": list(self._names)}
         tracked.keep(json.dumps(about), ABOUT)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return what it has seen so far, as named arrays that `resume` takes."""
+        return {f"{OWN}{name}": array for name, array in self.callback.state().items()}
+
+    def resume(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Go on from what an interrupted training has seen."""
+        own = {k.removeprefix(OWN): array for k, array in arrays.items() if k.startswith(OWN)}
+        self._last = self.callback.resume(own)
 
     def finish(self, outcome: Outcome, title: str) -> tuple[str, str]:
         """Study the kept weights, write the page of the gates, and say what stands out.

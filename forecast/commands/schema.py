@@ -146,6 +146,7 @@ class TrackingConfig:
     experiment: str | None = None
     run_name: str | None = None
     snapshots: int = MISSING
+    folder: str = MISSING
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,8 @@ class Config:
     experiment: Any = None
     run: str | None = None
     """Run that `predict` and `inspect` read."""
+    resume: str | None = None
+    """Interrupted run that `train` goes on with."""
     other: str | None = None
     """Second run, which `inspect` puts beside it."""
     runs: list[str] = field(default_factory=list)

@@ -14,7 +14,9 @@ from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, interval_line, say, score_table, table
 from forecast.commands.observe import Observer
 from forecast.commands.progress import EpochProgress
+from forecast.commands.recorded import CONFIG
 from forecast.commands.schema import SweepConfig
+from forecast.commands.tracked import tracking
 from forecast.errors import InputError, nearest
 from forecast.evaluation import experiment
 from forecast.search import candidates, coordinates, leaderboard, space, tpe
@@ -27,8 +29,9 @@ from forecast.search.plan import Plan
 from forecast.search.strategies import RESOURCES, Everything, Halving, Strategy
 from forecast.search.sweep import Finished
 from forecast.search.tpe import Tpe
+from forecast.tracking.direct import Direct
 from forecast.tracking.epochs import EpochMetrics
-from forecast.tracking.run import Run, ending
+from forecast.tracking.run import ending
 from forecast.tracking.store import Store
 
 STRATEGIES = ("grid", "random", "halving", "tpe")
@@ -68,12 +71,13 @@ def run(request: Request) -> float:
     for number, fold in enumerate(plan.parts, start=1):
         learned = (data.table.time >= fold.first) & (data.table.time < fold.cut)
         train.warn(data.table, learned, f"the training rows of fold {number}")
+    # others read the ledger meanwhile, so it is written directly and its server must be there
     store = Store(settings.tracking.uri, settings.tracking.experiment or data.name)
     name = settings.tracking.run_name or _title(settings.sweep, strategy)
     tags = {"forecast.version": version("forecast"), "forecast.data_digest": data.digest}
     ledger = Ledger.open(store, plans.key(plan), name, tags, resume=settings.sweep.resume)
     with ending(ledger.parent) as parent:
-        parent.keep(request.yaml, "config.yaml")
+        parent.keep(request.yaml, CONFIG)
         with _Progress(strategy.most * plan.folds * plan.seeds) as progress:
             finished = sweeps.run(plan, ledger, progress)
         error, run_id = _report(parent, ledger, finished, data, request)
@@ -84,7 +88,7 @@ def run(request: Request) -> float:
 
 
 def _report(
-    parent: Run, ledger: Ledger, finished: Finished, data: Loaded, request: Request
+    parent: Direct, ledger: Ledger, finished: Finished, data: Loaded, request: Request
 ) -> tuple[float, str]:
     """Write and print the leaderboard; refit the winner once; return its test error and run."""
     best = sweeps.winner(finished)
@@ -116,7 +120,7 @@ def _report(
     return found
 
 
-def _refitted(parent: Run) -> tuple[float, str] | None:
+def _refitted(parent: Direct) -> tuple[float, str] | None:
     """Return test error and run of the winner, once somebody has refitted it."""
     known = parent.store.client.get_run(parent.id).data.tags
     if "forecast.winner_error" not in known:
@@ -125,7 +129,7 @@ def _refitted(parent: Run) -> tuple[float, str] | None:
 
 
 def _refit(
-    parent: Run, owner: str, best: Standing, data: Loaded, request: Request
+    parent: Direct, owner: str, best: Standing, data: Loaded, request: Request
 ) -> tuple[float, str]:
     """Train the winner on all rows before the test span, then open the test span, once.
 
@@ -139,18 +143,19 @@ def _refit(
     own = replace(data, schema=meaning, table=build.table(data, full.settings))
     name = f"winner · {train.title(candidate.spec)}"
     tags = {**train.identity(own), "forecast.owner": owner}
-    with ending(
-        Run.create(parent.store, name, kind="train", tags=tags, parent=parent.id)
-    ) as tracked:
+    with (
+        tracking(request.settings.tracking, data.name) as tracker,
+        ending(tracker.begin(name, kind="train", tags=tags, parent=parent)) as tracked,
+    ):
         tracked.params(train.question(full, own))
         tracked.tags({"forecast.refit": "train and validation, without stopping"})
-        tracked.keep(full.yaml, "config.yaml")
+        tracked.keep(full.yaml, CONFIG)
         epochs = EpochMetrics(tracked)
         spec, cuts = candidate.spec, experiment.prepare(candidate.spec, own.table)
         observer = Observer(tracked, epochs, full.settings, spec, own.table, cuts, refit=True)
         callbacks = [EpochProgress(best.epochs), observer.callback, epochs]
         outcome = experiment.run(spec, own.table, callbacks, epochs=best.epochs, cuts=cuts)
-        train.store_outcome(tracked, outcome, own, full)
+        train.store_outcome(tracker, tracked, outcome, own, full)
         proof.prove(tracked, outcome, own)
         gates = observer.finish(outcome, name)
         again = train.command("sweep", request.overrides)

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from forecast.commands import build, config, observe, proof
+from forecast.commands import build, config, observe, proof, recorded, resume
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, interval_line, say, score_table
 from forecast.commands.observe import Observer
 from forecast.commands.progress import EpochProgress
+from forecast.commands.tracked import tracking
 from forecast.data import task
 from forecast.data.table import Table
 from forecast.evaluation import experiment, report
@@ -25,8 +26,10 @@ from forecast.evaluation.experiment import Outcome
 from forecast.serving import bundle, package
 from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
+from forecast.tracking.journalled import Journalled
 from forecast.tracking.run import Run, ending
-from forecast.tracking.store import Store
+from forecast.tracking.tracker import Tracker
+from forecast.training.stage import Checkpoint, Stage
 
 OWN = ("evaluation.interval", "evaluation.calibration")
 """What only the model is asked, so that baselines stay the same runs."""
@@ -48,11 +51,14 @@ def run(request: Request) -> float:
     cuts = experiment.prepare(spec, data.table)
     say("data", summary(data))
     warn(data.table, cuts.train_rows(data.table), "the training rows")
-    store = Store(settings.tracking.uri, settings.tracking.experiment or data.name)
     name = settings.tracking.run_name or title(spec)
-    with ending(Run.create(store, name, kind="train", tags=identity(data))) as tracked:
-        tracked.params(question(request, data))
-        tracked.keep(request.yaml, "config.yaml")
+    again = command("train", request.overrides)
+    if settings.resume:
+        resume.check(settings.resume, Path(settings.tracking.folder), data)
+    with (
+        tracking(settings.tracking, data.name) as tracker,
+        ending(begin(tracker, name, data, request)) as tracked,
+    ):
         epochs = EpochMetrics(tracked)
         observer = Observer(tracked, epochs, settings, spec, data.table, cuts)
         outcome = experiment.run(
@@ -60,14 +66,14 @@ def run(request: Request) -> float:
             data.table,
             [EpochProgress(spec.training.epochs), observer.callback, epochs],
             cuts=cuts,
+            stage=stage(tracked, observer, spec.training.epochs),
         )
         seconds = outcome.seconds["fit"]
         best = outcome.forecaster.best_epoch_
         say("train", f"kept epoch {best} of {spec.training.epochs}, {seconds:.1f} s in all")
-        store_outcome(tracked, outcome, data, request)
+        store_outcome(tracker, tracked, outcome, data, request)
         proof.prove(tracked, outcome, data)
         gates = observer.finish(outcome, name)
-        again = command("train", request.overrides)
         tracked.keep(page(name, outcome, data, tracked.id, again, [gates]), "report.html")
         headline = outcome.test.headline.key
         error = outcome.scores[f"test/{headline}"]
@@ -82,10 +88,58 @@ def run(request: Request) -> float:
     return error
 
 
-def store_outcome(tracked: Run, outcome: Outcome, data: Loaded, request: Request) -> None:
+def begin(tracker: Tracker, name: str, data: Loaded, request: Request) -> Journalled:
+    """Begin a run with what is known before training, or take up an interrupted one.
+
+    Args:
+        tracker: Where runs are written.
+        name: What people read in the list.
+        data: What it sees.
+        request: The configuration.
+
+    Returns:
+        The run.
+    """
+    if request.settings.resume:
+        return tracker.again(request.settings.resume)
+    tags = identity(data) | {recorded.COMMAND: command("train", request.overrides)}
+    tracked = tracker.begin(name, kind="train", tags=tags)
+    tracked.params(question(request, data))
+    tracked.keep(request.yaml, recorded.CONFIG)  # the last, since no run goes on without it
+    return tracked
+
+
+def stage(tracked: Journalled, observer: Observer, epochs: int) -> Stage:
+    """Keep where the training stands after every epoch, and begin where the run was left.
+
+    Args:
+        tracked: The run.
+        observer: Of its gates.
+        epochs: In all.
+
+    Returns:
+        The stage that a fit is given.
+    """
+    left = tracked.last_checkpoint()
+    if left is not None:
+        observer.resume(left)
+    begin = Checkpoint.read(left) if left is not None else None
+    if begin is not None:
+        say("resume", f"after epoch {begin.epochs} of {epochs}; own callbacks start anew")
+
+    def keep(reached: Checkpoint) -> None:
+        tracked.checkpoint(reached.arrays() | observer.state())
+
+    return Stage(epochs, begin, keep)
+
+
+def store_outcome(
+    tracker: Tracker, tracked: Run, outcome: Outcome, data: Loaded, request: Request
+) -> None:
     """Write everything a trained run keeps.
 
     Args:
+        tracker: Where baselines are written.
         tracked: The run.
         outcome: What the experiment found.
         data: What it saw.
@@ -100,7 +154,7 @@ def store_outcome(tracked: Run, outcome: Outcome, data: Loaded, request: Request
         for key, value in request.flat.items()
         if key.split(".")[0] in ("data", "window", "split", "evaluation") and key not in OWN
     }
-    record.record_baselines(tracked.store, outcome, data.digest, same_question)
+    record.record_baselines(tracker, outcome, data.digest, same_question)
     with TemporaryDirectory() as folder:
         facts = {"run_id": tracked.id, "data": data.name, "data_digest": data.digest, **spans}
         plain = Path(folder) / "bundle"

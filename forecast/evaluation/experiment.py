@@ -31,6 +31,8 @@ from forecast.training.parameters import Model, Training
 if TYPE_CHECKING:
     import keras
 
+    from forecast.training.stage import Stage
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -110,6 +112,7 @@ def run(
     epochs: int | None = None,
     cuts: Holdout | None = None,
     forecaster: Forecaster | None = None,
+    stage: "Stage | None" = None,
 ) -> Outcome:
     """Fit on what lies before the test span, then score the test span beside baselines.
 
@@ -121,6 +124,8 @@ def run(
             training and validation rows alike, as the winner of a sweep does.
         cuts: What `prepare` has returned, where it was called before.
         forecaster: Fitted before on what the cuts leave to learn from; None fits one.
+        stage: From where an interrupted training goes on, and who keeps where it stands; None
+            trains in one piece.
 
     Returns:
         The outcome.
@@ -136,7 +141,7 @@ def run(
         if epochs is not None:
             training, tail = clone(training).set_params(epochs=epochs), 0
         forecaster = Forecaster(spec.model, spec.window, training, scaling=spec.scaling)
-        forecaster.fit(table, rows=rows, tail=tail, callbacks=callbacks)
+        forecaster.fit(table, rows=rows, tail=tail, callbacks=callbacks, stage=stage)
     watch.begin("score")
     season = spec.season or clock.season(table.frequency)
     test = score_model(forecaster, table, starts=cuts.scored(table, spec.window))

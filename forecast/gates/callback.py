@@ -1,6 +1,7 @@
 """Watch the gates during training, with or without a tracker."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -76,7 +77,40 @@ class GateSnapshots(keras.callbacks.Callback):
         self.feature_names = feature_names
         self.history: dict[int, dict[str, float]] = {}
         self._probe: Probe | None = None
+        self._left: Mapping[str, np.ndarray] = {}
         self._forget()
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return what it knows of the training so far, as named arrays.
+
+        Returns:
+            What `resume` takes.
+        """
+        seen = {
+            "history": self.history,
+            "step": self._step,
+            "saved": self._saved,
+            "stride": self._stride,
+        }
+        last = {f"last/{name}": array for name, array in self._weights.items()}
+        kept = {
+            f"kept/{step}/{name}": array
+            for step, weights in self._kept.items()
+            for name, array in weights.items()
+        }
+        return {"seen": np.array(json.dumps(seen)), **last, **kept}
+
+    def resume(self, state: Mapping[str, np.ndarray]) -> Snapshot:
+        """Go on, when training begins, as if it had never been interrupted.
+
+        Args:
+            state: What `state` has returned after the last epoch.
+
+        Returns:
+            The snapshot of that epoch.
+        """
+        self._left = state
+        return _below(state, "last/")
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forget an earlier training and remember the weights before the first epoch.
@@ -92,6 +126,8 @@ class GateSnapshots(keras.callbacks.Callback):
             self._probe = Probe(self.model, np.asarray(windows, np.float32))
             self._timesteps = int(np.shape(windows)[1])
         self._remember(0, self._measure())
+        if self._left:
+            self._recall(self._left)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Log the statistics of this epoch and keep a snapshot when one is due.
@@ -138,6 +174,16 @@ class GateSnapshots(keras.callbacks.Callback):
         self._probe = None
         self._timesteps = 1
 
+    def _recall(self, state: Mapping[str, np.ndarray]) -> None:
+        seen = json.loads(str(state["seen"]))
+        self.history = {int(step): metrics for step, metrics in seen["history"].items()}
+        self._step = seen["step"]
+        self._saved, self._stride = seen["saved"], seen["stride"]
+        self._weights = _below(state, "last/")
+        steps = sorted({int(name.split("/")[1]) for name in state if name.startswith("kept/")})
+        self._kept = {step: _below(state, f"kept/{step}/") for step in steps}
+        self._left = {}
+
     def _measure(self) -> Snapshot:
         """Return weights, and what the gates do with them."""
         weights = snapshot(self.model)
@@ -162,3 +208,10 @@ class GateSnapshots(keras.callbacks.Callback):
         self._saved = step
         if self.save is not None:
             self.save(f"snapshots/epoch_{step:04d}.npz", weights)
+
+
+def _below(state: Mapping[str, np.ndarray], head: str) -> Snapshot:
+    """Return the arrays whose names begin with a head, under the rest of their names."""
+    return {
+        name.removeprefix(head): array for name, array in state.items() if name.startswith(head)
+    }

@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from forecast.tracking.run import Run
+from forecast.tracking.direct import Direct
 
 BEAT = 15.0
 """Seconds between two signs of life of a driver."""
@@ -61,7 +61,7 @@ def heard_of(holder: str, tags: Mapping[str, str], now: float) -> bool:
     return now - float(tags.get(_tag(holder), 0)) < SILENT
 
 
-def alive(holder: str, run: Run) -> bool:
+def alive(holder: str, run: Direct) -> bool:
     """Tell whether a driver still lives: by its process on this host, else by its signs of life.
 
     Args:
@@ -78,7 +78,7 @@ def alive(holder: str, run: Run) -> bool:
 
 
 @contextmanager
-def beating(run: Run, owner: str) -> Iterator[None]:
+def beating(run: Direct, owner: str) -> Iterator[None]:
     """Show signs of life on a run, from a thread, inside the block.
 
     Args:

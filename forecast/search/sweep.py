@@ -16,7 +16,7 @@ from forecast.search.engine import Engine
 from forecast.search.leaderboard import Standing
 from forecast.search.ledger import Ledger
 from forecast.search.plan import Plan, trials
-from forecast.tracking.run import Run
+from forecast.tracking.direct import Direct
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _working(plan: Plan, ledger: Ledger) -> Iterator[Engine]:
         yield workers
 
 
-def _close(run: Run, standing: Standing) -> None:
+def _close(run: Direct, standing: Standing) -> None:
     """Write a candidate's scores by fold and close its run, once."""
     if run.store.client.get_run(run.id).info.status == "FINISHED":
         return
@@ -94,7 +94,7 @@ def _close(run: Run, standing: Standing) -> None:
     run.end("FAILED" if standing.errors else "FINISHED")
 
 
-def _baselines(plan: Plan, parent: Run) -> dict[str, float]:
+def _baselines(plan: Plan, parent: Direct) -> dict[str, float]:
     """Let the baselines learn from each fold's rows and forecast its origins; mean over folds.
 
     The sweep's own run keeps them, so that the same command need not fit them again.

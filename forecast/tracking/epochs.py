@@ -1,6 +1,5 @@
-"""Every epoch's numbers, in one request with their step, off the training path."""
+"""Every epoch's numbers under the names of the metrics, in one record with their step."""
 
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -19,9 +18,7 @@ NAMES = {
 
 
 class EpochMetrics(keras.callbacks.Callback):
-    """Send losses, and whatever other callbacks measured in the same epoch.
-
-    A request to a SQLite file takes some 30 ms, to a server more: the next epoch trains meanwhile.
+    """Write losses, and whatever other callbacks measured in the same epoch.
 
     Args:
         run: Where to.
@@ -31,8 +28,6 @@ class EpochMetrics(keras.callbacks.Callback):
         super().__init__()
         self.run = run
         self._waiting: dict[str, float] = {}
-        self._sender: ThreadPoolExecutor | None = None
-        self._sent: list[Future[None]] = []
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forget what an earlier training left."""
@@ -45,22 +40,10 @@ class EpochMetrics(keras.callbacks.Callback):
         self._waiting |= metrics
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Send everything of the epoch, its step counted from 1; tell of a request that failed."""
+        """Write everything of the epoch, its step counted from 1."""
         own = {_key(name): value for name, value in (logs or {}).items()}
-        self._sender = self._sender or ThreadPoolExecutor(1)  # one, so that they keep their order
-        self._sent.append(self._sender.submit(self.run.metrics, own | self._waiting, epoch + 1))
+        self.run.metrics(own | self._waiting, epoch + 1)
         self._waiting = {}
-        while self._sent and self._sent[0].done():
-            self._sent.pop(0).result()
-
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Wait until everything has arrived."""
-        del logs
-        if self._sender is not None:
-            self._sender.shutdown()
-            self._sender = None
-        while self._sent:
-            self._sent.pop(0).result()
 
 
 def _key(name: str) -> str:

@@ -13,7 +13,8 @@ from forecast.evaluation.experiment import Outcome
 from forecast.evaluation.forecasts import Forecasts
 from forecast.gates.study import Study
 from forecast.tracking.run import Run, ending, safe_key
-from forecast.tracking.store import Store
+from forecast.tracking.sender import ONCE
+from forecast.tracking.tracker import Tracker
 
 PER_TARGET = 12
 """Targets, and series, that get metrics of their own; more go to a file."""
@@ -63,46 +64,36 @@ def record_scores(run: Run, outcome: Outcome) -> None:
 
 
 def record_baselines(
-    store: Store, outcome: Outcome, digest: str, question: Mapping[str, Any]
-) -> dict[str, str]:
+    tracker: Tracker, outcome: Outcome, digest: str, question: Mapping[str, Any]
+) -> None:
     """Write each baseline as a run of its own, once for each question.
 
     Args:
-        store: Where to.
+        tracker: Where to.
         outcome: What the experiment found.
         digest: Of the data.
         question: What the scores of different runs must share to be compared: window, spans,
             targets, …
-
-    Returns:
-        Baseline to run id.
     """
-    ids = {}
     for name, found in outcome.baselines.items():
         parts: list[Any] = [name, digest, dict(question)]
         learns = name not in baselines.RULES
         if learns:
             parts += [outcome.spec.regressors.get(name), outcome.refit]
         key = sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
-        known = store.find(
-            f"tags.`forecast.baseline_key` = '{key}' and attributes.status = 'FINISHED'", most=1
-        )
-        if known:
-            ids[name] = known[0].info.run_id
+        if tracker.known(key):
             continue
         window = outcome.spec.window
         label = f"{name} · {window.timesteps}→{window.horizon}"
         label += " · refit" if learns and outcome.refit else ""
-        tags = {"forecast.baseline_key": key, "forecast.data_digest": digest}
-        with ending(Run.create(store, label, kind="baseline", tags=tags)) as run:
+        tags = {ONCE: key, "forecast.data_digest": digest}
+        with ending(tracker.begin(label, kind="baseline", tags=tags)) as run:
             run.params({"model": name, **question})
             run.metrics(_final(outcome, outcome.baseline_scores[name]))
             steps = _series(scores.by_step(found))
             run.series({f"horizon/{found.headline.key}": steps})
             if found.values.size <= KEPT:
                 run.keep(found.frame(), PREDICTIONS)
-        ids[name] = run.id
-    return ids
 
 
 def record_study(run: Run, found: Study) -> None:

@@ -1,88 +1,73 @@
-"""One run in MLflow: created, filled, ended with the status it deserves."""
+"""One run as it is written: numbers, texts, pictures, files, and the status it ends with."""
 
 import json
 import math
 import re
+import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
+from uuid import NAMESPACE_OID, uuid5
 
 import numpy as np
-
-from forecast.tracking.store import Store
-
-BATCH = 900
-"""Metrics of one request; the server takes 1,000 things at once."""
+from PIL import Image
 
 MOST_TEXT = 5_900
 """Characters of a parameter or tag that are kept; MLflow refuses more than 6,000."""
 
+SMALL = 256
+"""Longer side, in pixels, of the picture that MLflow shows in its grid."""
 
-class Run:
-    """A run that is being written.
+Record = dict[str, Any]
+"""One thing that a run is told: plain values under "do" and its arguments, ready for JSON."""
+
+
+Written = TypeVar("Written", bound="Run")
+
+
+class Run(ABC):
+    """A run that is being written; a subclass says where its records go.
 
     Args:
-        store: Where.
-        run_id: Which.
+        clock: Seconds since 1970.
+
+    Attributes:
+        id: By which commands find it.
+        began: Milliseconds since 1970.
     """
 
-    def __init__(self, store: Store, run_id: str):
-        self.store = store
-        self.id = run_id
+    id: str
 
-    @classmethod
-    def create(
-        cls,
-        store: Store,
-        name: str,
-        *,
-        kind: str,
-        tags: Mapping[str, str] | None = None,
-        parent: str | None = None,
-    ) -> "Run":
-        """Create a run.
+    def __init__(self, clock: Callable[[], float] = time.time):
+        self.clock = clock
+        self.began = self.now()
 
-        Args:
-            store: Where.
-            name: What people read in the list.
-            kind: "train", "sweep", "candidate", "trial", "ledger", "baseline", "backtest" or
-                "fold".
-            tags: More tags.
-            parent: Id of the run it belongs to.
+    @property
+    def local_id(self) -> str:
+        """Return the id that it has on this machine; one of MLflow alone has only that."""
+        return self.id
 
-        Returns:
-            The run.
-        """
-        all_tags = {"forecast.kind": kind, **(tags or {})}
-        if parent:
-            all_tags["mlflow.parentRunId"] = parent
-        made = store.client.create_run(
-            store.experiment_id,
-            run_name=name,
-            tags={key: str(value)[:MOST_TEXT] for key, value in all_tags.items()},
-        )
-        return cls(store, made.info.run_id)
+    @abstractmethod
+    def write(self, record: Record) -> None:
+        """Take one record."""
+
+    @abstractmethod
+    def folder(self) -> AbstractContextManager[Path]:
+        """Lend an empty folder for a file of one record; it must be written inside the block."""
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Write parameters, each once and for ever."""
-        from mlflow.entities import Param
-
-        everything = [Param(key, str(value)[:MOST_TEXT]) for key, value in values.items()]
-        for begin in range(0, len(everything), 100):
-            self.store.client.log_batch(self.id, params=everything[begin : begin + 100])
+        self.write({"do": "params", "values": texts(values)})
 
     def tags(self, values: Mapping[str, Any]) -> None:
         """Write tags; a later value replaces an earlier one."""
-        from mlflow.entities import RunTag
-
-        everything = [RunTag(key, str(value)[:MOST_TEXT]) for key, value in values.items()]
-        self.store.client.log_batch(self.id, tags=everything)
+        self.write({"do": "tags", "values": texts(values)})
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Write numbers of one step; those that are not finite are left out."""
@@ -94,43 +79,48 @@ class Run:
         Args:
             values: Key to (step to value).
         """
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        everything = [
-            Metric(key, float(value), now, int(step))
+        points = [
+            [key, int(step), float(value)]
             for key, steps in values.items()
             for step, value in steps.items()
             if math.isfinite(value)
         ]
-        for begin in range(0, len(everything), BATCH):
-            self.store.client.log_batch(self.id, metrics=everything[begin : begin + BATCH])
+        self.write({"do": "metrics", "time": self.now(), "points": points})
 
     def image(self, key: str, pixels: np.ndarray, step: int) -> None:
-        """Write a picture of one step; MLflow shows a slider over the steps of a key."""
-        self.store.client.log_image(self.id, pixels, key=key, step=step)
+        """Write a picture of one step; MLflow shows a slider over the steps of a key.
+
+        Args:
+            key: Such as "gates/lstm_1".
+            pixels: (height, width, 3) uint8.
+            step: The epoch.
+        """
+        # the name that MLflow's pages look for; the same again, so that a later one replaces it
+        unique = uuid5(NAMESPACE_OID, f"{self.began} {key} {step}")
+        name = f"{key.replace('/', '~')}+step+{step}+timestamp+{self.began}+{unique}"
+        picture = Image.fromarray(pixels)
+        with self.folder() as folder:
+            picture.save(folder / f"{name}.png")
+            picture.thumbnail((SMALL, SMALL))
+            picture.save(folder / f"{name}+compressed.webp")
+            self.write({"do": "files", "from": str(folder), "to": "images"})
+        self.tags({"mlflow.loggedImages": "True"})
 
     def keep(self, thing: Any, path: str) -> None:
         """Write an artifact.
 
         Args:
             thing: Text, a matplotlib figure, a frame (written as Parquet or CSV, as the path
-                says), a dict of arrays (written as .npz), or the `Path` of a file or folder.
-            path: Where in the run's artifacts; for a `Path` the folder that it goes to.
+                says), a dict of arrays (written as .npz), or the `Path` of a folder.
+            path: Where in the run's artifacts; for a folder that which becomes it.
         """
-        client = self.store.client
-        if isinstance(thing, str):
-            client.log_text(self.id, thing, path)
-        elif isinstance(thing, Path) and thing.is_dir():
-            client.log_artifacts(self.id, str(thing), path)
-        elif isinstance(thing, Path):
-            client.log_artifact(self.id, str(thing), path)
-        else:
-            with TemporaryDirectory() as folder:
-                file = Path(folder) / Path(path).name
-                _write(thing, file)
-                parent = str(Path(path).parent)
-                client.log_artifact(self.id, str(file), None if parent == "." else parent)
+        with self.folder() as folder:
+            if isinstance(thing, Path):
+                shutil.copytree(thing, folder, dirs_exist_ok=True)
+            else:
+                _write(thing, folder / Path(path).name)
+                path = str(Path(path).parent)
+            self.write({"do": "files", "from": str(folder), "to": "" if path == "." else path})
 
     def data(self, name: str, digest: str, source: str, facts: Mapping[str, Any]) -> None:
         """Write which data the run saw.
@@ -141,40 +131,27 @@ class Run:
             source: Where it was read.
             facts: Spans and sizes, shown with the data set.
         """
-        from mlflow.entities import Dataset, DatasetInput, InputTag
-
-        dataset = Dataset(
-            name[:500], digest, "local", json.dumps({"uri": source}), profile=json.dumps(facts)
+        self.write(
+            {
+                "do": "data",
+                "name": name[:500],
+                "digest": digest,
+                "source": json.dumps({"uri": source}),
+                "facts": {key: str(value) for key, value in facts.items()},
+            }
         )
-        marks = [InputTag(f"forecast.{key}", str(value)) for key, value in facts.items()]
-        context = InputTag("mlflow.data.context", "training")
-        self.store.client.log_inputs(self.id, [DatasetInput(dataset, [context, *marks])])
-
-    def claim(self, key: str, owner: str) -> bool:
-        """Write a parameter that nobody else has written: the one test-and-set MLflow has.
-
-        Args:
-            key: What is claimed.
-            owner: By whom.
-
-        Returns:
-            Whether it is the owner's now; False where somebody else came first.
-        """
-        from mlflow.exceptions import MlflowException
-
-        try:
-            self.store.client.log_param(self.id, key, owner)
-        except MlflowException:
-            return False
-        return True
 
     def end(self, status: str = "FINISHED") -> None:
         """Close the run as FINISHED, FAILED or KILLED."""
-        self.store.client.set_terminated(self.id, status)
+        self.write({"do": "end", "status": status, "time": self.now()})
+
+    def now(self) -> int:
+        """Return the time in milliseconds since 1970, as MLflow counts it."""
+        return int(self.clock() * 1000)
 
 
 @contextmanager
-def ending(run: Run) -> Iterator[Run]:
+def ending(run: Written) -> Iterator[Written]:
     """End a run with the status it deserves, whatever happens inside the block.
 
     SIGTERM counts as Ctrl-C: the block is left by KeyboardInterrupt and the run is KILLED.
@@ -196,6 +173,11 @@ def ending(run: Run) -> Iterator[Run]:
             run.end("FAILED")
             raise
         run.end()
+
+
+def texts(values: Mapping[str, Any]) -> dict[str, str]:
+    """Write values as MLflow keeps parameters and tags: as text of bounded length."""
+    return {key: str(value)[:MOST_TEXT] for key, value in values.items()}
 
 
 def safe_key(name: str, taken: set[str] | None = None) -> str:
@@ -224,8 +206,10 @@ def safe_key(name: str, taken: set[str] | None = None) -> str:
 
 
 def _write(thing: Any, file: Path) -> None:
-    """Write a figure, a frame or arrays in the format that the file's name says."""
-    if hasattr(thing, "savefig"):
+    """Write text, a figure, a frame or arrays in the format that the file's name says."""
+    if isinstance(thing, str):
+        file.write_text(thing, encoding="utf-8")
+    elif hasattr(thing, "savefig"):
         thing.savefig(file, dpi=120)
     elif isinstance(thing, dict):
         np.savez(file, **thing)

@@ -4,11 +4,13 @@ import fcntl
 import logging
 import os
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -17,6 +19,24 @@ from forecast.errors import InputError
 DEFAULT_URI = "sqlite:///mlflow.db"
 ARTIFACTS = "mlartifacts"
 
+PATIENCE = 10
+"""Seconds that a server has for an answer."""
+
+
+PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+"""Where a server of an address listens that names no port."""
+
+WRONG = ("PERMISSION_DENIED", "UNAUTHENTICATED", "INVALID_PARAMETER_VALUE", "401", "403")
+"""What a server says to a question that will never be right."""
+
+
+class Unreachable(InputError):
+    """A server that does not answer now, and may later; `cause` says why in a few words."""
+
+    def __init__(self, message: str, cause: str):
+        super().__init__(message)
+        self.cause = cause
+
 
 class Store:
     """A tracking store and one experiment in it.
@@ -24,6 +44,10 @@ class Store:
     Args:
         uri: Such as sqlite:///mlflow.db or http://host:5000.
         experiment: Name of the experiment; created if it is not there.
+
+    Raises:
+        Unreachable: A server is away.
+        InputError: The address can never be a store.
     """
 
     def __init__(self, uri: str, experiment: str):
@@ -34,15 +58,18 @@ class Store:
         self.uri = uri
         self.experiment = experiment
         try:
+            knock(uri)
             # tables and experiments are created without a lock by MLflow
             with _alone(uri), impatient():
                 self.client: Any = MlflowClient(tracking_uri=uri)
                 self.experiment_id = self._open()
         except (MlflowException, OSError) as error:
-            raise InputError(
-                f"tracking.uri must be a store that can be reached, got {uri!r} "
+            away = server(uri) is not None and not any(word in str(error) for word in WRONG)
+            told = (
+                f"tracking.uri must be a store that can be reached, got {place(uri)!r} "
                 f"({reason(error)}): start the server, or use {DEFAULT_URI}"
-            ) from error
+            )
+            raise (Unreachable(told, reason(error)) if away else InputError(told)) from error
 
     def _open(self) -> str:
         """Find or create the experiment."""
@@ -116,6 +143,41 @@ class Store:
         return None
 
 
+def server(uri: str) -> tuple[str, int] | None:
+    """Return host and port of the server behind an address; None for a file.
+
+    >>> server("postgresql+psycopg2://me:secret@db/mlflow"), server("sqlite:///mlflow.db")
+    (('db', 5432), None)
+    """
+    parts = urlsplit(uri)
+    scheme = parts.scheme.partition("+")[0]
+    if scheme not in PORTS or not parts.hostname:
+        return None
+    return parts.hostname, parts.port or PORTS[scheme]
+
+
+def place(uri: str) -> str:
+    """Return an address without the secrets that may stand in it.
+
+    >>> place("https://me:secret@tracking:5000/path?token=x")
+    'https://tracking:5000/path'
+    """
+    parts = urlsplit(uri)
+    if not parts.netloc:
+        return uri
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def knock(uri: str) -> None:
+    """Find out in seconds whether a server listens; MLflow asks a database for minutes.
+
+    Raises:
+        OSError: It does not.
+    """
+    if found := server(uri):
+        socket.create_connection(found, timeout=PATIENCE).close()
+
+
 def client(uri: str) -> Any:
     """Return a quiet client for reading."""
     _hush()
@@ -133,7 +195,10 @@ def reason(error: Exception) -> str:
 @contextmanager
 def impatient() -> Iterator[None]:
     """Ask a server once, so that a wrong address says so soon; a running run waits for minutes."""
-    asked_for = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+    asked_for = {
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": f"{PATIENCE}",
+    }
     ours = {key: value for key, value in asked_for.items() if key not in os.environ}
     os.environ.update(ours)
     try:

@@ -1,7 +1,7 @@
 """A training in parts: one ends after some epoch, the next goes on as if it had never ended."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,15 +65,22 @@ class Stage(keras.callbacks.Callback):
     Args:
         until: Last epoch of this part, 1-based; the schedule is that of all `training.epochs`.
         begin: Where the part before it ended; None begins anew.
+        keep: Called after every epoch with where the training stands then.
 
     Attributes:
         end: Where this part ended, once it was fitted.
     """
 
-    def __init__(self, until: int, begin: Checkpoint | None = None):
+    def __init__(
+        self,
+        until: int,
+        begin: Checkpoint | None = None,
+        keep: Callable[[Checkpoint], object] | None = None,
+    ):
         super().__init__()
         self.until = until
         self.begin = begin
+        self.keep = keep
         self.end: Checkpoint | None = begin
 
     @property
@@ -123,13 +130,15 @@ class Stage(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Keep the state of the last epoch, before the best weights come back."""
         del logs
-        if epoch + 1 == self.until or self.model.stop_training:
+        if epoch + 1 == self.until or self.model.stop_training or self.keep:
             self.end = Checkpoint(
                 {name: list(values) for name, values in self._history.items()},
                 [variable.numpy() for variable in state(self._program.model)],
                 [variable.numpy() for variable in self._program.optimizer.variables],
                 [weight for callback in self._stopping for weight in callback.best_weights or []],
             )
+            if self.keep:
+                self.keep(self.end)
 
 
 def _assign(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:

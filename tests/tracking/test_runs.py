@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from forecast.errors import InputError
-from forecast.tracking.run import Run, ending
+from forecast.tracking.direct import Direct
+from forecast.tracking.run import ending
 from forecast.tracking.store import Store
 from forecast.training import runtime
 
@@ -152,7 +153,7 @@ def store(tmp_path) -> Store:
     ("error", "status"), [(KeyboardInterrupt, "KILLED"), (RuntimeError, "FAILED")]
 )
 def test_a_run_ends_with_the_status_it_deserves(store: Store, error, status: str):
-    run = Run.create(store, "one", kind="train")
+    run = Direct.create(store, "one", kind="train")
     with pytest.raises(error), ending(run):
         raise error("why")
     seen = store.client.get_run(run.id)
@@ -164,7 +165,7 @@ def test_sigterm_closes_the_run_as_killed(store: Store):
     import os
     import signal
 
-    run = Run.create(store, "one", kind="train")
+    run = Direct.create(store, "one", kind="train")
     with pytest.raises(KeyboardInterrupt), ending(run):
         os.kill(os.getpid(), signal.SIGTERM)
         signal.pause()
@@ -172,20 +173,20 @@ def test_sigterm_closes_the_run_as_killed(store: Store):
 
 
 def test_only_finite_numbers_are_written(store: Store):
-    run = Run.create(store, "one", kind="train")
+    run = Direct.create(store, "one", kind="train")
     run.metrics({"a": 1.0, "b": float("nan"), "c": float("inf")})
     assert store.client.get_run(run.id).data.metrics == {"a": 1.0}
 
 
 def test_a_claim_is_given_once(store: Store):
-    run = Run.create(store, "claims", kind="ledger")
+    run = Direct.create(store, "claims", kind="ledger")
     assert run.claim("claim.x.0", "me")
     assert not run.claim("claim.x.0", "you")
     assert run.claim("claim.x.0", "me")
 
 
 def test_artifacts_lie_beside_the_store_and_not_in_mlruns(store: Store, tmp_path):
-    Run.create(store, "one", kind="train").keep("text", "note.txt")
+    Direct.create(store, "one", kind="train").keep("text", "note.txt")
     assert list((tmp_path / "mlartifacts").rglob("note.txt"))
     assert not (tmp_path / "mlruns").exists()
 

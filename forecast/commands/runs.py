@@ -1,0 +1,52 @@
+"""`forecast runs`: the runs of this machine and their state."""
+
+from datetime import datetime
+from pathlib import Path
+
+from forecast.commands.config import Request
+from forecast.commands.console import say, table
+from forecast.tracking import local
+from forecast.tracking.local import LocalRun
+
+SHOWN = 30
+"""Runs that are listed, the newest."""
+
+
+def run(request: Request) -> list[LocalRun]:
+    """List the runs that this machine has begun, with what became of them.
+
+    Args:
+        request: The configuration; `tracking.folder` holds the runs.
+
+    Returns:
+        The runs, the newest first.
+    """
+    folder = Path(request.settings.tracking.folder)
+    every = list(local.runs(folder))
+    found = [one for one in every if one.kind != "baseline" or one.waiting]
+    if not found:
+        say("runs", f"none in {folder}/")
+        return found
+    table(
+        f"Runs of {folder}/",
+        ("run", "name", "began", "epochs", "state", "to send"),
+        [
+            (
+                one.local_id,
+                f"{one.kind} · {one.name}" if one.kind != "train" else one.name,
+                f"{datetime.fromtimestamp(one.began / 1000):%d %b %H:%M}",
+                str(one.epochs or ""),
+                one.state.lower(),
+                "refused" if one.refused else f"{one.waiting or '–'}",
+            )
+            for one in found[:SHOWN]
+        ],
+    )
+    if len(found) > SHOWN:
+        say("", f"and {len(found) - SHOWN:,} older ones")
+    open_ends = [one for one in found if one.kind == "train" and one.state in ("KILLED", "DIED")]
+    if open_ends:
+        say("next", f"forecast train resume={open_ends[0].local_id}")
+    if any(one.waiting and not one.refused for one in found):
+        say("next", "forecast sync")
+    return found

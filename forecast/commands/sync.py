@@ -1,0 +1,61 @@
+"""`forecast sync`: send what the folder of runs holds to the tracking store."""
+
+import functools
+import math
+from contextlib import ExitStack
+from pathlib import Path
+
+from forecast.commands.config import Request
+from forecast.commands.console import say
+from forecast.errors import InputError
+from forecast.tracking import local
+from forecast.tracking.journal import Journal
+from forecast.tracking.sender import Sender
+from forecast.tracking.store import Store, impatient, place
+from forecast.tracking.tracker import PATIENCE
+
+
+def run(request: Request) -> int:
+    """Send the rest of all runs that nobody writes; close those whose process is gone.
+
+    Args:
+        request: The configuration; `tracking.uri` is the store, `tracking.folder` holds the runs.
+
+    Returns:
+        Runs that were sent.
+
+    Raises:
+        InputError: The store does not answer, or does not take everything.
+    """
+    settings = request.settings.tracking
+    folder = Path(settings.folder)
+    with ExitStack() as until_the_end:
+        journals = local.leftover(folder, settings.uri)
+        for journal in journals:
+            until_the_end.callback(journal.close)
+        return _send(journals, settings.uri, folder)
+
+
+def _send(journals: list[Journal], uri: str, folder: Path) -> int:
+    """Send journals that are open."""
+    if not journals:
+        say("sync", f"no run in {folder}/ waits for {place(uri)}")
+        return 0
+    reach = functools.cache(functools.partial(Store, uri))
+    reach(journals[0].head["experiment"])  # says so where it is away
+    count = sum(local.waiting(journal.folder) for journal in journals)
+    say("sync", f"{count:,} records of {len(journals)} runs to {place(uri)}")
+    with impatient():
+        sender = Sender(reach)
+        for journal in journals:
+            sender.take(journal)
+        sender.close(PATIENCE, math.inf)
+    refused = [journal for journal in journals if "refused" in journal.marks]
+    for journal in refused:
+        say("refused", f"{journal.local_id}: {journal.marks['refused']}")
+    if left := sum(local.waiting(one.folder) for one in journals if one not in refused):
+        raise InputError(
+            f"tracking.uri must take everything, got {place(uri)!r}, which left {left:,} records "
+            f"({sender.trouble}): sync again"
+        )
+    return len(journals)

@@ -1,0 +1,197 @@
+"""What a run is told, on disk before anything is sent: one flushed line a record."""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from forecast.tracking.run import Record
+
+LINES, SENT, FILES = "journal.jsonl", "sent.jsonl", "files"
+
+
+class Held(Exception):
+    """Another living process writes the journal."""
+
+
+class Journal:
+    """The folder of one run: its records, its files, and how far they were sent.
+
+    A lock says that its process lives: the system takes it back when the process dies, however it
+    dies. A line that a kill has torn is no record.
+
+    Args:
+        folder: Of the run; made if need be.
+
+    Attributes:
+        folder: Of the run.
+        marks: How far it was sent: "asked" for a run, "run" its id in MLflow, "bytes" of the lines
+            that have arrived, "refused" with the reason why the rest never will.
+
+    Raises:
+        Held: Another process has it.
+    """
+
+    def __init__(self, folder: Path):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._file = (folder / LINES).open("a+b")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise Held(folder.name) from None
+        _mend(self._file)
+        self._sent = (folder / SENT).open("a+b")
+        _mend(self._sent)
+        self.marks = marks_of(folder)
+
+    @property
+    def local_id(self) -> str:
+        """Return the name of the run's folder, by which it is known everywhere."""
+        return self.folder.name
+
+    @cached_property
+    def head(self) -> Record:
+        """Return the first record: what the run is created with."""
+        return records(self.folder)[0]
+
+    @property
+    def run_id(self) -> str | None:
+        """Return the id in MLflow, once it is known."""
+        return self.marks.get("run")
+
+    @property
+    def arrived(self) -> bool:
+        """Tell whether MLflow has everything that was written."""
+        return self.marks.get("bytes", 0) == (self.folder / LINES).stat().st_size
+
+    def append(self, record: Record) -> None:
+        """Write a record; once this returns, killing the process does not lose it."""
+        self._file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+        self._file.flush()
+
+    def place(self) -> Path:
+        """Make an empty folder for the files of a record."""
+        files = self.folder / FILES
+        files.mkdir(exist_ok=True)
+        number = 1 + max((int(path.name) for path in files.iterdir()), default=0)
+        made = files / f"{number:05d}"
+        made.mkdir()
+        return made
+
+    def pending(self, most: int = 5_000) -> list[tuple[int, Record]]:
+        """Read what was not sent yet.
+
+        Args:
+            most: Records.
+
+        Returns:
+            Each record with the offset behind it, in bytes; files are named from here.
+        """
+        found = []
+        for end, record in _records(self.folder, self.marks.get("bytes", 0)):
+            if record["do"] == "files":
+                record["from"] = str(self.folder / record["from"])
+            found.append((end, record))
+            if len(found) == most:
+                break
+        return found
+
+    def mark(self, **facts: Any) -> None:
+        """Write how far sending has come."""
+        self.marks |= facts
+        self._sent.write(json.dumps(facts).encode() + b"\n")
+        self._sent.flush()
+
+    def close(self) -> None:
+        """Let others have it; of a finished run that has arrived, only its story stays."""
+        if self.arrived and status_of(self.folder) == "FINISHED":
+            for path in self.folder.iterdir():
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                elif path.name not in (LINES, SENT):
+                    path.unlink()
+        self._sent.close()
+        self._file.close()
+
+
+def records(folder: Path) -> list[Record]:
+    """Read all records of a run's folder, whoever writes it.
+
+    Args:
+        folder: Of the run.
+
+    Returns:
+        The records; a torn last line is none.
+    """
+    return [record for _, record in _records(folder, 0)]
+
+
+def marks_of(folder: Path) -> dict[str, Any]:
+    """Read how far the sending of a run has come, the newest of every fact."""
+    found: dict[str, Any] = {}
+    if (folder / SENT).exists():
+        for line in (folder / SENT).read_bytes().splitlines(keepends=True):
+            if line.endswith(b"\n"):
+                found |= json.loads(line)
+    return found
+
+
+def kept(folder: Path, path: str) -> Path | None:
+    """Return the newest file of an artifact's path, where this machine still has it.
+
+    Args:
+        folder: Of the run.
+        path: Where in the run's artifacts.
+
+    Returns:
+        The file, or None.
+    """
+    for record in reversed(records(folder)):
+        if record["do"] == "files":
+            found = folder / record["from"] / Path(path).name
+            if found.is_file() and str(Path(record["to"]) / found.name) == path:
+                return found
+    return None
+
+
+def held(folder: Path) -> bool:
+    """Tell whether a living process writes a run."""
+    with (folder / LINES).open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+def status_of(folder: Path) -> str | None:
+    """Return the status that a run has ended with; None where it has not."""
+    for record in reversed(records(folder)):
+        if record["do"] in ("begin", "end"):
+            return record.get("status")
+    return None
+
+
+def _records(folder: Path, offset: int) -> Iterator[tuple[int, Record]]:
+    """Yield records from an offset on, each with the offset behind it."""
+    with (folder / LINES).open("rb") as file:
+        file.seek(offset)
+        for line in file:
+            if not line.endswith(b"\n"):
+                return  # being written, or torn
+            offset += len(line)
+            yield offset, json.loads(line)
+
+
+def _mend(file: Any) -> None:
+    """Drop a last line that a kill has torn."""
+    file.seek(0)
+    whole = file.read()
+    file.truncate(whole.rfind(b"\n") + 1)
+    file.seek(0, os.SEEK_END)

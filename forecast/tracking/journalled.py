@@ -1,0 +1,77 @@
+"""A run that is written to this machine first."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from forecast.tracking.journal import Journal, records
+from forecast.tracking.run import Record, Run
+
+CHECKPOINT = "checkpoint.npz"
+
+
+class Journalled(Run):
+    """A run that is written to its journal, which a thread carries on.
+
+    A number that the journal has of a key and step is not written again, so a run that was resumed
+    has each once.
+
+    Args:
+        journal: Open.
+        clock: Seconds since 1970.
+    """
+
+    def __init__(self, journal: Journal, clock: Callable[[], float]):
+        super().__init__(clock)
+        self.journal = journal
+        self._seen: set[tuple[str, int]] = set()
+        for record in records(journal.folder):
+            self.began = record["time"] if record["do"] == "create" else self.began
+            self._new(record)
+
+    @property
+    def id(self) -> str:  # type: ignore[override]
+        """Return the id in MLflow, or the local one while no server has given it."""
+        return self.journal.run_id or self.journal.local_id
+
+    @property
+    def local_id(self) -> str:
+        """Return the id that it has on this machine."""
+        return self.journal.local_id
+
+    def write(self, record: Record) -> None:
+        """Write a record to the journal, or what is new in it."""
+        if record["do"] == "files":
+            record["from"] = str(Path(record["from"]).relative_to(self.journal.folder))
+        if record := self._new(record):
+            self.journal.append(record)
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """Lend a folder that stays until its files have arrived."""
+        yield self.journal.place()
+
+    def checkpoint(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Keep where the training stands; the file before it is replaced as a whole."""
+        fresh = self.journal.folder / f"{CHECKPOINT}.new"
+        with fresh.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        fresh.replace(self.journal.folder / CHECKPOINT)
+
+    def last_checkpoint(self) -> dict[str, np.ndarray] | None:
+        """Return where the training stood when the run was left; None where it had not begun."""
+        file = self.journal.folder / CHECKPOINT
+        if not file.exists():
+            return None
+        with np.load(file) as found:
+            return dict(found)
+
+    def _new(self, record: Record) -> Record:
+        """Return what of a record was not seen before, and remember it; nothing is {}."""
+        if record["do"] != "metrics":
+            return record
+        points = [point for point in record["points"] if (point[0], point[1]) not in self._seen]
+        self._seen |= {(key, step) for key, step, _ in points}
+        return record | {"points": points} if points else {}

@@ -1,0 +1,184 @@
+"""What the folder of runs on this machine holds, and in which state."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from forecast.errors import InputError, nearest
+from forecast.tracking.journal import LINES, Held, Journal, held, marks_of, records, status_of
+from forecast.tracking.sender import ONCE
+from forecast.tracking.store import place
+
+DIED = "its process was killed"
+"""The error of a run that was found dead."""
+
+
+@dataclass(frozen=True)
+class LocalRun:
+    """A run as its folder tells it.
+
+    Attributes:
+        local_id: Name of its folder.
+        run_id: In MLflow, None before it has one.
+        name: What people read.
+        kind: "train", "baseline", …
+        began: Milliseconds since 1970.
+        state: "RUNNING", how it ended, or "DIED" where its process is gone without a word.
+        epochs: How many were trained.
+        waiting: Records that MLflow does not have.
+        refused: Why it never will; None where it may.
+        store: Where it belongs.
+    """
+
+    local_id: str
+    run_id: str | None
+    name: str
+    kind: str
+    began: int
+    state: str
+    epochs: int
+    waiting: int
+    refused: str | None
+    store: str
+
+
+def runs(folder: Path) -> Iterator[LocalRun]:
+    """Read the runs of a folder, the newest first.
+
+    Args:
+        folder: Where journals lie.
+
+    Yields:
+        Each run.
+    """
+    for path in reversed(_folders(folder)):
+        told = records(path)
+        head, marks = told[0], marks_of(path)
+        status = next(
+            (r.get("status") for r in reversed(told) if r["do"] in ("begin", "end")), None
+        )
+        steps = [
+            step
+            for record in told
+            if record["do"] == "metrics"
+            for key, step, _ in record["points"]
+            if key == "train/loss"
+        ]
+        yield LocalRun(
+            path.name,
+            marks.get("run"),
+            next(
+                (
+                    record["values"]["mlflow.runName"]
+                    for record in reversed(told)
+                    if record["do"] == "tags" and "mlflow.runName" in record["values"]
+                ),
+                head["name"],
+            ),
+            head["tags"]["forecast.kind"],
+            head["time"],
+            status or ("RUNNING" if held(path) else "DIED"),
+            max(steps, default=0),
+            waiting(path),
+            marks.get("refused"),
+            head["store"],
+        )
+
+
+def find(folder: Path, run_id: str) -> Path:
+    """Find the folder of a run.
+
+    Args:
+        folder: Where journals lie.
+        run_id: Local, or in MLflow.
+
+    Returns:
+        Its folder.
+
+    Raises:
+        InputError: There is none.
+    """
+    known = {path.name: path for path in _folders(folder)}
+    known |= {marks["run"]: path for path in _folders(folder) if "run" in (marks := marks_of(path))}
+    if run_id not in known:
+        raise InputError(
+            f"resume must be a run of this machine, got {run_id!r}: "
+            f"{nearest(run_id, known) if known else f'there is none in {folder}'}"
+        )
+    return known[run_id]
+
+
+def interrupted(folder: Path, run_id: str) -> Path:
+    """Find the folder of a run that ended before its time.
+
+    Args:
+        folder: Where journals lie.
+        run_id: Local, or in MLflow.
+
+    Returns:
+        Its folder.
+
+    Raises:
+        InputError: There is none, or it has finished.
+    """
+    found = find(folder, run_id)
+    if status_of(found) == "FINISHED":
+        raise InputError(
+            f"resume must be a run that was interrupted, got {run_id!r}, which has finished: see "
+            "`forecast runs`"
+        )
+    return found
+
+
+def waiting(folder: Path) -> int:
+    """Count the records of a run that its store does not have.
+
+    Args:
+        folder: Of the run.
+
+    Returns:
+        Lines that were not sent.
+    """
+    with (folder / LINES).open("rb") as file:
+        file.seek(marks_of(folder).get("bytes", 0))
+        return file.read().count(b"\n")
+
+
+def leftover(folder: Path, uri: str) -> list[Journal]:
+    """Open what nobody writes and a store does not have as a whole; the dead are closed as KILLED.
+
+    Args:
+        folder: Where journals lie.
+        uri: Of the store.
+
+    Returns:
+        Journals, the oldest first.
+    """
+    found = []
+    for path in _folders(folder):
+        told = records(path)
+        marks, ended = marks_of(path), told[-1]["do"] == "end"
+        whole = marks.get("bytes", 0) == (path / LINES).stat().st_size
+        if (ended and whole) or "refused" in marks or told[0]["store"] != place(uri):
+            continue
+        try:
+            journal = Journal(path)
+        except Held:
+            continue
+        if not ended and ONCE in told[0]["tags"]:
+            journal.close()
+            shutil.rmtree(path)  # it is written again by whoever asks, and nobody has seen it
+            continue
+        if not ended:
+            time = max(record.get("time", 0) for record in told)
+            journal.append({"do": "tags", "values": {"forecast.error": DIED}})
+            journal.append({"do": "end", "status": "KILLED", "time": time})
+        found.append(journal)
+    return found
+
+
+def _folders(folder: Path) -> list[Path]:
+    """List the folders of runs, the oldest first; one without a whole line was never begun."""
+    begun = [path.parent for path in folder.glob(f"*/{LINES}") if records(path.parent)]
+    return sorted(begun)

@@ -1,0 +1,165 @@
+"""Where a command writes its runs: first to a folder of this machine, from there to MLflow."""
+
+import functools
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
+
+from forecast.errors import InputError
+from forecast.tracking import local
+from forecast.tracking.journal import Held, Journal
+from forecast.tracking.journalled import Journalled
+from forecast.tracking.run import Run, texts
+from forecast.tracking.sender import LOCAL_ID, ONCE, Sender
+from forecast.tracking.store import Store, Unreachable, impatient, place
+
+START = 10.0
+"""Seconds that a server has to give a new run its id; then the run goes by its local one."""
+
+PATIENCE, MOST = 15.0, 60.0
+"""Seconds without progress, and in all, after which the rest of a finished command is left."""
+
+
+class Tracker:
+    """The runs of one command, and those that earlier ones could not send.
+
+    Args:
+        uri: Of the store.
+        experiment: Name of the experiment; created if it is not there.
+        folder: Where journals lie, one folder a run.
+        clock: Seconds since 1970.
+
+    Attributes:
+        store: Of the experiment; None while its server is away.
+        trouble: Why it is.
+
+    Raises:
+        InputError: The address can never be a store.
+    """
+
+    def __init__(
+        self, uri: str, experiment: str, folder: Path, clock: Callable[[], float] = time.time
+    ):
+        self.uri, self.experiment, self.folder, self.clock = uri, experiment, folder, clock
+        self.store: Store | None = None
+        self.trouble: str | None = None
+        self._reach = functools.cache(functools.partial(Store, uri))  # a failure is not kept
+        self._own: list[Journal] = []
+        self._earlier: list[Journal] | None = None
+        self._until_the_end = ExitStack()
+        self._until_the_end.enter_context(impatient())  # we ask again ourselves
+        try:
+            self.store = self._reach(experiment)
+        except Unreachable as error:
+            self.trouble = error.cause
+        except InputError:
+            self._until_the_end.close()
+            raise
+        self._sender = Sender(self._reach)
+
+    def __enter__(self) -> "Tracker":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def begin(
+        self,
+        name: str,
+        *,
+        kind: str,
+        tags: Mapping[str, str] | None = None,
+        parent: Run | None = None,
+    ) -> Journalled:
+        """Begin a run.
+
+        Args:
+            name: What people read in the list.
+            kind: "train", "baseline", "backtest", "fold", …
+            tags: More tags.
+            parent: The run it belongs to.
+
+        Returns:
+            The run, with its id in MLflow where a server answers soon enough.
+        """
+        stamp = datetime.fromtimestamp(self.clock(), UTC)
+        journal = Journal(self.folder / f"{stamp:%Y%m%d-%H%M%S}-{token_hex(3)}")
+        run = Journalled(journal, self.clock)
+        own = {LOCAL_ID: journal.local_id, "forecast.kind": kind}
+        run.write(
+            {
+                "do": "create",
+                "name": name,
+                "tags": texts(own | dict(tags or {})),
+                "parent": parent and parent.local_id,
+                "time": run.now(),
+                "store": place(self.uri),
+                "experiment": self.experiment,
+            }
+        )
+        return self._carry(run)
+
+    def again(self, run_id: str) -> Journalled:
+        """Go on with a run of this machine that ended before its time.
+
+        Args:
+            run_id: Local, or in MLflow.
+
+        Returns:
+            The run.
+
+        Raises:
+            InputError: There is none, another process writes it, or it has finished.
+        """
+        folder = local.interrupted(self.folder, run_id)
+        try:
+            journal = Journal(folder)
+        except Held:
+            raise InputError(
+                f"resume must be a run that nobody is training, got {run_id!r}, which another "
+                "process has: wait for it, or stop it first"
+            ) from None
+        run = Journalled(journal, self.clock)
+        run.write({"do": "begin"})
+        return self._carry(run)
+
+    def known(self, key: str) -> str | None:
+        """Return the finished run that has answered a baseline's question, if it can be asked."""
+        from mlflow.exceptions import MlflowException
+
+        if self.store is None:
+            return None
+        asked = f"tags.`{ONCE}` = '{key}' and attributes.status = 'FINISHED'"
+        try:
+            found = self.store.find(asked, most=1)
+        except MlflowException:
+            return None  # the sender looks again
+        return found[0].info.run_id if found else None
+
+    def close(self) -> None:
+        """Send what is left, as far as that is possible; the rest stays in the folder."""
+        self._sender.close(PATIENCE, MOST)
+        self.trouble = self._sender.trouble
+        for journal in (*self._own, *(self._earlier or ())):
+            journal.close()
+        self._until_the_end.close()
+
+    @property
+    def waiting(self) -> list[str]:
+        """Return the local ids of this command's runs that MLflow does not have as a whole."""
+        return [journal.local_id for journal in self._own if not journal.arrived]
+
+    def _carry(self, run: Journalled) -> Journalled:
+        """Hand a journal to the sender, then what earlier commands have left."""
+        self._own.append(run.journal)
+        self._sender.take(run.journal)
+        if self.store and ONCE not in run.journal.head["tags"]:
+            self._sender.wait(lambda: run.journal.run_id is not None, START)
+        if self._earlier is None:
+            self._earlier = local.leftover(self.folder, self.uri)
+            for journal in self._earlier:
+                self._sender.take(journal)
+        return run

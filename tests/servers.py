@@ -1,0 +1,103 @@
+"""Servers of our own on loopback: a tracking server, a database."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+BIN = Path(sys.executable).parent
+
+
+@contextlib.contextmanager
+def process(folder: Path, *command: str | Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command beside the block, and end it with the block."""
+    with (folder / "said.txt").open("a") as said:
+        started = subprocess.Popen(
+            [str(word) for word in command],
+            cwd=folder,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield started
+    finally:
+        started.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            started.wait(timeout=20)
+        kill(started)
+
+
+def kill(started: subprocess.Popen[bytes]) -> None:
+    """Kill a process with everything that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(started.pid, signal.SIGKILL)
+    started.wait(timeout=20)
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def wait_for(address: str, said: Path) -> None:
+    for _ in range(240):
+        with contextlib.suppress(OSError, urllib.error.URLError):
+            urllib.request.urlopen(address, timeout=2)
+            return
+        time.sleep(0.5)
+    raise AssertionError(said.read_text())
+
+
+def server_program(name: str) -> Path | None:
+    """Find a program of PostgreSQL's server, which Debian keeps off the path."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    own = shutil.which(name)
+    return found[-1] if found else Path(own) if own else None
+
+
+@contextlib.contextmanager
+def postgresql(folder: Path) -> Iterator[str]:
+    """Run a PostgreSQL server of our own on loopback, and yield the address of a database."""
+    user = "postgres" if os.getuid() == 0 else None  # it refuses to be root
+    port = free_port()
+    with tempfile.TemporaryDirectory() as home:
+        if user:
+            shutil.chown(home, user)
+
+        def call(name: str, *words: object) -> None:
+            command = [str(word) for word in (server_program(name), *words)]
+            subprocess.run(command, user=user, cwd=home, check=True, capture_output=True)
+
+        call("initdb", "-D", f"{home}/data", "-U", "forecast", "--auth=trust")
+        where = ["-h", "127.0.0.1", "-p", port]
+        options = f"-p {port} -k {home} -c listen_addresses=127.0.0.1"
+        log = ["-l", f"{home}/log"]
+        call("pg_ctl", "-D", f"{home}/data", "-w", "-o", options, *log, "start")
+        try:
+            call("createdb", *where, "-U", "forecast", "mlflow")
+            yield f"postgresql+psycopg2://forecast@127.0.0.1:{port}/mlflow"
+        finally:
+            call("pg_ctl", "-D", f"{home}/data", "-m", "immediate", "stop")
+
+
+@contextlib.contextmanager
+def sqlite(folder: Path) -> Iterator[str]:
+    yield f"sqlite:///{folder / 'server.db'}"
+
+
+def tracking_server(folder: Path, backend: str, port: int) -> contextlib.AbstractContextManager:
+    """Run MLflow's server on a port, with its artifacts in the folder."""
+    where = ["server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    kept = ["--backend-store-uri", backend, "--artifacts-destination", folder / "kept"]
+    return process(folder, BIN / "mlflow", *where, *kept)

@@ -1,0 +1,139 @@
+"""A tracking server that goes away, is slow or out of order costs a training nothing."""
+
+import contextlib
+import http.server
+import random
+import shutil
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from forecast.tracking.store import Store
+
+from ..conftest import Place
+from ..servers import free_port, kill, postgresql, server_program, sqlite, tracking_server, wait_for
+from .conftest import COMMAND, Undisturbed, finish, lines, points, same, start, told, trained
+
+pytestmark = pytest.mark.faults
+
+databases = pytest.mark.parametrize(
+    "database", [sqlite, *([postgresql] if server_program("initdb") else [])]
+)
+
+
+@databases
+def test_ten_seconds_without_a_server(
+    database: Callable[[Path], AbstractContextManager[str]],
+    place: Place,
+    undisturbed: Undisturbed,
+    tmp_path: Path,
+):
+    shutil.copy(place.folder / "load.csv", tmp_path)
+    port = free_port()
+    uri = f"http://127.0.0.1:{port}"
+    moment = random.Random(database.__name__).uniform(0.2, 0.8) * undisturbed.seconds
+    print(f"away from {moment:.2f} of {undisturbed.seconds:.2f} s on")
+    with database(tmp_path) as backend:
+        with tracking_server(tmp_path, backend, port) as server:
+            wait_for(f"{uri}/health", tmp_path / "said.txt")
+            process = start(tmp_path, "train", *COMMAND, f"tracking.uri={uri}")
+            while not lines(tmp_path):
+                time.sleep(0.01)
+            time.sleep(moment)
+            kill(server)
+        time.sleep(10)
+        with tracking_server(tmp_path, backend, port):
+            wait_for(f"{uri}/health", tmp_path / "said.txt")
+            assert process.wait(timeout=120) == 0, (tmp_path / "said.txt").read_text()
+            finish(tmp_path, "sync", f"tracking.uri={uri}")
+            kept = Store(uri, "load")
+            (run,) = trained(tmp_path)
+            assert points(kept, run.run_id) == told(tmp_path, run)
+            same(tmp_path, kept, undisturbed)
+
+
+def test_a_server_that_comes_after_the_training(
+    place: Place, undisturbed: Undisturbed, tmp_path: Path
+):
+    shutil.copy(place.folder / "load.csv", tmp_path)
+    port = free_port()
+    uri = f"http://127.0.0.1:{port}"
+    finish(tmp_path, "train", *COMMAND, f"tracking.uri={uri}")
+    said = (tmp_path / "said.txt").read_text()
+    assert said.count("warning") == 1 and "forecast sync" in said
+    assert start(tmp_path, "sync", f"tracking.uri={uri}").wait() == 2
+    with sqlite(tmp_path) as backend, tracking_server(tmp_path, backend, port):
+        wait_for(f"{uri}/health", tmp_path / "said.txt")
+        finish(tmp_path, "sync", f"tracking.uri={uri}")
+        same(tmp_path, Store(uri, "load"), undisturbed)
+
+
+@contextmanager
+def between(target: str, seconds: float, status: int | None) -> Iterator[str]:
+    """Pass requests on to a server after some seconds, or answer them with a status."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            time.sleep(seconds)
+            if status:
+                self.send_error(status)
+                return
+            headers = {k: v for k, v in self.headers.items() if k.lower() != "host"}
+            request = urllib.request.Request(
+                target + self.path, body or None, headers, method=self.command
+            )
+            try:
+                with urllib.request.urlopen(request) as answer:
+                    found, code = answer.read(), answer.status
+            except urllib.error.HTTPError as error:
+                found, code = error.read(), error.code
+            with contextlib.suppress(BrokenPipeError):  # who asked has ended meanwhile
+                self.send_response(code)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(found)))
+                self.end_headers()
+                self.wfile.write(found)
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = pass_on  # noqa: N815
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(5.0, None), (0.0, 500)], ids=["slow", "500"])
+def test_a_server_that_is_slow_or_out_of_order(
+    seconds: float, status: int | None, place: Place, undisturbed: Undisturbed, tmp_path: Path
+):
+    shutil.copy(place.folder / "load.csv", tmp_path)
+    port = free_port()
+    uri = f"http://127.0.0.1:{port}"
+    with sqlite(tmp_path) as backend, tracking_server(tmp_path, backend, port):
+        wait_for(f"{uri}/health", tmp_path / "said.txt")
+        with between(uri, seconds, status) as worse:
+            finish(tmp_path, "train", *COMMAND, f"tracking.uri={worse}")
+        said = (tmp_path / "said.txt").read_text()
+        assert said.count("warning  ") == 1
+        (run,) = trained(tmp_path)
+        assert run.waiting
+        for file in tmp_path.glob("runs/*/journal.jsonl"):  # the same server, at its own address
+            file.write_bytes(file.read_bytes().replace(worse.encode(), uri.encode()))
+        finish(tmp_path, "sync", f"tracking.uri={uri}")
+        kept = Store(uri, "load")
+        (run,) = trained(tmp_path)
+        assert points(kept, run.run_id) == told(tmp_path, run)
+        same(tmp_path, kept, undisturbed)
