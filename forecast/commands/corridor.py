@@ -1,5 +1,6 @@
 """From the command line into a room: Hydra's own flags, or one plain composition."""
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,9 @@ from forecast.training import runtime
 
 TENSORFLOW = ("train", "backtest", "sweep", "predict", "inspect", "explain")
 """Commands that build or run a network."""
+
+UNWRITABLE = (errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.ENOSPC, errno.EPERM, errno.EROFS)
+"""Errors of the system that a user can mend: no room, or no right to write."""
 
 SWITCHES = ("-m", "--multirun", "--hydra-help", "--help", "-h", "--resolve")
 """Flags of Hydra without a value."""
@@ -100,7 +104,15 @@ def _run(command: str, request: Request) -> Any:
         request = import_module("forecast.commands.resume").original(request)
     if command in TENSORFLOW:
         runtime.start(request.settings.training.threads)
-    return import_module(f"forecast.commands.{command}").run(request)
+    try:
+        return import_module(f"forecast.commands.{command}").run(request)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise InputError(
+            f"forecast {command} must be able to write its files, got {error.strerror!r} for "
+            f"{error.filename or 'one of them'}: make room, or run it in a folder of yours"
+        ) from error
 
 
 def _with_hydra(command: str, flags: list[str], overrides: list[str]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from forecast.commands import output
 from forecast.commands.config import Request
 from forecast.commands.console import console, say, table
 from forecast.commands.observe import ABOUT, FIELD, facts, heading, limits, tell
@@ -40,6 +41,9 @@ def run(request: Request) -> Path:
             f"run or file must say what to inspect, got run={settings.run} file={settings.file} "
             f"other={settings.other}: give run=ID, run=ID other=ID or file=model.keras"
         )
+    out = output.place(
+        settings.output, f"gates_{_stem(settings.run or settings.file or '')}.html", (".html",)
+    )
     if settings.file:
         subjects = [_of_file(Path(settings.file), settings.gates)]
     else:
@@ -50,8 +54,8 @@ def run(request: Request) -> Path:
         _show(subject)
     if len(subjects) == 2:
         _compare(*subjects)
-    out = Path(settings.output or f"gates_{_stem(settings.run or settings.file or '')}.html")
-    out.write_text(report.page(subjects), encoding="utf-8")
+    with output.whole(out) as file:
+        file.write_text(report.page(subjects), encoding="utf-8")
     say("wrote", str(out))
     return out
 
