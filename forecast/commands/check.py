@@ -48,7 +48,7 @@ def run(request: Request) -> Quality:
         say("fault", fault)
     if found.faults:
         raise InputError(
-            f"data must be without faults to train, got {len(found.faults)}, see above"
+            f"data must be without faults to train, got {len(found.faults)}, see above: mend them"
         )
     data = build.load(settings)
     for copy in canary.canary(data.table, window):

@@ -217,7 +217,7 @@ def prepare(spec: Spec, table: Table) -> Holdout:
         )
         raise InputError(
             f"window.timesteps={spec.window.timesteps} and window.horizon={spec.window.horizon} "
-            f"must leave a window in every span, got windows: {found}; take a smaller window, "
+            f"must leave a window in every span, got windows: {found}: take a smaller window, "
             "other spans (split.validation, split.test) or more rows"
         )
     learned = learnable(table, cuts)
