@@ -109,7 +109,7 @@ class Request:
             found = OmegaConf.to_object(self.composed)
         except OmegaConfBaseException as error:
             with opened():
-                raise misread.sentence(error, self.overrides, homes()) from error
+                raise misread.sentence(error, self.overrides) from error
         if not isinstance(found, Config):
             raise InputError("config must have the schema's form: keep `- schema` in its defaults")
         return found
@@ -175,6 +175,8 @@ def compose(overrides: list[str]) -> Request:
         InputError: A key, group or value is not known; the nearest name is given.
     """
     register()
+    for override in overrides:
+        misread.check_option(override, homes())
     with opened():
         try:
             config = hydra_compose("config", in_hydras_grammar(overrides))
@@ -182,7 +184,7 @@ def compose(overrides: list[str]) -> Request:
         except InputError:
             raise
         except UNREADABLE as error:
-            raise misread.sentence(error, overrides, homes()) from error
+            raise misread.sentence(error, overrides) from error
     return Request(config, tuple(overrides))
 
 
