@@ -12,7 +12,7 @@ from forecast.errors import InputError
 from forecast.tracking import local
 from forecast.tracking.journal import Held, Journal
 from forecast.tracking.journalled import Journalled
-from forecast.tracking.run import Run, texts
+from forecast.tracking.run import Run, milliseconds, texts
 from forecast.tracking.sender import LOCAL_ID, ONCE, Sender
 from forecast.tracking.store import Store, Unreachable, impatient, place
 
@@ -95,7 +95,7 @@ class Tracker:
                 "name": name,
                 "tags": texts(own | dict(tags or {})),
                 "parent": parent and parent.local_id,
-                "time": run.now(),
+                "time": milliseconds(self.clock),
                 "store": place(self.uri),
                 "experiment": self.experiment,
             }
