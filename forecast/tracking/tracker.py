@@ -52,12 +52,19 @@ class Tracker:
         self._until_the_end = ExitStack()
         self._until_the_end.enter_context(impatient())  # we ask again ourselves
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             self.store = self._reach(experiment)
         except Unreachable as error:
             self.trouble = error.cause
         except InputError:
             self._until_the_end.close()
             raise
+        except OSError as error:
+            self._until_the_end.close()
+            raise InputError(
+                f"tracking.folder must be a folder that can be written, got {str(folder)!r} "
+                f"({error.strerror}): choose another"
+            ) from error
         self._sender = Sender(self._reach)
 
     def __enter__(self) -> "Tracker":
