@@ -18,6 +18,8 @@ from uuid import NAMESPACE_OID, uuid5
 import numpy as np
 from PIL import Image
 
+from forecast.tracking.store import Unreachable
+
 MOST_TEXT = 5_900
 """Characters of a parameter or tag that are kept; MLflow refuses more than 6,000."""
 
@@ -164,6 +166,8 @@ def ending(run: Written) -> Iterator[Written]:
         except KeyboardInterrupt:
             run.end("KILLED")
             raise
+        except Unreachable:
+            raise  # there is nobody to tell
         except BaseException as error:
             run.tags({"forecast.error": f"{type(error).__name__}: {error}"})
             run.end("FAILED")
