@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from forecast import models
-from forecast.commands import build, config, observe, schema
+from forecast.commands import build, config, observe, recorded, schema
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation import experiment
@@ -60,6 +60,7 @@ def test_every_option_composes_into_plain_frozen_values(option):
     request = config.compose([override(option), *NEEDS.get(str(option), [])])
     found = request.settings
     assert isinstance(found, schema.Config)
+    assert recorded.request(request.yaml).settings == found
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.window.timesteps = 1
     spec = build.spec(found)

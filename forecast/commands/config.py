@@ -56,16 +56,21 @@ class _UsersConf(SearchPathPlugin):
 
 def register() -> None:
     """Tell Hydra our schema and where to look, once a process."""
-    schema = OmegaConf.structured(Config)
-    _open(schema)
-    ConfigStore.instance().store(name="schema", node=schema)
+    ConfigStore.instance().store(name="schema", node=form())
     plugins = Plugins.instance()
     if _UsersConf not in plugins.discover(SearchPathPlugin):
         plugins.register(_UsersConf)
 
 
+def form() -> DictConfig:
+    """Return the schema, open for values; what comes out of `Request.settings` is frozen again."""
+    schema = OmegaConf.structured(Config)
+    _open(schema)
+    return schema
+
+
 def _open(node: DictConfig) -> None:
-    """Let YAML fill a schema of frozen dataclasses; what comes out of `plain` is frozen again."""
+    """Let YAML fill a schema of frozen dataclasses."""
     OmegaConf.set_readonly(node, None)
     for key in node:
         if not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):

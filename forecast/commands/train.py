@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from forecast.commands import build, config, observe, proof
+from forecast.commands import build, config, observe, proof, recorded
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, interval_line, say, score_table
@@ -50,9 +50,11 @@ def run(request: Request) -> float:
     warn(data.table, cuts.train_rows(data.table), "the training rows")
     store = Store(settings.tracking.uri, settings.tracking.experiment or data.name)
     name = settings.tracking.run_name or title(spec)
-    with ending(Run.create(store, name, kind="train", tags=identity(data))) as tracked:
+    again = command("train", request.overrides)
+    tags = identity(data) | {recorded.COMMAND: again}
+    with ending(Run.create(store, name, kind="train", tags=tags)) as tracked:
         tracked.params(question(request, data))
-        tracked.keep(request.yaml, "config.yaml")
+        tracked.keep(request.yaml, recorded.CONFIG)
         epochs = EpochMetrics(tracked)
         observer = Observer(tracked, epochs, settings, spec, data.table, cuts)
         outcome = experiment.run(
@@ -67,7 +69,6 @@ def run(request: Request) -> float:
         store_outcome(tracked, outcome, data, request)
         proof.prove(tracked, outcome, data)
         gates = observer.finish(outcome, name)
-        again = command("train", request.overrides)
         tracked.keep(page(name, outcome, data, tracked.id, again, [gates]), "report.html")
         headline = outcome.test.headline.key
         error = outcome.scores[f"test/{headline}"]
