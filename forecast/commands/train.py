@@ -1,9 +1,7 @@
 """`forecast train`: one model, scored beside baselines, tracked."""
 
 import shlex
-import shutil
-import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
@@ -12,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from forecast.commands import build, config, observe, proof, recorded
+from forecast.commands import build, observe, proof, recorded, versions
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, interval_line, say, score_table
@@ -23,7 +21,7 @@ from forecast.data.table import Table
 from forecast.evaluation import experiment, report
 from forecast.evaluation.experiment import Outcome
 from forecast.serving import bundle, package
-from forecast.tracking import record
+from forecast.tracking import record, registry
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.run import Run, ending
 from forecast.tracking.store import Store
@@ -42,6 +40,38 @@ def run(request: Request) -> float:
         Headline error on the test span, so that Hydra's own sweepers can minimise it.
     """
     settings = request.settings
+    tracked, outcome = trained(request)
+    score_table(outcome)
+    detail_tables(outcome)
+    console.print()
+    interval_line(outcome)
+    say("run", tracked.id)
+    headline = outcome.test.headline.key
+    error = outcome.scores[f"test/{headline}"]
+    if settings.register:
+        score = {"forecast.score": f"{headline} {error:.6g}"}
+        made = registry.register(tracked.store.client, settings.register, tracked.id, score)
+        say("registered", f"{settings.register} version {made}, {registry.CHALLENGER}")
+        say("next", f"forecast promote registered={settings.register}   ·   make ui")
+    else:
+        say("next", f"forecast predict run={tracked.id}   ·   make ui")
+    return error
+
+
+def trained(
+    request: Request, *, kind: str = "train", tags: Mapping[str, str] | None = None
+) -> tuple[Run, Outcome]:
+    """Train, score and track, with a line for each stage.
+
+    Args:
+        request: The configuration.
+        kind: Of the run.
+        tags: More tags of the run.
+
+    Returns:
+        The run, ended, and what its experiment found.
+    """
+    settings = request.settings
     observe.check(settings.gates)
     spec = build.spec(settings)
     data = build.load(settings)
@@ -49,10 +79,12 @@ def run(request: Request) -> float:
     say("data", summary(data))
     warn(data.table, cuts.train_rows(data.table), "the training rows")
     store = Store(settings.tracking.uri, settings.tracking.experiment or data.name)
+    if settings.register:
+        registry.check(store.client, settings.register)
     name = settings.tracking.run_name or title(spec)
     again = command("train", request.overrides)
-    tags = identity(data) | {recorded.COMMAND: again}
-    with ending(Run.create(store, name, kind="train", tags=tags)) as tracked:
+    every = identity(data) | {recorded.COMMAND: again} | dict(tags or {})
+    with ending(Run.create(store, name, kind=kind, tags=every)) as tracked:
         tracked.params(question(request, data))
         tracked.keep(request.yaml, recorded.CONFIG)
         epochs = EpochMetrics(tracked)
@@ -74,13 +106,7 @@ def run(request: Request) -> float:
         error = outcome.scores[f"test/{headline}"]
         if not settings.tracking.run_name:
             tracked.tags({"mlflow.runName": f"{name} · {headline} {error:.3g}"})
-    score_table(outcome)
-    detail_tables(outcome)
-    console.print()
-    interval_line(outcome)
-    say("run", tracked.id)
-    say("next", f"forecast predict run={tracked.id}   ·   make ui")
-    return error
+    return tracked, outcome
 
 
 def store_outcome(tracked: Run, outcome: Outcome, data: Loaded, request: Request) -> None:
@@ -137,13 +163,13 @@ def page(
         One page that needs nothing but itself.
     """
     libraries = {"TensorFlow": "tensorflow", "Keras": "keras", "NumPy": "numpy"}
-    versions = [f"forecast {version('forecast')} {_commit()}".rstrip()]
-    versions += [f"Python {python_version()}"]
-    versions += [f"{shown} {version(library)}" for shown, library in libraries.items()]
+    code = [f"forecast {version('forecast')} {versions.commit()}".rstrip()]
+    code += [f"Python {python_version()}"]
+    code += [f"{shown} {version(library)}" for shown, library in libraries.items()]
     known = {
         "data": f"{data.name}, sha256 {data.digest}…",
         "run": run_id,
-        "versions": ", ".join(versions),
+        "versions": ", ".join(code),
     }
     found = report.sections(
         outcome,
@@ -156,12 +182,12 @@ def page(
 
 
 def command(name: str, overrides: Iterable[str]) -> str:
-    """Write the command that does the same again, wherever its runs are kept.
+    """Write the command that does the same again, wherever its runs are kept and registered.
 
     >>> command("train", ["model=lstm", "data.targets=[temp, dewp]", "tracking.uri=sqlite:///my.db"])
     "forecast train model=lstm 'data.targets=[temp, dewp]'"
     """
-    kept = [text for text in overrides if not text.startswith("tracking")]
+    kept = [text for text in overrides if not text.startswith(("tracking", "register="))]
     return shlex.join(["forecast", name, *kept])
 
 
@@ -180,11 +206,7 @@ def question(request: Request, data: Loaded) -> dict[str, Any]:
 
 def identity(data: Loaded) -> dict[str, str]:
     """Return the tags that say which code saw which data."""
-    return {
-        "forecast.version": version("forecast"),
-        "forecast.git_commit": _commit(),
-        "forecast.data_digest": data.digest,
-    }
+    return versions.tags() | {"forecast.data_digest": data.digest}
 
 
 def warn(table: Table, rows: np.ndarray, where: str) -> None:
@@ -216,22 +238,3 @@ def summary(data: Loaded) -> str:
         f"{data.name}: {len(data.frame):,} rows of {len(table.names)} series ({names}), "
         f"frequency {table.frequency}, {first} to {last}"
     )
-
-
-def _commit() -> str:
-    """Return the commit that last changed this package, "+" behind it where files differ from it.
-
-    Nothing for an installed package, which `forecast.version` names.
-    """
-    if not shutil.which("git"):
-        return ""
-    commit, changed = (
-        subprocess.run(
-            ["git", "-C", str(config.PACKAGE), *words.split(), "--", "."],
-            capture_output=True,
-            text=True,
-            check=False,
-        ).stdout.strip()
-        for words in ("log -1 --format=%h", "status --porcelain")
-    )
-    return f"{commit}+" if commit and changed else commit
