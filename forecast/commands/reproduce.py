@@ -126,14 +126,14 @@ def _other_data(again: Request, found: Any) -> list[str]:
             "there: add data.path=… with its new place"
         )
     before, now = found.data.tags.get("forecast.data_digest", "unknown"), source.digest(path)
-    return [] if before == now else [f"data {now} for {before} (sha256 of {path.name})"]
+    return [] if before == now else [f"data of sha256 {now} (it had {before})"]
 
 
 def _other_versions(found: Any) -> list[str]:
     """Say which versions are others than those of the run."""
     before, now = versions.read(found.data.tags), versions.read(versions.tags())
     return [
-        f"{name} {now.get(name) or 'unknown'} for {before.get(name) or 'unknown'}"
+        f"{name} {now.get(name) or 'unknown'} (it had {before.get(name) or 'unknown'})"
         for name in {**before, **now}
         if before.get(name) != now.get(name)
     ]
@@ -144,12 +144,12 @@ def _warn_of_the_machine(found: Any) -> None:
     tags = found.data.tags
     before, now = (one.get(versions.PROCESSOR) for one in (tags, versions.tags()))
     if before != now:
-        say("warning", f"another processor rounds otherwise: {now} for {before or 'unknown'}")
+        say("warning", f"another processor rounds otherwise: {now} (it had {before or 'unknown'})")
     if tags.get("forecast.git_commit", "").endswith("+"):
         say("warning", "the run was made of files that differ from its commit: nobody keeps them")
     asked = int(found.data.params["threads_used"])
     if (given := runtime.start(asked)) != asked:
-        say("warning", f"other threads sum otherwise: TensorFlow has {given} here for {asked}")
+        say("warning", f"other threads sum otherwise: TensorFlow has {given} here (it had {asked})")
 
 
 def _held(store: Any, run_id: str) -> dict[str, dict[str, Any]]:
@@ -181,18 +181,13 @@ def _held(store: Any, run_id: str) -> dict[str, dict[str, Any]]:
 def _show(aspects: list[Aspect]) -> None:
     """Print what is equal, and of what is not the first differences."""
     rows = [
-        (
-            aspect.name,
-            f"{aspect.count:,}",
-            f"{len(aspect.differences):,} differ" if aspect.differences else "equal",
-        )
-        for aspect in aspects
+        (one.name, f"{one.count:,}", "not equal" if one.differences else "equal") for one in aspects
     ]
-    table("Beside the run", ("", "compared", "found"), rows)
+    table("Beside the run", ("", "values", "they are"), rows)
     for aspect in aspects:
-        differ = aspect.differences
+        differ = sorted(aspect.differences, key=lambda one: not one.name.startswith("test/"))
         if differ:
-            more = f", the first {SHOWN} of {len(differ)}" if len(differ) > SHOWN else ""
+            of = f", {SHOWN} of {len(differ)}" if len(differ) > SHOWN else ""
             shown = [(one.name, one.before, one.now) for one in differ[:SHOWN]]
-            table(f"Not equal: {aspect.name}{more}", ("", "in the run", "now"), shown)
+            table(f"Not equal: {aspect.name}{of}", ("", "in the run", "now"), shown)
     console.print()

@@ -46,19 +46,9 @@ def decide(champion: pd.DataFrame, challenger: pd.DataFrame, headline: Headline)
     verdict = shared.verdict(1, 0)
     before, now = shared.error
     change = (now - before) / before if before else np.sign(now)
-    told = (
-        f"its {headline.name} is {abs(change):.1%} {'lower' if change < 0 else 'higher'} on the "
-        f"{verdict.origins:,} common origins"
-    )
-    if not change:
-        told = f"its {headline.name} is the same on the {verdict.origins:,} common origins"
-    if np.isnan(verdict.p):
-        told += ", which are too few to tell it from chance"
-    elif verdict.word == "not distinguishable":
-        told += f", not distinguishable from chance (p {verdict.p:.2g})"
-    else:
-        told += f", {verdict}"
-    return Decision(verdict.word == "better", told, shared)
+    how = f"{abs(change):.1%} {'lower' if change < 0 else 'higher'}" if change else "the same"
+    why = f"its {headline.name} is {how} on the {verdict.origins:,} common origins: {verdict}"
+    return Decision(bool(change < 0) and verdict.word == "better", why, shared)
 
 
 def _other_question(champion: pd.DataFrame, challenger: pd.DataFrame) -> str:

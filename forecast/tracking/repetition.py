@@ -35,8 +35,8 @@ class Aspect:
 
     Attributes:
         name: Such as "metrics".
-        count: Values compared, those included that only one of them has.
-        differences: Those that are not equal, by name.
+        count: Values compared, those included that only one of them has; an array has many.
+        differences: Names whose values are not all equal.
     """
 
     name: str
@@ -65,7 +65,8 @@ def compare(before: Held, now: Held) -> list[Aspect]:
         second = now.get(aspect, {})
         names = sorted({*first, *second})
         differ = [_difference(name, first, second) for name in names]
-        found.append(Aspect(aspect, len(names), tuple(one for one in differ if one)))
+        count = sum(np.size(first.get(name, second.get(name))) for name in names)
+        found.append(Aspect(aspect, count, tuple(one for one in differ if one)))
     return found
 
 
