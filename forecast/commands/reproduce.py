@@ -71,7 +71,7 @@ def run(request: Request) -> bool:
     differ = [aspect.name for aspect in aspects if aspect.differences]
     tracked.tags({"forecast.reproduced": f"all but {', '.join(differ)}" if differ else "all"})
     _show(aspects)
-    say("run", f"{tracked.id}, which repeats {run_id}")
+    say("run", tracked.id)
     if differ:
         say("differs", f"not reproduced: {', '.join(differ)}")
     else:

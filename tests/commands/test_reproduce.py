@@ -47,7 +47,7 @@ def test_the_same_machine_gives_the_same_bits(again: str):
 
 
 def test_it_is_a_run_that_says_what_it_repeats(again: str, client, lstm_run: str):
-    made, first = client.get_run(word(again, "run").strip(",")), client.get_run(lstm_run)
+    made, first = client.get_run(word(again, "run")), client.get_run(lstm_run)
     tags = made.data.tags
     assert tags["forecast.kind"] == "reproduce" and tags["forecast.reproduces"] == lstm_run
     assert tags["forecast.reproduced"] == "all" and made.info.status == "FINISHED"
@@ -86,7 +86,7 @@ def test_by_force_other_data_are_told_apart(place: Place, client, lstm_run: str,
     assert re.search(r"^Not equal: metrics, 12 of \d+ *$", printed, re.M)
     assert re.search(r"^config +\d+ +equal$", printed, re.M)
     assert max(map(len, printed.splitlines())) <= 80
-    tags = client.get_run(word(printed, "run").strip(",")).data.tags
+    tags = client.get_run(word(printed, "run")).data.tags
     assert tags["forecast.reproduced"].startswith("all but data, metrics")
 
 
