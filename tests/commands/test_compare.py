@@ -205,7 +205,8 @@ def test_what_cannot_be_compared(place: Place, keep):
 @pytest.mark.processes
 def test_it_needs_no_tensorflow():
     script = (
-        "import sys, forecast.commands.compare; print({'keras', 'tensorflow'} & {*sys.modules})"
+        "import sys, forecast.commands.compare, forecast.commands.promote; "
+        "print({'keras', 'tensorflow'} & {*sys.modules})"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
