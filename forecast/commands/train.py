@@ -26,8 +26,8 @@ from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.run import Run, ending
 from forecast.tracking.store import Store
 
-OWN = ("evaluation.interval", "evaluation.calibration")
-"""What only the model is asked, so that baselines stay the same runs."""
+OWN = ("evaluation.interval", "evaluation.calibration", "data.path")
+"""What only the model is asked, and where a file lies that its digest names: no other baselines."""
 
 
 def run(request: Request) -> float:
