@@ -31,6 +31,7 @@ PAGES = (
     "docs/leak_proof.md",
     "docs/intervals.md",
     "docs/metrics.md",
+    "docs/registry.md",
     "docs/cluster.md",
     "docs/runs.md",
     "docs/performance.md",

@@ -192,7 +192,7 @@ def in_hydras_grammar(overrides: list[str]) -> list[str]:
     found = []
     for text in overrides:
         key, _, value = text.partition("=")
-        if key in ("run", "other") and not value.startswith("'"):
+        if key in ("run", "other", "register", "registered") and not value.startswith("'"):
             text = f"{key}='{value}'"
         elif key == "runs":
             ids = [part.strip(" '") for part in value.strip("[]").split(",")]

@@ -176,5 +176,11 @@ class Config:
     """Keras model that `inspect` reads instead of a run."""
     output: str | None = None
     """File that `predict`, `inspect` or `compare` writes."""
+    register: str | None = None
+    """Model of the registry of which `train` makes a new version, the challenger."""
+    registered: str | None = None
+    """Model of the registry whose challenger `promote` holds against its champion."""
+    force: bool = False
+    """Whether `reproduce` goes on where data or versions are not those of the run."""
     leak: bool = False
     """Whether `check` proves that nothing leaks, for which it trains twice."""
