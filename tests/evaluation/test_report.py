@@ -18,7 +18,7 @@ from forecast.evaluation.page import number
 from forecast.evaluation.report import certainty, errors, examples, told
 from forecast.evaluation.report.parts import MOST, parts
 from forecast.evaluation.report.style import STYLE
-from forecast.evaluation.significance import Verdict
+from forecast.evaluation.significance.pairs import Verdict
 from forecast.training.parameters import Training
 
 from .tables import panel
