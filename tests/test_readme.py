@@ -32,6 +32,7 @@ PAGES = (
     "docs/intervals.md",
     "docs/metrics.md",
     "docs/cluster.md",
+    "docs/runs.md",
     "docs/performance.md",
 )
 BIN = Path(sys.prefix) / "bin"

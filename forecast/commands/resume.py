@@ -31,12 +31,12 @@ def original(request: Request) -> Request:
             f"resume must stand alone, got {more[0]!r} beside it: the run goes on with the "
             "configuration that it began with"
         )
-    folder = local.find(Path(settings.tracking.folder), run_id)
+    folder = local.interrupted(Path(settings.tracking.folder), run_id)
     file = journal.kept(folder, recorded.CONFIG)
     if file is None:
         raise InputError(
-            f"resume must be a run that was interrupted, got {run_id!r}, of which nothing but "
-            "its story is left: train anew"
+            f"resume must be a run that had begun to train, got {run_id!r}, which had not: train "
+            "anew"
         )
     command = journal.records(folder)[0]["tags"][recorded.COMMAND]
     return recorded.request(

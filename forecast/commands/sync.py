@@ -2,12 +2,14 @@
 
 import functools
 import math
+from contextlib import ExitStack
 from pathlib import Path
 
 from forecast.commands.config import Request
 from forecast.commands.console import say
 from forecast.errors import InputError
 from forecast.tracking import local
+from forecast.tracking.journal import Journal
 from forecast.tracking.sender import Sender
 from forecast.tracking.store import Store, impatient, place
 from forecast.tracking.tracker import PATIENCE
@@ -27,28 +29,33 @@ def run(request: Request) -> int:
     """
     settings = request.settings.tracking
     folder = Path(settings.folder)
-    journals = local.leftover(folder, settings.uri)
+    with ExitStack() as until_the_end:
+        journals = local.leftover(folder, settings.uri)
+        for journal in journals:
+            until_the_end.callback(journal.close)
+        return _send(journals, settings.uri, folder)
+
+
+def _send(journals: list[Journal], uri: str, folder: Path) -> int:
+    """Send journals that are open."""
     if not journals:
-        say("sync", f"no run in {folder}/ waits for {place(settings.uri)}")
+        say("sync", f"no run in {folder}/ waits for {place(uri)}")
         return 0
-    reach = functools.cache(functools.partial(Store, settings.uri))
+    reach = functools.cache(functools.partial(Store, uri))
     reach(journals[0].head["experiment"])  # says so where it is away
     count = sum(local.waiting(journal.folder) for journal in journals)
-    say("sync", f"{count:,} records of {len(journals)} runs to {place(settings.uri)}")
+    say("sync", f"{count:,} records of {len(journals)} runs to {place(uri)}")
     with impatient():
         sender = Sender(reach)
         for journal in journals:
             sender.take(journal)
         sender.close(PATIENCE, math.inf)
-    for journal in journals:
-        if "refused" in journal.marks:
-            say("refused", f"{journal.local_id}: {journal.marks['refused']}")
-        journal.close()
-    if left := sum(
-        local.waiting(journal.folder) for journal in journals if "refused" not in journal.marks
-    ):
+    refused = [journal for journal in journals if "refused" in journal.marks]
+    for journal in refused:
+        say("refused", f"{journal.local_id}: {journal.marks['refused']}")
+    if left := sum(local.waiting(one.folder) for one in journals if one not in refused):
         raise InputError(
-            f"tracking.uri must take everything, got {place(settings.uri)!r}, which left "
-            f"{left:,} records ({sender.trouble}): sync again"
+            f"tracking.uri must take everything, got {place(uri)!r}, which left {left:,} records "
+            f"({sender.trouble}): sync again"
         )
     return len(journals)

@@ -46,7 +46,7 @@ class Run(ABC):
 
     def __init__(self, clock: Callable[[], float] = time.time):
         self.clock = clock
-        self.began = self.now()
+        self.began = milliseconds(self.clock)
 
     @property
     def local_id(self) -> str:
@@ -85,7 +85,7 @@ class Run(ABC):
             for step, value in steps.items()
             if math.isfinite(value)
         ]
-        self.write({"do": "metrics", "time": self.now(), "points": points})
+        self.write({"do": "metrics", "time": milliseconds(self.clock), "points": points})
 
     def image(self, key: str, pixels: np.ndarray, step: int) -> None:
         """Write a picture of one step; MLflow shows a slider over the steps of a key.
@@ -143,11 +143,7 @@ class Run(ABC):
 
     def end(self, status: str = "FINISHED") -> None:
         """Close the run as FINISHED, FAILED or KILLED."""
-        self.write({"do": "end", "status": status, "time": self.now()})
-
-    def now(self) -> int:
-        """Return the time in milliseconds since 1970, as MLflow counts it."""
-        return int(self.clock() * 1000)
+        self.write({"do": "end", "status": status, "time": milliseconds(self.clock)})
 
 
 @contextmanager
@@ -173,6 +169,11 @@ def ending(run: Written) -> Iterator[Written]:
             run.end("FAILED")
             raise
         run.end()
+
+
+def milliseconds(clock: Callable[[], float]) -> int:
+    """Return the time since 1970 as MLflow counts it."""
+    return int(clock() * 1000)
 
 
 def texts(values: Mapping[str, Any]) -> dict[str, str]:

@@ -10,9 +10,9 @@ from secrets import token_hex
 
 from forecast.errors import InputError
 from forecast.tracking import local
-from forecast.tracking.journal import Held, Journal, status_of
+from forecast.tracking.journal import Held, Journal
 from forecast.tracking.journalled import Journalled
-from forecast.tracking.run import Run, texts
+from forecast.tracking.run import Run, milliseconds, texts
 from forecast.tracking.sender import LOCAL_ID, ONCE, Sender
 from forecast.tracking.store import Store, Unreachable, impatient, place
 
@@ -52,12 +52,19 @@ class Tracker:
         self._until_the_end = ExitStack()
         self._until_the_end.enter_context(impatient())  # we ask again ourselves
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             self.store = self._reach(experiment)
         except Unreachable as error:
             self.trouble = error.cause
         except InputError:
             self._until_the_end.close()
             raise
+        except OSError as error:
+            self._until_the_end.close()
+            raise InputError(
+                f"tracking.folder must be a folder that can be written, got {str(folder)!r} "
+                f"({error.strerror}): choose another"
+            ) from error
         self._sender = Sender(self._reach)
 
     def __enter__(self) -> "Tracker":
@@ -95,7 +102,7 @@ class Tracker:
                 "name": name,
                 "tags": texts(own | dict(tags or {})),
                 "parent": parent and parent.local_id,
-                "time": run.now(),
+                "time": milliseconds(self.clock),
                 "store": place(self.uri),
                 "experiment": self.experiment,
             }
@@ -114,7 +121,7 @@ class Tracker:
         Raises:
             InputError: There is none, another process writes it, or it has finished.
         """
-        folder = local.find(self.folder, run_id)
+        folder = local.interrupted(self.folder, run_id)
         try:
             journal = Journal(folder)
         except Held:
@@ -122,12 +129,6 @@ class Tracker:
                 f"resume must be a run that nobody is training, got {run_id!r}, which another "
                 "process has: wait for it, or stop it first"
             ) from None
-        if status_of(folder) == "FINISHED":
-            journal.close()
-            raise InputError(
-                f"resume must be a run that was interrupted, got {run_id!r}, which has finished: "
-                "see `forecast runs`"
-            )
         run = Journalled(journal, self.clock)
         run.write({"do": "begin"})
         return self._carry(run)
