@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecast.commands import build
+from forecast.commands import build, output
 from forecast.commands.config import Request
 from forecast.commands.console import say, table
 from forecast.data import source
@@ -33,20 +33,20 @@ def run(request: Request) -> pd.DataFrame:
     settings = request.settings
     if not settings.run:
         raise InputError("run must be the id of a trained run, got nothing: see it in `make ui`")
+    out = output.place(settings.output, f"forecast_{settings.run[:8]}.csv", (".csv", ".parquet"))
     store = client(settings.tracking.uri)
     with TemporaryDirectory() as folder:
         bundle = _fetch(store, settings.run, Path(folder))
     frame = _rows(request, store)
     found = bundle.predict(frame)
-    out = Path(settings.output or f"forecast_{settings.run[:8]}.csv")
-    if out.suffix == ".parquet":
-        found.to_parquet(out, index=False)
-    else:
-        found.to_csv(out, index=False)
     picture = out.with_suffix(".png")
-    figures.prediction(_history(bundle, frame, found), found, bundle.schema.units).savefig(
-        picture, dpi=120
-    )
+    drawn = figures.prediction(_history(bundle, frame, found), found, bundle.schema.units)
+    with output.whole(picture) as image, output.whole(out) as file:
+        if out.suffix == ".parquet":
+            found.to_parquet(file, index=False)
+        else:
+            found.to_csv(file, index=False)
+        drawn.savefig(image, dpi=120)
     _show(found)
     say("wrote", f"{out} and {picture}")
     return found

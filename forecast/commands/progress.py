@@ -1,5 +1,6 @@
 """A bar over the epochs."""
 
+import math
 from typing import Any
 
 import keras
@@ -116,7 +117,7 @@ class TrialProgress:
     def update(self, *, done: int, running: int, failed: int, best: float) -> None:
         """Show how far the sweep is."""
         text = f"{done + failed}/{self.total} trials, {running} running, {failed} failed"
-        if np.isfinite(best):
+        if math.isfinite(best):
             text += f", best {best:.4g}"
         self._bar.update(self._task, completed=done + failed, description=text)
         if not console.is_terminal and done + failed != self._said:

@@ -77,7 +77,7 @@ def trained(
         The run, ended, and what its experiment found.
     """
     settings = request.settings
-    observe.check(settings.gates)
+    observe.check(settings)
     spec = build.spec(settings)
     data = build.load(settings)
     cuts = experiment.prepare(spec, data.table)

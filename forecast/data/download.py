@@ -22,6 +22,7 @@ def fetch(address: str, sha256: str | None = None) -> Path:
         InputError: It cannot be fetched, or is another file.
     """
     import pooch  # takes a moment, and few commands need it
+    import requests
 
     name = address.rpartition("/")[2]
     # without a hash nothing else tells apart two files of one name
@@ -31,6 +32,11 @@ def fetch(address: str, sha256: str | None = None) -> Path:
     known = f"sha256:{sha256}" if sha256 else None
     try:
         return Path(pooch.retrieve(address, known_hash=known, fname=kept.name, path=kept.parent))
+    except requests.exceptions.InvalidURL as error:
+        raise InputError(
+            f"data.path must be an address with a host, got {address}: write it as your browser "
+            "shows it"
+        ) from error
     except ValueError as error:  # as pooch says that the hash is another
         raise InputError(
             f"data.sha256 must be the hash of data.path={address}, got another file: it may have "

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
+MOST_ROWS = 1_000_000
+"""Of a window: more would only fill the memory."""
+
+
 class Window(BaseEstimator):
     """The shape of one sample.
 
@@ -47,9 +51,11 @@ class Window(BaseEstimator):
         least = {"timesteps": 1, "horizon": 1, "stride": 1, "lead": 0}
         for name, low in least.items():
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
+            whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+            if not whole or not low <= value <= MOST_ROWS:
+                bound = f"of {low} or more" if not whole or value < low else f"up to {MOST_ROWS:,}"
                 raise InputError(
-                    f"window.{name} must be a whole number of {low} or more, got {value!r}: "
+                    f"window.{name} must be a whole number {bound}, got {value!r}: "
                     f"write such as {max(low, 24)}"
                 )
 

@@ -1,6 +1,7 @@
 """A trained run as two files: weights as `.keras`, everything else as JSON. No pickle anywhere."""
 
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -15,7 +16,7 @@ from forecast.data.scale import Scaler
 from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.data.windows import Window
-from forecast.errors import InputError, nearest
+from forecast.errors import InputError, cause, nearest
 from forecast.evaluation.intervals.reach import Reach
 from forecast.training import runtime
 from forecast.training.forecaster import BATCH, Forecaster
@@ -239,7 +240,7 @@ def load(folder: str | Path) -> Bundle:
     try:
         plain = json.loads((folder / FACTS).read_text("utf-8"))
         found = plain["format"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"bundle must be a folder with {FACTS} and {WEIGHTS}, got {str(folder)!r} "
             f"({type(error).__name__}): download the run's model/ again"
@@ -256,19 +257,26 @@ def load(folder: str | Path) -> Bundle:
 
     try:
         model = keras.saving.load_model(folder / WEIGHTS, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0]
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(
-            f"bundle must hold a whole {WEIGHTS}, got {str(folder / WEIGHTS)!r} ({reason}): "
+            f"bundle must hold a whole {WEIGHTS}, got {str(folder / WEIGHTS)!r} ({cause(error)}): "
             "download the run's model/ again"
         ) from error
-    return Bundle(
-        model,
-        Schema.from_dict(plain["schema"]),
-        Window(**plain["window"]),
-        Scaler.from_dict(plain["scaler"]),
-        tuple(plain["series"]),
-        plain["versions"] | plain["facts"],
-        tuple(plain.get("quantiles", ())),
-        Reach.from_dict(told) if (told := plain.get("intervals")) else None,
-    )
+    try:
+        return Bundle(
+            model,
+            Schema.from_dict(plain["schema"]),
+            Window(**plain["window"]),
+            Scaler.from_dict(plain["scaler"]),
+            tuple(plain["series"]),
+            plain["versions"] | plain["facts"],
+            tuple(plain.get("quantiles", ())),
+            Reach.from_dict(told) if (told := plain.get("intervals")) else None,
+        )
+    except InputError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(
+            f"bundle must hold a whole {FACTS}, got {str(folder / FACTS)!r} ({cause(error)}): "
+            "download the run's model/ again"
+        ) from error

@@ -13,6 +13,9 @@ from forecast.data.windows import Window
 from forecast.serving import bundle
 from forecast.serving.bundle import Bundle
 
+ISO = "%Y-%m-%dT%H:%M:%S.%f%z"
+"""How a time stamp of a Parquet file is sent to a server."""
+
 REQUIREMENTS = ["forecast", "mlflow"]
 
 
@@ -90,6 +93,11 @@ def example(frame: pd.DataFrame, schema: Schema, window: Window) -> pd.DataFrame
         known = np.flatnonzero(ordered[list(schema.targets)].notna().any(axis=1))
         ordered = ordered.iloc[: max(known, default=len(ordered)) + 1]
     found = ordered.tail(window.timesteps + schema.hold + future).reset_index(drop=True)
+    for name in read:  # as a server is sent them: numbers, and no kind of them that a file has
+        if not schema.labelled(name):
+            found[name] = pd.to_numeric(found[name]).astype(float)
+    if found[schema.time].dtype.kind == "M":
+        found[schema.time] = found[schema.time].dt.strftime(schema.time_format or ISO)
     past = [name for name in read if schema.role(name) in ("target", "feature")]
     found[past] = found[past].iloc[: len(found) - future].reindex(found.index)
     return found
