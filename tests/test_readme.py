@@ -33,6 +33,7 @@ PAGES = (
     "docs/metrics.md",
     "docs/cluster.md",
     "docs/performance.md",
+    "docs/serving.md",
 )
 BIN = Path(sys.prefix) / "bin"
 

@@ -184,6 +184,11 @@ def test_the_facts_say_what_predicts_and_what_it_was_made_with(copy: Path, place
     assert told["weights"] == {"sha256": weights}
 
 
+def test_the_page_explains_every_field():
+    page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text("utf-8")
+    assert re.findall(r"^\| `([a-z0-9]+)` \|", page, re.MULTILINE) == list(form.FORM)
+
+
 def test_a_missing_folder_is_refused(tmp_path: Path):
     with pytest.raises(InputError, match="bundle must be a folder"):
         bundle.load(tmp_path / "nothing")

@@ -74,7 +74,7 @@ def test_the_signature_names_the_columns_of_the_answer(folder: Path, raw: pd.Dat
 
 @pytest.mark.processes
 def test_loading_needs_none_of_what_trains_and_draws(folder: Path):
-    heavy = {"dask", "distributed", "hydra", "matplotlib", "mlflow", "optuna", "statsmodels"}
+    heavy = {"dask", "distributed", "hydra", "mlflow", "optuna", "statsmodels"}
     code = (
         "import sys; from forecast.serving import bundle; bundle.load(sys.argv[1]);"
         f"print(*sorted({heavy!r} & set(sys.modules)))"
