@@ -122,7 +122,7 @@ def inside(folder: Path) -> Path | None:
     Returns:
         The folder with the bundle's two files, None where there is none.
     """
-    for place in (".", str(INSIDE), f"model/{INSIDE}", f"files/*/model/{INSIDE}"):
+    for place in (".", str(INSIDE), f"model/{INSIDE}", f"files/*/{INSIDE}"):
         for found in sorted(folder.glob(f"{place}/{FACTS}")):
             return found.parent
     return None

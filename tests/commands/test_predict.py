@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ..conftest import TINY, Place
+from ..conftest import TINY, Place, word
+from ..servers import free_port
 
 DATA = [text for text in TINY if text.startswith("data")]
 
@@ -24,6 +25,15 @@ def test_forecasts_the_horizon_after_the_last_row_of_every_series(predicted: pd.
         assert part.step.tolist() == [1, 2, 3, 4]
         assert part.time.tolist() == [newest + pd.Timedelta(hours=h) for h in (1, 2, 3, 4)]
     assert predicted.forecast.between(20, 80).all()
+
+
+def test_a_run_that_no_server_has_yet_is_read_from_this_machine(place: Place):
+    away = f"tracking.uri=http://127.0.0.1:{free_port()}"
+    assert place.run("train", *TINY, "model=linear", away, "tracking.folder=unsent") == 0
+    run = word(place.printed[-1], "run")
+    words = (f"run={run}", away, "tracking.folder=unsent", *DATA, "output=unsent.csv")
+    assert place.run("predict", *words) == 0, place.errors[-1]
+    assert len(pd.read_csv(place.folder / "unsent.csv")) == 2 * 4
 
 
 def test_reads_the_file_of_the_run_unless_another_is_named(predicted, place: Place, lstm_run: str):

@@ -104,8 +104,8 @@ def test_over_http_it_says_what_it_says_here(folder: Path, raw: pd.DataFrame, tm
             numbers = ["forecast", "lower", "upper"]
             np.testing.assert_allclose(said[numbers], expected[numbers], rtol=1e-6)
         status, answer = ask(port, {"dataframe_split": split(raw.tail(3))})
-        assert status == 400 or status == 500, answer
-        assert "window.timesteps=8 rows" in answer
+        assert status == 400 and "Traceback" not in answer
+        assert "window.timesteps=8 rows" in json.loads(answer)["message"].splitlines()[-1]
 
 
 def split(frame: pd.DataFrame) -> dict[str, object]:
