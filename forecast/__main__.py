@@ -7,7 +7,7 @@ COMMANDS = {
     "train": "train one model, score it beside baselines, track the run",
     "backtest": "walk through the test span with a new model every fold",
     "sweep": "try a grid over time-ordered folds, resumable, with a leaderboard",
-    "predict": "the next horizon from a run: run=ID",
+    "predict": "the next horizon from a run: run=ID, models:/NAME@ALIAS or a folder",
     "runs": "the runs of this machine: running, finished, killed, not yet sent",
     "sync": "send what a run could not, while its server was away",
     "inspect": "gate report of a run, or of two: run=ID [other=ID], file=model.keras",

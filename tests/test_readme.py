@@ -37,6 +37,7 @@ PAGES = (
     "docs/cluster.md",
     "docs/runs.md",
     "docs/performance.md",
+    "docs/serving.md",
 )
 BIN = Path(sys.prefix) / "bin"
 

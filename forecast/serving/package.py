@@ -12,11 +12,14 @@ from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.serving import bundle
 from forecast.serving.bundle import Bundle
+from forecast.serving.form import FACTS
 
 ISO = "%Y-%m-%dT%H:%M:%S.%f%z"
 """How a time stamp of a Parquet file is sent to a server."""
 
 REQUIREMENTS = ["forecast", "mlflow"]
+INSIDE = Path("artifacts") / "bundle"
+"""Where an MLflow model keeps the bundle."""
 
 
 def package(
@@ -115,21 +118,31 @@ def fetch(client: Any, run_id: str, folder: Path) -> Bundle:
         The bundle.
     """
     model = Path(client.download_artifacts(run_id, "model", str(folder)))
-    return bundle.load(model / "artifacts" / "bundle")
+    return bundle.load(model / INSIDE)
+
+
+def inside(folder: Path) -> Path | None:
+    """Find the bundle in a folder.
+
+    Args:
+        folder: A bundle, an MLflow model, or a run as this machine keeps it before it is sent.
+
+    Returns:
+        The folder with the bundle's two files, None where there is none.
+    """
+    for place in (".", str(INSIDE), f"model/{INSIDE}", f"files/*/{INSIDE}"):
+        for found in sorted(folder.glob(f"{place}/{FACTS}")):
+            return found.parent
+    return None
 
 
 def _columns(example: pd.DataFrame) -> Any:
-    """Describe raw columns: numbers as double, everything else as text."""
-    from mlflow.types.schema import ColSpec
+    """Name the raw columns; what may stand in them is for the bundle to say.
+
+    A type would make MLflow refuse what the bundle reads: time stamps that are no text, and whole
+    numbers, as which JSON reads 50.0.
+    """
+    from mlflow.types.schema import AnyType, ColSpec
     from mlflow.types.schema import Schema as Columns
 
-    return Columns(
-        [
-            ColSpec(
-                "double" if pd.api.types.is_numeric_dtype(example[name]) else "string",
-                str(name),
-                required=False,
-            )
-            for name in example.columns
-        ]
-    )
+    return Columns([ColSpec(AnyType(), str(name), required=False) for name in example.columns])
