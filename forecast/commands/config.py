@@ -22,7 +22,11 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from forecast.commands import no_code
+from forecast.commands.flat import flatten
+from forecast.commands.no_code import UsersFiles
 from forecast.commands.schema import Config
+from forecast.data.address import concealed
 from forecast.errors import InputError, nearest
 
 PACKAGE = Path(__file__).parent.parent
@@ -51,7 +55,7 @@ class _UsersConf(SearchPathPlugin):
         """Put the working folder's `conf/` first."""
         own = Path.cwd() / "conf"
         if own.is_dir() and own.resolve() != CONF.resolve():
-            search_path.prepend(provider="user", path=f"file://{own}")
+            search_path.prepend(provider="user", path=f"{UsersFiles.scheme()}://{own}")
 
 
 def register() -> None:
@@ -60,6 +64,7 @@ def register() -> None:
     plugins = Plugins.instance()
     if _UsersConf not in plugins.discover(SearchPathPlugin):
         plugins.register(_UsersConf)
+        plugins.register(UsersFiles)
 
 
 def form() -> DictConfig:
@@ -96,7 +101,7 @@ class Request:
         try:
             found = OmegaConf.to_object(self.composed)
         except OmegaConfBaseException as error:
-            raise _readable(error, []) from error
+            raise readable(error, []) from error
         if not isinstance(found, Config):
             raise InputError("config must have the schema's form: keep `- schema` in its defaults")
         return found
@@ -107,16 +112,13 @@ class Request:
 
         A value that names an environment variable stays unresolved, so no secret is tracked.
         """
-        found: dict[str, Any] = {}
         raw = OmegaConf.to_container(self.composed, resolve=False)
-        done = OmegaConf.to_container(self.composed, resolve=True)
-        _flatten(raw, done, "", found)
-        return found
+        return flatten(raw, OmegaConf.to_container(self.composed, resolve=True))
 
     @property
     def yaml(self) -> str:
-        """Return the configuration as it was written, interpolations unresolved."""
-        return OmegaConf.to_yaml(self.composed)
+        """Return the configuration as it was written: interpolations unresolved, no secrets."""
+        return concealed(OmegaConf.to_yaml(self.composed))
 
     def but(self, overrides: list[str]) -> "Request":
         """Return the configuration with more overrides behind these.
@@ -162,12 +164,13 @@ def compose(overrides: list[str]) -> Request:
         InputError: A key, group or value is not known; the nearest name is given.
     """
     register()
-    with _hydra():
+    no_code.check_command(overrides)
+    with opened():
         try:
             config = hydra_compose("config", in_hydras_grammar(overrides))
             check(config)
         except (HydraException, OmegaConfBaseException) as error:
-            raise _readable(error, overrides) from error
+            raise readable(error, overrides) from error
     return Request(config, tuple(overrides))
 
 
@@ -214,43 +217,28 @@ def check(config: DictConfig) -> None:
     Raises:
         InputError: Naming the key.
     """
-    _refuse_unmeant(OmegaConf.to_container(config), "")
+    raw = OmegaConf.to_container(config)
+    no_code.refuse(raw, "")
+    _refuse_unset(raw, "")
+    no_code.refuse(OmegaConf.to_container(config, resolve=True), "")
     for group in fields(Config):
         node = config.get(group.name)
         for key in sorted(OmegaConf.missing_keys(node)) if isinstance(node, DictConfig) else ():
             raise InputError(f"{key} must be set, got nothing: add {key}=… to the command")
 
 
-def _flatten(raw: Any, done: Any, key: str, found: dict[str, Any]) -> None:
-    """Walk both forms side by side."""
-    if isinstance(done, dict) and isinstance(raw, dict) and done:
-        for name in done:
-            _flatten(raw[name], done[name], f"{key}.{name}" if key else str(name), found)
-    elif key:
-        found[key] = raw if "${oc.env:" in str(raw) else done
-
-
-def _refuse_unmeant(node: Any, path: str) -> None:
-    """Refuse any `_target_`, since a config never names code, and variables that are not set."""
+def _refuse_unset(node: Any, path: str) -> None:
+    """Refuse variables of the environment that are not set."""
     if isinstance(node, dict):
         for key, value in node.items():
-            here = f"{path}.{key}" if path else str(key)
-            if str(key) == "_target_":
-                raise InputError(
-                    f"{here} must not be in a config, got {value!r}: models, losses and optimisers "
-                    "are chosen by name"
-                )
-            _refuse_unmeant(value, here)
-    elif isinstance(node, list):
-        for number, value in enumerate(node):
-            _refuse_unmeant(value, f"{path}[{number}]")
+            _refuse_unset(value, f"{path}.{key}" if path else str(key))
     elif variable := re.fullmatch(r"\$\{oc\.env:(\w+)\}", str(node)):
         if variable[1] not in os.environ:
             raise InputError(f"{path} must be set, got nothing: add {path}=… or set {variable[1]}")
 
 
 @contextlib.contextmanager
-def _hydra() -> Iterator[None]:
+def opened() -> Iterator[None]:
     """Open Hydra on our conf/, leaving an already open one as it was."""
     if GlobalHydra.instance().is_initialized():
         GlobalHydra.instance().clear()
@@ -258,7 +246,7 @@ def _hydra() -> Iterator[None]:
         yield
 
 
-def _readable(error: Exception, overrides: list[str]) -> InputError:
+def readable(error: Exception, overrides: list[str]) -> InputError:
     """Turn an error of Hydra or OmegaConf into one sentence with the nearest name."""
     text = str(error)
     deepest = str(error.__cause__) if text.startswith("Error merging") else text
@@ -285,9 +273,8 @@ def _known() -> list[str]:
     """List every key that the default configuration has, and every group."""
     with contextlib.suppress(HydraException, OmegaConfBaseException):
         config = hydra_compose("config")
-        found: dict[str, Any] = {}
         raw = OmegaConf.to_container(config)
-        _flatten(raw, raw, "", found)
+        found = flatten(raw, raw)
         groups = {key.rpartition(".")[0] for key in found} - {""}
         return [*found, *groups, *(str(group) for group in config)]
     return []

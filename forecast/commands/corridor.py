@@ -1,14 +1,17 @@
 """From the command line into a room: Hydra's own flags, or one plain composition."""
 
+import os
 import sys
 from importlib import import_module
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
-from forecast.commands import config
+from forecast.commands import config, no_code
 from forecast.commands.config import Request
 from forecast.errors import InputError
 from forecast.training import runtime
@@ -17,6 +20,8 @@ TENSORFLOW = ("train", "backtest", "sweep", "predict", "inspect", "explain")
 """Commands that build or run a network."""
 
 FLAGS = ("-m", "--multirun", "--cfg", "-c", "--info", "-i", "--hydra-help", "--help", "-h")
+BESIDE = ("-p", "--package", "--resolve")
+"""Flags that `--cfg` takes; none reads another folder than `conf/`, or a pickled configuration."""
 
 
 def enter(command: str, overrides: list[str]) -> Any:
@@ -32,11 +37,13 @@ def enter(command: str, overrides: list[str]) -> Any:
     Raises:
         InputError: What the user can mend.
     """
-    if any(text.split("=")[0] in FLAGS for text in overrides):
-        return _with_hydra(command, overrides)
-    unknown = [text for text in overrides if text.startswith("-")]
-    if unknown:
+    flags = [text for text in overrides if text.startswith("-")]
+    with_hydra = any(text.split("=")[0] in FLAGS for text in flags)
+    known = (*FLAGS, *BESIDE) if with_hydra else ()
+    if unknown := [text for text in flags if text.split("=")[0] not in known]:
         raise InputError(f"overrides must be key=value, got {unknown[0]!r}: see forecast --help")
+    if with_hydra:
+        return _with_hydra(command, overrides)
     return _run(command, config.compose(overrides))
 
 
@@ -52,6 +59,7 @@ def _run(command: str, request: Request) -> Any:
 def _with_hydra(command: str, overrides: list[str]) -> Any:
     """Let Hydra read its flags and call the command once or many times."""
     config.register()
+    no_code.check_command(overrides)
     failed: list[InputError] = []
 
     @hydra.main(version_base="1.3", config_path=str(config.CONF), config_name="config")
@@ -65,7 +73,12 @@ def _with_hydra(command: str, overrides: list[str]) -> Any:
             return None
 
     sys.argv = [f"forecast {command}", *config.in_hydras_grammar(overrides)]
-    job()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints what a file of conf/ is refused for
+    try:
+        job()
+    except (HydraException, OmegaConfBaseException) as error:
+        with config.opened():
+            raise config.readable(error, overrides) from error
     if failed:
         raise failed[0]
     return None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from forecast.commands.console import say
 from forecast.commands.schema import TrackingConfig
-from forecast.tracking.store import place
+from forecast.data.address import place
 from forecast.tracking.tracker import Tracker
 
 

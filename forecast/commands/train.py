@@ -20,6 +20,7 @@ from forecast.commands.observe import Observer
 from forecast.commands.progress import EpochProgress
 from forecast.commands.tracked import tracking
 from forecast.data import task
+from forecast.data.address import concealed
 from forecast.data.table import Table
 from forecast.evaluation import experiment, report
 from forecast.evaluation.experiment import Outcome
@@ -209,13 +210,13 @@ def page(
 
 
 def command(name: str, overrides: Iterable[str]) -> str:
-    """Write the command that does the same again, wherever its runs are kept.
+    """Write the command that does the same again, wherever its runs are kept, without secrets.
 
     >>> command("train", ["model=lstm", "data.targets=[temp, dewp]", "tracking.uri=sqlite:///my.db"])
     "forecast train model=lstm 'data.targets=[temp, dewp]'"
     """
-    kept = [text for text in overrides if not text.startswith("tracking")]
-    return shlex.join(["forecast", name, *kept])
+    kept = [text for text in overrides if not text.lstrip("+~").startswith("tracking")]
+    return concealed(shlex.join(["forecast", name, *kept]))
 
 
 def question(request: Request, data: Loaded) -> dict[str, Any]:

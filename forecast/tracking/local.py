@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from forecast.data.address import place
 from forecast.errors import InputError, nearest
 from forecast.tracking.journal import LINES, Held, Journal, held, marks_of, records
 from forecast.tracking.sender import ONCE
-from forecast.tracking.store import place
 
 DIED = "its process was killed"
 """The error of a run that was found dead."""

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from forecast.data.address import concealed, place
 from forecast.errors import InputError
 
 DEFAULT_URI = "sqlite:///mlflow.db"
@@ -156,18 +157,6 @@ def server(uri: str) -> tuple[str, int] | None:
     return parts.hostname, parts.port or PORTS[scheme]
 
 
-def place(uri: str) -> str:
-    """Return an address without the secrets that may stand in it.
-
-    >>> place("https://me:secret@tracking:5000/path?token=x")
-    'https://tracking:5000/path'
-    """
-    parts = urlsplit(uri)
-    if not parts.netloc:
-        return uri
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
-
-
 def knock(uri: str) -> None:
     """Find out in seconds whether a server listens; MLflow asks a database for minutes.
 
@@ -187,9 +176,9 @@ def client(uri: str) -> Any:
 
 
 def reason(error: Exception) -> str:
-    """Return the cause of an MLflow error: the words of the system, else its first line."""
+    """Return the cause of an MLflow error, secrets left out: the system's words or a first line."""
     cause = re.search(r"\[Errno -?\d+\] [\w ]+|timed out", str(error))
-    return cause[0] if cause else str(error).splitlines()[0]
+    return concealed(cause[0] if cause else str(error).splitlines()[0])
 
 
 @contextmanager
