@@ -15,8 +15,8 @@ from forecast.evaluation import baselines, regressors
 from forecast.training import choices
 from forecast.training.parameters import Training
 
-BODY = {"_target_": "logging.FileHandler", "filename": "canary"}
-"""What Hydra would call, were it asked to (`os.system` it refuses by itself), and leave `canary`."""
+BODY = {"_target_": "numpy.savetxt", "fname": "canary", "X": [1.0]}
+"""What Hydra would call, were it asked to; `canary` is left. It refuses `os.system` by itself."""
 
 GLOBAL = "# @package _global_\n"
 CALLBACK = {"hydra": {"callbacks": {"x": BODY}}}
@@ -43,11 +43,13 @@ def write(folder: Path, name: str, text: object) -> None:
 
 def test_what_the_tests_below_would_run_does_run(folder: Path, monkeypatch):
     """Else they could not fail."""
-    instantiate(OmegaConf.create(BODY)).close()
+    instantiate(OmegaConf.create(BODY))
     (folder / "canary").unlink()
     monkeypatch.setattr(no_code.UsersFiles, "load_config", FileConfigSource.load_config)
-    write(folder, "model/small.yaml", GLOBAL + OmegaConf.to_yaml(OmegaConf.create(CALLBACK)))
-    main(["explain", "--cfg", "job", "model=small"])
+    text = GLOBAL + OmegaConf.to_yaml(OmegaConf.create(CALLBACK))
+    write(folder, "model/small.yaml", text + "model: {name: lstm}\n")
+    with pytest.raises(UserWarning, match="NoneType.on_multirun_start"):  # Hydra has called it
+        main(["explain", "-m", "model=small"])
     (folder / "canary").unlink()
 
 
@@ -83,12 +85,10 @@ def test_no_key_of_ours_names_code(folder: Path, override: str):
 
 def test_a_recorded_configuration_names_none_either(folder: Path):
     text = config.compose([]).yaml
-    for line in (
-        "  x: \"${oc.create:'{_target_: os.system}'}\"\n",
-        "  x: [{_target_: os.system}]\n",
-    ):
+    for value in ("${oc.create:'{_target_: os.system}'}", "[{_target_: os.system}]"):
+        line = f'  x: "{value}"\n' if value.startswith("$") else f"  x: {value}\n"
         with pytest.raises(InputError, match="_target_ must not be in a config"):
-            recorded.request(text.replace("model:\n", f"model:\n{line}"))
+            recorded.request(text.replace("\nmodel:\n", f"\nmodel:\n{line}"))
     for text in ("!!python/object/apply:os.system [touch canary]", "a: !!python/name:os.system"):
         with pytest.raises(InputError, match=r"config\.yaml of the run must be"):
             recorded.request(text)
