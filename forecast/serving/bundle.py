@@ -1,6 +1,7 @@
 """A trained run as two files: weights as `.keras`, everything else as JSON. No pickle anywhere."""
 
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -25,6 +26,9 @@ FORMAT = 1
 """Version of the files; a reader refuses those it does not know."""
 
 WEIGHTS, FACTS = "model.keras", "bundle.json"
+
+MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
+"""What Keras packs into a model without assets."""
 
 
 @dataclass(frozen=True)
@@ -255,9 +259,10 @@ def load(folder: str | Path) -> Bundle:
     import forecast.models  # noqa: F401  registers our layers with Keras
 
     try:
+        _check_members(folder / WEIGHTS)
         model = keras.saving.load_model(folder / WEIGHTS, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # Keras has as many for a file that is no model as there are faults
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"bundle must hold a whole {WEIGHTS}, got {str(folder / WEIGHTS)!r} ({reason}): "
             "download the run's model/ again"
@@ -272,3 +277,17 @@ def load(folder: str | Path) -> Bundle:
         tuple(plain.get("quantiles", ())),
         Reach.from_dict(told) if (told := plain.get("intervals")) else None,
     )
+
+
+def _check_members(weights: Path) -> None:
+    """Refuse an archive that would be unpacked into more than it is, or beside what it is.
+
+    Raises:
+        ValueError: A member has another name than Keras gives, or is compressed.
+        OSError: There is no such file.
+        BadZipFile: It is no archive.
+    """
+    with zipfile.ZipFile(weights) as archive:
+        for member in archive.infolist():
+            if member.filename not in MEMBERS or member.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"{member.filename[:100]!r} is no member that Keras writes")

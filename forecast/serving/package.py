@@ -15,6 +15,9 @@ from forecast.serving.bundle import Bundle
 
 REQUIREMENTS = ["forecast", "mlflow"]
 
+PLACE = "model/artifacts/bundle"
+"""Where a run keeps its bundle."""
+
 
 def package(
     folder: Path,
@@ -96,7 +99,7 @@ def example(frame: pd.DataFrame, schema: Schema, window: Window) -> pd.DataFrame
 
 
 def fetch(client: Any, run_id: str, folder: Path) -> Bundle:
-    """Download the bundle of a run.
+    """Download the bundle of a run, and nothing else of its model, which may name code.
 
     Args:
         client: MLflow client of the store.
@@ -106,8 +109,9 @@ def fetch(client: Any, run_id: str, folder: Path) -> Bundle:
     Returns:
         The bundle.
     """
-    model = Path(client.download_artifacts(run_id, "model", str(folder)))
-    return bundle.load(model / "artifacts" / "bundle")
+    for name in (bundle.WEIGHTS, bundle.FACTS):
+        client.download_artifacts(run_id, f"{PLACE}/{name}", str(folder))
+    return bundle.load(folder / PLACE)
 
 
 def _columns(example: pd.DataFrame) -> Any:
