@@ -113,7 +113,8 @@ class Request:
         A value that names an environment variable stays unresolved, so no secret is tracked.
         """
         raw = OmegaConf.to_container(self.composed, resolve=False)
-        return flatten(raw, OmegaConf.to_container(self.composed, resolve=True))
+        found = flatten(raw, OmegaConf.to_container(self.composed, resolve=True))
+        return {k: concealed(v) if isinstance(v, str) else v for k, v in found.items()}
 
     @property
     def yaml(self) -> str:

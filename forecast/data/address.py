@@ -7,6 +7,9 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
 _END = ".,:;)]}"
 """What ends a sentence or a list around an address, and is no part of it."""
 
+HIDDEN = "…"
+"""Stands for an address of which nobody can tell where a secret in it ends."""
+
 
 def place(address: str) -> str:
     """Return an address without user, password, query and fragment.
@@ -30,8 +33,8 @@ def place(address: str) -> str:
     try:
         parts = urlsplit(f"{scheme}://{rest}")
         _ = parts.port
-    except ValueError:  # nobody can tell where a secret in it ends
-        return f"{scheme}://…"
+    except ValueError:
+        return f"{scheme}://{HIDDEN}"
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from forecast.data.address import concealed, place
+from forecast.data.address import HIDDEN, concealed, place
 from forecast.errors import InputError
 
 DEFAULT_URI = "sqlite:///mlflow.db"
@@ -150,9 +150,9 @@ def server(uri: str) -> tuple[str, int] | None:
     >>> server("postgresql+psycopg2://me:secret@db/mlflow"), server("sqlite:///mlflow.db")
     (('db', 5432), None)
     """
-    parts = urlsplit(uri)
+    parts = urlsplit(place(uri))  # a password may look like a port
     scheme = parts.scheme.partition("+")[0]
-    if scheme not in PORTS or not parts.hostname:
+    if scheme not in PORTS or parts.hostname in (None, HIDDEN):
         return None
     return parts.hostname, parts.port or PORTS[scheme]
 
