@@ -109,9 +109,7 @@ def fetch(client: Any, run_id: str, folder: Path) -> Bundle:
     Returns:
         The bundle.
     """
-    for name in (bundle.WEIGHTS, bundle.FACTS):
-        client.download_artifacts(run_id, f"{PLACE}/{name}", str(folder))
-    return bundle.load(folder / PLACE)
+    return bundle.load(client.download_artifacts(run_id, PLACE, str(folder)))
 
 
 def _columns(example: pd.DataFrame) -> Any:
