@@ -33,6 +33,7 @@ PAGES = (
     "docs/metrics.md",
     "docs/cluster.md",
     "docs/performance.md",
+    "docs/security.md",
 )
 BIN = Path(sys.prefix) / "bin"
 
