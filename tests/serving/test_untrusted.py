@@ -3,6 +3,7 @@
 import json
 import pickle
 import shutil
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from forecast.serving import bundle, package
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
 
-from ..conftest import load_frame
+from ..conftest import Place, load_frame
 
 SCHEMA = Schema("time", ("load",), ("load", "temp"), ("site",), frequency="h")
 
@@ -194,6 +195,18 @@ class Touch:
 
     def __reduce__(self):
         return Path(self.path).touch, ()
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
+def test_a_model_to_inspect_runs_nothing_either(tmp_path: Path, canary: Path, name: str):
+    model = keras.Sequential([keras.Input((4, 2)), keras.layers.Lambda(harm(canary))])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras would rather not write the older format
+        model.save(tmp_path / name)
+    canary.unlink()
+    place = Place(tmp_path, [], [])
+    assert place.run("inspect", f"file={name}") == 2
+    assert "file must be a model that Keras can load safely" in place.errors[-1]
 
 
 def test_no_more_of_a_run_is_fetched_than_its_bundle(good: Path, tmp_path: Path, canary: Path):
