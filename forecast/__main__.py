@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         print(f"forecast {version('forecast')}")
         return 0
+    from forecast.data.address import concealed
     from forecast.errors import InputError, nearest
 
     command, overrides = given[0], given[1:]
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
             )
         answer = import_module("forecast.commands.corridor").enter(command, overrides)
     except InputError as error:
-        print(f"forecast: {error}", file=sys.stderr)
+        print(f"forecast: {concealed(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("forecast: stopped; what was finished is kept", file=sys.stderr)

@@ -38,6 +38,7 @@ PAGES = (
     "docs/runs.md",
     "docs/performance.md",
     "docs/serving.md",
+    "docs/security.md",
 )
 BIN = Path(sys.prefix) / "bin"
 

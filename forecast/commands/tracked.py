@@ -7,9 +7,9 @@ from pathlib import Path
 
 from forecast.commands.console import say
 from forecast.commands.schema import TrackingConfig
+from forecast.data.address import place
 from forecast.errors import InputError, cause
 from forecast.tracking import local
-from forecast.tracking.store import place
 from forecast.tracking.tracker import Tracker
 
 

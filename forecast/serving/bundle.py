@@ -26,18 +26,8 @@ from forecast.training import runtime
 from forecast.training.forecaster import BATCH, Forecaster
 from forecast.training.parameters import Training
 
-_UNLOADABLE = (
-    AttributeError,
-    ImportError,
-    IndexError,
-    KeyError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-)
-"""What Keras raises at a file that is none of its own."""
+MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
+"""What Keras packs into a model without assets."""
 
 
 @dataclass(frozen=True)
@@ -213,8 +203,9 @@ def load(folder: str | Path) -> Bundle:
     import forecast.models  # noqa: F401  registers our layers with Keras
 
     try:
+        _check_members(folder / WEIGHTS)
         model = keras.saving.load_model(folder / WEIGHTS, compile=False, safe_mode=True)
-    except _UNLOADABLE as error:
+    except Exception as error:  # Keras has as many for a file that is no model as there are faults
         raise InputError(
             f"bundle must hold a {WEIGHTS} of known layers, got {str(folder / WEIGHTS)!r} "
             f"({cause(error)}): download the run's model/ again"
@@ -243,3 +234,17 @@ def _made(model: Any, told: Mapping[str, Any]) -> Bundle:
         tuple(told["quantiles"]),
         Reach.from_dict(given) if (given := told["intervals"]) else None,
     )
+
+
+def _check_members(weights: Path) -> None:
+    """Refuse an archive that would be unpacked into more than it is, or beside what it is.
+
+    Raises:
+        ValueError: A member has another name than Keras gives, or is compressed.
+        OSError: There is no such file.
+        BadZipFile: It is no archive.
+    """
+    with zipfile.ZipFile(weights) as archive:
+        for member in archive.infolist():
+            if member.filename not in MEMBERS or member.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"{member.filename[:100]!r} is no member that Keras writes")

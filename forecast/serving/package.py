@@ -107,7 +107,7 @@ def example(frame: pd.DataFrame, schema: Schema, window: Window) -> pd.DataFrame
 
 
 def fetch(client: Any, run_id: str, folder: Path) -> Bundle:
-    """Download the bundle of a run.
+    """Download the bundle of a run, and nothing else of its model, which may name code.
 
     Args:
         client: MLflow client of the store.
@@ -117,8 +117,7 @@ def fetch(client: Any, run_id: str, folder: Path) -> Bundle:
     Returns:
         The bundle.
     """
-    model = Path(client.download_artifacts(run_id, "model", str(folder)))
-    return bundle.load(model / INSIDE)
+    return bundle.load(client.download_artifacts(run_id, f"model/{INSIDE}", str(folder)))
 
 
 def inside(folder: Path) -> Path | None:

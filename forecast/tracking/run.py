@@ -18,10 +18,14 @@ from uuid import NAMESPACE_OID, uuid5
 import numpy as np
 from PIL import Image
 
+from forecast.data.address import concealed
 from forecast.tracking.store import Unreachable
 
 MOST_TEXT = 5_900
 """Characters of a parameter or tag that are kept; MLflow refuses more than 6,000."""
+
+MOST_KEY = 200
+"""Characters of a name in a key; MLflow refuses a run with a key of more than 250."""
 
 SMALL = 256
 """Longer side, in pixels, of the picture that MLflow shows in its grid."""
@@ -64,8 +68,10 @@ class Run(ABC):
         """Lend an empty folder for a file of one record; it must be written inside the block."""
 
     def params(self, values: Mapping[str, Any]) -> None:
-        """Write parameters, each once and for ever."""
-        self.write({"do": "params", "values": texts(values)})
+        """Write parameters, each once and for ever; columns of a file may stand in their keys."""
+        taken: set[str] = set()
+        keyed = {safe_key(key, taken): value for key, value in values.items()}
+        self.write({"do": "params", "values": texts(keyed)})
 
     def tags(self, values: Mapping[str, Any]) -> None:
         """Write tags; a later value replaces an earlier one."""
@@ -181,19 +187,20 @@ def milliseconds(clock: Callable[[], float]) -> int:
 
 
 def texts(values: Mapping[str, Any]) -> dict[str, str]:
-    """Write values as MLflow keeps parameters and tags: as text of bounded length."""
-    return {key: str(value)[:MOST_TEXT] for key, value in values.items()}
+    """Write values as MLflow keeps parameters and tags: text of bounded length, no secrets."""
+    return {key: concealed(str(value))[:MOST_TEXT] for key, value in values.items()}
 
 
 def safe_key(name: str, taken: set[str] | None = None) -> str:
-    """Write a column's name so that it may stand in a metric's key.
+    """Write a column's name so that it may stand in a key of MLflow.
 
     Args:
         name: Such as "Temp (°F)".
         taken: Keys already given; a clash is numbered, and the new key is added.
 
     Returns:
-        The name with everything outside A–Z, a–z, 0–9, "_", "." and "-" replaced by "_".
+        The name with everything outside A–Z, a–z, 0–9, "_", "." and "-" replaced by "_",
+        and cut off where it is very long.
 
     >>> safe_key("Temp (°F)")
     'Temp___F_'
@@ -201,7 +208,7 @@ def safe_key(name: str, taken: set[str] | None = None) -> str:
     >>> safe_key("a b", used)
     'a_b_2'
     """
-    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:MOST_KEY]
     key, number = plain, 2
     while taken is not None and key in taken:
         key, number = f"{plain}_{number}", number + 1
