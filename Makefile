@@ -27,6 +27,12 @@ inspect: .venv/.installed ## gate report of a run, or of two: RUN=<id> OTHER=<id
 compare: .venv/.installed ## scores of runs on their common origins, and which differ: RUNS=<id>,<id>
 	$(BIN)/forecast compare $(if $(RUNS),runs=[$(RUNS)]) $(ARGS)
 
+reproduce: .venv/.installed ## train a run again and compare it to the bit: RUN=<id>
+	$(BIN)/forecast reproduce $(if $(RUN),run=$(RUN)) $(ARGS)
+
+promote: .venv/.installed ## the challenger becomes champion if it is better: NAME=<registered model>
+	$(BIN)/forecast promote $(if $(NAME),registered=$(NAME)) $(ARGS)
+
 check-data: .venv/.installed ## data-quality report; trains nothing
 	$(BIN)/forecast check $(ARGS)
 
@@ -49,7 +55,7 @@ test-slow: .venv/.installed ## tests that train for long
 	$(BIN)/pytest -n 2 --dist loadfile -m slow tests $(ARGS)
 
 test-processes: .venv/.installed ## tests that start processes of their own
-	$(BIN)/pytest -n 2 -m processes tests $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile -m processes tests $(ARGS)
 
 test-faults: .venv/.installed ## tests that kill processes and servers
 	$(BIN)/pytest -n 2 --dist loadfile -m faults tests $(ARGS)
@@ -116,5 +122,5 @@ FITS        := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 1
 	@$(PIP_INSTALL) -e ".[ui]" --no-build-isolation
 	@touch $@
 
-.PHONY: help train backtest sweep predict inspect compare check-data explain ui test test-slow test-processes test-faults test-install \
+.PHONY: help train backtest sweep predict inspect compare reproduce promote check-data explain ui test test-slow test-processes test-faults test-install \
   test-docs test-ui bench literature lint format lock clean

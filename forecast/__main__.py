@@ -7,11 +7,13 @@ COMMANDS = {
     "train": "train one model, score it beside baselines, track the run",
     "backtest": "walk through the test span with a new model every fold",
     "sweep": "try a grid over time-ordered folds, resumable, with a leaderboard",
-    "predict": "the next horizon from a run: run=ID",
+    "predict": "the next horizon from a run: run=ID, models:/NAME@ALIAS or a folder",
     "runs": "the runs of this machine: running, finished, killed, not yet sent",
     "sync": "send what a run could not, while its server was away",
     "inspect": "gate report of a run, or of two: run=ID [other=ID], file=model.keras",
     "compare": "scores of runs on their common origins, and which differ: runs=[A,B,…]",
+    "reproduce": "train a run again, and compare all that it holds to the bit: run=ID",
+    "promote": "make the challenger champion if it is better: registered=NAME",
     "explain": "shapes, parameters and receptive field of a configured model",
     "check": "data-quality report of a data set",
 }
@@ -24,7 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: As on the command line, without the program's name.
 
     Returns:
-        0 done; 2 what the user can mend; 1 a fault of ours; 130 after Ctrl-C.
+        0 done; 3 done, and the answer is no; 2 what the user can mend; 1 a fault of ours; 130
+        after Ctrl-C.
     """
     given = sys.argv[1:] if arguments is None else arguments
     if not given or given[0] in ("-h", "--help"):
@@ -35,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         print(f"forecast {version('forecast')}")
         return 0
+    from forecast.data.address import concealed
     from forecast.errors import InputError, nearest
 
     command, overrides = given[0], given[1:]
@@ -44,14 +48,14 @@ def main(arguments: list[str] | None = None) -> int:
                 f"command must be one of the known ones, got {command!r}: "
                 f"{nearest(command, COMMANDS)}"
             )
-        import_module("forecast.commands.corridor").enter(command, overrides)
+        answer = import_module("forecast.commands.corridor").enter(command, overrides)
     except InputError as error:
-        print(f"forecast: {error}", file=sys.stderr)
+        print(f"forecast: {concealed(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("forecast: stopped; what was finished is kept", file=sys.stderr)
         return 130
-    return 0
+    return 3 if answer is False else 0
 
 
 def usage() -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from forecast.commands import config as configs
 from forecast.commands.schema import Config
 from forecast.data import clock, download, panel, source
+from forecast.data.address import place
 from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -119,7 +120,7 @@ def where(path: str, sha256: str | None = None) -> Path:
 
 def name(config: Config) -> str:
     """Return what the data set is called: its name, or the file's."""
-    return config.data.name or Path(config.data.path).name.split(".")[0]
+    return config.data.name or Path(place(config.data.path)).name.split(".")[0]
 
 
 def schema(config: Config, columns: Iterable[str] = ()) -> Schema:

@@ -14,9 +14,9 @@ from forecast.commands import output
 from forecast.commands.config import Request
 from forecast.commands.console import console, say, table
 from forecast.errors import InputError
-from forecast.evaluation import critical_difference
-from forecast.evaluation.common import PREDICTIONS, Common, common
-from forecast.evaluation.ranks import Ranking
+from forecast.evaluation.significance import critical_difference
+from forecast.evaluation.significance.common import PREDICTIONS, Common, common
+from forecast.evaluation.significance.ranks import Ranking
 from forecast.metrics.headline import HEADLINES
 from forecast.tracking.store import client, impatient, reason
 
@@ -32,7 +32,7 @@ class Subject:
     """One run.
 
     Attributes:
-        letter: What tables call it.
+        letter: What tables call it, in short.
         id: Its id.
         title: Its name in MLflow.
         kind: "train" or "baseline".
@@ -76,7 +76,7 @@ def run(request: Request) -> Common:
     store = client(settings.tracking.uri)
     with impatient():
         pairs = zip(ascii_uppercase, settings.runs, strict=False)
-        subjects = [_read(store, letter, run_id) for letter, run_id in pairs]
+        subjects = [read(store, letter, run_id) for letter, run_id in pairs]
     if len({subject.probability for subject in subjects}) > 1:
         raise InputError(
             "runs must all predict values or all probabilities, got both: compare runs of one "
@@ -86,14 +86,14 @@ def run(request: Request) -> Common:
     shared = common([subject.frame for subject in subjects], headline)
     for subject in subjects:
         say(f"run {subject.letter}", f"{subject.id}  {subject.title}")
-    say("shared", _shared(shared, subjects))
+    say("shared", in_common(shared, subjects))
     _differences(subjects)
-    _scores(shared, subjects)
+    scores(shared, subjects)
     _series(shared, subjects, picture)
     return shared
 
 
-def _read(store: Any, letter: str, run_id: str) -> Subject:
+def read(store: Any, letter: str, run_id: str) -> Subject:
     """Read a run and what it said of its test span."""
     from mlflow.exceptions import MlflowException
 
@@ -124,7 +124,7 @@ def _read(store: Any, letter: str, run_id: str) -> Subject:
     )
 
 
-def _shared(shared: Common, subjects: Sequence[Subject]) -> str:
+def in_common(shared: Common, subjects: Sequence[Subject]) -> str:
     """Say how much the runs have in common."""
     origin = shared.frame.origin
     first, last = (str(stamp)[:16] for stamp in (origin.min(), origin.max()))
@@ -156,7 +156,7 @@ def _differences(subjects: Sequence[Subject]) -> None:
         say("differs", "no param of model, window, training, data or split")
 
 
-def _scores(shared: Common, subjects: Sequence[Subject]) -> None:
+def scores(shared: Common, subjects: Sequence[Subject]) -> None:
     """Print errors on the common origins, skill and verdict against the first run."""
     columns = {shared.headline.name: shared.error}
     if not subjects[0].probability:

@@ -22,8 +22,11 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from forecast.commands import misread
+from forecast.commands import misread, no_code
+from forecast.commands.flat import flatten
+from forecast.commands.no_code import UsersFiles
 from forecast.commands.schema import Config
+from forecast.data.address import concealed
 from forecast.errors import InputError, nearest
 
 PACKAGE = Path(__file__).parent.parent
@@ -58,7 +61,7 @@ class _UsersConf(SearchPathPlugin):
         """Put the working folder's `conf/` first."""
         own = Path.cwd() / "conf"
         if own.is_dir() and own.resolve() != CONF.resolve():
-            search_path.prepend(provider="user", path=f"file://{own}")
+            search_path.prepend(provider="user", path=f"{UsersFiles.scheme()}://{own}")
 
 
 def homes() -> tuple[Path, Path]:
@@ -72,6 +75,7 @@ def register() -> None:
     plugins = Plugins.instance()
     if _UsersConf not in plugins.discover(SearchPathPlugin):
         plugins.register(_UsersConf)
+        plugins.register(UsersFiles)
 
 
 def form() -> DictConfig:
@@ -120,16 +124,14 @@ class Request:
 
         A value that names an environment variable stays unresolved, so no secret is tracked.
         """
-        found: dict[str, Any] = {}
         raw = OmegaConf.to_container(self.composed, resolve=False)
-        done = OmegaConf.to_container(self.composed, resolve=True)
-        _flatten(raw, done, "", found)
-        return found
+        found = flatten(raw, OmegaConf.to_container(self.composed, resolve=True))
+        return {k: concealed(v) if isinstance(v, str) else v for k, v in found.items()}
 
     @property
     def yaml(self) -> str:
-        """Return the configuration as it was written, interpolations unresolved."""
-        return OmegaConf.to_yaml(self.composed)
+        """Return the configuration as it was written: interpolations unresolved, no secrets."""
+        return concealed(OmegaConf.to_yaml(self.composed))
 
     def but(self, overrides: list[str]) -> "Request":
         """Return the configuration with more overrides behind these.
@@ -175,6 +177,7 @@ def compose(overrides: list[str]) -> Request:
         InputError: A key, group or value is not known; the nearest name is given.
     """
     register()
+    no_code.check_command(overrides)
     for override in overrides:
         misread.check_option(override, homes())
     with opened():
@@ -209,7 +212,7 @@ def in_hydras_grammar(overrides: list[str]) -> list[str]:
     found = []
     for text in overrides:
         key, _, value = text.partition("=")
-        if key in ("run", "other") and not value.startswith("'"):
+        if key in ("run", "other", "register", "registered") and not value.startswith("'"):
             text = f"{key}='{value}'"
         elif key == "runs":
             ids = [part.strip(" '") for part in value.strip("[]").split(",")]
@@ -234,38 +237,22 @@ def check(config: DictConfig) -> None:
     Raises:
         InputError: Naming the key.
     """
-    plain = OmegaConf.to_container(config)
-    _refuse_unmeant(plain, "")
-    _refuse_unknown(plain, Config, "")
+    raw = OmegaConf.to_container(config)
+    no_code.refuse(raw, "")
+    _refuse_unset(raw, "")
+    _refuse_unknown(raw, Config, "")
+    no_code.refuse(OmegaConf.to_container(config, resolve=True), "")
     for group in fields(Config):
         node = config.get(group.name)
         for key in sorted(OmegaConf.missing_keys(node)) if isinstance(node, DictConfig) else ():
             raise InputError(f"{key} must be set, got nothing: add {key}=… to the command")
 
 
-def _flatten(raw: Any, done: Any, key: str, found: dict[str, Any]) -> None:
-    """Walk both forms side by side."""
-    if isinstance(done, dict) and isinstance(raw, dict) and done:
-        for name in done:
-            _flatten(raw[name], done[name], f"{key}.{name}" if key else str(name), found)
-    elif key:
-        found[key] = raw if "${oc.env:" in str(raw) else done
-
-
-def _refuse_unmeant(node: Any, path: str) -> None:
-    """Refuse any `_target_`, since a config never names code, and variables that are not set."""
+def _refuse_unset(node: Any, path: str) -> None:
+    """Refuse variables of the environment that are not set."""
     if isinstance(node, dict):
         for key, value in node.items():
-            here = f"{path}.{key}" if path else str(key)
-            if str(key) == "_target_":
-                raise InputError(
-                    f"{here} must not be in a config, got {value!r}: models, losses and optimisers "
-                    "are chosen by name"
-                )
-            _refuse_unmeant(value, here)
-    elif isinstance(node, list):
-        for number, value in enumerate(node):
-            _refuse_unmeant(value, f"{path}[{number}]")
+            _refuse_unset(value, f"{path}.{key}" if path else str(key))
     elif variable := re.fullmatch(r"\$\{oc\.env:(\w+)\}", str(node)):
         if variable[1] not in os.environ:
             raise InputError(f"{path} must be set, got nothing: add {path}=… or set {variable[1]}")

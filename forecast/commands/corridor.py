@@ -11,7 +11,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from forecast.commands import config, misread
+from forecast.commands import config, misread, no_code
 from forecast.commands.config import Request
 from forecast.errors import InputError
 from forecast.training import runtime
@@ -118,6 +118,7 @@ def _run(command: str, request: Request) -> Any:
 def _with_hydra(command: str, flags: list[str], overrides: list[str]) -> Any:
     """Let Hydra read its flags and call the command once or many times."""
     config.register()
+    no_code.check_command(overrides)
     for override in overrides:
         misread.check_option(override, config.homes())
     failed: list[InputError] = []

@@ -1,11 +1,12 @@
 """A bar over the epochs."""
 
+import math
 from typing import Any
 
 import keras
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from forecast.commands.console import console, say
+from forecast.commands.console import INDENT, console, say
 from forecast.metrics.headline import HEADLINES
 
 
@@ -17,15 +18,7 @@ class FoldProgress(keras.callbacks.Callback):
         self.fits = fits
         self.epochs = epochs
         self._fit = 0
-        self._bar = Progress(
-            TextColumn("[bold]backtest[/bold]  "),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._bar = _bar("backtest")
         self._task = self._bar.add_task("compiling", total=fits * epochs)
 
     def __enter__(self) -> "FoldProgress":
@@ -67,14 +60,7 @@ class EpochProgress(keras.callbacks.Callback):
         del logs
         self._steps = max(1, (self.params or {}).get("steps", 1))
         if console.is_terminal:
-            self._bar = Progress(
-                TextColumn("[bold]train[/bold]     "),
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=20),
-                TimeRemainingColumn(),
-                console=console,
-                transient=True,
-            )
+            self._bar = _bar("train")
             self._bar.start()
             self._task = self._bar.add_task("compiling", total=self.epochs * self._steps)
 
@@ -108,3 +94,45 @@ class EpochProgress(keras.callbacks.Callback):
         if self._bar:
             self._bar.stop()
             self._bar = None
+
+
+class TrialProgress:
+    """A bar over the trials of a sweep; a line a trial where there is no terminal."""
+
+    def __init__(self, total: int):
+        self.total = total
+        self._said = -1
+        self._bar = _bar("sweep")
+        self._task = self._bar.add_task("starting", total=total)
+
+    def __enter__(self) -> "TrialProgress":
+        """Show the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+    def update(self, *, done: int, running: int, failed: int, best: float) -> None:
+        """Show how far the sweep is."""
+        text = f"{done + failed}/{self.total} trials, {running} running, {failed} failed"
+        if math.isfinite(best):
+            text += f", best {best:.4g}"
+        self._bar.update(self._task, completed=done + failed, description=text)
+        if not console.is_terminal and done + failed != self._said:
+            self._said = done + failed
+            say("sweep", text)
+
+
+def _bar(stage: str) -> Progress:
+    """Return a bar behind a stage's name, gone when it ends; none where there is no terminal."""
+    return Progress(
+        TextColumn(f"[bold]{stage:<{len(INDENT) - 1}}[/bold]"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )

@@ -44,9 +44,8 @@ def run(request: Request) -> list[LocalRun]:
     )
     if len(found) > SHOWN:
         say("", f"and {len(found) - SHOWN:,} older ones")
-    open_ends = [one for one in found if one.kind == "train" and one.state in ("KILLED", "DIED")]
-    if open_ends:
-        say("next", f"forecast train resume={open_ends[0].local_id}")
+    if left := next((one for one in found if one.resumable), None):
+        say("next", f"forecast train resume={left.local_id}")
     if any(one.waiting and not one.refused for one in found):
         say("next", "forecast sync")
     return found

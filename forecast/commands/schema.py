@@ -165,7 +165,9 @@ class Config:
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     experiment: Any = None
     run: str | None = None
-    """Run that `predict` and `inspect` read."""
+    """Run that `predict` and `inspect` read; `predict` takes registered models and folders too."""
+    history: bool = False
+    """Whether `predict` forecasts from every row that it can, and not only from the last."""
     resume: str | None = None
     """Interrupted run that `train` goes on with."""
     other: str | None = None
@@ -176,5 +178,11 @@ class Config:
     """Keras model that `inspect` reads instead of a run."""
     output: str | None = None
     """File that `predict`, `inspect` or `compare` writes."""
+    register: str | None = None
+    """Model of the registry of which `train` makes a new version, the challenger."""
+    registered: str | None = None
+    """Model of the registry whose challenger `promote` holds against its champion."""
+    force: bool = False
+    """Whether `reproduce` goes on where data or versions are not those of the run."""
     leak: bool = False
     """Whether `check` proves that nothing leaks, for which it trains twice."""

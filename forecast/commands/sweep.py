@@ -31,6 +31,7 @@ from forecast.search.sweep import Finished
 from forecast.search.tpe import Tpe
 from forecast.tracking.direct import Direct
 from forecast.tracking.epochs import EpochMetrics
+from forecast.tracking.patient import Patient
 from forecast.tracking.run import ending
 from forecast.tracking.store import Store
 
@@ -73,6 +74,7 @@ def run(request: Request) -> float:
         train.warn(data.table, learned, f"the training rows of fold {number}")
     # others read the ledger meanwhile, so it is written directly and its server must be there
     store = Store(settings.tracking.uri, settings.tracking.experiment or data.name)
+    store.client = Patient(store.client, settings.tracking.uri)
     name = settings.tracking.run_name or _title(settings.sweep, strategy)
     tags = {"forecast.version": version("forecast"), "forecast.data_digest": data.digest}
     ledger = Ledger.open(store, plans.key(plan), name, tags, resume=settings.sweep.resume)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from forecast.commands.console import say
 from forecast.commands.schema import TrackingConfig
+from forecast.data.address import place
 from forecast.errors import InputError, cause
-from forecast.tracking.store import place
+from forecast.tracking import local
 from forecast.tracking.tracker import Tracker
 
 
@@ -43,6 +44,11 @@ def tracking(settings: TrackingConfig, data: str) -> Iterator[Tracker]:
         )
     try:
         yield tracker
+    except KeyboardInterrupt:
+        left = next(local.runs(Path(settings.folder)), None)
+        if left and left.resumable:
+            say("next", f"forecast train resume={left.local_id}")
+        raise
     finally:
         tracker.close()
         if tracker.waiting and not said:

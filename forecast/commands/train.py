@@ -1,9 +1,7 @@
 """`forecast train`: one model, scored beside baselines, tracked."""
 
 import shlex
-import shutil
-import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
@@ -12,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from forecast.commands import build, config, observe, proof, recorded, resume
+from forecast.commands import build, checkpoints, observe, proof, recorded, resume, versions
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, interval_line, say, score_table
@@ -20,19 +18,20 @@ from forecast.commands.observe import Observer
 from forecast.commands.progress import EpochProgress
 from forecast.commands.tracked import tracking
 from forecast.data import task
+from forecast.data.address import concealed
 from forecast.data.table import Table
 from forecast.evaluation import experiment, report
 from forecast.evaluation.experiment import Outcome
 from forecast.serving import bundle, package
-from forecast.tracking import record
+from forecast.tracking import record, registry
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.journalled import Journalled
 from forecast.tracking.run import Run, ending
+from forecast.tracking.store import client
 from forecast.tracking.tracker import Tracker
-from forecast.training.stage import Checkpoint, Stage
 
-OWN = ("evaluation.interval", "evaluation.calibration")
-"""What only the model is asked, so that baselines stay the same runs."""
+OWN = ("evaluation.interval", "evaluation.calibration", "data.path")
+"""What only the model is asked, and where a file lies that its digest names: no other baselines."""
 
 
 def run(request: Request) -> float:
@@ -45,6 +44,40 @@ def run(request: Request) -> float:
         Headline error on the test span, so that Hydra's own sweepers can minimise it.
     """
     settings = request.settings
+    tracked, outcome = trained(request)
+    score_table(outcome)
+    detail_tables(outcome)
+    console.print()
+    interval_line(outcome)
+    say("run", tracked.id)
+    headline = outcome.test.headline.key
+    error = outcome.scores[f"test/{headline}"]
+    if settings.register:
+        score = {"forecast.score": f"{headline} {error:.6g}"}
+        made = registry.register(
+            client(settings.tracking.uri), settings.register, tracked.id, score
+        )
+        say("registered", f"{settings.register} version {made}, {registry.CHALLENGER}")
+        say("next", f"forecast promote registered={settings.register}   ·   make ui")
+    else:
+        say("next", f"forecast predict run={tracked.id}   ·   make ui")
+    return error
+
+
+def trained(
+    request: Request, *, kind: str = "train", tags: Mapping[str, str] | None = None
+) -> tuple[Journalled, Outcome]:
+    """Train, score and track, with a line for each stage.
+
+    Args:
+        request: The configuration.
+        kind: Of the run.
+        tags: More tags of the run.
+
+    Returns:
+        The run, ended, and what its experiment found.
+    """
+    settings = request.settings
     observe.check(settings)
     spec = build.spec(settings)
     data = build.load(settings)
@@ -55,9 +88,10 @@ def run(request: Request) -> float:
     again = command("train", request.overrides)
     if settings.resume:
         resume.check(settings.resume, Path(settings.tracking.folder), data)
+    every = identity(data) | {recorded.COMMAND: again} | dict(tags or {})
     with (
         tracking(settings.tracking, data.name) as tracker,
-        ending(begin(tracker, name, data, request)) as tracked,
+        ending(begin(tracker, name, data, request, kind, every)) as tracked,
     ):
         epochs = EpochMetrics(tracked)
         observer = Observer(tracked, epochs, settings, spec, data.table, cuts)
@@ -66,7 +100,7 @@ def run(request: Request) -> float:
             data.table,
             [EpochProgress(spec.training.epochs), observer.callback, epochs],
             cuts=cuts,
-            stage=stage(tracked, observer, spec.training.epochs),
+            stage=checkpoints.stage(tracked, observer, spec.training.epochs),
         )
         seconds = outcome.seconds["fit"]
         best = outcome.forecaster.best_epoch_
@@ -79,16 +113,17 @@ def run(request: Request) -> float:
         error = outcome.scores[f"test/{headline}"]
         if not settings.tracking.run_name:
             tracked.tags({"mlflow.runName": f"{name} · {headline} {error:.3g}"})
-    score_table(outcome)
-    detail_tables(outcome)
-    console.print()
-    interval_line(outcome)
-    say("run", tracked.id)
-    say("next", f"forecast predict run={tracked.id}   ·   make ui")
-    return error
+    return tracked, outcome
 
 
-def begin(tracker: Tracker, name: str, data: Loaded, request: Request) -> Journalled:
+def begin(
+    tracker: Tracker,
+    name: str,
+    data: Loaded,
+    request: Request,
+    kind: str,
+    tags: Mapping[str, str],
+) -> Journalled:
     """Begin a run with what is known before training, or take up an interrupted one.
 
     Args:
@@ -96,41 +131,21 @@ def begin(tracker: Tracker, name: str, data: Loaded, request: Request) -> Journa
         name: What people read in the list.
         data: What it sees.
         request: The configuration.
+        kind: Of the run.
+        tags: Of the run.
 
     Returns:
         The run.
     """
-    if request.settings.resume:
-        return tracker.again(request.settings.resume)
-    tags = identity(data) | {recorded.COMMAND: command("train", request.overrides)}
-    tracked = tracker.begin(name, kind="train", tags=tags)
+    settings = request.settings
+    if settings.register:
+        registry.check(client(settings.tracking.uri), settings.register)
+    if settings.resume:
+        return tracker.again(settings.resume)
+    tracked = tracker.begin(name, kind=kind, tags=tags)
     tracked.params(question(request, data))
     tracked.keep(request.yaml, recorded.CONFIG)  # the last, since no run goes on without it
     return tracked
-
-
-def stage(tracked: Journalled, observer: Observer, epochs: int) -> Stage:
-    """Keep where the training stands after every epoch, and begin where the run was left.
-
-    Args:
-        tracked: The run.
-        observer: Of its gates.
-        epochs: In all.
-
-    Returns:
-        The stage that a fit is given.
-    """
-    left = tracked.last_checkpoint()
-    if left is not None:
-        observer.resume(left)
-    begin = Checkpoint.read(left) if left is not None else None
-    if begin is not None:
-        say("resume", f"after epoch {begin.epochs} of {epochs}; own callbacks start anew")
-
-    def keep(reached: Checkpoint) -> None:
-        tracked.checkpoint(reached.arrays() | observer.state())
-
-    return Stage(epochs, begin, keep)
 
 
 def store_outcome(
@@ -190,32 +205,27 @@ def page(
         One page that needs nothing but itself.
     """
     libraries = {"TensorFlow": "tensorflow", "Keras": "keras", "NumPy": "numpy"}
-    versions = [f"forecast {version('forecast')} {_commit()}".rstrip()]
-    versions += [f"Python {python_version()}"]
-    versions += [f"{shown} {version(library)}" for shown, library in libraries.items()]
+    code = [f"forecast {version('forecast')} {versions.commit()}".rstrip()]
+    code += [f"Python {python_version()}"]
+    code += [f"{shown} {version(library)}" for shown, library in libraries.items()]
     known = {
         "data": f"{data.name}, sha256 {data.digest}…",
         "run": run_id,
-        "versions": ", ".join(versions),
+        "versions": ", ".join(code),
     }
-    found = report.sections(
-        outcome,
-        facts=known,
-        command=again,
-        verdicts={name: str(verdict) for name, verdict in outcome.verdicts.items()},
-        intervals=outcome.intervals,
-    )
+    found = report.sections(outcome, facts=known, command=again)
     return report.page(name, [*found, *more], lead=report.headline(outcome))
 
 
 def command(name: str, overrides: Iterable[str]) -> str:
-    """Write the command that does the same again, wherever its runs are kept.
+    """Write the command that does the same again, without secrets, wherever its runs are kept.
 
     >>> command("train", ["model=lstm", "data.targets=[temp, dewp]", "tracking.uri=sqlite:///my.db"])
     "forecast train model=lstm 'data.targets=[temp, dewp]'"
     """
-    kept = [text for text in overrides if not text.startswith("tracking")]
-    return shlex.join(["forecast", name, *kept])
+    own = ("tracking", "register=")
+    kept = [text for text in overrides if not text.lstrip("+~").startswith(own)]
+    return concealed(shlex.join(["forecast", name, *kept]))
 
 
 def question(request: Request, data: Loaded) -> dict[str, Any]:
@@ -233,11 +243,7 @@ def question(request: Request, data: Loaded) -> dict[str, Any]:
 
 def identity(data: Loaded) -> dict[str, str]:
     """Return the tags that say which code saw which data."""
-    return {
-        "forecast.version": version("forecast"),
-        "forecast.git_commit": _commit(),
-        "forecast.data_digest": data.digest,
-    }
+    return versions.tags() | {"forecast.data_digest": data.digest}
 
 
 def warn(table: Table, rows: np.ndarray, where: str) -> None:
@@ -269,22 +275,3 @@ def summary(data: Loaded) -> str:
         f"{data.name}: {len(data.frame):,} rows of {len(table.names)} series ({names}), "
         f"frequency {table.frequency}, {first} to {last}"
     )
-
-
-def _commit() -> str:
-    """Return the commit that last changed this package, "+" behind it where files differ from it.
-
-    Nothing for an installed package, which `forecast.version` names.
-    """
-    if not shutil.which("git"):
-        return ""
-    commit, changed = (
-        subprocess.run(
-            ["git", "-C", str(config.PACKAGE), *words.split(), "--", "."],
-            capture_output=True,
-            text=True,
-            check=False,
-        ).stdout.strip()
-        for words in ("log -1 --format=%h", "status --porcelain")
-    )
-    return f"{commit}+" if commit and changed else commit

@@ -123,12 +123,25 @@ def latest(table: Table, window: Window) -> np.ndarray:
     Returns:
         First input row of one window a series, for the series that have enough unbroken rows.
     """
-    first = origins(table) - window.timesteps + 1
-    length = window.span if table.known else window.timesteps
-    first = first[(first >= 0) & (first + length <= len(table))]
-    good = _unbroken(table, first, length)
-    good &= _seen(table, first, window) & _foreseen(table, first, window)
-    return first[good]
+    return _ready(table, origins(table) - window.timesteps + 1, window)
+
+
+def every(table: Table, window: Window) -> np.ndarray:
+    """List the windows that can be forecast, whether or not the table holds what came true.
+
+    Args:
+        table: Rows to cut.
+        window: Shape of a sample; what is predicted may lie beyond the table, what is known ahead
+            may not.
+
+    Returns:
+        First input row of each, up to that of the newest one of every series, ascending,
+        (windows,) int32.
+    """
+    last = np.full(len(table.names), -1, np.int32)
+    last[table.series[origins(table)]] = origins(table)
+    first = _ready(table, np.arange(len(table), dtype=np.int32), window)
+    return first[first + window.timesteps - 1 <= last[table.series[first]]]
 
 
 def origins(table: Table) -> np.ndarray:
@@ -245,6 +258,15 @@ def dataset(
     if seed is not None:
         found = found.shuffle(max(1, len(starts)), seed=seed, reshuffle_each_iteration=True)
     return found.batch(batch_size).map(cut).prefetch(1)
+
+
+def _ready(table: Table, first: np.ndarray, window: Window) -> np.ndarray:
+    """Keep the windows that have all that a forecast needs."""
+    length = window.span if table.known else window.timesteps
+    first = first[(first >= 0) & (first + length <= len(table))]
+    good = _unbroken(table, first, length)
+    good &= _seen(table, first, window) & _foreseen(table, first, window)
+    return first[good]
 
 
 def _unbroken(table: Table, first: np.ndarray, length: int) -> np.ndarray:

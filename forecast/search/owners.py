@@ -6,12 +6,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psutil
 
 from forecast.tracking.direct import Direct
+from forecast.tracking.store import Unreachable
 
 BEAT = 15.0
 """Seconds between two signs of life of a driver."""
@@ -88,10 +89,11 @@ def beating(run: Direct, owner: str) -> Iterator[None]:
     stop = threading.Event()
 
     def beat() -> None:
-        while True:
-            run.tags({_tag(owner): str(time.time())})
-            if stop.wait(BEAT):
-                return
+        with suppress(Unreachable):  # the driver says so
+            while True:
+                run.tags({_tag(owner): str(time.time())})
+                if stop.wait(BEAT):
+                    return
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()

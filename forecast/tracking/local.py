@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from forecast.data.address import place
 from forecast.errors import InputError, nearest
 from forecast.tracking.journal import LINES, Held, Journal, held, marks_of, records, status_of
+from forecast.tracking.run import Record
 from forecast.tracking.sender import ONCE
-from forecast.tracking.store import place
 
 DIED = "its process was killed"
 """The error of a run that was found dead."""
@@ -29,6 +30,7 @@ class LocalRun:
         waiting: Records that MLflow does not have.
         refused: Why it never will; None where it may.
         store: Where it belongs.
+        resumable: Whether `forecast train` can go on with it, once it is no longer running.
     """
 
     local_id: str
@@ -41,6 +43,7 @@ class LocalRun:
     waiting: int
     refused: str | None
     store: str
+    resumable: bool
 
 
 def runs(folder: Path) -> Iterator[LocalRun]:
@@ -53,36 +56,29 @@ def runs(folder: Path) -> Iterator[LocalRun]:
         Each run.
     """
     for path in reversed(_folders(folder)):
-        told = records(path)
-        head, marks = told[0], marks_of(path)
-        status = next(
-            (r.get("status") for r in reversed(told) if r["do"] in ("begin", "end")), None
-        )
-        steps = [
-            step
-            for record in told
-            if record["do"] == "metrics"
-            for key, step, _ in record["points"]
-            if key == "train/loss"
-        ]
+        told, marks = records(path), marks_of(path)
+        head, state, name, epochs = told[0], "", told[0]["name"], 0
+        for record in told:
+            if record["do"] in ("begin", "end"):
+                state = record.get("status", "")
+            elif record["do"] == "tags":
+                name = record["values"].get("mlflow.runName", name)
+            elif record["do"] == "metrics":
+                steps = [step for key, step, _ in record["points"] if key == "train/loss"]
+                epochs = max(epochs, *steps, 0)
+        state = state or ("RUNNING" if held(path) else "DIED")
         yield LocalRun(
             path.name,
             marks.get("run"),
-            next(
-                (
-                    record["values"]["mlflow.runName"]
-                    for record in reversed(told)
-                    if record["do"] == "tags" and "mlflow.runName" in record["values"]
-                ),
-                head["name"],
-            ),
+            name,
             head["tags"]["forecast.kind"],
             head["time"],
-            status or ("RUNNING" if held(path) else "DIED"),
-            max(steps, default=0),
+            state,
+            epochs,
             waiting(path),
             marks.get("refused"),
             head["store"],
+            _alone(head) and state not in ("FINISHED", "RUNNING"),
         )
 
 
@@ -120,15 +116,25 @@ def interrupted(folder: Path, run_id: str) -> Path:
         Its folder.
 
     Raises:
-        InputError: There is none, or it has finished.
+        InputError: There is none, it has finished, or another command must be given again.
     """
     found = find(folder, run_id)
+    if not _alone(records(found)[0]):
+        raise InputError(
+            f"resume must be a run of `forecast train`, got {run_id!r}, which is a part of "
+            "something larger: give that command again"
+        )
     if status_of(found) == "FINISHED":
         raise InputError(
             f"resume must be a run that was interrupted, got {run_id!r}, which has finished: see "
             "`forecast runs`"
         )
     return found
+
+
+def _alone(head: Record) -> bool:
+    """Tell whether a run is a training by itself, and not a fold, a baseline or a winner."""
+    return head["tags"]["forecast.kind"] == "train" and not head["parent"]
 
 
 def waiting(folder: Path) -> int:

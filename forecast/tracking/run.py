@@ -18,8 +18,14 @@ from uuid import NAMESPACE_OID, uuid5
 import numpy as np
 from PIL import Image
 
+from forecast.data.address import concealed
+from forecast.tracking.store import Unreachable
+
 MOST_TEXT = 5_900
 """Characters of a parameter or tag that are kept; MLflow refuses more than 6,000."""
+
+MOST_KEY = 200
+"""Characters of a name in a key; MLflow refuses a run with a key of more than 250."""
 
 SMALL = 256
 """Longer side, in pixels, of the picture that MLflow shows in its grid."""
@@ -46,7 +52,7 @@ class Run(ABC):
 
     def __init__(self, clock: Callable[[], float] = time.time):
         self.clock = clock
-        self.began = self.now()
+        self.began = milliseconds(self.clock)
 
     @property
     def local_id(self) -> str:
@@ -62,8 +68,10 @@ class Run(ABC):
         """Lend an empty folder for a file of one record; it must be written inside the block."""
 
     def params(self, values: Mapping[str, Any]) -> None:
-        """Write parameters, each once and for ever."""
-        self.write({"do": "params", "values": texts(values)})
+        """Write parameters, each once and for ever; columns of a file may stand in their keys."""
+        taken: set[str] = set()
+        keyed = {safe_key(key, taken): value for key, value in values.items()}
+        self.write({"do": "params", "values": texts(keyed)})
 
     def tags(self, values: Mapping[str, Any]) -> None:
         """Write tags; a later value replaces an earlier one."""
@@ -85,7 +93,7 @@ class Run(ABC):
             for step, value in steps.items()
             if math.isfinite(value)
         ]
-        self.write({"do": "metrics", "time": self.now(), "points": points})
+        self.write({"do": "metrics", "time": milliseconds(self.clock), "points": points})
 
     def image(self, key: str, pixels: np.ndarray, step: int) -> None:
         """Write a picture of one step; MLflow shows a slider over the steps of a key.
@@ -143,11 +151,7 @@ class Run(ABC):
 
     def end(self, status: str = "FINISHED") -> None:
         """Close the run as FINISHED, FAILED or KILLED."""
-        self.write({"do": "end", "status": status, "time": self.now()})
-
-    def now(self) -> int:
-        """Return the time in milliseconds since 1970, as MLflow counts it."""
-        return int(self.clock() * 1000)
+        self.write({"do": "end", "status": status, "time": milliseconds(self.clock)})
 
 
 @contextmanager
@@ -168,6 +172,8 @@ def ending(run: Written) -> Iterator[Written]:
         except KeyboardInterrupt:
             run.end("KILLED")
             raise
+        except Unreachable:
+            raise  # there is nobody to tell
         except BaseException as error:
             run.tags({"forecast.error": f"{type(error).__name__}: {error}"})
             run.end("FAILED")
@@ -175,20 +181,26 @@ def ending(run: Written) -> Iterator[Written]:
         run.end()
 
 
+def milliseconds(clock: Callable[[], float]) -> int:
+    """Return the time since 1970 as MLflow counts it."""
+    return int(clock() * 1000)
+
+
 def texts(values: Mapping[str, Any]) -> dict[str, str]:
-    """Write values as MLflow keeps parameters and tags: as text of bounded length."""
-    return {key: str(value)[:MOST_TEXT] for key, value in values.items()}
+    """Write values as MLflow keeps parameters and tags: text of bounded length, no secrets."""
+    return {key: concealed(str(value))[:MOST_TEXT] for key, value in values.items()}
 
 
 def safe_key(name: str, taken: set[str] | None = None) -> str:
-    """Write a column's name so that it may stand in a metric's key.
+    """Write a column's name so that it may stand in a key of MLflow.
 
     Args:
         name: Such as "Temp (°F)".
         taken: Keys already given; a clash is numbered, and the new key is added.
 
     Returns:
-        The name with everything outside A–Z, a–z, 0–9, "_", "." and "-" replaced by "_".
+        The name with everything outside A–Z, a–z, 0–9, "_", "." and "-" replaced by "_",
+        and cut off where it is very long.
 
     >>> safe_key("Temp (°F)")
     'Temp___F_'
@@ -196,7 +208,7 @@ def safe_key(name: str, taken: set[str] | None = None) -> str:
     >>> safe_key("a b", used)
     'a_b_2'
     """
-    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:MOST_KEY]
     key, number = plain, 2
     while taken is not None and key in taken:
         key, number = f"{plain}_{number}", number + 1

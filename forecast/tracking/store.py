@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from forecast.data.address import HIDDEN, concealed, place
 from forecast.errors import InputError, cause
 from forecast.tracking import address
 from forecast.tracking.address import SQLITE
@@ -65,7 +66,7 @@ class Store:
             knock(uri)
             # tables and experiments are created without a lock by MLflow
             with _alone(uri), _whole(uri), impatient():
-                self.client: Any = MlflowClient(tracking_uri=uri)
+                self.client: Any = MlflowClient(tracking_uri=_absolute(uri))
                 self.experiment_id = self._open()
         except ImportError as error:  # of the database's driver
             raise InputError(
@@ -159,23 +160,11 @@ def server(uri: str) -> tuple[str, int] | None:
     >>> server("postgresql+psycopg2://me:secret@db/mlflow"), server("sqlite:///mlflow.db")
     (('db', 5432), None)
     """
-    parts = urlsplit(uri)
+    parts = urlsplit(place(uri))  # a password may look like a port
     scheme = parts.scheme.partition("+")[0]
-    if scheme not in PORTS or not parts.hostname:
+    if scheme not in PORTS or parts.hostname in (None, HIDDEN):
         return None
     return parts.hostname, parts.port or PORTS[scheme]
-
-
-def place(uri: str) -> str:
-    """Return an address without the secrets that may stand in it.
-
-    >>> place("https://me:secret@tracking:5000/path?token=x")
-    'https://tracking:5000/path'
-    """
-    parts = urlsplit(uri)
-    if not parts.netloc:
-        return uri
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def knock(uri: str) -> None:
@@ -194,13 +183,20 @@ def client(uri: str) -> Any:
     _hush()
     from mlflow import MlflowClient
 
-    return MlflowClient(tracking_uri=uri)
+    return MlflowClient(tracking_uri=_absolute(uri))
+
+
+def _absolute(uri: str) -> str:
+    """Name a file from the root: MLflow keeps connections by address, in whatever folder."""
+    if not uri.startswith("sqlite:///"):
+        return uri
+    return f"sqlite:///{Path(uri.removeprefix('sqlite:///')).absolute()}"
 
 
 def reason(error: Exception) -> str:
-    """Return the cause of an MLflow error: the words of the system, else its first line."""
+    """Return the cause of an MLflow error, secrets left out: the system's words or a first line."""
     system = re.search(r"\[Errno -?\d+\] [\w ]+|timed out", str(error))
-    return system[0] if system else cause(error)
+    return concealed(system[0] if system else cause(error))
 
 
 @contextmanager

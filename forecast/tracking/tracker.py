@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 
+from forecast.data.address import place
 from forecast.errors import InputError
 from forecast.tracking import local
 from forecast.tracking.journal import Held, Journal
 from forecast.tracking.journalled import Journalled
-from forecast.tracking.run import Run, texts
+from forecast.tracking.run import Run, milliseconds, texts
 from forecast.tracking.sender import LOCAL_ID, ONCE, Sender
-from forecast.tracking.store import Store, Unreachable, impatient, place
+from forecast.tracking.store import Store, Unreachable, impatient, server
 
 START = 10.0
 """Seconds that a server has to give a new run its id; then the run goes by its local one."""
@@ -52,12 +53,19 @@ class Tracker:
         self._until_the_end = ExitStack()
         self._until_the_end.enter_context(impatient())  # we ask again ourselves
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             self.store = self._reach(experiment)
         except Unreachable as error:
             self.trouble = error.cause
         except InputError:
             self._until_the_end.close()
             raise
+        except OSError as error:
+            self._until_the_end.close()
+            raise InputError(
+                f"tracking.folder must be a folder that can be written, got {str(folder)!r} "
+                f"({error.strerror}): choose another"
+            ) from error
         self._sender = Sender(self._reach)
 
     def __enter__(self) -> "Tracker":
@@ -95,7 +103,7 @@ class Tracker:
                 "name": name,
                 "tags": texts(own | dict(tags or {})),
                 "parent": parent and parent.local_id,
-                "time": run.now(),
+                "time": milliseconds(self.clock),
                 "store": place(self.uri),
                 "experiment": self.experiment,
             }
@@ -157,7 +165,8 @@ class Tracker:
         self._own.append(run.journal)
         self._sender.take(run.journal)
         if self.store and ONCE not in run.journal.head["tags"]:
-            self._sender.wait(lambda: run.journal.run_id is not None, START)
+            seconds = START if server(self.uri) else MOST  # a file is only ever busy
+            self._sender.wait(lambda: run.journal.run_id is not None, seconds)
         if self._earlier is None:
             self._earlier = local.leftover(self.folder, self.uri)
             for journal in self._earlier:

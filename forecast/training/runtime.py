@@ -73,8 +73,8 @@ def _keep_compiled(threads: int) -> None:
         told.append(next(line for line in lines if line.startswith(("flags", "Features"))))
     name = f"{version('tensorflow')}-{sha256(' '.join(told).encode()).hexdigest()[:12]}"
     with suppress(OSError, RuntimeError):  # no home, or not ours to write in: compile each time
-        folder = cache.folder("xla") / name
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = cache.private("xla") / name
+        folder.mkdir(mode=0o700, exist_ok=True)
         if shutil.disk_usage(folder).free < ROOM:
             return  # XLA fails where it cannot keep what it has compiled
         kept = sorted(folder.glob("*.pb"), key=lambda file: file.stat().st_mtime)

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from forecast.errors import InputError
-from forecast.evaluation.common import common
-from forecast.evaluation.significance import diebold_mariano
+from forecast.evaluation.significance.common import common
+from forecast.evaluation.significance.pairs import diebold_mariano
 from forecast.metrics.headline import HEADLINES
-from forecast.tracking.run import Run, ending
+from forecast.tracking.direct import Direct
+from forecast.tracking.run import ending
 from forecast.tracking.store import Store
 
 from ..conftest import Place
@@ -45,7 +46,7 @@ def keep(place: Place):
     store = Store(place.uri, "by hand")
 
     def write(frame=None, kind="train", metrics=None, **params):
-        with ending(Run.create(store, f"{kind} by hand", kind=kind)) as run:
+        with ending(Direct.create(store, f"{kind} by hand", kind=kind)) as run:
             run.params(params)
             run.metrics(metrics or {"test/mae": 1.0})
             if frame is not None:
@@ -205,7 +206,8 @@ def test_what_cannot_be_compared(place: Place, keep):
 @pytest.mark.processes
 def test_it_needs_no_tensorflow():
     script = (
-        "import sys, forecast.commands.compare; print({'keras', 'tensorflow'} & {*sys.modules})"
+        "import sys, forecast.commands.compare, forecast.commands.promote; "
+        "print({'keras', 'tensorflow'} & {*sys.modules})"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True

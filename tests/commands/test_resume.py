@@ -9,6 +9,7 @@ import pytest
 from forecast.serving import package
 from forecast.tracking import journalled, local
 from forecast.tracking.store import Store
+from forecast.tracking.tracker import Tracker
 
 from ..conftest import CNN, LSTM, TINY, Place, word
 
@@ -47,6 +48,7 @@ def test_it_goes_on_from_the_last_epoch_and_ends_with_the_same_weights(
     assert here.run("train", *TINY, *model, *EPOCHS) == 0, here.errors
     whole = word(here.printed[-1], "run")
     run_id = stopped(here, monkeypatch, 2, *model)
+    assert f"forecast train resume={run_id}" in here.printed[-1]
     assert here.run("runs") == 0
     assert "killed" in here.printed[-1] and f"forecast train resume={run_id}" in here.printed[-1]
     assert here.run("train", f"resume={run_id}") == 0, here.errors
@@ -66,6 +68,17 @@ def test_it_goes_on_from_the_last_epoch_and_ends_with_the_same_weights(
     ]
     for own, undisturbed in zip(kept[1], kept[0], strict=True):
         np.testing.assert_array_equal(own, undisturbed)
+
+
+def test_a_part_of_something_larger_is_not_resumed_by_itself(here: Place):
+    with Tracker(here.uri, "load", here.folder / "runs") as tracker:
+        parent = tracker.begin("backtest", kind="backtest")
+        child = tracker.begin("fold 1", kind="fold", parent=parent)
+        child.end("KILLED")
+        parent.end("KILLED")
+    for run in (parent, child):
+        assert here.run("train", f"resume={run.id}") == 2
+        assert "which is a part of something larger" in here.errors[-1]
 
 
 @pytest.mark.parametrize(

@@ -185,3 +185,40 @@ def test_an_epoch_of_two_layers_of_64_keeps_little(tmp_path):
         callback.on_epoch_end(epoch)
     assert max(counts) < 60
     assert 51 * max(path.stat().st_size for path in tmp_path.iterdir()) < 20e6
+
+
+def test_one_that_resumes_tells_what_an_undisturbed_one_tells():
+    options = {"every": 2, "pictures": 2, "probe": X[:4]}
+    model = small_model()
+    reached = [model.get_weights()]
+    keep = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda *_: reached.append(model.get_weights())
+    )
+    model.fit(X, Y, epochs=5, verbose=0, callbacks=[keep])
+
+    def go(callback, epochs, *, end):
+        model.set_weights(reached[0])
+        callback.set_model(model)
+        callback.on_train_begin()
+        for epoch in epochs:
+            model.set_weights(reached[epoch + 1])
+            callback.on_epoch_end(epoch)
+        if end:
+            callback.on_train_end()
+
+    whole, before, after = Seen(), Seen(), Seen()
+    go(gates.GateSnapshots(**whole.outputs(pictures=True), **options), range(5), end=True)
+    killed = gates.GateSnapshots(**before.outputs(pictures=True), **options)
+    go(killed, range(3), end=False)
+    resumed = gates.GateSnapshots(**after.outputs(pictures=True), **options)
+    seen = resumed.resume(killed.state())
+    model.set_weights(reached[3])
+    for name, array in gates.snapshot(model).items():
+        np.testing.assert_array_equal(seen[name], array)
+    go(resumed, range(3, 5), end=True)
+    assert before.metrics | after.metrics == whole.metrics
+    assert resumed.history == whole.metrics
+    assert before.saved.keys() | after.saved.keys() == whole.saved.keys()
+    assert after.pictures.keys() == whole.pictures.keys()
+    for key, image in whole.pictures.items():
+        np.testing.assert_array_equal(after.pictures[key], image)

@@ -84,3 +84,28 @@ def test_two_drivers_at_once_share_the_trials(
     assert scores(tmp_path) == undisturbed.scores
     began = Counter(run.data.tags["forecast.trial_key"] for run in trials(tmp_path))
     assert set(began.values()) == {1}  # nothing was run twice, not even in vain
+
+
+def test_ten_seconds_without_a_server_cost_a_sweep_nothing_else(
+    place: Place, undisturbed: Undisturbed, tmp_path: Path
+):
+    shutil.copy(place.folder / "load.csv", tmp_path)
+    port = free_port()
+    uri = f"http://127.0.0.1:{port}"
+    with sqlite(tmp_path) as backend:
+        with tracking_server(tmp_path, backend, port) as server:
+            wait_for(f"{uri}/health", tmp_path / "said.txt")
+            driver = start(tmp_path, f"tracking.uri={uri}")
+            experiment = Store(uri, "load")
+            while driver.poll() is None and not experiment.find("tags.`forecast.kind` = 'trial'"):
+                time.sleep(0.2)
+            kill(server)
+        time.sleep(10)
+        with tracking_server(tmp_path, backend, port):
+            assert driver.wait(timeout=240) == 0, (tmp_path / "said.txt").read_text()
+            done = [r for r in experiment.find("tags.`forecast.kind` = 'trial'")]
+            assert {run.info.status for run in done} == {"FINISHED"}
+            found = sorted(
+                (r.data.tags["forecast.trial_key"], r.data.metrics["cv/mae"]) for r in done
+            )
+            assert found == undisturbed.scores

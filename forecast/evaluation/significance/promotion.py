@@ -1,0 +1,79 @@
+"""Whether a challenger takes the champion's place: only if it is better, and not by noise."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from forecast.errors import InputError
+from forecast.evaluation.significance.common import Common, common
+from forecast.metrics.headline import Headline
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided.
+
+    Attributes:
+        promoted: Whether the challenger takes the place.
+        why: A clause.
+        shared: What both have forecast, champion first; None where they cannot be compared.
+    """
+
+    promoted: bool
+    why: str
+    shared: Common | None = None
+
+
+def decide(champion: pd.DataFrame, challenger: pd.DataFrame, headline: Headline) -> Decision:
+    """Hold the stored forecasts of a challenger against those of the champion.
+
+    Args:
+        champion: What it said of its test span, with the columns of `Forecasts.frame`.
+        challenger: The same.
+        headline: The error that they are compared by.
+
+    Returns:
+        Yes where the challenger's error on the origins of both is lower and the test of Diebold
+        and Mariano tells it from chance; else no, and why.
+    """
+    if other := _other_question(champion, challenger):
+        return Decision(False, f"the two answer different questions: {other}")
+    try:
+        shared = common([champion, challenger], headline)
+    except InputError as error:
+        return Decision(False, f"the two cannot be compared: {error}")
+    verdict = shared.verdict(1, 0)
+    before, now = shared.error
+    change = (now - before) / before if before else np.sign(now)
+    how = f"{abs(change):.1%} {'lower' if change < 0 else 'higher'}" if change else "the same"
+    why = f"its {headline.name} is {how} on the {verdict.origins:,} common origins: {verdict}"
+    return Decision(bool(change < 0) and verdict.word == "better", why, shared)
+
+
+def _other_question(champion: pd.DataFrame, challenger: pd.DataFrame) -> str:
+    """Say what one is asked that the other is not; nothing where both are asked the same."""
+    for column in ("target", "step"):
+        before, now = (sorted(set(frame[column])) for frame in (champion, challenger))
+        if before != now:
+            shown = (f"{column}s {_span(values)}" for values in (now, before))
+            return " for ".join(shown)
+    if gone := sorted(set(champion.series) - set(challenger.series)):
+        return f"only the champion forecasts {', '.join(map(str, gone[:5]))}"
+    begins, beside = _first(champion).align(_first(challenger), join="inner")
+    if (begins != beside).any():
+        return "their first steps lie at different distances from the origin"
+    return ""
+
+
+def _span(values: list[object]) -> str:
+    """Write a few values, or the first and the last of many."""
+    if len(values) > 5:
+        return f"{values[0]} to {values[-1]}"
+    return ", ".join(map(str, values))
+
+
+def _first(frame: pd.DataFrame) -> pd.Series:
+    """Return the origin of each forecast to the time of its first step."""
+    rows = frame[frame.step == frame.step.min()].drop_duplicates("origin")
+    return rows.set_index("origin").time

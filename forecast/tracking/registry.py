@@ -1,0 +1,131 @@
+"""Versions of a model in MLflow's registry: the champion and its challenger."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from forecast.errors import InputError, nearest
+from forecast.tracking.store import impatient, reason
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+PROMOTION = "forecast.promotion"
+"""Tag of a version: what was last said of its promotion."""
+
+
+def check(client: Any, name: str) -> None:
+    """Make sure that a model can be registered, before anything is trained.
+
+    Args:
+        client: MLflow client of the store.
+        name: Of the model.
+
+    Raises:
+        InputError: The name does not fit into `models:/name@alias`, or there is no registry.
+    """
+    from mlflow.exceptions import MlflowException
+
+    if not re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
+        raise InputError(
+            f"register must be a name of letters, digits, '_', '.' and '-', got {name!r}: such as "
+            "register=nyc_temp"
+        )
+    try:
+        with impatient():
+            client.search_registered_models(f"name = '{name}'", max_results=1)
+    except (MlflowException, OSError) as error:
+        raise _no_registry(error) from error
+
+
+def register(client: Any, name: str, run_id: str, tags: Mapping[str, str]) -> str:
+    """Make a run's model the newest version of a registered one, and its challenger.
+
+    Args:
+        client: MLflow client of the store.
+        name: Of the registered model, created if it is not there.
+        run_id: A run that has kept its `model/`.
+        tags: Of the version.
+
+    Returns:
+        The version.
+
+    Raises:
+        InputError: The store refuses.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        if not client.search_registered_models(f"name = '{name}'", max_results=1):
+            client.create_registered_model(name)
+        source = f"{client.get_run(run_id).info.artifact_uri}/model"
+        made = client.create_model_version(name, source, run_id, tags=dict(tags))
+        client.set_registered_model_alias(name, CHALLENGER, made.version)
+    except (MlflowException, OSError) as error:
+        raise InputError(
+            f"register={name} must be taken by the store's registry, got an error "
+            f"({reason(error)}): run {run_id} is kept, register its model/ in `make ui`"
+        ) from error
+    return str(made.version)
+
+
+def holders(client: Any, name: str) -> tuple[Any, Any | None]:
+    """Find the versions that a promotion is about.
+
+    Args:
+        client: MLflow client of the store.
+        name: Of the registered model.
+
+    Returns:
+        MLflow's version of the challenger, and of the champion, None where there is none.
+
+    Raises:
+        InputError: There is no such model, or it has no challenger.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        with impatient():
+            aliases = client.get_registered_model(name).aliases
+            versions = {
+                alias: client.get_model_version(name, aliases[alias])
+                for alias in (CHALLENGER, CHAMPION)
+                if alias in aliases
+            }
+    except (MlflowException, OSError) as error:
+        if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
+            raise _unknown(client, name) from error
+        raise _no_registry(error) from error
+    if CHALLENGER not in versions:
+        raise InputError(
+            f"registered={name} must have a challenger, got a model without: train one with "
+            f"register={name}"
+        )
+    return versions[CHALLENGER], versions.get(CHAMPION)
+
+
+def promote(client: Any, name: str, version: str, why: str) -> None:
+    """Make a version the champion: what serves `models:/<name>@champion` loads it next."""
+    client.set_registered_model_alias(name, CHAMPION, version)
+    client.set_model_version_tag(name, version, PROMOTION, why)
+
+
+def refuse(client: Any, name: str, version: str, why: str) -> None:
+    """Leave the champion where it is, and write down why."""
+    client.set_model_version_tag(name, version, PROMOTION, why)
+
+
+def _unknown(client: Any, name: str) -> InputError:
+    """Say which models there are."""
+    known = [found.name for found in client.search_registered_models()]
+    told = nearest(name, known) if known else "there is none yet"
+    return InputError(
+        f"registered must be a model of the registry, got {name!r}: {told}, and forecast train "
+        f"register={name} makes it"
+    )
+
+
+def _no_registry(error: Exception) -> InputError:
+    """Say that a store keeps no models."""
+    return InputError(
+        f"tracking.uri must be a store with a model registry, got one without ({reason(error)}): "
+        "use sqlite:///mlflow.db or a server with a database"
+    )

@@ -1,0 +1,48 @@
+"""A call is repeated while the server is away, for a bounded time, and not where it was refused."""
+
+import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+
+from forecast.tracking.patient import MOST, Patient
+from forecast.tracking.store import Unreachable
+
+
+class Away:
+    """A client that fails some times."""
+
+    def __init__(self, times: int, **why):
+        self.times, self.why, self.calls = times, why, 0
+
+    def get_run(self, run_id: str) -> str:
+        self.calls += 1
+        if self.calls <= self.times:
+            raise MlflowException("Connection refused", **self.why)
+        return run_id
+
+
+def test_it_waits_longer_and_longer_and_answers():
+    slept: list[float] = []
+    client = Away(5)
+    assert Patient(client, "http://127.0.0.1:9", slept.append).get_run("a") == "a"
+    assert client.calls == 6 and slept == [1, 2, 4, 8, 8]
+
+
+def test_a_server_that_does_not_come_back_is_named_with_the_cure():
+    slept: list[float] = []
+    client = Away(1000)
+    patient = Patient(client, "http://me:secret@127.0.0.1:9", slept.append)
+    with pytest.raises(Unreachable, match=r"^tracking\.uri .*'http://127\.0\.0\.1:9'.*again"):
+        patient.get_run("a")
+    assert MOST <= sum(slept) < MOST + 10
+    count = client.calls
+    with pytest.raises(Unreachable):  # once is enough
+        patient.get_run("a")
+    assert client.calls == count + 1
+
+
+def test_a_refusal_is_not_repeated():
+    client = Away(1000, error_code=INVALID_PARAMETER_VALUE)
+    with pytest.raises(MlflowException, match="refused"):
+        Patient(client, "http://127.0.0.1:9", lambda seconds: None).get_run("a")
+    assert client.calls == 1
