@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- table begins -->", "<!-- table ends -->"
-ALONE = ("memory", "scaling", "flops", "startup", "gates", "sweep", "trials", "worker")
+ALONE = ("memory", "scaling", "flops", "startup", "evaluation", "tracking")
+ALONE += ("gates", "sweep", "trials", "worker")
 PAIRS = 5
 PACKAGES = ("forecast", "tensorflow", "keras", "numpy", "torch")
 console = Console(highlight=False)

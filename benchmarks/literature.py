@@ -17,7 +17,7 @@ from benchmarks.__main__ import BEGIN, END, machine
 from forecast.commands import build, config
 from forecast.data import scale, split, windows
 from forecast.errors import InputError
-from forecast.evaluation import baselines
+from forecast.evaluation.baselines import rules
 from forecast.tracking.store import Store
 
 ROOT = Path(__file__).parents[1]
@@ -212,7 +212,7 @@ def persistence(overrides: list[str]) -> tuple[Any, Any]:
     cuts = split.holdout(table, spec.validation, spec.test)
     scaler = scale.fit(table.take(cuts.train_rows(table)))
     starts = windows.starts(table, spec.window, within=cuts.test_rows(table))
-    values = baselines.persistence(table, spec.window, starts)
+    values = rules.persistence(table, spec.window, starts)
     error = values - windows.outputs(table.outputs, starts, spec.window)
     error /= scaler.output_std[table.series[starts]][:, None]
     return (error**2).mean(axis=(1, 2)), np.abs(error).mean(axis=(1, 2))

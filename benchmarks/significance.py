@@ -10,7 +10,7 @@ import numpy as np
 from scipy.signal import lfilter
 from scipy.stats import t as student
 
-from forecast.evaluation.significance import VARIANCES, diebold_mariano
+from forecast.evaluation.significance.pairs import VARIANCES, diebold_mariano
 
 STEPS = 24
 ORIGINS = (200, 400, 1000, 1700)

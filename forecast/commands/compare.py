@@ -13,9 +13,9 @@ import pandas as pd
 from forecast.commands.config import Request
 from forecast.commands.console import console, say, table
 from forecast.errors import InputError
-from forecast.evaluation import critical_difference
-from forecast.evaluation.common import PREDICTIONS, Common, common
-from forecast.evaluation.ranks import Ranking
+from forecast.evaluation.significance import critical_difference
+from forecast.evaluation.significance.common import PREDICTIONS, Common, common
+from forecast.evaluation.significance.ranks import Ranking
 from forecast.metrics.headline import HEADLINES
 from forecast.tracking.store import client, impatient, reason
 

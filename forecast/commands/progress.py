@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from forecast.commands.console import console, say
+from forecast.commands.console import INDENT, console, say
 from forecast.metrics.headline import HEADLINES
 
 
@@ -17,15 +17,7 @@ class FoldProgress(keras.callbacks.Callback):
         self.fits = fits
         self.epochs = epochs
         self._fit = 0
-        self._bar = Progress(
-            TextColumn("[bold]backtest[/bold]  "),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._bar = _bar("backtest")
         self._task = self._bar.add_task("compiling", total=fits * epochs)
 
     def __enter__(self) -> "FoldProgress":
@@ -67,14 +59,7 @@ class EpochProgress(keras.callbacks.Callback):
         del logs
         self._steps = max(1, (self.params or {}).get("steps", 1))
         if console.is_terminal:
-            self._bar = Progress(
-                TextColumn("[bold]train[/bold]     "),
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=20),
-                TimeRemainingColumn(),
-                console=console,
-                transient=True,
-            )
+            self._bar = _bar("train")
             self._bar.start()
             self._task = self._bar.add_task("compiling", total=self.epochs * self._steps)
 
@@ -108,3 +93,16 @@ class EpochProgress(keras.callbacks.Callback):
         if self._bar:
             self._bar.stop()
             self._bar = None
+
+
+def _bar(stage: str) -> Progress:
+    """Return a bar behind a stage's name, gone when it ends; none where there is no terminal."""
+    return Progress(
+        TextColumn(f"[bold]{stage:<{len(INDENT) - 1}}[/bold]"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )

@@ -7,8 +7,8 @@ from forecast.commands.compare import Subject
 from forecast.commands.config import Request
 from forecast.commands.console import console, say
 from forecast.errors import InputError
-from forecast.evaluation import promotion
-from forecast.evaluation.promotion import Decision
+from forecast.evaluation.significance import promotion
+from forecast.evaluation.significance.promotion import Decision
 from forecast.metrics.headline import HEADLINES
 from forecast.tracking import registry
 from forecast.tracking.store import client, impatient

@@ -8,9 +8,9 @@ from forecast.commands.console import say
 from forecast.commands.schema import Config
 from forecast.errors import InputError
 from forecast.evaluation.experiment import Outcome
-from forecast.evaluation.leak_checks import EPOCHS
-from forecast.evaluation.leak_proof import leak_proof
-from forecast.evaluation.perturb import Raw
+from forecast.evaluation.leakage.checks import EPOCHS
+from forecast.evaluation.leakage.perturb import Raw
+from forecast.evaluation.leakage.proof import leak_proof
 from forecast.tracking.run import Run
 from forecast.training import runtime
 

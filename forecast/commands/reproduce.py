@@ -11,7 +11,7 @@ from forecast.commands.config import Request
 from forecast.commands.console import console, say, table
 from forecast.data import source
 from forecast.errors import InputError
-from forecast.evaluation.common import PREDICTIONS
+from forecast.evaluation.significance.common import PREDICTIONS
 from forecast.tracking import repetition
 from forecast.tracking.repetition import Aspect
 from forecast.tracking.store import client, impatient, reason

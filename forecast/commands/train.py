@@ -212,13 +212,7 @@ def page(
         "run": run_id,
         "versions": ", ".join(code),
     }
-    found = report.sections(
-        outcome,
-        facts=known,
-        command=again,
-        verdicts={name: str(verdict) for name, verdict in outcome.verdicts.items()},
-        intervals=outcome.intervals,
-    )
+    found = report.sections(outcome, facts=known, command=again)
     return report.page(name, [*found, *more], lead=report.headline(outcome))
 
 

@@ -10,10 +10,12 @@ import pandas as pd
 
 from forecast.data.split import Holdout
 from forecast.data.table import Table
-from forecast.evaluation import experiment, intervals, rolling, scores, significance
+from forecast.evaluation import experiment, rolling, scores
 from forecast.evaluation.experiment import Outcome, Spec
 from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.intervals import calibration
 from forecast.evaluation.rolling import Plan, RollingFold
+from forecast.evaluation.significance import pairs
 
 if TYPE_CHECKING:
     import keras
@@ -127,7 +129,7 @@ def _together(folds: Sequence[RollingFold], found: Sequence[Outcome], order: np.
     }
     train, scaler = table.take(folds[0].train_rows(table)), found[0].forecaster.scaler_
     own, each = scores.beside(test, others, train, scaler, season)
-    around = intervals.joined([outcome.intervals for outcome in found], order)
+    around = calibration.joined([outcome.intervals for outcome in found], order)
     seconds: dict[str, float] = {}
     for outcome in found:
         for stage, value in outcome.seconds.items():
@@ -143,7 +145,7 @@ def _together(folds: Sequence[RollingFold], found: Sequence[Outcome], order: np.
         others,
         scores.calibrated(own, test, around),
         each,
-        significance.verdicts(test, others),
+        pairs.verdicts(test, others),
         seconds=seconds,
         intervals=around,
     )

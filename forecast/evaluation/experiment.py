@@ -12,11 +12,14 @@ from forecast.data.split import Cut, Holdout
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.evaluation import baselines, intervals, reach, rivals, scores, significance
+from forecast.evaluation import scores
+from forecast.evaluation.baselines import rivals
+from forecast.evaluation.baselines.regressors import regressor
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.intervals import Intervals
-from forecast.evaluation.regressors import regressor
-from forecast.evaluation.significance import Verdict
+from forecast.evaluation.intervals import calibration, reach
+from forecast.evaluation.intervals.calibration import Intervals
+from forecast.evaluation.significance import pairs
+from forecast.evaluation.significance.pairs import Verdict
 from forecast.evaluation.stopwatch import Stopwatch
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
@@ -156,7 +159,7 @@ def run(
         others,
         own,
         each,
-        significance.verdicts(test, others),
+        pairs.verdicts(test, others),
         epochs is not None,
         watch.end(),
         found,
@@ -181,7 +184,7 @@ def prepare(spec: Spec, table: Table) -> Holdout:
 
     spec.window.check()
     spec.training.check()
-    baselines.check(spec.baselines)
+    rivals.check(spec.baselines)
     for name, settings in spec.regressors.items():
         regressor(name, settings)
     choices.loss(spec.training, table.task)
@@ -268,4 +271,4 @@ def put_intervals(
         starts = windows.starts(table, spec.window, within=cuts.validation_rows(table))
         held = score_model(forecaster, table, starts=starts)
     scaler = forecaster.scaler_
-    return intervals.calibrate(test, held, scaler, spec.interval, spec.calibration)
+    return calibration.calibrate(test, held, scaler, spec.interval, spec.calibration)

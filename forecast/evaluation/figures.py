@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.intervals import Intervals
+from forecast.evaluation.intervals.calibration import Intervals
 from forecast.evaluation.literal import literal
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from forecast.metrics.headline import HEADLINES, Headline
 from forecast.metrics.point import Axis
 
 if TYPE_CHECKING:
-    from forecast.evaluation.intervals import Intervals
+    from forecast.evaluation.intervals.calibration import Intervals
 
 
 @dataclass(frozen=True)

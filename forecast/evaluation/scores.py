@@ -9,7 +9,7 @@ from forecast import metrics
 from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.intervals import Intervals
+from forecast.evaluation.intervals.calibration import Intervals
 
 PLAIN = {
     "mae": metrics.mae,

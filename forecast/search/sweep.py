@@ -8,7 +8,7 @@ import numpy as np
 
 from forecast.data import scale
 from forecast.errors import InputError
-from forecast.evaluation import rivals
+from forecast.evaluation.baselines import rivals
 from forecast.metrics.headline import HEADLINES
 from forecast.search import engine, owners
 from forecast.search.board import Board, Watcher

@@ -2,9 +2,9 @@
 
 from forecast.evaluation import fold_figures
 from forecast.evaluation.backtest import Backtest
-from forecast.evaluation.common import PREDICTIONS
 from forecast.evaluation.experiment import Outcome
 from forecast.evaluation.rolling import RollingFold
+from forecast.evaluation.significance.common import PREDICTIONS
 from forecast.tracking import record
 from forecast.tracking.run import Run
 

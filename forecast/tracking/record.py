@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from forecast.evaluation import baselines, figures, scores
-from forecast.evaluation.common import PREDICTIONS
+from forecast.evaluation import figures, scores
+from forecast.evaluation.baselines import rules
 from forecast.evaluation.experiment import Outcome
 from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.significance.common import PREDICTIONS
 from forecast.gates.study import Study
 from forecast.tracking.run import Run, ending, safe_key
 from forecast.tracking.sender import ONCE
@@ -77,7 +78,7 @@ def record_baselines(
     """
     for name, found in outcome.baselines.items():
         parts: list[Any] = [name, digest, dict(question)]
-        learns = name not in baselines.RULES
+        learns = name not in rules.RULES
         if learns:
             parts += [outcome.spec.regressors.get(name), outcome.refit]
         key = sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]

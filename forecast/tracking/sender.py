@@ -12,6 +12,9 @@ from forecast.tracking.store import Store, reason
 GATHER = 1.0
 """Seconds in which records are gathered for one request."""
 
+GIVE_UP = 3
+"""Failures in a row after which nobody waits for an answer."""
+
 PAUSES = (1.0, 2.0, 4.0, 8.0)
 """Seconds until the next attempt after failures in a row; the last for ever."""
 
@@ -39,6 +42,7 @@ class Sender:
         self._hurry = threading.Event()
         self._closing = threading.Event()
         self._over = threading.Event()
+        self._failures = 0
         self._moved = time.monotonic()
         self._thread = threading.Thread(target=self._work, daemon=True, name="tracking")
         self._thread.start()
@@ -56,7 +60,7 @@ class Sender:
         self._hurry.set()
 
     def wait(self, done: Callable[[], bool], seconds: float) -> bool:
-        """Send without gathering until something holds; give up once an attempt has failed.
+        """Send without gathering until something holds; give up where attempts fail and fail.
 
         Args:
             done: What to wait for.
@@ -66,7 +70,7 @@ class Sender:
             Whether it holds.
         """
         until = time.monotonic() + seconds
-        while not done() and self.trouble is None and time.monotonic() < until:
+        while not done() and self._failures < GIVE_UP and time.monotonic() < until:
             self._hurry.set()
             time.sleep(0.02)
         return done()
@@ -89,18 +93,17 @@ class Sender:
 
     def _work(self) -> None:
         """Carry all journals every second, more slowly after failures, until all is done."""
-        failures = 0
         while not (self._over.is_set() or (self._closing.is_set() and self.idle)):
             try:
                 for journal in [*self._journals.values()]:
                     if not self._over.is_set():
                         self._carry(journal)
-                self.trouble, failures = None, 0
+                self.trouble, self._failures = None, 0
             except Exception as error:  # whatever a server or a disk does, the next may be better
                 self.trouble = reason(error)
-                failures += 1
-            if failures:
-                if self._closing.wait(PAUSES[min(failures, len(PAUSES)) - 1]):
+                self._failures += 1
+            if self._failures:
+                if self._closing.wait(PAUSES[min(self._failures, len(PAUSES)) - 1]):
                     self._over.wait(GATHER)
             elif not self._closing.is_set():
                 self._hurry.wait(GATHER)

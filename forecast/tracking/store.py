@@ -61,7 +61,7 @@ class Store:
             knock(uri)
             # tables and experiments are created without a lock by MLflow
             with _alone(uri), impatient():
-                self.client: Any = MlflowClient(tracking_uri=uri)
+                self.client: Any = MlflowClient(tracking_uri=_absolute(uri))
                 self.experiment_id = self._open()
         except (MlflowException, OSError) as error:
             away = server(uri) is not None and not any(word in str(error) for word in WRONG)
@@ -183,7 +183,14 @@ def client(uri: str) -> Any:
     _hush()
     from mlflow import MlflowClient
 
-    return MlflowClient(tracking_uri=uri)
+    return MlflowClient(tracking_uri=_absolute(uri))
+
+
+def _absolute(uri: str) -> str:
+    """Name a file from the root: MLflow keeps connections by address, in whatever folder."""
+    if not uri.startswith("sqlite:///"):
+        return uri
+    return f"sqlite:///{Path(uri.removeprefix('sqlite:///')).absolute()}"
 
 
 def reason(error: Exception) -> str:

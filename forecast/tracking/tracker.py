@@ -14,7 +14,7 @@ from forecast.tracking.journal import Held, Journal
 from forecast.tracking.journalled import Journalled
 from forecast.tracking.run import Run, milliseconds, texts
 from forecast.tracking.sender import LOCAL_ID, ONCE, Sender
-from forecast.tracking.store import Store, Unreachable, impatient, place
+from forecast.tracking.store import Store, Unreachable, impatient, place, server
 
 START = 10.0
 """Seconds that a server has to give a new run its id; then the run goes by its local one."""
@@ -164,7 +164,8 @@ class Tracker:
         self._own.append(run.journal)
         self._sender.take(run.journal)
         if self.store and ONCE not in run.journal.head["tags"]:
-            self._sender.wait(lambda: run.journal.run_id is not None, START)
+            seconds = START if server(self.uri) else MOST  # a file is only ever busy
+            self._sender.wait(lambda: run.journal.run_id is not None, seconds)
         if self._earlier is None:
             self._earlier = local.leftover(self.folder, self.uri)
             for journal in self._earlier:

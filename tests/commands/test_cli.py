@@ -74,9 +74,9 @@ def test_check_proves_that_nothing_leaks_line_by_line(place: Place):
 
 def test_check_refuses_what_leaks_in_one_sentence(place: Place, monkeypatch: pytest.MonkeyPatch):
     from forecast.data.split import Holdout
-    from forecast.evaluation import leak_checks
+    from forecast.evaluation.leakage import checks
 
-    monkeypatch.setattr(leak_checks, "training", lambda case: leak_checks.columns(case))
+    monkeypatch.setattr(checks, "training", lambda case: checks.columns(case))
     monkeypatch.setattr(Holdout, "train_rows", Holdout.test_rows)
     assert place.run("check", *TINY, "model=mlp", "model.hidden=[2]", "leak=true") == 2
     assert place.errors[-1].startswith("forecast: data and split must let nothing leak, got ")

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from forecast.errors import InputError
-from forecast.evaluation.common import common
-from forecast.evaluation.significance import diebold_mariano
+from forecast.evaluation.significance.common import common
+from forecast.evaluation.significance.pairs import diebold_mariano
 from forecast.metrics.headline import HEADLINES
 from forecast.tracking.direct import Direct
 from forecast.tracking.run import ending

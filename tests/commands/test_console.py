@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from forecast.commands.console import console, score_table
-from forecast.evaluation.significance import Verdict
+from forecast.evaluation.significance.pairs import Verdict
 from forecast.metrics.headline import HEADLINES
 
 VERDICTS = {

@@ -9,8 +9,8 @@ from sklearn.linear_model import Ridge
 from forecast.data import scale, windows
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.evaluation import baselines
-from forecast.evaluation.regressors import regressor
+from forecast.evaluation.baselines import regression, rivals, rules
+from forecast.evaluation.baselines.regressors import regressor
 
 from .tables import last_known, panel
 
@@ -39,7 +39,7 @@ def each(table, window, found):
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 def test_persistence_is_the_last_value_known_at_the_origin(gappy, window):
     found = windows.starts(gappy, window, truth="none")
-    values = baselines.persistence(gappy, window, found)
+    values = rules.persistence(gappy, window, found)
     assert len(found) and values.shape == (len(found), window.horizon, 2)
     for place, code, origin, _, target in each(gappy, window, found):
         np.testing.assert_equal(values[place], last_known(gappy, code, origin, target))
@@ -49,7 +49,7 @@ def test_persistence_is_the_last_value_known_at_the_origin(gappy, window):
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 def test_seasonal_naive_is_the_value_of_the_newest_season_known(gappy, window, season):
     found = windows.starts(gappy, window, truth="none")
-    values = baselines.seasonal_naive(gappy, window, found, season)
+    values = rules.seasonal_naive(gappy, window, found, season)
     assert values.shape == (len(found), window.horizon, 2)
     for place, code, origin, tick, target in each(gappy, window, found):
         while tick > origin:
@@ -65,14 +65,14 @@ def test_seasonal_naive_of_a_pure_season_is_perfect():
     table.outputs[:, 0] = np.arange(96) % 24
     window = Window(24, 30)  # longer than a season
     found = windows.starts(table, window)
-    values = baselines.seasonal_naive(table, window, found, 24)
+    values = rules.seasonal_naive(table, window, found, 24)
     np.testing.assert_array_equal(values, windows.outputs(table.outputs, found, window))
 
 
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 def test_drift_is_the_line_through_the_ends_of_the_look_back(gappy, window):
     found = windows.starts(gappy, window, truth="none")
-    values = baselines.drift(gappy, window, found)
+    values = rules.drift(gappy, window, found)
     for place, code, origin, tick, target in each(gappy, window, found):
         last = last_known(gappy, code, origin, target)
         first = last_known(gappy, code, origin - window.timesteps + 1, target)
@@ -86,7 +86,7 @@ def test_drift_is_the_line_through_the_ends_of_the_look_back(gappy, window):
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 def test_moving_average_is_the_mean_of_the_last_season(gappy, window, season):
     found = windows.starts(gappy, window, truth="none")
-    values = baselines.moving_average(gappy, window, found, season)
+    values = rules.moving_average(gappy, window, found, season)
     assert values.shape == (len(found), window.horizon, 2)
     for place, code, origin, _, target in each(gappy, window, found):
         of_season = (gappy.series == code) & (gappy.tick > origin - season) & (gappy.tick <= origin)
@@ -98,7 +98,7 @@ def test_moving_average_is_the_mean_of_the_last_season(gappy, window, season):
 @pytest.mark.parametrize("names", [["persistense"], ["drift", "prophet"]])
 def test_unknown_baselines_are_refused_by_name(names):
     with pytest.raises(InputError, match=f"must name baselines, got '{names[-1]}'"):
-        baselines.check(names)
+        rivals.check(names)
 
 
 def test_no_baseline_looks_beyond_the_origin(gappy):
@@ -108,7 +108,7 @@ def test_no_baseline_looks_beyond_the_origin(gappy):
     wild = panel((50, 40, 3), absent=GAPS)
     wild.outputs[:] = gappy.outputs
     wild.outputs[(wild.tick > origin) & (wild.series == gappy.series[found[0]])] = 1e9
-    for rule in baselines.RULES.values():
+    for rule in rules.RULES.values():
         np.testing.assert_array_equal(rule(wild, window, found, 3), rule(gappy, window, found, 3))
 
 
@@ -120,7 +120,7 @@ def test_ridge_is_scikit_learns_on_windows_cut_by_a_loop(window):
     train = found[table.tick[found] + window.span <= 30]
     test = found[table.tick[found] + window.timesteps + window.lead >= 30]
     model = regressor("ridge", {"alpha": 3.0})
-    values = baselines.regression(model, table, window, train, test, scaler=scaler)
+    values = regression.regression(model, table, window, train, test, scaler=scaler)
 
     def standardised(column_mean, column_std, rows, row):
         return (rows[row] - column_mean[table.series[row]]) / column_std[table.series[row]]
@@ -155,12 +155,12 @@ def test_ridge_is_scikit_learns_on_windows_cut_by_a_loop(window):
 
 
 def test_ridge_learns_from_a_bounded_number_of_windows(monkeypatch):
-    monkeypatch.setattr(baselines, "MOST", 10)
+    monkeypatch.setattr(regression, "MOST", 10)
     table, window = panel((60,)), Window(4, 2)
     found = windows.starts(table, window)
     scaler, model = scale.fit(table), regressor("ridge", {"alpha": 10.0})
-    values = baselines.regression(model, table, window, found, found, scaler=scaler)
-    thinned = baselines.regression(model, table, window, found[::6], found, scaler=scaler)
+    values = regression.regression(model, table, window, found, found, scaler=scaler)
+    thinned = regression.regression(model, table, window, found[::6], found, scaler=scaler)
     assert len(found) == 55
     np.testing.assert_allclose(values, thinned)
 
@@ -176,7 +176,7 @@ def test_any_regressor_of_scikit_learn_forecasts_the_windows(name, settings):
 
     def said():
         model = regressor(name, settings)
-        return baselines.regression(model, table, window, found, found[-5:], scaler=scaler)
+        return regression.regression(model, table, window, found, found[-5:], scaler=scaler)
 
     assert said().shape == (5, 4, 2) and np.isfinite(said()).all()
     np.testing.assert_array_equal(said(), said())
@@ -186,7 +186,7 @@ def test_a_regressor_of_one_value_forecasts_one_value():
     table, window = panel((60,), targets=1), Window(3, 1)
     found = windows.starts(table, window)
     model = regressor("GradientBoostingRegressor", {"n_estimators": 2})
-    values = baselines.regression(model, table, window, found, found, scaler=scale.fit(table))
+    values = regression.regression(model, table, window, found, found, scaler=scale.fit(table))
     assert values.shape == (len(found), 1, 1)
 
 

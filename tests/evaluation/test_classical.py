@@ -12,7 +12,7 @@ from statsmodels.tsa.statespace.exponential_smoothing import ExponentialSmoothin
 
 from forecast.data import windows
 from forecast.data.windows import Window
-from forecast.evaluation.classical import CLASSICAL, classical
+from forecast.evaluation.baselines.classical import CLASSICAL, classical
 
 from .tables import panel
 
@@ -26,7 +26,7 @@ STEPS = 5
 def short_fits():
     """A few iterations: what is tested does not depend on how well a model fits."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("forecast.evaluation.classical.STEPS", STEPS)
+        patch.setattr("forecast.evaluation.baselines.classical.STEPS", STEPS)
         yield
 
 

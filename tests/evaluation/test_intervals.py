@@ -11,8 +11,9 @@ from forecast.data import windows
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.evaluation import conformal, figures, intervals, reach, scores
+from forecast.evaluation import figures, scores
 from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.intervals import calibration, conformal, reach
 
 LEVEL = 0.9
 
@@ -86,7 +87,7 @@ def test_split_is_the_ranked_residual_of_each_series_step_and_target():
     window, std = Window(2, 3), np.array([[2.0, 0.5], [1.0, 3.0]])
     values = noise(200, 2, 2)
     held, test = parts(values, window, 0, 120)
-    found = intervals.calibrate(test, held, scale(test.table, std), LEVEL, "split")
+    found = calibration.calibrate(test, held, scale(test.table, std), LEVEL, "split")
     for code in range(2):
         for step in range(3):
             for target in range(2):
@@ -105,7 +106,7 @@ def test_split_is_the_ranked_residual_of_each_series_step_and_target():
 def test_a_short_series_learns_from_all_each_by_its_own_scale():
     window, std = Window(2, 2), np.array([[1.0], [10.0]])
     held, test = parts(noise(80, 2), window, 0, 40)
-    found = intervals.calibrate(test, held, scale(test.table, std), LEVEL, "split")
+    found = calibration.calibrate(test, held, scale(test.table, std), LEVEL, "split")
     for step in range(2):
         both = [
             abs(held.true[i, step, 0]) / std[held.series[i], 0] for i in range(len(held.starts))
@@ -117,7 +118,7 @@ def test_a_short_series_learns_from_all_each_by_its_own_scale():
 
 def test_cqr_is_the_papers_formula_in_a_plain_loop():
     held, test = parts(noise(160), Window(1, 2), 0, 100, quantiles=True)
-    found = intervals.calibrate(test, held, scale(test.table), LEVEL, "cqr")
+    found = calibration.calibrate(test, held, scale(test.table), LEVEL, "cqr")
     for step in range(2):
         errors = [
             max(low - y, y - high)
@@ -139,7 +140,7 @@ def test_adaptive_is_the_rule_in_a_plain_loop(cut, quantiles):
     values = noise(200, 2, seed=3) * np.linspace(1, 3, 200)[:, None, None]
     held, test = parts(values, window, 0, cut, absent=absent, quantiles=quantiles)
     made = test.table
-    found = intervals.calibrate(test, held, scale(made), LEVEL, "adaptive")
+    found = calibration.calibrate(test, held, scale(made), LEVEL, "adaptive")
     ends = 0.5 if quantiles else 0.0, 1.0 if quantiles else 0.0
     for code in range(2):
         mine, own = test.series == code, held.series == code
@@ -168,12 +169,16 @@ def test_adaptive_is_the_rule_in_a_plain_loop(cut, quantiles):
 def test_what_is_not_known_yet_changes_no_interval(held_out):
     window, values = Window(2, 4, lead=1), noise(260)
     held, test = parts(values, window, 0, 120)
-    one = intervals.calibrate(test, held if held_out else None, scale(test.table), 0.8, "adaptive")
+    one = calibration.calibrate(
+        test, held if held_out else None, scale(test.table), 0.8, "adaptive"
+    )
     moment = 190
     wild = values.copy()
     wild[moment + 1 :] = 50.0
     held, other = parts(wild, window, 0, 120)
-    two = intervals.calibrate(other, held if held_out else None, scale(test.table), 0.8, "adaptive")
+    two = calibration.calibrate(
+        other, held if held_out else None, scale(test.table), 0.8, "adaptive"
+    )
     until = test.table.tick[test.origins] <= moment
     np.testing.assert_array_equal(one.upper[until], two.upper[until])
     np.testing.assert_array_equal(one.lower[until], two.lower[until])
@@ -185,7 +190,7 @@ def test_what_is_not_known_yet_changes_no_interval(held_out):
 def test_split_covers_exchangeable_data_within_binomial_bounds():
     values = noise(9000, seed=5)
     held, test = parts(values, Window(1, 1), 0, 4500)
-    found = intervals.calibrate(test, held, scale(test.table), LEVEL, "split")
+    found = calibration.calibrate(test, held, scale(test.table), LEVEL, "split")
     # of the held-out quantile and of the test span: four standard deviations of both together
     bound = 4 * math.sqrt(LEVEL * (1 - LEVEL) * (1 / len(held.starts) + 1 / len(test.starts)))
     assert abs(found.observed[LEVEL] - LEVEL) < bound
@@ -197,8 +202,8 @@ def test_where_residuals_grow_split_fails_and_adaptive_holds():
     values = noise(1600, seed=6) * np.linspace(1, 6, 1600)[:, None, None]
     held, test = parts(values, Window(1, 6), 0, 400)
     one = scale(test.table)
-    fixed = intervals.calibrate(test, held, one, LEVEL, "split")
-    moving = intervals.calibrate(test, held, one, LEVEL, "adaptive")
+    fixed = calibration.calibrate(test, held, one, LEVEL, "split")
+    moving = calibration.calibrate(test, held, one, LEVEL, "adaptive")
     assert fixed.observed[LEVEL] < 0.75
     by_step = scores.coverage_by_step(test, moving)
     assert (abs(by_step - LEVEL) < 0.02).all()
@@ -210,8 +215,8 @@ def test_where_residuals_grow_split_fails_and_adaptive_holds():
 def test_without_held_out_windows_only_adaptive_speaks_and_only_after_a_while():
     _, test = parts(noise(200), Window(1, 2), 0, 40)
     one = scale(test.table)
-    assert intervals.calibrate(test, None, one, LEVEL, "split") is None
-    found = intervals.calibrate(test, None, one, LEVEL, "adaptive")
+    assert calibration.calibrate(test, None, one, LEVEL, "split") is None
+    found = calibration.calibrate(test, None, one, LEVEL, "adaptive")
     known = [(test.table.tick[test.origins] - 38 - step).clip(0) for step in (1, 2)]
     for step in range(2):
         np.testing.assert_array_equal(
@@ -220,23 +225,23 @@ def test_without_held_out_windows_only_adaptive_speaks_and_only_after_a_while():
     told = scores.calibrated({"test/mae": 1.0}, test, found)
     assert told["test/coverage_90"] == pytest.approx(found.observed[LEVEL], abs=0.02)
     _, few = parts(noise(90), Window(1, 2), 0, 50)
-    assert intervals.calibrate(few, None, one, LEVEL, "adaptive") is None
+    assert calibration.calibrate(few, None, one, LEVEL, "adaptive") is None
     assert scores.calibrated({"test/mae": 1.0}, few, None) == {"test/mae": 1.0}
 
 
 def test_the_forecast_lies_between_the_ends_though_residuals_are_biased():
     held, test = parts(noise(160) - 8, Window(1, 2), 0, 100, quantiles=True)
     for method in reach.METHODS:
-        found = intervals.calibrate(test, held, scale(test.table), 0.9, method)
+        found = calibration.calibrate(test, held, scale(test.table), 0.9, method)
         assert (found.lower <= test.values).all() and (test.values <= found.upper).all()
 
 
 def test_targets_in_chunks_are_targets_at_once(monkeypatch):
     held, test = parts(noise(150, 2, 3), Window(1, 2), 0, 90)
-    whole = intervals.calibrate(test, held, scale(test.table), LEVEL, "adaptive")
-    monkeypatch.setattr(intervals, "CELLS", 1)
+    whole = calibration.calibrate(test, held, scale(test.table), LEVEL, "adaptive")
+    monkeypatch.setattr(calibration, "CELLS", 1)
     monkeypatch.setattr(conformal, "BLOCK", 1)
-    each = intervals.calibrate(test, held, scale(test.table), LEVEL, "adaptive")
+    each = calibration.calibrate(test, held, scale(test.table), LEVEL, "adaptive")
     np.testing.assert_array_equal(whole.upper, each.upper)
     np.testing.assert_array_equal(whole.reach.values, each.reach.values)
     assert whole.crps == pytest.approx(each.crps) and whole.observed == pytest.approx(each.observed)
@@ -244,7 +249,7 @@ def test_targets_in_chunks_are_targets_at_once(monkeypatch):
 
 def test_scores_in_a_plain_loop():
     held, test = parts(noise(150, 1, 2), Window(1, 2), 0, 90)
-    found = intervals.calibrate(test, held, scale(test.table), LEVEL, "adaptive")
+    found = calibration.calibrate(test, held, scale(test.table), LEVEL, "adaptive")
     told = scores.calibrated({"test/coverage_90": 0.5, "test/crps": 7.0}, test, found)
     each = [
         (low <= y <= high, high - low, 20 * max(low - y, y - high, 0))
@@ -262,7 +267,7 @@ def test_scores_in_a_plain_loop():
 
 def test_crps_is_that_of_nineteen_quantiles():
     held, test = parts(noise(900, seed=2), Window(1, 1), 0, 500)
-    found = intervals.calibrate(test, held, scale(test.table), LEVEL, "split")
+    found = calibration.calibrate(test, held, scale(test.table), LEVEL, "split")
     ends = []
     for level in (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1):
         ends.append(ranked([abs(y) for y in held.true.flat], level))
@@ -277,11 +282,11 @@ def test_crps_is_that_of_nineteen_quantiles():
 
 def test_the_pictures_show_what_was_promised_and_covered(tmp_path):
     held, test = parts(noise(200), Window(2, 3), 0, 100)
-    found = intervals.calibrate(test, held, scale(test.table), LEVEL, "adaptive")
+    found = calibration.calibrate(test, held, scale(test.table), LEVEL, "adaptive")
     figure = figures.reliability(test, found)
     whole, by_step = figure.axes
     drawn = whole.lines[1]
-    assert list(drawn.get_xdata()) == sorted(found.observed) == [*intervals.CENTRAL, 0.95]
+    assert list(drawn.get_xdata()) == sorted(found.observed) == [*calibration.CENTRAL, 0.95]
     assert list(drawn.get_ydata()) == [found.observed[level] for level in drawn.get_xdata()]
     inside = (test.true >= found.lower) & (test.true <= found.upper)
     np.testing.assert_allclose(by_step.lines[1].get_ydata(), inside.mean(axis=(0, 2)))
@@ -293,7 +298,7 @@ def test_the_pictures_show_what_was_promised_and_covered(tmp_path):
 
 def test_a_row_of_the_frame_has_its_ends():
     held, test = parts(noise(150, 1, 2), Window(1, 3), 0, 90)
-    found = intervals.calibrate(test, held, scale(test.table), LEVEL, "adaptive")
+    found = calibration.calibrate(test, held, scale(test.table), LEVEL, "adaptive")
     frame = test.frame(found)
     row = frame.iloc[(20 * 3 + 2) * 2 + 1]  # window 20, step 3, second target
     assert (row.lower, row.upper) == (found.lower[20, 2, 1], found.upper[20, 2, 1])

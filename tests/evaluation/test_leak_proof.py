@@ -9,8 +9,10 @@ import pytest
 from forecast.data import ahead, panel, scale, tail, training_set, windows
 from forecast.data.split import Holdout, holdout
 from forecast.errors import InputError
-from forecast.evaluation import baselines, experiment, leak_proof, perturb, scores
-from forecast.evaluation.perturb import Raw
+from forecast.evaluation import experiment, leak_proof, scores
+from forecast.evaluation.baselines import regression, rules
+from forecast.evaluation.leakage import perturb
+from forecast.evaluation.leakage.perturb import Raw
 from forecast.training import fitting, predictor
 from forecast.training.forecaster import Forecaster
 
@@ -165,17 +167,17 @@ def test_a_baseline_that_reads_later_values(monkeypatch):
     def known(table):
         return pd.DataFrame(table.outputs).groupby(table.series).shift(-1).ffill().to_numpy()
 
-    monkeypatch.setattr(baselines, "known_targets", known)
+    monkeypatch.setattr(rules, "known_targets", known)
     assert set(found(prove())) == {"persistence"}  # a day before, the next hour is past too
 
 
 def test_a_regression_that_learns_from_the_test_span(monkeypatch):
-    own = baselines.regression
+    own = regression.regression
 
     def greedy(model, table, window, train, starts, *, scaler):
         return own(model, table, window, windows.starts(table, window), starts, scaler=scaler)
 
-    monkeypatch.setattr(baselines, "regression", greedy)
+    monkeypatch.setattr(regression, "regression", greedy)
     told = found(prove())
     assert told["baselines"].startswith("ridge has learned from later rows") and "ridge" in told
 
@@ -207,8 +209,8 @@ def test_a_training_that_stops_on_the_test_span(monkeypatch):
 
 
 def test_one_pass_over_all_rows_is_proved_too(monkeypatch):
-    for module in ("leak_case", "leak_predictions"):
-        monkeypatch.setattr(f"forecast.evaluation.{module}.BATCH", 16)
+    for module in ("case", "predictions"):
+        monkeypatch.setattr(f"forecast.evaluation.leakage.{module}.BATCH", 16)
     calls, by_pass = [], predictor.Predictor._by_pass
 
     def noted(self, *arguments):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.evaluation.promotion import decide
+from forecast.evaluation.significance.promotion import decide
 from forecast.metrics.headline import HEADLINES
 
 from ..commands.test_compare import said

@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from forecast.errors import InputError
-from forecast.evaluation import critical_difference
-from forecast.evaluation.ranks import friedman, wilcoxon
+from forecast.evaluation.significance import critical_difference
+from forecast.evaluation.significance.ranks import friedman, wilcoxon
 
 MODELS = ("C4.5", "C4.5+m", "C4.5+cf", "C4.5+m+cf")
 

@@ -18,12 +18,14 @@ from forecast.evaluation.page import number
 from forecast.evaluation.report import certainty, errors, examples, told
 from forecast.evaluation.report.parts import MOST, parts
 from forecast.evaluation.report.style import STYLE
+from forecast.evaluation.significance.pairs import Verdict
 from forecast.training.parameters import Training
 
 from .tables import panel
 
 VOID = {"meta", "input", "br", "img"}
 BASELINES = ("persistence", "seasonal_naive", "ridge")
+BETTER = Verdict(-0.2, -3.0, 0.0025, 51)
 
 
 class Page(HTMLParser):
@@ -113,6 +115,8 @@ def outcome(table=None, window=None, *, quantiles=False, refit=False):
         baselines=others,
         scores=each.pop("") | scores.skills(model, others),
         baseline_scores=each,
+        verdicts={"ridge": BETTER},
+        intervals=None,
         refit=refit,
         seconds={"fit": 1.5},
     )
@@ -125,7 +129,7 @@ def written(found, **more):
 @pytest.fixture(scope="module")
 def plain():
     found = outcome()
-    return found, written(found, command="forecast train 'a=<b>'", verdicts={"ridge": "better"})
+    return found, written(found, command="forecast train 'a=<b>'")
 
 
 def test_the_page_has_every_section_and_loads_nothing(plain):
@@ -147,8 +151,7 @@ def test_the_page_has_every_section_and_loads_nothing(plain):
 
 
 def test_the_same_outcome_gives_the_same_bytes(plain):
-    again = {"command": "forecast train 'a=<b>'", "verdicts": {"ridge": "better"}}
-    assert written(outcome(), **again) == plain[1]
+    assert written(outcome(), command="forecast train 'a=<b>'") == plain[1]
 
 
 def test_the_table_holds_the_scores_best_first(plain):
@@ -166,7 +169,7 @@ def test_the_table_holds_the_scores_best_first(plain):
             number(every[row[0]][key]) for key in keys
         ]
     assert all(cell.endswith("★") for cell in rows[1][1:5])  # the smallest noise is the best
-    assert rows[4][7:] == [f"+{100 * found.scores['skill/ridge']:.1f} %", "better"]
+    assert rows[4][7:] == [f"+{100 * found.scores['skill/ridge']:.1f} %", "better, p 0.0025"]
 
 
 _COLUMNS = {
@@ -310,8 +313,8 @@ def test_few_windows_are_shown_without_repeating_one():
 def test_quantiles_and_intervals_are_held_against_the_truth():
     found = outcome(quantiles=True)
     low, high = found.test.values - 1, found.test.values + 1
-    intervals = SimpleNamespace(level=0.8, method="conformal", lower=low, upper=high)
-    page = Page(written(found, intervals=intervals))
+    found.intervals = SimpleNamespace(level=0.8, method="conformal", lower=low, upper=high)
+    page = Page(written(found))
     assert "How sure it is" in page.headings
     true = found.test.true
     inside = np.mean((true >= low) & (true <= high))
@@ -349,7 +352,7 @@ def test_names_of_the_data_are_escaped():
     table = panel((150, 150), targets=2)
     names = ("<script>alert(1)</script>", evil)
     table = replace(table, names=names, targets=(evil, "t1"), features=(evil, "t1", "other"))
-    text = written(outcome(table), facts={"data": evil}, verdicts={"ridge": evil})
+    text = written(outcome(table), facts={"data": evil})
     page = Page(text)
     assert [tag for tag, _ in page.tags].count("script") == 1
     assert not any("onload" in named for _, named in page.tags)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from forecast.data import panel
-from forecast.evaluation.shuffle_test import in_standard_errors, shuffle_test
+from forecast.evaluation.leakage.shuffle_test import in_standard_errors, shuffle_test
 from forecast.training.parameters import Training
 
 from .leaks import case, spec

@@ -9,9 +9,9 @@ from scipy import fft, signal, stats
 from forecast.data import windows
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.evaluation import significance
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.significance import diebold_mariano
+from forecast.evaluation.significance import pairs
+from forecast.evaluation.significance.pairs import diebold_mariano
 
 from .tables import panel
 
@@ -177,7 +177,7 @@ def test_losses_are_averaged_over_all_that_shares_an_origin():
     table = panel((40, 30), absent=[(0, 12)])
     said = forecasts(table, 0.5)
     said.true[3, 1, 0] = np.nan  # the cached truth of one value
-    found = significance.losses(said)
+    found = pairs.losses(said)
     expected = {}
     for window, start in enumerate(said.starts):
         origin = int(table.tick[start]) + 5
@@ -195,16 +195,16 @@ def test_losses_are_averaged_over_all_that_shares_an_origin():
 def test_verdicts_reach_as_far_as_lead_and_horizon():
     table = panel((200,), targets=1)
     model, other = forecasts(table, 0.5, lead=3), forecasts(table, 0.51, lead=3)
-    found = significance.verdicts(model, {"naive": other})["naive"]
-    a, b = significance.losses(model), significance.losses(other)
+    found = pairs.verdicts(model, {"naive": other})["naive"]
+    a, b = pairs.losses(model), pairs.losses(other)
     assert found == diebold_mariano(a.to_numpy(), b.to_numpy(), 7)
     assert found != diebold_mariano(a.to_numpy(), b.to_numpy(), 4)
 
 
 def test_origins_of_one_alone_are_left_out():
     a, b = forecasts(panel((100,), targets=1), 0.5), forecasts(panel((90,), targets=1), 0.6)
-    own, other = significance.losses(a), significance.losses(b)
-    found = significance.between(own, other[5:], 4)
+    own, other = pairs.losses(a), pairs.losses(b)
+    found = pairs.between(own, other[5:], 4)
     assert found == diebold_mariano(own[5 : len(other)].to_numpy(), other[5:].to_numpy(), 4)
 
 
@@ -214,4 +214,4 @@ def test_probabilities_are_compared_by_the_brier_score():
     table = replace(panel((60,), targets=1), task="event")
     said = forecasts(table, 0.5)
     expected = ((said.values - said.true) ** 2).mean(axis=(1, 2))
-    np.testing.assert_allclose(significance.losses(said), expected)
+    np.testing.assert_allclose(pairs.losses(said), expected)

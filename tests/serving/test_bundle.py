@@ -14,7 +14,7 @@ from forecast.data import panel, windows
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.evaluation.reach import Reach
+from forecast.evaluation.intervals.reach import Reach
 from forecast.serving import bundle
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training

@@ -151,8 +151,8 @@ def test_model_checkpoint_saves_what_was_trained(tmp_path):
     assert same(again.get_weights(), fitted.model_.get_weights())
 
 
-class Poison(kc.Callback):
-    """Put NaN into the weights after the last step of an epoch."""
+class Within(kc.Callback):
+    """Do something at every batch hook of an epoch."""
 
     def __init__(self, epoch):
         super().__init__()
@@ -164,7 +164,14 @@ class Poison(kc.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if self.now == self.epoch:
-            self.model.set_weights([w * np.nan for w in self.model.get_weights()])
+            self.act()
+
+
+class Poison(Within):
+    """Put NaN into the weights after the last step of an epoch."""
+
+    def act(self):
+        self.model.set_weights([w * np.nan for w in self.model.get_weights()])
 
 
 def test_a_loss_that_is_no_number_names_epoch_and_learning_rate():
@@ -189,20 +196,11 @@ def test_terminate_on_nan_decides_for_itself(capsys):
         forecaster(epochs=4).fit(DATA, callbacks=[Poison(0), kc.TerminateOnNaN(raise_error=True)])
 
 
-class CtrlC(kc.Callback):
+class CtrlC(Within):
     """Interrupt in the middle of an epoch."""
 
-    def __init__(self, epoch):
-        super().__init__()
-        self.epoch = epoch
-        self.now = 0
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.now = epoch
-
-    def on_train_batch_end(self, batch, logs=None):
-        if self.now == self.epoch:
-            raise KeyboardInterrupt
+    def act(self):
+        raise KeyboardInterrupt
 
 
 def test_ctrl_c_keeps_the_best_weights_and_is_raised_again():

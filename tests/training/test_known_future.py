@@ -10,7 +10,7 @@ from sklearn.linear_model import Ridge
 from forecast.data import panel, windows
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
-from forecast.evaluation import baselines
+from forecast.evaluation.baselines import regression
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model
 
@@ -60,7 +60,7 @@ def error(forecaster, table, window):
     true = windows.outputs(table.outputs, starts, window)
     own = np.abs(forecaster.predict_windows(table, starts) - true).mean()
     learned = starts[::2]  # of every series
-    ridge = baselines.regression(
+    ridge = regression.regression(
         Ridge(1e-3), table, window, learned, starts, scaler=forecaster.scaler_
     )
     return own, np.abs(ridge - true).mean()
@@ -76,7 +76,7 @@ def trained():
 def at_one_origin(table, forecaster, start):
     """Forecasts of one window by the network and by ridge regression, which learns elsewhere."""
     train = windows.starts(table, LEAD, within=table.series == 1)
-    ridge = baselines.regression(
+    ridge = regression.regression(
         Ridge(1.0), table, LEAD, train, np.array([start]), scaler=forecaster.scaler_
     )
     return forecaster.predict_windows(table, np.array([start])), ridge

@@ -9,7 +9,6 @@ import numpy as np
 from forecast.evaluation.marks import OTHERS, Line, Mark, Rule
 from forecast.evaluation.page import Html, frame
 from forecast.evaluation.report import certainty, errors, examples, scoreboard, told
-from forecast.evaluation.report.certainty import Intervals
 from forecast.evaluation.report.scoreboard import headline
 from forecast.evaluation.report.style import SCRIPT, STYLE
 from forecast.evaluation.svg import Axis, chart, legend
@@ -17,7 +16,7 @@ from forecast.evaluation.svg import Axis, chart, legend
 if TYPE_CHECKING:
     from forecast.evaluation.experiment import Outcome
 
-__all__ = ["Intervals", "headline", "page", "sections"]
+__all__ = ["headline", "page", "sections"]
 
 Section = tuple[str, str]
 """A title as text, and what stands below it as markup."""
@@ -56,12 +55,7 @@ def page(title: str, sections: Iterable[Section], *, lead: str = "") -> str:
 
 
 def sections(
-    outcome: "Outcome",
-    *,
-    facts: Mapping[str, str] = {},
-    command: str = "",
-    verdicts: Mapping[str, str] = {},
-    intervals: Intervals | None = None,
+    outcome: "Outcome", *, facts: Mapping[str, str] = {}, command: str = ""
 ) -> list[Section]:
     """Make the sections of an outcome; what makes no sense for its task is left out.
 
@@ -69,18 +63,16 @@ def sections(
         outcome: What the experiment found.
         facts: What only the caller knows: the run, the data's name, versions.
         command: That repeats the run.
-        verdicts: Baseline to what a test of the difference says of the model, in words.
-        intervals: Around the forecasts of the test windows.
 
     Returns:
         Title and markup of each.
     """
     found = [
         ("What was trained on what", told.section(outcome, facts, command)),
-        ("Scores beside baselines", scoreboard.section(outcome, verdicts)),
+        ("Scores beside baselines", scoreboard.section(outcome)),
         ("Where the error is", errors.section(outcome)),
-        ("How sure it is", certainty.section(outcome, intervals)),
-        ("Best and worst windows", examples.section(outcome, intervals)),
+        ("How sure it is", certainty.section(outcome)),
+        ("Best and worst windows", examples.section(outcome)),
         ("Learning curve", learning(outcome)),
     ]
     return [(title, content) for title, content in found if content]

@@ -1,7 +1,7 @@
 """How sure the forecasts are, and whether rightly: intervals, quantiles, probabilities."""
 
 from html import escape
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,38 +27,17 @@ _LOOKS = ("model", *OTHERS)
 """Of the intervals; no more than these are told."""
 
 
-class Intervals(Protocol):
-    """Where the truth should lie so often.
-
-    Attributes:
-        level: Share of the truth, such as 0.9.
-        method: How they were made.
-        lower: Ends, (windows, horizon, targets).
-        upper: The same from above.
-    """
-
-    @property
-    def level(self) -> float: ...  # noqa: D102
-    @property
-    def method(self) -> str: ...  # noqa: D102
-    @property
-    def lower(self) -> np.ndarray: ...  # noqa: D102
-    @property
-    def upper(self) -> np.ndarray: ...  # noqa: D102
-
-
-def section(outcome: "Outcome", intervals: Intervals | None) -> Html:
+def section(outcome: "Outcome") -> Html:
     """Draw what there is of coverage and reliability; nothing where forecasts are bare values.
 
     Args:
         outcome: What the experiment found.
-        intervals: Of the test windows.
 
     Returns:
         Markup, empty where nothing says how sure it is.
     """
     test = outcome.test
-    ends = bands(test, intervals)[: len(_LOOKS)]
+    ends = bands(outcome)[: len(_LOOKS)]
     if not ends and test.table.task == "regression":
         return Html("")
     body: str = _told(test, ends) if ends else ""
@@ -78,16 +57,16 @@ def section(outcome: "Outcome", intervals: Intervals | None) -> Html:
     return Html(body + switch("part shown", found))
 
 
-def bands(test: Forecasts, intervals: Intervals | None) -> list[Ends]:
-    """List the intervals that there are: those handed in, then those between quantiles.
+def bands(outcome: "Outcome") -> list[Ends]:
+    """List the intervals that there are: the calibrated ones, then those between quantiles.
 
     Args:
-        test: By the model.
-        intervals: Of the test windows.
+        outcome: What the experiment found.
 
     Returns:
         The widest of each kind first.
     """
+    test, intervals = outcome.test, outcome.intervals
     found: list[Ends] = []
     if intervals is not None:
         name = f"{number(100 * intervals.level, 3)} %, {intervals.method}"

@@ -7,7 +7,7 @@ import numpy as np
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.marks import OTHERS, Band, Line, Mark, Rule
 from forecast.evaluation.page import Html, measured
-from forecast.evaluation.report.certainty import Ends, Intervals, bands
+from forecast.evaluation.report.certainty import Ends, bands
 from forecast.evaluation.report.told import stamp
 from forecast.evaluation.svg import Axis, chart, legend
 
@@ -21,19 +21,18 @@ PAST = 4
 """Horizons of look-back that are drawn at most, and never fewer rows than two seasons."""
 
 
-def section(outcome: "Outcome", intervals: Intervals | None) -> Html:
+def section(outcome: "Outcome") -> Html:
     """Draw the best and the worst windows.
 
     Args:
         outcome: What the experiment found.
-        intervals: Of the test windows.
 
     Returns:
         Markup.
     """
     errors = _errors(outcome)
     model, beside = outcome.spec.model.name, _beside(outcome)
-    ends = bands(outcome.test, intervals)[:1]
+    ends = bands(outcome)[:1]
     looks = {"truth": "true", model: "model"} | ({beside: OTHERS[0]} if beside else {})
     looks |= {ends[0][0]: "band"} if ends else {}
     body: str = legend(looks)

@@ -68,17 +68,16 @@ def strongest(outcome: "Outcome") -> str | None:
     return min(found, key=lambda name: found[name], default=None)
 
 
-def section(outcome: "Outcome", verdicts: Mapping[str, str]) -> Html:
+def section(outcome: "Outcome") -> Html:
     """Write the table of scores, and those of targets and series.
 
     Args:
         outcome: What the experiment found.
-        verdicts: Baseline to what a test of the difference says, in words.
 
     Returns:
         Markup.
     """
-    parts = [_overall(outcome, verdicts)]
+    parts = [_overall(outcome)]
     if len(outcome.table.targets) > 1:
         found = {
             name: dict(zip(other.table.targets, other.error(axis=(0, 1)).tolist(), strict=True))
@@ -91,8 +90,9 @@ def section(outcome: "Outcome", verdicts: Mapping[str, str]) -> Html:
     return Html("".join(parts))
 
 
-def _overall(outcome: "Outcome", verdicts: Mapping[str, str]) -> Html:
+def _overall(outcome: "Outcome") -> Html:
     model, key = outcome.spec.model.name, f"test/{outcome.test.headline.key}"
+    verdicts = outcome.verdicts
     every = {model: outcome.scores} | outcome.baseline_scores
     names = sorted(every, key=lambda name: every[name][key])
     columns = [column for column in COLUMNS if column in outcome.scores]
@@ -105,7 +105,7 @@ def _overall(outcome: "Outcome", verdicts: Mapping[str, str]) -> Html:
         row = [Html(f"<b>{escape(name)}</b>") if name == model else name]
         row += [_score(every[name].get(column), best[column]) for column in columns]
         row.append("" if name == model else percent(outcome.scores[f"skill/{name}"]))
-        rows.append([*row, verdicts.get(name, "")] if verdicts else row)
+        rows.append([*row, str(verdicts.get(name, ""))] if verdicts else row)
     unit = outcome.table.common_unit
     where = f"Test span, {len(outcome.test.starts):,} windows{unit}; best first. "
     told = "★ marks the best of a column. Skill is the share of a baseline's error that is gone."

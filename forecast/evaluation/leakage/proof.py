@@ -11,10 +11,10 @@ from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.evaluation import leak_checks, leak_predictions, leak_rows
 from forecast.evaluation.experiment import Outcome, Spec
-from forecast.evaluation.leak_case import Case, Check
-from forecast.evaluation.perturb import Raw
+from forecast.evaluation.leakage import checks, predictions, rows
+from forecast.evaluation.leakage.case import Case, Check
+from forecast.evaluation.leakage.perturb import Raw
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
 
@@ -139,12 +139,12 @@ def _spec(forecaster: Any) -> tuple[Spec, Forecaster]:
 def _checks(case: Case, raw: Raw | None, full: bool, origins: int) -> Iterator[Check]:
     """Prove one thing after the other."""
     if raw is not None:
-        yield leak_rows.rows(case, raw)
-    yield leak_checks.columns(case)
-    yield leak_checks.spans(case)
-    yield from leak_checks.learning(case)
+        yield rows.rows(case, raw)
+    yield checks.columns(case)
+    yield checks.spans(case)
+    yield from checks.learning(case)
     if len(case.learned.stop):
-        yield leak_checks.stopping(case)
-    yield from leak_predictions.predictions(case, origins)
+        yield checks.stopping(case)
+    yield from predictions.predictions(case, origins)
     if full:
-        yield leak_checks.training(case)
+        yield checks.training(case)

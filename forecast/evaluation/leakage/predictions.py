@@ -6,10 +6,10 @@ import numpy as np
 
 from forecast.data import windows
 from forecast.data.table import Table
-from forecast.evaluation import perturb
-from forecast.evaluation.leak_case import Case, Check
-from forecast.evaluation.leak_checks import forecast
-from forecast.evaluation.perturb import first
+from forecast.evaluation.leakage import perturb
+from forecast.evaluation.leakage.case import Case, Check
+from forecast.evaluation.leakage.checks import forecast
+from forecast.evaluation.leakage.perturb import first
 from forecast.training.forecaster import BATCH
 
 LEAST = 3

@@ -10,10 +10,11 @@ from forecast.data import ahead, canary
 from forecast.data.table import Table
 from forecast.data.training_set import TrainingSet
 from forecast.data.windows import Window
-from forecast.evaluation import experiment, perturb, scores
+from forecast.evaluation import experiment, scores
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.leak_case import Case, Check
-from forecast.evaluation.perturb import date, first, place
+from forecast.evaluation.leakage import perturb
+from forecast.evaluation.leakage.case import Case, Check
+from forecast.evaluation.leakage.perturb import date, first, place
 from forecast.training.forecaster import Forecaster
 
 EPOCHS = 2

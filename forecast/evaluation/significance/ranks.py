@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from forecast.errors import InputError
-from forecast.evaluation.significance import LEVEL, Verdict
+from forecast.evaluation.significance.pairs import LEVEL, Verdict
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ import numpy as np
 
 from forecast.data.table import Table
 from forecast.errors import InputError
-from forecast.evaluation import perturb
-from forecast.evaluation.leak_case import Case, Check
-from forecast.evaluation.perturb import Raw, date, first, place
+from forecast.evaluation.leakage import perturb
+from forecast.evaluation.leakage.case import Case, Check
+from forecast.evaluation.leakage.perturb import Raw, date, first, place
 
 HOLES = 2
 """Moments behind a hole at which raw rows are cut, beside the ends of both spans."""

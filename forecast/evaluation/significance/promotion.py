@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.errors import InputError
-from forecast.evaluation.common import Common, common
+from forecast.evaluation.significance.common import Common, common
 from forecast.metrics.headline import Headline
 
 

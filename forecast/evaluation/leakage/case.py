@@ -12,8 +12,9 @@ from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.data.training_set import TrainingSet, training_set
 from forecast.data.windows import Window
-from forecast.evaluation import experiment, rivals
-from forecast.evaluation.baselines import RULES
+from forecast.evaluation import experiment
+from forecast.evaluation.baselines import rivals
+from forecast.evaluation.baselines.rules import RULES
 from forecast.evaluation.experiment import Spec
 from forecast.training.forecaster import BATCH, Forecaster
 

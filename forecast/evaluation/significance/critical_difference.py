@@ -5,8 +5,8 @@ from matplotlib.figure import Figure
 
 from forecast.evaluation.figures import MODEL, TRUE
 from forecast.evaluation.literal import literal
-from forecast.evaluation.ranks import Ranking
-from forecast.evaluation.significance import LEVEL
+from forecast.evaluation.significance.pairs import LEVEL
+from forecast.evaluation.significance.ranks import Ranking
 
 SIDE = 0.28
 """Inches of a name's line."""

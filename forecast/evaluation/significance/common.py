@@ -10,9 +10,9 @@ import pandas as pd
 from forecast import metrics
 from forecast.data import clock
 from forecast.errors import InputError
-from forecast.evaluation import ranks, significance
-from forecast.evaluation.ranks import Ranking
-from forecast.evaluation.significance import Verdict
+from forecast.evaluation.significance import pairs, ranks
+from forecast.evaluation.significance.pairs import Verdict
+from forecast.evaluation.significance.ranks import Ranking
 from forecast.metrics.headline import Headline
 
 PREDICTIONS = "predictions.parquet"
@@ -55,7 +55,7 @@ class Common:
 
     def verdict(self, run: int, other: int) -> Verdict:
         """Test one run against another on the losses of the common origins."""
-        return significance.between(self._losses[run], self._losses[other], self._reach)
+        return pairs.between(self._losses[run], self._losses[other], self._reach)
 
     def over_series(self, runs: Sequence[str]) -> Ranking | Verdict | None:
         """Test whether runs differ from series to series.
@@ -108,7 +108,7 @@ class Common:
     def _losses(self) -> list[pd.Series]:
         """Tick of each origin to its loss, of each run."""
         once, origin = np.ones(len(self.frame), int), self._ticks[0]
-        return [significance.by_origin(one, once, origin) for one in self._each.T]
+        return [pairs.by_origin(one, once, origin) for one in self._each.T]
 
 
 def common(frames: Sequence[pd.DataFrame], headline: Headline) -> Common:

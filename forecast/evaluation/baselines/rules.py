@@ -1,27 +1,10 @@
-"""What a forecaster must beat: rules that learn nothing, and a plain regression."""
-
-import warnings
-from collections.abc import Sequence
-from importlib.util import find_spec
-from typing import Any
+"""What a forecaster must beat: rules that read the newest rows, or count the training rows."""
 
 import numpy as np
 import pandas as pd
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.multioutput import MultiOutputRegressor
 
-from forecast.data import ahead, windows
-from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.data.windows import Window
-from forecast.errors import InputError, nearest
-from forecast.evaluation.classical import CLASSICAL
-
-MOST = 20_000
-"""Windows that a regressor learns from; more are thinned evenly."""
-
-CELLS = 50_000_000
-"""Values in all of them together: a wide window leaves room for fewer."""
 
 
 def persistence(table: Table, window: Window, starts: np.ndarray, season: int = 1) -> np.ndarray:
@@ -121,28 +104,6 @@ ALWAYS = ("persistence", "seasonal_naive")
 """Of these, the ones that nobody need ask for."""
 
 
-def check(names: Sequence[str]) -> None:
-    """Refuse names of baselines that there are not, and those whose library is missing.
-
-    Args:
-        names: What is asked for beside those that are always there.
-
-    Raises:
-        InputError: There is no such baseline, or it needs statsmodels.
-    """
-    known = [*RULES, *CLASSICAL]
-    for name in names:
-        if name not in known:
-            raise InputError(
-                f"evaluation.baselines must name baselines, got {name!r}: {nearest(name, known)}"
-            )
-        if name in CLASSICAL and find_spec("statsmodels") is None:
-            raise InputError(
-                f"evaluation.baselines={name} must find statsmodels, got none: "
-                "pip install 'forecast[baselines]'"
-            )
-
-
 def climatology(
     table: Table, learned: np.ndarray, window: Window, starts: np.ndarray
 ) -> np.ndarray:
@@ -161,47 +122,6 @@ def climatology(
     own = known.groupby(table.series[learned]).mean().reindex(range(len(table.names)))
     share = own.fillna(known.mean()).to_numpy()[table.series[starts]]  # (windows, targets)
     return np.repeat(share[:, None], window.horizon, axis=1)
-
-
-def regression(
-    model: Any,
-    table: Table,
-    window: Window,
-    train: np.ndarray,
-    starts: np.ndarray,
-    *,
-    scaler: Scaler,
-) -> np.ndarray:
-    """Let a regressor map the flattened standardised window to the horizon.
-
-    It sees what a network sees, the known future too, but not the number of the series.
-
-    Args:
-        model: Of scikit-learn, not yet fitted.
-        table: Rows.
-        window: Shape of a sample.
-        train: Windows to learn from, (train windows,).
-        starts: Windows to forecast, (windows,).
-        scaler: What standardises, learned on training rows.
-
-    Returns:
-        (windows, horizon, targets), original units.
-    """
-    inputs = ahead.seen(scaler.inputs(table), table, window)
-    outputs = scaler.outputs(table)
-    most = min(MOST, max(1, CELLS // (window.timesteps * inputs.shape[1])))
-    train = train[:: max(1, -(-len(train) // most))]
-    # in double precision: a long look-back's neighbouring columns are almost equal
-    known = _flat(inputs, train, window).astype(np.float64)
-    future = _flat(outputs, train, window, future=True)
-    single = future.shape[1] == 1 and not isinstance(model, MultiOutputRegressor)
-    with warnings.catch_warnings():
-        # a baseline that has not converged is still one, and the terminal is not its place
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(known, future[:, 0] if single else future)
-    parts = [model.predict(_flat(inputs, part, window)) for part in windows.batches(starts, most)]
-    shape = (len(starts), window.horizon, len(table.targets))
-    return scaler.invert(np.concatenate(parts).reshape(shape), table.series[starts])
 
 
 def _earlier(table: Table, rows: np.ndarray, ticks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -227,11 +147,3 @@ def _earlier(table: Table, rows: np.ndarray, ticks: np.ndarray) -> tuple[np.ndar
 def known_targets(table: Table) -> np.ndarray:
     """Return the last value of every target that was known at each row, (rows, targets)."""
     return pd.DataFrame(table.outputs).groupby(table.series).ffill().to_numpy()
-
-
-def _flat(
-    rows: np.ndarray, starts: np.ndarray, window: Window, *, future: bool = False
-) -> np.ndarray:
-    """Copy windows and flatten each, (windows, steps·columns)."""
-    cut = windows.outputs if future else windows.inputs
-    return cut(rows, starts, window).reshape(len(starts), -1)

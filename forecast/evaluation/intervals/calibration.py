@@ -9,9 +9,9 @@ import numpy as np
 from forecast import metrics
 from forecast.data import windows
 from forecast.data.scale import Scaler
-from forecast.evaluation import conformal
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.reach import Pair, Reach, base, pair, widened
+from forecast.evaluation.intervals import conformal
+from forecast.evaluation.intervals.reach import Pair, Reach, base, pair, widened
 
 CENTRAL = tuple(round(0.1 * tenth, 1) for tenth in range(1, 10))
 """Levels whose ends, with the forecast between them, are nineteen quantiles, for the CRPS."""

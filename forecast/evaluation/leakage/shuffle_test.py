@@ -10,7 +10,7 @@ from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.evaluation import experiment
 from forecast.evaluation.experiment import Spec
-from forecast.evaluation.perturb import Raw
+from forecast.evaluation.leakage.perturb import Raw
 from forecast.training.forecaster import Forecaster
 
 BOUND = 3.0

@@ -1,0 +1,1 @@
+"""Whether one forecaster is better than others, or the difference may be luck."""
