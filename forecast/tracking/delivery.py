@@ -9,6 +9,9 @@ from forecast.tracking.run import Record
 METRICS, TEXTS = 900, 100
 """Numbers, and parameters or tags, of one request; a server takes 1,000 things and 100 of these."""
 
+MARK = 500
+"""Characters of a data set's tag; a server refuses a run with more."""
+
 Batch = tuple[list[list[Any]], dict[str, str], dict[str, str]]
 """Points with their time, parameters and tags of one request."""
 
@@ -86,5 +89,5 @@ def _data_set(record: Record) -> Any:
     dataset = Dataset(
         record["name"], record["digest"], "local", record["source"], profile=json.dumps(facts)
     )
-    marks = [InputTag(f"forecast.{key}", value) for key, value in facts.items()]
+    marks = [InputTag(f"forecast.{key}", value[:MARK]) for key, value in facts.items()]
     return DatasetInput(dataset, [InputTag("mlflow.data.context", "training"), *marks])

@@ -23,8 +23,8 @@ from forecast.tracking.store import Unreachable
 MOST_TEXT = 5_900
 """Characters of a parameter or tag that are kept; MLflow refuses more than 6,000."""
 
-MOST_FACT, MOST_NAME = 500, 200
-"""Those of a fact about the data, as MLflow has it, and of a name within a key of 250."""
+MOST_KEY = 200
+"""Characters of a name in a key; MLflow refuses a run with a key of more than 250."""
 
 SMALL = 256
 """Longer side, in pixels, of the picture that MLflow shows in its grid."""
@@ -67,10 +67,10 @@ class Run(ABC):
         """Lend an empty folder for a file of one record; it must be written inside the block."""
 
     def params(self, values: Mapping[str, Any]) -> None:
-        """Write parameters, each once and for ever, under keys that MLflow takes."""
+        """Write parameters, each once and for ever; columns of a file may stand in their keys."""
         taken: set[str] = set()
-        safe = {safe_key(key, taken): value for key, value in values.items()}
-        self.write({"do": "params", "values": texts(safe)})
+        keyed = {safe_key(key, taken): value for key, value in values.items()}
+        self.write({"do": "params", "values": texts(keyed)})
 
     def tags(self, values: Mapping[str, Any]) -> None:
         """Write tags; a later value replaces an earlier one."""
@@ -144,7 +144,7 @@ class Run(ABC):
                 "name": name[:500],
                 "digest": digest,
                 "source": json.dumps({"uri": source}),
-                "facts": {key: str(value)[:MOST_FACT] for key, value in facts.items()},
+                "facts": {key: str(value) for key, value in facts.items()},
             }
         )
 
@@ -191,15 +191,15 @@ def texts(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def safe_key(name: str, taken: set[str] | None = None) -> str:
-    """Write a column's name so that it may stand in a key; MLflow refuses a run with any other.
+    """Write a column's name so that it may stand in a key of MLflow.
 
     Args:
         name: Such as "Temp (°F)".
         taken: Keys already given; a clash is numbered, and the new key is added.
 
     Returns:
-        The name with everything outside A–Z, a–z, 0–9, "_", "." and "-" replaced by "_", and a
-        long one cut.
+        The name with everything outside A–Z, a–z, 0–9, "_", "." and "-" replaced by "_",
+        and cut off where it is very long.
 
     >>> safe_key("Temp (°F)")
     'Temp___F_'
@@ -207,7 +207,7 @@ def safe_key(name: str, taken: set[str] | None = None) -> str:
     >>> safe_key("a b", used)
     'a_b_2'
     """
-    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name[:MOST_NAME])
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:MOST_KEY]
     key, number = plain, 2
     while taken is not None and key in taken:
         key, number = f"{plain}_{number}", number + 1

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.utils.validation import (
     _validate_dataset_inputs,
     _validate_metric,
     _validate_param,
 )
 
+from forecast.tracking.delivery import _data_set
 from forecast.tracking.record import _keys
 from forecast.tracking.run import Record, Run, safe_key
 
@@ -70,7 +70,7 @@ def test_twenty_series_of_long_names_are_a_fact_about_the_data():
     names = ", ".join(f"the meter of house number {n} in the street" for n in range(20))
     run.data("load", "0" * 16, "load.csv", {"rows": 4, "series": names})
     told = run.records[0]
-    tags = [InputTag(f"forecast.{key}", value) for key, value in told["facts"].items()]
-    dataset = Dataset(told["name"], told["digest"], "local", told["source"])
-    _validate_dataset_inputs([DatasetInput(dataset, tags)])
-    assert told["facts"]["series"].startswith("the meter of house number 0 in the street, the ")
+    sent = _data_set(told)
+    _validate_dataset_inputs([sent])
+    said = next(tag.value for tag in sent.tags if tag.key == "forecast.series")
+    assert said.startswith("the meter of house number 0 in the street, the ")
