@@ -55,7 +55,7 @@ test-slow: .venv/.installed ## tests that train for long
 	$(BIN)/pytest -n 2 --dist loadfile -m slow tests $(ARGS)
 
 test-processes: .venv/.installed ## tests that start processes of their own
-	$(BIN)/pytest -n 2 -m processes tests $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile -m processes tests $(ARGS)
 
 test-faults: .venv/.installed ## tests that kill processes and servers
 	$(BIN)/pytest -n 2 --dist loadfile -m faults tests $(ARGS)

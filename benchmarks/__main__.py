@@ -18,7 +18,7 @@ RESULTS = Path(__file__).with_name("results.json")
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- table begins -->", "<!-- table ends -->"
 ALONE = ("memory", "scaling", "flops", "startup", "evaluation", "tracking")
-ALONE += ("gates", "sweep", "trials", "worker")
+ALONE += ("gates", "sweep", "trials", "worker", "serving", "http")
 PAIRS = 5
 PACKAGES = ("forecast", "tensorflow", "keras", "numpy", "torch")
 console = Console(highlight=False)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import sweeps, tracking
+from benchmarks import serving, sweeps, tracking
 from benchmarks.cases import LONG, LSTM_120, Sizes
 
 Found = dict[str, object]
@@ -207,6 +207,8 @@ MEASURES: dict[str, Callable[[], Found]] = {
     "sweep": sweeps.sweep,
     "trials": sweeps.trials,
     "worker": sweeps.worker,
+    "serving": serving.batch,
+    "http": serving.http,
 }
 
 _IMPORT = (

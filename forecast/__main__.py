@@ -7,7 +7,7 @@ COMMANDS = {
     "train": "train one model, score it beside baselines, track the run",
     "backtest": "walk through the test span with a new model every fold",
     "sweep": "try a grid over time-ordered folds, resumable, with a leaderboard",
-    "predict": "the next horizon from a run: run=ID",
+    "predict": "the next horizon from a run: run=ID, models:/NAME@ALIAS or a folder",
     "runs": "the runs of this machine: running, finished, killed, not yet sent",
     "sync": "send what a run could not, while its server was away",
     "inspect": "gate report of a run, or of two: run=ID [other=ID], file=model.keras",
@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         print(f"forecast {version('forecast')}")
         return 0
+    from forecast.data.address import concealed
     from forecast.errors import InputError, nearest
 
     command, overrides = given[0], given[1:]
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
             )
         answer = import_module("forecast.commands.corridor").enter(command, overrides)
     except InputError as error:
-        print(f"forecast: {error}", file=sys.stderr)
+        print(f"forecast: {concealed(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("forecast: stopped; what was finished is kept", file=sys.stderr)

@@ -1,6 +1,7 @@
 """The one error that says: you can mend this."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -12,15 +13,22 @@ class InputError(ValueError):
     """
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+MOST = 30
+"""Names that a sentence lists."""
+
+LONGEST = 200
+"""Characters that a sentence repeats of another library's."""
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
     """Say which known name comes closest to a wrong one.
 
     Args:
-        name: What was asked for.
+        name: What was asked for; where it is no text, none is near.
         known: The names that exist.
 
     Returns:
-        A clause to append to an error: the nearest name, or all of them when none is near.
+        A clause to append to an error: the nearest name, or the first of them when none is near.
 
     >>> nearest("tmep", ["temp", "dewp"])
     'did you mean "temp"?'
@@ -28,8 +36,28 @@ def nearest(name: str, known: Iterable[str]) -> str:
     'known: dewp, temp'
     """
     names = sorted(set(known))
-    close = difflib.get_close_matches(name, names, n=1)
-    return f'did you mean "{close[0]}"?' if close else f"known: {', '.join(names)}"
+    close = difflib.get_close_matches(str(name)[:99], names, n=1)
+    more = ", …" if len(names) > MOST else ""
+    return f'did you mean "{close[0]}"?' if close else f"known: {', '.join(names[:MOST])}{more}"
+
+
+def cause(error: object) -> str:
+    """Return what another library says of an error, short enough to stand in brackets.
+
+    Args:
+        error: As raised, or what it says.
+
+    Returns:
+        The first sentence of its message, or the error's name where it has none.
+
+    >>> cause(ValueError("Unknown value. Received: x"))
+    'Unknown value'
+    >>> cause(EOFError())
+    'EOFError'
+    """
+    line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    first = re.split(r"\. (?=[A-Z])", line)[0].rstrip(".")
+    return (first if len(first) <= LONGEST else f"{first[:LONGEST]}…") or type(error).__name__
 
 
 def shown(value: object) -> str:

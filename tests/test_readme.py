@@ -37,6 +37,8 @@ PAGES = (
     "docs/cluster.md",
     "docs/runs.md",
     "docs/performance.md",
+    "docs/serving.md",
+    "docs/security.md",
 )
 BIN = Path(sys.prefix) / "bin"
 

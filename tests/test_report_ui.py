@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from .commands import test_hostile_names as hostile
+
 pytestmark = pytest.mark.ui
 
 PAGES = ("report.html", "gates.html")
@@ -136,3 +138,23 @@ def test_the_links_of_the_report_lead_somewhere(opened):
         assert target.inner_text() == link.inner_text()
     page.get_by_role("link", name="gates.html").click()
     assert page.url.endswith("gates.html") and "Gates of" in page.locator("h1").inner_text()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_names_of_the_data_run_nothing_in_a_browser(chromium, tmp_path, name):
+    """Names that are markup and script; only a browser knows all the ways to run them."""
+    place, _ = hostile.train(tmp_path)
+    context = chromium.new_context()
+    page, faults = context.new_page(), []
+    page.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
+    page.on("console", lambda message: faults.append(message.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(next(place.folder.rglob(name)).as_uri())
+    for select in page.locator("select").all():
+        for n in range(select.locator("option").count()):
+            select.select_option(index=n)
+    for chart in page.locator(".chart svg:visible").all()[:5]:
+        chart.hover()
+    assert page.locator("script").count() == 1 and page.locator("[onerror], [onload]").count() == 0
+    context.close()
+    assert faults == []

@@ -13,6 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from forecast.data import panel, windows
+from forecast.data.schema import Schema
+from forecast.data.windows import Window
+from forecast.serving import bundle
+from forecast.training.forecaster import Forecaster
+from forecast.training.parameters import Model, Training
+
+from .conftest import load_frame
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -81,21 +90,26 @@ def test_lock_has_hashes_and_names_no_address():
         assert "--hash=sha256:" in block, block
 
 
-@pytest.mark.install
-def test_installed_wheel_works_from_an_empty_folder(wheel, tmp_path):
+@pytest.fixture(scope="module")
+def scripts(wheel, tmp_path_factory) -> Path:
+    """The programs of an environment that has nothing but the wheel and what it names."""
     # The versions of the lock without its tools: the wheel itself must name all it needs.
+    folder = tmp_path_factory.mktemp("fresh")
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     pins = re.findall(r"^[a-z0-9][^ ]*==[^\\\n]*", lock, flags=re.MULTILINE)
-    (tmp_path / "versions.txt").write_text("\n".join(pins))
-    venv.create(tmp_path / "env", with_pip=True)
-    scripts = tmp_path / "env" / "bin"
+    (folder / "versions.txt").write_text("\n".join(pins))
+    venv.create(folder / "env", with_pip=True)
     run(
-        *(scripts / "python", "-m", "pip", "install", "-qq", "--no-compile"),
-        *("-c", tmp_path / "versions.txt", wheel),
-        cwd=tmp_path,
+        *(folder / "env" / "bin" / "python", "-m", "pip", "install", "-qq", "--no-compile"),
+        *("-c", folder / "versions.txt", wheel),
+        cwd=folder,
         timeout=1800,
     )
+    return folder / "env" / "bin"
 
+
+@pytest.mark.install
+def test_installed_wheel_works_from_an_empty_folder(scripts, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     help_text = run(scripts / "forecast", "--help", cwd=empty)
@@ -104,6 +118,32 @@ def test_installed_wheel_works_from_an_empty_folder(wheel, tmp_path):
 
     where = "import forecast; print(forecast.__path__[0])"
     home = Path(run(scripts / "python", "-c", where, cwd=empty).strip())
-    assert home.is_relative_to(tmp_path / "env")
+    assert home.is_relative_to(scripts.parent)
     assert (home / "sample" / "nyc_weather.csv.gz").is_file()
     assert any((home / "conf").rglob("*.yaml"))
+
+
+PREDICT = """
+import sys, pandas
+from forecast.serving import bundle
+said = bundle.load(sys.argv[1]).predict(pandas.read_csv(sys.argv[2]), history=True)
+print(*(value.hex() for value in said.forecast))
+"""
+
+
+@pytest.mark.install
+@pytest.mark.parametrize("model", [Model("lstm", units=[4]), Model("causal_cnn", filters=4)])
+def test_a_bundle_made_here_says_the_same_in_a_fresh_environment(model, scripts, tmp_path):
+    schema = Schema("time", ("load",), ("load", "temp"), ("site",), calendar=("hour",))
+    load_frame().to_csv(tmp_path / "load.csv", index=False)
+    table = panel.build(load_frame(), schema)
+    fitted = Forecaster(model, Window(8, 4), Training(epochs=1, tail=0)).fit(table)
+    bundle.save(tmp_path / "bundle", fitted, schema, {})
+    words = ("-c", PREDICT, tmp_path / "bundle", tmp_path / "load.csv")
+    there = run(scripts / "python", *words, cwd=tmp_path, timeout=600)
+    here = run(sys.executable, *words, cwd=ROOT, timeout=600)
+    assert len(there.split()) == 2 * (220 - 8 + 1) * 4
+    assert there == here
+    trained = fitted.predict_windows(table, windows.every(table, Window(8, 4)))
+    said = [float.fromhex(text) for text in there.split()]
+    assert trained.ravel().tolist() == said

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from rich.text import Text
+
 from forecast.commands import build, train
 from forecast.commands.config import Request
 from forecast.commands.console import console, interval_line, say, table
@@ -95,7 +97,7 @@ def _print(found: Backtest) -> None:
         (f"{fold.number}  {_day(fold.begin)} to {_day(fold.last)}", *_errors(outcome))
         for fold, outcome in zip(found.folds, found.outcomes, strict=True)
     ]
-    rows.append(("[bold]all[/bold]", *_errors(overall)))
+    rows.append((Text("all", "bold"), *_errors(overall)))
     skills = [f"{overall.scores[f'skill/{name}']:+.1%}" for name in names]
     rows.append(("skill of the model", "", "", *skills))
     steps = overall.spec.window.horizon

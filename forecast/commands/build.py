@@ -11,10 +11,10 @@ import pandas as pd
 from forecast.commands import config as configs
 from forecast.commands.schema import Config
 from forecast.data import clock, download, panel, source
+from forecast.data.address import place
 from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.data.windows import Window
-from forecast.errors import InputError
 from forecast.evaluation.experiment import Spec
 from forecast.training.parameters import Model, Training
 
@@ -55,7 +55,7 @@ def load(config: Config) -> Loaded:
     """
     path, frame = rows(config)
     meaning = schema(config, frame.columns)
-    made = panel.build(frame, meaning).padded(config.window.timesteps)
+    made = panel.build(frame, meaning).padded(window(config).timesteps)
     return Loaded(name(config), path, source.digest(path), frame, meaning, made)
 
 
@@ -120,7 +120,7 @@ def where(path: str, sha256: str | None = None) -> Path:
 
 def name(config: Config) -> str:
     """Return what the data set is called: its name, or the file's."""
-    return config.data.name or Path(config.data.path).name.split(".")[0]
+    return config.data.name or Path(place(config.data.path)).name.split(".")[0]
 
 
 def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
@@ -139,9 +139,6 @@ def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
     other = (data.time, *data.series, *known, *data.static)
     named = [column for column in columns if column not in other]
     targets = named if named and data.targets == [ALL] else data.targets
-    for column, bounds in data.valid.items():
-        if len(bounds) != 2:
-            raise InputError(f"data.valid.{column} must be [low, high], got {bounds}")
     return Schema(
         time=data.time,
         targets=tuple(targets),
@@ -150,7 +147,7 @@ def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
         frequency=data.frequency,
         time_format=data.time_format,
         circular=dict(data.circular),
-        valid={column: (low, high) for column, (low, high) in data.valid.items()},
+        valid={column: tuple(bounds) for column, bounds in data.valid.items()},
         missing=data.missing,
         hold=data.hold,
         duplicates=data.duplicates,
@@ -163,13 +160,20 @@ def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
     )
 
 
+def window(config: Config) -> Window:
+    """Return the shape of a sample, checked before anything is made as long as it."""
+    found = Window(**vars(config.window))
+    found.check()
+    return found
+
+
 def spec(config: Config) -> Spec:
     """Return everything an experiment depends on, beside the data."""
     settings = dict(config.model)
     training = {k: v for k, v in vars(config.training).items() if k != "scaling"}
     return Spec(
         model=Model(settings.pop("name", "lstm"), **settings),
-        window=Window(**vars(config.window)),
+        window=window(config),
         training=Training(**training),
         scaling=config.training.scaling,
         validation=config.split.validation,

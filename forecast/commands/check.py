@@ -9,7 +9,6 @@ from forecast.commands.config import Request
 from forecast.commands.console import console, say, table
 from forecast.data import canary, quality
 from forecast.data.quality import Quality
-from forecast.data.windows import Window
 from forecast.errors import InputError
 
 
@@ -28,7 +27,7 @@ def run(request: Request) -> Quality:
     """
     settings = request.settings
     _, frame = build.rows(settings)
-    window = Window(**vars(settings.window))
+    window = build.window(settings)
     found = quality.report(frame, build.schema(settings, frame.columns), window)
     frames = found.to_frames()
     if not frames["columns"].constant.any():
@@ -49,7 +48,7 @@ def run(request: Request) -> Quality:
         say("fault", fault)
     if found.faults:
         raise InputError(
-            f"data must be without faults to train, got {len(found.faults)}, see above"
+            f"data must be without faults to train, got {len(found.faults)}, see above: mend them"
         )
     data = build.load(settings)
     for copy in canary.canary(data.table, window):

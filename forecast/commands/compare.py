@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecast.commands import output
 from forecast.commands.config import Request
 from forecast.commands.console import console, say, table
 from forecast.errors import InputError
@@ -23,6 +24,7 @@ GROUPS = ("model", "window", "training", "data", "split")
 """Params whose differences are shown."""
 
 PICTURE = "critical_difference.png"
+PICTURES = (".png", ".svg", ".pdf")
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ def run(request: Request) -> Common:
         )
     if twice := {one for one in settings.runs if settings.runs.count(one) > 1}:
         raise InputError(f"runs must name each run once, got {min(twice)} twice: take it out")
+    picture = output.place(settings.output, PICTURE, PICTURES)
     store = client(settings.tracking.uri)
     with impatient():
         pairs = zip(ascii_uppercase, settings.runs, strict=False)
@@ -86,7 +89,7 @@ def run(request: Request) -> Common:
     say("shared", in_common(shared, subjects))
     _differences(subjects)
     scores(shared, subjects)
-    _series(shared, subjects, Path(settings.output or PICTURE))
+    _series(shared, subjects, picture)
     return shared
 
 
@@ -189,5 +192,6 @@ def _series(shared: Common, subjects: Sequence[Subject], picture: Path) -> None:
     say("", f"Friedman's test p {found.p:.2g}; critical difference {found.critical:.2f}")
     for group in found.groups:
         say("", f"not distinguishable: {', '.join(group)}")
-    critical_difference.diagram(found).savefig(picture, dpi=120)
+    with output.whole(picture) as file:
+        critical_difference.diagram(found).savefig(file, dpi=120)
     say("wrote", str(picture))

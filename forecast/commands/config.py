@@ -5,7 +5,7 @@ import copy
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,11 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from forecast.commands import misread, no_code
+from forecast.commands.flat import flatten
+from forecast.commands.no_code import UsersFiles
 from forecast.commands.schema import Config
+from forecast.data.address import concealed
 from forecast.errors import InputError, nearest
 
 PACKAGE = Path(__file__).parent.parent
@@ -38,8 +42,14 @@ CONF = _beside("conf", "conf")
 _KEY = re.compile(r"\w+\.[\w.]+=")
 """What sets one value; all else chooses a group, adds or deletes, which is left to Hydra."""
 
-BY_COLUMN = ("data.circular", "data.valid", "data.units", "data.events", "data.classes")
-"""Settings whose keys are columns of the user's file."""
+UNREADABLE = (
+    HydraException,
+    OmegaConfBaseException,
+    ValueError,  # as Hydra raises for `model=null` and a number of 5,000 digits
+    OSError,  # a key that is too long for the name of a file
+    RecursionError,  # a list in a list in a list …
+)
+"""What Hydra raises for overrides that cannot be meant."""
 
 SAMPLES = _beside("sample", "data")
 
@@ -51,7 +61,12 @@ class _UsersConf(SearchPathPlugin):
         """Put the working folder's `conf/` first."""
         own = Path.cwd() / "conf"
         if own.is_dir() and own.resolve() != CONF.resolve():
-            search_path.prepend(provider="user", path=f"file://{own}")
+            search_path.prepend(provider="user", path=f"{UsersFiles.scheme()}://{own}")
+
+
+def homes() -> tuple[Path, Path]:
+    """Return the folders in which groups have their options: ours, and the user's own."""
+    return CONF, Path.cwd() / "conf"
 
 
 def register() -> None:
@@ -60,6 +75,7 @@ def register() -> None:
     plugins = Plugins.instance()
     if _UsersConf not in plugins.discover(SearchPathPlugin):
         plugins.register(_UsersConf)
+        plugins.register(UsersFiles)
 
 
 def form() -> DictConfig:
@@ -96,7 +112,8 @@ class Request:
         try:
             found = OmegaConf.to_object(self.composed)
         except OmegaConfBaseException as error:
-            raise _readable(error, []) from error
+            with opened():
+                raise misread.sentence(error, self.overrides, homes()) from error
         if not isinstance(found, Config):
             raise InputError("config must have the schema's form: keep `- schema` in its defaults")
         return found
@@ -107,16 +124,14 @@ class Request:
 
         A value that names an environment variable stays unresolved, so no secret is tracked.
         """
-        found: dict[str, Any] = {}
         raw = OmegaConf.to_container(self.composed, resolve=False)
-        done = OmegaConf.to_container(self.composed, resolve=True)
-        _flatten(raw, done, "", found)
-        return found
+        found = flatten(raw, OmegaConf.to_container(self.composed, resolve=True))
+        return {k: concealed(v) if isinstance(v, str) else v for k, v in found.items()}
 
     @property
     def yaml(self) -> str:
-        """Return the configuration as it was written, interpolations unresolved."""
-        return OmegaConf.to_yaml(self.composed)
+        """Return the configuration as it was written: interpolations unresolved, no secrets."""
+        return concealed(OmegaConf.to_yaml(self.composed))
 
     def but(self, overrides: list[str]) -> "Request":
         """Return the configuration with more overrides behind these.
@@ -144,7 +159,7 @@ class Request:
                     config, one.key_or_group, one.value(), force_add=one.is_force_add()
                 )
             check(config)
-        except (HydraException, OmegaConfBaseException):
+        except UNREADABLE:
             return compose([*self.overrides, *overrides])  # which says what is wrong
         return Request(config, (*self.overrides, *overrides))
 
@@ -162,12 +177,15 @@ def compose(overrides: list[str]) -> Request:
         InputError: A key, group or value is not known; the nearest name is given.
     """
     register()
-    with _hydra():
+    no_code.check_command(overrides)
+    with opened():
         try:
             config = hydra_compose("config", in_hydras_grammar(overrides))
             check(config)
-        except (HydraException, OmegaConfBaseException) as error:
-            raise _readable(error, overrides) from error
+        except InputError:
+            raise
+        except UNREADABLE as error:
+            raise misread.sentence(error, overrides, homes()) from error
     return Request(config, tuple(overrides))
 
 
@@ -199,14 +217,17 @@ def in_hydras_grammar(overrides: list[str]) -> list[str]:
             text = f"{key}=[{','.join(repr(part) for part in ids if part)}]"
         elif key == "sweep.grid" and value.startswith("{"):
             text = f"{key}=[{value}]"
-        elif key.startswith(tuple(f"{name}." for name in BY_COLUMN)) or key in BY_COLUMN:
+        elif (
+            key.startswith(tuple(f"{name}." for name in misread.BY_COLUMN))
+            or key in misread.BY_COLUMN
+        ):
             text = f"++{text}"
         found.append(text)
     return found
 
 
 def check(config: DictConfig) -> None:
-    """Refuse what no schema can: code named in a config, a value that is missing or unreadable.
+    """Refuse what no schema can: code named in a config, a key pushed in by `+`, a missing value.
 
     Args:
         config: Composed.
@@ -214,80 +235,45 @@ def check(config: DictConfig) -> None:
     Raises:
         InputError: Naming the key.
     """
-    _refuse_unmeant(OmegaConf.to_container(config), "")
+    raw = OmegaConf.to_container(config)
+    no_code.refuse(raw, "")
+    _refuse_unset(raw, "")
+    _refuse_unknown(raw, Config, "")
+    no_code.refuse(OmegaConf.to_container(config, resolve=True), "")
     for group in fields(Config):
         node = config.get(group.name)
         for key in sorted(OmegaConf.missing_keys(node)) if isinstance(node, DictConfig) else ():
             raise InputError(f"{key} must be set, got nothing: add {key}=… to the command")
 
 
-def _flatten(raw: Any, done: Any, key: str, found: dict[str, Any]) -> None:
-    """Walk both forms side by side."""
-    if isinstance(done, dict) and isinstance(raw, dict) and done:
-        for name in done:
-            _flatten(raw[name], done[name], f"{key}.{name}" if key else str(name), found)
-    elif key:
-        found[key] = raw if "${oc.env:" in str(raw) else done
-
-
-def _refuse_unmeant(node: Any, path: str) -> None:
-    """Refuse any `_target_`, since a config never names code, and variables that are not set."""
+def _refuse_unset(node: Any, path: str) -> None:
+    """Refuse variables of the environment that are not set."""
     if isinstance(node, dict):
         for key, value in node.items():
-            here = f"{path}.{key}" if path else str(key)
-            if str(key) == "_target_":
-                raise InputError(
-                    f"{here} must not be in a config, got {value!r}: models, losses and optimisers "
-                    "are chosen by name"
-                )
-            _refuse_unmeant(value, here)
-    elif isinstance(node, list):
-        for number, value in enumerate(node):
-            _refuse_unmeant(value, f"{path}[{number}]")
+            _refuse_unset(value, f"{path}.{key}" if path else str(key))
     elif variable := re.fullmatch(r"\$\{oc\.env:(\w+)\}", str(node)):
         if variable[1] not in os.environ:
             raise InputError(f"{path} must be set, got nothing: add {path}=… or set {variable[1]}")
 
 
+def _refuse_unknown(node: Any, kind: Any, path: str) -> None:
+    """Refuse keys that a group's dataclass has not, which `+key=…` may have added."""
+    known = {own.name: own.type for own in fields(kind)}
+    for name, value in node.items() if isinstance(node, dict) else ():
+        key = f"{path}{name}"
+        if name not in known:
+            raise InputError(
+                f"{key} must be a key of the config, got {key}={value}: "
+                f"{nearest(key, [f'{path}{own}' for own in known])}"
+            )
+        if is_dataclass(known[name]):
+            _refuse_unknown(value, known[name], f"{key}.")
+
+
 @contextlib.contextmanager
-def _hydra() -> Iterator[None]:
+def opened() -> Iterator[None]:
     """Open Hydra on our conf/, leaving an already open one as it was."""
     if GlobalHydra.instance().is_initialized():
         GlobalHydra.instance().clear()
     with initialize_config_dir(version_base="1.3", config_dir=str(CONF), job_name="forecast"):
         yield
-
-
-def _readable(error: Exception, overrides: list[str]) -> InputError:
-    """Turn an error of Hydra or OmegaConf into one sentence with the nearest name."""
-    text = str(error)
-    deepest = str(error.__cause__) if text.startswith("Error merging") else text
-    first = next((line.strip() for line in deepest.splitlines() if line.strip()), "unreadable")
-    known = _known()
-    for override in reversed(overrides):  # of two for one key the last one counts
-        key, _, value = override.lstrip("+~").partition("=")
-        if not any(name in text for name in (f"'{key}'", f"'{key}/{value}'", f" {key}=", key)):
-            continue
-        groups = {path.parent.name for path in CONF.glob("*/*.yaml")}
-        if key in groups and f"{key}/{value}" in text:
-            homes = (CONF, Path.cwd() / "conf")
-            options = [path.stem for home in homes for path in (home / key).glob("*.yaml")]
-            return InputError(
-                f"{key} must be one of its options, got {value!r}: {nearest(value, options)}"
-            )
-        if key not in known:
-            return InputError(f"{key} must be a key of the config: {nearest(key, known)}")
-        return InputError(f"{key} must fit its type, got {value!r}: {first}")
-    return InputError(f"config must compose: {first}")
-
-
-def _known() -> list[str]:
-    """List every key that the default configuration has, and every group."""
-    with contextlib.suppress(HydraException, OmegaConfBaseException):
-        config = hydra_compose("config")
-        found: dict[str, Any] = {}
-        raw = OmegaConf.to_container(config)
-        _flatten(raw, raw, "", found)
-        groups = {key.rpartition(".")[0] for key in found} - {""}
-        return [*found, *groups, *(str(group) for group in config)]
-    return []

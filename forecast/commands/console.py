@@ -1,6 +1,7 @@
 """What a person sees in the terminal: stages, progress, tables."""
 
 import textwrap
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from forecast.evaluation import scores
 from forecast.evaluation.experiment import Outcome
@@ -31,19 +33,29 @@ def say(stage: str, text: str) -> None:
     """Write a sentence about a stage, its further lines below the first."""
     room = max(20, console.width - len(INDENT))
     lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
-    shown = escape(f"\n{INDENT}".join(lines))
+    shown = plain(f"\n{INDENT}".join(lines))
     console.print(f"[bold]{stage:<{len(INDENT)}}[/bold]{shown}", soft_wrap=True)
+
+
+def plain(text: str) -> str:
+    r"""Write a text that may come from the data so that a terminal shows it and does nothing else.
+
+    >>> print(plain("a[bold]\x1b]0;b"))
+    a\[bold]�]0;b
+    """
+    kept = (c if c == "\n" or unicodedata.category(c)[0] != "C" else "�" for c in text)
+    return escape("".join(kept))
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write a table; numbers stand right, and the first column left."""
     shown = RichTable(
-        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False
+        title=plain(title), title_justify="left", title_style="bold", box=None, pad_edge=False
     )
     for number, column in enumerate(columns):
-        shown.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+        shown.add_column(plain(column), justify="left" if number == 0 else "right", overflow="fold")
     for row in rows:
-        shown.add_row(*(_cell(value) for value in row))
+        shown.add_row(*(value if isinstance(value, Text) else plain(_cell(value)) for value in row))
     console.print()
     console.print(shown)
 
@@ -68,7 +80,7 @@ def score_table(outcome: Outcome) -> None:
     if _width([heads + verdict, *both]) <= console.width:
         heads, rows = heads + verdict, both
     for row in rows:
-        row[0] = f"[bold]{row[0]}[/bold]" if row[0] == outcome.spec.model.name else row[0]
+        row[0] = Text(row[0], "bold") if row[0] == outcome.spec.model.name else row[0]
     table(title, heads, rows)
     if verdict[0] not in heads:
         named = zip(order, said, strict=True)

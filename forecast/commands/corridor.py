@@ -1,6 +1,9 @@
 """From the command line into a room: Hydra's own flags, or one plain composition."""
 
+import errno
+import os
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
@@ -8,7 +11,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from forecast.commands import config
+from forecast.commands import config, misread, no_code
 from forecast.commands.config import Request
 from forecast.errors import InputError
 from forecast.training import runtime
@@ -16,7 +19,19 @@ from forecast.training import runtime
 TENSORFLOW = ("train", "backtest", "sweep", "predict", "inspect", "explain")
 """Commands that build or run a network."""
 
-FLAGS = ("-m", "--multirun", "--cfg", "-c", "--info", "-i", "--hydra-help", "--help", "-h")
+UNWRITABLE = (errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.ENOSPC, errno.EPERM, errno.EROFS)
+"""Errors of the system that a user can mend: no room, or no right to write."""
+
+SWITCHES = ("-m", "--multirun", "--hydra-help", "--help", "-h", "--resolve")
+"""Flags of Hydra without a value."""
+
+SHOWN = {
+    **dict.fromkeys(("--cfg", "-c"), ("job", "hydra", "all")),
+    **dict.fromkeys(
+        ("--info", "-i"), ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+    ),
+}
+"""Flags of Hydra that show something instead of running, and what each can show."""
 
 
 def enter(command: str, overrides: list[str]) -> Any:
@@ -32,12 +47,55 @@ def enter(command: str, overrides: list[str]) -> Any:
     Raises:
         InputError: What the user can mend.
     """
-    if any(text.split("=")[0] in FLAGS for text in overrides):
-        return _with_hydra(command, overrides)
-    unknown = [text for text in overrides if text.startswith("-")]
-    if unknown:
-        raise InputError(f"overrides must be key=value, got {unknown[0]!r}: see forecast --help")
-    return _run(command, config.compose(overrides))
+    flags, plain = parted(overrides)
+    if flags:
+        return _with_hydra(command, flags, plain)
+    return _run(command, config.compose(plain))
+
+
+def parted(given: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Part Hydra's flags from overrides, which Hydra wants behind them.
+
+    Args:
+        given: As on the command line.
+
+    Returns:
+        Flags, each with its value, and overrides.
+
+    Raises:
+        InputError: Something else begins with a dash, or a flag is without its value.
+
+    >>> parted(["model=gru", "--cfg", "job", "training.epochs=3"])
+    (['--cfg=job'], ['model=gru', 'training.epochs=3'])
+    """
+    flags: list[str] = []
+    plain: list[str] = []
+    rest = list(given)
+    while rest:
+        text = rest.pop(0)
+        name, equals, value = text.partition("=")
+        if name in SHOWN:
+            if not equals and rest:
+                value = rest.pop(0)
+            if value not in SHOWN[name]:
+                raise InputError(
+                    f"{name} must be followed by one of {', '.join(SHOWN[name])}, got {value!r}: "
+                    f"write {name} {SHOWN[name][0]}"
+                )
+            flags.append(f"{name}={value}")
+        elif text in SWITCHES:
+            flags.append(text)
+        elif text.startswith("-"):
+            raise InputError(f"overrides must be key=value, got {text!r}: see forecast --help")
+        else:
+            plain.append(text)
+    asked = [flag for flag in flags if flag != "--resolve"]
+    if flags and len(asked) != 1:
+        raise InputError(
+            f"flags of Hydra must be one of -m, --cfg, --info and --help, got {' '.join(flags)}: "
+            "give one of them a time"
+        )
+    return flags, plain
 
 
 def _run(command: str, request: Request) -> Any:
@@ -46,13 +104,23 @@ def _run(command: str, request: Request) -> Any:
         request = import_module("forecast.commands.resume").original(request)
     if command in TENSORFLOW:
         runtime.start(request.settings.training.threads)
-    return import_module(f"forecast.commands.{command}").run(request)
+    try:
+        return import_module(f"forecast.commands.{command}").run(request)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise InputError(
+            f"forecast {command} must be able to write its files, got {error.strerror!r} for "
+            f"{error.filename or 'one of them'}: make room, or run it in a folder of yours"
+        ) from error
 
 
-def _with_hydra(command: str, overrides: list[str]) -> Any:
+def _with_hydra(command: str, flags: list[str], overrides: list[str]) -> Any:
     """Let Hydra read its flags and call the command once or many times."""
     config.register()
+    no_code.check_command(overrides)
     failed: list[InputError] = []
+    faults: list[Exception] = []
 
     @hydra.main(version_base="1.3", config_path=str(config.CONF), config_name="config")
     def job(composed: DictConfig) -> Any:
@@ -63,9 +131,19 @@ def _with_hydra(command: str, overrides: list[str]) -> Any:
         except InputError as error:
             failed.append(error)
             return None
+        except Exception as error:
+            faults.append(error)
+            raise
 
-    sys.argv = [f"forecast {command}", *config.in_hydras_grammar(overrides)]
-    job()
+    sys.argv = [f"forecast {command}", *flags, *config.in_hydras_grammar(overrides)]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints its errors itself, and exits with 1
+    try:
+        job()
+    except config.UNREADABLE as error:
+        if error in faults:
+            raise
+        with config.opened():
+            raise misread.sentence(error, overrides, config.homes()) from error
     if failed:
         raise failed[0]
     return None

@@ -8,11 +8,12 @@ from typing import Any
 
 import keras
 
+from forecast.commands import output
 from forecast.commands.config import Request
 from forecast.commands.console import console, say, table
 from forecast.commands.observe import ABOUT, FIELD, facts, heading, limits, tell
 from forecast.commands.schema import GatesConfig
-from forecast.errors import InputError
+from forecast.errors import InputError, cause
 from forecast.gates import Memory, alerts, inputs, report, snapshot
 from forecast.gates import load as load_snapshot
 from forecast.gates.comparison import distances
@@ -40,6 +41,9 @@ def run(request: Request) -> Path:
             f"run or file must say what to inspect, got run={settings.run} file={settings.file} "
             f"other={settings.other}: give run=ID, run=ID other=ID or file=model.keras"
         )
+    out = output.place(
+        settings.output, f"gates_{_stem(settings.run or settings.file or '')}.html", (".html",)
+    )
     if settings.file:
         subjects = [_of_file(Path(settings.file), settings.gates)]
     else:
@@ -50,8 +54,8 @@ def run(request: Request) -> Path:
         _show(subject)
     if len(subjects) == 2:
         _compare(*subjects)
-    out = Path(settings.output or f"gates_{_stem(settings.run or settings.file or '')}.html")
-    out.write_text(report.page(subjects), encoding="utf-8")
+    with output.whole(out) as file:
+        file.write_text(report.page(subjects), encoding="utf-8")
     say("wrote", str(out))
     return out
 
@@ -69,7 +73,7 @@ def _of_file(path: Path, gates: GatesConfig) -> Subject:
     except (ValueError, TypeError, OSError, KeyError) as error:
         raise InputError(
             f"file must be a model that Keras can load safely, got {str(path)!r} "
-            f"({str(error).strip().splitlines()[0]}): register its own layers, or save it anew"
+            f"({cause(error)}): register its own layers, or save it anew"
         ) from error
     weights = snapshot(model)
     if not weights:

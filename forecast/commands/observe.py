@@ -158,17 +158,27 @@ def tell(memory: Memory | None, found: Sequence[Alert]) -> None:
             say("gates", alert.text)
 
 
-def check(gates: GatesConfig) -> None:
-    """Refuse counts that cannot be meant, before anything is trained.
+def check(settings: Config) -> None:
+    """Refuse counts and thresholds that cannot be meant, before anything is trained.
 
     Raises:
-        InputError: A count is negative, or no picture is wanted.
+        InputError: A count is negative, no picture or snapshot is wanted, or a threshold is none.
     """
-    for name, least in (("probe", 0), ("memory", 0), ("pictures", 1)):
-        if getattr(gates, name) < least:
+    gates, alerts = vars(settings.gates), vars(settings.gates.alerts)
+    counts = {f"gates.{name}": (gates[name], 0) for name in ("probe", "memory")}
+    counts["gates.pictures"] = gates["pictures"], 1
+    counts["tracking.snapshots"] = settings.tracking.snapshots, 1
+    for name, (value, least) in counts.items():
+        if value < least:
             raise InputError(
-                f"gates.{name} must be a whole number of {least} or more, got "
-                f"{getattr(gates, name)}: see conf/gates/default.yaml"
+                f"{name} must be a whole number of {least} or more, got {value}: write such as "
+                f"{least}, or leave it out"
+            )
+    for name, value in alerts.items():
+        if not 0 <= value < float("inf"):
+            raise InputError(
+                f"gates.alerts.{name} must be a number of 0 or more, got {value}: see "
+                "conf/gates/default.yaml"
             )
 
 

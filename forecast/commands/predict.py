@@ -1,90 +1,131 @@
-"""`forecast predict run=ID`: what follows the newest rows, as a table and a picture."""
+"""`forecast predict run=…`: what follows the newest rows, or all rows, as table and picture."""
 
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
 
-from forecast.commands import build
+from forecast.commands import build, output
 from forecast.commands.config import Request
 from forecast.commands.console import say, table
-from forecast.data import source
+from forecast.commands.served import Served, find
+from forecast.data import clock, source
+from forecast.data.table import Table
 from forecast.errors import InputError
 from forecast.evaluation import figures
-from forecast.serving import package
 from forecast.serving.bundle import Bundle
-from forecast.tracking.store import client, impatient, reason
 
 HISTORY = 3
 """Look-backs of history that the picture shows."""
+
+PIPE = "-"
+"""As `data.path` standard input, as `output` standard output."""
+
+ENDS = (".csv", ".parquet")
 
 
 def run(request: Request) -> pd.DataFrame:
     """Forecast the next horizon from the newest rows, by default of the file that was trained on.
 
     Args:
-        request: The configuration; `run` names the trained run, `data.path` the newest rows.
+        request: The configuration; `run` names what predicts, `data.path` the newest rows.
 
     Returns:
-        One row for each series, step and target.
+        One row for each window, target and step.
     """
     settings = request.settings
     if not settings.run:
         raise InputError("run must be the id of a trained run, got nothing: see it in `make ui`")
-    store = client(settings.tracking.uri)
-    with TemporaryDirectory() as folder:
-        bundle = _fetch(store, settings.run, Path(folder))
-    frame = _rows(request, store)
-    found = bundle.predict(frame)
-    out = Path(settings.output or f"forecast_{settings.run[:8]}.csv")
-    if out.suffix == ".parquet":
-        found.to_parquet(out, index=False)
-    else:
-        found.to_csv(out, index=False)
+    piped = settings.output == PIPE
+    if not piped:
+        output.place(settings.output, f"forecast{ENDS[0]}", ENDS)  # before anything is fetched
+    served = find(settings.run, settings.tracking)
+    rows = served.bundle.table(_rows(request, served))
+    found = served.bundle.forecasts(rows, history=settings.history)
+    left_out = sorted({rows.names[code] for code in np.unique(rows.series)} - {*found.series})
+    if piped:
+        _warn(left_out, sys.stderr)
+        found.to_csv(sys.stdout, index=False)
+        return found
+    newest = found[found.origin == found.groupby("series").origin.transform("max")]
+    out = output.place(settings.output, f"forecast_{served.name}{ENDS[0]}", ENDS)
     picture = out.with_suffix(".png")
-    figures.prediction(_history(bundle, frame, found), found, bundle.schema.units).savefig(
-        picture, dpi=120
+    drawn = figures.prediction(
+        _history(rows, served.bundle, newest), newest, served.bundle.schema.units
     )
-    _show(found)
-    say("wrote", f"{out} and {picture}")
+    with output.whole(picture) as image, output.whole(out) as file:
+        if out.suffix == ".parquet":
+            found.to_parquet(file, index=False)
+        else:
+            found.to_csv(file, index=False)
+        drawn.savefig(image, dpi=120)
+    _show(newest)
+    _warn(left_out, None)
+    count = len(found.drop_duplicates(["series", "origin"]))
+    say("wrote", f"{out} with {count:,} forecast{'s' * (count > 1)}, and {picture}")
     return found
 
 
-def _rows(request: Request, store: Any) -> pd.DataFrame:
+def _rows(request: Request, served: Served) -> pd.DataFrame:
     """Read the rows that the command names, or the file that the run was trained on."""
-    data = request.settings.data
-    if any(text.lstrip("+").startswith("data") for text in request.overrides):
-        return source.read(build.where(data.path, data.sha256), data.format)
-    trained = store.get_run(request.settings.run).data.params
-    kind, known = (
-        None if (told := trained.get(f"data.{key}", "None")) == "None" else told
-        for key in ("format", "sha256")
+    data, schema = request.settings.data, served.bundle.schema
+    if not any(text.lstrip("+").startswith("data") for text in request.overrides):
+        return _recorded(served)
+    frame = (
+        _piped(data.format)
+        if data.path == PIPE
+        else source.read(build.where(data.path, data.sha256), data.format)
     )
-    return source.read(build.where(trained["data.path"], known), kind)
+    if (data.since is None and data.until is None) or schema.time not in frame.columns:
+        return frame
+    time = clock.parse(frame[schema.time], schema.time_format)
+    return frame[source.between(time, data.since, data.until)]
 
 
-def _fetch(store: Any, run_id: str, folder: Path) -> Bundle:
-    """Download a run's bundle, or say that there is none."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        with impatient():
-            return package.fetch(store, run_id, folder)
-    except (MlflowException, OSError) as error:
+def _recorded(served: Served) -> pd.DataFrame:
+    """Read the file that the run was trained on."""
+    recorded = {key: text for key, text in served.recorded.items() if text != "None"}
+    if "data.path" not in recorded:
         raise InputError(
-            f"run must be the id of a finished training run, got {run_id!r} ({reason(error)}): see "
-            "`make ui`, and set tracking.uri where the run is elsewhere"
-        ) from error
+            "data.path must be given where run= names no run that knows its data, got nothing: "
+            "add data.path=newest.csv, or data.path=- for standard input"
+        )
+    where = build.where(recorded["data.path"], recorded.get("data.sha256"))
+    return source.read(where, recorded.get("data.format"))
 
 
-def _history(bundle: Bundle, frame: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+def _piped(kind: str | None) -> pd.DataFrame:
+    """Read standard input, CSV or Parquet."""
+    raw = sys.stdin.buffer.read()
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "piped"
+        file.write_bytes(raw)
+        try:
+            return source.read(file, kind or ("parquet" if raw.startswith(b"PAR1") else "csv"))
+        except InputError as error:
+            raise InputError(str(error).replace(str(file), PIPE)) from error
+
+
+def _warn(left_out: list[str], file: TextIO | None) -> None:
+    """Say which series have no forecast, on the terminal or in a file."""
+    if not left_out:
+        return
+    shown = ", ".join(left_out[:5]) + (" …" if len(left_out) > 5 else "")
+    text = f"no forecast of {shown}: too few rows, or a hole among the newest"
+    if file is None:
+        say("warning", text)
+    else:
+        print(f"forecast: {text}", file=file)
+
+
+def _history(rows: Table, bundle: Bundle, found: pd.DataFrame) -> pd.DataFrame:
     """Return the newest targets up to each origin, in the picture's form."""
-    table = bundle.table(frame)
-    origins = found.groupby("series").origin.first().reindex(list(table.names))
-    past = table.time <= origins.to_numpy("datetime64[ns]")[table.series]
-    newest = table.take(past).newest(HISTORY * bundle.window.timesteps)
+    origins = found.groupby("series").origin.first().reindex(list(rows.names))
+    past = rows.time <= origins.to_numpy("datetime64[ns]")[rows.series]
+    newest = rows.take(past).newest(HISTORY * bundle.window.timesteps)
     parts = [
         pd.DataFrame(
             {

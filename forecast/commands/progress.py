@@ -1,5 +1,6 @@
 """A bar over the epochs."""
 
+import math
 from typing import Any
 
 import keras
@@ -93,6 +94,35 @@ class EpochProgress(keras.callbacks.Callback):
         if self._bar:
             self._bar.stop()
             self._bar = None
+
+
+class TrialProgress:
+    """A bar over the trials of a sweep; a line a trial where there is no terminal."""
+
+    def __init__(self, total: int):
+        self.total = total
+        self._said = -1
+        self._bar = _bar("sweep")
+        self._task = self._bar.add_task("starting", total=total)
+
+    def __enter__(self) -> "TrialProgress":
+        """Show the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+    def update(self, *, done: int, running: int, failed: int, best: float) -> None:
+        """Show how far the sweep is."""
+        text = f"{done + failed}/{self.total} trials, {running} running, {failed} failed"
+        if math.isfinite(best):
+            text += f", best {best:.4g}"
+        self._bar.update(self._task, completed=done + failed, description=text)
+        if not console.is_terminal and done + failed != self._said:
+            self._said = done + failed
+            say("sweep", text)
 
 
 def _bar(stage: str) -> Progress:

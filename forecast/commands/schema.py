@@ -165,7 +165,9 @@ class Config:
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     experiment: Any = None
     run: str | None = None
-    """Run that `predict` and `inspect` read."""
+    """Run that `predict` and `inspect` read; `predict` takes registered models and folders too."""
+    history: bool = False
+    """Whether `predict` forecasts from every row that it can, and not only from the last."""
     resume: str | None = None
     """Interrupted run that `train` goes on with."""
     other: str | None = None

@@ -54,7 +54,7 @@ def run(request: Request) -> float:
         Headline error of the winner on the test span.
     """
     settings = request.settings
-    observe.check(settings.gates)
+    observe.check(settings)
     data = build.load(settings)
     say("data", train.summary(data))
     builder = Builder(_compose(request, data))
@@ -190,8 +190,13 @@ def _strategy(sweep: SweepConfig, builder: Builder) -> Strategy:
         if getattr(sweep, name) < least:
             raise InputError(
                 f"sweep.{name} must be a whole number of {least} or more, got "
-                f"{getattr(sweep, name)}"
+                f"{getattr(sweep, name)}: write such as {max(least, 3)}"
             )
+    if not 0 <= sweep.seed < 2**32:
+        raise InputError(
+            f"sweep.seed must be a whole number from 0 to {2**32 - 1:,}, got {sweep.seed}: write "
+            "such as 0"
+        )
     grids = space.read(sweep.grid)
     if sweep.strategy == "tpe":
         tpe.require()
@@ -204,7 +209,8 @@ def _strategy(sweep: SweepConfig, builder: Builder) -> Strategy:
         )
     if sweep.resource not in RESOURCES:
         raise InputError(
-            f"sweep.resource must be one of {', '.join(RESOURCES)}, got {sweep.resource!r}"
+            f"sweep.resource must be one of {', '.join(RESOURCES)}, got {sweep.resource!r}: "
+            f"{nearest(sweep.resource, RESOURCES)}"
         )
     draws = sweep.strategy == "random" or (sweep.strategy == "halving" and space.has_ranges(grids))
     points = space.sampled(grids, sweep.samples, sweep.seed) if draws else space.points(grids)

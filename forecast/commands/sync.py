@@ -7,11 +7,12 @@ from pathlib import Path
 
 from forecast.commands.config import Request
 from forecast.commands.console import say
+from forecast.data.address import place
 from forecast.errors import InputError
 from forecast.tracking import local
 from forecast.tracking.journal import Journal
 from forecast.tracking.sender import Sender
-from forecast.tracking.store import Store, impatient, place
+from forecast.tracking.store import Store, impatient
 from forecast.tracking.tracker import PATIENCE
 
 

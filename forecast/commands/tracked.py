@@ -1,13 +1,15 @@
 """Runs of a command: where they are written, and what is said when a server is away."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from forecast.commands.console import say
 from forecast.commands.schema import TrackingConfig
+from forecast.data.address import place
+from forecast.errors import InputError, cause
 from forecast.tracking import local
-from forecast.tracking.store import place
 from forecast.tracking.tracker import Tracker
 
 
@@ -21,8 +23,17 @@ def tracking(settings: TrackingConfig, data: str) -> Iterator[Tracker]:
 
     Yields:
         The place; everything is sent when the block is left, or stays for `forecast sync`.
+
+    Raises:
+        InputError: The address can never be a store, or the folder cannot be written.
     """
-    tracker = Tracker(settings.uri, settings.experiment or data, Path(settings.folder))
+    folder = _made(Path(settings.folder))
+    try:
+        tracker = Tracker(settings.uri, settings.experiment or data, folder)
+    except InputError:
+        with suppress(OSError):
+            folder.rmdir()  # which removes what is empty
+        raise
     said = tracker.trouble is not None
     where = place(settings.uri)
     if said:
@@ -47,3 +58,17 @@ def tracking(settings: TrackingConfig, data: str) -> Iterator[Tracker]:
                 f"of {', '.join(tracker.waiting)} is kept in {settings.folder}/ and sent by the "
                 "next command, or by `forecast sync`",
             )
+
+
+def _made(folder: Path) -> Path:
+    """Make the folder of runs, before a store is asked for anything."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError("it may not be written")
+    except OSError as error:
+        raise InputError(
+            f"tracking.folder must be a folder that can be written, got {str(folder)!r} "
+            f"({cause(error.strerror or error)}): name another"
+        ) from error
+    return folder

@@ -18,6 +18,7 @@ from forecast.commands.observe import Observer
 from forecast.commands.progress import EpochProgress
 from forecast.commands.tracked import tracking
 from forecast.data import task
+from forecast.data.address import concealed
 from forecast.data.table import Table
 from forecast.evaluation import experiment, report
 from forecast.evaluation.experiment import Outcome
@@ -77,7 +78,7 @@ def trained(
         The run, ended, and what its experiment found.
     """
     settings = request.settings
-    observe.check(settings.gates)
+    observe.check(settings)
     spec = build.spec(settings)
     data = build.load(settings)
     cuts = experiment.prepare(spec, data.table)
@@ -217,13 +218,14 @@ def page(
 
 
 def command(name: str, overrides: Iterable[str]) -> str:
-    """Write the command that does the same again, wherever its runs are kept and registered.
+    """Write the command that does the same again, without secrets, wherever its runs are kept.
 
     >>> command("train", ["model=lstm", "data.targets=[temp, dewp]", "tracking.uri=sqlite:///my.db"])
     "forecast train model=lstm 'data.targets=[temp, dewp]'"
     """
-    kept = [text for text in overrides if not text.startswith(("tracking", "register="))]
-    return shlex.join(["forecast", name, *kept])
+    own = ("tracking", "register=")
+    kept = [text for text in overrides if not text.lstrip("+~").startswith(own)]
+    return concealed(shlex.join(["forecast", name, *kept]))
 
 
 def question(request: Request, data: Loaded) -> dict[str, Any]:

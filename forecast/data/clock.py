@@ -152,8 +152,7 @@ def ticks(time: np.ndarray, frequency: str) -> np.ndarray:
     offset = _offset(frequency)
     if not len(time):
         return np.zeros(0, np.int64)
-    if isinstance(offset, (pd.offsets.Tick, pd.offsets.Day)):
-        step = pd.Timedelta(offset.freqstr if offset.n > 1 else f"1{offset.freqstr}")
+    if step := _length(offset):
         whole, rest = np.divmod(time.astype(np.int64), step.value)
         off = rest != rest[0]
     else:
@@ -186,19 +185,35 @@ def _offset(frequency: str) -> pd.offsets.BaseOffset:
     return offset
 
 
-def following(time: np.datetime64, frequency: str, steps: int) -> np.ndarray:
-    """List the time stamps after one.
+def _length(offset: pd.offsets.BaseOffset) -> pd.Timedelta | None:
+    """Return how long an offset is, None where months or business days differ in length."""
+    if not isinstance(offset, (pd.offsets.Tick, pd.offsets.Day)):
+        return None
+    return pd.Timedelta(offset.freqstr if offset.n > 1 else f"1{offset.freqstr}")
+
+
+def following(time: np.ndarray, frequency: str, steps: int) -> np.ndarray:
+    """List the time stamps after some.
 
     Args:
-        time: The last known stamp.
+        time: (origins,) datetime64[ns].
         frequency: A pandas alias.
-        steps: How many.
+        steps: How many after each.
 
     Returns:
-        (steps,) datetime64[ns].
+        (origins, steps) datetime64[ns].
+
+    >>> following(np.array(["2024-01-31"], "datetime64[ns]"), "ME", 2).astype("datetime64[D]")
+    array([['2024-02-29', '2024-03-31']], dtype='datetime64[D]')
     """
-    later = pd.date_range(pd.Timestamp(time), periods=steps + 1, freq=frequency)[1:]
-    return later.to_numpy("datetime64[ns]")
+    offset = _offset(frequency)
+    if step := _length(offset):
+        return time[:, None] + np.arange(1, steps + 1) * step.to_timedelta64()
+    origins, which = np.unique(time, return_inverse=True)
+    later = np.empty((len(origins), steps), "datetime64[ns]")
+    for row, origin in enumerate(origins):
+        later[row] = pd.date_range(pd.Timestamp(origin), periods=steps + 1, freq=offset)[1:]
+    return later[which]
 
 
 def before(time: np.datetime64, frequency: str, steps: int) -> np.ndarray:

@@ -9,6 +9,9 @@ from forecast.data import task
 from forecast.data.schema import Schema
 from forecast.errors import InputError, nearest, shown
 
+GREATEST = 1e100
+"""Size of a value whose square can still be summed."""
+
 
 def check(frame: pd.DataFrame, schema: Schema) -> None:
     """Refuse a frame that has no rows, lacks a column, or holds one twice.
@@ -122,12 +125,13 @@ def numbers(frame: pd.DataFrame, name: str, schema: Schema) -> pd.Series:
             f"row {row + 1}: mend it (decimals take a point) or leave the column out"
         )
     values = found.to_numpy(float)
-    infinite = np.isinf(values)
+    infinite = np.abs(values) > GREATEST
     if infinite.any():
         row = int(infinite.argmax())
         raise InputError(
-            f"{argument} must be finite, got {shown(column.iloc[row])} in column {name!r}, "
-            f"row {row + 1}: write an empty field for a missing value"
+            f"{argument} must be finite and at most {GREATEST:g} in size, got "
+            f"{shown(column.iloc[row])} in column {name!r}, row {row + 1}: write an empty field "
+            "for a missing value, or use another unit"
         )
     if np.isnan(values).all():
         raise InputError(

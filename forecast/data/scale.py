@@ -76,7 +76,9 @@ def fit(table: Table, per: str = "series") -> Scaler:
         InputError: A target is constant or absent in the training rows.
     """
     if per not in SCALING:
-        raise InputError(f"scaling must be one of {', '.join(SCALING)}, got {per!r}: write one")
+        raise InputError(
+            f"training.scaling must be one of {', '.join(SCALING)}, got {per!r}: write one of them"
+        )
     input_mean, input_std = _moments(table.inputs, table, per)
     if table.indicators:  # they stay 0 and 1
         input_mean[:, -table.indicators :], input_std[:, -table.indicators :] = 0, 1

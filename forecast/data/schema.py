@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from typing import Any
 
 from forecast.errors import InputError
@@ -9,6 +10,7 @@ from forecast.errors import InputError
 MISSING = ("drop", "hold", "mask")
 DUPLICATES = ("refuse", "first", "last")
 CALENDAR = ("hour", "weekday", "year")
+MOST_HOLD = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,10 @@ class Schema:
                 f"data.duplicates must be one of {', '.join(DUPLICATES)}, got {self.duplicates!r}: "
                 "write one of them"
             )
-        if self.hold < 0:
+        if not 0 <= self.hold <= MOST_HOLD:
             raise InputError(
-                f"data.hold must be 0 or more rows, got {self.hold}: write 0 to hold nothing"
+                f"data.hold must be from 0 to {MOST_HOLD:,} rows, got {self.hold}: write 0 to hold "
+                "nothing, or data.missing=mask to hold without limit"
             )
         if unknown := [name for name in self.calendar if name not in CALENDAR]:
             raise InputError(
@@ -86,7 +89,7 @@ class Schema:
                 "write those"
             )
         for column, bounds in self.valid.items():
-            if len(bounds) != 2 or not bounds[0] < bounds[1]:
+            if len(bounds) != 2 or not all(map(_number, bounds)) or not bounds[0] < bounds[1]:
                 raise InputError(
                     f"data.valid.{column} must be [low, high], low first, got {list(bounds)}: "
                     "write such as [-40, 120]"
@@ -96,9 +99,10 @@ class Schema:
                 raise InputError(
                     f"data.circular must not hold a target, got {column!r}: predict another column"
                 )
-            if not 0 < self.circular[column] < float("inf"):
+            period = self.circular[column]
+            if not _number(period) or not 0 < period < float("inf"):
                 raise InputError(
-                    f"data.circular.{column} must be a period above 0, got {self.circular[column]}:"
+                    f"data.circular.{column} must be a period above 0, got {period!r}:"
                     " write such as 360"
                 )
         names = [*self.targets, *self.series, self.time]
@@ -107,7 +111,7 @@ class Schema:
                 "data.time, data.series and data.targets must name different columns, got "
                 f"{twice[0]!r} twice: name each once"
             )
-        for argument in ("features", "known_future", "static"):
+        for argument in ("features", "calendar", "known_future", "static"):
             named = getattr(self, argument)
             if twice := [name for name in named if named.count(name) > 1]:
                 raise InputError(
@@ -178,6 +182,11 @@ class Schema:
         return cls(**values)
 
 
+def _number(value: Any) -> bool:
+    """Tell whether a value that YAML has read is a number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _check_task(schema: Schema) -> None:
     """Refuse events and classes that are none, or beside targets of another kind."""
     targets, asked = set(schema.targets), {*schema.events, *schema.classes}
@@ -187,7 +196,7 @@ def _check_task(schema: Schema) -> None:
             f"{sorted(schema.events)} for {sorted(targets)}: write such as {{temp: 90}}"
         )
     for name, threshold in schema.events.items():
-        if isinstance(threshold, bool) or not isinstance(threshold, (int, float)):
+        if not _number(threshold) or not isfinite(threshold):
             raise InputError(
                 f"data.events.{name} must be a number in the target's unit, got {threshold!r}: "
                 "write such as 90"
@@ -206,7 +215,7 @@ def _check_task(schema: Schema) -> None:
         text = [isinstance(part, str) for part in parts]
         if all(text) and len(parts) > 1 and len(set(parts)) == len(parts):
             continue
-        numbers = all(isinstance(part, (int, float)) for part in parts)
+        numbers = all(_number(part) and isfinite(part) for part in parts)
         rising = numbers and list(parts) == sorted(set(parts))
         if not parts or not rising or column not in targets:
             raise InputError(

@@ -9,10 +9,27 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pyarrow import parquet
 
-from forecast.errors import InputError
+from forecast.errors import InputError, cause
 
 FORMATS = ("csv", "parquet")
+
+MOST_COLUMNS = 20_000
+"""Of a file; reading a million names takes minutes, and no network takes them."""
+
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".tar", ".zst")
+_OTHERS = {
+    b"PK\x03\x04": ("an Excel or ZIP file", "save the sheet as CSV, or end its name with .zip"),
+    b"\xd0\xcf\x11\xe0": ("an old Excel file", "save the sheet as CSV"),
+    b"PAR1": ("a Parquet file", "set data.format=parquet"),
+    b"\x1f\x8b": ("a gzip file", "end its name with .csv.gz"),
+    b"\x89PNG": ("a picture", "give the table"),
+    b"%PDF": ("a PDF", "save its table as CSV"),
+    b"SQLite f": ("a database", "write its table as CSV"),
+    b"\0": ("bytes that are no text", "fetch the file again"),
+}
+"""How files begin that are taken for CSV, what they are, and what helps."""
 
 _ENCODING = "utf-8-sig"  # drops the byte-order mark that spreadsheets write before the first name
 _UNREADABLE = (
@@ -43,9 +60,22 @@ def read(path: str | Path, format: str | None = None) -> pd.DataFrame:
         InputError: The file is missing, empty, or not what its format says.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"data.path must be a file, got {str(path)!r}: check the spelling")
-    kind = format or ("parquet" if path.suffix.lower() in (".parquet", ".pq") else "csv")
+    try:
+        there = path.is_file()
+    except OSError as error:  # a name too long, or a folder that may not be entered
+        raise InputError(
+            f"data.path must be a file, got {str(path)[:99]!r} ({cause(error)}): give another"
+        ) from error
+    if not there:
+        kind = "a folder" if path.is_dir() else "no file"
+        raise InputError(
+            f"data.path must be a file, got {str(path)!r}, which is {kind}: check the spelling"
+        )
+    kind = (
+        format
+        if format is not None
+        else ("parquet" if path.suffix.lower() in (".parquet", ".pq") else "csv")
+    )
     if kind not in FORMATS:
         raise InputError(
             f"data.format must be one of {', '.join(FORMATS)}, got {kind!r}: save as one"
@@ -55,10 +85,11 @@ def read(path: str | Path, format: str | None = None) -> pd.DataFrame:
     except InputError:
         raise
     except _UNREADABLE as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        # of pandas's own parser only the end says something
+        told = cause(str(error).rpartition("C error: ")[2] or error)
         cure = "as UTF-8" if isinstance(error, UnicodeError) else "again"
         raise InputError(
-            f"data.path must be a readable {kind} file, got {str(path)!r} ({reason}): "
+            f"data.path must be a readable {kind} file, got {str(path)!r} ({told}): "
             f"save it {cure} or set data.format"
         ) from error
     if frame.empty:
@@ -70,6 +101,7 @@ def read(path: str | Path, format: str | None = None) -> pd.DataFrame:
 
 def _parquet(path: Path) -> pd.DataFrame:
     """Read a Parquet file; an index that it keeps becomes a column, which configs can name."""
+    _refuse_width(path, parquet.read_metadata(path).num_columns)
     frame = pd.read_parquet(path)
     named = [name for name in frame.index.names if name is not None]
     if named or not isinstance(frame.index, pd.RangeIndex):
@@ -80,22 +112,46 @@ def _parquet(path: Path) -> pd.DataFrame:
 
 def _csv(path: Path) -> pd.DataFrame:
     """Read a CSV file."""
+    _refuse_others(path)
+    # no text holds this separator: the whole first line is one field
+    line = pd.read_csv(path, encoding=_ENCODING, header=None, nrows=1, sep="\x1f", quoting=3)
+    first = str(line.iat[0, 0]) if line.size else ""
+    if "," not in first and any(mark in first for mark in ";\t|"):
+        raise InputError(
+            f"data.path must have its fields separated by commas, got the first line {first!r}: "
+            "save it with commas, and decimals with a point"
+        )
+    _refuse_width(path, first.count(",") + 1)
     frame = pd.read_csv(path, encoding=_ENCODING, low_memory=False)
     if not isinstance(frame.index, pd.RangeIndex):
         raise InputError(
             f"data.path must hold a name for every field, got rows of {str(path)!r} with more than "
             f"the {len(frame.columns)} names of its first line: name all columns"
         )
-    if len(frame.columns) == 1 and any(mark in frame.columns[0] for mark in ";\t|"):
-        raise InputError(
-            f"data.path must have its fields separated by commas, got the first line "
-            f"{frame.columns[0]!r}: save it with commas"
-        )
     # pandas renames the second "load" to "load.1"; who asks for "load" must hear that it is twice
     header = pd.read_csv(path, encoding=_ENCODING, header=None, nrows=1, dtype=str).iloc[0]
     twice = (header.duplicated(keep=False) & header.notna()).to_numpy(bool)
     frame.columns = pd.Index(np.where(twice, header, frame.columns))
     return frame
+
+
+def _refuse_others(path: Path) -> None:
+    """Say what a file is that is no text, where its first bytes tell."""
+    if path.suffix.lower() not in _COMPRESSED:
+        with path.open("rb") as file:
+            begin = file.read(8)
+        for mark, (kind, cure) in _OTHERS.items():
+            if begin.startswith(mark):
+                raise InputError(f"data.path must be a csv file, got {kind}, {str(path)!r}: {cure}")
+
+
+def _refuse_width(path: Path, columns: int) -> None:
+    """Refuse more columns than anything here could handle, before they are read."""
+    if columns > MOST_COLUMNS:
+        raise InputError(
+            f"data.path must hold at most {MOST_COLUMNS:,} columns, got {str(path)!r} with "
+            f"{columns:,}: write many series below each other, named by a column of data.series"
+        )
 
 
 def digest(path: str | Path) -> str:

@@ -96,7 +96,8 @@ def cut(
         share = size if 0 < size < 1 else 0.0
         count = round(share * (len(stamps) if whole is None else whole))
     else:
-        count = 0 if isinstance(size, bool) else int(size)
+        whole_number = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
+        count = int(size) if whole_number else 0
     if not 0 < count < len(stamps):
         raise InputError(
             f"{name} must leave rows on both sides of its cut, got {size!r} of {len(stamps)} time "

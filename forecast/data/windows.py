@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
+MOST_ROWS = 1_000_000
+"""Of a window: more would only fill the memory."""
+
+
 class Window(BaseEstimator):
     """The shape of one sample.
 
@@ -47,9 +51,11 @@ class Window(BaseEstimator):
         least = {"timesteps": 1, "horizon": 1, "stride": 1, "lead": 0}
         for name, low in least.items():
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
+            whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+            if not whole or not low <= value <= MOST_ROWS:
+                bound = f"of {low} or more" if not whole or value < low else f"up to {MOST_ROWS:,}"
                 raise InputError(
-                    f"window.{name} must be a whole number of {low} or more, got {value!r}: "
+                    f"window.{name} must be a whole number {bound}, got {value!r}: "
                     f"write such as {max(low, 24)}"
                 )
 
@@ -117,12 +123,25 @@ def latest(table: Table, window: Window) -> np.ndarray:
     Returns:
         First input row of one window a series, for the series that have enough unbroken rows.
     """
-    first = origins(table) - window.timesteps + 1
-    length = window.span if table.known else window.timesteps
-    first = first[(first >= 0) & (first + length <= len(table))]
-    good = _unbroken(table, first, length)
-    good &= _seen(table, first, window) & _foreseen(table, first, window)
-    return first[good]
+    return _ready(table, origins(table) - window.timesteps + 1, window)
+
+
+def every(table: Table, window: Window) -> np.ndarray:
+    """List the windows that can be forecast, whether or not the table holds what came true.
+
+    Args:
+        table: Rows to cut.
+        window: Shape of a sample; what is predicted may lie beyond the table, what is known ahead
+            may not.
+
+    Returns:
+        First input row of each, up to that of the newest one of every series, ascending,
+        (windows,) int32.
+    """
+    last = np.full(len(table.names), -1, np.int32)
+    last[table.series[origins(table)]] = origins(table)
+    first = _ready(table, np.arange(len(table), dtype=np.int32), window)
+    return first[first + window.timesteps - 1 <= last[table.series[first]]]
 
 
 def origins(table: Table) -> np.ndarray:
@@ -239,6 +258,15 @@ def dataset(
     if seed is not None:
         found = found.shuffle(max(1, len(starts)), seed=seed, reshuffle_each_iteration=True)
     return found.batch(batch_size).map(cut).prefetch(1)
+
+
+def _ready(table: Table, first: np.ndarray, window: Window) -> np.ndarray:
+    """Keep the windows that have all that a forecast needs."""
+    length = window.span if table.known else window.timesteps
+    first = first[(first >= 0) & (first + length <= len(table))]
+    good = _unbroken(table, first, length)
+    good &= _seen(table, first, window) & _foreseen(table, first, window)
+    return first[good]
 
 
 def _unbroken(table: Table, first: np.ndarray, length: int) -> np.ndarray:

@@ -13,8 +13,7 @@ from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation import scores
-from forecast.evaluation.baselines import rivals
-from forecast.evaluation.baselines.regressors import regressor
+from forecast.evaluation.baselines import regressors, rivals
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import calibration, reach
 from forecast.evaluation.intervals.calibration import Intervals
@@ -180,17 +179,22 @@ def prepare(spec: Spec, table: Table) -> Holdout:
         InputError: The model cannot be built, or a span has no window; the message counts rows and
             windows of all three.
     """
-    from forecast.training import choices, fitting
+    from forecast.training import door, quantiles
 
     spec.window.check()
     spec.training.check()
     rivals.check(spec.baselines)
     for name, settings in spec.regressors.items():
-        regressor(name, settings)
-    choices.loss(spec.training, table.task)
-    levels = spec.training.quantiles
-    reach.check(spec.interval, spec.calibration, levels, table.task)
-    fitting.build(spec.model, fitting.sizes(table, spec.window, spec.model, levels))
+        regressors.check(name, settings)
+    longest = int(np.bincount(table.series).max())
+    if spec.season is not None and not 1 <= spec.season < longest:
+        raise InputError(
+            f"evaluation.season must be a whole number from 1 to below the {longest} rows of the "
+            f"longest series, got {spec.season!r}: write such as {clock.season(table.frequency)}, "
+            "or null"
+        )
+    quantiles.check(spec.training.quantiles)
+    reach.check(spec.interval, spec.calibration, spec.training.quantiles, table.task)
     cuts = split.holdout(table, spec.validation, spec.test)
     spans = {
         "train": cuts.train_rows(table),
@@ -208,9 +212,11 @@ def prepare(spec: Spec, table: Table) -> Holdout:
         )
         raise InputError(
             f"window.timesteps={spec.window.timesteps} and window.horizon={spec.window.horizon} "
-            f"must leave a window in every span, got windows: {found}; take a smaller window, "
+            f"must leave a window in every span, got windows: {found}: take a smaller window, "
             "other spans (split.validation, split.test) or more rows"
         )
+    learned = learnable(table, cuts)
+    door.check(spec.model, spec.training, table, spec.window, learned, spec.scaling)
     return cuts
 
 

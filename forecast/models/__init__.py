@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any, get_type_hints
 
 import keras
+import tensorflow as tf
 
-from forecast.errors import InputError, nearest
+from forecast.errors import InputError, cause, nearest
 from forecast.models import repairs
 from forecast.models import settings as _settings
 from forecast.models.causal_cnn import causal_cnn
@@ -65,15 +66,21 @@ def build(name: str, sizes: Sizes, settings: Mapping[str, Any]) -> keras.Model:
     chosen = _settings.checked(_kind(name), name, settings)
     try:
         body = globals()[name](repairs.inner(sizes, chosen), chosen)
+        return repairs.repair(body, sizes, chosen)
     except InputError:
         raise
-    except (TypeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         asked = ", ".join(f"{key}={value}" for key, value in settings.items())
         raise InputError(
-            f"model {name} must have settings that fit, got {asked}: {reason}"
+            f"model {name} must fit into memory, got {asked or 'its defaults'} for {sizes}: take "
+            "fewer units or a smaller window"
         ) from error
-    return repairs.repair(body, sizes, chosen)
+    except (TypeError, ValueError) as error:
+        asked = ", ".join(f"{key}={value}" for key, value in settings.items())
+        raise InputError(
+            f"model {name} must have settings that fit, got {asked} ({cause(error)}): see the "
+            f"comments of conf/model/{name}.yaml"
+        ) from error
 
 
 def _kind(name: str) -> type[_settings.Repairs]:

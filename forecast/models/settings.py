@@ -55,12 +55,23 @@ def checked(kind: type[Repairs], architecture: str, given: Mapping[str, Any]) ->
     for name, value in given.items():
         if name not in hints:
             raise InputError(
-                f"model.{name} must be a setting of {architecture}: {nearest(name, hints)}"
+                f"model.{name} must be a setting of {architecture}, got {name}={value}: "
+                f"{nearest(name, hints)}"
             )
         rule = _broken_rule(hints[name], value)
         if rule:
-            raise InputError(f"model.{name} must be {rule}, got {value!r}")
+            raise InputError(
+                f"model.{name} must be {rule}, got {value!r}: write such as "
+                f"{_shown(getattr(kind, name))}"
+            )
     return kind(**{name: _frozen(value) for name, value in given.items()})
+
+
+def _shown(value: Any) -> Any:
+    """Write a default as the command line takes it."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return list(value) or [32] if isinstance(value, tuple) else value
 
 
 def defaults(kind: type[Repairs]) -> dict[str, Any]:
@@ -89,7 +100,7 @@ def _broken_rule(hint: Any, value: Any) -> str | None:
     rule, fits = {
         bool: ("true or false", isinstance(value, bool)),
         int: ("a whole number of 1 or more", _whole(value)),
-        float: ("a number of 0 or more", isinstance(value, (int, float)) and not value < 0),
+        float: ("a share from 0 to below 1", isinstance(value, (int, float)) and 0 <= value < 1),
         str: ("a name", isinstance(value, str)),
     }[hint]
     return None if fits else rule

@@ -66,8 +66,11 @@ def read(grid: Any) -> list[Grid]:
     [{'training.learning_rate': Range(name='loguniform', low=0.0001, high=0.01)}]
     """
     grids = grid if isinstance(grid, (list, tuple)) else [grid]
-    if not any(grids):
-        raise InputError("sweep.grid must hold at least one point, got none")
+    if not any(grids) or not all(isinstance(one, dict) for one in grids):
+        raise InputError(
+            f"sweep.grid must hold keys with lists of values, got {grid!r}: write such as "
+            "{training.learning_rate: [1e-3, 3e-4]}"
+        )
     return [{key: _values(key, asked) for key, asked in one.items()} for one in grids]
 
 

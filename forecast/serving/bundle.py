@@ -1,30 +1,33 @@
 """A trained run as two files: weights as `.keras`, everything else as JSON. No pickle anywhere."""
 
-import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from forecast.data import clock, panel, windows
+from forecast.data import clock, columns, panel, windows
 from forecast.data.scale import Scaler
 from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.data.windows import Window
-from forecast.errors import InputError, nearest
+from forecast.errors import InputError, cause, nearest
 from forecast.evaluation.intervals.reach import Reach
+from forecast.serving import form, lacking
+from forecast.serving.agreement import disagreement
+from forecast.serving.form import WEIGHTS
+from forecast.serving.tidy import tidy
 from forecast.training import runtime
 from forecast.training.forecaster import BATCH, Forecaster
 from forecast.training.parameters import Training
 
-FORMAT = 1
-"""Version of the files; a reader refuses those it does not know."""
-
-WEIGHTS, FACTS = "model.keras", "bundle.json"
+MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
+"""What Keras packs into a model without assets."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,10 @@ class Bundle:
         Raises:
             InputError: A column is missing, a series is unknown, …
         """
+        columns.check(frame, self.schema)
+        time = clock.parse(frame[self.schema.time], self.schema.time_format)
+        lacking.refuse_other_frequency(time, str(self.schema.frequency))
+        frame = frame.assign(**{self.schema.time: time})  # read once
         made = self.schema.known_future and not self.schema.known_columns
         rows = self.window.lead + self.window.horizon if made else 0
         table = panel.build(frame, self.schema, ahead=rows).padded(self.window.timesteps)
@@ -79,7 +86,7 @@ class Bundle:
         renamed = replace(table, series=code[table.series], names=self.names)
         return renamed.take(order)
 
-    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def predict(self, frame: pd.DataFrame, *, history: bool = False) -> pd.DataFrame:
         """Forecast what follows the last row of every series.
 
         Where columns are known ahead, it is the last row with a known target.
@@ -87,88 +94,44 @@ class Bundle:
         Args:
             frame: Raw rows, at least the last `timesteps` of each series, and behind them the rows
                 of its future with what is known of them.
+            history: Whether to forecast from every row that has a whole look-back, and not only
+                from the last one.
 
         Returns:
-            One row for each series, step and target: series, origin, time, step, target, forecast,
+            One row for each window, target and step: series, origin, time, step, target, forecast,
             lower and upper where the bundle has intervals, and a column such as q0.05 for each
-            quantile.
+            quantile. A series that ends with a hole has no rows.
 
         Raises:
-            InputError: No series has an unbroken window at its end, or what is known of its future.
+            InputError: No series has an unbroken window, or what is known of its future.
         """
-        from forecast.training.fitting import predict
+        return self.forecasts(self.table(frame), history=history)
 
-        table = self.table(frame)
-        starts = windows.latest(table, self.window)
-        if not len(starts):
-            self._refuse_short_future(table)
-            raise InputError(
-                f"data must end with window.timesteps={self.window.timesteps} rows without a hole, "
-                f"got {len(table)} rows of {len(set(table.series))} series, none of them so: "
-                "send more or fill the newest"
-            )
+    def forecasts(self, table: Table, *, history: bool = False) -> pd.DataFrame:
+        """Forecast from a table that `table` has made; see `predict`."""
         runtime.start()
+        from forecast.training.fitting import predict
+        from forecast.training.quantiles import point
+
+        starts = (windows.every if history else windows.latest)(table, self.window)
+        if not len(starts):
+            lacking.refuse(table, self.window, self.schema.known_columns)
         values = predict(
             self.model,
             self.scaler,
             table,
             self.window,
             starts,
-            batch_size=min(BATCH, len(starts)),
+            # each size is compiled once: a power of two, or that of training
+            batch_size=min(BATCH, 1 << (len(starts) - 1).bit_length()),
             levels=self.quantiles,
         )
-        return self._tidy(table, starts, values)
-
-    def _refuse_short_future(self, table: Table) -> None:
-        """Say how far the known columns must reach, where a series could be forecast with them."""
-        past = replace(table, known=())
-        for origin in windows.origins(table) if table.known else ():
-            rows = np.flatnonzero(table.series == table.series[origin])
-            until_origin = past.take(rows[rows <= origin])
-            if not len(windows.latest(until_origin, self.window)):
-                continue  # its past is at fault
-            asked = self.window.lead + self.window.horizon
-            until = clock.following(table.time[origin], str(table.frequency), asked)[-1]
-            known = np.isfinite(table.inputs[rows][:, list(table.known)]).all(axis=1)
-            there = rows[(rows > origin) & ~np.logical_or.accumulate(~known & (rows > origin))]
-            last = table.time[max(there, default=origin)]
-            raise InputError(
-                f"data must hold the known-future columns {', '.join(self.schema.known_columns)} "
-                f"until {pd.Timestamp(until)}, got rows until {pd.Timestamp(last)}: append rows "
-                "with those columns and empty targets"
-            )
-
-    def _tidy(self, table: Table, starts: np.ndarray, values: np.ndarray) -> pd.DataFrame:
-        """Write forecasts (windows, horizon, targets, levels) as rows."""
-        from forecast.training.quantiles import point
-
-        window, parts = self.window, []
-        middle = point(values, self.quantiles)
-        ends: dict[str, np.ndarray] = {}
+        middle, more = point(values, self.quantiles), {}
         if self.reach is not None:
-            both = self.reach.around(values, self.quantiles, middle, table.series[starts])
-            ends = dict(zip(("lower", "upper"), both, strict=True))
-        for number, start in enumerate(starts):
-            origin = table.time[start + window.timesteps - 1]
-            ahead = clock.following(origin, str(table.frequency), window.lead + window.horizon)
-            steps = np.arange(1, window.horizon + 1)
-            for column, target in enumerate(table.targets):
-                every = values[number, :, column]  # (horizon, levels)
-                parts.append(
-                    pd.DataFrame(
-                        {
-                            "series": self.names[table.series[start]],
-                            "origin": origin,
-                            "time": ahead[window.lead :],
-                            "step": steps,
-                            "target": target,
-                            "forecast": middle[number, :, column],
-                        }
-                        | {name: end[number, :, column] for name, end in ends.items()}
-                        | {f"q{q:g}": every[:, place] for place, q in enumerate(self.quantiles)}
-                    )
-                )
-        return pd.concat(parts, ignore_index=True)
+            ends = self.reach.around(values, self.quantiles, middle, table.series[starts])
+            more = dict(zip(("lower", "upper"), ends, strict=True))
+        more |= {f"q{level:g}": values[..., n] for n, level in enumerate(self.quantiles)}
+        return tidy(table, starts, self.window, middle, more)
 
 
 def save(
@@ -194,21 +157,18 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     window = forecaster.window or Window()
     packages = ("forecast", "tensorflow", "keras", "numpy", "pandas")
-    everything = {
-        "format": FORMAT,
+    forecaster.model_.save(folder / WEIGHTS)
+    told = {
         "schema": _served(schema, forecaster.frequency_).to_dict(),
-        "window": window.get_params(),
+        "window": {name: int(value) for name, value in window.get_params().items()},
         "scaler": forecaster.scaler_.to_dict(),
         "series": list(forecaster.names_),
         "quantiles": list((forecaster.training or Training()).quantiles),
         "intervals": reach and reach.to_dict(),
-        "versions": {name: version(name) for name in packages},
+        "versions": {"python": python_version()} | {name: version(name) for name in packages},
         "facts": dict(facts),
     }
-    forecaster.model_.save(folder / WEIGHTS)
-    text = json.dumps(everything, indent=1, default=str)
-    (folder / FACTS).write_text(text, encoding="utf-8")
-    return [folder / WEIGHTS, folder / FACTS]
+    return [folder / WEIGHTS, form.write(folder, told)]
 
 
 def _served(schema: Schema, frequency: str | None) -> Schema:
@@ -236,39 +196,55 @@ def load(folder: str | Path) -> Bundle:
         InputError: A file is missing or damaged, or the format is unknown.
     """
     folder = Path(folder)
-    try:
-        plain = json.loads((folder / FACTS).read_text("utf-8"))
-        found = plain["format"]
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"bundle must be a folder with {FACTS} and {WEIGHTS}, got {str(folder)!r} "
-            f"({type(error).__name__}): download the run's model/ again"
-        ) from error
-    if found != FORMAT:
-        raise InputError(
-            f"bundle format must be {FORMAT}, got {found!r}: use the version of forecast that "
-            f"wrote it ({plain.get('versions', {}).get('forecast', 'unknown')})"
-        )
+    told = form.read(folder)
     runtime.start()
     import keras
 
     import forecast.models  # noqa: F401  registers our layers with Keras
 
     try:
+        _check_members(folder / WEIGHTS)
         model = keras.saving.load_model(folder / WEIGHTS, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # Keras has as many for a file that is no model as there are faults
         raise InputError(
-            f"bundle must hold a whole {WEIGHTS}, got {str(folder / WEIGHTS)!r} ({reason}): "
-            "download the run's model/ again"
+            f"bundle must hold a {WEIGHTS} of known layers, got {str(folder / WEIGHTS)!r} "
+            f"({cause(error)}): download the run's model/ again"
         ) from error
+    try:
+        found = _made(model, told)
+        fault = disagreement(found)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        fault = str(error)
+    if fault:
+        raise InputError(
+            f"bundle must hold what belongs together, got {fault}: download the run's model/ again"
+        )
+    return found
+
+
+def _made(model: Any, told: Mapping[str, Any]) -> Bundle:
+    """Turn the fields of the file into objects."""
     return Bundle(
         model,
-        Schema.from_dict(plain["schema"]),
-        Window(**plain["window"]),
-        Scaler.from_dict(plain["scaler"]),
-        tuple(plain["series"]),
-        plain["versions"] | plain["facts"],
-        tuple(plain.get("quantiles", ())),
-        Reach.from_dict(told) if (told := plain.get("intervals")) else None,
+        Schema.from_dict(told["schema"]),
+        Window(**told["window"]),
+        Scaler.from_dict(told["scaler"]),
+        tuple(told["series"]),
+        told["versions"] | told["facts"],
+        tuple(told["quantiles"]),
+        Reach.from_dict(given) if (given := told["intervals"]) else None,
     )
+
+
+def _check_members(weights: Path) -> None:
+    """Refuse an archive that would be unpacked into more than it is, or beside what it is.
+
+    Raises:
+        ValueError: A member has another name than Keras gives, or is compressed.
+        OSError: There is no such file.
+        BadZipFile: It is no archive.
+    """
+    with zipfile.ZipFile(weights) as archive:
+        for member in archive.infolist():
+            if member.filename not in MEMBERS or member.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"{member.filename[:100]!r} is no member that Keras writes")

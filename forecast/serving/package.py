@@ -12,8 +12,14 @@ from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.serving import bundle
 from forecast.serving.bundle import Bundle
+from forecast.serving.form import FACTS
+
+ISO = "%Y-%m-%dT%H:%M:%S.%f%z"
+"""How a time stamp of a Parquet file is sent to a server."""
 
 REQUIREMENTS = ["forecast", "mlflow"]
+INSIDE = Path("artifacts") / "bundle"
+"""Where an MLflow model keeps the bundle."""
 
 
 def package(
@@ -90,13 +96,18 @@ def example(frame: pd.DataFrame, schema: Schema, window: Window) -> pd.DataFrame
         known = np.flatnonzero(ordered[list(schema.targets)].notna().any(axis=1))
         ordered = ordered.iloc[: max(known, default=len(ordered)) + 1]
     found = ordered.tail(window.timesteps + schema.hold + future).reset_index(drop=True)
+    for name in read:  # as a server is sent them: numbers, and no kind of them that a file has
+        if not schema.labelled(name):
+            found[name] = pd.to_numeric(found[name]).astype(float)
+    if found[schema.time].dtype.kind == "M":
+        found[schema.time] = found[schema.time].dt.strftime(schema.time_format or ISO)
     past = [name for name in read if schema.role(name) in ("target", "feature")]
     found[past] = found[past].iloc[: len(found) - future].reindex(found.index)
     return found
 
 
 def fetch(client: Any, run_id: str, folder: Path) -> Bundle:
-    """Download the bundle of a run.
+    """Download the bundle of a run, and nothing else of its model, which may name code.
 
     Args:
         client: MLflow client of the store.
@@ -106,22 +117,31 @@ def fetch(client: Any, run_id: str, folder: Path) -> Bundle:
     Returns:
         The bundle.
     """
-    model = Path(client.download_artifacts(run_id, "model", str(folder)))
-    return bundle.load(model / "artifacts" / "bundle")
+    return bundle.load(client.download_artifacts(run_id, f"model/{INSIDE}", str(folder)))
+
+
+def inside(folder: Path) -> Path | None:
+    """Find the bundle in a folder.
+
+    Args:
+        folder: A bundle, an MLflow model, or a run as this machine keeps it before it is sent.
+
+    Returns:
+        The folder with the bundle's two files, None where there is none.
+    """
+    for place in (".", str(INSIDE), f"model/{INSIDE}", f"files/*/{INSIDE}"):
+        for found in sorted(folder.glob(f"{place}/{FACTS}")):
+            return found.parent
+    return None
 
 
 def _columns(example: pd.DataFrame) -> Any:
-    """Describe raw columns: numbers as double, everything else as text."""
-    from mlflow.types.schema import ColSpec
+    """Name the raw columns; what may stand in them is for the bundle to say.
+
+    A type would make MLflow refuse what the bundle reads: time stamps that are no text, and whole
+    numbers, as which JSON reads 50.0.
+    """
+    from mlflow.types.schema import AnyType, ColSpec
     from mlflow.types.schema import Schema as Columns
 
-    return Columns(
-        [
-            ColSpec(
-                "double" if pd.api.types.is_numeric_dtype(example[name]) else "string",
-                str(name),
-                required=False,
-            )
-            for name in example.columns
-        ]
-    )
+    return Columns([ColSpec(AnyType(), str(name), required=False) for name in example.columns])

@@ -3,9 +3,11 @@
 from typing import Any
 
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
+from forecast.errors import InputError
 from forecast.serving.bundle import load
 
 
@@ -32,9 +34,16 @@ class ServedForecast(PythonModel):
         Returns:
             series, origin, time, step, target, forecast, and where it has them lower, upper
             and quantiles.
+
+        Raises:
+            MlflowException: The rows cannot be forecast; a server answers with the sentence and
+                400, and not with a traceback.
         """
         del context, params
-        return self.bundle.predict(pd.DataFrame(model_input))
+        try:
+            return self.bundle.predict(pd.DataFrame(model_input))
+        except InputError as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from error
 
 
 set_model(ServedForecast())

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from forecast.data.address import place
 from forecast.errors import InputError, nearest
 from forecast.tracking.journal import LINES, Held, Journal, held, marks_of, records, status_of
 from forecast.tracking.run import Record
 from forecast.tracking.sender import ONCE
-from forecast.tracking.store import place
 
 DIED = "its process was killed"
 """The error of a run that was found dead."""

@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from forecast.data.address import place
 from forecast.tracking.sender import FINAL, PAUSES
-from forecast.tracking.store import Unreachable, place, reason
+from forecast.tracking.store import Unreachable, reason
 
 MOST = 60.0
 """Seconds that a server may be away in the middle of a sweep."""

@@ -14,7 +14,10 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from forecast.errors import InputError
+from forecast.data.address import HIDDEN, concealed, place
+from forecast.errors import InputError, cause
+from forecast.tracking import address
+from forecast.tracking.address import SQLITE
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 ARTIFACTS = "mlartifacts"
@@ -51,23 +54,31 @@ class Store:
     """
 
     def __init__(self, uri: str, experiment: str):
+        address.check(uri)
         _hush()
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
 
         self.uri = uri
         self.experiment = experiment
         try:
             knock(uri)
             # tables and experiments are created without a lock by MLflow
-            with _alone(uri), impatient():
+            with _alone(uri), _whole(uri), impatient():
                 self.client: Any = MlflowClient(tracking_uri=_absolute(uri))
                 self.experiment_id = self._open()
-        except (MlflowException, OSError) as error:
+        except ImportError as error:  # of the database's driver
+            raise InputError(
+                f"tracking.uri must be a store whose driver is installed, got {place(uri)!r} "
+                f"({cause(error)}): install it, or use {DEFAULT_URI}"
+            ) from error
+        except (MlflowException, SQLAlchemyError, OSError) as error:
             away = server(uri) is not None and not any(word in str(error) for word in WRONG)
+            cure = "make room, or name another" if _file(uri) else "start the server"
             told = (
                 f"tracking.uri must be a store that can be reached, got {place(uri)!r} "
-                f"({reason(error)}): start the server, or use {DEFAULT_URI}"
+                f"({reason(error)}): {cure}, or use {DEFAULT_URI}"
             )
             raise (Unreachable(told, reason(error)) if away else InputError(told)) from error
 
@@ -76,9 +87,9 @@ class Store:
         found = self.client.get_experiment_by_name(self.experiment)
         if found is None:
             place = None
-            if self.uri.startswith("sqlite:///"):
+            if (path := _file(self.uri)) is not None:
                 # the client's own default is ./mlruns, a folder that changes its default store
-                place = (Path(self.uri.removeprefix("sqlite:///")).parent / ARTIFACTS).resolve()
+                place = (path.parent / ARTIFACTS).resolve()
             return str(
                 self.client.create_experiment(
                     self.experiment, artifact_location=place.as_uri() if place else None
@@ -149,23 +160,11 @@ def server(uri: str) -> tuple[str, int] | None:
     >>> server("postgresql+psycopg2://me:secret@db/mlflow"), server("sqlite:///mlflow.db")
     (('db', 5432), None)
     """
-    parts = urlsplit(uri)
+    parts = urlsplit(place(uri))  # a password may look like a port
     scheme = parts.scheme.partition("+")[0]
-    if scheme not in PORTS or not parts.hostname:
+    if scheme not in PORTS or parts.hostname in (None, HIDDEN):
         return None
     return parts.hostname, parts.port or PORTS[scheme]
-
-
-def place(uri: str) -> str:
-    """Return an address without the secrets that may stand in it.
-
-    >>> place("https://me:secret@tracking:5000/path?token=x")
-    'https://tracking:5000/path'
-    """
-    parts = urlsplit(uri)
-    if not parts.netloc:
-        return uri
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def knock(uri: str) -> None:
@@ -179,7 +178,8 @@ def knock(uri: str) -> None:
 
 
 def client(uri: str) -> Any:
-    """Return a quiet client for reading."""
+    """Return a quiet client for reading; a file that is not there is not created."""
+    address.check(uri, existing=True)
     _hush()
     from mlflow import MlflowClient
 
@@ -194,9 +194,9 @@ def _absolute(uri: str) -> str:
 
 
 def reason(error: Exception) -> str:
-    """Return the cause of an MLflow error: the words of the system, else its first line."""
-    cause = re.search(r"\[Errno -?\d+\] [\w ]+|timed out", str(error))
-    return cause[0] if cause else str(error).splitlines()[0]
+    """Return the cause of an MLflow error, secrets left out: the system's words or a first line."""
+    system = re.search(r"\[Errno -?\d+\] [\w ]+|timed out", str(error))
+    return concealed(system[0] if system else cause(error))
 
 
 @contextmanager
@@ -227,16 +227,41 @@ def _hush() -> None:
 
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # it logs the traceback of what it raises
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+
+
+def _file(uri: str) -> Path | None:
+    """Return the file of a sqlite store."""
+    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+
+
+def _lock(path: Path) -> Path:
+    """Return the lock file beside a sqlite file."""
+    return path.with_name(f".{path.name}.lock")
 
 
 @contextmanager
 def _alone(uri: str) -> Iterator[None]:
     """Hold a lock beside a sqlite file, so that two commands started at once create it once."""
-    if not uri.startswith("sqlite:///"):
+    if (path := _file(uri)) is None:
         yield
         return
-    path = Path(uri.removeprefix("sqlite:///"))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f".{path.name}.lock").open("w") as lock:
+    with _lock(path).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def _whole(uri: str) -> Iterator[None]:
+    """Take a new sqlite file away again where it could not be made as a whole."""
+    path = _file(uri)
+    new = path is not None and not path.exists()
+    try:
+        yield
+    except BaseException:
+        if path is not None and new:
+            for file in (path, path.with_name(f"{path.name}-journal"), _lock(path)):
+                file.unlink(missing_ok=True)
+        raise

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 
+from forecast.data.address import place
 from forecast.errors import InputError
 from forecast.tracking import local
 from forecast.tracking.journal import Held, Journal
 from forecast.tracking.journalled import Journalled
 from forecast.tracking.run import Run, milliseconds, texts
 from forecast.tracking.sender import LOCAL_ID, ONCE, Sender
-from forecast.tracking.store import Store, Unreachable, impatient, place, server
+from forecast.tracking.store import Store, Unreachable, impatient, server
 
 START = 10.0
 """Seconds that a server has to give a new run its id; then the run goes by its local one."""

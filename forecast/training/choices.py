@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from forecast.errors import InputError, nearest
+from forecast.errors import InputError, cause, nearest
 from forecast.training import quantiles
 from forecast.training.parameters import Training
 
@@ -124,7 +124,13 @@ def metrics(training: Training) -> list[keras.metrics.Metric]:
         kind = _named(keras.metrics, asked, base)
         if kind is None:
             raise _unknown("metrics", asked, keras.metrics, base)
-        found.append(kind())
+        try:
+            found.append(kind())
+        except TypeError as error:  # it wants settings, which a name cannot say
+            raise InputError(
+                f"training.metrics must be names of metrics without settings, got {asked!r} "
+                f"({cause(error)}): take another, or give an object from Python"
+            ) from error
     return found
 
 
@@ -150,7 +156,7 @@ def schedule(training: Training) -> list[keras.callbacks.Callback]:
     else:
         raise InputError(
             f"training.schedule must be one of {', '.join(SCHEDULES)} or null, got "
-            f"{training.schedule!r}"
+            f"{training.schedule!r}: write one of them"
         )
     return [keras.callbacks.LearningRateScheduler(lambda epoch: float(curve(epoch)))]
 

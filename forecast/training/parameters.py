@@ -9,6 +9,15 @@ from sklearn.base import BaseEstimator
 
 from forecast.errors import InputError, nearest
 
+_WHOLE = {
+    "epochs": (1, 1_000_000),
+    "batch_size": (1, 65_536),  # a compiled call takes hundreds of batches
+    "threads": (1, 1_024),
+    "seed": (0, 2**32 - 1),  # as NumPy takes it
+    "patience": (1, 1_000_000),
+}
+"""Settings that are whole numbers: from, to."""
+
 
 class Model(BaseEstimator):
     """An architecture by name, with its settings.
@@ -104,28 +113,46 @@ class Training(BaseEstimator):
         Raises:
             InputError: Naming the argument, its rule and the value received.
         """
-        for name in ("epochs", "batch_size", "threads"):
-            _whole(name, getattr(self, name), 1)
-        _whole("seed", self.seed, 0)
-        if self.patience is not None:
-            _whole("patience", self.patience, 1)
+        for name, (least, most) in _WHOLE.items():
+            value = getattr(self, name)
+            if name == "patience" and value is None:
+                continue
+            whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+            if not whole or not least <= value <= most:
+                raise InputError(
+                    f"training.{name} must be a whole number from {least} to {most:,}, got "
+                    f"{value!r}: write such as {getattr(Training, name)}"
+                )
         if not isinstance(self.stateful, bool):
-            raise InputError(f"training.stateful must be true or false, got {self.stateful!r}")
-        if not 0 < self.learning_rate < float("inf"):
             raise InputError(
-                f"training.learning_rate must be a number above 0, got {self.learning_rate!r}"
+                f"training.stateful must be true or false, got {self.stateful!r}: write one"
             )
+        _above_0("learning_rate", self.learning_rate)
+        _above_0("decay", self.decay, most=1.0)
+        if self.clipnorm is not None:
+            _above_0("clipnorm", self.clipnorm)
+        if self.weight_decay is not None:
+            share = self.weight_decay * self.learning_rate
+            if not 0 <= share <= 1:
+                raise InputError(
+                    "training.weight_decay must be a number of 0 or more that takes, times "
+                    f"training.learning_rate={self.learning_rate:g}, at most 1 of the weights, got "
+                    f"{self.weight_decay!r}: write such as {Training.weight_decay}, or null"
+                )
         if self.quantiles and self.metrics:
             raise InputError(
                 "training.metrics must be empty where training.quantiles is not, got "
-                f"{list(self.metrics)}: Keras's compare one value with the truth"
+                f"{list(self.metrics)}: take one of them out, "
+                "Keras's compare one value with the truth"
             )
 
 
-def _whole(name: str, value: Any, least: int) -> None:
-    """Refuse what is no whole number, or too small."""
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or value < least:
+def _above_0(name: str, value: Any, most: float = float("inf")) -> None:
+    """Refuse what is no number above 0, or too large."""
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not number or not 0 < value <= most or value == float("inf"):
+        end = "" if most == float("inf") else f" and at most {most:g}"
         raise InputError(
-            f"training.{name} must be a whole number of {least} or more, got {value!r}"
+            f"training.{name} must be a number above 0{end}, got {value!r}: write such as "
+            f"{getattr(Training, name) or 1.0}"
         )

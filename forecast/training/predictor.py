@@ -1,7 +1,9 @@
 """Compiled prediction: one program for all models of one architecture."""
 
+import errno
 import json
 import logging
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from forecast.data import cache
 from forecast.errors import InputError
 from forecast.training import one_pass
 from forecast.training.gather import cut
@@ -22,6 +25,9 @@ KEEP = 8
 
 CHUNK = 4096
 """Windows of one pass over neighbouring rows."""
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a disk that takes no more."""
 
 _predictors: "OrderedDict[str, Predictor]" = OrderedDict()
 
@@ -131,6 +137,12 @@ class Compiled:
             self._compiled = tf.function(self._function, autograph=False)
             self.xla = False
             return self._compiled(*arguments)
+        except tf.errors.OpError as error:
+            # XLA cannot keep a program: the system's error, which TensorFlow has under many names
+            full = next((n for n in NO_ROOM if os.strerror(n) in str(error)), None)
+            if full is None:
+                raise
+            raise OSError(full, os.strerror(full), str(cache.folder("xla"))) from error
 
 
 def predictor(model: keras.Model) -> Predictor:

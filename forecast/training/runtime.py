@@ -3,6 +3,7 @@
 import os
 import platform
 import random
+import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from forecast.data import cache
 CACHE_FLAG = "--tf_xla_persistent_cache_directory"
 KEPT = 300
 """Compiled programs kept between processes, about half a megabyte each."""
+
+ROOM = 200e6
+"""Bytes that must be free for them."""
 
 _threads: int | None = None
 _seeding = threading.Lock()
@@ -69,8 +73,10 @@ def _keep_compiled(threads: int) -> None:
         told.append(next(line for line in lines if line.startswith(("flags", "Features"))))
     name = f"{version('tensorflow')}-{sha256(' '.join(told).encode()).hexdigest()[:12]}"
     with suppress(OSError, RuntimeError):  # no home, or not ours to write in: compile each time
-        folder = cache.folder("xla") / name
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = cache.private("xla") / name
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if shutil.disk_usage(folder).free < ROOM:
+            return  # XLA fails where it cannot keep what it has compiled
         kept = sorted(folder.glob("*.pb"), key=lambda file: file.stat().st_mtime)
         for file in kept[:-KEPT]:
             file.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from forecast.commands.console import console, score_table
+from forecast.commands.console import console, say, score_table, table
 from forecast.evaluation.significance.pairs import Verdict
 from forecast.metrics.headline import HEADLINES
 
@@ -48,3 +48,13 @@ def test_verdicts_fit_in_the_table_or_stand_below_it(metrics):
         assert ("+12.3%" in row) == (len(metrics) == 2)
     [own] = [line for line in lines if line.startswith("lstm")]
     assert own.split() == ["lstm"] + ["12.35"] * (len(metrics) + 1)
+
+
+def test_names_from_the_data_do_nothing_to_a_terminal():
+    hostile = "[/b]\x1b]0;t\x07[b]\u202e"
+    with console.capture() as said:
+        table(hostile, ["", hostile], [[hostile, 1.0]])
+        say("data", hostile)
+    text = said.get()
+    assert not set("\x1b\x07\u202e") & set(text)
+    assert text.count("[/b]�]0;t�[b]�") == 4

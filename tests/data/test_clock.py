@@ -111,7 +111,7 @@ def test_tables_read_apart_count_the_same_ticks():
 
 def test_following_stamps_go_on_as_the_calendar_does():
     def after(time, frequency, steps):
-        return clock.following(np.datetime64(time, "ns"), frequency, steps).tolist()
+        return clock.following(np.array([time], "datetime64[ns]"), frequency, steps)[0].tolist()
 
     assert after("2024-02-28", "D", 2) == stamps("2024-02-29", "2024-03-01").tolist()
     assert after("2024-01-31", "ME", 2) == stamps("2024-02-29", "2024-03-31").tolist()

@@ -81,6 +81,29 @@ def test_latest_ends_each_series_at_its_last_row(table, timesteps):
 
 
 @QUIET
+@given(tables(), any_window(), st.booleans(), st.integers(0, 4))
+def test_every_window_that_can_be_forecast_is_listed(table, window, ahead, empty):
+    if ahead:
+        last = np.array([max(table.tick[table.series == code]) for code in table.series], int)
+        table.outputs[table.tick > last - empty] = np.nan  # the newest rows are the future
+        table = replace(table, known=(1,))
+    expected = []
+    for start in range(len(table) - window.timesteps + 1):
+        past = np.arange(start, start + window.timesteps)
+        origin = past[-1]
+        whole = (table.series[past] == table.series[start]).all()
+        whole &= table.tick[origin] - table.tick[start] == window.timesteps - 1
+        whole &= not np.isnan(table.inputs[past]).any()
+        if ahead:
+            later = (table.series == table.series[start]) & (np.arange(len(table)) >= origin)
+            whole &= start in windows_by_loop(table, window, None, truth="none")
+            whole &= not np.isnan(table.outputs[later, 0]).all()
+        if whole:
+            expected.append(start)
+    assert windows.every(table, window).tolist() == expected
+
+
+@QUIET
 @given(tables(), any_window(), st.data())
 def test_taking_rows_away_never_makes_a_new_window(table, window, data):
     kept = np.array(

@@ -204,10 +204,9 @@ def test_an_unknown_setting_is_refused_with_the_nearest_name(name):
         models.build(name, SIZES[0], {f"{setting}x": 1})
 
 
-@pytest.mark.parametrize("bad", [{"activation": "rulu"}, {"dropout": 7.0}])
-def test_a_value_that_no_layer_takes_is_an_input_error(bad):
+def test_a_value_that_no_layer_takes_is_an_input_error():
     with pytest.raises(InputError, match="model lstm must have settings that fit"):
-        models.build("lstm", SIZES[0], bad)
+        models.build("lstm", SIZES[0], {"activation": "rulu"})
 
 
 @pytest.mark.parametrize(

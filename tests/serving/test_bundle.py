@@ -1,6 +1,8 @@
 """The bundle of a run: whole, checked, and served by MLflow without this project's help."""
 
+import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -10,12 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.data import panel, windows
+from forecast.data import panel, source, windows
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation.intervals.reach import Reach
-from forecast.serving import bundle
+from forecast.serving import bundle, form
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
 
@@ -84,10 +86,11 @@ def copy(folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(folder / "artifacts" / "bundle", tmp_path / "bundle"))
 
 
-def test_an_unknown_format_is_refused_by_name(copy: Path):
+@pytest.mark.parametrize("found", [1, 99, "2", None, [2]])
+def test_an_unknown_format_is_refused_by_name(copy: Path, found):
     facts = json.loads((copy / "bundle.json").read_text())
-    (copy / "bundle.json").write_text(json.dumps(facts | {"format": 99}))
-    with pytest.raises(InputError, match=r"format must be 1, got 99"):
+    (copy / "bundle.json").write_text(json.dumps(facts | {"format": found}))
+    with pytest.raises(InputError, match="format must be 2, got " + re.escape(repr(found))):
         bundle.load(copy)
 
 
@@ -96,6 +99,95 @@ def test_a_damaged_file_is_refused(copy: Path, name: str):
     (copy / name).write_bytes((copy / name).read_bytes()[:50])
     with pytest.raises(InputError, match="bundle must"):
         bundle.load(copy)
+
+
+def test_one_byte_changed_anywhere_is_refused(copy: Path):
+    file = copy / "bundle.json"
+    whole = file.read_bytes()
+    for place in range(len(whole)):
+        for byte in {whole[place] ^ 1, ord(" "), ord("0")} - {whole[place]}:
+            file.write_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
+            with pytest.raises(InputError, match="^bundle"):
+                bundle.load(copy)
+    file.write_bytes(whole)
+    file = copy / "model.keras"
+    whole = file.read_bytes()
+    for place in range(0, len(whole), 97):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(InputError, match="bundle must be as it was written"):
+            bundle.load(copy)
+
+
+def test_bytes_put_behind_or_taken_away_are_refused(copy: Path):
+    for name in ("bundle.json", "model.keras"):
+        whole = (copy / name).read_bytes()
+        for other in (whole + b" ", whole + b"\n", whole[:-1]):
+            (copy / name).write_bytes(other)
+            with pytest.raises(InputError, match="^bundle"):
+                bundle.load(copy)
+        (copy / name).write_bytes(whole)
+    bundle.load(copy)
+
+
+def sealed(folder: Path, change) -> None:
+    """Change a bundle's facts and write them as `save` would: the hashes are right again."""
+    told = json.loads((folder / "bundle.json").read_text())
+    change(told)
+    kept = {key: told[key] for key in told if key not in ("format", "weights", "sha256")}
+    form.write(folder, kept)
+
+
+WRONG = [
+    ("no scaler", lambda told: told.pop("scaler")),
+    ("code, which is none", lambda told: told.update(code="print()")),
+    ("no schema.time", lambda told: told["schema"].pop("time")),
+    ("'8' as window.timesteps", lambda told: told["window"].update(timesteps="8")),
+    ("True as window.lead", lambda told: told["window"].update(lead=True)),
+    ("as window.horizon", lambda told: told["window"].update(horizon=10**400)),
+    ("as scaler.input_mean", lambda told: told["scaler"].update(input_mean=None)),
+    ("as scaler.input_std", lambda told: told["scaler"]["input_std"][0].append("1")),
+    ("as series", lambda told: told.update(series={"north": 1})),
+    ("as series", lambda told: told["series"].append("\ud800")),
+    ("as intervals", lambda told: told.update(intervals=[])),
+    ("as schema.valid.load", lambda told: told["schema"]["valid"].update(load=5)),
+    ("output of shape", lambda told: told["window"].update(horizon=5)),
+    ("input of shape", lambda told: told["window"].update(timesteps=9)),
+    ("input of shape", lambda told: told["schema"]["calendar"].append("weekday")),
+    ("output of shape", lambda told: told["schema"]["targets"].append("temp")),
+    ("scaler of shape", lambda told: told["series"].append("west")),
+    ("scaler of shape", lambda told: told["scaler"]["input_std"].pop()),
+    ("intervals of shape", lambda told: told["intervals"]["reach"].pop()),
+    ("data.calendar", lambda told: told["schema"].update(calendar=["moon"])),
+    ("training.quantiles", lambda told: told.update(quantiles=[0.1, 0.9])),
+    ("series twice", lambda told: told.update(series=["north", "north"])),
+    ("a scale that is none", lambda told: told["scaler"]["input_std"][0].__setitem__(0, np.nan)),
+    ("a scale that is none", lambda told: told["scaler"]["output_std"][0].__setitem__(0, 0)),
+    ("intervals by", lambda told: told["intervals"].update(method="guess")),
+]
+
+
+@pytest.mark.parametrize(("said", "change"), WRONG, ids=[f"{n}" for n in range(len(WRONG))])
+def test_facts_that_are_none_are_refused_in_one_sentence(copy: Path, said: str, change):
+    sealed(copy, change)
+    with pytest.raises(InputError, match=f"^bundle must hold .*{re.escape(said)}") as told:
+        bundle.load(copy)
+    assert "\n" not in str(told.value)
+
+
+def test_the_facts_say_what_predicts_and_what_it_was_made_with(copy: Path, place: Place):
+    told = json.loads((copy / "bundle.json").read_text())
+    assert told["format"] == 2
+    assert {"python", "forecast", "tensorflow", "keras"} <= set(told["versions"])
+    assert told["facts"]["data_digest"] == source.digest(place.folder / "load.csv")
+    assert told["schema"]["frequency"] == "h" and told["schema"]["calendar"] == ["hour"]
+    weights = hashlib.sha256((copy / "model.keras").read_bytes()).hexdigest()
+    assert told["weights"] == {"sha256": weights}
+
+
+def test_the_page_explains_every_field():
+    page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text("utf-8")
+    table = page.partition("| field | holds |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(form.FORM)
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path):
@@ -115,10 +207,8 @@ def test_the_runs_intervals_are_served_around_its_forecasts(folder: Path, place:
     assert (by > 0).all()
 
 
-def test_a_bundle_from_before_intervals_still_predicts(copy: Path, place: Place):
-    facts = json.loads((copy / "bundle.json").read_text())
-    del facts["intervals"]
-    (copy / "bundle.json").write_text(json.dumps(facts))
+def test_a_bundle_without_intervals_gives_none(copy: Path, place: Place):
+    sealed(copy, lambda told: told.update(intervals=None))
     said = bundle.load(copy).predict(pd.read_csv(place.folder / "load.csv"))
     assert list(said)[-1] == "forecast"
 

@@ -1,16 +1,18 @@
 """Regressors of scikit-learn by name, as baselines on the flattened window."""
 
 import inspect
+import warnings
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.utils import get_tags
 from sklearn.utils.discovery import all_estimators
 
-from forecast.errors import InputError, nearest
+from forecast.errors import InputError, cause, nearest
 
 SEED = 0
 """Of regressors that draw at random, so that a baseline is the same in every run."""
@@ -43,15 +45,45 @@ def regressor(name: str, settings: Mapping[str, Any]) -> BaseEstimator:
         )
     kind = known[name.lower()]
     takes = inspect.signature(kind).parameters
-    for setting in settings:
+    for setting, value in settings.items():
         if setting not in takes:
             raise InputError(
-                f"evaluation.regressors.{name}.{setting} must be a setting of {kind.__name__}: "
-                f"{nearest(setting, takes)}"
+                f"evaluation.regressors.{name}.{setting} must be a setting of {kind.__name__}, got "
+                f"{setting}={value}: {nearest(setting, takes)}"
             )
     seed = {"random_state": SEED} if "random_state" in takes else {}
     made = kind(**seed | dict(settings))
     return made if get_tags(made).target_tags.multi_output else MultiOutputRegressor(made)
+
+
+def check(name: str, settings: Any) -> None:
+    """Fit a regressor on a few random numbers, since it judges its settings only then.
+
+    Args:
+        name: As for `regressor`.
+        settings: Likewise.
+
+    Raises:
+        InputError: It cannot be made, or cannot be fitted on standardised values.
+    """
+    if not isinstance(settings, Mapping):
+        raise InputError(
+            f"evaluation.regressors.{name} must be pairs of settings and values, got {settings!r}: "
+            "write such as {alpha: 10.0}, or {} for the defaults"
+        )
+    random = np.random.default_rng(SEED)
+    known, future = random.normal(size=(40, 8)), random.normal(size=(40, 2))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            regressor(name, settings).fit(known, future)
+    except InputError:
+        raise
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"evaluation.regressors.{name} must be able to learn standardised values, got "
+            f"{dict(settings)} ({cause(error)}): mend its settings or take another"
+        ) from error
 
 
 @cache

@@ -109,7 +109,7 @@ def cycle(table: Table) -> str | None:
     """
     if table.frequency is None:
         return None
-    step = clock.following(table.time[0], table.frequency, 1)[0] - table.time[0]
+    step = clock.following(table.time[:1], table.frequency, 1)[0, 0] - table.time[0]
     days = step / np.timedelta64(1, "D")
     return "hour" if days < 1 else "weekday" if days < 7 else "month" if days < 360 else None
 

@@ -1,16 +1,15 @@
-"""What cannot be meant is refused with one sentence: argument, rule, value received, cure."""
+"""What Python code cannot mean is refused as on the command line: one sentence of four parts."""
 
 import numpy as np
 import pytest
 
-from forecast.data import panel, scale, source, split
+from forecast.data import panel, scale, split
 from forecast.data.schema import Schema
 from forecast.data.split import Folds
 from forecast.data.windows import Window
 from forecast.errors import InputError
 
-from .bad_files import FILES, GOOD
-from .panels import hours
+from ..data.panels import hours
 
 
 def refuse(told, action, *arguments, **named):
@@ -20,31 +19,6 @@ def refuse(told, action, *arguments, **named):
     sentence = str(caught.value)
     assert "\n" not in sentence and "got " in sentence
     assert ": " in sentence and sentence == sentence.strip()
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_a_file_that_cannot_be_meant_is_refused(name, tmp_path):
-    case = FILES[name]
-    path = tmp_path / case.name
-    if case.data is not None:
-        path.write_bytes(case.data)
-    schema = Schema(
-        **{"time": "ts", "targets": ("load",), "features": ("load", "temp"), **case.schema}
-    )
-    refuse(case.told, lambda: panel.build(source.read(path), schema))
-
-
-def test_a_good_file_passes(tmp_path):
-    (tmp_path / "a.csv").write_bytes(GOOD)
-    table = panel.build(source.read(tmp_path / "a.csv"), Schema("ts", ("load",), ("load", "temp")))
-    assert len(table) == 6 and table.frequency == "h"
-
-
-def test_a_folder_and_an_unknown_format_are_refused(tmp_path):
-    (tmp_path / "a.csv").write_bytes(GOOD)
-    refuse(r"data\.path must be a file, got '.*': check", source.read, tmp_path)
-    told = r"data\.format must be one of csv, parquet, got 'xlsx': "
-    refuse(told, source.read, tmp_path / "a.csv", "xlsx")
 
 
 def test_a_frame_without_rows_is_refused():

@@ -1,0 +1,148 @@
+"""What Hydra says of overrides that it cannot read, as one sentence with the nearest name."""
+
+import contextlib
+import re
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import compose
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from forecast.commands.schema import Config
+from forecast.errors import InputError, nearest
+
+BY_COLUMN = ("data.circular", "data.valid", "data.units", "data.events", "data.classes")
+"""Settings whose keys are columns of the user's file."""
+
+MOST = 160
+"""Characters of a value or a reason that a sentence repeats."""
+
+_CURES = {
+    "deletion": "leave the ~ away and give it a value",
+    "Ambiguous": "put it into quotes, or put -m before the overrides to run each",
+    "--multirun": "write one value, or put -m before the overrides to run each",
+    "Interpolation": "name a key that the config has",
+    "Optional": "write a value",
+    "Integer": "write a whole number",
+    "Float": "write a number, decimals with a point",
+    "bool": "write true or false",
+    "merge DictConfig": "write pairs, such as {a: 1}",
+    "Dict[": "write pairs, such as {a: 1}",
+    "ListConfig": "write a list, such as [a, b]",
+    "List[": "write a list, such as [a, b]",
+    "str": "write a text",
+}
+"""A word of OmegaConf's and Hydra's reasons to what mends the value; the first one counts."""
+
+
+def sentence(error: Exception, overrides: Sequence[str], homes: Sequence[Path]) -> InputError:
+    """Turn an error of Hydra or OmegaConf into one sentence; Hydra must still be open.
+
+    Args:
+        error: As raised.
+        overrides: As on the command line.
+        homes: Folders in which groups have their options.
+
+    Returns:
+        What to raise instead.
+    """
+    if isinstance(error, OverrideParseException):
+        key, equals, value = error.override.partition("=")
+        if not equals:
+            return InputError(f"overrides must be key=value, got {key!r}: see forecast --help")
+        return InputError(
+            f"{_short(key)} must have a value that Hydra can read, got {_short(value)!r}: put what "
+            f"holds other signs than letters, digits and ./-_ into quotes, \"{_short(key)}='…'\""
+        )
+    for override in overrides:
+        if refused := _no_option(override, homes):
+            return refused
+    known, text = _known(), str(error)
+    for override in reversed(overrides):  # of two for one key the last one counts
+        key, _, value = override.lstrip("+~").partition("=")
+        if not key or key not in text:
+            continue
+        if key not in known and not key.startswith(tuple(f"{name}." for name in BY_COLUMN)):
+            return InputError(
+                f"{_short(key)} must be a key of the config, got {_short(override)}: "
+                f"{nearest(key, known)}"
+            )
+        told = f"{value!r}" if "=" in override else override
+        return InputError(
+            f"{key} must fit its type, got {_short(told)} ({_reason(error)}): {_cure(error)}"
+        )
+    said = getattr(error, "full_key", None) or "config"
+    given = _short(" ".join(overrides)) or "the defaults"
+    return InputError(
+        f"{said} must compose, got {given} ({_reason(error)}): see forecast train --help"
+    )
+
+
+def _no_option(override: str, homes: Sequence[Path]) -> InputError | None:
+    """Say which option of a group comes nearest, where an override asks for none of them."""
+    key, equals, value = override.lstrip("+").partition("=")
+    if not re.fullmatch(r"\w{1,99}", key) or not equals:
+        return None
+    groups = [home / key for home in homes]
+    options = {
+        str(file.relative_to(group).with_suffix(""))
+        for group in groups
+        for file in group.rglob("*.yaml")
+    }
+    if options:
+        for asked in (part.strip(" '\"") for part in value.split(",")):
+            if asked not in options:
+                return InputError(
+                    f"{key} must be one of its options, got {_short(asked)!r}: "
+                    f"{nearest(asked, options)}"
+                )
+    return None
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of the deepest cause, shortened."""
+    merging = str(error).startswith("Error merging") and error.__cause__ is not None
+    lines = str(error.__cause__ if merging else error).splitlines()
+    return _short(next((line.strip() for line in lines if line.strip()), type(error).__name__))
+
+
+def _cure(error: Exception) -> str:
+    """Return what mends a value of the wrong type."""
+    reason = _reason(error)
+    return next((cure for word, cure in _CURES.items() if word in reason), "see its line in conf/")
+
+
+def _short(text: str) -> str:
+    """Cut a text that no sentence can hold."""
+    return text if len(text) <= MOST else f"{text[:MOST]}…"
+
+
+def _known() -> list[str]:
+    """List every key that the default configuration has, and every group."""
+    with contextlib.suppress(HydraException, OmegaConfBaseException):
+        found: list[str] = []
+        _list(OmegaConf.to_container(compose("config")), "", found)
+        return [*found, *(f"{group.name}.{key}" for group, key in _typed())]
+    return []
+
+
+def _list(node: Any, path: str, found: list[str]) -> None:
+    """Walk a configuration and list its keys, with and without keys below them."""
+    for name, value in node.items() if isinstance(node, dict) else ():
+        key = f"{path}.{name}" if path else str(name)
+        found.append(key)
+        _list(value, key, found)
+
+
+def _typed() -> list[tuple[Any, str]]:
+    """List the keys of the schema, some of which no default sets."""
+    return [
+        (group, own.name)
+        for group in fields(Config)
+        if is_dataclass(group.type)
+        for own in fields(group.type)
+    ]

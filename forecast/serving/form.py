@@ -1,0 +1,205 @@
+"""The form of `bundle.json`: which fields it has, of which type, and that no byte was changed."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from forecast.errors import InputError, nearest
+
+FORMAT = 2
+"""Version of the files; a reader refuses those it does not know."""
+
+WEIGHTS, FACTS = "model.keras", "bundle.json"
+SEAL = "sha256"
+"""Last field of the file: the hash of all bytes before it. Of the weights: of their file."""
+
+_FIELD, _END = f'"{SEAL}": '.encode(), "\n}"
+_LARGEST = {int: 2**31, float: 1e300}
+"""Whole numbers beyond are refused, since JSON knows no limit and arithmetic does."""
+
+_NUMBERS = {str: float}
+_TEXTS = [str]
+_MATRIX = [[float]]
+
+FORM: Mapping[str, Any] = {
+    "format": int,
+    "schema": {
+        "time": str,
+        "targets": _TEXTS,
+        "features": _TEXTS,
+        "series": _TEXTS,
+        "frequency": (str, None),
+        "time_format": (str, None),
+        "circular": _NUMBERS,
+        "valid": {str: [float]},
+        "missing": str,
+        "hold": int,
+        "duplicates": str,
+        "calendar": _TEXTS,
+        "units": {str: str},
+        "known_future": _TEXTS,
+        "static": _TEXTS,
+        "events": _NUMBERS,
+        "classes": {str: [(str, float)]},
+    },
+    "window": {"timesteps": int, "horizon": int, "stride": int, "lead": int},
+    "scaler": {
+        "input_mean": _MATRIX,
+        "input_std": _MATRIX,
+        "output_mean": _MATRIX,
+        "output_std": _MATRIX,
+    },
+    "series": _TEXTS,
+    "quantiles": [float],
+    "intervals": (
+        None,
+        {"level": float, "method": str, "between": (None, [float]), "reach": [[[(None, float)]]]},
+    ),
+    "versions": {str: str},
+    "facts": {str: object},
+    "weights": {SEAL: str},
+    SEAL: str,
+}
+"""A form is a type, [form] of each part, {str: form} of each value, {name: form} of these and no
+other names, or (form, …), one of which fits."""
+
+
+def write(folder: Path, told: Mapping[str, Any]) -> Path:
+    """Write the facts of a bundle beside its weights, sealed by their hash.
+
+    Args:
+        folder: Holds the weights.
+        told: All fields of `FORM` but the format and the hashes.
+
+    Returns:
+        The file.
+    """
+    weights = {SEAL: _digest(folder / WEIGHTS)}
+    text = json.dumps({"format": FORMAT, **told, "weights": weights}, indent=1, default=str)
+    file = folder / FACTS
+    file.write_bytes(_sealed(f"{text.removesuffix(_END)},\n ".encode()))
+    return file
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """Read the facts of a bundle, and make sure that no byte of its two files was changed.
+
+    Args:
+        folder: With the two files.
+
+    Returns:
+        Fields as `FORM` says.
+
+    Raises:
+        InputError: A file is missing or changed, the format is unknown, or a field is not of it.
+    """
+    try:
+        raw = (folder / FACTS).read_bytes()
+        told = json.loads(raw.decode("utf-8"))
+        found = told["format"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"bundle must be a folder with {FACTS} and {WEIGHTS}, got {str(folder)!r} "
+            f"({type(error).__name__}): download the run's model/ again"
+        ) from error
+    if type(found) is not int or found != FORMAT:
+        raise InputError(
+            f"bundle format must be {FORMAT}, got {_short(found)}: use the version of forecast "
+            "that wrote it, or train again"
+        )
+    if raw != _sealed(raw.rpartition(_FIELD)[0]):
+        raise _changed(folder / FACTS)
+    if fault := misfit(told, FORM):
+        raise InputError(
+            f"bundle must hold the fields of format {FORMAT} in {FACTS}, got {fault}: "
+            "download the run's model/ again"
+        )
+    try:
+        same = _digest(folder / WEIGHTS) == told["weights"][SEAL]
+    except OSError as error:
+        raise InputError(
+            f"bundle must hold {WEIGHTS} beside {FACTS}, got {str(folder)!r} "
+            f"({type(error).__name__}): download the run's model/ again"
+        ) from error
+    if not same:
+        raise _changed(folder / WEIGHTS)
+    return dict(told)
+
+
+def _sealed(head: bytes) -> bytes:
+    """Close a file with the hash of all that stands before it."""
+    return head + _FIELD + f'"{hashlib.sha256(head).hexdigest()}"{_END}'.encode()
+
+
+def misfit(value: Any, form: Any, name: str = "") -> str | None:
+    """Say where plain data is not of a form.
+
+    Args:
+        value: From JSON.
+        form: See `FORM`.
+        name: Of the value, as in a path.
+
+    Returns:
+        A few words, or None where it fits.
+
+    >>> misfit({"a": [1, "x"]}, {"a": [float]})
+    "'x' as a[1]"
+    """
+    if isinstance(form, tuple):
+        found = [misfit(value, one, name) for one in form]
+        return None if None in found else found[0]
+    if isinstance(form, list) and isinstance(value, list):
+        parts = (misfit(part, form[0], f"{name}[{at}]") for at, part in enumerate(value))
+        return next((fault for fault in parts if fault), None)
+    if isinstance(form, Mapping) and isinstance(value, dict):
+        if str not in form and set(form) != set(value):
+            wrong = sorted(set(form) ^ set(value))[0]
+            if wrong in form:
+                return f"no {_path(name, wrong)}"
+            return f"{_path(name, wrong)}, which is none ({nearest(wrong, form)})"
+        parts = (
+            misfit(part, form.get(str, form.get(key)), _path(name, key))
+            for key, part in value.items()
+        )
+        return next((fault for fault in parts if fault), None)
+    return None if _is(value, form) else f"{_short(value)} as {name or 'the whole'}"
+
+
+def _is(value: Any, form: Any) -> bool:
+    """Tell whether one value is of a type; a whole number is a number, true and false are none."""
+    if form is None or form is object:
+        return form is object or value is None
+    if form is float and type(value) is float:
+        return True
+    if form is int or form is float:
+        return type(value) is int and abs(value) < _LARGEST[form]
+    if form is str and isinstance(value, str):
+        return value == value.encode("utf-8", "ignore").decode()  # no half of a surrogate pair
+    return False
+
+
+def _path(name: str, key: str) -> str:
+    """Write where a field stands."""
+    return f"{name}.{key}" if name else key
+
+
+def _short(value: Any) -> str:
+    """Write a value on a part of a line."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}…"
+
+
+def _digest(file: Path) -> str:
+    """Hash a file."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _changed(file: Path) -> InputError:
+    """Say that a file is not the one that was written."""
+    return InputError(
+        f"bundle must be as it was written, got {str(file)!r} with another sha256 than {FACTS} "
+        "says: download the run's model/ again"
+    )
