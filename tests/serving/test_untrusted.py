@@ -209,6 +209,15 @@ def test_a_model_to_inspect_runs_nothing_either(tmp_path: Path, canary: Path, na
     assert "file must be a model that Keras can load safely" in place.errors[-1]
 
 
+def test_a_model_to_inspect_that_is_nested_beyond_reading_is_told(tmp_path: Path):
+    keras.Sequential([keras.Input((4, 2)), keras.layers.LSTM(1)]).save(tmp_path / bundle.WEIGHTS)
+    inner = '{"class_name": "TimeDistributed", "config": {"layer": '
+    change(tmp_path, "config.json", (inner * 5000 + "null" + "}}" * 5000).encode())
+    place = Place(tmp_path, [], [])
+    assert place.run("inspect", f"file={bundle.WEIGHTS}") == 2
+    assert "file must be a model that Keras can load safely" in place.errors[-1]
+
+
 def test_no_more_of_a_run_is_fetched_than_its_bundle(good: Path, tmp_path: Path, canary: Path):
     """An MLflow model names a loader, a pickle and a folder of code; none of it is asked for."""
     run = tmp_path / "run"
