@@ -22,14 +22,13 @@ def batch() -> Found:
     """Seconds from a folder to the forecasts of 10,000 windows, TensorFlow imported before."""
     with tempfile.TemporaryDirectory() as folder:
         _trained(Path(folder))
-        # the first process fills XLA's folder of compiled programs, as the training's own would
-        first, again = (_told(folder) for _ in range(2))
+        first, again = (_told(folder) for _ in range(2))  # the second finds compiled programs
     return {
         "text": f"{WINDOWS:,} windows of the default model from raw rows, loading the bundle "
         "included, in a process that has TensorFlow imported",
-        "value": f"{again['seconds']:.1f} s",
-        "detail": f"loading {again['load']:.1f} s, {again['rows']:,} rows out; the first process "
-        f"after training {first['seconds']:.1f} s",
+        "value": f"{first['seconds']:.1f} s",
+        "detail": f"loading {first['load']:.1f} s, {first['rows']:,} rows out; in the next "
+        f"process, which finds the compiled program, {again['seconds']:.1f} s",
         "bar": "≤ 5 s",
     }
 
@@ -88,7 +87,10 @@ print(json.dumps({"seconds": seconds, "load": load, "rows": len(found)}))
 def _told(folder: str) -> dict[str, float]:
     """Forecast all rows in a fresh process."""
     command = [sys.executable, "-c", _BATCH, f"{folder}/bundle", f"{folder}/rows.csv"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    # the training has put its own folder of compiled programs into the flags
+    own = {name: text for name, text in os.environ.items() if name != "TF_XLA_FLAGS"}
+    env = own | {"XDG_CACHE_HOME": folder}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=env)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
