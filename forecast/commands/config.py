@@ -113,7 +113,7 @@ class Request:
             found = OmegaConf.to_object(self.composed)
         except OmegaConfBaseException as error:
             with opened():
-                raise misread.sentence(error, self.overrides, homes()) from error
+                raise misread.sentence(error, self.overrides) from error
         if not isinstance(found, Config):
             raise InputError("config must have the schema's form: keep `- schema` in its defaults")
         return found
@@ -178,6 +178,8 @@ def compose(overrides: list[str]) -> Request:
     """
     register()
     no_code.check_command(overrides)
+    for override in overrides:
+        misread.check_option(override, homes())
     with opened():
         try:
             config = hydra_compose("config", in_hydras_grammar(overrides))
@@ -185,7 +187,7 @@ def compose(overrides: list[str]) -> Request:
         except InputError:
             raise
         except UNREADABLE as error:
-            raise misread.sentence(error, overrides, homes()) from error
+            raise misread.sentence(error, overrides) from error
     return Request(config, tuple(overrides))
 
 

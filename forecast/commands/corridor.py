@@ -119,6 +119,8 @@ def _with_hydra(command: str, flags: list[str], overrides: list[str]) -> Any:
     """Let Hydra read its flags and call the command once or many times."""
     config.register()
     no_code.check_command(overrides)
+    for override in overrides:
+        misread.check_option(override, config.homes())
     failed: list[InputError] = []
     faults: list[Exception] = []
 
@@ -143,7 +145,7 @@ def _with_hydra(command: str, flags: list[str], overrides: list[str]) -> Any:
         if error in faults:
             raise
         with config.opened():
-            raise misread.sentence(error, overrides, config.homes()) from error
+            raise misread.sentence(error, overrides) from error
     if failed:
         raise failed[0]
     return None

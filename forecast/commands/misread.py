@@ -39,13 +39,12 @@ _CURES = {
 """A word of OmegaConf's and Hydra's reasons to what mends the value; the first one counts."""
 
 
-def sentence(error: Exception, overrides: Sequence[str], homes: Sequence[Path]) -> InputError:
+def sentence(error: Exception, overrides: Sequence[str]) -> InputError:
     """Turn an error of Hydra or OmegaConf into one sentence; Hydra must still be open.
 
     Args:
         error: As raised.
         overrides: As on the command line.
-        homes: Folders in which groups have their options.
 
     Returns:
         What to raise instead.
@@ -53,14 +52,13 @@ def sentence(error: Exception, overrides: Sequence[str], homes: Sequence[Path]) 
     if isinstance(error, OverrideParseException):
         key, equals, value = error.override.partition("=")
         if not equals:
-            return InputError(f"overrides must be key=value, got {key!r}: see forecast --help")
+            return InputError(
+                f"overrides must be key=value, got {_short(key)!r}: see forecast --help"
+            )
         return InputError(
             f"{_short(key)} must have a value that Hydra can read, got {_short(value)!r}: put what "
             f"holds other signs than letters, digits and ./-_ into quotes, \"{_short(key)}='…'\""
         )
-    for override in overrides:
-        if refused := _no_option(override, homes):
-            return refused
     known, text = _known(), str(error)
     for override in reversed(overrides):  # of two for one key the last one counts
         key, _, value = override.lstrip("+~").partition("=")
@@ -73,7 +71,8 @@ def sentence(error: Exception, overrides: Sequence[str], homes: Sequence[Path]) 
             )
         told = f"{value!r}" if "=" in override else override
         return InputError(
-            f"{key} must fit its type, got {_short(told)} ({_reason(error)}): {_cure(error)}"
+            f"{_short(key)} must fit its type, got {_short(told)} ({_reason(error)}): "
+            f"{_cure(error)}"
         )
     said = getattr(error, "full_key", None) or "config"
     given = _short(" ".join(overrides)) or "the defaults"
@@ -82,11 +81,19 @@ def sentence(error: Exception, overrides: Sequence[str], homes: Sequence[Path]) 
     )
 
 
-def _no_option(override: str, homes: Sequence[Path]) -> InputError | None:
-    """Say which option of a group comes nearest, where an override asks for none of them."""
+def check_option(override: str, homes: Sequence[Path]) -> None:
+    """Refuse what chooses no option of a group; Hydra fails in many ways where it is no text.
+
+    Args:
+        override: As on the command line.
+        homes: Folders in which groups have their options.
+
+    Raises:
+        InputError: Naming the nearest option.
+    """
     key, equals, value = override.lstrip("+").partition("=")
     if not re.fullmatch(r"\w{1,99}", key) or not equals:
-        return None
+        return
     groups = [home / key for home in homes]
     options = {
         str(file.relative_to(group).with_suffix(""))
@@ -94,13 +101,12 @@ def _no_option(override: str, homes: Sequence[Path]) -> InputError | None:
         for file in group.rglob("*.yaml")
     }
     if options:
-        for asked in (part.strip(" '\"") for part in value.split(",")):
+        for asked in (part.strip(" '\"[]") for part in value.split(",")):
             if asked not in options:
-                return InputError(
+                raise InputError(
                     f"{key} must be one of its options, got {_short(asked)!r}: "
                     f"{nearest(asked, options)}"
                 )
-    return None
 
 
 def _reason(error: Exception) -> str:
@@ -117,8 +123,9 @@ def _cure(error: Exception) -> str:
 
 
 def _short(text: str) -> str:
-    """Cut a text that no sentence can hold."""
-    return text if len(text) <= MOST else f"{text[:MOST]}…"
+    """Write a text on one line, and cut what no sentence can hold."""
+    plain = "".join(sign if sign.isprintable() else " " for sign in text)
+    return plain if len(plain) <= MOST else f"{plain[:MOST]}…"
 
 
 def _known() -> list[str]:
