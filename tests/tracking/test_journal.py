@@ -162,6 +162,7 @@ def test_what_a_server_will_never_take_is_left_and_the_rest_goes_on(uri: str, tm
         fill(other)
         gone.end()
         other.end()
+    assert list(tracker.refused) == [gone.local_id] and tracker.waiting == []
     states = {run.local_id: run for run in local.runs(tmp_path / "runs")}
     assert states[gone.local_id].refused and not states[other.local_id].refused
     check(Store(uri, "tests"), other.id)
