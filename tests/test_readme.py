@@ -312,6 +312,8 @@ def reader(tmp_path, monkeypatch) -> Reader:
     """A copy of what `make` and `forecast` read, whose .venv is this one and is up to date."""
     for name in [key for key in os.environ if key.startswith("MLFLOW_")]:
         monkeypatch.delenv(name)
+    # the store that `make` finds by its folder; MLflow keeps one for each address in a process
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     for name in ("Makefile", "pyproject.toml", "requirements.lock", "README.md"):
         shutil.copy2(ROOT / name, tmp_path)
     for name in ("conf", "data"):

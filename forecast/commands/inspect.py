@@ -70,7 +70,7 @@ def _of_file(path: Path, gates: GatesConfig) -> Subject:
         )
     try:
         model = keras.models.load_model(path, compile=False)
-    except (ValueError, TypeError, OSError, KeyError) as error:
+    except Exception as error:  # also of nesting or of layers larger than any machine
         raise InputError(
             f"file must be a model that Keras can load safely, got {str(path)!r} "
             f"({cause(error)}): register its own layers, or save it anew"

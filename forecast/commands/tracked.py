@@ -51,6 +51,9 @@ def tracking(settings: TrackingConfig, data: str) -> Iterator[Tracker]:
         raise
     finally:
         tracker.close()
+        for name, why in tracker.refused.items():
+            kept = f"what it has not taken stays in {settings.folder}/{name}"
+            say("warning", f"{where} refuses run {name} for good ({why}): {kept}")
         if tracker.waiting and not said:
             say(
                 "warning",

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.calibration import Intervals
+from forecast.evaluation.literal import literal
 
 if TYPE_CHECKING:
     from forecast.evaluation.experiment import Outcome
@@ -69,7 +70,7 @@ def error_by_horizon(outcome: "Outcome") -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("steps ahead")
     unit = outcome.test.table.common_unit
-    axes.set_ylabel(f"{outcome.test.headline.name}{unit}")
+    axes.set_ylabel(literal(f"{outcome.test.headline.name}{unit}"))
     axes.legend(frameon=False)
     plain(axes, "Error by horizon, test span")
     return figure
@@ -211,7 +212,7 @@ def apart(test: Forecasts, mine: np.ndarray) -> np.ndarray:
 
 def plain(axes: Any, title: str) -> None:
     """Title on the left, no box."""
-    axes.set_title(title, loc="left", fontsize=10)
+    axes.set_title(literal(title), loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", alpha=0.25)
 

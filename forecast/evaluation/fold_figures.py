@@ -9,6 +9,7 @@ from forecast.data import windows
 from forecast.evaluation.backtest import Backtest
 from forecast.evaluation.figures import MODEL, OTHERS, PANELS, TRUE, apart, dates, plain
 from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.literal import literal
 
 LABELS = 8
 """Most folds that are labelled with more than their number."""
@@ -76,7 +77,7 @@ def error_by_fold(found: Backtest) -> Figure:
     places = [fold.number for fold in shown]
     axes.set_xticks(places, [f"{fold.number}\n{str(fold.begin)[:10]}" for fold in shown])
     axes.set_xlabel("fold and its first time stamp; dotted: all windows")
-    axes.set_ylabel(f"{overall.test.headline.name}{overall.table.common_unit}")
+    axes.set_ylabel(literal(f"{overall.test.headline.name}{overall.table.common_unit}"))
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False)
     plain(axes, "Error by fold")

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
+from forecast.evaluation.literal import literal
 from forecast.search.leaderboard import Standing
 
 LABELS = 12
@@ -69,7 +70,8 @@ def figure(standings: Sequence[Standing]) -> Figure:
     for x, values in enumerate(axes_of.values()):
         axes.axvline(x, color="#222222", lw=0.8)
         for value in values[:: -(-len(values) // LABELS)]:
-            axes.annotate(value, (x, _height(values, value)), (4, 2), textcoords="offset points")
+            at = (x, _height(values, value))
+            axes.annotate(literal(value), at, (4, 2), textcoords="offset points")
     end = len(axes_of)
     axes.axvline(end, color="#222222", lw=0.8)
     for share in (0.0, 0.5, 1.0) if high > low else (0.0,):

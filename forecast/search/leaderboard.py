@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from forecast.evaluation.literal import literal
 from forecast.metrics.headline import HEADLINES
 from forecast.search.candidates import Candidate
 from forecast.search.trial import Result, Rung, Trial
@@ -175,7 +176,7 @@ def figure(standings: Sequence[Standing], baselines: Mapping[str, float]) -> Fig
     for (name, error), style in zip(baselines.items(), cycle(("--", ":", "-.")), strict=False):
         axes.axvline(error, ls=style, color="#222222", lw=1, label=name)
     names = [f"{s.candidate.name}{f'  ({s.rung})' if str(s.rung) else ''}" for s in shown]
-    axes.set_yticks(range(len(shown)), names, fontsize=8)
+    axes.set_yticks(range(len(shown)), [literal(name) for name in names], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel(f"{LABELS[standings[0].headline]}: mean over folds, and each fold")
     axes.set_title("Leaderboard; blue is tied with the best", loc="left", fontsize=10)

@@ -96,7 +96,11 @@ class Journal:
         found = []
         for end, record in _records(self.folder, self.marks.get("bytes", 0)):
             if record["do"] == "files":
-                record["from"] = str(self.folder / record["from"])
+                place = own(self.folder, record["from"])
+                if place is None:
+                    self.mark(refused=f"{record['from']!r} holds files that are not the run's own")
+                    break
+                record["from"] = str(place)
             found.append((end, record))
             if len(found) == most:
                 break
@@ -153,11 +157,29 @@ def kept(folder: Path, path: str) -> Path | None:
         The file, or None.
     """
     for record in reversed(records(folder)):
-        if record["do"] == "files":
-            found = folder / record["from"] / Path(path).name
+        if record["do"] == "files" and (place := own(folder, record["from"])):
+            found = place / Path(path).name
             if found.is_file() and str(Path(record["to"]) / found.name) == path:
                 return found
     return None
+
+
+def own(folder: Path, name: str) -> Path | None:
+    """Return a folder of a run's files.
+
+    A journal may come from a stranger: whatever it names elsewhere, or links to, would be sent.
+
+    Args:
+        folder: Of the run.
+        name: As its journal has it.
+
+    Returns:
+        The folder, or None where not all that it holds lies in the run's own.
+    """
+    place = folder / name
+    if not place.resolve().is_relative_to(folder.resolve() / FILES):
+        return None
+    return None if any(path.is_symlink() for path in place.rglob("*")) else place
 
 
 def held(folder: Path) -> bool:

@@ -53,19 +53,12 @@ class Tracker:
         self._until_the_end = ExitStack()
         self._until_the_end.enter_context(impatient())  # we ask again ourselves
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             self.store = self._reach(experiment)
         except Unreachable as error:
             self.trouble = error.cause
         except InputError:
             self._until_the_end.close()
             raise
-        except OSError as error:
-            self._until_the_end.close()
-            raise InputError(
-                f"tracking.folder must be a folder that can be written, got {str(folder)!r} "
-                f"({error.strerror}): choose another"
-            ) from error
         self._sender = Sender(self._reach)
 
     def __enter__(self) -> "Tracker":
@@ -157,8 +150,14 @@ class Tracker:
 
     @property
     def waiting(self) -> list[str]:
-        """Return the local ids of this command's runs that MLflow does not have as a whole."""
-        return [journal.local_id for journal in self._own if not journal.arrived]
+        """Return the local ids of this command's runs of which MLflow may have more later."""
+        return [one.local_id for one in self._own if not (one.arrived or "refused" in one.marks)]
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Return why MLflow will never have the rest of a run: its local id to the reason."""
+        told = ((one.local_id, one.marks.get("refused")) for one in self._own)
+        return {local_id: why for local_id, why in told if why}
 
     def _carry(self, run: Journalled) -> Journalled:
         """Hand a journal to the sender, then what earlier commands have left."""

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -99,3 +100,15 @@ def test_prediction_joins_the_newest_rows(tmp_path):
     ends = ahead.assign(lower=ahead.forecast - 2, upper=ahead.forecast + 3)
     [band] = figures.prediction(past, ends, {}).axes[0].collections
     assert band.get_paths()[0].vertices[:, 1].max() == 62 and band.get_label() == "interval"
+
+
+def test_names_and_units_between_dollar_signs_are_no_formula(tmp_path):
+    found = outcome()
+    bad = r"$\frac{ and $"  # matplotlib would raise
+    # "US$ to A$" would be drawn without its signs, the words run together
+    table = replace(found.test.table, names=("US$ to A$", bad), targets=(bad,), units=(bad,))
+    found.test = replace(found.test, table=table)
+    figure = drawn(figures.forecasts(found), tmp_path)
+    shown = [axes.title._preprocess_math(axes.get_title(loc="left")) for axes in figure.axes]
+    assert shown == [(f"{name}: {bad}, {bad}", False) for name in table.names]
+    drawn(figures.error_by_horizon(found), tmp_path)

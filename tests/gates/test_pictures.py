@@ -227,3 +227,18 @@ def test_nothing_to_draw():
         gates.tap_bars({"lstm_1/kernel/i": np.ones((1, 1))}, 1.0)
     with pytest.raises(InputError, match=r"^feature_names: .* received 1 names for 2 rows"):
         gates.heat_map(lstm(), "lstm_1", 1.0, feature_names=["temp"])
+
+
+def test_names_between_dollar_signs_are_no_formula():
+    name, rng = r"$\frac{", np.random.default_rng(0)  # matplotlib would raise
+    names = [name, "$^$"]
+    norms = pd.DataFrame({"f": [5.0, 1.0]}, index=names)
+    traced = {gate: rng.uniform(size=(1, 6, 3)) for gate in "ifo"}
+    drawn = [
+        gates.heat_map(lstm(), "lstm_1", 0.8, feature_names=names),
+        gates.influence_map(norms, "lstm_1", 5.0),
+        gates.trace_map(traced, rng.normal(size=(1, 6, 2)), "lstm_1", names=names, titles=["$_$"]),
+        gates.memory_curve(gates.Memory({1: 3.0, 2: 2.01, 4: 2.0}, 2.5, {}), ", $^$"),
+    ]
+    for figure in drawn:
+        assert gates.to_image(figure).size

@@ -15,13 +15,15 @@ from forecast.data import panel
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.serving import bundle, package
+from forecast.serving import bundle, form, package
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
 
 from ..conftest import Place, load_frame
 
 SCHEMA = Schema("time", ("load",), ("load", "temp"), ("site",), frequency="h")
+
+PLACE = f"model/{package.INSIDE}"
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,14 @@ def change(folder: Path, name: str, text: bytes, compression: int = zipfile.ZIP_
 
 
 def refused(folder: Path) -> str:
-    with pytest.raises(InputError, match=r"^bundle must hold a whole model\.keras") as raised:
+    """Load what a stranger has made, who can count hashes too."""
+    told = json.loads((folder / form.FACTS).read_text("utf-8"))
+    form.write(
+        folder, {key: told[key] for key in told if key not in ("format", "weights", form.SEAL)}
+    )
+    with pytest.raises(
+        InputError, match=r"^bundle must hold a model\.keras of known layers"
+    ) as raised:
         bundle.load(folder)
     assert "\n" not in str(raised.value)
     return str(raised.value)
@@ -209,10 +218,19 @@ def test_a_model_to_inspect_runs_nothing_either(tmp_path: Path, canary: Path, na
     assert "file must be a model that Keras can load safely" in place.errors[-1]
 
 
+def test_a_model_to_inspect_that_is_nested_beyond_reading_is_told(tmp_path: Path):
+    keras.Sequential([keras.Input((4, 2)), keras.layers.LSTM(1)]).save(tmp_path / bundle.WEIGHTS)
+    inner = '{"class_name": "TimeDistributed", "config": {"layer": '
+    change(tmp_path, "config.json", (inner * 5000 + "null" + "}}" * 5000).encode())
+    place = Place(tmp_path, [], [])
+    assert place.run("inspect", f"file={bundle.WEIGHTS}") == 2
+    assert "file must be a model that Keras can load safely" in place.errors[-1]
+
+
 def test_no_more_of_a_run_is_fetched_than_its_bundle(good: Path, tmp_path: Path, canary: Path):
     """An MLflow model names a loader, a pickle and a folder of code; none of it is asked for."""
     run = tmp_path / "run"
-    shutil.copytree(good, run / package.PLACE)
+    shutil.copytree(good, run / PLACE)
     (run / "model" / "code").mkdir()
     (run / "model" / "code" / "evil.py").write_text(f"open({str(canary)!r}, 'w')")
     (run / "model" / "python_model.pkl").write_bytes(pickle.dumps(Touch(str(canary))))
@@ -230,4 +248,4 @@ def test_no_more_of_a_run_is_fetched_than_its_bundle(good: Path, tmp_path: Path,
 
     found = package.fetch(Client(), "1", tmp_path)
     assert len(found.predict(load_frame(60))) == 4
-    assert asked == [package.PLACE]
+    assert asked == [PLACE]

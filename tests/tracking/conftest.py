@@ -38,12 +38,6 @@ def finish(folder: Path, *words: str) -> None:
     assert start(folder, *words).wait(timeout=300) == 0, (folder / "said.txt").read_text()
 
 
-def sync(folder: Path, *words: str) -> None:
-    """Send what a folder holds, from this process, which has imported what that takes."""
-    place = Place(folder, [], [])
-    assert place.run("sync", *words) == 0, place.errors
-
-
 def lines(folder: Path) -> int:
     """Bytes of all journals."""
     return sum(path.stat().st_size for path in folder.glob("runs/*/journal.jsonl"))

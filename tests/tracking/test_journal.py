@@ -162,6 +162,7 @@ def test_what_a_server_will_never_take_is_left_and_the_rest_goes_on(uri: str, tm
         fill(other)
         gone.end()
         other.end()
+    assert list(tracker.refused) == [gone.local_id] and tracker.waiting == []
     states = {run.local_id: run for run in local.runs(tmp_path / "runs")}
     assert states[gone.local_id].refused and not states[other.local_id].refused
     check(Store(uri, "tests"), other.id)
@@ -279,3 +280,34 @@ def test_no_thread_outlives_its_command(uri: str, tmp_path: Path):
         tracker.begin("one", kind="train").end()
     assert "tracking" not in {thread.name for thread in threading.enumerate()}
     assert not [key for key in os.environ if "HTTP_REQUEST_MAX_RETRIES" in key]
+
+
+@pytest.mark.parametrize("way", ["absolute", "above", "link", "linked file"])
+def test_a_strangers_journal_sends_no_file_of_mine(uri: str, tmp_path: Path, way: str):
+    """Runs lie in the working folder, which may come with an archive from anywhere."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "key").write_text("secret")
+    found = Journal(tmp_path / "runs" / "20260101-000000-abcdef")
+    place = found.place()
+    (place / "public.txt").write_text("public")
+    tags = {"forecast.local_id": found.local_id, "forecast.kind": "train"}
+    head = {"do": "create", "name": "x", "tags": tags, "parent": None, "time": 1}
+    found.append(head | {"store": uri, "experiment": "tests"})
+    found.append({"do": "files", "from": str(place.relative_to(found.folder)), "to": "a"})
+    if way == "link":
+        (found.folder / "files" / "00002").symlink_to(mine)
+    elif way == "linked file":
+        (found.place() / "key").symlink_to(mine / "key")
+    named = {"absolute": str(mine), "above": "files/../../../mine"}.get(way, "files/00002")
+    found.append({"do": "files", "from": named, "to": "a"})
+    store = Store(uri, "tests")
+    carrier = sender.Sender(lambda experiment: store)
+    carrier.take(found)
+    carrier.close(10, 20)
+    assert [item.path for item in store.client.list_artifacts(found.run_id, "a")] == [
+        "a/public.txt"
+    ]
+    assert "not the run's own" in found.marks["refused"]
+    assert journal.kept(found.folder, "a/key") is None
+    found.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ..conftest import Place
-from .conftest import COMMAND, Undisturbed, finish, kill, points, same, store, sync, told, trained
+from .conftest import COMMAND, Undisturbed, finish, kill, points, same, store, told, trained
 
 pytestmark = pytest.mark.faults
 
@@ -29,7 +29,7 @@ def test_sigkill_at_five_random_moments(
             moment = moments.uniform(0, undisturbed.seconds)
             print(f"killed after {moment:.2f} of {undisturbed.seconds:.2f} s")
             left -= kill(folder, moment, *words)
-            sync(folder)
+            finish(folder, "sync")
             (run,) = trained(folder)
             assert run.state in ("KILLED", "FINISHED") and run.waiting == 0
             assert points(store(folder), run.run_id) == told(folder, run)  # none lost, none twice

@@ -18,7 +18,7 @@ from forecast.tracking.store import Store
 
 from ..conftest import Place
 from ..servers import free_port, kill, postgresql, server_program, sqlite, tracking_server, wait_for
-from .conftest import COMMAND, Undisturbed, finish, lines, points, same, start, sync, told, trained
+from .conftest import COMMAND, Undisturbed, finish, lines, points, same, start, told, trained
 
 pytestmark = pytest.mark.faults
 
@@ -51,7 +51,7 @@ def test_ten_seconds_without_a_server(
         with tracking_server(tmp_path, backend, port):
             wait_for(f"{uri}/health", tmp_path / "said.txt")
             assert process.wait(timeout=120) == 0, (tmp_path / "said.txt").read_text()
-            sync(tmp_path, f"tracking.uri={uri}")
+            finish(tmp_path, "sync", f"tracking.uri={uri}")
             kept = Store(uri, "load")
             (run,) = trained(tmp_path)
             assert points(kept, run.run_id) == told(tmp_path, run)
@@ -70,7 +70,7 @@ def test_a_server_that_comes_after_the_training(
     assert start(tmp_path, "sync", f"tracking.uri={uri}").wait() == 2
     with sqlite(tmp_path) as backend, tracking_server(tmp_path, backend, port):
         wait_for(f"{uri}/health", tmp_path / "said.txt")
-        sync(tmp_path, f"tracking.uri={uri}")
+        finish(tmp_path, "sync", f"tracking.uri={uri}")
         same(tmp_path, Store(uri, "load"), undisturbed)
 
 
@@ -132,7 +132,7 @@ def test_a_server_that_is_slow_or_out_of_order(
         assert run.waiting
         for file in tmp_path.glob("runs/*/journal.jsonl"):  # the same server, at its own address
             file.write_bytes(file.read_bytes().replace(worse.encode(), uri.encode()))
-        sync(tmp_path, f"tracking.uri={uri}")
+        finish(tmp_path, "sync", f"tracking.uri={uri}")
         kept = Store(uri, "load")
         (run,) = trained(tmp_path)
         assert points(kept, run.run_id) == told(tmp_path, run)

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from forecast.evaluation.figures import MODEL, TRUE
+from forecast.evaluation.literal import literal
 from forecast.evaluation.significance.pairs import LEVEL
 from forecast.evaluation.significance.ranks import Ranking
 
@@ -51,7 +52,7 @@ def diagram(ranking: Ranking) -> Figure:
         text = f"{name}  {rank:.2f}" if left else f"{rank:.2f}  {name}"
         shift = -0.02 * (count - 1) if left else 0.02 * (count - 1)
         side = "right" if left else "left"
-        axes.text(end + shift, height, text, ha=side, va="center", fontsize=9, color=TRUE)
+        axes.text(end + shift, height, literal(text), ha=side, va="center", fontsize=9, color=TRUE)
     wide = min(ranking.critical, count - 1.0)
     axes.plot([1, 1 + wide], [1.75, 1.75], color=MODEL, lw=2, marker="|", ms=8)
     said = f"critical difference {ranking.critical:.2f}"

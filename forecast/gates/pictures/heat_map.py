@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.errors import InputError
+from forecast.evaluation.literal import literal
 from forecast.gates.pictures.canvas import FRAME, INK, check_limit, gate_title, new_figure, style
 from forecast.gates.snapshots import is_convolution, unpack
 from forecast.gates.split import Gates
@@ -177,7 +178,7 @@ def _label_row(
     if part == "kernel" and feature_names is not None:
         size = 17 if len(feature_names) <= 8 else 13
         names = [text if len(text) <= 14 else f"{text[:13]}…" for text in feature_names]
-        axes.set_yticks(range(len(names)), names, fontsize=size, color=INK)
+        axes.set_yticks(range(len(names)), [*map(literal, names)], fontsize=size, color=INK)
         return
     label = _PARTS[part][0]
     if array.ndim == 2:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from forecast.evaluation.literal import literal
 from forecast.gates.pictures.canvas import FRAME, INK, check_limit, gate_title, new_figure, style
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def influence_map(
     axes.set_xticks(range(values.shape[1]), [gate_title(gate) for gate in norms.columns])
     axes.xaxis.tick_top()
     names = [text if len(text) <= 16 else f"{text[:15]}…" for text in map(str, norms.index)]
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), [*map(literal, names)])
     size = 18 if len(names) <= 10 else 15
     axes.tick_params(labelsize=size, labelcolor=INK)
     for (row, column), value in np.ndenumerate(values):

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecast.evaluation.literal import literal
 from forecast.gates.memory import Memory
 from forecast.gates.pictures.canvas import FRAME, INK, gate_title, new_figure, style
 
@@ -46,7 +47,7 @@ def memory_curve(found: Memory, unit: str = "") -> "Figure":
     axes.set_ylim(bottom=0, top=1.05 * max([*found.curve.values(), *parts.values()]))
     axes.tick_params(labelsize=15, labelcolor=INK)
     axes.set_xlabel("newest steps kept, older ones of another window", fontsize=15, color=INK)
-    axes.set_ylabel(f"validation MAE{unit}", fontsize=16, color=INK)
+    axes.set_ylabel(literal(f"validation MAE{unit}"), fontsize=16, color=INK)
     if parts:
         _bars(figure, parts, found, axes.get_ylim()[1])
     return figure
