@@ -118,8 +118,8 @@ def _csv(path: Path) -> pd.DataFrame:
     first = str(line.iat[0, 0]) if line.size else ""
     if "," not in first and any(mark in first for mark in ";\t|"):
         raise InputError(
-            f"data.path must have its fields separated by commas, got the first line {shown(first)}: "
-            "save it with commas, and decimals with a point"
+            "data.path must have its fields separated by commas, got the first line "
+            f"{shown(first)}: save it with commas, and decimals with a point"
         )
     _refuse_width(path, first.count(",") + 1)
     frame = pd.read_csv(path, encoding=_ENCODING, low_memory=False)
