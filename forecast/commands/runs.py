@@ -22,6 +22,8 @@ def run(request: Request) -> list[LocalRun]:
         The runs, the newest first.
     """
     folder = Path(request.settings.tracking.folder)
+    for path in local.damaged(folder):
+        say("damaged", f"{path}: its journal cannot be read; delete it, or bring a copy back")
     every = list(local.runs(folder))
     found = [one for one in every if one.kind != "baseline" or one.waiting]
     if not found:

@@ -136,6 +136,17 @@ def records(folder: Path) -> list[Record]:
     return [record for _, record in _records(folder, 0)]
 
 
+def readable(folder: Path) -> bool:
+    """Tell whether all whole lines of a run's folder are records, the first that it was created."""
+    try:
+        told, _ = records(folder), marks_of(folder)
+    except (ValueError, TypeError):  # no JSON, no UTF-8, or no record
+        return False
+    return all(isinstance(record, dict) for record in told) and all(
+        record.get("do") == "create" for record in told[:1]
+    )
+
+
 def marks_of(folder: Path) -> dict[str, Any]:
     """Read how far the sending of a run has come, the newest of every fact."""
     found: dict[str, Any] = {}

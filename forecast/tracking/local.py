@@ -7,7 +7,16 @@ from pathlib import Path
 
 from forecast.data.address import place
 from forecast.errors import InputError, nearest
-from forecast.tracking.journal import LINES, Held, Journal, held, marks_of, records, status_of
+from forecast.tracking.journal import (
+    LINES,
+    Held,
+    Journal,
+    held,
+    marks_of,
+    readable,
+    records,
+    status_of,
+)
 from forecast.tracking.run import Record
 from forecast.tracking.sender import ONCE
 
@@ -184,7 +193,19 @@ def leftover(folder: Path, uri: str) -> list[Journal]:
     return found
 
 
+def damaged(folder: Path) -> list[Path]:
+    """List the folders whose lines cannot be read; nothing else here looks at them.
+
+    Args:
+        folder: Where journals lie.
+
+    Returns:
+        The folders, by name.
+    """
+    return sorted(path.parent for path in folder.glob(f"*/{LINES}") if not readable(path.parent))
+
+
 def _folders(folder: Path) -> list[Path]:
     """List the folders of runs, the oldest first; one without a whole line was never begun."""
-    begun = [path.parent for path in folder.glob(f"*/{LINES}") if records(path.parent)]
-    return sorted(begun)
+    found = (path.parent for path in folder.glob(f"*/{LINES}"))
+    return sorted(path for path in found if readable(path) and records(path))

@@ -208,6 +208,22 @@ def limited(folder: Path, size: int, *words: str) -> subprocess.CompletedProcess
     )
 
 
+@pytest.mark.parametrize(
+    "data", [b"no JSON\n", b"[1]\n", b'{"do": "end"}\n', b"\xff\n", b"1\n\0\n"]
+)
+def test_a_damaged_journal_is_told_and_is_in_nobodys_way(data, door):
+    (door.folder / "runs" / "old").mkdir(parents=True)
+    door.put("runs/old/journal.jsonl", data)
+    before = listing(door.folder)
+    assert door.run("runs") == (0, "") and "damaged    runs/old: its journal" in door.printed
+    assert door.run("sync") == (0, "")
+    told = r"resume must be a run of this machine, got 'old': there is none"
+    status, said = door.run("train", "resume=old")
+    assert status == 2
+    one_sentence(said, told)
+    assert listing(door.folder) == before
+
+
 def alone(folder: Path) -> dict[str, str]:
     """The environment, with compiled programs kept in the folder and nowhere else."""
     own = {key: value for key, value in os.environ.items() if key != "TF_XLA_FLAGS"}
