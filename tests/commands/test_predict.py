@@ -224,7 +224,7 @@ def test_a_series_without_a_whole_look_back_is_named_and_the_others_forecast(pla
         (("run=models:/load",), "run must be models:/name@alias or models:/name/version"),
         (("run=20240101-000000-abcdef",), "run must be the id of a finished training run"),
         (("run=.",), "run must be a folder with a bundle, got '.' without one"),
-        (("output=next.xlsx",), "output must end in .csv or .parquet, or be -"),
+        (("output=next.xlsx",), "which does not end with .csv or .parquet"),
         (("output=nowhere/next.csv",), "output must be a file that can be written"),
     ],
 )
