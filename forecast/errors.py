@@ -17,7 +17,7 @@ MOST = 30
 """Names that a sentence lists."""
 
 LONGEST = 200
-"""Characters that a sentence repeats of another library's."""
+"""Characters that a sentence repeats of a name, a value, or another library's words."""
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
@@ -35,7 +35,7 @@ def nearest(name: object, known: Iterable[str]) -> str:
     >>> nearest("load", ["temp", "dewp"])
     'known: dewp, temp'
     """
-    names = sorted(set(known))
+    names = [plain(one) for one in sorted(set(known))]
     close = difflib.get_close_matches(str(name)[:99], names, n=1)
     more = ", …" if len(names) > MOST else ""
     return f'did you mean "{close[0]}"?' if close else f"known: {', '.join(names[:MOST])}{more}"
@@ -57,7 +57,23 @@ def cause(error: object) -> str:
     """
     line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     first = re.split(r"\. (?=[A-Z])", line)[0].rstrip(".")
-    return (first if len(first) <= LONGEST else f"{first[:LONGEST]}…") or type(error).__name__
+    return plain(first) or type(error).__name__
+
+
+def plain(text: str) -> str:
+    r"""Write a text on one line, and cut what no sentence can hold.
+
+    Args:
+        text: Such as a name that a file gives.
+
+    Returns:
+        The text, with a blank for each sign that cannot be printed.
+
+    >>> plain("load\n(kW)")
+    'load (kW)'
+    """
+    line = "".join(sign if sign.isprintable() else " " for sign in text[: LONGEST + 1])
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
 
 
 def shown(value: object) -> str:
@@ -73,5 +89,5 @@ def shown(value: object) -> str:
     >>> shown(np.float64(-1.5)), shown("1,5")
     ('-1.5', "'1,5'")
     """
-    plain = getattr(value, "item", None) if getattr(value, "ndim", None) == 0 else None
-    return repr(plain() if plain else value).replace("\n", " ")
+    number = getattr(value, "item", None) if getattr(value, "ndim", None) == 0 else None
+    return plain(repr(number() if number else value))

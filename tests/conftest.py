@@ -86,7 +86,7 @@ class Place:
         from forecast.commands import console
 
         out, err = io.StringIO(), io.StringIO()
-        before, file = os.getcwd(), console.console.file
+        before = os.getcwd()
         os.chdir(self.folder)
         console.console.file = out
         try:
@@ -94,7 +94,7 @@ class Place:
                 status = main(list(arguments))
         finally:
             os.chdir(before)
-            console.console.file = file
+            console.console.file = None  # whatever sys.stdout is then
         self.printed.append(out.getvalue())
         self.errors.append(err.getvalue())
         return status

@@ -13,13 +13,10 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from forecast.commands.schema import Config
-from forecast.errors import InputError, nearest
+from forecast.errors import InputError, nearest, plain
 
 BY_COLUMN = ("data.circular", "data.valid", "data.units", "data.events", "data.classes")
 """Settings whose keys are columns of the user's file."""
-
-MOST = 160
-"""Characters of a value or a reason that a sentence repeats."""
 
 _CURES = {
     "deletion": "leave the ~ away and give it a value",
@@ -53,11 +50,11 @@ def sentence(error: Exception, overrides: Sequence[str]) -> InputError:
         key, equals, value = error.override.partition("=")
         if not equals:
             return InputError(
-                f"overrides must be key=value, got {_short(key)!r}: see forecast --help"
+                f"overrides must be key=value, got {plain(key)!r}: see forecast --help"
             )
         return InputError(
-            f"{_short(key)} must have a value that Hydra can read, got {_short(value)!r}: put what "
-            f"holds other signs than letters, digits and ./-_ into quotes, \"{_short(key)}='…'\""
+            f"{plain(key)} must have a value that Hydra can read, got {plain(value)!r}: put what "
+            f"holds other signs than letters, digits and ./-_ into quotes, \"{plain(key)}='…'\""
         )
     known, text = _known(), str(error)
     for override in reversed(overrides):  # of two for one key the last one counts
@@ -66,16 +63,15 @@ def sentence(error: Exception, overrides: Sequence[str]) -> InputError:
             continue
         if key not in known and not key.startswith(tuple(f"{name}." for name in BY_COLUMN)):
             return InputError(
-                f"{_short(key)} must be a key of the config, got {_short(override)}: "
+                f"{plain(key)} must be a key of the config, got {plain(override)}: "
                 f"{nearest(key, known)}"
             )
         told = f"{value!r}" if "=" in override else override
         return InputError(
-            f"{_short(key)} must fit its type, got {_short(told)} ({_reason(error)}): "
-            f"{_cure(error)}"
+            f"{plain(key)} must fit its type, got {plain(told)} ({_reason(error)}): {_cure(error)}"
         )
     said = getattr(error, "full_key", None) or "config"
-    given = _short(" ".join(overrides)) or "the defaults"
+    given = plain(" ".join(overrides)) or "the defaults"
     return InputError(
         f"{said} must compose, got {given} ({_reason(error)}): see forecast train --help"
     )
@@ -104,7 +100,7 @@ def check_option(override: str, homes: Sequence[Path]) -> None:
         for asked in (part.strip(" '\"[]") for part in value.split(",")):
             if asked not in options:
                 raise InputError(
-                    f"{key} must be one of its options, got {_short(asked)!r}: "
+                    f"{key} must be one of its options, got {plain(asked)!r}: "
                     f"{nearest(asked, options)}"
                 )
 
@@ -113,19 +109,13 @@ def _reason(error: Exception) -> str:
     """Return the first line of the deepest cause, shortened."""
     merging = str(error).startswith("Error merging") and error.__cause__ is not None
     lines = str(error.__cause__ if merging else error).splitlines()
-    return _short(next((line.strip() for line in lines if line.strip()), type(error).__name__))
+    return plain(next((line.strip() for line in lines if line.strip()), type(error).__name__))
 
 
 def _cure(error: Exception) -> str:
     """Return what mends a value of the wrong type."""
     reason = _reason(error)
     return next((cure for word, cure in _CURES.items() if word in reason), "see its line in conf/")
-
-
-def _short(text: str) -> str:
-    """Write a text on one line, and cut what no sentence can hold."""
-    plain = "".join(sign if sign.isprintable() else " " for sign in text)
-    return plain if len(plain) <= MOST else f"{plain[:MOST]}…"
 
 
 def _known() -> list[str]:

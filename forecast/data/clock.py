@@ -46,7 +46,7 @@ def parse(column: pd.Series, time_format: str | None) -> np.ndarray:
         if zoned.any() and bare.any():
             raise InputError(
                 f"data.time column {name!r} must state a zone in all rows or in none, got "
-                f"{text[bare].iloc[0]!r} beside {text[zoned].iloc[0]!r}: make them alike"
+                f"{shown(text[bare].iloc[0])} beside {shown(text[zoned].iloc[0])}: make them alike"
             )
         parsed = _to_datetime(text, time_format, bool(zoned.any()))
     unread = ~parsed.dt.year.between(1678, 2261).to_numpy(bool)  # NaT, or beyond nanoseconds

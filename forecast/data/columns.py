@@ -186,7 +186,7 @@ def unique_rows(
     twice = (np.diff(time) == np.timedelta64(0)) & (np.diff(series) == 0)
     if keep == "refuse" and twice.any():
         row = int(twice.argmax())
-        whose = f" of series {str(names[series[row]])!r}" if len(names) > 1 else ""
+        whose = f" of series {shown(str(names[series[row]]))}" if len(names) > 1 else ""
         raise InputError(
             f"data.time must be unique within a series, got {pd.Timestamp(time[row])} twice{whose}"
             ": name the series columns in data.series, use a column in UTC, or set "

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pyarrow import parquet
 
-from forecast.errors import InputError, cause
+from forecast.errors import InputError, cause, shown
 
 FORMATS = ("csv", "parquet")
 
@@ -118,8 +118,8 @@ def _csv(path: Path) -> pd.DataFrame:
     first = str(line.iat[0, 0]) if line.size else ""
     if "," not in first and any(mark in first for mark in ";\t|"):
         raise InputError(
-            f"data.path must have its fields separated by commas, got the first line {first!r}: "
-            "save it with commas, and decimals with a point"
+            "data.path must have its fields separated by commas, got the first line "
+            f"{shown(first)}: save it with commas, and decimals with a point"
         )
     _refuse_width(path, first.count(",") + 1)
     frame = pd.read_csv(path, encoding=_ENCODING, low_memory=False)

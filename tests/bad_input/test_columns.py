@@ -89,6 +89,11 @@ COLUMNS = {
         "data.series=[site]",
     ),
     "one column": ("a.csv", b"load\n1\n2\n", r"data\.time .*got 'ts': known: load"),
+    "a name of two lines, and one of 999 signs": (
+        "a.csv",
+        lines("2024-01-01,1,2", header='"ts\n(UTC)",load,' + "x" * 999),
+        r"data\.time must name columns of the file, got 'ts': known: load, ts \(UTC\), x{200}…",
+    ),
     "name twice": (
         "a.csv",
         lines("2024-01-01,1,2", header="ts,load,load"),
