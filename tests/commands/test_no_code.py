@@ -11,7 +11,7 @@ from forecast import models
 from forecast.__main__ import main
 from forecast.commands import config, no_code, recorded
 from forecast.errors import InputError
-from forecast.evaluation import baselines, regressors
+from forecast.evaluation.baselines import regressors, rivals
 from forecast.training import choices
 from forecast.training.parameters import Training
 
@@ -172,7 +172,7 @@ NAMED = {
     "optimizer": lambda name: choices.optimizer(Training(optimizer=name)),
     "metric": lambda name: choices.metrics(Training(metrics=[name])),
     "regressor": lambda name: regressors.regressor(name, {}),
-    "baseline": lambda name: baselines.check([name]),
+    "baseline": lambda name: rivals.check([name]),
 }
 
 

@@ -124,7 +124,7 @@ def test_a_run_that_leaks_is_kept_and_says_so(place: Place, client):
         ("gates.probe=-1", r"gates\.probe .*-1"),
         ("gates.pictures=0", r"gates\.pictures .*0"),
         ("+model._target_=os.system", r"_target_"),
-        ("data.path=[", r"config must"),
+        ("data.path=[", r"data.path must have a value"),
         ("model.activation=rleu", r"rleu"),
     ],
 )

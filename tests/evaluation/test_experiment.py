@@ -209,7 +209,7 @@ def test_gaps_cost_windows_and_holes_in_the_truth_values():
     [
         ({"window": Window(60, 4)}, "window.timesteps=60 and window.horizon=4 must leave a window"),
         ({"window": Window(6, 30)}, "got windows: train 34 in 104 rows, validation 0 in 16 rows"),
-        ({"test": 2}, "test 0 in 4 rows; take a smaller window"),
+        ({"test": 2}, "test 0 in 4 rows: take a smaller window"),
         ({"window": Window(0, 4)}, "window.timesteps must be a whole number of 1 or more"),
         ({"test": 0.95}, "split.validation must leave rows on both sides of its cut"),
     ],

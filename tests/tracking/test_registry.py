@@ -30,7 +30,6 @@ def fetched(uri: str, name: str, folder: Path) -> str:
     """What MLflow itself finds behind an alias."""
     import mlflow
 
-    before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(uri)
     try:
         return (
@@ -39,7 +38,7 @@ def fetched(uri: str, name: str, folder: Path) -> str:
             .read_text("utf-8")
         )
     finally:
-        mlflow.set_tracking_uri(before)
+        mlflow.set_tracking_uri(None)  # or it stands in the environment of all later tests
 
 
 def test_versions_count_up_and_the_newest_is_the_challenger(store: Store):
