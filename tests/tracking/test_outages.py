@@ -50,7 +50,7 @@ def test_ten_seconds_without_a_server(
         time.sleep(10)
         with tracking_server(tmp_path, backend, port):
             wait_for(f"{uri}/health", tmp_path / "said.txt")
-            assert process.wait(timeout=120) == 0, (tmp_path / "said.txt").read_text()
+            assert process.wait(timeout=300) == 0, (tmp_path / "said.txt").read_text()
             finish(tmp_path, "sync", f"tracking.uri={uri}")
             kept = Store(uri, "load")
             (run,) = trained(tmp_path)
