@@ -54,7 +54,7 @@ def run(request: Request) -> bool:
         changes["data.path"] = settings.data.path
     words = recorded.overrides(found.data.tags.get(recorded.COMMAND, ""))
     again = recorded.request(text, changes, overrides=words)
-    told = [*_other_data(again, found), *_other_versions(found)]
+    told = [*_other_data(again, found), *versions.others(found.data.tags)]
     if told and not settings.force:
         raise InputError(
             f"run must meet its own data and versions again, got {'; '.join(told)}: bring them "
@@ -129,16 +129,6 @@ def _other_data(again: Request, found: Any) -> list[str]:
         )
     before, now = found.data.tags.get("forecast.data_digest", "unknown"), source.digest(path)
     return [] if before == now else [f"data of sha256 {now} (it had {before})"]
-
-
-def _other_versions(found: Any) -> list[str]:
-    """Say which versions are others than those of the run."""
-    before, now = versions.read(found.data.tags), versions.read(versions.tags())
-    return [
-        f"{name} {now.get(name) or 'unknown'} (it had {before.get(name) or 'unknown'})"
-        for name in {**before, **now}
-        if before.get(name) != now.get(name)
-    ]
 
 
 def _warn_of_the_machine(found: Any) -> None:

@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
-from forecast.commands import recorded
+from forecast.commands import recorded, versions
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
+from forecast.commands.console import say
 from forecast.errors import InputError
 from forecast.tracking import journal, local
+
+TAKEN = ("resume=", "tracking.folder=", "tracking.uri=")
+"""Overrides that say where the run and its store are; the address may have held a password."""
 
 
 def original(request: Request) -> Request:
@@ -23,14 +27,15 @@ def original(request: Request) -> Request:
     """
     settings = request.settings
     run_id = str(settings.resume)
-    more = [
-        text for text in request.overrides if not text.startswith(("resume", "tracking.folder"))
-    ]
-    if more:
-        raise InputError(
-            f"resume must stand alone, got {more[0]!r} beside it: the run goes on with the "
-            "configuration that it began with"
-        )
+    changes = {"resume": run_id, "tracking.folder": settings.tracking.folder}
+    for text in request.overrides:
+        if not text.startswith(TAKEN):
+            raise InputError(
+                f"resume must stand alone, got {text!r} beside it: the run goes on with the "
+                "configuration that it began with"
+            )
+        if text.startswith("tracking.uri="):
+            changes["tracking.uri"] = settings.tracking.uri
     folder = local.interrupted(Path(settings.tracking.folder), run_id)
     file = journal.kept(folder, recorded.CONFIG)
     if file is None:
@@ -39,18 +44,24 @@ def original(request: Request) -> Request:
             "anew"
         )
     command = journal.records(folder)[0]["tags"][recorded.COMMAND]
-    return recorded.request(
-        file.read_text("utf-8"), {"resume": run_id}, overrides=recorded.overrides(command)
-    )
+    return recorded.request(file.read_text("utf-8"), changes, overrides=recorded.overrides(command))
 
 
 def check(run_id: str, folder: Path, data: Loaded) -> None:
-    """Refuse to go on with other data.
+    """Refuse to go on with other data, and say which versions are others.
+
+    Args:
+        run_id: Local, or in MLflow.
+        folder: Where journals lie.
+        data: As it is now.
 
     Raises:
         InputError: The digest differs.
     """
-    digest = journal.records(local.find(folder, run_id))[0]["tags"]["forecast.data_digest"]
+    tags = journal.records(local.find(folder, run_id))[0]["tags"]
+    for other in versions.others(tags):
+        say("warning", f"not as it was, so weights may differ in their last bits: {other}")
+    digest = tags["forecast.data_digest"]
     if digest != data.digest:
         raise InputError(
             f"data must be what the run has seen (sha256 {digest}…), got {data.path} with sha256 "

@@ -45,7 +45,7 @@ def tracking(settings: TrackingConfig, data: str) -> Iterator[Tracker]:
     try:
         yield tracker
     except KeyboardInterrupt:
-        left = next(local.runs(Path(settings.folder)), None)
+        left = next(local.runs(folder), None)
         if left and left.resumable:
             say("next", f"forecast train resume={left.local_id}")
         raise

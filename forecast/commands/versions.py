@@ -42,6 +42,23 @@ def read(tags: Mapping[str, str]) -> dict[str, str]:
     return found | json.loads(tags.get("forecast.versions", "{}"))
 
 
+def others(before: Mapping[str, str]) -> list[str]:
+    """Say which versions are others here than those that tags tell.
+
+    Args:
+        before: Tags of a run.
+
+    Returns:
+        A few words for each.
+    """
+    had, now = read(before), read(tags())
+    return [
+        f"{name} {now.get(name) or 'unknown'} (it had {had.get(name) or 'unknown'})"
+        for name in {**had, **now}
+        if had.get(name) != now.get(name)
+    ]
+
+
 def commit() -> str:
     """Return the commit that last changed this package, "+" behind it where files differ from it.
 

@@ -36,7 +36,7 @@ def fetch(address: str, sha256: str | None = None) -> Path:
         return Path(pooch.retrieve(address, known_hash=known, fname=kept.name, path=kept.parent))
     except requests.exceptions.InvalidURL as error:
         raise InputError(
-            f"data.path must be an address with a host, got {address}: write it as your browser "
+            f"data.path must be an address with a host, got {shown}: write it as your browser "
             "shows it"
         ) from error
     except ValueError as error:  # as pooch says that the hash is another

@@ -11,6 +11,9 @@ from typing import Any
 
 from forecast.tracking.run import Record
 
+TAIL = 200
+"""Bytes that hold the line of an end."""
+
 LINES, SENT, FILES = "journal.jsonl", "sent.jsonl", "files"
 
 
@@ -79,7 +82,8 @@ class Journal:
         """Make an empty folder for the files of a record."""
         files = self.folder / FILES
         files.mkdir(exist_ok=True)
-        number = 1 + max((int(path.name) for path in files.iterdir()), default=0)
+        taken = (int(path.name) for path in files.iterdir() if path.name.isdecimal())
+        number = 1 + max(taken, default=0)
         made = files / f"{number:05d}"
         made.mkdir()
         return made
@@ -97,8 +101,9 @@ class Journal:
         for end, record in _records(self.folder, self.marks.get("bytes", 0)):
             if record["do"] == "files":
                 place = own(self.folder, record["from"])
-                if place is None:
-                    self.mark(refused=f"{record['from']!r} holds files that are not the run's own")
+                if place is None or not place.is_dir():
+                    why = "is not there" if place else "holds files that are not the run's own"
+                    self.mark(refused=f"{record['from']!r} {why}")
                     break
                 record["from"] = str(place)
             found.append((end, record))
@@ -136,15 +141,35 @@ def records(folder: Path) -> list[Record]:
     return [record for _, record in _records(folder, 0)]
 
 
-def readable(folder: Path) -> bool:
-    """Tell whether all whole lines of a run's folder are records, the first that it was created."""
+def story(folder: Path) -> tuple[list[Record], dict[str, Any]] | None:
+    """Read all records of a run's folder and how far they were sent.
+
+    Args:
+        folder: Of the run.
+
+    Returns:
+        Both, or None where a line is no record, or the first does not create the run.
+    """
     try:
-        told, _ = records(folder), marks_of(folder)
+        told, marks = records(folder), marks_of(folder)
     except (ValueError, TypeError):  # no JSON, no UTF-8, or no record
+        return None
+    whole = all(isinstance(record, dict) for record in told)
+    created = all(record.get("do") == "create" for record in told[:1]) if whole else False
+    return (told, marks) if created else None
+
+
+def settled(folder: Path) -> bool:
+    """Tell whether a run has ended and arrived, by its last line and its marks alone."""
+    try:
+        sent = marks_of(folder).get("bytes")
+    except (ValueError, TypeError):
         return False
-    return all(isinstance(record, dict) for record in told) and all(
-        record.get("do") == "create" for record in told[:1]
-    )
+    with (folder / LINES).open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - TAIL))
+        last = file.read().splitlines()[-1:]
+    return sent == size and bool(last) and last[0].startswith(b'{"do": "end"')
 
 
 def marks_of(folder: Path) -> dict[str, Any]:

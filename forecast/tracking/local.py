@@ -13,9 +13,10 @@ from forecast.tracking.journal import (
     Journal,
     held,
     marks_of,
-    readable,
     records,
+    settled,
     status_of,
+    story,
 )
 from forecast.tracking.run import Record
 from forecast.tracking.sender import ONCE
@@ -65,7 +66,9 @@ def runs(folder: Path) -> Iterator[LocalRun]:
         Each run.
     """
     for path in reversed(_folders(folder)):
-        told, marks = records(path), marks_of(path)
+        if not (found := story(path)) or not found[0]:
+            continue
+        told, marks = found
         head, state, name, epochs = told[0], "", told[0]["name"], 0
         for record in told:
             if record["do"] in ("begin", "end"):
@@ -104,8 +107,10 @@ def find(folder: Path, run_id: str) -> Path:
     Raises:
         InputError: There is none.
     """
-    known = {path.name: path for path in _folders(folder)}
-    known |= {marks["run"]: path for path in _folders(folder) if "run" in (marks := marks_of(path))}
+    known: dict[str, Path] = {}
+    for path in _folders(folder):
+        if (found := story(path)) and found[0]:
+            known |= {path.name: path, found[1].get("run", path.name): path}
     if run_id not in known:
         raise InputError(
             f"resume must be a run of this machine, got {run_id!r}: "
@@ -172,15 +177,16 @@ def leftover(folder: Path, uri: str) -> list[Journal]:
     """
     found = []
     for path in _folders(folder):
-        told = records(path)
-        marks, ended = marks_of(path), told[-1]["do"] == "end"
-        whole = marks.get("bytes", 0) == (path / LINES).stat().st_size
-        if (ended and whole) or "refused" in marks or told[0]["store"] != place(uri):
+        if settled(path) or not (read := story(path)) or not read[0]:
+            continue
+        told, marks = read
+        if "refused" in marks or told[0]["store"] != place(uri):
             continue
         try:
             journal = Journal(path)
         except Held:
             continue
+        ended = told[-1]["do"] == "end"
         if not ended and ONCE in told[0]["tags"]:
             journal.close()
             shutil.rmtree(path)  # it is written again by whoever asks, and nobody has seen it
@@ -202,10 +208,9 @@ def damaged(folder: Path) -> list[Path]:
     Returns:
         The folders, by name.
     """
-    return sorted(path.parent for path in folder.glob(f"*/{LINES}") if not readable(path.parent))
+    return [path for path in _folders(folder) if story(path) is None]
 
 
 def _folders(folder: Path) -> list[Path]:
-    """List the folders of runs, the oldest first; one without a whole line was never begun."""
-    found = (path.parent for path in folder.glob(f"*/{LINES}"))
-    return sorted(path for path in found if readable(path) and records(path))
+    """List the folders of runs, the oldest first."""
+    return sorted(path.parent for path in folder.glob(f"*/{LINES}"))

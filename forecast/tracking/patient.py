@@ -15,7 +15,8 @@ MOST = 60.0
 class Patient:
     """MLflow's client, each of whose calls is repeated until it succeeds or was refused for good.
 
-    Once a server has been away for too long, every call fails at its first try.
+    Only downloads are as they were: whoever wants a file that may be lost can do without. Once a
+    server has been away for too long, every call fails at its first try.
 
     Args:
         client: Of MLflow.
@@ -32,7 +33,11 @@ class Patient:
 
     def __getattr__(self, name: str) -> Any:
         """Return a method that is patient."""
+        from mlflow.exceptions import MlflowException
+
         method = getattr(self._client, name)
+        if name == "download_artifacts":
+            return method
 
         def call(*arguments: Any, **named: Any) -> Any:
             waits = iter(PAUSES)
@@ -40,7 +45,7 @@ class Patient:
             while True:
                 try:
                     return method(*arguments, **named)
-                except Exception as error:
+                except (MlflowException, OSError) as error:
                     if getattr(error, "error_code", None) in FINAL:
                         raise
                     if waited >= self._left:

@@ -94,14 +94,14 @@ class Sender:
     def _work(self) -> None:
         """Carry all journals every second, more slowly after failures, until all is done."""
         while not (self._over.is_set() or (self._closing.is_set() and self.idle)):
-            try:
-                for journal in [*self._journals.values()]:
+            trouble = None
+            for journal in [*self._journals.values()]:
+                try:
                     if not self._over.is_set():
                         self._carry(journal)
-                self.trouble, self._failures = None, 0
-            except Exception as error:  # whatever a server or a disk does, the next may be better
-                self.trouble = reason(error)
-                self._failures += 1
+                except Exception as error:  # whatever is wrong with one, others may arrive
+                    trouble = reason(error)
+            self.trouble, self._failures = trouble, self._failures + 1 if trouble else 0
             if self._failures:
                 if self._closing.wait(PAUSES[min(self._failures, len(PAUSES)) - 1]):
                     self._over.wait(GATHER)

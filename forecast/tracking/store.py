@@ -25,11 +25,10 @@ ARTIFACTS = "mlartifacts"
 PATIENCE = 10
 """Seconds that a server has for an answer."""
 
-
 PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 """Where a server of an address listens that names no port."""
 
-WRONG = ("PERMISSION_DENIED", "UNAUTHENTICATED", "INVALID_PARAMETER_VALUE", "401", "403")
+WRONG = re.compile(r"PERMISSION_DENIED|UNAUTHENTICATED|INVALID_PARAMETER_VALUE|\b40[13]\b")
 """What a server says to a question that will never be right."""
 
 
@@ -74,7 +73,7 @@ class Store:
                 f"({cause(error)}): install it, or use {DEFAULT_URI}"
             ) from error
         except (MlflowException, SQLAlchemyError, OSError) as error:
-            away = server(uri) is not None and not any(word in str(error) for word in WRONG)
+            away = server(uri) is not None and not WRONG.search(str(error))
             cure = "make room, or name another" if _file(uri) else "start the server"
             told = (
                 f"tracking.uri must be a store that can be reached, got {place(uri)!r} "
@@ -86,15 +85,10 @@ class Store:
         """Find or create the experiment."""
         found = self.client.get_experiment_by_name(self.experiment)
         if found is None:
-            place = None
-            if (path := _file(self.uri)) is not None:
-                # the client's own default is ./mlruns, a folder that changes its default store
-                place = (path.parent / ARTIFACTS).resolve()
-            return str(
-                self.client.create_experiment(
-                    self.experiment, artifact_location=place.as_uri() if place else None
-                )
-            )
+            # the client's own default is ./mlruns, a folder that changes its default store
+            path = _file(self.uri)
+            kept = (path.parent / ARTIFACTS).resolve().as_uri() if path else None
+            return str(self.client.create_experiment(self.experiment, artifact_location=kept))
         if found.lifecycle_stage != "active":
             raise InputError(
                 f"tracking.experiment must not be deleted, got {self.experiment!r}: restore it or "
@@ -188,9 +182,8 @@ def client(uri: str) -> Any:
 
 def _absolute(uri: str) -> str:
     """Name a file from the root: MLflow keeps connections by address, in whatever folder."""
-    if not uri.startswith("sqlite:///"):
-        return uri
-    return f"sqlite:///{Path(uri.removeprefix('sqlite:///')).absolute()}"
+    path = _file(uri)
+    return uri if path is None else f"{SQLITE}{path.absolute()}"
 
 
 def reason(error: Exception) -> str:

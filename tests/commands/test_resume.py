@@ -102,7 +102,12 @@ def test_other_data_is_refused(here: Place, monkeypatch: pytest.MonkeyPatch):
     assert here.errors[-1].startswith("forecast: data must be what the run has seen (sha256 ")
     file.write_text(before)
     assert next(local.runs(here.folder / "runs")).state == "KILLED"
-    assert here.run("train", f"resume={run_id}") == 0
+    (here.folder / "runs").rename(here.folder / "moved")
+    moved = "tracking.folder=moved"
+    assert here.run("train", f"resume={run_id}", moved, f"tracking.uri={here.uri}") == 0
+    assert here.run("train", f"resume={run_id}", moved) == 2
+    assert "which has finished" in here.errors[-1]
+    (here.folder / "moved").rename(here.folder / "runs")
     assert here.run("train", f"resume={run_id}") == 2
     assert "which has finished" in here.errors[-1]
 

@@ -17,7 +17,7 @@ from forecast.errors import InputError
 from forecast.tracking import journal, local, sender
 from forecast.tracking import tracker as trackers
 from forecast.tracking.journal import Held, Journal
-from forecast.tracking.store import Store
+from forecast.tracking.store import Store, Unreachable
 from forecast.tracking.tracker import Tracker
 
 
@@ -166,6 +166,51 @@ def test_what_a_server_will_never_take_is_left_and_the_rest_goes_on(uri: str, tm
     states = {run.local_id: run for run in local.runs(tmp_path / "runs")}
     assert states[gone.local_id].refused and not states[other.local_id].refused
     check(Store(uri, "tests"), other.id)
+
+
+def test_a_run_that_lost_its_files_holds_up_no_other(uri: str, tmp_path: Path):
+    folder = tmp_path / "runs"
+    with Tracker("http://127.0.0.1:9", "tests", folder) as tracker:
+        broken = tracker.begin("broken", kind="train")
+        fill(broken)
+        broken.end()
+    shutil.rmtree(folder / broken.local_id / "files")
+    file = folder / broken.local_id / "journal.jsonl"
+    file.write_text(file.read_text().replace("http://127.0.0.1:9", uri))
+    with Tracker(uri, "tests", folder) as later:
+        parent = later.begin("parent", kind="backtest")
+        child = later.begin("child", kind="fold", parent=parent)  # behind the broken one
+        fill(child)
+        child.end()
+        parent.end()
+    assert later.waiting == []
+    check(Store(uri, "tests"), child.id)
+    states = {run.name: run for run in local.runs(folder)}
+    assert "is not there" in states["broken"].refused
+
+
+def test_one_that_cannot_be_sent_holds_up_no_other(uri: str, tmp_path: Path):
+    with Tracker(uri, "tests", tmp_path / "runs") as tracker:
+        first, second = (tracker.begin(name, kind="train") for name in ("first", "second"))
+        send = tracker.store.client.log_batch
+
+        def log_batch(run_id, *words):
+            if run_id == first.id:
+                raise MlflowException("out of order, for this one")
+            send(run_id, *words)
+
+        tracker.store.client.log_batch = log_batch
+        fill(first)
+        fill(second)
+        first.end()
+        second.end()
+    assert tracker.waiting == [first.local_id]
+    check(Store(uri, "tests"), second.id)
+
+
+def test_a_port_is_no_status(tmp_path: Path):
+    with pytest.raises(Unreachable):  # and no refusal for good, as 401 would be
+        Store("http://127.0.0.1:40125", "tests")
 
 
 def test_a_torn_line_is_dropped_and_written_behind(tmp_path: Path):

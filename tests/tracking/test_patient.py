@@ -41,6 +41,14 @@ def test_a_server_that_does_not_come_back_is_named_with_the_cure():
     assert client.calls == count + 1
 
 
+def test_a_lost_file_is_not_waited_for():
+    client = Away(1000)
+    client.download_artifacts = client.get_run
+    with pytest.raises(MlflowException, match="refused"):
+        Patient(client, "http://127.0.0.1:9", lambda seconds: None).download_artifacts("a")
+    assert client.calls == 1
+
+
 def test_a_refusal_is_not_repeated():
     client = Away(1000, error_code=INVALID_PARAMETER_VALUE)
     with pytest.raises(MlflowException, match="refused"):
