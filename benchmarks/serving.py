@@ -1,18 +1,16 @@
 """What a served model takes: many windows at once, and one request over HTTP."""
 
-import contextlib
 import json
 import os
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
+
+from benchmarks.served import served
 
 Found = dict[str, object]
 WINDOWS, WARM, ASKED = 10_000, 20, 200
@@ -38,7 +36,9 @@ def http() -> Found:
     with tempfile.TemporaryDirectory() as folder:
         _trained(Path(folder))
         request = (Path(folder) / "model" / "serving_input_example.json").read_bytes()
-        with _server(Path(folder)) as address:
+        words = ["models", "serve", "-m", f"{folder}/model", "--env-manager", "local"]
+        with served(Path(folder), words, "/ping") as server:
+            address = f"{server}/invocations"
             spent = [_ask(address, request) for _ in range(WARM + ASKED)][WARM:]
     spent.sort()
     return {
@@ -92,34 +92,6 @@ def _told(folder: str) -> dict[str, float]:
     env = own | {"XDG_CACHE_HOME": folder}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=env)
     return dict(json.loads(done.stdout.splitlines()[-1]))
-
-
-@contextlib.contextmanager
-def _server(folder: Path) -> Iterator[str]:
-    """Serve the model on loopback, and end all processes of it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = ["models", "serve", "-m", str(folder / "model"), "-h", "127.0.0.1", "-p", str(port)]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    with (folder / "said.txt").open("w") as said:
-        started = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", *words, "--env-manager", "local"],
-            env=os.environ | {"PATH": path},
-            stdout=said,
-            stderr=said,
-            start_new_session=True,
-        )
-    try:
-        for _ in range(240):
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=2)
-                break
-            time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}/invocations"
-    finally:
-        os.killpg(started.pid, signal.SIGKILL)
-        started.wait()
 
 
 def _ask(address: str, request: bytes) -> float:

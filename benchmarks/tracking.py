@@ -3,20 +3,17 @@
 import contextlib
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.served import served
 from forecast.tracking.run import Record, Run
 
 Found = dict[str, object]
@@ -29,7 +26,9 @@ def tracking() -> Found:
     with tempfile.TemporaryDirectory() as folder:
         places = {"without": NOWHERE, "SQLite": f"sqlite:///{folder}/mlflow.db"}
         found = {name: _train(folder, uri) for name, uri in places.items()}
-        with _server(Path(folder)) as uri:
+        kept = ["--backend-store-uri", f"sqlite:///{folder}/server.db"]
+        kept += ["--artifacts-destination", f"{folder}/kept"]
+        with served(Path(folder), ["server", "--workers", "1", *kept], "/health") as uri:
             found["server"] = _train(folder, uri)
     plain = found.pop("without")
     value, told = [], [f"without it {plain['wall']:.1f} s, {plain['cpu']:.1f} s of processors"]
@@ -186,34 +185,6 @@ def _train(folder: str, uri: str) -> dict[str, Any]:
         command, cwd=folder, env=environment, check=True, capture_output=True, text=True
     )
     return dict(json.loads(done.stdout.splitlines()[-1]))
-
-
-@contextlib.contextmanager
-def _server(folder: Path) -> Iterator[str]:
-    """Run MLflow's server on loopback, and end it with all its processes."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [Path(sys.executable).with_name("mlflow"), "server", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/server.db"]
-    command += ["--artifacts-destination", folder / "kept"]
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        for _ in range(240):
-            with contextlib.suppress(OSError, urllib.error.URLError):
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2)
-                break
-            time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGKILL)
-        server.wait(30)
 
 
 if __name__ == "__main__":

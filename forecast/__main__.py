@@ -1,5 +1,6 @@
 """`forecast COMMAND [overrides]`: picks the corridor and imports nothing heavy before it."""
 
+import os
 import sys
 from importlib import import_module
 
@@ -27,9 +28,19 @@ def main(arguments: list[str] | None = None) -> int:
 
     Returns:
         0 done; 3 done, and the answer is no; 2 what the user can mend; 1 a fault of ours; 130
-        after Ctrl-C.
+        after Ctrl-C; 141 where whoever read our output has closed it.
     """
-    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        status = _answer(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads our output has had enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return status
+
+
+def _answer(given: list[str]) -> int:
+    """Run a command, or say in a sentence why not."""
     if not given or given[0] in ("-h", "--help"):
         print(usage())
         return 0

@@ -1,6 +1,5 @@
 """`forecast runs`: the runs of this machine and their state."""
 
-from datetime import datetime
 from pathlib import Path
 
 from forecast.commands.config import Request
@@ -31,12 +30,11 @@ def run(request: Request) -> list[LocalRun]:
         return found
     table(
         f"Runs of {folder}/",
-        ("run", "name", "began", "epochs", "state", "to send"),
+        ("run", "name", "epochs", "state", "to send"),
         [
             (
                 one.local_id,
-                f"{one.kind} · {one.name}" if one.kind != "train" else one.name,
-                f"{datetime.fromtimestamp(one.began / 1000):%d %b %H:%M}",
+                one.name,
                 str(one.epochs or ""),
                 one.state.lower(),
                 "refused" if one.refused else f"{one.waiting or '–'}",

@@ -34,12 +34,10 @@ class LocalRun:
         run_id: In MLflow, None before it has one.
         name: What people read.
         kind: "train", "baseline", …
-        began: Milliseconds since 1970.
         state: "RUNNING", how it ended, or "DIED" where its process is gone without a word.
         epochs: How many were trained.
         waiting: Records that MLflow does not have.
         refused: Why it never will; None where it may.
-        store: Where it belongs.
         resumable: Whether `forecast train` can go on with it, once it is no longer running.
     """
 
@@ -47,12 +45,10 @@ class LocalRun:
     run_id: str | None
     name: str
     kind: str
-    began: int
     state: str
     epochs: int
     waiting: int
     refused: str | None
-    store: str
     resumable: bool
 
 
@@ -84,12 +80,10 @@ def runs(folder: Path) -> Iterator[LocalRun]:
             marks.get("run"),
             name,
             head["tags"]["forecast.kind"],
-            head["time"],
             state,
             epochs,
             waiting(path),
             marks.get("refused"),
-            head["store"],
             _alone(head) and state not in ("FINISHED", "RUNNING"),
         )
 

@@ -98,3 +98,13 @@ def test_secrets_in_the_environment_are_not_tracked(monkeypatch: pytest.MonkeyPa
     request = compose([])
     assert request.settings.tracking.uri == "http://user:secret@host"
     assert "secret" not in request.yaml and "secret" not in str(request.flat)
+
+
+@pytest.mark.processes
+def test_a_reader_that_has_had_enough_is_no_fault_of_ours():
+    started = subprocess.Popen(
+        [sys.executable, "-m", "forecast", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    started.stdout.close()
+    assert started.stderr.read() == b"" and started.wait() == 141
+    started.stderr.close()
