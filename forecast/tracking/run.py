@@ -108,9 +108,10 @@ class Run(ABC):
         name = f"{key.replace('/', '~')}+step+{step}+timestamp+{self.began}+{unique}"
         picture = Image.fromarray(pixels)
         with self.folder() as folder:
-            picture.save(folder / f"{name}.png")
+            # a tenth larger than the default, in two thirds of its time
+            picture.save(folder / f"{name}.png", compress_level=3)
             picture.thumbnail((SMALL, SMALL))
-            picture.save(folder / f"{name}+compressed.webp")
+            picture.save(folder / f"{name}+compressed.webp", method=2)
             self.write({"do": "files", "from": str(folder), "to": "images"})
         self.tags({"mlflow.loggedImages": "True"})
 
