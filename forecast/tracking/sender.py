@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from forecast.tracking.delivery import deliver
@@ -9,14 +10,11 @@ from forecast.tracking.journal import LINES, Journal, marks_of, status_of
 from forecast.tracking.run import Record
 from forecast.tracking.store import Store, reason
 
-GATHER = 1.0
-"""Seconds in which records are gathered for one request."""
-
 GIVE_UP = 3
-"""Failures in a row after which nobody waits for an answer."""
+"""Failures in a row after which nobody waits for the id of a run."""
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
-"""Seconds until the next attempt after failures in a row; the last for ever."""
+"""Seconds in which records are gathered for one request, and those after failures in a row."""
 
 FINAL = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "PERMISSION_DENIED")
 """Answers of a server that no repetition changes."""
@@ -42,7 +40,7 @@ class Sender:
         self._hurry = threading.Event()
         self._closing = threading.Event()
         self._over = threading.Event()
-        self._failures = 0
+        self._failed: Counter[str] = Counter()
         self._moved = time.monotonic()
         self._thread = threading.Thread(target=self._work, daemon=True, name="tracking")
         self._thread.start()
@@ -59,21 +57,19 @@ class Sender:
         self._journals[journal.local_id] = journal
         self._hurry.set()
 
-    def wait(self, done: Callable[[], bool], seconds: float) -> bool:
-        """Send without gathering until something holds; give up where attempts fail and fail.
+    def identify(self, journal: Journal, seconds: float) -> None:
+        """Wait until a run has its id in MLflow, unless asking for it fails and fails.
 
         Args:
-            done: What to wait for.
+            journal: Of the run, taken before.
             seconds: To wait at most.
-
-        Returns:
-            Whether it holds.
         """
         until = time.monotonic() + seconds
-        while not done() and self._failures < GIVE_UP and time.monotonic() < until:
+        while journal.run_id is None and time.monotonic() < until:
+            if self._failed[journal.local_id] >= GIVE_UP:
+                return
             self._hurry.set()
             time.sleep(0.02)
-        return done()
 
     def close(self, patience: float, most: float) -> None:
         """Send what is left, then stop.
@@ -99,15 +95,17 @@ class Sender:
                 try:
                     if not self._over.is_set():
                         self._carry(journal)
+                    self._failed[journal.local_id] = 0
                 except Exception as error:  # whatever is wrong with one, others may arrive
                     trouble = reason(error)
-            self.trouble, self._failures = trouble, self._failures + 1 if trouble else 0
-            if self._failures:
-                if self._closing.wait(PAUSES[min(self._failures, len(PAUSES)) - 1]):
-                    self._over.wait(GATHER)
-            elif not self._closing.is_set():
-                self._hurry.wait(GATHER)
-            self._hurry.clear()
+                    self._failed[journal.local_id] += 1
+            self.trouble = trouble
+            failures = min(max(self._failed.values(), default=0), len(PAUSES) - 1)
+            if not self._closing.is_set():
+                self._hurry.wait(PAUSES[failures])
+                self._hurry.clear()
+            elif not self.idle:
+                self._over.wait(PAUSES[0])
 
     def _carry(self, journal: Journal) -> None:
         """Send what a journal holds, and mark how far that came."""

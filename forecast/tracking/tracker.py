@@ -165,7 +165,7 @@ class Tracker:
         self._sender.take(run.journal)
         if self.store and ONCE not in run.journal.head["tags"]:
             seconds = START if server(self.uri) else MOST  # a file is only ever busy
-            self._sender.wait(lambda: run.journal.run_id is not None, seconds)
+            self._sender.identify(run.journal, seconds)
         if self._earlier is None:
             self._earlier = local.leftover(self.folder, self.uri)
             for journal in self._earlier:

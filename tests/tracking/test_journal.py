@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -37,8 +38,7 @@ def uri(empty: Path, tmp_path: Path) -> str:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for nothing that a test has taken away on purpose."""
-    monkeypatch.setattr(sender, "PAUSES", (0.01,))
-    monkeypatch.setattr(sender, "GATHER", 0.02)
+    monkeypatch.setattr(sender, "PAUSES", (0.01, 0.02))
     monkeypatch.setattr(trackers, "PATIENCE", 2.0)
     monkeypatch.setattr(trackers, "START", 0.3)
 
@@ -201,9 +201,12 @@ def test_one_that_cannot_be_sent_holds_up_no_other(uri: str, tmp_path: Path):
 
         tracker.store.client.log_batch = log_batch
         fill(first)
+        time.sleep(0.5)  # it has failed many times
+        third = tracker.begin("third", kind="train")
+        assert third.id != third.local_id
         fill(second)
-        first.end()
-        second.end()
+        for run in (first, second, third):
+            run.end()
     assert tracker.waiting == [first.local_id]
     check(Store(uri, "tests"), second.id)
 
