@@ -63,10 +63,10 @@ test-faults: .venv/.installed ## tests that kill processes and servers
 test-install: .venv/.installed ## tests that install the built wheel into an empty environment
 	$(BIN)/pytest -m install tests $(ARGS)
 
-test-docs: .venv/.installed ## tests that run what the documents name: commands, Python, experiments
+test-docs: .venv/.docs ## tests that run what the documents name: commands, Python, experiments
 	$(BIN)/pytest -n 2 -m docs tests $(ARGS)
 
-test-ui: .venv/.ui ## tests that open the pages of a run in Chromium (Debian's package chromium)
+test-ui: .venv/.docs ## tests that open the pages of a run in Chromium (Debian's package chromium)
 	$(BIN)/pytest -m ui tests $(ARGS)
 
 bench: .venv/.bench ## measure speed against rivals (10 minutes): docs/performance.md
@@ -85,10 +85,12 @@ format: .venv/.installed ## format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 
 # Left alone, the resolver takes an older graphene (under mlflow) to reach a newer python-dateutil.
-lock: .venv/.installed ## bring requirements.lock up to date (ARGS=--upgrade: newest)
-	echo "graphene>=3.4.3" | $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --custom-compile-command "make lock" --extra dev -o requirements.lock -c - $(ARGS) pyproject.toml
+LOCK := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+lock: .venv/.installed ## bring both locks up to date (ARGS=--upgrade: newest)
+	echo "graphene>=3.4.3" | $(LOCK) --extra dev -o requirements.lock -c - $(ARGS) pyproject.toml
+	$(LOCK) --extra docs -o requirements-docs.lock -c requirements.lock $(ARGS) pyproject.toml \
+	  $$(sed -n 's/^\([a-z0-9._-]*\)==.*/--no-emit-package \1/p' requirements.lock) # it comes on top
 
 clean: ## remove caches and build leftovers; keeps .venv, runs and data
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -118,8 +120,8 @@ FITS        := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 1
 	@$(PIP_INSTALL) -e ".[bench]" --no-build-isolation
 	@touch $@
 
-.venv/.ui: .venv/.installed
-	@$(PIP_INSTALL) -e ".[ui]" --no-build-isolation
+.venv/.docs: .venv/.installed requirements-docs.lock
+	@$(PIP_INSTALL) --require-hashes --no-deps -r requirements-docs.lock
 	@touch $@
 
 .PHONY: help train backtest sweep predict inspect compare reproduce promote check-data explain ui test test-slow test-processes test-faults test-install \
