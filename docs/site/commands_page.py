@@ -1,0 +1,12 @@
+"""The page of the commands, from the table that `forecast --help` prints."""
+
+from forecast.__main__ import COMMANDS, usage
+
+
+def text() -> str:
+    """Return the page."""
+    rows = "\n".join(f"| `forecast {name}` | {told} |" for name, told in COMMANDS.items())
+    return (
+        "# Commands\n\nEach takes overrides `key=value` of the [configuration](configuration.md).\n\n"
+        f"| command | does |\n|---|---|\n{rows}\n\n```text\n{usage()}\n```\n"
+    )
