@@ -146,7 +146,7 @@ def page(store: Store) -> Iterator[str]:
     yield ""
     yield "Commands, each with `training.seed` 0, 1 and 2 in the first table:"
     yield ""
-    yield "```sh"
+    yield "```bash"
     yield from sorted({row.command() for row in (*PATCHED, *OTHERS)})
     yield "```"
     yield ""

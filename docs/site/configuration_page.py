@@ -1,4 +1,4 @@
-"""The page of the configuration: every group, option and key, from `conf/` and the typed form of it."""
+"""The page of the configuration: every group, option and key, from `conf/` and its typed form."""
 
 import json
 import re
@@ -41,8 +41,9 @@ def text(conf: Path) -> str:
     """
     parts = [
         "# Configuration",
-        "`key=value` behind a command sets a key, `group=option` takes a file of `conf/`. A `conf/` of "
-        "the folder you work in comes before this one. `forecast train --cfg job` prints what would run.",
+        "`key=value` behind a command sets a key, `group=option` takes a file of `conf/`. A "
+        "`conf/` of the folder you work in comes before this one. `forecast train --cfg job` "
+        "prints what would run.",
         *_table("Of single commands", "", _documented(Config)),
     ]
     attributes = _documented(schema.DataConfig) | _documented(Schema)

@@ -50,8 +50,6 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Files) -> 
             return f"{shown}[{text}]({relpath(there, dirname(site) or '.')}{anchor or ''})"
         if not (ROOT / path).exists():
             return found[0]  # which the build then refuses
-        return (
-            text if text.startswith("`") else f"{text} (`{path}`)" * (text != path) or f"`{path}`"
-        )
+        return text if path in text else f"{text} (`{path}`)"
 
     return LINK.sub(led, markdown)

@@ -1,0 +1,41 @@
+"""The documents: which pages there are, and the blocks that stand in them."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+)
+
+
+class Block(NamedTuple):
+    """A fenced block: its language and its text."""
+
+    language: str
+    text: str
+
+
+def read(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def blocks(page: str, *languages: str) -> list[Block]:
+    found = [
+        Block(*match) for match in re.findall(r"^```(\w+)\n(.*?)^```$", read(page), re.M | re.S)
+    ]
+    return [block for block in found if block.language in languages]
+
+
+def lines(block: Block) -> list[str]:
+    """The lines of a block, those that end in a backslash joined with the next."""
+    text = re.sub(r" *\\\n *", " ", block.text)
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def commands(page: str) -> list[str]:
+    """Every line of every bash block, and every piece of inline code outside of blocks."""
+    prose = re.sub(r"^```.*?^```$", "", read(page), flags=re.M | re.S)
+    told = [line for block in blocks(page, "bash") for line in lines(block)]
+    return told + re.findall(r"`([^`]+)`", prose)

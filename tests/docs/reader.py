@@ -1,0 +1,163 @@
+"""Somebody who does what a page says, line by line and block by block."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from ..conftest import Place
+from .pages import ROOT, Block, lines
+
+BIN = Path(sys.prefix) / "bin"
+RUN_ID = re.compile(r"\b[0-9a-f]{32}\b")
+TRAINING = re.compile(r"^(?:make|forecast) (?:train|backtest|sweep)\b")
+SECONDS = 600
+
+SKIPPED = {
+    "git clone": "the checkout under test is the clone",
+    "make sweep": "five minutes; the smaller sweeps go the same way",
+    "source .venv": "what is installed is on the path already",
+    "pip install": "gigabytes of CUDA libraries, for a machine with a GPU",
+    "forecast train experiment=ltsf/": "hours, on data that may not be shipped",
+    "dask ": "several machines; tests/search/test_cluster.py does it with processes of this one",
+    "forecast sweep sweep.scheduler=": "the same",
+    "mlflow server --host 0.0.0.0": "a database server and a bucket",
+    "export MLFLOW_TRACKING_URI=": "the server above",
+}
+"""Beginnings of lines that are not run, and why."""
+
+
+class Reader:
+    """A copy of what `make` and `forecast` read, whose environment is this one.
+
+    Args:
+        folder: Empty.
+        whole: Lines that are run as they stand; other trainings last for one epoch.
+    """
+
+    def __init__(self, folder: Path, whole: tuple[str, ...] = ()):
+        for name in ("Makefile", "pyproject.toml", "README.md"):
+            shutil.copy2(ROOT / name, folder)
+        for path in ROOT.glob("requirements*.lock"):
+            shutil.copy2(path, folder)
+        for name in ("conf", "data"):
+            shutil.copytree(ROOT / name, folder / name)
+        (folder / ".venv").mkdir()
+        for path in Path(sys.prefix).iterdir():
+            if path.name != ".installed":
+                (folder / ".venv" / path.name).symlink_to(path)
+        (folder / ".venv" / ".installed").touch()
+        # otherwise `make train` would install the copy into the environment of this checkout
+        subprocess.run(["make", "-q", ".venv/.installed"], cwd=folder, check=True)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.folder, self.whole = folder, whole
+        self.place = Place(folder, [], [])
+        self.run_id = ""
+        self.printed: dict[str, str] = {}
+        self.names: dict[str, object] = {"__name__": "__main__"}
+        self.env = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")},
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "PORT": str(self.port),
+            "COLUMNS": "80",
+        }
+        self._behind: list[subprocess.Popen] = []
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Stop what runs in the background."""
+        for server in self._behind:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(30)
+
+    def block(self, block: Block) -> None:
+        """Do what a block says; names of one block of Python are known in the next."""
+        if block.language == "python":
+            before = os.getcwd()
+            os.chdir(self.folder)
+            try:
+                exec(compile(block.text, "block", "exec"), self.names)
+            finally:
+                os.chdir(before)
+        else:
+            for line in lines(block):
+                if not line.startswith(tuple(SKIPPED)):
+                    self.do(line)
+
+    def do(self, line: str) -> None:
+        """Run one line; ids of runs stand for the run that was printed last.
+
+        What the shell makes of a plain line of `forecast` is run in this process, which has
+        imported TensorFlow once for all of them.
+        """
+        command = RUN_ID.sub(self.run_id, line).replace("127.0.0.1:5000", f"127.0.0.1:{self.port}")
+        if TRAINING.match(line) and line not in self.whole and "training.epochs" not in line:
+            command = _short(command)
+        if line == "make ui" or line.endswith(" &"):
+            self._start(command.removesuffix(" &"), f"http://127.0.0.1:{self.port}/")
+        elif command.startswith("forecast ") and not re.search("--help|[<>|]", command):
+            words = self._run(f"printf '%s\\0' {command}").split("\0")[1:-1]
+            assert self.place.run(*words) == 0, f"{line}\n{self.place.errors[-1]}"
+            self.printed[line] = self.place.printed[-1]
+        else:
+            self.printed[line] = self._run(command)
+        if found := re.search(r"^run +([0-9a-f]{32})$", self.printed.get(line, ""), re.M):
+            self.run_id = found[1]
+
+    def _run(self, command: str) -> str:
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=self.folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def _start(self, command: str, address: str) -> None:
+        """Start a server; that of `make ui` is waited for, other pages ask until theirs answers."""
+        log = self.folder / f"{len(self._behind)}.log"
+        with log.open("w") as told:
+            server = subprocess.Popen(
+                ["bash", "-c", f"exec {command}"],
+                cwd=self.folder,
+                env=self.env,
+                stdout=told,
+                stderr=told,
+                start_new_session=True,
+            )
+        self._behind.append(server)
+        if command != "make ui":
+            return
+        for _ in range(180):
+            assert server.poll() is None, log.read_text()
+            try:
+                with urllib.request.urlopen(address, timeout=10) as page:
+                    assert "<title>MLflow</title>" in page.read().decode()
+                    return
+            except (urllib.error.URLError, TimeoutError):
+                time.sleep(1)
+        raise TimeoutError(log.read_text())
+
+
+def _short(command: str) -> str:
+    """Let a training last for one epoch."""
+    if not command.startswith("make"):
+        return f"{command} training.epochs=1"
+    if 'ARGS="' in command:
+        return command.replace('ARGS="', 'ARGS="training.epochs=1 ')
+    return f'{command} ARGS="training.epochs=1"'

@@ -1,0 +1,120 @@
+"""What the documents name exists: commands, targets, options, keys, links, metrics."""
+
+import re
+
+import pytest
+
+from forecast.__main__ import COMMANDS
+
+from .pages import PAGES, ROOT, commands, read
+
+MADE_BY_THE_READER = {"data=load", "data=messy", "model=conv_gru"}
+"""Options that exist only once the reader has written them, as the pages tell."""
+
+GROUPS = (
+    "data",
+    "window",
+    "model",
+    "training",
+    "split",
+    "evaluation",
+    "backtest",
+    "sweep",
+    "gates",
+    "tracking",
+)
+DICTS = ("data.circular", "data.valid", "data.units")
+"""Keys whose own keys are columns of the user's file."""
+
+MANUALS = [page for page in PAGES if page not in ("CHANGELOG.md", "docs/design.md")]
+
+
+def words(command: str) -> list[str]:
+    return command.replace("'", "").replace('"', " ").split()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_says_its_language(page):
+    fences = re.findall(r"^```(.*)$", read(page), re.M)
+    assert set(fences[::2]) <= {"bash", "python", "text", "yaml", "diff", "json"}
+    assert set(fences[1::2]) <= {""}
+
+
+@pytest.mark.parametrize("page", MANUALS)
+def test_forecast_commands_exist(page):
+    said = {
+        word
+        for command in commands(page)
+        if command.startswith("forecast ")
+        for word in words(command)[1:2]
+        if word.isalpha()
+    }
+    assert said <= {*COMMANDS, "COMMAND"}
+
+
+@pytest.mark.parametrize("page", MANUALS)
+def test_make_targets_exist(page):
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
+    assert set(re.findall(r"\bmake ([a-z-]+)", "\n".join(commands(page)))) <= targets
+
+
+@pytest.mark.parametrize("page", MANUALS)
+def test_options_of_groups_exist(page):
+    pairs = re.findall(r"(?<![\w.])([a-z]+)=([a-z_0-9]+)\b", "\n".join(commands(page)))
+    said = {pair for pair in pairs if (ROOT / "conf" / pair[0]).is_dir()}
+    missing = {
+        f"{group}={option}"
+        for group, option in said
+        if not (ROOT / "conf" / group / f"{option}.yaml").is_file()
+    }
+    assert missing <= MADE_BY_THE_READER
+
+
+def test_keys_of_the_configuration_exist():
+    from forecast.commands import config
+
+    known: set[str] = set()
+    for model in (ROOT / "conf" / "model").glob("*.yaml"):
+        known |= config.compose([f"model={model.stem}"]).flat.keys()
+    text = "\n".join(commands("README.md"))
+    said = set(re.findall(rf"(?<![\w.-])(?:{'|'.join(GROUPS)})(?:\.[a-z_0-9]+)+", text))
+    said = {
+        key for key in said if not key.startswith(DICTS) and not key.endswith((".yaml", ".html"))
+    }
+    said -= {"model.fit"}  # Keras's
+    assert {"training.learning_rate", "data.missing", "sweep.folds"} <= said
+    assert said <= known
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_resolve(page):
+    targets = re.findall(r"\]\(([^)#\s]+)", read(page))
+    here = (ROOT / page).parent
+    lost = [name for name in targets if "://" not in name and not (here / name).exists()]
+    assert lost == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_name_no_machine_and_no_registry(page):
+    assert not re.search(
+        r"/(home|root|work|tmp)/|pypi\.|https?://(?!127\.0\.0\.1|[a-z]+-host\b)", read(page)
+    )
+
+
+@pytest.mark.docs
+def test_metrics_page_names_everything_a_run_holds(client, lstm_run):
+    page = read("docs/metrics.md").replace("<layer>", "lstm_1").replace("<series>", "north")
+    named = set(re.findall(r"`([^`]+)`", page))
+    named |= {name.replace("<gate>", gate) for name in named for gate in "ifco"}
+    baselines = ("persistence", "seasonal_naive", "ridge")
+    named |= {name.replace("<baseline>", b) for name in named for b in baselines}
+    run = client.get_run(lstm_run)
+    unknown = {
+        key
+        for key in (*run.data.metrics, *run.data.tags)
+        if key not in named and not re.search("_south$|_seasonal_naive$|/seasonal_naive$", key)
+    }
+    assert unknown - {"mlflow.runName", "mlflow.loggedImages"} == set()
+    held = {file.path for file in client.list_artifacts(lstm_run)}
+    tops = {name.split("/")[0] for name in named}
+    assert held <= tops

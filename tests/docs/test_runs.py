@@ -1,0 +1,57 @@
+"""Every block of every page runs as written, in the order of its page."""
+
+import os
+import re
+
+import pytest
+
+from forecast.models.sizes import Sizes
+
+from .pages import PAGES, blocks, lines, read
+from .reader import SKIPPED, Reader
+
+pytestmark = pytest.mark.docs
+RUNNING = [page for page in PAGES if blocks(page, "bash", "python")]
+WHOLE = {"README.md": ("make train",)}
+"""Trainings that last as long as they are written, since their output is shown."""
+
+
+@pytest.fixture
+def reader(tmp_path, monkeypatch, request):
+    for name in [key for key in os.environ if key.startswith("MLFLOW_")]:
+        monkeypatch.delenv(name)
+    # the store that `make` finds by its folder; MLflow keeps one for each address in a process
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    with Reader(tmp_path, WHOLE.get(request.param, ())) as reading:
+        yield reading
+
+
+@pytest.mark.parametrize(
+    ("page", "reader"), [(p, p) for p in RUNNING], ids=RUNNING, indirect=["reader"]
+)
+def test_every_block_runs_as_written(page, reader):
+    for block in blocks(page, "bash", "python"):
+        reader.block(block)
+    if page == "README.md":
+        said, seen = maes(read(page)), maes(reader.printed["make train"])
+        assert said.keys() == seen.keys()
+        assert len(seen) == 4
+        assert said == pytest.approx(seen, rel=0.03)  # other processors round otherwise
+        assert (reader.folder / "tomorrow.parquet").is_file()
+        assert len(list(reader.folder.glob("forecast_*.png"))) == 1
+        smaller = next(text for line, text in reader.printed.items() if "sweep.grid" in line)
+        assert "Leaderboard" in smaller
+        assert reader.names["conv_gru"](Sizes(8, 2, 4, 1)).output_shape == (None, 4, 1)
+
+
+def test_each_line_that_is_not_run_is_there():
+    said = [line for page in PAGES for block in blocks(page, "bash") for line in lines(block)]
+    lost = [begin for begin in SKIPPED if not any(line.startswith(begin) for line in said)]
+    assert lost == []
+
+
+def maes(table: str) -> dict[str, float]:
+    """The first number behind each name in the table of the test span."""
+    rows = table.partition("Test span")[2].partition("\n\n")[0].splitlines()[2:]
+    found = [re.match(r"(\S+(?: \S+)*?) +([0-9.]+) ", row) for row in rows]
+    return {row[1]: float(row[2]) for row in found if row}
