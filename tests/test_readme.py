@@ -39,6 +39,16 @@ PAGES = (
     "docs/performance.md",
     "docs/serving.md",
     "docs/security.md",
+    "docs/tutorial.md",
+    "docs/own_data.md",
+    "docs/own_model.md",
+    "docs/own_metric.md",
+    "docs/tracking_server.md",
+    "docs/gpu.md",
+    "docs/windows.md",
+    "docs/lstm.md",
+    "docs/convolution.md",
+    "docs/folds.md",
 )
 BIN = Path(sys.prefix) / "bin"
 
