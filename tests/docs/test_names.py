@@ -60,7 +60,7 @@ def test_make_targets_exist(page):
 
 @pytest.mark.parametrize("page", MANUALS)
 def test_options_of_groups_exist(page):
-    pairs = re.findall(r"(?<![\w.])([a-z]+)=([a-z_0-9]+)\b", "\n".join(commands(page)))
+    pairs = re.findall(r"(?<![\w.])([a-z]+)=([a-z_0-9/]+)", "\n".join(commands(page)))
     said = {pair for pair in pairs if (ROOT / "conf" / pair[0]).is_dir()}
     missing = {
         f"{group}={option}"

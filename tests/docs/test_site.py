@@ -1,0 +1,104 @@
+"""The site of the documents: it builds without a warning, and its links lead somewhere."""
+
+import functools
+import os
+import subprocess
+import sys
+import threading
+from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from .pages import PAGES, ROOT
+
+
+class Page(HTMLParser):
+    """What a page of the site asks for, where it links to, and its anchors."""
+
+    ASKS = {"script": "src", "link": "href", "img": "src", "iframe": "src"}
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.asked: list[str] = []
+        self.links: list[str] = []
+        self.anchors: set[str] = set()
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        told = dict(attrs)
+        self.anchors |= {told[name] for name in ("id", "name") if told.get(name)}
+        if tag in self.ASKS and told.get(self.ASKS[tag]):
+            self.asked.append(told[self.ASKS[tag]])
+        if tag == "a" and told.get("href"):
+            self.links.append(told["href"])
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    return folder
+
+
+@pytest.mark.docs
+def test_links_and_pictures_of_the_site_are_there_and_no_other_host_is_asked(site):
+    pages = {path.resolve(): Page(path) for path in site.rglob("*.html")}
+    assert len(pages) > len(PAGES)
+    lost = []
+    for path, page in pages.items():
+        for target in page.asked + page.links:
+            parts = urlsplit(target)
+            if parts.scheme == "data" or (target in page.links and parts.scheme):
+                continue  # a picture in the page itself; an address that a reader may open
+            there = path if not parts.path else (path.parent / unquote(parts.path)).resolve()
+            if parts.netloc or not there.exists():
+                lost.append((path.name, target))
+            elif parts.fragment and there in pages:
+                if unquote(parts.fragment) not in pages[there].anchors:
+                    lost.append((path.name, target))
+    assert [one for one in lost if one[0] != "404.html"] == []
+
+
+@pytest.mark.docs
+def test_each_page_of_docs_is_in_the_site(site):
+    names = {Path(page).stem for page in PAGES if page.startswith("docs/")}
+    assert names <= {path.stem for path in site.glob("*.html")}
+
+
+@pytest.mark.ui
+def test_the_site_is_searched_without_another_host(site, chromium):
+    handler = functools.partial(Quiet, directory=str(site))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        own = f"http://127.0.0.1:{server.server_port}/"
+        context = chromium.new_context()
+        page, faults = context.new_page(), []
+        page.on("console", lambda message: faults.append(message.text))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("request", lambda asked: faults.extend([asked.url] * (own not in asked.url)))
+        page.goto(f"{own}index.html")
+        page.keyboard.press("/")
+        page.keyboard.type("forget gate")
+        page.locator(".md-search-result__item a").first.click()
+        assert "forget" in page.locator("article").inner_text().lower()
+        context.close()
+        server.shutdown()
+    assert faults == []
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files and says nothing of it."""
+
+    def log_message(self, *told):
+        del told
