@@ -28,8 +28,6 @@ SKIPPED = {
     "forecast train experiment=ltsf/": "hours, on data that may not be shipped",
     "dask ": "several machines; tests/search/test_cluster.py does it with processes of this one",
     "forecast sweep sweep.scheduler=": "the same",
-    "mlflow server --host 0.0.0.0": "a database server and a bucket",
-    "export MLFLOW_TRACKING_URI=": "the server above",
 }
 """Beginnings of lines that are not run, and why."""
 
@@ -101,6 +99,8 @@ class Reader:
         What the shell makes of a plain line of `forecast` is run in this process, which has
         imported TensorFlow once for all of them.
         """
+        if RUN_ID.search(line) and not self.run_id:
+            self.do("forecast train")  # the page speaks of a run that its reader has
         command = RUN_ID.sub(self.run_id, line).replace("127.0.0.1:5000", f"127.0.0.1:{self.port}")
         if TRAINING.match(line) and line not in self.whole and "training.epochs" not in line:
             command = _short(command)
