@@ -24,7 +24,7 @@ KNOWN = (
 )
 """What MLflow 3.17 itself does wrong on every page, on any store."""
 
-ASSISTANT = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
+CLOSED = {"name": "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "value": "true"}
 """What MLflow remembers of somebody who has closed its chat, which else covers a quarter."""
 
 
@@ -125,8 +125,8 @@ class Visitor:
             device_scale_factor=scale,
             color_scheme="light",
             reduced_motion="reduce",
+            storage_state={"origins": [{"origin": address, "localStorage": [CLOSED]}]},
         )
-        self.context.add_init_script(ASSISTANT)
         self.context.route(lambda url: not url.startswith((address, "data:", "blob:")), self._out)
         self.page = self.context.new_page()
         self.page.set_default_timeout(60_000)  # a busy machine takes its time

@@ -29,17 +29,17 @@ def chart(page, name):
     return page.get_by_test_id(CARD).filter(has=page.get_by_text(title)).first
 
 
-@pytest.mark.parametrize("name", ["train/loss", "val/loss", "horizon/mae", "gates.lstm_1/f_mean"])
-def test_comparing_two_runs_draws_a_line_for_each(compared, client, site, name):
-    compared.get_by_placeholder("Search metric charts").fill(f"^{name}$")
-    card = chart(compared, name)
-    card.scroll_into_view_if_needed()
-    lines = card.locator(".js-line")  # each is drawn twice: itself, and a seam around it
-    lines.nth(3).wait_for(state="attached")
-    shapes = lines.evaluate_all("all => all.map(one => one.getAttribute('d'))")
-    longest = max(len(client.get_metric_history(run, name)) for run in site.lstm)
-    assert len(set(shapes)) == 2
-    assert all(shape.count(",") >= longest for shape in shapes)
+def test_comparing_two_runs_draws_a_line_for_each(compared, client, site):
+    for name in ("train/loss", "val/loss", "horizon/mae", "gates.lstm_1/f_mean"):
+        compared.get_by_placeholder("Search metric charts").fill(f"^{name}$")
+        card = chart(compared, name)
+        card.scroll_into_view_if_needed()
+        lines = card.locator(".js-line")  # each is drawn twice: itself, and a seam around it
+        lines.nth(3).wait_for(state="attached")
+        shapes = set(lines.evaluate_all("all => all.map(one => one.getAttribute('d'))"))
+        steps = max(len(client.get_metric_history(run, name)) for run in site.lstm)
+        assert len(shapes) == 2, name
+        assert all(shape.count(",") >= steps for shape in shapes), name
 
 
 def test_pictures_of_gates_have_a_slider_and_load(compared, client, site):

@@ -1,0 +1,165 @@
+"""The pictures of README.md and docs/, made anew from real runs: `make docs-pictures`.
+
+`python -m tests.ui.pictures FOLDER` takes the store in a folder, and trains into it what is not there.
+"""
+
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from forecast.commands import compare
+from forecast.evaluation.significance.critical_difference import diagram
+from forecast.evaluation.significance.ranks import friedman
+from forecast.tracking.store import client
+from tests.ui import browser
+from tests.ui.browser import ROOT, Visitor
+
+PICTURES = ROOT / "docs" / "pictures"
+
+RUNS = {
+    "lstm-32": ["train"],
+    "lstm-64": ["train", "model.units=[64]"],
+    "causal_cnn": ["train", "model=causal_cnn"],
+    "nlinear": ["train", "model=nlinear"],
+    "sweep": [
+        "sweep",
+        "sweep.grid={model:[lstm,causal_cnn],training.learning_rate:[5e-4,1e-3]}",
+        "sweep.folds=2",
+        "training.epochs=3",
+    ],
+}
+"""Beginning of a run's name, and the command that makes it."""
+
+EIGHTHS = 8
+"""Parts of the test span; with each series, a case of the ranks."""
+
+TALL = {"width": 1280, "height": 4000}
+
+
+def main(folder: Path) -> None:
+    """Make every picture."""
+    folder.mkdir(parents=True, exist_ok=True)
+    runs = {name: _run(folder, name) for name in RUNS}
+    store = client(_uri(folder))
+    _of_a_run(store, runs["lstm-32"])
+    _ranks(store, runs)
+    experiment = store.get_run(runs["lstm-32"]).info.experiment_id
+    with browser.served(folder) as address, browser.chromium() as chromium:
+        visitor = Visitor(chromium, address)
+        for name, picture in _seen(visitor, experiment, runs).items():
+            _save(picture, name)
+        visitor.close()
+        with TemporaryDirectory() as place:
+            report = store.download_artifacts(runs["lstm-32"], "report.html", place)
+            page = chromium.new_page(viewport={"width": 1000, "height": 1250}, color_scheme="light")
+            page.goto(Path(report).as_uri())
+            page.get_by_role("heading", name="Scores beside baselines").scroll_into_view_if_needed()
+            page.locator("section", has_text="Scores beside baselines").first.evaluate(
+                "one => window.scrollTo(0, one.getBoundingClientRect().top - 20)"
+            )
+            _save(page.screenshot(), "report")
+    if visitor.faults or visitor.abroad:
+        sys.exit("\n".join(visitor.faults + visitor.abroad))
+
+
+def _uri(folder: Path) -> str:
+    return f"sqlite:///{folder / 'mlflow.db'}"
+
+
+def _run(folder: Path, name: str) -> str:
+    """Find the oldest run that a command of ours has made, or make it."""
+    kind = "sweep" if name == "sweep" else "train"
+    for again in (False, True):
+        if (folder / "mlflow.db").exists():
+            store = client(_uri(folder))
+            [experiment] = store.search_experiments(filter_string="name = 'nyc_weather'")
+            found = store.search_runs(
+                [experiment.experiment_id],
+                f"attributes.run_name LIKE '{name}%' AND tags.`forecast.kind` = '{kind}'"
+                " AND attributes.status = 'FINISHED'",
+                order_by=["attributes.start_time ASC"],
+            )
+            if found:
+                return str(found[0].info.run_id)
+        if not again:
+            print("training", name, flush=True)
+            command = [sys.executable, "-m", "forecast", *RUNS[name]]
+            subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    raise LookupError(name)
+
+
+def _of_a_run(store: Any, run: str) -> None:
+    """Take the pictures that the default training leaves among its artifacts."""
+    kept = [file.path for file in store.list_artifacts(run, "images")]
+
+    def last(key: str) -> str:
+        found = [path for path in kept if f"/{key}~lstm_1+" in path and path.endswith(".png")]
+        return max(found, key=lambda path: int(path.split("+")[2]))
+
+    paths = {
+        "forecasts": "figures/forecasts.png",
+        "gates": last("gates"),
+        "activity": last("activity"),
+        "inputs": last("inputs"),
+        "trace": "figures/gates_lstm_1.png",
+        "memory": "figures/memory.png",
+    }
+    with TemporaryDirectory() as place:
+        for name, path in paths.items():
+            _save(Path(store.download_artifacts(run, path, place)).read_bytes(), name)
+
+
+def _ranks(store: Any, runs: dict[str, str]) -> None:
+    """Rank models over the eighths of the test span in each series."""
+    names = ["lstm", "causal_cnn", "nlinear", "ridge", "persistence", "seasonal_naive"]
+    ids = [runs["lstm-32"], runs["causal_cnn"], runs["nlinear"]]
+    experiment = store.get_run(ids[0]).info.experiment_id
+    ids += [
+        store.search_runs(
+            [experiment],
+            f"params.model = '{name}' AND tags.`forecast.kind` = 'baseline'",
+            order_by=["attributes.start_time ASC"],
+        )[0].info.run_id
+        for name in names[3:]
+    ]
+    columns = []
+    for run in ids:
+        frame = compare.read(store, "A", run).frame
+        errors = (frame["true"] - frame["forecast"]).abs()
+        part = frame.origin.rank(method="dense").to_numpy()
+        part = np.ceil(part / part.max() * EIGHTHS)
+        columns.append(errors.groupby([frame.series, part]).mean())
+    table = np.column_stack([column.to_numpy() for column in columns])  # (cases, models)
+    figure = diagram(friedman(table, names))
+    file = BytesIO()
+    figure.savefig(file, dpi=120)
+    _save(file.getvalue(), "critical_difference")
+
+
+def _seen(visitor: Visitor, experiment: str, runs: dict[str, str]) -> dict[str, bytes]:
+    """Look at MLflow's pages as the documents tell to."""
+    raise NotImplementedError
+
+
+def _save(picture: bytes, name: str) -> None:
+    """Keep a picture with the 256 colours that it needs most."""
+    image = Image.open(BytesIO(picture)).convert("RGB")
+    file = PICTURES / f"{name}.png"
+    image.quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
+    print(
+        f"{file.relative_to(ROOT)}  {image.width} x {image.height}  {file.stat().st_size:,} bytes"
+    )
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        main(Path(sys.argv[1]).resolve())
+    else:
+        with TemporaryDirectory() as folder:
+            main(Path(folder))
