@@ -129,7 +129,7 @@ class Visitor:
         )
         self.context.route(lambda url: not url.startswith((address, "data:", "blob:")), self._out)
         self.page = self.context.new_page()
-        self.page.set_default_timeout(60_000)  # a busy machine takes its time
+        self.page.set_default_timeout(30_000)  # a busy machine takes its time
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self._note(str(error)))
         self.page.on("requestfailed", self._failed)

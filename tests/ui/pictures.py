@@ -1,6 +1,6 @@
 """The pictures of README.md and docs/, made anew from real runs: `make docs-pictures`.
 
-`python -m tests.ui.pictures FOLDER` takes the store in a folder, and trains into it what is not there.
+`make docs-pictures ARGS=FOLDER` takes the store in a folder, and trains into it what is not there.
 """
 
 import subprocess
@@ -39,8 +39,6 @@ RUNS = {
 EIGHTHS = 8
 """Parts of the test span; with each series, a case of the ranks."""
 
-TALL = {"width": 1280, "height": 4000}
-
 
 def main(folder: Path) -> None:
     """Make every picture."""
@@ -59,10 +57,8 @@ def main(folder: Path) -> None:
             report = store.download_artifacts(runs["lstm-32"], "report.html", place)
             page = chromium.new_page(viewport={"width": 1000, "height": 1250}, color_scheme="light")
             page.goto(Path(report).as_uri())
-            page.get_by_role("heading", name="Scores beside baselines").scroll_into_view_if_needed()
-            page.locator("section", has_text="Scores beside baselines").first.evaluate(
-                "one => window.scrollTo(0, one.getBoundingClientRect().top - 20)"
-            )
+            heading = page.get_by_role("heading", name="Scores beside baselines")
+            heading.evaluate("one => one.scrollIntoView()")
             _save(page.screenshot(), "report")
     if visitor.faults or visitor.abroad:
         sys.exit("\n".join(visitor.faults + visitor.abroad))
@@ -144,7 +140,41 @@ def _ranks(store: Any, runs: dict[str, str]) -> None:
 
 def _seen(visitor: Visitor, experiment: str, runs: dict[str, str]) -> dict[str, bytes]:
     """Look at MLflow's pages as the documents tell to."""
-    raise NotImplementedError
+    both = f"('{runs['lstm-32']}', '{runs['lstm-64']}')"
+    home = f"/experiments/{experiment}/runs"
+    found = {}
+
+    page = visitor.go(f"{home}/{runs['lstm-32']}?workflowType=machine_learning")
+    page.get_by_text("About this run").wait_for()
+    page.get_by_text("Finished").wait_for()
+    found["mlflow_run"] = page.screenshot()
+
+    page = visitor.go(
+        f"{home}?workflowType=machine_learning&compareRunsMode=CHART"
+        f"&searchFilter=attributes.run_id IN {both}"
+    )
+    page.get_by_placeholder("Search metric charts").fill("^no metric$")  # which leaves the pictures
+    card = page.get_by_test_id("experiment-view-compare-runs-card")
+    card = card.filter(has=page.get_by_text("gates/lstm_1", exact=True)).first
+    card.get_by_role("slider").wait_for()
+    card.get_by_test_id("experiment-view-compare-runs-card-menu").click()
+    page.get_by_role("menuitem", name="Configure").click()
+    page.get_by_role("switch").click()  # off: the parameters of each run
+    page.get_by_role("button", name="Save changes").click()
+    page.get_by_role("dialog").wait_for(state="detached")
+    card.locator("[data-component-id=fullscreen_button_chartcard]").click()
+    large = page.get_by_role("dialog")
+    large.wait_for()
+    page.set_viewport_size({"width": 700, "height": 540})  # a picture is 256 pixels wide in it
+    slider = large.get_by_role("slider")
+    last = slider.get_attribute("aria-valuemax")
+    slider.focus()
+    while slider.get_attribute("aria-valuenow") != last:
+        page.keyboard.press("ArrowRight")
+    large.locator(f"img[src*='step%2B{last}%2B']").nth(1).wait_for()
+    found["mlflow_gates"] = large.screenshot()
+    page.set_viewport_size({"width": 1280, "height": 900})
+    return found
 
 
 def _save(picture: bytes, name: str) -> None:
