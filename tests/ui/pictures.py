@@ -11,9 +11,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
 from PIL import Image
 
 from forecast.commands import compare
+from forecast.evaluation.figures import MODEL, TRUE, dates, plain
 from forecast.evaluation.significance.critical_difference import diagram
 from forecast.evaluation.significance.ranks import friedman
 from forecast.tracking.store import client
@@ -36,6 +39,12 @@ RUNS = {
 }
 """Beginning of a run's name, and the command that makes it."""
 
+LARGEST = 250_000
+"""Bytes of a picture."""
+
+SHOWN = 14
+"""Forecasts in the first picture."""
+
 EIGHTHS = 8
 """Parts of the test span; with each series, a case of the ranks."""
 
@@ -50,12 +59,14 @@ def main(folder: Path) -> None:
     experiment = store.get_run(runs["lstm-32"]).info.experiment_id
     with browser.served(folder) as address, browser.chromium() as chromium:
         visitor = Visitor(chromium, address)
-        for name, picture in _seen(visitor, experiment, runs).items():
+        seen = _seen(visitor, experiment, runs)
+        seen["first"] = _first(store, runs["lstm-32"], seen["mlflow_gates"])
+        for name, picture in seen.items():
             _save(picture, name)
         visitor.close()
         with TemporaryDirectory() as place:
             report = store.download_artifacts(runs["lstm-32"], "report.html", place)
-            page = chromium.new_page(viewport={"width": 1000, "height": 1250}, color_scheme="light")
+            page = chromium.new_page(viewport={"width": 1280, "height": 960}, color_scheme="light")
             page.goto(Path(report).as_uri())
             heading = page.get_by_role("heading", name="Scores beside baselines")
             heading.evaluate("one => one.scrollIntoView()")
@@ -172,16 +183,51 @@ def _seen(visitor: Visitor, experiment: str, runs: dict[str, str]) -> dict[str, 
     while slider.get_attribute("aria-valuenow") != last:
         page.keyboard.press("ArrowRight")
     large.locator(f"img[src*='step%2B{last}%2B']").nth(1).wait_for()
-    found["mlflow_gates"] = large.screenshot()
+    page.add_style_tag(content="[data-assistant-ui] {display: none}")  # a button over the corner
+    found["mlflow_gates"] = page.screenshot(clip={"x": 22, "y": 18, "width": 656, "height": 480})
     page.set_viewport_size({"width": 1280, "height": 900})
     return found
 
 
+def _first(store: Any, run: str, grid: bytes) -> bytes:
+    """Compose the README's first picture: forecasts, their error beside baselines, and the gates."""
+    with TemporaryDirectory() as place:
+        said = pd.read_parquet(store.download_artifacts(run, "predictions.parquet", place))
+        by_step = Image.open(store.download_artifacts(run, "figures/error_by_horizon.png", place))
+        by_step.load()
+    said = said[said.series == "JFK"]
+    origins = np.sort(said.origin.unique())[:: -said.step.max()][:SHOWN]
+    figure = Figure(figsize=(12.8, 3.1), layout="constrained")
+    axes = figure.subplots()
+    for origin in origins:
+        window = said[said.origin == origin]
+        axes.plot(window.time, window.true, color=TRUE, lw=1)
+        axes.plot(window.time, window.forecast, color=MODEL, lw=2)
+        axes.fill_between(window.time, window.lower, window.upper, color=MODEL, alpha=0.2, lw=0)
+    names = ["true", "forecast of the next 24 hours", "90% interval"]
+    axes.legend([*axes.lines[:2], axes.collections[0]], names, ncols=3, frameon=False, loc=2)
+    plain(axes, "JFK: temp, °F")
+    dates(axes)
+    file = BytesIO()
+    figure.savefig(file, dpi=100)
+    above, right = Image.open(file).convert("RGB"), Image.open(BytesIO(grid)).convert("RGB")
+    by_step = by_step.convert("RGB").resize((624, 624 * by_step.height // by_step.width))
+    whole = Image.new("RGB", (above.width, above.height + right.height), "white")
+    whole.paste(above, (0, 0))
+    whole.paste(by_step, (0, above.height + (right.height - by_step.height) // 2))
+    whole.paste(right, (above.width - right.width, above.height))
+    file = BytesIO()
+    whole.save(file, "PNG")
+    return file.getvalue()
+
+
 def _save(picture: bytes, name: str) -> None:
-    """Keep a picture with the 256 colours that it needs most."""
-    image = Image.open(BytesIO(picture)).convert("RGB")
+    """Keep a picture; one that is too large with the 256 colours that it needs most."""
     file = PICTURES / f"{name}.png"
-    image.quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
+    image = Image.open(BytesIO(picture)).convert("RGB")
+    image.save(file, optimize=True)
+    if file.stat().st_size > LARGEST:
+        image.quantize(256).save(file, optimize=True)
     print(
         f"{file.relative_to(ROOT)}  {image.width} x {image.height}  {file.stat().st_size:,} bytes"
     )
