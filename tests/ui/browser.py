@@ -48,7 +48,8 @@ def served(folder: Path) -> Iterator[str]:
     Yields:
         The address of the server.
     """
-    _furnish(folder)
+    if folder.resolve() != ROOT:
+        _furnish(folder)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

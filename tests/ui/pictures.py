@@ -55,18 +55,17 @@ def main(folder: Path) -> None:
     runs = {name: _run(folder, name) for name in RUNS}
     store = client(_uri(folder))
     _of_a_run(store, runs["lstm-32"])
+    _save(_first(store, runs["lstm-32"]), "first")
     _ranks(store, runs)
     experiment = store.get_run(runs["lstm-32"]).info.experiment_id
     with browser.served(folder) as address, browser.chromium() as chromium:
         visitor = Visitor(chromium, address)
-        seen = _seen(visitor, experiment, runs)
-        seen["first"] = _first(store, runs["lstm-32"], seen["mlflow_gates"])
-        for name, picture in seen.items():
+        for name, picture in _seen(visitor, experiment, runs).items():
             _save(picture, name)
         visitor.close()
         with TemporaryDirectory() as place:
             report = store.download_artifacts(runs["lstm-32"], "report.html", place)
-            page = chromium.new_page(viewport={"width": 1280, "height": 960}, color_scheme="light")
+            page = chromium.new_page(viewport={"width": 1280, "height": 985}, color_scheme="light")
             page.goto(Path(report).as_uri())
             heading = page.get_by_role("heading", name="Scores beside baselines")
             heading.evaluate("one => one.scrollIntoView()")
@@ -189,8 +188,8 @@ def _seen(visitor: Visitor, experiment: str, runs: dict[str, str]) -> dict[str, 
     return found
 
 
-def _first(store: Any, run: str, grid: bytes) -> bytes:
-    """Compose the README's first picture: forecasts, their error beside baselines, and the gates."""
+def _first(store: Any, run: str) -> bytes:
+    """Compose the README's first picture: forecasts, their error beside baselines, and gates."""
     with TemporaryDirectory() as place:
         said = pd.read_parquet(store.download_artifacts(run, "predictions.parquet", place))
         by_step = Image.open(store.download_artifacts(run, "figures/error_by_horizon.png", place))
@@ -210,8 +209,14 @@ def _first(store: Any, run: str, grid: bytes) -> bytes:
     dates(axes)
     file = BytesIO()
     figure.savefig(file, dpi=100)
-    above, right = Image.open(file).convert("RGB"), Image.open(BytesIO(grid)).convert("RGB")
-    by_step = by_step.convert("RGB").resize((624, 624 * by_step.height // by_step.width))
+    above = Image.open(file).convert("RGB")
+    right = (
+        Image.open(PICTURES / "gates.png")
+        .convert("RGB")
+        .resize((625, 500), Image.Resampling.LANCZOS)
+    )
+    size = 640, 640 * by_step.height // by_step.width
+    by_step = by_step.convert("RGB").resize(size, Image.Resampling.LANCZOS)
     whole = Image.new("RGB", (above.width, above.height + right.height), "white")
     whole.paste(above, (0, 0))
     whole.paste(by_step, (0, above.height + (right.height - by_step.height) // 2))
@@ -227,7 +232,7 @@ def _save(picture: bytes, name: str) -> None:
     image = Image.open(BytesIO(picture)).convert("RGB")
     image.save(file, optimize=True)
     if file.stat().st_size > LARGEST:
-        image.quantize(256).save(file, optimize=True)
+        image.quantize(256, kmeans=1).save(file, optimize=True)
     print(
         f"{file.relative_to(ROOT)}  {image.width} x {image.height}  {file.stat().st_size:,} bytes"
     )
