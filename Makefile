@@ -66,12 +66,15 @@ test-install: .venv/.installed ## tests that install the built wheel into an emp
 test-docs: .venv/.docs ## tests that run what the documents name: commands, Python, experiments
 	$(BIN)/pytest -n 2 -m docs tests $(ARGS)
 
-test-ui: .venv/.docs ## tests that open the pages of a run in Chromium (Debian's package chromium)
+test-ui: .venv/.docs ## tests that open MLflow and the pages of a run in Chromium (Debian's package chromium)
 	$(BIN)/pytest -m ui tests $(ARGS)
 
 docs: .venv/.docs ## the documents as a site, build/site, whose pages ask no other host for anything
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean $(ARGS)
 	@echo "read it with: python3 -m http.server 8000 --bind 127.0.0.1 --directory build/site"
+
+docs-pictures: .venv/.docs ## train, and make every picture of the documents anew (ARGS=FOLDER: from its store)
+	$(BIN)/python -m tests.ui.pictures $(ARGS)
 
 bench: .venv/.bench ## measure speed against rivals (10 minutes): docs/performance.md
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -129,4 +132,4 @@ FITS        := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 1
 	@touch $@
 
 .PHONY: help train backtest sweep predict inspect compare reproduce promote check-data explain ui test test-slow test-processes test-faults test-install \
-  test-docs test-ui docs bench literature lint format lock clean
+  test-docs test-ui docs docs-pictures bench literature lint format lock clean

@@ -1,28 +1,15 @@
 """The pages of a run as a browser shows them: on a phone and a desk, in light and dark."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from .commands import test_hostile_names as hostile
+from ..commands import test_hostile_names as hostile
 
 pytestmark = pytest.mark.ui
 
 PAGES = ("report.html", "gates.html")
 SHAPES = [(360, 740), (1280, 900)]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    from playwright.sync_api import sync_playwright
-
-    found = shutil.which("chromium")
-    assert found, "these tests want Debian's package chromium"
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,246 @@
+"""The pictures of README.md and docs/, made anew from real runs: `make docs-pictures`.
+
+`make docs-pictures ARGS=FOLDER` takes the store in a folder, and trains into it what is not there.
+"""
+
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image
+
+from forecast.commands import compare
+from forecast.evaluation.figures import MODEL, TRUE, dates, plain
+from forecast.evaluation.significance.critical_difference import diagram
+from forecast.evaluation.significance.ranks import friedman
+from forecast.tracking.store import client
+from tests.ui import browser
+from tests.ui.browser import ROOT, Visitor
+
+PICTURES = ROOT / "docs" / "pictures"
+
+RUNS = {
+    "lstm-32": ["train"],
+    "lstm-64": ["train", "model.units=[64]"],
+    "causal_cnn": ["train", "model=causal_cnn"],
+    "nlinear": ["train", "model=nlinear"],
+    "sweep": [
+        "sweep",
+        "sweep.grid={model:[lstm,causal_cnn],training.learning_rate:[5e-4,1e-3]}",
+        "sweep.folds=2",
+        "training.epochs=3",
+    ],
+}
+"""Beginning of a run's name, and the command that makes it."""
+
+LARGEST = 250_000
+"""Bytes of a picture."""
+
+SHOWN = 14
+"""Forecasts in the first picture."""
+
+EIGHTHS = 8
+"""Parts of the test span; with each series, a case of the ranks."""
+
+
+def main(folder: Path) -> None:
+    """Make every picture."""
+    folder.mkdir(parents=True, exist_ok=True)
+    runs = {name: _run(folder, name) for name in RUNS}
+    store = client(_uri(folder))
+    _of_a_run(store, runs["lstm-32"])
+    _save(_first(store, runs["lstm-32"]), "first")
+    _ranks(store, runs)
+    experiment = store.get_run(runs["lstm-32"]).info.experiment_id
+    with browser.served(folder) as address, browser.chromium() as chromium:
+        visitor = Visitor(chromium, address)
+        for name, picture in _seen(visitor, experiment, runs).items():
+            _save(picture, name)
+        visitor.close()
+        with TemporaryDirectory() as place:
+            report = store.download_artifacts(runs["lstm-32"], "report.html", place)
+            page = chromium.new_page(viewport={"width": 1280, "height": 985}, color_scheme="light")
+            page.goto(Path(report).as_uri())
+            heading = page.get_by_role("heading", name="Scores beside baselines")
+            heading.evaluate("one => one.scrollIntoView()")
+            _save(page.screenshot(), "report")
+    if visitor.faults or visitor.abroad:
+        sys.exit("\n".join(visitor.faults + visitor.abroad))
+
+
+def _uri(folder: Path) -> str:
+    return f"sqlite:///{folder / 'mlflow.db'}"
+
+
+def _run(folder: Path, name: str) -> str:
+    """Find the oldest run that a command of ours has made, or make it."""
+    kind = "sweep" if name == "sweep" else "train"
+    for again in (False, True):
+        if (folder / "mlflow.db").exists():
+            store = client(_uri(folder))
+            [experiment] = store.search_experiments(filter_string="name = 'nyc_weather'")
+            found = store.search_runs(
+                [experiment.experiment_id],
+                f"attributes.run_name LIKE '{name}%' AND tags.`forecast.kind` = '{kind}'"
+                " AND attributes.status = 'FINISHED'",
+                order_by=["attributes.start_time ASC"],
+            )
+            if found:
+                return str(found[0].info.run_id)
+        if not again:
+            print("training", name, flush=True)
+            command = [sys.executable, "-m", "forecast", *RUNS[name]]
+            subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    raise LookupError(name)
+
+
+def _of_a_run(store: Any, run: str) -> None:
+    """Take the pictures that the default training leaves among its artifacts."""
+    kept = [file.path for file in store.list_artifacts(run, "images")]
+
+    def last(key: str) -> str:
+        found = [path for path in kept if f"/{key}~lstm_1+" in path and path.endswith(".png")]
+        return max(found, key=lambda path: int(path.split("+")[2]))
+
+    paths = {
+        "forecasts": "figures/forecasts.png",
+        "gates": last("gates"),
+        "activity": last("activity"),
+        "inputs": last("inputs"),
+        "trace": "figures/gates_lstm_1.png",
+        "memory": "figures/memory.png",
+    }
+    with TemporaryDirectory() as place:
+        for name, path in paths.items():
+            _save(Path(store.download_artifacts(run, path, place)).read_bytes(), name)
+
+
+def _ranks(store: Any, runs: dict[str, str]) -> None:
+    """Rank models over the eighths of the test span in each series."""
+    names = ["lstm", "causal_cnn", "nlinear", "ridge", "persistence", "seasonal_naive"]
+    ids = [runs["lstm-32"], runs["causal_cnn"], runs["nlinear"]]
+    experiment = store.get_run(ids[0]).info.experiment_id
+    ids += [
+        store.search_runs(
+            [experiment],
+            f"params.model = '{name}' AND tags.`forecast.kind` = 'baseline'",
+            order_by=["attributes.start_time ASC"],
+        )[0].info.run_id
+        for name in names[3:]
+    ]
+    columns = []
+    for run in ids:
+        frame = compare.read(store, "A", run).frame
+        errors = (frame["true"] - frame["forecast"]).abs()
+        part = frame.origin.rank(method="dense").to_numpy()
+        part = np.ceil(part / part.max() * EIGHTHS)
+        columns.append(errors.groupby([frame.series, part]).mean())
+    table = np.column_stack([column.to_numpy() for column in columns])  # (cases, models)
+    figure = diagram(friedman(table, names))
+    file = BytesIO()
+    figure.savefig(file, dpi=120)
+    _save(file.getvalue(), "critical_difference")
+
+
+def _seen(visitor: Visitor, experiment: str, runs: dict[str, str]) -> dict[str, bytes]:
+    """Look at MLflow's pages as the documents tell to."""
+    both = f"('{runs['lstm-32']}', '{runs['lstm-64']}')"
+    home = f"/experiments/{experiment}/runs"
+    found = {}
+
+    page = visitor.go(f"{home}/{runs['lstm-32']}?workflowType=machine_learning")
+    page.get_by_text("About this run").wait_for()
+    page.get_by_text("Finished").wait_for()
+    found["mlflow_run"] = page.screenshot()
+
+    page = visitor.go(
+        f"{home}?workflowType=machine_learning&compareRunsMode=CHART"
+        f"&searchFilter=attributes.run_id IN {both}"
+    )
+    page.get_by_placeholder("Search metric charts").fill("^no metric$")  # which leaves the pictures
+    card = page.get_by_test_id("experiment-view-compare-runs-card")
+    card = card.filter(has=page.get_by_text("gates/lstm_1", exact=True)).first
+    card.get_by_role("slider").wait_for()
+    card.get_by_test_id("experiment-view-compare-runs-card-menu").click()
+    page.get_by_role("menuitem", name="Configure").click()
+    page.get_by_role("switch").click()  # off: the parameters of each run
+    page.get_by_role("button", name="Save changes").click()
+    page.get_by_role("dialog").wait_for(state="detached")
+    card.locator("[data-component-id=fullscreen_button_chartcard]").click()
+    large = page.get_by_role("dialog")
+    large.wait_for()
+    page.set_viewport_size({"width": 700, "height": 540})  # a picture is 256 pixels wide in it
+    slider = large.get_by_role("slider")
+    last = slider.get_attribute("aria-valuemax")
+    slider.focus()
+    while slider.get_attribute("aria-valuenow") != last:
+        page.keyboard.press("ArrowRight")
+    large.locator(f"img[src*='step%2B{last}%2B']").nth(1).wait_for()
+    page.add_style_tag(content="[data-assistant-ui] {display: none}")  # a button over the corner
+    found["mlflow_gates"] = page.screenshot(clip={"x": 22, "y": 18, "width": 656, "height": 480})
+    page.set_viewport_size({"width": 1280, "height": 900})
+    return found
+
+
+def _first(store: Any, run: str) -> bytes:
+    """Compose the README's first picture: forecasts, their error beside baselines, and gates."""
+    with TemporaryDirectory() as place:
+        said = pd.read_parquet(store.download_artifacts(run, "predictions.parquet", place))
+        by_step = Image.open(store.download_artifacts(run, "figures/error_by_horizon.png", place))
+        by_step.load()
+    said = said[said.series == "JFK"]
+    origins = np.sort(said.origin.unique())[:: -said.step.max()][:SHOWN]
+    figure = Figure(figsize=(12.8, 3.1), layout="constrained")
+    axes = figure.subplots()
+    for origin in origins:
+        window = said[said.origin == origin]
+        axes.plot(window.time, window.true, color=TRUE, lw=1)
+        axes.plot(window.time, window.forecast, color=MODEL, lw=2)
+        axes.fill_between(window.time, window.lower, window.upper, color=MODEL, alpha=0.2, lw=0)
+    names = ["true", "forecast of the next 24 hours", "90% interval"]
+    axes.legend([*axes.lines[:2], axes.collections[0]], names, ncols=3, frameon=False, loc=2)
+    plain(axes, "JFK: temp, °F")
+    dates(axes)
+    file = BytesIO()
+    figure.savefig(file, dpi=100)
+    above = Image.open(file).convert("RGB")
+    right = (
+        Image.open(PICTURES / "gates.png")
+        .convert("RGB")
+        .resize((625, 500), Image.Resampling.LANCZOS)
+    )
+    size = 640, 640 * by_step.height // by_step.width
+    by_step = by_step.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    whole = Image.new("RGB", (above.width, above.height + right.height), "white")
+    whole.paste(above, (0, 0))
+    whole.paste(by_step, (0, above.height + (right.height - by_step.height) // 2))
+    whole.paste(right, (above.width - right.width, above.height))
+    file = BytesIO()
+    whole.save(file, "PNG")
+    return file.getvalue()
+
+
+def _save(picture: bytes, name: str) -> None:
+    """Keep a picture; one that is too large with the 256 colours that it needs most."""
+    file = PICTURES / f"{name}.png"
+    image = Image.open(BytesIO(picture)).convert("RGB")
+    image.save(file, optimize=True)
+    if file.stat().st_size > LARGEST:
+        image.quantize(256, kmeans=1).save(file, optimize=True)
+    print(
+        f"{file.relative_to(ROOT)}  {image.width} x {image.height}  {file.stat().st_size:,} bytes"
+    )
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        main(Path(sys.argv[1]).resolve())
+    else:
+        with TemporaryDirectory() as folder:
+            main(Path(folder))
