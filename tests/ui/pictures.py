@@ -3,6 +3,7 @@
 `make docs-pictures ARGS=FOLDER` takes the store in a folder, and trains into it what is not there.
 """
 
+import shlex
 import subprocess
 import sys
 from io import BytesIO
@@ -26,18 +27,12 @@ from tests.ui.browser import ROOT, Visitor
 PICTURES = ROOT / "docs" / "pictures"
 
 RUNS = {
-    "lstm-32": ["train"],
-    "lstm-64": ["train", "model.units=[64]"],
-    "causal_cnn": ["train", "model=causal_cnn"],
-    "nlinear": ["train", "model=nlinear"],
-    "sweep": [
-        "sweep",
-        "sweep.grid={model:[lstm,causal_cnn],training.learning_rate:[5e-4,1e-3]}",
-        "sweep.folds=2",
-        "training.epochs=3",
-    ],
+    "lstm-32": [],
+    "lstm-64": ["model.units=[64]"],
+    "causal_cnn": ["model=causal_cnn"],
+    "nlinear": ["model=nlinear"],
 }
-"""Beginning of a run's name, and the command that makes it."""
+"""What runs are called here, and what is said behind `forecast train`."""
 
 LARGEST = 250_000
 """Bytes of a picture."""
@@ -60,8 +55,7 @@ def main(folder: Path) -> None:
     experiment = store.get_run(runs["lstm-32"]).info.experiment_id
     with browser.served(folder) as address, browser.chromium() as chromium:
         visitor = Visitor(chromium, address)
-        for name, picture in _seen(visitor, experiment, runs).items():
-            _save(picture, name)
+        _save(_gates(visitor, experiment, runs), "mlflow_gates")
         visitor.close()
         with TemporaryDirectory() as place:
             report = store.download_artifacts(runs["lstm-32"], "report.html", place)
@@ -80,24 +74,22 @@ def _uri(folder: Path) -> str:
 
 def _run(folder: Path, name: str) -> str:
     """Find the oldest run that a command of ours has made, or make it."""
-    kind = "sweep" if name == "sweep" else "train"
-    for again in (False, True):
-        if (folder / "mlflow.db").exists():
-            store = client(_uri(folder))
-            [experiment] = store.search_experiments(filter_string="name = 'nyc_weather'")
-            found = store.search_runs(
-                [experiment.experiment_id],
-                f"attributes.run_name LIKE '{name}%' AND tags.`forecast.kind` = '{kind}'"
-                " AND attributes.status = 'FINISHED'",
-                order_by=["attributes.start_time ASC"],
-            )
-            if found:
-                return str(found[0].info.run_id)
-        if not again:
-            print("training", name, flush=True)
-            command = [sys.executable, "-m", "forecast", *RUNS[name]]
-            subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    raise LookupError(name)
+    words = ["train", *RUNS[name]]
+    if (folder / "mlflow.db").exists():
+        store = client(_uri(folder))
+        experiments = store.search_experiments(filter_string="name = 'nyc_weather'")
+        found = store.search_runs(
+            [experiment.experiment_id for experiment in experiments],
+            f"tags.`forecast.command` = {shlex.join(['forecast', *words])!r}"
+            " AND attributes.status = 'FINISHED'",
+            order_by=["attributes.start_time ASC"],
+        )
+        if found:
+            return str(found[0].info.run_id)
+    print("training", name, flush=True)
+    command = [sys.executable, "-m", "forecast", *words]
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    return _run(folder, name)
 
 
 def _of_a_run(store: Any, run: str) -> None:
@@ -148,19 +140,11 @@ def _ranks(store: Any, runs: dict[str, str]) -> None:
     _save(file.getvalue(), "critical_difference")
 
 
-def _seen(visitor: Visitor, experiment: str, runs: dict[str, str]) -> dict[str, bytes]:
-    """Look at MLflow's pages as the documents tell to."""
+def _gates(visitor: Visitor, experiment: str, runs: dict[str, str]) -> bytes:
+    """Put the gates of two networks beside each other in MLflow, as docs/gates.md tells to."""
     both = f"('{runs['lstm-32']}', '{runs['lstm-64']}')"
-    home = f"/experiments/{experiment}/runs"
-    found = {}
-
-    page = visitor.go(f"{home}/{runs['lstm-32']}?workflowType=machine_learning")
-    page.get_by_text("About this run").wait_for()
-    page.get_by_text("Finished").wait_for()
-    found["mlflow_run"] = page.screenshot()
-
     page = visitor.go(
-        f"{home}?workflowType=machine_learning&compareRunsMode=CHART"
+        f"/experiments/{experiment}/runs?workflowType=machine_learning&compareRunsMode=CHART"
         f"&searchFilter=attributes.run_id IN {both}"
     )
     page.get_by_placeholder("Search metric charts").fill("^no metric$")  # which leaves the pictures
@@ -183,9 +167,7 @@ def _seen(visitor: Visitor, experiment: str, runs: dict[str, str]) -> dict[str, 
         page.keyboard.press("ArrowRight")
     large.locator(f"img[src*='step%2B{last}%2B']").nth(1).wait_for()
     page.add_style_tag(content="[data-assistant-ui] {display: none}")  # a button over the corner
-    found["mlflow_gates"] = page.screenshot(clip={"x": 22, "y": 18, "width": 656, "height": 480})
-    page.set_viewport_size({"width": 1280, "height": 900})
-    return found
+    return page.screenshot(clip={"x": 22, "y": 18, "width": 656, "height": 480})
 
 
 def _first(store: Any, run: str) -> bytes:
