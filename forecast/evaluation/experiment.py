@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,6 +98,12 @@ class Outcome:
     refit: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
     intervals: Intervals | None = None
+
+    def _repr_html_(self) -> str:
+        """Show the scores in a notebook as the report of a run does."""
+        from forecast.evaluation.report import scoreboard
+
+        return f"<p>{escape(scoreboard.headline(self))}</p>{scoreboard.section(self)}"
 
 
 def run(
