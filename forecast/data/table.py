@@ -1,6 +1,6 @@
 """A checked panel on a regular grid: what every later room reads."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -37,13 +37,13 @@ class Table:
         about: The column that each output is about; empty means the targets themselves.
     """
 
-    inputs: np.ndarray
-    outputs: np.ndarray
+    inputs: np.ndarray = field(repr=False)
+    outputs: np.ndarray = field(repr=False)
     features: tuple[str, ...]
     targets: tuple[str, ...]
-    series: np.ndarray
-    tick: np.ndarray
-    time: np.ndarray
+    series: np.ndarray = field(repr=False)
+    tick: np.ndarray = field(repr=False)
+    time: np.ndarray = field(repr=False)
     names: tuple[str, ...] = ("series",)
     frequency: str | None = None
     units: tuple[str, ...] = ()
