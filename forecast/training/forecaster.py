@@ -11,7 +11,6 @@ from sklearn.utils import estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
 from forecast.data import panel, split, windows
-from forecast.data.card import card, listed
 from forecast.data.table import Table
 from forecast.data.training_set import training_set
 from forecast.data.windows import Window
@@ -226,21 +225,10 @@ class Forecaster(RegressorMixin, BaseEstimator):
         return tags
 
     def _html_repr(self) -> str:
-        """Show the layers of a fitted one in a notebook; scikit-learn draws one that is not."""
-        if not hasattr(self, "model_"):
-            return str(estimator_html_repr(self))
-        from forecast.models import explain
+        """Say what a notebook shows; scikit-learn asks for it by this name."""
+        from forecast.training import shown
 
-        window = self._window()
-        facts = {
-            "window": f"{window.timesteps} timesteps, then {window.horizon} of the horizon",
-            "targets": listed(self.targets_),
-            "inputs": listed(self.features_),
-            "kept": f"epoch {self.best_epoch_} of {len(self.history_['loss'])}",
-            "weights": f"{self.model_.count_params():,}",
-        }
-        rows = [vars(layer) for layer in explain.layers(self.model_)]
-        return card(f"Forecaster: {self.model_.name}", facts, pd.DataFrame(rows).set_index("name"))
+        return shown.html(self) if hasattr(self, "model_") else str(estimator_html_repr(self))
 
     def _levels(self) -> Sequence[float]:
         """Return the quantiles asked for."""
