@@ -12,7 +12,10 @@ help: ## list the targets
 train: .venv/.installed ## train one model, score it beside the baselines, track the run
 	$(BIN)/forecast train $(ARGS)
 
-backtest: .venv/.installed ## walk through the test span with a new model every fold
+backnotebooks: .venv/.docs ## run the notebooks anew, in place
+	$(BIN)/jupyter-execute --inplace --NotebookClient.record_timing=False notebooks/*.ipynb
+
+test: .venv/.installed ## walk through the test span with a new model every fold
 	$(BIN)/forecast backtest $(ARGS)
 
 sweep: .venv/.installed ## a grid over time-ordered folds, with a leaderboard
@@ -131,5 +134,5 @@ FITS        := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 1
 	@$(PIP_INSTALL) --require-hashes --no-deps -r requirements-docs.lock
 	@touch $@
 
-.PHONY: help train backtest sweep predict inspect compare reproduce promote check-data explain ui test test-slow test-processes test-faults test-install \
-  test-docs test-ui docs docs-pictures bench literature lint format lock clean
+.PHONY: help train backtest sweep predict inspect compare reproduce promote check-data explain ui notebooks test test-slow test-processes test-faults \
+  test-install test-docs test-ui docs docs-pictures bench literature lint format lock clean

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from forecast.data.split import Folds as Folds
     from forecast.data.table import Table as Table
     from forecast.data.windows import Window as Window
+    from forecast.evaluation import experiment as experiment
     from forecast.training.forecaster import Forecaster as Forecaster
     from forecast.training.parameters import Model as Model
     from forecast.training.parameters import Training as Training
@@ -33,7 +34,11 @@ _HOMES = {
     "Window": "forecast.data.windows",
     "build": "forecast.data.panel",
 }
-_ROOMS = {"gates": "forecast.gates", "windows": "forecast.data.windows"}
+_ROOMS = {
+    "experiment": "forecast.evaluation.experiment",
+    "gates": "forecast.gates",
+    "windows": "forecast.data.windows",
+}
 
 __all__ = [
     "Folds",
@@ -44,6 +49,7 @@ __all__ = [
     "Training",
     "Window",
     "build",
+    "experiment",
     "gates",
     "windows",
 ]

@@ -1,11 +1,12 @@
 """A checked panel on a regular grid: what every later room reads."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from forecast.data import clock
+from forecast.data.card import card, listed
 from forecast.errors import InputError
 
 
@@ -36,13 +37,13 @@ class Table:
         about: The column that each output is about; empty means the targets themselves.
     """
 
-    inputs: np.ndarray
-    outputs: np.ndarray
+    inputs: np.ndarray = field(repr=False)
+    outputs: np.ndarray = field(repr=False)
     features: tuple[str, ...]
     targets: tuple[str, ...]
-    series: np.ndarray
-    tick: np.ndarray
-    time: np.ndarray
+    series: np.ndarray = field(repr=False)
+    tick: np.ndarray = field(repr=False)
+    time: np.ndarray = field(repr=False)
     names: tuple[str, ...] = ("series",)
     frequency: str | None = None
     units: tuple[str, ...] = ()
@@ -55,6 +56,27 @@ class Table:
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.tick)
+
+    def _repr_html_(self) -> str:
+        """Say in a notebook what the rows are."""
+        own = [n for n, name in enumerate(self.targets) if name not in self.features]
+        columns = np.column_stack([self.inputs, self.outputs[:, own]])
+        names = [*self.features, *(self.targets[n] for n in own)]
+        holes = dict(zip(names, np.isnan(columns).sum(axis=0), strict=True))
+        span = (
+            [str(stamp)[:16] for stamp in (self.time.min(), self.time.max())] if len(self) else []
+        )
+        facts = {
+            "series": listed(self.names),
+            "time": " to ".join(span),
+            "frequency": self.frequency or "",
+            "targets": listed(f"{t}{self.unit(n)}" for n, t in enumerate(self.targets)),
+            "inputs": listed(self.features),
+            "known ahead": listed(self.features[position] for position in self.known),
+            "static": listed(self.features[position] for position in self.static),
+            "missing": listed(f"{name} {count:,}" for name, count in holes.items() if count),
+        }
+        return card(f"Table: {len(self):,} rows of {len(self.names)} series", facts)
 
     @property
     def target_positions(self) -> tuple[int, ...]:

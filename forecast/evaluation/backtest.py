@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from forecast.data.card import card
 from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.evaluation import experiment, rolling, scores
@@ -41,6 +42,13 @@ class Backtest:
     outcomes: tuple[Outcome, ...]
     overall: Outcome
     fold: np.ndarray
+
+    def _repr_html_(self) -> str:
+        """Show the folds in a notebook, and the scores of all windows."""
+        facts = {"scheme": self.plan.scheme, "windows": f"{len(self.fold):,}"}
+        title = f"Backtest: {len(self.folds)} folds"
+        whole = self.overall._repr_html_()
+        return f"{card(title, facts, self.table().set_index('fold'))}{whole}"
 
     def frame(self) -> pd.DataFrame:
         """Return the forecasts of the model as `Forecasts.frame` does, with the fold of each."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from forecast.evaluation.intervals.calibration import Intervals
 from forecast.evaluation.significance import pairs
 from forecast.evaluation.significance.pairs import Verdict
 from forecast.evaluation.stopwatch import Stopwatch
+from forecast.training import runtime
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
 
@@ -89,14 +91,20 @@ class Outcome:
     cuts: Holdout
     season: int
     forecaster: Forecaster
-    test: Forecasts
-    baselines: dict[str, Forecasts]
+    test: Forecasts = field(repr=False)
+    baselines: dict[str, Forecasts] = field(repr=False)
     scores: dict[str, float]
     baseline_scores: dict[str, dict[str, float]]
     verdicts: dict[str, Verdict]
     refit: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
-    intervals: Intervals | None = None
+    intervals: Intervals | None = field(default=None, repr=False)
+
+    def _repr_html_(self) -> str:
+        """Show the scores in a notebook as the report of a run does."""
+        from forecast.evaluation.report import scoreboard
+
+        return f"<p>{escape(scoreboard.headline(self))}</p>{scoreboard.section(self)}"
 
 
 def run(
@@ -179,10 +187,11 @@ def prepare(spec: Spec, table: Table) -> Holdout:
         InputError: The model cannot be built, or a span has no window; the message counts rows and
             windows of all three.
     """
-    from forecast.training import door, quantiles
-
     spec.window.check()
     spec.training.check()
+    runtime.start(spec.training.threads)  # which keeps TensorFlow, imported next, quiet
+    from forecast.training import door, quantiles
+
     rivals.check(spec.baselines)
     for name, settings in spec.regressors.items():
         regressors.check(name, settings)

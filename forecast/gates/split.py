@@ -4,7 +4,9 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 
+from forecast.data.card import card
 from forecast.errors import InputError
 from forecast.gates.names import gate_names, members
 
@@ -12,7 +14,22 @@ Gates = dict[str, dict[str, np.ndarray]]
 """`{gate: {part: array}}` with the parts kernel, recurrent_kernel, bias, recurrent_bias."""
 
 
-def split(layer: keras.layers.Layer) -> Gates:
+class SplitGates(Gates):
+    """The same, and a notebook shows the shape and the L2 norm of every array."""
+
+    def _repr_html_(self) -> str:
+        """Write a row for each gate and a column for each part."""
+        rows = {
+            gate: {
+                part: f"{array.shape}, norm {np.linalg.norm(array):.3g}"
+                for part, array in parts.items()
+            }
+            for gate, parts in self.items()
+        }
+        return card("Gates", {}, pd.DataFrame.from_dict(rows, orient="index"))
+
+
+def split(layer: keras.layers.Layer) -> SplitGates:
     """Cut the weights of a recurrent layer into its gates.
 
     Args:
@@ -54,7 +71,7 @@ def split(layer: keras.layers.Layer) -> Gates:
     >>> {gate: parts["bias"].tolist() for gate, parts in split(layer).items()}
     {'i': [0.0, 0.0], 'f': [1.0, 1.0], 'c': [0.0, 0.0], 'o': [0.0, 0.0]}
     """
-    gates: Gates = {}
+    gates = SplitGates()
     for prefix, cell in _cells(layer).items():
         names = gate_names(cell)
         for gate in names:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecast.data import scale
+from forecast.data.card import card
 from forecast.errors import InputError
 from forecast.evaluation.baselines import rivals
 from forecast.metrics.headline import HEADLINES
-from forecast.search import engine, owners
+from forecast.search import engine, leaderboard, owners
 from forecast.search.board import Board, Watcher
 from forecast.search.engine import Engine
 from forecast.search.leaderboard import Standing
@@ -36,6 +37,16 @@ class Finished:
     origins: int
     reused: int
     ran: int
+
+    def _repr_html_(self) -> str:
+        """Show the leaderboard in a notebook."""
+        facts = {
+            "origins": f"{self.origins:,}",
+            "trials": f"{self.ran} run, {self.reused} reused",
+            "baselines": ", ".join(f"{k} {error:.4g}" for k, error in self.baselines.items()),
+        }
+        board = leaderboard.frame(self.standings, self.baselines).set_index("rank")
+        return card("Leaderboard", facts, board)
 
 
 def run(plan: Plan, ledger: Ledger, watcher: Watcher) -> Finished:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils import estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
 from forecast.data import panel, split, windows
@@ -222,6 +223,12 @@ class Forecaster(RegressorMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.target_tags.multi_output = True
         return tags
+
+    def _html_repr(self) -> str:
+        """Say what a notebook shows; scikit-learn asks for it by this name."""
+        from forecast.training import shown
+
+        return shown.html(self) if hasattr(self, "model_") else str(estimator_html_repr(self))
 
     def _levels(self) -> Sequence[float]:
         """Return the quantiles asked for."""
