@@ -13,7 +13,7 @@ train: .venv/.installed ## train one model, score it beside the baselines, track
 	$(BIN)/forecast train $(ARGS)
 
 backnotebooks: .venv/.docs ## run the notebooks anew, in place
-	$(BIN)/jupyter-execute --inplace --NotebookClient.record_timing=False notebooks/*.ipynb
+	$(BIN)/jupyter-execute --inplace --NotebookClient.record_timing=False docs/notebooks/*.ipynb
 
 test: .venv/.installed ## walk through the test span with a new model every fold
 	$(BIN)/forecast backtest $(ARGS)
