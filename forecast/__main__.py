@@ -1,5 +1,6 @@
 """`forecast COMMAND [overrides]`: picks the corridor and imports nothing heavy before it."""
 
+import errno
 import os
 import sys
 from importlib import import_module
@@ -36,6 +37,15 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads our output has had enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(
+            "forecast: standard output must have room, got a full disk: send it elsewhere",
+            file=sys.stderr,
+        )
+        return 2
     return status
 
 

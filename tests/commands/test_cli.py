@@ -108,3 +108,17 @@ def test_a_reader_that_has_had_enough_is_no_fault_of_ours():
     started.stdout.close()
     assert started.stderr.read() == b"" and started.wait() == 141
     started.stderr.close()
+
+
+@pytest.mark.processes
+def test_a_full_disk_is_told_in_a_sentence():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "forecast", "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("forecast: standard output must have room")
+    assert done.stderr.count("\n") == 1
