@@ -62,8 +62,20 @@ def _answer(given: list[str]) -> int:
     from forecast.data.address import concealed
     from forecast.errors import InputError, nearest
 
+    if given[0] in ("--completion", "--complete"):
+        from forecast.commands import completion
+
+        asked = given[0] == "--complete"
+        found = completion.candidates(" ".join(given[1:]), COMMANDS) if asked else []
+        print("\n".join(found) if asked else completion.BASH.rstrip())
+        return 0
     command, overrides = given[0], given[1:]
     try:
+        if command == "--install-completion":
+            from forecast.commands import completion
+
+            print(f"wrote {completion.install()}: open a new bash to use it")
+            return 0
         if command not in COMMANDS:
             raise InputError(
                 f"command must be one of the known ones, got {command!r}: "
@@ -92,6 +104,7 @@ def usage() -> str:
             "  forecast train --help     groups and keys of the configuration",
             "  forecast train --cfg job  the configuration as it would run",
             "  forecast train -m …       Hydra's own multirun",
+            "  forecast --install-completion   completion in bash (--completion prints it)",
         ]
     )
 
