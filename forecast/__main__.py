@@ -20,6 +20,12 @@ COMMANDS = {
     "check": "data-quality report of a data set",
 }
 
+NEXT = {
+    "sweep": ", and the same command goes on",
+    "backtest": " in its run, and the same command starts over",
+}
+"""How to go on after Ctrl-C; a training prints the command that resumes it."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command.
@@ -86,7 +92,9 @@ def _answer(given: list[str]) -> int:
         print(f"forecast: {concealed(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("forecast: stopped; what was finished is kept", file=sys.stderr)
+        print(
+            f"forecast: stopped; what was finished is kept{NEXT.get(command, '')}", file=sys.stderr
+        )
         return 130
     return 3 if answer is False else 0
 

@@ -126,6 +126,6 @@ def _values(key: str) -> list[str]:
     if "." not in key:
         return list(_options(key))
     group, _, name = key.partition(".")
-    kinds = {own.name: own.type for own in fields(Config)}
+    kinds: dict[str, Any] = {own.name: own.type for own in fields(Config)}
     own = fields(kinds[group]) if is_dataclass(kinds.get(group)) else ()
     return ["true", "false"] if any(f.name == name and f.type is bool for f in own) else []
