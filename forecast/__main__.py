@@ -1,5 +1,6 @@
 """`forecast COMMAND [overrides]`: picks the corridor and imports nothing heavy before it."""
 
+import errno
 import os
 import sys
 from importlib import import_module
@@ -19,6 +20,12 @@ COMMANDS = {
     "check": "data-quality report of a data set",
 }
 
+NEXT = {
+    "sweep": ", and the same command goes on",
+    "backtest": " in its run, and the same command starts over",
+}
+"""How to go on after Ctrl-C; a training prints the command that resumes it."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command.
@@ -36,6 +43,15 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads our output has had enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(
+            "forecast: standard output must have room, got a full disk: send it elsewhere",
+            file=sys.stderr,
+        )
+        return 2
     return status
 
 
@@ -52,8 +68,20 @@ def _answer(given: list[str]) -> int:
     from forecast.data.address import concealed
     from forecast.errors import InputError, nearest
 
+    if given[0] in ("--completion", "--complete"):
+        from forecast.commands import completion
+
+        asked = given[0] == "--complete"
+        found = completion.candidates(" ".join(given[1:]), COMMANDS) if asked else []
+        print("\n".join(found) if asked else completion.BASH.rstrip())
+        return 0
     command, overrides = given[0], given[1:]
     try:
+        if command == "--install-completion":
+            from forecast.commands import completion
+
+            print(f"wrote {completion.install()}: open a new bash to use it")
+            return 0
         if command not in COMMANDS:
             raise InputError(
                 f"command must be one of the known ones, got {command!r}: "
@@ -64,7 +92,9 @@ def _answer(given: list[str]) -> int:
         print(f"forecast: {concealed(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("forecast: stopped; what was finished is kept", file=sys.stderr)
+        print(
+            f"forecast: stopped; what was finished is kept{NEXT.get(command, '')}", file=sys.stderr
+        )
         return 130
     return 3 if answer is False else 0
 
@@ -82,6 +112,7 @@ def usage() -> str:
             "  forecast train --help     groups and keys of the configuration",
             "  forecast train --cfg job  the configuration as it would run",
             "  forecast train -m …       Hydra's own multirun",
+            "  forecast --install-completion   completion in bash (--completion prints it)",
         ]
     )
 

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from forecast.commands import config, misread, no_code
 from forecast.commands.config import Request
+from forecast.data.address import concealed
 from forecast.errors import InputError
 from forecast.training import runtime
 
@@ -32,6 +33,9 @@ SHOWN = {
     ),
 }
 """Flags of Hydra that show something instead of running, and what each can show."""
+
+SILENT = ("hydra/hydra_logging=none", "hydra/job_logging=none")
+"""Overrides that keep the log lines of a multirun from the terminal."""
 
 
 def enter(command: str, overrides: list[str]) -> Any:
@@ -129,6 +133,8 @@ def _with_hydra(command: str, flags: list[str], overrides: list[str]) -> Any:
         try:
             config.check(composed)
             task = tuple(HydraConfig.get().overrides.task)
+            if silent:
+                print(concealed(f"job        {' '.join(task)}"), flush=True)
             return _run(command, Request(composed, task))
         except InputError as error:
             failed.append(error)
@@ -137,7 +143,8 @@ def _with_hydra(command: str, flags: list[str], overrides: list[str]) -> Any:
             faults.append(error)
             raise
 
-    sys.argv = [f"forecast {command}", *flags, *config.in_hydras_grammar(overrides)]
+    silent = SILENT if {"-m", "--multirun"} & set(flags) else ()
+    sys.argv = [f"forecast {command}", *flags, *silent, *config.in_hydras_grammar(overrides)]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints its errors itself, and exits with 1
     try:
         job()

@@ -1,6 +1,8 @@
-"""A bar over the epochs."""
+"""What moves while a command works: bars over epochs, folds and trials, a spinner over the rest."""
 
 import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
@@ -8,6 +10,27 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from forecast.commands.console import INDENT, console, say
 from forecast.metrics.headline import HEADLINES
+
+
+def live() -> bool:
+    """Tell whether lines can be drawn anew: on a terminal that moves its cursor."""
+    return console.is_terminal and not console.is_dumb_terminal
+
+
+@contextmanager
+def during(stage: str, text: str) -> Iterator[None]:
+    """Show what is being done, gone when it ends; one line where there is no terminal.
+
+    Args:
+        stage: Such as "track".
+        text: What is done, in a few words.
+    """
+    if not live():
+        say(stage, text)
+        yield
+        return
+    with console.status(f"[bold]{stage:<{len(INDENT) - 2}}[/bold]{text}"):
+        yield
 
 
 class FoldProgress(keras.callbacks.Callback):
@@ -45,7 +68,10 @@ class FoldProgress(keras.callbacks.Callback):
 
 
 class EpochProgress(keras.callbacks.Callback):
-    """A bar over the epochs with losses; one line an epoch where there is no terminal."""
+    """A bar over the epochs with losses, then a spinner while the forecasts are scored.
+
+    Where there is no terminal: one line an epoch, and one for the scoring.
+    """
 
     def __init__(self, epochs: int):
         super().__init__()
@@ -54,12 +80,24 @@ class EpochProgress(keras.callbacks.Callback):
         self._bar: Progress | None = None
         self._task: Any = None
         self._epoch = 0
+        self._after = ExitStack()
+
+    def __enter__(self) -> "EpochProgress":
+        """Wait for the training."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Take bar and spinner away, also after Ctrl-C."""
+        if self._bar:
+            self._bar.stop()
+            self._bar = None
+        self._after.close()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Show the bar."""
         del logs
         self._steps = max(1, (self.params or {}).get("steps", 1))
-        if console.is_terminal:
+        if live():
             self._bar = _bar("train")
             self._bar.start()
             self._task = self._bar.add_task("compiling", total=self.epochs * self._steps)
@@ -89,11 +127,10 @@ class EpochProgress(keras.callbacks.Callback):
             say("train", f"{text}  {logs.get('epoch_seconds', 0):.1f} s")
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Take the bar away."""
+        """Take the bar away: what follows is scored."""
         del logs
-        if self._bar:
-            self._bar.stop()
-            self._bar = None
+        self.__exit__()
+        self._after.enter_context(during("evaluate", "test span, baselines and verdicts"))
 
 
 class TrialProgress:
@@ -120,7 +157,7 @@ class TrialProgress:
         if math.isfinite(best):
             text += f", best {best:.4g}"
         self._bar.update(self._task, completed=done + failed, description=text)
-        if not console.is_terminal and done + failed != self._said:
+        if not live() and done + failed != self._said:
             self._said = done + failed
             say("sweep", text)
 
@@ -134,5 +171,5 @@ def _bar(stage: str) -> Progress:
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not live(),
     )

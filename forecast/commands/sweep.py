@@ -6,14 +6,13 @@ from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from forecast.commands import build, observe, proof, train
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, interval_line, say, score_table, table
 from forecast.commands.observe import Observer
-from forecast.commands.progress import EpochProgress
+from forecast.commands.progress import EpochProgress, TrialProgress, during
 from forecast.commands.recorded import CONFIG
 from forecast.commands.schema import SweepConfig
 from forecast.commands.tracked import tracking
@@ -80,7 +79,7 @@ def run(request: Request) -> float:
     ledger = Ledger.open(store, plans.key(plan), name, tags, resume=settings.sweep.resume)
     with ending(ledger.parent) as parent:
         parent.keep(request.yaml, CONFIG)
-        with _Progress(strategy.most * plan.folds * plan.seeds) as progress:
+        with TrialProgress(strategy.most * plan.folds * plan.seeds) as progress:
             finished = sweeps.run(plan, ledger, progress)
         error, run_id = _report(parent, ledger, finished, data, request)
     say("sweep", parent.id)
@@ -155,14 +154,16 @@ def _refit(
         epochs = EpochMetrics(tracked)
         spec, cuts = candidate.spec, experiment.prepare(candidate.spec, own.table)
         observer = Observer(tracked, epochs, full.settings, spec, own.table, cuts, refit=True)
-        callbacks = [EpochProgress(best.epochs), observer.callback, epochs]
-        outcome = experiment.run(spec, own.table, callbacks, epochs=best.epochs, cuts=cuts)
-        train.store_outcome(tracker, tracked, outcome, own, full)
-        proof.prove(tracked, outcome, own)
-        gates = observer.finish(outcome, name)
-        again = train.command("sweep", request.overrides)
-        page = train.page(name, outcome, own, tracked.id, again, [gates])
-        tracked.keep(page, "report.html")
+        with EpochProgress(best.epochs) as progress:
+            callbacks = [progress, observer.callback, epochs]
+            outcome = experiment.run(spec, own.table, callbacks, epochs=best.epochs, cuts=cuts)
+        with during("track", "model, leak proof, gates and report"):
+            train.store_outcome(tracker, tracked, outcome, own, full)
+            proof.prove(tracked, outcome, own)
+            gates = observer.finish(outcome, name)
+            again = train.command("sweep", request.overrides)
+            page = train.page(name, outcome, own, tracked.id, again, [gates])
+            tracked.keep(page, "report.html")
     score_table(outcome)
     detail_tables(outcome)
     console.print()
@@ -256,41 +257,3 @@ def _print(finished: Finished) -> None:
     if np.isfinite(best.mean):
         naive = ", ".join(f"{k} {v:.4g}" for k, v in finished.baselines.items())
         console.print(f"on the same origins: {naive}\n")
-
-
-class _Progress:
-    """A bar of trials; lines where there is no terminal."""
-
-    def __init__(self, total: int):
-        self.total = total
-        self._said = -1
-        self._bar = Progress(
-            TextColumn("[bold]sweep[/bold]     "),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.description}"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._bar.add_task("starting", total=total)
-
-    def __enter__(self) -> "_Progress":
-        """Show the bar."""
-        self._bar.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """Take the bar away."""
-        self._bar.stop()
-
-    def update(self, *, done: int, running: int, failed: int, best: float) -> None:
-        """Show how far the sweep is."""
-        text = f"{running} running, {failed} failed"
-        if np.isfinite(best):
-            text += f", best {best:.4g}"
-        self._bar.update(self._task, completed=done + failed, description=text)
-        if not console.is_terminal and done + failed != self._said:
-            self._said = done + failed
-            say("sweep", f"{done}/{self.total} trials, {text}")

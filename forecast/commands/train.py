@@ -15,7 +15,7 @@ from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, interval_line, say, score_table
 from forecast.commands.observe import Observer
-from forecast.commands.progress import EpochProgress
+from forecast.commands.progress import EpochProgress, during
 from forecast.commands.tracked import tracking
 from forecast.data import task
 from forecast.data.address import concealed
@@ -95,20 +95,22 @@ def trained(
     ):
         epochs = EpochMetrics(tracked)
         observer = Observer(tracked, epochs, settings, spec, data.table, cuts)
-        outcome = experiment.run(
-            spec,
-            data.table,
-            [EpochProgress(spec.training.epochs), observer.callback, epochs],
-            cuts=cuts,
-            stage=checkpoints.stage(tracked, observer, spec.training.epochs),
-        )
+        with EpochProgress(spec.training.epochs) as progress:
+            outcome = experiment.run(
+                spec,
+                data.table,
+                [progress, observer.callback, epochs],
+                cuts=cuts,
+                stage=checkpoints.stage(tracked, observer, spec.training.epochs),
+            )
         seconds = outcome.seconds["fit"]
         best = outcome.forecaster.best_epoch_
         say("train", f"kept epoch {best} of {spec.training.epochs}, {seconds:.1f} s in all")
-        store_outcome(tracker, tracked, outcome, data, request)
-        proof.prove(tracked, outcome, data)
-        gates = observer.finish(outcome, name)
-        tracked.keep(page(name, outcome, data, tracked.id, again, [gates]), "report.html")
+        with during("track", "model, leak proof, gates and report"):
+            store_outcome(tracker, tracked, outcome, data, request)
+            proof.prove(tracked, outcome, data)
+            gates = observer.finish(outcome, name)
+            tracked.keep(page(name, outcome, data, tracked.id, again, [gates]), "report.html")
         headline = outcome.test.headline.key
         error = outcome.scores[f"test/{headline}"]
         if not settings.tracking.run_name:

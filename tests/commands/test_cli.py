@@ -1,13 +1,15 @@
 """The command line itself."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from forecast.__main__ import COMMANDS, main
 
-from ..conftest import CNN, LSTM, TINY, Place
+from ..conftest import CNN, LSTM, TINY, Place, load_frame, word
 
 
 def test_help_names_every_command_and_imports_nothing_heavy():
@@ -108,3 +110,59 @@ def test_a_reader_that_has_had_enough_is_no_fault_of_ours():
     started.stdout.close()
     assert started.stderr.read() == b"" and started.wait() == 141
     started.stderr.close()
+
+
+@pytest.mark.processes
+def test_a_full_disk_is_told_in_a_sentence():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "forecast", "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("forecast: standard output must have room")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.processes
+def test_commands_that_succeed_write_nothing_on_stderr_and_no_escapes(tmp_path: Path):
+    load_frame().to_csv(tmp_path / "load.csv", index=False)
+    path = os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
+
+    def said(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "forecast", *arguments],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "\x1b" not in done.stdout and "\r" not in done.stdout
+        return done.stdout
+
+    printed = said("train", *TINY, *LSTM)
+    assert [line.split()[0] for line in printed.splitlines()[:6] if line[0] != " "] == [
+        "data", "train", "train", "evaluate", "train",
+    ]  # fmt: skip
+    said("predict", f"run={word(printed, 'run')}")
+    grid = "sweep.grid={model.units:[[2],[3]]}"
+    said("sweep", *TINY, *LSTM, grid, "sweep.folds=2", "sweep.workers=1")
+    jobs = said("explain", "-m", *TINY, "model=linear,nlinear")
+    assert [line.split()[-1] for line in jobs.splitlines() if line.startswith("job ")] == [
+        "model=linear",
+        "model=nlinear",
+    ]
+
+
+def test_ctrl_c_says_how_a_sweep_goes_on(place: Place, monkeypatch: pytest.MonkeyPatch):
+    from forecast.commands import build
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(build, "load", interrupted)
+    assert place.run("sweep", *TINY) == 130
+    assert place.errors[-1].endswith("is kept, and the same command goes on\n")
