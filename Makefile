@@ -12,10 +12,7 @@ help: ## list the targets
 train: .venv/.installed ## train one model, score it beside the baselines, track the run
 	$(BIN)/forecast train $(ARGS)
 
-backnotebooks: .venv/.docs ## run the notebooks anew, in place
-	$(BIN)/jupyter-execute --inplace --NotebookClient.record_timing=False docs/notebooks/*.ipynb
-
-test: .venv/.installed ## walk through the test span with a new model every fold
+backtest: .venv/.installed ## walk through the test span with a new model every fold
 	$(BIN)/forecast backtest $(ARGS)
 
 sweep: .venv/.installed ## a grid over time-ordered folds, with a leaderboard
@@ -50,6 +47,9 @@ ui: .venv/.installed ## browse the runs with MLflow on 127.0.0.1 (PORT=5000)
 	$(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
 	  --allowed-hosts "localhost,127.0.0.1,localhost:$(PORT),127.0.0.1:$(PORT)" \
 	  --backend-store-uri sqlite:///mlflow.db --default-artifact-root mlartifacts/ $(ARGS)
+
+notebooks: .venv/.docs ## run the notebooks anew, in place
+	$(BIN)/jupyter-execute --inplace --NotebookClient.record_timing=False docs/notebooks/*.ipynb
 
 test: .venv/.installed ## all quick tests and the doctests
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)

@@ -1,6 +1,9 @@
 """The documents: which pages there are, and the blocks that stand in them."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,3 +42,17 @@ def commands(page: str) -> list[str]:
     prose = re.sub(r"^```.*?^```$", "", read(page), flags=re.M | re.S)
     told = [line for block in blocks(page, "bash") for line in lines(block)]
     return told + re.findall(r"`([^`]+)`", prose)
+
+
+def build_site(folder: Path) -> Path:
+    """Build the site as `make docs` does; a warning is a fault."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    return folder

@@ -1,18 +1,12 @@
 """The site of the documents: it builds without a warning, and its links lead somewhere."""
 
-import functools
-import os
-import subprocess
-import sys
-import threading
 from html.parser import HTMLParser
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from .pages import PAGES, ROOT
+from .pages import PAGES, build_site
 
 
 class Page(HTMLParser):
@@ -38,17 +32,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("site")
-    done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(folder)],
-        cwd=ROOT,
-        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    return folder
+    return build_site(tmp_path_factory.mktemp("site"))
 
 
 @pytest.mark.docs
@@ -74,31 +58,3 @@ def test_links_and_pictures_of_the_site_are_there_and_no_other_host_is_asked(sit
 def test_each_page_of_docs_is_in_the_site(site):
     names = {Path(page).stem for page in PAGES if page.startswith("docs/")}
     assert names <= {path.stem for path in site.glob("*.html")}
-
-
-@pytest.mark.ui
-def test_the_site_is_searched_without_another_host(site, chromium):
-    handler = functools.partial(Quiet, directory=str(site))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        own = f"http://127.0.0.1:{server.server_port}/"
-        context = chromium.new_context()
-        page, faults = context.new_page(), []
-        page.on("console", lambda message: faults.append(message.text))
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("request", lambda asked: faults.extend([asked.url] * (own not in asked.url)))
-        page.goto(f"{own}index.html")
-        page.keyboard.press("/")
-        page.keyboard.type("forget gate")
-        page.locator(".md-search-result__item a").first.click()
-        assert "forget" in page.locator("article").inner_text().lower()
-        context.close()
-        server.shutdown()
-    assert faults == []
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves files and says nothing of it."""
-
-    def log_message(self, *told):
-        del told
