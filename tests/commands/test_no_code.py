@@ -121,7 +121,7 @@ def test_a_folder_of_files_runs_nothing(folder: Path, files, flags, capsys):
     ("name", "body"),
     [
         ("hydra/launcher/basic.yaml", BODY),
-        ("hydra/job_logging/default.yaml", {"version": 1, "handlers": {"x": {"()": "os.system"}}}),
+        ("hydra/job_logging/none.yaml", {"version": 1, "handlers": {"x": {"()": "os.system"}}}),
         ("config.yaml", {"defaults": ["schema"], **CALLBACK}),
         ("config.yaml", {"defaults": ["schema"], "hydra": {"searchpath": ["pkg://this"]}}),
         ("config.yaml", {"defaults": ["schema"], "hydra": {"job": {"env_set": {"A": "b"}}}}),
