@@ -1,36 +1,45 @@
 """The page of the configuration: every group, option and key, from `conf/` and its typed form."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import griffe
 import yaml
 
 from forecast.commands import schema
-from forecast.commands.schema import Config
-from forecast.data.schema import Schema
 
-SAID = re.compile(r"^ *([a-z_0-9]+):(?: (.*?))?(?:(?:^| )# (.*))?$")
-"""A key of a YAML file, its value and what is said of it."""
+LINE = re.compile(r"^( *)([a-z_0-9]+):(?: (.*?))?(?:(?:^| )# (.*))?$")
+"""A key of a YAML file, its depth, its value and what is said of it."""
+
+SEE = re.compile(r"; see `([\w.]+)`")
+"""The class whose docstring explains the keys of a group."""
 
 GROUPS = {
-    "data": "which file, and what its columns mean",
-    "window": "the shape of a sample, in `config.yaml`",
-    "model": "the architecture and its settings",
-    "training": "how it is trained",
-    "split": "the validation and the test span",
-    "evaluation": "what it is scored by and beside",
-    "backtest": "how `forecast backtest` walks through the test span",
-    "sweep": "what `forecast sweep` tries",
-    "gates": "how closely the gates are watched",
-    "tracking": "where runs are kept",
-    "experiment": "several of the above at once, such as an experiment of the literature",
+    "data": "Which file, and what its columns mean.",
+    "window": "The shape of a sample, in `conf/config.yaml`.",
+    "model": "The architecture and its settings.",
+    "training": "How it is trained.",
+    "split": "The validation and the test span.",
+    "evaluation": "What it is scored by and beside.",
+    "backtest": "How `forecast backtest` walks through the test span.",
+    "sweep": "What `forecast sweep` tries.",
+    "gates": "How closely the gates are watched.",
+    "tracking": "Where runs are kept.",
+    "experiment": "Several of the above at once, such as an experiment of the literature.",
 }
-OWN_FILES = ("data", "model", "experiment", "tracking")
-"""Groups of several options, whose files the page shows."""
+
+
+class Row(NamedTuple):
+    """A key, what it takes, what it is where nobody sets it, and what it means."""
+
+    key: str
+    kind: str
+    default: Any
+    meaning: str
 
 
 def text(conf: Path) -> str:
@@ -39,75 +48,154 @@ def text(conf: Path) -> str:
     Args:
         conf: The folder of the configuration.
     """
+    single = [row for row in rows(schema.Config, "", {}, {}) if row.key not in GROUPS]
     parts = [
         "# Configuration",
         "`key=value` behind a command sets a key, `group=option` takes a file of `conf/`. A "
         "`conf/` of the folder you work in comes before this one. `forecast train --cfg job` "
-        "prints what would run.",
-        *_table("Of single commands", "", _documented(Config)),
+        "prints what would run. A key without a default must be set.",
+        "## Of single commands",
+        _table(single),
     ]
-    attributes = _documented(schema.DataConfig) | _documented(Schema)
     for group, about in GROUPS.items():
-        options = sorted((conf / group).rglob("*.yaml"))
-        names = [f"`{file.relative_to(conf / group).with_suffix('')}`" for file in options]
-        parts += [f"## {group}", f"{about[0].upper()}{about[1:]}."]
-        parts += [f"Options: {', '.join(names)}."] * (len(names) > 1)
-        if group == "data":
-            parts += _table("", "data.", attributes)
-        elif group not in ("model", "experiment"):
-            file = conf / "config.yaml" if group == "window" else options[0]
-            parts += _table("", f"{group}.", _commented(file, group))
-        if group in OWN_FILES:
-            for file in options:
-                name = file.relative_to(conf / group).with_suffix("")
+        files = {_option(file, conf / group): file for file in (conf / group).rglob("*.yaml")}
+        first = {"window": conf / "config.yaml"}.get(group) or files.get("default")
+        parts += [f"## {group}", about]
+        if len(files) > 1:
+            parts.append(f"Options: {', '.join(f'`{group}={name}`' for name in sorted(files))}.")
+        if group == "model":
+            parts += _models(files)
+            continue
+        if group != "experiment":
+            parts.append(_table(_group(group, first or files.get("local"))))
+        for name, file in sorted(files.items()):
+            if name != "default":
                 parts += [f"### {group}={name}", f"```yaml\n{file.read_text('utf-8').strip()}\n```"]
     return "\n\n".join(parts) + "\n"
 
 
-def _table(title: str, prefix: str, rows: Mapping[str, tuple[str, str]]) -> Iterator[str]:
-    """Write keys with what they are by default, or of which type, and what they mean."""
-    if title:
-        yield f"## {title}"
-    lines = [f"| `{prefix}{key}` | {kind} | {_cell(told)} |" for key, (kind, told) in rows.items()]
-    yield "\n".join(["| key | default or type | meaning |", "|---|---|---|", *lines])
+def rows(kind: type, prefix: str, values: Mapping, said: Mapping[str, str]) -> Iterator[Row]:
+    """Yield the keys of a dataclass.
+
+    Args:
+        kind: One of `commands.schema`.
+        prefix: What stands before its keys.
+        values: Those of the file that a group takes by default; other keys have the dataclass's.
+        said: Key to comment of that file.
+    """
+    own = _class(f"{kind.__module__}.{kind.__name__}")
+    told = _told(own)
+    for field in fields(kind):
+        default = values.get(field.name, _default(field))
+        if is_dataclass(field.type) and prefix:
+            yield from rows(field.type, f"{prefix}{field.name}.", default, said)
+        else:
+            key = f"{prefix}{field.name}"
+            meaning = told.get(field.name) or said.get(key, "")
+            yield Row(key, str(own.members[field.name].annotation), default, meaning)
 
 
-def _documented(cls: type) -> dict[str, tuple[str, str]]:
-    """Return the fields of a dataclass that its docstring, or one below the field, explains."""
-    module = griffe.load(cls.__module__)
-    found = module[cls.__name__]
-    told = {
-        one.name: one.description
-        for section in (found.docstring.parse("google") if found.docstring else ())
-        if section.kind.value == "attributes"
-        for one in section.value
-    }
-    own = {one.name for one in fields(cls)}
-    told |= {
-        name: member.docstring.value
-        for name, member in found.members.items()
-        if name in own and member.docstring
-    }
-    kinds = {name: f"`{found.members[name].annotation}`".replace(" |", " or") for name in told}
-    return {name: (kinds[name], text) for name, text in told.items()}
+def _group(group: str, file: Path | None) -> Iterator[Row]:
+    """Yield the keys of a group with the defaults and comments of a file."""
+    kind = next(one.type for one in fields(schema.Config) if one.name == group)
+    values = yaml.safe_load(file.read_text("utf-8")) if file else {}
+    inside = values.get(group, {}) if group == "window" else values
+    said = _comments(file, "" if group == "window" else f"{group}.") if file else {}
+    return rows(kind, f"{group}.", inside, said)
 
 
-def _commented(file: Path, group: str) -> dict[str, tuple[str, str]]:
-    """Return the keys of a file with their values and the comments beside or above them."""
+def _models(files: Mapping[str, Path]) -> Iterator[str]:
+    """Write what all models have, and of each what is its own or has another default."""
+    repairs = _settings(_class("forecast.models.settings.Repairs"), {})
+    yield "What every model has:"
+    yield _table([Row("model.name", "str", None, "The architecture."), *repairs.values()])
+    models = griffe.load("forecast.models")
+    for name, file in sorted(files.items()):
+        values = yaml.safe_load(file.read_text("utf-8"))
+        made = griffe.load(models.imports[values["name"]].rpartition(".")[0])[values["name"]]
+        home = made.parameters["settings"].annotation.canonical_path
+        settings = _settings(_class(home), values)
+        yield f"### model={name}"
+        yield f"{made.docstring.value.splitlines()[0]}"
+        yield _table(row for key, row in settings.items() if row != repairs.get(key))
+
+
+def _settings(kind: griffe.Class, values: Mapping[str, Any]) -> dict[str, Row]:
+    """Return the settings of an architecture, those that it inherits first."""
+    found = {}
+    for base in kind.bases:
+        found |= _settings(_class(base.canonical_path), values)
+    told = _told(kind)
+    for name, field in kind.attributes.items():
+        default = values.get(name, yaml.safe_load(re.sub("None", "null", str(field.value))))
+        meaning = told.get(name) or found[name].meaning  # only the default is of its own
+        found[name] = Row(f"model.{name}", str(field.annotation), default, meaning)
+    for name in found.keys() & values.keys():
+        found[name] = found[name]._replace(default=values[name])
+    return found
+
+
+@cache
+def _class(path: str) -> griffe.Class:
+    home, _, name = path.rpartition(".")
+    return griffe.load(home)[name]
+
+
+def _told(kind: griffe.Class) -> dict[str, str]:
+    """Return what is said of attributes: in the docstring, in the class that it names, below each."""
+    about = kind.docstring.value if kind.docstring else ""
+    told = _told(_class(named[1])) if (named := SEE.search(about)) else {}
+    for section in kind.docstring.parse("google") if kind.docstring else ():
+        if section.kind.value == "attributes":
+            told |= {one.name: one.description for one in section.value}
+    below = {name: one.docstring.value for name, one in kind.attributes.items() if one.docstring}
+    return told | below
+
+
+def _comments(file: Path, prefix: str) -> dict[str, str]:
+    """Return what a file says of its keys, beside or above them; its first comment is of the file."""
+    found, above, parent = {}, [], ""
     lines = file.read_text("utf-8").splitlines()
-    if group == "window":
-        first = lines.index("window:")
-        lines = [line[2:] for line in lines[first + 1 :] if line.startswith("  ")][:4]
-    values = yaml.safe_load("\n".join(lines))
-    found, above = {}, []
-    for line in lines:
-        if line.startswith("#"):
-            above.append(line.removeprefix("#").strip())
-        elif (said := SAID.match(line)) and said[1] in values and not line.startswith(" "):
-            value = json.dumps(values[said[1]], ensure_ascii=False)
-            found[said[1]] = (f"`{value}`", " ".join([*above, said[3] or ""]).strip())
+    begin = next(i for i, line in enumerate(lines) if not line.startswith("#"))
+    for line in lines[begin:]:
+        if line.lstrip().startswith("#"):
+            above.append(line.strip("# "))
+        elif said := LINE.match(line):
+            parent = parent if said[1] else f"{said[2]}."
+            beside = [said[4]] if said[4] else []
+            key = f"{prefix}{parent if said[1] else ''}{said[2]}"
+            found[key] = ": ".join([" ".join(above).rstrip(".")] * bool(above) + beside)
             above = []
     return found
+
+
+def _default(field: Any) -> Any:
+    return field.default_factory() if field.default is MISSING else field.default
+
+
+def _option(file: Path, folder: Path) -> str:
+    return file.relative_to(folder).with_suffix("").as_posix()
+
+
+def _table(found: Iterator[Row] | list[Row]) -> str:
+    lines = [
+        f"| `{row.key}` | {_code(row.kind)} | {_value(row.default)} | {_cell(row.meaning)} |"
+        for row in found
+    ]
+    return "\n".join(["| key | type | default | meaning |", "|---|---|---|---|", *lines])
+
+
+def _value(value: Any) -> str:
+    if value == "???" or is_dataclass(value):
+        return ""
+    dumped = yaml.safe_dump(
+        value, default_flow_style=True, width=10_000, allow_unicode=True, sort_keys=False
+    )
+    return _code(dumped.removesuffix("...\n").strip())
+
+
+def _code(shown: str) -> str:
+    return f"`{shown.replace(' |', ' or').replace('|', ' ')}`"
 
 
 def _cell(told: str) -> str:

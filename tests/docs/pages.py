@@ -32,16 +32,25 @@ def blocks(page: str, *languages: str) -> list[Block]:
 
 
 def lines(block: Block) -> list[str]:
-    """The lines of a block, those that end in a backslash joined with the next."""
+    """The lines of a block, those that end in a backslash joined with the next.
+
+    Of a text, which shows what was printed, those that were typed: behind a dollar.
+    """
     text = re.sub(r" *\\\n *", " ", block.text)
+    if block.language == "text":
+        return re.findall(r"^\$ (.+)$", text, re.M)
     return [line for line in text.splitlines() if line.strip()]
 
 
 def commands(page: str) -> list[str]:
-    """Every line of every bash block, and every piece of inline code outside of blocks."""
-    prose = re.sub(r"^```.*?^```$", "", read(page), flags=re.M | re.S)
-    told = [line for block in blocks(page, "bash") for line in lines(block)]
-    return told + re.findall(r"`([^`]+)`", prose)
+    """Every line that is typed, and every piece of inline code outside of blocks."""
+    told = [line for block in blocks(page, "bash", "text") for line in lines(block)]
+    return told + re.findall(r"`([^`]+)`", prose(page))
+
+
+def prose(page: str) -> str:
+    """What stands outside of fenced blocks."""
+    return re.sub(r"^```.*?^```$", "", read(page), flags=re.M | re.S)
 
 
 def build_site(folder: Path) -> Path:

@@ -6,7 +6,7 @@ import pytest
 
 from forecast.__main__ import COMMANDS
 
-from .pages import PAGES, ROOT, commands, read
+from .pages import PAGES, ROOT, commands, prose, read
 
 MADE_BY_THE_READER = {"data=jfk_daily", "data=load", "data=messy", "model=conv_gru"}
 """Options that exist only once the reader has written them, as the pages tell."""
@@ -23,8 +23,11 @@ GROUPS = (
     "gates",
     "tracking",
 )
-DICTS = ("data.circular", "data.valid", "data.units")
-"""Keys whose own keys are columns of the user's file."""
+DICTS = ("data.circular", "data.valid", "data.units", "evaluation.regressors")
+"""Keys whose own keys are the user's: columns of a file, classes of scikit-learn."""
+
+OTHERS = {"gates.alert", "model.fit", "model.keras", "model.predict"}
+"""What reads like a key: a tag, a file, methods of Keras."""
 
 MANUALS = [page for page in PAGES if page not in ("CHANGELOG.md", "docs/design.md")]
 
@@ -38,6 +41,13 @@ def test_every_block_says_its_language(page):
     fences = re.findall(r"^```(.*)$", read(page), re.M)
     assert set(fences[::2]) <= {"bash", "python", "text", "yaml", "diff", "json"}
     assert set(fences[1::2]) <= {""}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_is_typed_stands_in_fences(page):
+    """Only those are run."""
+    typed = r"^ {4,}(?:\$ |[A-Z_]+=\S+ )*(?:forecast|make|dask|mlflow|pip|python3?|git|export|curl) "
+    assert re.findall(typed + ".*$", prose(page), re.M) == []
 
 
 @pytest.mark.parametrize("page", MANUALS)
@@ -70,20 +80,27 @@ def test_options_of_groups_exist(page):
     assert missing <= MADE_BY_THE_READER
 
 
-def test_keys_of_the_configuration_exist():
+@pytest.fixture(scope="module")
+def keys() -> set[str]:
+    """Every key of the configuration, with the settings of every model, and the names of gates."""
+    from forecast import gates
     from forecast.commands import config
 
-    known: set[str] = set()
-    for model in (ROOT / "conf" / "model").glob("*.yaml"):
-        known |= config.compose([f"model={model.stem}"]).flat.keys()
-    text = "\n".join(commands("README.md"))
-    said = set(re.findall(rf"(?<![\w.-])(?:{'|'.join(GROUPS)})(?:\.[a-z_0-9]+)+", text))
+    models = (ROOT / "conf" / "model").glob("*.yaml")
+    known = {key for one in models for key in config.compose([f"model={one.stem}"]).flat}
+    return known | {f"gates.{name}" for name in gates.__all__}
+
+
+@pytest.mark.parametrize("page", MANUALS)
+def test_keys_of_the_configuration_exist(page, keys):
+    text = "\n".join(commands(page))
+    said = set(re.findall(rf"(?<![\w./-])(?:{'|'.join(GROUPS)})(?:\.[a-z_0-9]+)+", text))
     said = {
         key for key in said if not key.startswith(DICTS) and not key.endswith((".yaml", ".html"))
     }
-    said -= {"model.fit"}  # Keras's
-    assert {"training.learning_rate", "data.missing", "sweep.folds"} <= said
-    assert said <= known
+    if page == "README.md":
+        assert {"training.learning_rate", "data.missing", "sweep.folds"} <= said
+    assert said - OTHERS <= keys
 
 
 @pytest.mark.parametrize("page", PAGES)
