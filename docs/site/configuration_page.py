@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import griffe
 import yaml
+from sources import homes, written
 
 from forecast.commands import schema
 
@@ -83,7 +83,7 @@ def rows(kind: type, prefix: str, values: Mapping, said: Mapping[str, str]) -> I
         values: Those of the file that a group takes by default; other keys have the dataclass's.
         said: Key to comment of that file.
     """
-    own = _class(f"{kind.__module__}.{kind.__name__}")
+    own = written(f"{kind.__module__}.{kind.__name__}")
     told = _told(own)
     for field in fields(kind):
         default = values.get(field.name, _default(field))
@@ -106,15 +106,15 @@ def _group(group: str, file: Path | None) -> Iterator[Row]:
 
 def _models(files: Mapping[str, Path]) -> Iterator[str]:
     """Write what all models have, and of each what is its own or has another default."""
-    repairs = _settings(_class("forecast.models.settings.Repairs"), {})
+    repairs = _settings(written("forecast.models.settings.Repairs"), {})
     yield "What every model has:"
     yield _table([Row("model.name", "str", None, "The architecture."), *repairs.values()])
-    models = griffe.load("forecast.models")
+    models = homes("forecast.models")
     for name, file in sorted(files.items()):
         values = yaml.safe_load(file.read_text("utf-8"))
-        made = griffe.load(models.imports[values["name"]].rpartition(".")[0])[values["name"]]
+        made = written(models[values["name"]])
         home = made.parameters["settings"].annotation.canonical_path
-        settings = _settings(_class(home), values)
+        settings = _settings(written(home), values)
         yield f"### model={name}"
         yield f"{made.docstring.value.splitlines()[0]}"
         yield _table(row for key, row in settings.items() if row != repairs.get(key))
@@ -124,7 +124,7 @@ def _settings(kind: griffe.Class, values: Mapping[str, Any]) -> dict[str, Row]:
     """Return the settings of an architecture, those that it inherits first."""
     found = {}
     for base in kind.bases:
-        found |= _settings(_class(base.canonical_path), values)
+        found |= _settings(written(base.canonical_path), values)
     told = _told(kind)
     for name, field in kind.attributes.items():
         default = values.get(name, yaml.safe_load(re.sub("None", "null", str(field.value))))
@@ -135,25 +135,19 @@ def _settings(kind: griffe.Class, values: Mapping[str, Any]) -> dict[str, Row]:
     return found
 
 
-@cache
-def _class(path: str) -> griffe.Class:
-    home, _, name = path.rpartition(".")
-    return griffe.load(home)[name]
-
-
 def _told(kind: griffe.Class) -> dict[str, str]:
-    """Return what is said of attributes: in the docstring, in the class that it names, below each."""
+    """Return what is said of attributes, by the class, the one that it names, and below each."""
     about = kind.docstring.value if kind.docstring else ""
-    told = _told(_class(named[1])) if (named := SEE.search(about)) else {}
+    told = _told(written(named[1])) if (named := SEE.search(about)) else {}
     for section in kind.docstring.parse("google") if kind.docstring else ():
-        if section.kind.value == "attributes":
+        if section.kind.value in ("attributes", "parameters"):
             told |= {one.name: one.description for one in section.value}
     below = {name: one.docstring.value for name, one in kind.attributes.items() if one.docstring}
     return told | below
 
 
 def _comments(file: Path, prefix: str) -> dict[str, str]:
-    """Return what a file says of its keys, beside or above them; its first comment is of the file."""
+    """Return what a file says beside or above its keys; its first comment is of the whole file."""
     found, above, parent = {}, [], ""
     lines = file.read_text("utf-8").splitlines()
     begin = next(i for i, line in enumerate(lines) if not line.startswith("#"))

@@ -26,6 +26,7 @@ LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)#\s]*)(#[^)\s]*)?\)")
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages of the root and those that are made."""
     made = {site: (ROOT / path).read_text("utf-8") for path, site in MOVED.items()}
+    made["site.css"] = Path(__file__).with_name("site.css").read_text("utf-8")
     made["reference/configuration.md"] = configuration_page.text(ROOT / "conf")
     made["reference/commands.md"] = commands_page.text()
     made |= {f"reference/{name}.md": text for name, text in python_pages.texts().items()}

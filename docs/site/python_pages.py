@@ -1,6 +1,6 @@
 """Pages of what Python imports, which mkdocstrings fills from the docstrings."""
 
-import griffe
+from sources import homes, written
 
 PAGES = {
     "python": (
@@ -10,12 +10,19 @@ PAGES = {
             "forecast.data.schema.Schema",
             "forecast.data.panel.build",
             "forecast.data.table.Table",
-            "forecast.data.windows.Window",
+            "forecast.data.windows",
             "forecast.data.split.Folds",
             "forecast.training.parameters.Model",
             "forecast.training.parameters.Training",
             "forecast.training.forecaster.Forecaster",
+            "forecast.evaluation.experiment",
         ],
+    ),
+    "python_models": (
+        "Models in Python",
+        "`from forecast import models`: functions from sizes and settings to a Keras model, and "
+        "what all settings have in common. `Model` and the configuration name them.",
+        ["forecast.models.sizes.Sizes", "forecast.models.settings.Repairs"],
     ),
     "python_metrics": (
         "Metrics in Python",
@@ -30,11 +37,25 @@ PAGES = {
 }
 """Name of a page to its title, its first sentence, and what it documents."""
 
+CATALOGUES = {"python_models": "forecast.models", "python_gates": "forecast.gates"}
+"""Pages that go on with all public names of a package, each where it is defined."""
+
 
 def texts() -> dict[str, str]:
     """Return the pages."""
-    own = [f"forecast.gates.{name}" for name in griffe.load("forecast.gates").exports]
     return {
-        name: "\n\n".join([f"# {title}", first, *(f"::: {it}" for it in documented or own)]) + "\n"
-        for name, (title, first, documented) in PAGES.items()
+        name: "\n\n".join([f"# {title}", first, *(f"::: {path}" for path in documented(name))])
+        + "\n"
+        for name, (title, first, _) in PAGES.items()
     }
+
+
+def documented(page: str) -> list[str]:
+    """Return the paths of what a page documents."""
+    found = list(PAGES[page][2])
+    if page in CATALOGUES:
+        for home in homes(CATALOGUES[page]).values():
+            if page == "python_models":
+                found.append(written(home).parameters["settings"].annotation.canonical_path)
+            found.append(home)
+    return list(dict.fromkeys(found))

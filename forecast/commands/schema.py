@@ -11,13 +11,19 @@ class DataConfig:
     """Which data, and what its columns mean; see `forecast.data.schema.Schema`."""
 
     name: str | None = None
+    """Of the data set, and of the experiment in MLflow; None takes that of the file."""
     path: str = MISSING
+    """CSV or Parquet file, `-` for standard input, `embedded:FILE`, or an address to fetch once."""
     sha256: str | None = None
+    """Hash that a fetched file must have."""
     format: str | None = None
+    """What the file is, "csv" or "parquet", where the end of its name does not tell."""
     time: str = MISSING
     time_format: str | None = None
     since: str | None = None
+    """First moment of the rows that are used, such as 2024-03-01."""
     until: str | None = None
+    """Last moment, a day, month or year being meant to its end."""
     series: list[str] = field(default_factory=list)
     targets: list[str] = MISSING
     features: list[str] = field(default_factory=list)
@@ -74,7 +80,9 @@ class SplitConfig:
     """Sizes of the spans: share, time stamps or first date."""
 
     validation: Any = MISSING
+    """Share of the time stamps, number of them or first date of what training stops on."""
     test: Any = MISSING
+    """The same of what is scored, the newest rows."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,9 @@ class SweepConfig:
     """What a sweep tries."""
 
     strategy: str = MISSING
+    """What is tried: "grid" every point, "random" and "tpe" some, "halving" all for a while."""
     grid: Any = MISSING
+    """Override to its values; a list of grids skips what makes no sense."""
     folds: int = MISSING
     seeds: int = MISSING
     samples: int = MISSING
@@ -143,7 +153,9 @@ class TrackingConfig:
     """Where runs are kept."""
 
     uri: str = MISSING
+    """Address of the store: a server, or a database such as sqlite:///mlflow.db."""
     experiment: str | None = None
+    """Name of the experiment."""
     run_name: str | None = None
     snapshots: int = MISSING
     folder: str = MISSING

@@ -46,7 +46,9 @@ def test_every_block_says_its_language(page):
 @pytest.mark.parametrize("page", PAGES)
 def test_what_is_typed_stands_in_fences(page):
     """Only those are run."""
-    typed = r"^ {4,}(?:\$ |[A-Z_]+=\S+ )*(?:forecast|make|dask|mlflow|pip|python3?|git|export|curl) "
+    typed = (
+        r"^ {4,}(?:\$ |[A-Z_]+=\S+ )*(?:forecast|make|dask|mlflow|pip|python3?|git|export|curl) "
+    )
     assert re.findall(typed + ".*$", prose(page), re.M) == []
 
 

@@ -30,13 +30,11 @@ class Page(HTMLParser):
             self.links.append(told["href"])
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Path:
-    return build_site(tmp_path_factory.mktemp("site"))
-
-
 @pytest.mark.docs
-def test_links_and_pictures_of_the_site_are_there_and_no_other_host_is_asked(site):
+def test_links_and_pictures_of_the_site_are_there_and_no_other_host_is_asked(tmp_path):
+    site = build_site(tmp_path)
+    names = {Path(page).stem for page in PAGES if page.startswith("docs/")}
+    assert names <= {path.stem for path in site.glob("*.html")}
     pages = {path.resolve(): Page(path) for path in site.rglob("*.html")}
     assert len(pages) > len(PAGES)
     lost = []
@@ -52,9 +50,3 @@ def test_links_and_pictures_of_the_site_are_there_and_no_other_host_is_asked(sit
                 if unquote(parts.fragment) not in pages[there].anchors:
                     lost.append((path.name, target))
     assert [one for one in lost if one[0] != "404.html"] == []
-
-
-@pytest.mark.docs
-def test_each_page_of_docs_is_in_the_site(site):
-    names = {Path(page).stem for page in PAGES if page.startswith("docs/")}
-    assert names <= {path.stem for path in site.glob("*.html")}
