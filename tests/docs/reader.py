@@ -42,7 +42,7 @@ class Reader:
 
     Args:
         folder: Empty.
-        whole: Lines that are run as they stand; other trainings last for one epoch.
+        whole: Lines that are run as they stand; other trainings are short.
     """
 
     def __init__(self, folder: Path, whole: tuple[str, ...] = ()):
@@ -111,7 +111,7 @@ class Reader:
         own = dict(zip(said, self.runs[-len(said) :], strict=False))
         command = RUN_ID.sub(lambda found: own[found[0]], line)
         command = command.replace("127.0.0.1:5000", f"127.0.0.1:{self.port}")
-        if TRAINING.match(line) and line not in self.whole and "training.epochs" not in line:
+        if TRAINING.match(line) and line not in self.whole:
             command = _short(command)
         if line == "make ui" or line.endswith(" &"):
             self._start(command.removesuffix(" &"), f"http://127.0.0.1:{self.port}/")
@@ -167,9 +167,12 @@ class Reader:
 
 
 def _short(command: str) -> str:
-    """Let a training last for one epoch."""
+    """Let a training that does not say for how long last one epoch on every eighth window."""
+    if "training.epochs" in command:
+        return command
+    little = "training.epochs=1 window.stride=8"
     if not command.startswith("make"):
-        return f"{command} training.epochs=1"
+        return f"{command} {little}"
     if 'ARGS="' in command:
-        return command.replace('ARGS="', 'ARGS="training.epochs=1 ')
-    return f'{command} ARGS="training.epochs=1"'
+        return command.replace('ARGS="', f'ARGS="{little} ')
+    return f'{command} ARGS="{little}"'
