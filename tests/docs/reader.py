@@ -12,12 +12,12 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from ..conftest import Place
+from ..conftest import Place, load_frame
 from .pages import ROOT, Block, lines
 
 BIN = Path(sys.prefix) / "bin"
 RUN_ID = re.compile(r"\b[0-9a-f]{32}\b")
-TRAINING = re.compile(r"^(?:[A-Z_]+=\S+ )*(?:make|forecast) (?:train|backtest|sweep)\b")
+TRAINING = re.compile(r"^(?:make|forecast) (?:train|backtest|sweep)\b")
 SECONDS = 600
 
 SKIPPED = {
@@ -38,7 +38,7 @@ SKIPPED = {
 
 
 class Reader:
-    """A copy of what `make` and `forecast` read, whose environment is this one.
+    """A folder with what `make` and `forecast` read, this environment, and a load.csv.
 
     Args:
         folder: Empty.
@@ -52,6 +52,8 @@ class Reader:
             shutil.copy2(path, folder)
         for name in ("conf", "data"):
             shutil.copytree(ROOT / name, folder / name)
+        own = load_frame(1000).query("site == 'north'").rename(columns={"time": "ts"})
+        own[["ts", "load", "temp"]].to_csv(folder / "load.csv", index=False)
         (folder / ".venv").mkdir()
         for path in Path(sys.prefix).iterdir():
             if path.name != ".installed":
@@ -113,6 +115,9 @@ class Reader:
         command = command.replace("127.0.0.1:5000", f"127.0.0.1:{self.port}")
         if TRAINING.match(line) and line not in self.whole:
             command = _short(command)
+        if command.startswith("make ") and line not in (*self.whole, "make ui"):
+            # what it would run, without another process
+            command = self._run(f"{command} -n").strip().removeprefix(".venv/bin/")
         if line == "make ui" or line.endswith(" &"):
             self._start(command.removesuffix(" &"), f"http://127.0.0.1:{self.port}/")
         elif command.startswith("forecast ") and not re.search("--help|[<>|]", command):
