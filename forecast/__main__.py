@@ -112,6 +112,8 @@ def usage() -> str:
             "  forecast train --help     groups and keys of the configuration",
             "  forecast train --cfg job  the configuration as it would run",
             "  forecast train -m …       Hydra's own multirun",
+            "  forecast train -q …       closing table, ids and warnings only",
+            "  forecast train -v …       also what libraries log, and where a refusal came from",
             "  forecast --install-completion   completion in bash (--completion prints it)",
         ]
     )

@@ -8,13 +8,14 @@ from typing import Any
 import keras
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from forecast.commands import level
 from forecast.commands.console import INDENT, console, say
 from forecast.metrics.headline import HEADLINES
 
 
 def live() -> bool:
-    """Tell whether lines can be drawn anew: on a terminal that moves its cursor."""
-    return console.is_terminal and not console.is_dumb_terminal
+    """Tell whether lines are to be drawn anew: on a terminal that moves its cursor."""
+    return console.is_terminal and not console.is_dumb_terminal and not level.quiet()
 
 
 @contextmanager
@@ -157,7 +158,7 @@ class TrialProgress:
         if math.isfinite(best):
             text += f", best {best:.4g}"
         self._bar.update(self._task, completed=done + failed, description=text)
-        if not live() and done + failed != self._said:
+        if not live() and not level.quiet() and done + failed != self._said:
             self._said = done + failed
             say("sweep", text)
 

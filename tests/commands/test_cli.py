@@ -150,6 +150,9 @@ def test_commands_that_succeed_write_nothing_on_stderr_and_no_escapes(tmp_path: 
     said("predict", f"run={word(printed, 'run')}")
     grid = "sweep.grid={model.units:[[2],[3]]}"
     said("sweep", *TINY, *LSTM, grid, "sweep.folds=2", "sweep.workers=1")
+    quiet = said("backtest", "-q", *TINY, *LSTM, "backtest.folds=2", "training.epochs=1")
+    assert [line for line in quiet.splitlines() if line][-1].startswith("run ")
+    assert "fold 1/2" not in quiet and "persistence" in quiet
     jobs = said("explain", "-m", *TINY, "model=linear,nlinear")
     assert [line.split()[-1] for line in jobs.splitlines() if line.startswith("job ")] == [
         "model=linear",
