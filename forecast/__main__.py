@@ -87,7 +87,10 @@ def _answer(given: list[str]) -> int:
                 f"command must be one of the known ones, got {command!r}: "
                 f"{nearest(command, COMMANDS)}"
             )
-        answer = import_module("forecast.commands.corridor").enter(command, overrides)
+        from forecast.commands.interrupt import heard
+
+        with heard():
+            answer = import_module("forecast.commands.corridor").enter(command, overrides)
     except InputError as error:
         print(f"forecast: {concealed(str(error))}", file=sys.stderr)
         return 2

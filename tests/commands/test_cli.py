@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -169,3 +170,20 @@ def test_ctrl_c_says_how_a_sweep_goes_on(place: Place, monkeypatch: pytest.Monke
     monkeypatch.setattr(build, "load", interrupted)
     assert place.run("sweep", *TINY) == 130
     assert place.errors[-1].endswith("is kept, and the same command goes on\n")
+
+
+def test_ctrl_c_is_heard_where_python_drops_it(place: Place, monkeypatch: pytest.MonkeyPatch):
+    from forecast.commands import build
+
+    class Dropping:
+        def __del__(self):
+            raise KeyboardInterrupt
+
+    def deaf(*_: object) -> None:
+        Dropping()
+        for _ in range(600):  # a signal ends the first of these sleeps
+            time.sleep(0.1)
+
+    monkeypatch.setattr(build, "load", deaf)
+    assert place.run("train", *TINY, *LSTM) == 130
+    assert place.errors[-1] == "forecast: stopped; what was finished is kept\n"
