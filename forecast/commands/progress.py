@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
+from time import perf_counter
 from typing import Any
 
 import keras
@@ -20,18 +21,17 @@ def live() -> bool:
 
 @contextmanager
 def during(stage: str, text: str) -> Iterator[None]:
-    """Show what is being done, gone when it ends; one line where there is no terminal.
+    """Show on a terminal what is being done, and say what was done and for how long.
 
     Args:
         stage: Such as "track".
         text: What is done, in a few words.
     """
-    if not live():
-        say(stage, text)
+    began = perf_counter()
+    shown = f"[bold]{stage:<{len(INDENT) - 2}}[/bold]{text}"
+    with console.status(shown) if live() else nullcontext():
         yield
-        return
-    with console.status(f"[bold]{stage:<{len(INDENT) - 2}}[/bold]{text}"):
-        yield
+    say(stage, f"{text}, {perf_counter() - began:.1f} s")
 
 
 class FoldProgress(keras.callbacks.Callback):
@@ -71,7 +71,7 @@ class FoldProgress(keras.callbacks.Callback):
 class EpochProgress(keras.callbacks.Callback):
     """A bar over the epochs with losses, then a spinner while the forecasts are scored.
 
-    Where there is no terminal: one line an epoch, and one for the scoring.
+    Where there is no terminal: one line an epoch. The end of the block says what the scoring took.
     """
 
     def __init__(self, epochs: int):
@@ -87,12 +87,10 @@ class EpochProgress(keras.callbacks.Callback):
         """Wait for the training."""
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        """Take bar and spinner away, also after Ctrl-C."""
-        if self._bar:
-            self._bar.stop()
-            self._bar = None
-        self._after.close()
+    def __exit__(self, *exception: Any) -> None:
+        """Take bar and spinner away, also after Ctrl-C, when nothing is said."""
+        self._stop()
+        self._after.__exit__(*exception)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Show the bar."""
@@ -130,8 +128,14 @@ class EpochProgress(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Take the bar away: what follows is scored."""
         del logs
-        self.__exit__()
+        self._stop()
         self._after.enter_context(during("evaluate", "test span, baselines and verdicts"))
+
+    def _stop(self) -> None:
+        """Take the bar away."""
+        if self._bar:
+            self._bar.stop()
+            self._bar = None
 
 
 class TrialProgress:

@@ -1,6 +1,7 @@
 """The command line itself."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -146,8 +147,9 @@ def test_commands_that_succeed_write_nothing_on_stderr_and_no_escapes(tmp_path: 
 
     printed = said("train", *TINY, *LSTM)
     assert [line.split()[0] for line in printed.splitlines()[:6] if line[0] != " "] == [
-        "data", "train", "train", "evaluate", "train",
+        "data", "train", "train", "train", "evaluate",
     ]  # fmt: skip
+    assert len(re.findall(r"^(?:evaluate|track) .*[^0-9.][0-9]+\.[0-9] s$", printed, re.M)) == 2
     said("predict", f"run={word(printed, 'run')}")
     grid = "sweep.grid={model.units:[[2],[3]]}"
     said("sweep", *TINY, *LSTM, grid, "sweep.folds=2", "sweep.workers=1")
