@@ -87,7 +87,10 @@ def _answer(given: list[str]) -> int:
                 f"command must be one of the known ones, got {command!r}: "
                 f"{nearest(command, COMMANDS)}"
             )
-        answer = import_module("forecast.commands.corridor").enter(command, overrides)
+        from forecast.commands.interrupt import heard
+
+        with heard():
+            answer = import_module("forecast.commands.corridor").enter(command, overrides)
     except InputError as error:
         print(f"forecast: {concealed(str(error))}", file=sys.stderr)
         return 2
@@ -112,6 +115,8 @@ def usage() -> str:
             "  forecast train --help     groups and keys of the configuration",
             "  forecast train --cfg job  the configuration as it would run",
             "  forecast train -m …       Hydra's own multirun",
+            "  forecast train -q …       closing table, ids and warnings only",
+            "  forecast train -v …       also what libraries log, and where a refusal came from",
             "  forecast --install-completion   completion in bash (--completion prints it)",
         ]
     )

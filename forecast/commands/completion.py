@@ -12,7 +12,7 @@ from forecast.commands.schema import Config
 from forecast.errors import InputError
 
 PACKAGE = Path(__file__).parent.parent
-FLAGS = ("--help", "--cfg", "--info", "--multirun")
+FLAGS = ("--help", "--cfg", "--info", "--multirun", "--quiet", "--verbose")
 IDS = ("run", "other", "runs", "resume")
 """Keys that name runs of this machine."""
 

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from forecast.commands import level
 from forecast.evaluation import scores
 from forecast.evaluation.experiment import Outcome
 
@@ -28,9 +29,25 @@ SHOWN = {
 }
 """Columns of the closing table, of those metrics that a run has."""
 
+ASIDE = (
+    "data",
+    "train",
+    "evaluate",
+    "track",
+    "fold",
+    "proof",
+    "memory",
+    "gates",
+    "intervals",
+    "next",
+)
+"""First words of the stages that `--quiet` leaves out: what is under way, advised or refined."""
+
 
 def say(stage: str, text: str) -> None:
     """Write a sentence about a stage, its further lines below the first."""
+    if level.quiet() and stage.split(" ")[0] in ASIDE:
+        return
     room = max(20, console.width - len(INDENT))
     lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
     shown = plain(f"\n{INDENT}".join(lines))
@@ -104,7 +121,9 @@ def interval_line(outcome: Outcome) -> None:
 
 
 def detail_tables(outcome: Outcome) -> None:
-    """Write the error at some steps of the horizon, and for each series."""
+    """Write the error at some steps of the horizon, and for each series, unless quiet."""
+    if level.quiet():
+        return
     models = {outcome.spec.model.name: outcome.test, **outcome.baselines}
     horizon = outcome.spec.window.horizon
     steps = sorted({1, *(max(1, round(horizon * part / 4)) for part in (1, 2, 3)), horizon})

@@ -11,7 +11,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from forecast.commands import config, misread, no_code
+from forecast.commands import config, level, misread, no_code
 from forecast.commands.config import Request
 from forecast.data.address import concealed
 from forecast.errors import InputError
@@ -43,7 +43,8 @@ def enter(command: str, overrides: list[str]) -> Any:
 
     Args:
         command: Such as "train".
-        overrides: As on the command line; flags of Hydra are handed to Hydra.
+        overrides: As on the command line; flags of Hydra are handed to Hydra, `-q` and `-v` are
+            ours.
 
     Returns:
         What the command returns.
@@ -51,10 +52,12 @@ def enter(command: str, overrides: list[str]) -> Any:
     Raises:
         InputError: What the user can mend.
     """
-    flags, plain = parted(overrides)
-    if flags:
-        return _with_hydra(command, flags, plain)
-    return _run(command, config.compose(plain))
+    asked, rest = level.taken(overrides)
+    with level.at(asked):
+        flags, plain = parted(rest)
+        if flags:
+            return _with_hydra(command, flags, plain)
+        return _run(command, config.compose(plain))
 
 
 def parted(given: Sequence[str]) -> tuple[list[str], list[str]]:

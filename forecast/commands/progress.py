@@ -2,35 +2,36 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
+from time import perf_counter
 from typing import Any
 
 import keras
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from forecast.commands import level
 from forecast.commands.console import INDENT, console, say
 from forecast.metrics.headline import HEADLINES
 
 
 def live() -> bool:
-    """Tell whether lines can be drawn anew: on a terminal that moves its cursor."""
-    return console.is_terminal and not console.is_dumb_terminal
+    """Tell whether lines are to be drawn anew: on a terminal that moves its cursor."""
+    return console.is_terminal and not console.is_dumb_terminal and not level.quiet()
 
 
 @contextmanager
 def during(stage: str, text: str) -> Iterator[None]:
-    """Show what is being done, gone when it ends; one line where there is no terminal.
+    """Show on a terminal what is being done, and say what was done and for how long.
 
     Args:
         stage: Such as "track".
         text: What is done, in a few words.
     """
-    if not live():
-        say(stage, text)
+    began = perf_counter()
+    shown = f"[bold]{stage:<{len(INDENT) - 2}}[/bold]{text}"
+    with console.status(shown) if live() else nullcontext():
         yield
-        return
-    with console.status(f"[bold]{stage:<{len(INDENT) - 2}}[/bold]{text}"):
-        yield
+    say(stage, f"{text}, {perf_counter() - began:.1f} s")
 
 
 class FoldProgress(keras.callbacks.Callback):
@@ -70,7 +71,7 @@ class FoldProgress(keras.callbacks.Callback):
 class EpochProgress(keras.callbacks.Callback):
     """A bar over the epochs with losses, then a spinner while the forecasts are scored.
 
-    Where there is no terminal: one line an epoch, and one for the scoring.
+    Where there is no terminal: one line an epoch. The end of the block says what the scoring took.
     """
 
     def __init__(self, epochs: int):
@@ -86,12 +87,10 @@ class EpochProgress(keras.callbacks.Callback):
         """Wait for the training."""
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        """Take bar and spinner away, also after Ctrl-C."""
-        if self._bar:
-            self._bar.stop()
-            self._bar = None
-        self._after.close()
+    def __exit__(self, *exception: Any) -> None:
+        """Take bar and spinner away, also after Ctrl-C, when nothing is said."""
+        self._stop()
+        self._after.__exit__(*exception)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Show the bar."""
@@ -129,8 +128,14 @@ class EpochProgress(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Take the bar away: what follows is scored."""
         del logs
-        self.__exit__()
+        self._stop()
         self._after.enter_context(during("evaluate", "test span, baselines and verdicts"))
+
+    def _stop(self) -> None:
+        """Take the bar away."""
+        if self._bar:
+            self._bar.stop()
+            self._bar = None
 
 
 class TrialProgress:
@@ -157,7 +162,7 @@ class TrialProgress:
         if math.isfinite(best):
             text += f", best {best:.4g}"
         self._bar.update(self._task, completed=done + failed, description=text)
-        if not live() and done + failed != self._said:
+        if not live() and not level.quiet() and done + failed != self._said:
             self._said = done + failed
             say("sweep", text)
 

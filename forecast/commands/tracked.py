@@ -47,7 +47,7 @@ def tracking(settings: TrackingConfig, data: str) -> Iterator[Tracker]:
     except KeyboardInterrupt:
         left = next(local.runs(folder), None)
         if left and left.resumable:
-            say("next", f"forecast train resume={left.local_id}")
+            say("resume", f"forecast train resume={left.local_id}")
         raise
     finally:
         tracker.close()

@@ -103,9 +103,9 @@ def trained(
                 cuts=cuts,
                 stage=checkpoints.stage(tracked, observer, spec.training.epochs),
             )
-        seconds = outcome.seconds["fit"]
-        best = outcome.forecaster.best_epoch_
-        say("train", f"kept epoch {best} of {spec.training.epochs}, {seconds:.1f} s in all")
+            seconds = outcome.seconds["fit"]
+            best = outcome.forecaster.best_epoch_
+            say("train", f"kept epoch {best} of {spec.training.epochs}, {seconds:.1f} s in all")
         with during("track", "model, leak proof, gates and report"):
             store_outcome(tracker, tracked, outcome, data, request)
             proof.prove(tracked, outcome, data)

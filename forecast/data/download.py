@@ -8,6 +8,8 @@ from forecast.data.address import place
 from forecast.data.cache import folder
 from forecast.errors import InputError
 
+log = logging.getLogger(__name__)
+
 
 def fetch(address: str, sha256: str | None = None) -> Path:
     """Return a file from the network, fetched where it is not yet kept.
@@ -30,7 +32,8 @@ def fetch(address: str, sha256: str | None = None) -> Path:
     # without a hash nothing else tells apart two files of one name
     apart = "" if sha256 else f"{hashlib.sha256(address.encode()).hexdigest()[:8]}-"
     kept = folder("data") / f"{apart}{name}"
-    pooch.get_logger().setLevel(logging.ERROR)
+    if not log.isEnabledFor(logging.DEBUG):
+        pooch.get_logger().setLevel(logging.ERROR)
     known = f"sha256:{sha256}" if sha256 else None
     try:
         return Path(pooch.retrieve(address, known_hash=known, fname=kept.name, path=kept.parent))

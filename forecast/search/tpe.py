@@ -123,10 +123,11 @@ def require() -> None:
 
 
 def _study(seed: int) -> "optuna.Study":
-    """Begin a study that says nothing."""
+    """Begin a study that says nothing, unless all is to be heard."""
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if not log.isEnabledFor(logging.DEBUG):
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
 
 

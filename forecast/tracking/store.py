@@ -209,15 +209,18 @@ def impatient() -> Iterator[None]:
 
 
 def _hush() -> None:
-    """Keep migrations, telemetry and git hints off the terminal."""
+    """Keep telemetry and git hints off the terminal, and migrations unless all is to be heard."""
+    heard = logging.getLogger(__name__).isEnabledFor(logging.DEBUG)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     # each request would draw its own progress bar
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "INFO" if heard else "ERROR")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     import mlflow  # noqa: F401  sets its loggers' levels itself, so ours come after
 
+    if heard:
+        return
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
     # it logs the traceback of what it raises

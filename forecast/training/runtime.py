@@ -1,5 +1,6 @@
 """The process-wide settings of TensorFlow: threads, determinism, silence, and what was honoured."""
 
+import logging
 import os
 import platform
 import random
@@ -24,6 +25,7 @@ KEPT = 300
 ROOM = 200e6
 """Bytes that must be free for them."""
 
+log = logging.getLogger(__name__)
 _threads: int | None = None
 _seeding = threading.Lock()
 
@@ -44,7 +46,8 @@ def start(threads: int = 1) -> int:
     if _threads is None:
         _keep_compiled(threads)
         tf = import_tensorflow()
-        tf.get_logger().setLevel("ERROR")
+        if not log.isEnabledFor(logging.DEBUG):
+            tf.get_logger().setLevel("ERROR")
         try:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -123,7 +126,13 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hide what TensorFlow's C++ writes to stderr before any log level reaches it."""
+    """Hide what TensorFlow's C++ writes to stderr before any log level reaches it.
+
+    Where the logger of this module is at DEBUG, nothing is hidden.
+    """
+    if log.isEnabledFor(logging.DEBUG):
+        yield
+        return
     sys.stderr.flush()
     kept, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(sink, 2)

@@ -1,8 +1,10 @@
 """The command line itself."""
 
 import os
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -145,11 +147,15 @@ def test_commands_that_succeed_write_nothing_on_stderr_and_no_escapes(tmp_path: 
 
     printed = said("train", *TINY, *LSTM)
     assert [line.split()[0] for line in printed.splitlines()[:6] if line[0] != " "] == [
-        "data", "train", "train", "evaluate", "train",
+        "data", "train", "train", "train", "evaluate",
     ]  # fmt: skip
+    assert len(re.findall(r"^(?:evaluate|track) .*[^0-9.][0-9]+\.[0-9] s$", printed, re.M)) == 2
     said("predict", f"run={word(printed, 'run')}")
     grid = "sweep.grid={model.units:[[2],[3]]}"
     said("sweep", *TINY, *LSTM, grid, "sweep.folds=2", "sweep.workers=1")
+    quiet = said("backtest", "-q", *TINY, *LSTM, "backtest.folds=2", "training.epochs=1")
+    assert [line for line in quiet.splitlines() if line][-1].startswith("run ")
+    assert "fold 1/2" not in quiet and "persistence" in quiet
     jobs = said("explain", "-m", *TINY, "model=linear,nlinear")
     assert [line.split()[-1] for line in jobs.splitlines() if line.startswith("job ")] == [
         "model=linear",
@@ -166,3 +172,20 @@ def test_ctrl_c_says_how_a_sweep_goes_on(place: Place, monkeypatch: pytest.Monke
     monkeypatch.setattr(build, "load", interrupted)
     assert place.run("sweep", *TINY) == 130
     assert place.errors[-1].endswith("is kept, and the same command goes on\n")
+
+
+def test_ctrl_c_is_heard_where_python_drops_it(place: Place, monkeypatch: pytest.MonkeyPatch):
+    from forecast.commands import build
+
+    class Dropping:
+        def __del__(self):
+            raise KeyboardInterrupt
+
+    def deaf(*_: object) -> None:
+        Dropping()
+        for _ in range(600):  # a signal ends the first of these sleeps
+            time.sleep(0.1)
+
+    monkeypatch.setattr(build, "load", deaf)
+    assert place.run("train", *TINY, *LSTM) == 130
+    assert place.errors[-1] == "forecast: stopped; what was finished is kept\n"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from forecast.commands.console import console, say, score_table, table
+from forecast.commands.progress import EpochProgress, during
 from forecast.evaluation.significance.pairs import Verdict
 from forecast.metrics.headline import HEADLINES
 
@@ -58,3 +59,17 @@ def test_names_from_the_data_do_nothing_to_a_terminal():
     text = said.get()
     assert not set("\x1b\x07\u202e") & set(text)
     assert text.count("[/b]�]0;t�[b]�") == 4
+
+
+def test_a_stage_lasts_as_a_line_only_when_it_succeeds():
+    with console.capture() as said, during("track", "words"):
+        pass
+    assert said.get() == "track      words, 0.0 s\n"
+    with console.capture() as said, pytest.raises(KeyboardInterrupt), during("track", "words"):
+        raise KeyboardInterrupt
+    assert said.get() == ""
+    progress = EpochProgress(2)
+    with console.capture() as said, pytest.raises(KeyboardInterrupt), progress:
+        progress.on_train_end()
+        raise KeyboardInterrupt
+    assert said.get() == ""
