@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from forecast.commands import build, train
+from forecast.commands import build, introduce, train
 from forecast.commands.config import Request
 from forecast.commands.console import console, interval_line, say, table
 from forecast.commands.progress import FoldProgress
@@ -41,6 +41,7 @@ def run(request: Request) -> float:
         train.warn(data.table, rows, f"the training rows of fold {fold.number}")
     title = f"backtest · {train.title(spec)} · {len(folds)} folds"
     name, tags = settings.tracking.run_name or title, train.identity(data)
+    again = train.command("backtest", request.overrides)
     own = {key: value for key, value in request.flat.items() if key.startswith("backtest.")}
     with (
         tracking(settings.tracking, data.name) as tracker,
@@ -64,6 +65,7 @@ def run(request: Request) -> float:
             found = backtest.run(spec, data.table, plan, folds=folds, around=tracked)
         fold_record.record_backtest(parent, found)
         spans = record.lineage(found.overall)
+        introduce.describe(tracker, parent, found.overall, data, again)
         parent.data(data.name, data.digest, str(data.path), spans)
         headline = found.overall.test.headline.key
         error = found.overall.scores[f"test/{headline}"]
@@ -73,6 +75,7 @@ def run(request: Request) -> float:
     console.print()
     interval_line(found.overall)
     say("run", parent.id)
+    introduce.see(settings.tracking.uri, parent.id)
     say("next", "forecast train, which keeps a model   ·   make ui")
     return error
 

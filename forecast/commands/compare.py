@@ -18,6 +18,7 @@ from forecast.evaluation.significance import critical_difference
 from forecast.evaluation.significance.common import PREDICTIONS, Common, common
 from forecast.evaluation.significance.ranks import Ranking
 from forecast.metrics.headline import HEADLINES
+from forecast.tracking import pages
 from forecast.tracking.store import client, impatient, reason
 
 GROUPS = ("model", "window", "training", "data", "split")
@@ -36,6 +37,7 @@ class Subject:
         id: Its id.
         title: Its name in MLflow.
         kind: "train" or "baseline".
+        experiment: Id of its experiment.
         params: Its params.
         probability: Whether it predicts probabilities.
         frame: What it said of the test span.
@@ -45,6 +47,7 @@ class Subject:
     id: str
     title: str
     kind: str
+    experiment: str
     params: dict[str, str]
     probability: bool
     frame: pd.DataFrame
@@ -90,6 +93,9 @@ def run(request: Request) -> Common:
     _differences(subjects)
     scores(shared, subjects)
     _series(shared, subjects, picture)
+    homes = dict.fromkeys(subject.experiment for subject in subjects)
+    console.print()
+    say("see", pages.comparison(settings.tracking.uri, homes, settings.runs))
     return shared
 
 
@@ -118,6 +124,7 @@ def read(store: Any, letter: str, run_id: str) -> Subject:
         run_id,
         found.info.run_name,
         found.data.tags.get("forecast.kind", ""),
+        found.info.experiment_id,
         found.data.params,
         "test/brier" in found.data.metrics,
         frame,

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from forecast.commands import build, observe, proof, train
+from forecast.commands import build, introduce, observe, proof, train
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, interval_line, say, score_table, table
@@ -84,6 +84,7 @@ def run(request: Request) -> float:
         error, run_id = _report(parent, ledger, finished, data, request)
     say("sweep", parent.id)
     say("run", run_id)
+    introduce.see(settings.tracking.uri, parent.id, "parallel_coordinates.png")
     say("next", f"forecast predict run={run_id}   ·   make ui")
     return error
 
@@ -106,14 +107,17 @@ def _report(
         if ledger.claim("winner"):
             bury(ledger)
             error, run_id = _refit(parent, ledger.owner, best, data, request)
+            child = ledger.candidate(best.candidate.number).id
             parent.tags(
                 {
                     "forecast.best_candidate": best.candidate.name,
-                    "forecast.best_candidate_id": ledger.candidate(best.candidate.number).id,
+                    "forecast.best_candidate_id": child,
                     "forecast.best_run_id": run_id,
                     "forecast.winner_error": error,
                 }
             )
+            again = train.command("sweep", request.overrides)
+            introduce.describe_sweep(parent, _board(finished), again, (child, run_id))
             return error, run_id
         time.sleep(POLL)  # another driver of the same sweep is at it
     name = leaderboard.LABELS[best.headline]
@@ -164,6 +168,7 @@ def _refit(
             again = train.command("sweep", request.overrides)
             page = train.page(name, outcome, own, tracked.id, again, [gates])
             tracked.keep(page, "report.html")
+            introduce.describe(tracker, tracked, outcome, own, again)
     score_table(outcome)
     detail_tables(outcome)
     console.print()
@@ -228,8 +233,8 @@ def _title(sweep: SweepConfig, strategy: Strategy) -> str:
     return f"sweep · {how}{count} candidates x {sweep.folds} folds"
 
 
-def _print(finished: Finished) -> None:
-    """Print the leaderboard."""
+def _board(finished: Finished) -> tuple[list[str], list[list[str]]]:
+    """Write the leaderboard as cells: its heads and its rows, best first."""
     best, simplest = finished.standings[0], leaderboard.recommended(finished.standings)
     halved = any(str(standing.rung) for standing in finished.standings)
     rows = []
@@ -247,10 +252,17 @@ def _print(finished: Finished) -> None:
         ]
         rows.append([*row, str(standing.rung).split(" ")[0]] if halved else row)
     heads = ["", f"{leaderboard.LABELS[best.headline]} ± sd", "skill", "weights", "s"]
+    return [*heads, "dropped after"] if halved else heads, rows
+
+
+def _print(finished: Finished) -> None:
+    """Print the leaderboard."""
+    best = finished.standings[0]
+    heads, rows = _board(finished)
     table(
         f"Leaderboard, {finished.origins:,} common origins, {finished.ran} trials run, "
         f"{finished.reused} reused",
-        [*heads, "dropped after"] if halved else heads,
+        heads,
         rows,
     )
     console.print("= tied with the best within fold noise   * simplest of the tied")

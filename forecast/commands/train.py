@@ -10,7 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from forecast.commands import build, checkpoints, observe, proof, recorded, resume, versions
+from forecast.commands import (
+    build,
+    checkpoints,
+    introduce,
+    observe,
+    proof,
+    recorded,
+    resume,
+    versions,
+)
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, interval_line, say, score_table
@@ -50,6 +59,7 @@ def run(request: Request) -> float:
     console.print()
     interval_line(outcome)
     say("run", tracked.id)
+    introduce.see(settings.tracking.uri, tracked.id)
     headline = outcome.test.headline.key
     error = outcome.scores[f"test/{headline}"]
     if settings.register:
@@ -111,6 +121,7 @@ def trained(
             proof.prove(tracked, outcome, data)
             gates = observer.finish(outcome, name)
             tracked.keep(page(name, outcome, data, tracked.id, again, [gates]), "report.html")
+            introduce.describe(tracker, tracked, outcome, data, again)
         headline = outcome.test.headline.key
         error = outcome.scores[f"test/{headline}"]
         if not settings.tracking.run_name:
