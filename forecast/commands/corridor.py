@@ -149,7 +149,7 @@ def _with_hydra(command: str, flags: list[str], overrides: list[str]) -> Any:
     try:
         job()
     except config.UNREADABLE as error:
-        if error in faults:
+        if error in faults or isinstance(error, InputError):  # as the reader of a file says it
             raise
         with config.opened():
             raise misread.sentence(error, overrides) from error

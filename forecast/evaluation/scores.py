@@ -10,16 +10,7 @@ from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.calibration import Intervals
-
-PLAIN = {
-    "mae": metrics.mae,
-    "rmse": metrics.rmse,
-    "bias": metrics.bias,
-    "smape": metrics.smape,
-    "wape": metrics.wape,
-    "r2": metrics.r2,
-}
-"""Metrics in the targets' unit, or without one, that need only truth and forecast."""
+from forecast.metrics.point import PLAIN
 
 
 def overall(forecasts: Forecasts, train: Table, scaler: Scaler, season: int) -> dict[str, float]:

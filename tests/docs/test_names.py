@@ -8,7 +8,7 @@ from forecast.__main__ import COMMANDS
 
 from .pages import PAGES, ROOT, commands, read
 
-MADE_BY_THE_READER = {"data=load", "data=messy", "model=conv_gru"}
+MADE_BY_THE_READER = {"data=jfk_daily", "data=load", "data=messy", "model=conv_gru"}
 """Options that exist only once the reader has written them, as the pages tell."""
 
 GROUPS = (

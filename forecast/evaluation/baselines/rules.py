@@ -97,7 +97,15 @@ def moving_average(table: Table, window: Window, starts: np.ndarray, season: int
     return np.repeat(level[:, None], window.horizon, axis=1)
 
 
-RULES = {rule.__name__: rule for rule in (persistence, seasonal_naive, drift, moving_average)}
+RULES = {
+    rule.__name__: rule
+    for rule in (
+        persistence,
+        seasonal_naive,
+        drift,
+        moving_average,
+    )
+}
 """Baselines that read the newest rows alone; others depend on the rows that they learn from."""
 
 ALWAYS = ("persistence", "seasonal_naive")
