@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecast.commands import output
+from forecast.commands import links, output
 from forecast.commands.config import Request
 from forecast.commands.console import console, say, table
 from forecast.errors import InputError
@@ -93,10 +93,25 @@ def run(request: Request) -> Common:
     _differences(subjects)
     scores(shared, subjects)
     _series(shared, subjects, picture)
-    homes = dict.fromkeys(subject.experiment for subject in subjects)
     console.print()
-    say("see", pages.comparison(settings.tracking.uri, homes, settings.runs))
+    say(
+        "view",
+        f"{pages.base(settings.tracking.uri, settings.tracking.port)}/{_page(store, subjects)}",
+    )
     return shared
+
+
+def _page(store: Any, subjects: Sequence[Subject]) -> str:
+    """Return the page that shows the runs side by side, in a view where one can be kept."""
+    from mlflow.exceptions import MlflowException
+
+    homes = list(dict.fromkeys(subject.experiment for subject in subjects))
+    named = {subject.id: subject.title for subject in subjects}
+    try:
+        with impatient():
+            return links.beside(store, homes, named)
+    except (MlflowException, OSError):  # a store that may only be read
+        return pages.comparison(homes, named)
 
 
 def read(store: Any, letter: str, run_id: str) -> Subject:

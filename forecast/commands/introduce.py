@@ -1,91 +1,95 @@
-"""A run introduces itself: its description, the view of its experiment, and where both are seen."""
+"""Runs introduce themselves: what they are called, what they say, how their experiment opens."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping
+from hashlib import sha256
 
-from forecast.commands.build import Loaded
-from forecast.commands.console import say
-from forecast.errors import InputError
 from forecast.evaluation.experiment import Outcome
-from forecast.gates.names import layers
-from forecast.tracking import description, pages, view
-from forecast.tracking.direct import Direct
-from forecast.tracking.run import Run
-from forecast.tracking.store import client, impatient
+from forecast.evaluation.report import scoreboard
+from forecast.gates.names import KEEPING, gate_names, layers
+from forecast.tracking import description, naming, pages, saved, view
+from forecast.tracking.description import Place
+from forecast.tracking.run import Run, milliseconds
+from forecast.tracking.store import Store
 from forecast.tracking.tracker import Tracker
 
+WRITTEN = "forecast.note"
+"""Tag of an experiment: what identifies the description that we have written, as we wrote it."""
 
-def describe(tracker: Tracker, tracked: Run, outcome: Outcome, data: Loaded, again: str) -> None:
+NAME = "Losses, error by steps ahead, gates"
+"""Of the view in which an experiment opens."""
+
+
+def place(
+    tracker: Tracker,
+    data: str,
+    baselines: Mapping[str, Run] | None = None,
+    relatives: Mapping[str, str | None] | None = None,
+) -> Place:
+    """Tell where a run stands among others, as far as MLflow knows them.
+
+    Args:
+        tracker: Where its command writes.
+        data: Name of the data.
+        baselines: Baseline to its run.
+        relatives: What another run is to this one, to its id in MLflow.
+    """
+    known = {name: tracker.shown(run) for name, run in (baselines or {}).items()}
+    return Place(
+        data,
+        tracker.store.experiment_id if tracker.store else None,
+        {name: run_id for name, run_id in known.items() if run_id},
+        {text: run_id for text, run_id in (relatives or {}).items() if run_id},
+    )
+
+
+def rename(tracker: Tracker, tracked: Run, name: str) -> None:
+    """Call a run what it turned out to be, unless another is called that."""
+    tracked.tags({"mlflow.runName": naming.unique(tracker.store, name, tracked.id)})
+
+
+def describe(tracker: Tracker, tracked: Run, outcome: Outcome, again: str, where: Place) -> None:
     """Write what a trained run or a backtest is, and how its experiment opens.
 
     Args:
         tracker: Whose experiment it is in.
         tracked: The run.
         outcome: What it found.
-        data: What it saw.
         again: The command that repeats it.
+        where: Where it stands.
     """
     from mlflow.exceptions import MlflowException
 
-    store = tracker.store
-    inside = pages.inside(store.experiment_id) if store else None
-    tracked.tags({description.NOTE: description.of_outcome(outcome, data.name, again, inside)})
-    if store:
-        found = layers(outcome.forecaster.model_)
-        with suppress(MlflowException, OSError):  # a server that has gone away meanwhile
-            view.keep(store, outcome.test.headline.key, outcome.baselines, found)
-
-
-def describe_sweep(
-    parent: Direct,
-    board: tuple[Sequence[str], Sequence[Sequence[str]]],
-    again: str,
-    best: tuple[str, str],
-) -> None:
-    """Write the leaderboard of a sweep onto its parent.
-
-    Args:
-        parent: The run.
-        board: Heads and rows of the leaderboard.
-        again: The command that goes on with the sweep.
-        best: Ids of the best candidate and of the run that trained it once more.
-    """
-    home = parent.store.experiment_id
-    links = [
-        f"[{name}]({pages.inside_run(home, run_id)})"
-        for name, run_id in zip(("Best candidate", "Winner on the test span"), best, strict=True)
-    ]
-    note = description.of_sweep(*board, again, [" · ".join(links)])
-    parent.tags({description.NOTE: note})
-
-
-def see(uri: str, run_id: str, artifact: str = "") -> None:
-    """Print the page of a run, and that of its comparison with the last run on the same data.
-
-    Args:
-        uri: Of the store.
-        run_id: In MLflow; of a run that it has not yet, nothing is printed.
-        artifact: Picture of the run whose page is printed too.
-    """
-    from mlflow.exceptions import MlflowException
-
-    try:
-        with impatient():
-            store = client(uri)
-            run = store.get_run(run_id)
-            experiment, tags = run.info.experiment_id, run.data.tags
-            digest = tags.get("forecast.data_digest", "")
-            asked = (
-                f"tags.`forecast.data_digest` = '{digest}' and tags.`forecast.kind` = 'train' "
-                "and attributes.status = 'FINISHED'"
-            )
-            found = store.search_runs([experiment], asked, max_results=2)
-    except (MlflowException, OSError, InputError):
+    title = naming.title(outcome.spec)
+    tracked.tags({description.NOTE: description.of_outcome(outcome, title, again, where)})
+    if tracker.store is None:
         return
-    say("see", pages.run(uri, experiment, run_id))
-    if artifact:
-        say("", pages.run(uri, experiment, run_id, artifact))
-    others = [other.info.run_id for other in found if other.info.run_id != run_id]
-    if others and tags.get("forecast.kind") == "train":
-        say("beside", pages.comparison(uri, [experiment], [run_id, others[0]]))
-    say("all", pages.view(uri, experiment))
+    try:
+        _experiment(tracker.store, outcome, where, milliseconds(tracker.clock))
+    except (MlflowException, OSError):
+        pass  # a server that has gone away meanwhile; the next run writes it
+
+
+def _experiment(store: Store, outcome: Outcome, where: Place, now: int) -> None:
+    """Write what an experiment is and how it opens, where that is not there or of other data."""
+    found = store.client.get_experiment(store.experiment_id)
+    note, before = description.of_experiment(outcome, where), found.tags.get(description.NOTE)
+    if note != before and (not before or found.tags.get(WRITTEN) == _mark(before)):
+        store.client.set_experiment_tag(store.experiment_id, WRITTEN, _mark(note))
+        store.client.set_experiment_tag(store.experiment_id, description.NOTE, note)
+    named = {
+        name: gate_names(getattr(layer, "cell", layer))
+        for name, layer in layers(outcome.forecaster.model_).items()
+    }
+    keeping = {name: next((g for g in own if g in KEEPING), "") for name, own in named.items()}
+    state = view.runs(
+        outcome.test.headline.key,
+        scoreboard.strongest(outcome),
+        keeping,
+        saved.opened(found.tags.get(saved.TAG + pages.KEY))[1],
+    )
+    saved.keep(store.client, found, pages.KEY, NAME, state, now)
+
+
+def _mark(note: str) -> str:
+    """Identify a text."""
+    return sha256(note.encode()).hexdigest()[:16]

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from forecast.commands import build, introduce, observe, proof, train
+from forecast.commands import build, introduce, links, observe, proof, train
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, interval_line, say, score_table, table
@@ -28,10 +28,12 @@ from forecast.search.plan import Plan
 from forecast.search.strategies import RESOURCES, Everything, Halving, Strategy
 from forecast.search.sweep import Finished
 from forecast.search.tpe import Tpe
+from forecast.tracking import description, markdown, naming, saved, view
+from forecast.tracking.description import Place
 from forecast.tracking.direct import Direct
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.patient import Patient
-from forecast.tracking.run import ending
+from forecast.tracking.run import ending, milliseconds, safe_key
 from forecast.tracking.store import Store
 
 STRATEGIES = ("grid", "random", "halving", "tpe")
@@ -84,7 +86,7 @@ def run(request: Request) -> float:
         error, run_id = _report(parent, ledger, finished, data, request)
     say("sweep", parent.id)
     say("run", run_id)
-    introduce.see(settings.tracking.uri, parent.id, "parallel_coordinates.png")
+    links.show(settings.tracking, run_id, parent.id)
     say("next", f"forecast predict run={run_id}   ·   make ui")
     return error
 
@@ -116,13 +118,46 @@ def _report(
                     "forecast.winner_error": error,
                 }
             )
-            again = train.command("sweep", request.overrides)
-            introduce.describe_sweep(parent, _board(finished), again, (child, run_id))
+            _introduce(parent, ledger, finished, data, request)
             return error, run_id
         time.sleep(POLL)  # another driver of the same sweep is at it
     name = leaderboard.LABELS[best.headline]
     say("winner", f"{best.candidate.name}: test {name} {found[0]:.4g} (scored before)")
     return found
+
+
+def _introduce(
+    parent: Direct, ledger: Ledger, finished: Finished, data: Loaded, request: Request
+) -> None:
+    """Write onto a sweep and its candidates what they are, and keep the view of the candidates."""
+    store, best = parent.store, finished.standings[0]
+    known = store.client.get_run(parent.id)
+    found = {"its winner": known.data.tags["forecast.best_run_id"]}
+    place = Place(data.name, store.experiment_id, relatives=found)
+    heads, rows = _board(finished)
+    ids = [ledger.candidate(one.candidate.number).id for one in finished.standings]
+    cells = [
+        [markdown.link(markdown.plain(row[0]), place.run(run_id)), *map(markdown.plain, row[1:])]
+        for row, run_id in zip(rows, ids, strict=False)
+    ]
+    error = f"{leaderboard.LABELS[best.headline]} {best.mean:.4g} ± {best.std:.2g}"
+    lead = (
+        f"**Best of {len(ids):,} candidates: "
+        f"{markdown.link(markdown.plain(best.candidate.name), place.run(ids[0]))}, {error}** on "
+        f"{finished.origins:,} origins of **{markdown.name(data.name)}**. `=` marks a tie within "
+        "fold noise, `*` the simplest of the tied; skill is against the best baseline."
+    )
+    again = train.command("sweep", request.overrides)
+    name = known.info.run_name
+    if not request.settings.tracking.run_name:
+        name = naming.unique(store, f"{name} · {best.headline} {best.mean:.3g}", parent.id)
+    note = description.of_sweep(lead, heads, cells, again, place)
+    parent.tags({"mlflow.runName": name, description.NOTE: note})
+    experiment = store.client.get_experiment(store.experiment_id)
+    varied = [safe_key(key) for key in coordinates.varied(finished.standings)]
+    shown = view.candidates(parent.id, varied, best.headline)
+    key, now = saved.key("sweep", parent.id), milliseconds(time.time)
+    saved.keep(store.client, experiment, key, name, shown, now)
 
 
 def _refitted(parent: Direct) -> tuple[float, str] | None:
@@ -146,7 +181,7 @@ def _refit(
     full = request.but([*overrides, f"training.epochs={best.epochs}"])
     meaning = build.schema(full.settings, data.frame.columns)
     own = replace(data, schema=meaning, table=build.table(data, full.settings))
-    name = f"winner · {train.title(candidate.spec)}"
+    name = f"winner · {naming.title(candidate.spec)}"
     tags = {**train.identity(own), "forecast.owner": owner}
     with (
         tracking(request.settings.tracking, data.name) as tracker,
@@ -162,13 +197,15 @@ def _refit(
             callbacks = [progress, observer.callback, epochs]
             outcome = experiment.run(spec, own.table, callbacks, epochs=best.epochs, cuts=cuts)
         with during("track", "model, leak proof, gates and report"):
-            train.store_outcome(tracker, tracked, outcome, own, full)
+            baselines = train.store_outcome(tracker, tracked, outcome, own, full)
             proof.prove(tracked, outcome, own)
             gates = observer.finish(outcome, name)
             again = train.command("sweep", request.overrides)
             page = train.page(name, outcome, own, tracked.id, again, [gates])
             tracked.keep(page, "report.html")
-            introduce.describe(tracker, tracked, outcome, own, again)
+            place = introduce.place(tracker, data.name, baselines, {"the sweep": parent.id})
+            introduce.describe(tracker, tracked, outcome, again, place)
+        introduce.rename(tracker, tracked, f"{name} · {naming.scored(outcome)}")
     score_table(outcome)
     detail_tables(outcome)
     console.print()

@@ -1,50 +1,128 @@
-"""The view in which an experiment opens in MLflow: columns that matter, charts in their order.
+"""What a view of an experiment shows: columns that matter, charts in their order.
 
-MLflow keeps a view that somebody has shared as a tag of the experiment, plain JSON under
-`mlflow.sharedViewState.<key>`, and opens it where an address carries `viewStateShareKey=<key>`.
-Views of other keys are other people's and are left alone.
+A state holds what MLflow keeps of a view; what it leaves out is as MLflow sets it.
 """
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from forecast.tracking.store import Store
+State = dict[str, Any]
 
-KEY = "forecast"
-TAG = f"mlflow.sharedViewState.{KEY}"
+PARAMS = ("model", "window.timesteps", "window.horizon")
 
-COLUMNS = ("params.`model`", "params.`window.timesteps`", "params.`window.horizon`")
+WIDTHS = {"attributes.`Run Name`": 250, "runDateAndNestInfo": 115, "params.`model`": 100}
+"""Pixels of columns whose own width is another, so that all can be read in a window of 1,280."""
 
-MOST_LAYERS = 4
-"""Layers that have charts; a tag holds 5,000 characters."""
+MOST_LAYERS, MOST_SKILLS = 6, 3
+"""Layers that have charts, and baselines that have a column."""
+
+GATES = {"f": "f_mean", "z": "z_mean"}
+"""The gate that keeps the old state, and the metric that says how open it is."""
 
 
-def state(error: str, baselines: Iterable[str], layers: Iterable[str]) -> dict[str, Any]:
-    """Describe the view.
+def runs(error: str, baseline: str | None, gates: Mapping[str, str], known: State) -> State:
+    """Describe how an experiment opens.
 
     Args:
         error: Key of the headline error, such as "mae".
-        baselines: Names that skill is measured against.
-        layers: Names of recurrent layers, whose gates have pictures.
+        baseline: The strongest, whose skill is shown.
+        gates: Recurrent layer to the gate that keeps its old state, "" where it has none.
+        known: What the view was; columns and layers of earlier runs stay.
 
     Returns:
-        What MLflow keeps of a view; what is absent is as MLflow sets it.
+        Model, window, error and skill as columns; losses, error by steps ahead and gates as charts.
     """
-    shown = list(layers)[:MOST_LAYERS]
+    columns = known.get("selectedColumns", [])
+    earlier = [column.split("`")[1] for column in columns if column.startswith("metrics.")]
+    errors = _first([key.removeprefix("test/") for key in earlier if key[:5] == "test/"], [error])
+    skills = _first(
+        [key for key in earlier if key[:6] == "skill/"], [f"skill/{baseline}"] * bool(baseline)
+    )
+    layers = (_layers(known) | dict(gates)).items()
     sections = {
         "Losses": [_line("train/loss"), _line("val/loss")],
-        "Error by steps ahead": [_line(f"horizon/{error}")],
-        "Gates": [
-            chart
-            for layer in shown
-            for chart in (_image(f"gates/{layer}"), _line(f"gates.{layer}/f_mean"))
-        ],
+        "Error by steps ahead": [_line(f"horizon/{key}") for key in errors],
+        "Gates": [chart for layer in list(layers)[:MOST_LAYERS] for chart in _gates(*layer)],
     }
+    shown = [f"metrics.`{key}`" for key in [*(f"test/{e}" for e in errors), *skills[:MOST_SKILLS]]]
+    return _columns([*(f"params.`{key}`" for key in PARAMS), *shown]) | _charts(sections)
+
+
+def beside(overview: State, run_ids: Sequence[str]) -> State:
+    """Describe the comparison of some runs: the same, of them alone.
+
+    Args:
+        overview: How their experiment opens.
+        run_ids: Which.
+    """
+    listed = ", ".join(f"'{run_id}'" for run_id in run_ids)
+    return overview | {"searchFilter": f"attributes.run_id IN ({listed})"}
+
+
+def candidates(parent: str, varied: Sequence[str], error: str) -> State:
+    """Describe the candidates of a sweep, best first, and a line for each through what was varied.
+
+    Args:
+        parent: Id of the sweep.
+        varied: Params that differ between candidates.
+        error: Key of the headline error.
+    """
+    mean = f"cv/{error}_mean"
+    chart = {
+        "type": "PARALLEL",
+        "selectedParams": list(varied),
+        "selectedMetrics": [mean],
+        "showAllRuns": True,
+        **_COMMON,
+    }
+    shown = [
+        *(f"params.`{key}`" for key in varied),
+        f"metrics.`{mean}`",
+        f"metrics.`cv/{error}_std`",
+    ]
+    return (
+        _columns(shown)
+        | _charts({"Parallel coordinates": [chart]})
+        | {
+            "searchFilter": f"tags.mlflow.parentRunId = '{parent}' "
+            "and tags.`forecast.kind` = 'candidate'",
+            "orderByKey": f"metrics.`{mean}`",
+            "orderByAsc": True,
+            "runsHiddenMode": "SHOW_ALL",
+        }
+    )
+
+
+_COMMON = {"runsCountToCompare": 10, "deleted": False, "isGenerated": False}
+
+
+def _first(*lists: Iterable[str]) -> list[str]:
+    """Join lists, each entry once."""
+    return list(dict.fromkeys(entry for entries in lists for entry in entries))
+
+
+def _layers(known: State) -> dict[str, str]:
+    """Return the layers of a view with the gates that it shows of them."""
+    found: dict[str, str] = {}
+    for chart in known.get("compareRunCharts", []):
+        for key in chart.get("imageKeys", ()):
+            found[key.removeprefix("gates/")] = ""
+        head, _, gate = chart.get("metricKey", "").rpartition("/")
+        if head.startswith("gates."):
+            found[head.removeprefix("gates.")] = gate.removesuffix("_mean")
+    return found
+
+
+def _columns(shown: list[str]) -> State:
+    """Select columns in an order, wide enough for their heads."""
+    widths = {column: max(90, 8 * len(column.split("`")[1])) for column in shown} | WIDTHS
+    return {"selectedColumns": shown, "columnOrder": shown, "columnWidths": widths}
+
+
+def _charts(sections: Mapping[str, Sequence[State]]) -> State:
+    """Put charts into sections that keep their order."""
     filled = {name: charts for name, charts in sections.items() if charts}
-    skills = [f"metrics.`skill/{name}`" for name in baselines]
     return {
-        "selectedColumns": [*COLUMNS, f"metrics.`test/{error}`", *skills],
         "compareRunSections": [
             {"uuid": name, "name": name, "display": True, "isReordered": True} for name in filled
         ],
@@ -57,54 +135,19 @@ def state(error: str, baselines: Iterable[str], layers: Iterable[str]) -> dict[s
     }
 
 
-def tag(
-    known: Mapping[str, str], error: str, baselines: Iterable[str], layers: Iterable[str]
-) -> str:
-    """Write the view as the tag's value.
-
-    Args:
-        known: Tags of the experiment; layers of the view among them stay.
-        error: As in `state`.
-        baselines: As in `state`.
-        layers: As in `state`.
-
-    Returns:
-        JSON, the same for the same view.
-    """
-    try:
-        charts = json.loads(known.get(TAG, "{}")).get("compareRunCharts", [])
-    except ValueError:
-        charts = []
-    keys = [key for chart in charts for key in chart.get("imageKeys", ())]
-    earlier = [key.removeprefix("gates/") for key in keys]
-    every = list(dict.fromkeys([*earlier, *layers]))
-    return json.dumps(state(error, baselines, every), sort_keys=True)
+def _gates(layer: str, gate: str) -> list[State]:
+    """Return the charts of a recurrent layer: its pictures, and how open its keeping gate is."""
+    pictures = {"type": "IMAGE", "imageKeys": [f"gates/{layer}"], "step": 0, "showRunParams": False}
+    lines = [_line(f"gates.{layer}/{GATES[gate]}")] if gate in GATES else []
+    return [pictures | _COMMON, *lines]
 
 
-def keep(store: Store, error: str, baselines: Iterable[str], layers: Iterable[str]) -> None:
-    """Write the view into the experiment, if it is not there as it is.
-
-    Args:
-        store: Of the experiment.
-        error: As in `state`.
-        baselines: As in `state`.
-        layers: As in `state`.
-    """
-    known = store.client.get_experiment(store.experiment_id).tags
-    text = tag(known, error, baselines, layers)
-    if known.get(TAG) != text:
-        store.client.set_experiment_tag(store.experiment_id, TAG, text)
-
-
-def _line(key: str) -> dict[str, Any]:
-    """Describe a chart of a metric over its steps."""
+def _line(key: str) -> State:
+    """Return a chart of a metric over its steps."""
     return {
         "type": "LINE",
         "metricKey": key,
         "xAxisKey": "step",
-        "runsCountToCompare": 10,
-        "deleted": False,
-        "isGenerated": False,
         "displayName": key,
         "lineSmoothness": 0,
         "xAxisScaleType": "linear",
@@ -112,17 +155,5 @@ def _line(key: str) -> dict[str, Any]:
         "range": {},
         "yAxisKey": "metric",
         "yAxisExpressions": [],
-    }
-
-
-def _image(key: str) -> dict[str, Any]:
-    """Describe a grid of pictures with a slider over their steps."""
-    return {
-        "type": "IMAGE",
-        "imageKeys": [key],
-        "step": 0,
-        "runsCountToCompare": 10,
-        "deleted": False,
-        "isGenerated": False,
-        "showRunParams": False,
+        **_COMMON,
     }
