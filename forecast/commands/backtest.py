@@ -75,7 +75,7 @@ def run(request: Request) -> float:
         )
         parent.data(data.name, data.digest, str(data.path), spans)
         if not settings.tracking.run_name:
-            introduce.rename(tracker, parent, f"{name} · {naming.scored(found.overall)}")
+            introduce.rename(tracker.store, parent, f"{name} · {naming.scored(found.overall)}")
     _print(found)
     console.print()
     interval_line(found.overall)

@@ -42,9 +42,9 @@ def place(
     )
 
 
-def rename(tracker: Tracker, tracked: Run, name: str) -> None:
+def rename(store: Store | None, tracked: Run, name: str) -> None:
     """Call a run what it turned out to be, unless another is called that."""
-    tracked.tags({"mlflow.runName": naming.unique(tracker.store, name, tracked.id)})
+    tracked.tags({"mlflow.runName": naming.unique(store, name, tracked.id)})
 
 
 def describe(tracker: Tracker, tracked: Run, outcome: Outcome, again: str, where: Place) -> None:

@@ -5,12 +5,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
 
-import numpy as np
-
-from forecast.commands import build, introduce, links, observe, proof, train
+from forecast.commands import build, introduce, links, observe, proof, standings, train
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
-from forecast.commands.console import console, detail_tables, interval_line, say, score_table, table
+from forecast.commands.console import console, detail_tables, interval_line, say, score_table
 from forecast.commands.observe import Observer
 from forecast.commands.progress import EpochProgress, TrialProgress, during
 from forecast.commands.recorded import CONFIG
@@ -28,21 +26,17 @@ from forecast.search.plan import Plan
 from forecast.search.strategies import RESOURCES, Everything, Halving, Strategy
 from forecast.search.sweep import Finished
 from forecast.search.tpe import Tpe
-from forecast.tracking import description, markdown, naming, saved, view
-from forecast.tracking.description import Place
+from forecast.tracking import naming
 from forecast.tracking.direct import Direct
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.patient import Patient
-from forecast.tracking.run import ending, milliseconds, safe_key
+from forecast.tracking.run import ending
 from forecast.tracking.store import Store
 
 STRATEGIES = ("grid", "random", "halving", "tpe")
 
 POLL = 1.0
 """Seconds between two looks at what another driver does."""
-
-SHOWN = 20
-"""Candidates that the terminal shows."""
 
 
 def run(request: Request) -> float:
@@ -83,7 +77,7 @@ def run(request: Request) -> float:
         parent.keep(request.yaml, CONFIG)
         with TrialProgress(strategy.most * plan.folds * plan.seeds) as progress:
             finished = sweeps.run(plan, ledger, progress)
-        error, run_id = _report(parent, ledger, finished, data, request)
+        error, run_id = _report(name, ledger, finished, data, request)
     say("sweep", parent.id)
     say("run", run_id)
     links.show(settings.tracking, run_id, parent.id)
@@ -92,10 +86,10 @@ def run(request: Request) -> float:
 
 
 def _report(
-    parent: Direct, ledger: Ledger, finished: Finished, data: Loaded, request: Request
+    name: str, ledger: Ledger, finished: Finished, data: Loaded, request: Request
 ) -> tuple[float, str]:
     """Write and print the leaderboard; refit the winner once; return its test error and run."""
-    best = sweeps.winner(finished)
+    best, parent = sweeps.winner(finished), ledger.parent
     if not _refitted(parent):  # whoever has refitted the winner has kept the leaderboard before
         board = leaderboard.frame(finished.standings, finished.baselines)
         parent.keep(board, "leaderboard.csv")
@@ -104,7 +98,7 @@ def _report(
         head = f"cv/{best.headline}"
         parent.metrics({f"{head}_mean": best.mean, f"{head}_std": best.std})
         parent.metrics({"cv/origins": finished.origins})
-    _print(finished)
+    standings.show(finished)
     while not (found := _refitted(parent)):
         if ledger.claim("winner"):
             bury(ledger)
@@ -118,46 +112,16 @@ def _report(
                     "forecast.winner_error": error,
                 }
             )
-            _introduce(parent, ledger, finished, data, request)
+            if not request.settings.tracking.run_name:
+                name = f"{name} · {best.headline} {best.mean:.3g}"
+                introduce.rename(parent.store, parent, name)
+            again = train.command("sweep", request.overrides)
+            standings.describe(ledger, finished, data.name, again)
             return error, run_id
         time.sleep(POLL)  # another driver of the same sweep is at it
-    name = leaderboard.LABELS[best.headline]
-    say("winner", f"{best.candidate.name}: test {name} {found[0]:.4g} (scored before)")
+    label = leaderboard.LABELS[best.headline]
+    say("winner", f"{best.candidate.name}: test {label} {found[0]:.4g} (scored before)")
     return found
-
-
-def _introduce(
-    parent: Direct, ledger: Ledger, finished: Finished, data: Loaded, request: Request
-) -> None:
-    """Write onto a sweep and its candidates what they are, and keep the view of the candidates."""
-    store, best = parent.store, finished.standings[0]
-    known = store.client.get_run(parent.id)
-    found = {"its winner": known.data.tags["forecast.best_run_id"]}
-    place = Place(data.name, store.experiment_id, relatives=found)
-    heads, rows = _board(finished)
-    ids = [ledger.candidate(one.candidate.number).id for one in finished.standings]
-    cells = [
-        [markdown.link(markdown.plain(row[0]), place.run(run_id)), *map(markdown.plain, row[1:])]
-        for row, run_id in zip(rows, ids, strict=False)
-    ]
-    error = f"{leaderboard.LABELS[best.headline]} {best.mean:.4g} ± {best.std:.2g}"
-    lead = (
-        f"**Best of {len(ids):,} candidates: "
-        f"{markdown.link(markdown.plain(best.candidate.name), place.run(ids[0]))}, {error}** on "
-        f"{finished.origins:,} origins of **{markdown.name(data.name)}**. `=` marks a tie within "
-        "fold noise, `*` the simplest of the tied; skill is against the best baseline."
-    )
-    again = train.command("sweep", request.overrides)
-    name = known.info.run_name
-    if not request.settings.tracking.run_name:
-        name = naming.unique(store, f"{name} · {best.headline} {best.mean:.3g}", parent.id)
-    note = description.of_sweep(lead, heads, cells, again, place)
-    parent.tags({"mlflow.runName": name, description.NOTE: note})
-    experiment = store.client.get_experiment(store.experiment_id)
-    varied = [safe_key(key) for key in coordinates.varied(finished.standings)]
-    shown = view.candidates(parent.id, varied, best.headline)
-    key, now = saved.key("sweep", parent.id), milliseconds(time.time)
-    saved.keep(store.client, experiment, key, name, shown, now)
 
 
 def _refitted(parent: Direct) -> tuple[float, str] | None:
@@ -205,7 +169,7 @@ def _refit(
             tracked.keep(page, "report.html")
             place = introduce.place(tracker, data.name, baselines, {"the sweep": parent.id})
             introduce.describe(tracker, tracked, outcome, again, place)
-        introduce.rename(tracker, tracked, f"{name} · {naming.scored(outcome)}")
+        introduce.rename(tracker.store, tracked, f"{name} · {naming.scored(outcome)}")
     score_table(outcome)
     detail_tables(outcome)
     console.print()
@@ -268,41 +232,3 @@ def _title(sweep: SweepConfig, strategy: Strategy) -> str:
     count = sweep.samples if sweep.strategy == "tpe" else len(strategy.probes)
     how = "" if sweep.strategy == "grid" else f"{sweep.strategy} · "
     return f"sweep · {how}{count} candidates x {sweep.folds} folds"
-
-
-def _board(finished: Finished) -> tuple[list[str], list[list[str]]]:
-    """Write the leaderboard as cells: its heads and its rows, best first."""
-    best, simplest = finished.standings[0], leaderboard.recommended(finished.standings)
-    halved = any(str(standing.rung) for standing in finished.standings)
-    rows = []
-    for place, standing in enumerate(finished.standings[:SHOWN], start=1):
-        mark = " =" if leaderboard.tied(best, standing) and standing is not best else ""
-        mark += " *" if standing is simplest else ""
-        failed = f"failed: {standing.errors[0]}" if standing.errors else ""
-        skill = 1 - standing.mean / min(finished.baselines.values())
-        row = [
-            f"{place}. {standing.candidate.name}",
-            failed or f"{standing.mean:.4g} ± {standing.std:.2g}{mark}",
-            "" if failed else f"{skill:+.1%}",
-            f"{standing.parameters:,}",
-            f"{standing.seconds:.0f}",
-        ]
-        rows.append([*row, str(standing.rung).split(" ")[0]] if halved else row)
-    heads = ["", f"{leaderboard.LABELS[best.headline]} ± sd", "skill", "weights", "s"]
-    return [*heads, "dropped after"] if halved else heads, rows
-
-
-def _print(finished: Finished) -> None:
-    """Print the leaderboard."""
-    best = finished.standings[0]
-    heads, rows = _board(finished)
-    table(
-        f"Leaderboard, {finished.origins:,} common origins, {finished.ran} trials run, "
-        f"{finished.reused} reused",
-        heads,
-        rows,
-    )
-    console.print("= tied with the best within fold noise   * simplest of the tied")
-    if np.isfinite(best.mean):
-        naive = ", ".join(f"{k} {v:.4g}" for k, v in finished.baselines.items())
-        console.print(f"on the same origins: {naive}\n")

@@ -130,9 +130,9 @@ def trained(
             place = introduce.place(tracker, data.name, baselines, relatives)
             introduce.describe(tracker, tracked, outcome, again, place)
         if not settings.tracking.run_name:
-            introduce.rename(tracker, tracked, f"{name} · {naming.scored(outcome)}")
+            introduce.rename(tracker.store, tracked, f"{name} · {naming.scored(outcome)}")
         elif kind == "reproduce":
-            introduce.rename(tracker, tracked, name)
+            introduce.rename(tracker.store, tracked, name)
     return tracked, outcome
 
 
