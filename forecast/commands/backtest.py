@@ -71,7 +71,7 @@ def run(request: Request) -> float:
         fold_record.record_backtest(parent, found)
         spans = record.lineage(found.overall)
         introduce.describe(
-            tracker, parent, found.overall, again, introduce.place(tracker, data.name)
+            tracker, parent, found.overall, again, introduce.place(tracker, data.name), len(folds)
         )
         parent.data(data.name, data.digest, str(data.path), spans)
         if not settings.tracking.run_name:

@@ -47,7 +47,9 @@ def rename(store: Store | None, tracked: Run, name: str) -> None:
     tracked.tags({"mlflow.runName": naming.unique(store, name, tracked.id)})
 
 
-def describe(tracker: Tracker, tracked: Run, outcome: Outcome, again: str, where: Place) -> None:
+def describe(
+    tracker: Tracker, tracked: Run, outcome: Outcome, again: str, where: Place, folds: int = 0
+) -> None:
     """Write what a trained run or a backtest is, and how its experiment opens.
 
     Args:
@@ -56,11 +58,12 @@ def describe(tracker: Tracker, tracked: Run, outcome: Outcome, again: str, where
         outcome: What it found.
         again: The command that repeats it.
         where: Where it stands.
+        folds: Of a backtest.
     """
     from mlflow.exceptions import MlflowException
 
-    title = naming.title(outcome.spec)
-    tracked.tags({description.NOTE: description.of_outcome(outcome, title, again, where)})
+    note = description.of_outcome(outcome, naming.title(outcome.spec), again, where, folds)
+    tracked.tags({description.NOTE: note})
     if tracker.store is None:
         return
     try:

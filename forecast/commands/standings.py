@@ -51,7 +51,10 @@ def describe(
     ids = [ledger.candidate(standing.candidate.number).id for standing in finished.standings]
     heads, rows = board(finished)
     cells = [
-        [markdown.link(markdown.plain(row[0]), where.run(run_id)), *map(markdown.plain, row[1:])]
+        [
+            markdown.link(markdown.plain(row[0]), where.run(run_id)),
+            *(markdown.plain(cell, 120) for cell in row[1:]),
+        ]
         for row, run_id in zip(rows, ids, strict=False)
     ]
     named = markdown.link(markdown.plain(best.candidate.name), where.run(ids[0]))

@@ -69,6 +69,7 @@ def server(uri: str, port: int) -> tuple[list[str], dict[str, str]]:
         "MLFLOW_BACKEND_STORE_URI": uri,
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PYTHONWARNINGS": "ignore",  # what its own libraries are to stop using
     }
 
 

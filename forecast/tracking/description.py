@@ -47,7 +47,7 @@ class Place:
         return " · ".join([*found, link("all runs on these data", every)])
 
 
-def of_outcome(outcome: Outcome, title: str, command: str, place: Place) -> str:
+def of_outcome(outcome: Outcome, title: str, command: str, place: Place, folds: int = 0) -> str:
     """Describe a trained run, or a backtest by all of its windows.
 
     Args:
@@ -55,13 +55,14 @@ def of_outcome(outcome: Outcome, title: str, command: str, place: Place) -> str:
         title: What it is, such as "lstm-64 · 72→24".
         command: That repeats it.
         place: Where it stands.
+        folds: Of a backtest.
 
     Returns:
         Its score in a sentence, what was trained on what, the scores beside the baselines with a
         verdict in words, the command, links.
     """
     return markdown.fitted(
-        [f"**{plain(scoreboard.headline(outcome))}**", _trained(outcome, title, place.data)],
+        [f"**{plain(scoreboard.headline(outcome))}**", _trained(outcome, title, place.data, folds)],
         *_scores(outcome, place),
         [markdown.command(command), place.links()],
     )
@@ -167,16 +168,17 @@ def of_experiment(outcome: Outcome, place: Place) -> str:
     )
 
 
-def _trained(outcome: Outcome, title: str, data: str) -> str:
+def _trained(outcome: Outcome, title: str, data: str, folds: int) -> str:
     """Say what was trained on what."""
     spec, table, cuts = outcome.spec, outcome.table, outcome.cuts
     weights = outcome.forecaster.model_.count_params()
     validation, test = (str(stamp)[:16] for stamp in (cuts.validation, cuts.test))
-    learned = (
-        f"Learned from the rows before {test}, validation among them"
-        if outcome.refit
-        else f"Learned from the rows before {validation}, stopped by those before {test}"
-    )
+    if folds:
+        learned = f"{folds:,} folds from {test}, each forecast by a model fitted on rows before it"
+    elif outcome.refit:
+        learned = f"Learned from the rows before {test}, validation among them"
+    else:
+        learned = f"Learned from the rows before {validation}, stopped by those before {test}"
     return (
         f"**{plain(title)}** ({plain(spec.model.name)}, {weights:,} weights) on "
         f"**{markdown.name(data)}**: {_targets(outcome)} of the next {spec.window.horizon} rows "

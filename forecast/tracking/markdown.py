@@ -9,7 +9,8 @@ from forecast.data.address import concealed
 from forecast.tracking.run import MOST_TEXT
 
 SPECIAL = re.compile(
-    r"""[\\`*{}\[\]<>&|~#@:"']|_(?![A-Za-z0-9])|(?<![A-Za-z0-9])_|(?<=www)\.""", re.IGNORECASE
+    r"""[\\`*{}\[\]<>&|~#@"']|:(?!\s|$)|_(?![A-Za-z0-9])|(?<![A-Za-z0-9])_|(?<=www)\.""",
+    re.IGNORECASE,
 )
 """What begins markup, a mention, an emoji or a link. MLflow's reader knows no \\< and no \\&, so
 each is written by its number; an underscore within a word begins nothing."""
@@ -81,9 +82,11 @@ def command(text: str) -> str:
         text: As `shlex.join` writes it.
 
     Returns:
-        The block, its lines not too wide.
+        What it does and the block, its lines not too wide.
 
     >>> print(command("forecast train 'data.path=a b.csv'"))
+    The same again:
+    <BLANKLINE>
     ```bash
     forecast train 'data.path=a b.csv'
     ```
@@ -102,13 +105,13 @@ def command(text: str) -> str:
     shown = " \\\n".join(lines)
     longest = max(map(len, re.findall("`+", shown)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}bash\n{shown}\n{fence}"
+    return f"The same again:\n\n{fence}bash\n{shown}\n{fence}"
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a table, its first column to the left; cells are written as they stand."""
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    """Write a table, with room between columns, of which MLflow leaves none."""
+    lines = [f"| {' | &ensp;'.join(line)} |" for line in (heads, *rows)]
+    return "\n".join([lines[0], f"|{'---|' * len(heads)}", *lines[1:]])
 
 
 def fitted(

@@ -10,8 +10,11 @@ State = dict[str, Any]
 
 PARAMS = ("model", "window.timesteps", "window.horizon")
 
-WIDTHS = {"attributes.`Run Name`": 250, "runDateAndNestInfo": 115, "params.`model`": 100}
-"""Pixels of columns whose own width is another, so that all can be read in a window of 1,280."""
+FIRST = {"attributes.`Run Name`": 250, "runDateAndNestInfo": 140}
+"""Columns that always stand first, and their pixels; the rest is read in a window of 1,280 too."""
+
+LEAST, LETTER, ROOM = 95, 7, 28
+"""Pixels of a column, of a letter of its head, and around it."""
 
 MOST_LAYERS, MOST_SKILLS = 6, 3
 """Layers that have charts, and baselines that have a column."""
@@ -115,8 +118,11 @@ def _layers(known: State) -> dict[str, str]:
 
 def _columns(shown: list[str]) -> State:
     """Select columns in an order, wide enough for their heads."""
-    widths = {column: max(90, 8 * len(column.split("`")[1])) for column in shown} | WIDTHS
-    return {"selectedColumns": shown, "columnOrder": shown, "columnWidths": widths}
+    heads = {column: column.split("`")[1] for column in shown}
+    widths = FIRST | {
+        column: max(LEAST, LETTER * len(head) + ROOM) for column, head in heads.items()
+    }
+    return {"selectedColumns": shown, "columnOrder": list(widths), "columnWidths": widths}
 
 
 def _charts(sections: Mapping[str, Sequence[State]]) -> State:
