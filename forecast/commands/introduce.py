@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from hashlib import sha256
+from typing import Any
 
 from forecast.evaluation.experiment import Outcome
 from forecast.evaluation.report import scoreboard
@@ -75,10 +76,7 @@ def describe(
 def _experiment(store: Store, outcome: Outcome, where: Place, now: int) -> None:
     """Write what an experiment is and how it opens, where that is not there or of other data."""
     found = store.client.get_experiment(store.experiment_id)
-    note, before = description.of_experiment(outcome, where), found.tags.get(description.NOTE)
-    if note != before and (not before or found.tags.get(WRITTEN) == _mark(before)):
-        store.client.set_experiment_tag(store.experiment_id, WRITTEN, _mark(note))
-        store.client.set_experiment_tag(store.experiment_id, description.NOTE, note)
+    tell(store.client, found, description.of_experiment(outcome, where))
     named = {
         name: gate_names(getattr(layer, "cell", layer))
         for name, layer in layers(outcome.forecaster.model_).items()
@@ -93,6 +91,21 @@ def _experiment(store: Store, outcome: Outcome, where: Place, now: int) -> None:
     saved.keep(store.client, found, pages.KEY, NAME, state, now)
 
 
+def tell(client: Any, experiment: Any, note: str) -> None:
+    """Describe an experiment, unless somebody has described it otherwise.
+
+    Args:
+        client: Of MLflow.
+        experiment: As MLflow returns it.
+        note: The description.
+    """
+    before = experiment.tags.get(description.NOTE)
+    if note == before or (before and experiment.tags.get(WRITTEN) != _mark(before)):
+        return
+    client.set_experiment_tag(experiment.experiment_id, WRITTEN, _mark(note))
+    client.set_experiment_tag(experiment.experiment_id, description.NOTE, note)
+
+
 def _mark(note: str) -> str:
-    """Identify a text."""
+    """Identify a description."""
     return sha256(note.encode()).hexdigest()[:16]

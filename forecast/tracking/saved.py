@@ -19,6 +19,9 @@ TAG = "mlflow.sharedViewState."
 PACKED = "deflate;"
 """Head of a state that is packed."""
 
+LONG = 200
+"""Most characters of the name of a view."""
+
 MOST = 20
 """Comparisons and sweeps whose views an experiment keeps; every page of MLflow loads them all."""
 
@@ -80,13 +83,15 @@ def keep(
         state: What it shows.
         now: Milliseconds since 1970.
     """
+    name = name[:LONG]
     before, shown, made = opened(experiment.tags.get(TAG + key))
     if (before, shown) != (name, dict(state)):
         text = packed(name, state, made or now, now)
         store.set_experiment_tag(experiment.experiment_id, TAG + key, text)
     if made or key == KEY:
         return  # it is not one more
-    for old in list(ours(experiment.tags))[MOST - 1 :]:
+    others = [other for other in ours(experiment.tags) if other != key]
+    for old in others[MOST - 1 :]:
         store.delete_experiment_tag(experiment.experiment_id, TAG + old)
 
 
