@@ -1,7 +1,6 @@
 .DEFAULT_GOAL := help
 
 BIN  := .venv/bin
-PORT ?= 5000
 ARGS ?=
 
 # ARGS="…" is passed on to the command of every target below, e.g. make train ARGS="model=causal_cnn".
@@ -39,14 +38,8 @@ check-data: .venv/.installed ## data-quality report; trains nothing
 explain: .venv/.installed ## shapes and parameters of the configured model; trains nothing
 	$(BIN)/forecast explain $(ARGS)
 
-# Without the workflow in its address MLflow opens its pages for language models.
-# One worker, no job runner: several processes on one SQLite file lock each other out.
 ui: .venv/.installed ## browse the runs with MLflow on 127.0.0.1 (PORT=5000)
-	@echo "open http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning   (Ctrl-C stops it)"
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
-	$(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
-	  --allowed-hosts "localhost,127.0.0.1,localhost:$(PORT),127.0.0.1:$(PORT)" \
-	  --backend-store-uri sqlite:///mlflow.db --default-artifact-root mlartifacts/ $(ARGS)
+	@$(BIN)/forecast ui $(if $(PORT),tracking.port=$(PORT)) $(ARGS)
 
 notebooks: .venv/.docs ## run the notebooks anew, in place
 	$(BIN)/jupyter-execute --inplace --NotebookClient.record_timing=False docs/notebooks/*.ipynb

@@ -11,6 +11,7 @@ COMMANDS = {
     "sweep": "try a grid over time-ordered folds, resumable, with a leaderboard",
     "predict": "the next horizon from a run: run=ID, models:/NAME@ALIAS or a folder",
     "runs": "the runs of this machine: running, finished, killed, not yet sent",
+    "ui": "MLflow's pages of the runs, with the addresses of all views",
     "sync": "send what a run could not, while its server was away",
     "inspect": "gate report of a run, or of two: run=ID [other=ID], file=model.keras",
     "compare": "scores of runs on their common origins, and which differ: runs=[A,B,…]",

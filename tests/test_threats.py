@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from forecast.commands import ui
 from forecast.data import cache
 from forecast.search import engine
 
@@ -32,12 +33,15 @@ def test_the_own_cluster_listens_to_this_machine_alone(tmp_path, monkeypatch):
 
 def test_the_page_of_make_ui_is_for_this_machine_alone():
     text = (ROOT / "Makefile").read_text("utf-8")
-    recipe = re.search(r"^ui:.*\n((?:\t.*\n)+)", text, re.M)[1].replace("\\\n", " ")
-    server = recipe[recipe.index("mlflow server") :].split()
+    assert re.search(r"^ui:.*\n\t@\$\(BIN\)/forecast ui ", text, re.M)
+    secret = "postgresql://me:secret@db/mlflow"
+    server, environment = ui.server(secret, 5001)
     assert server[server.index("--host") + 1] == "127.0.0.1"
-    hosts = server[server.index("--allowed-hosts") + 1].strip('"').split(",")
+    hosts = server[server.index("--allowed-hosts") + 1].split(",")
     assert {host.partition(":")[0] for host in hosts} == {"localhost", "127.0.0.1"}
-    assert "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false" in recipe
+    assert server[server.index("--workers") + 1] == "1"
+    assert environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+    assert "secret" not in " ".join(server)  # others see it in the list of processes
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o1777])

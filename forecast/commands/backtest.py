@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from forecast.commands import build, train
+from forecast.commands import build, introduce, links, train
 from forecast.commands.config import Request
 from forecast.commands.console import console, interval_line, say, table
 from forecast.commands.progress import FoldProgress
@@ -14,7 +14,7 @@ from forecast.evaluation import backtest, rolling
 from forecast.evaluation.backtest import Backtest, Step
 from forecast.evaluation.experiment import Outcome
 from forecast.evaluation.rolling import Plan, RollingFold
-from forecast.tracking import fold_record, record
+from forecast.tracking import description, fold_record, naming, record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.run import ending
 
@@ -39,8 +39,9 @@ def run(request: Request) -> float:
     for fold in fits:
         rows = fold.train_rows(data.table)
         train.warn(data.table, rows, f"the training rows of fold {fold.number}")
-    title = f"backtest · {train.title(spec)} · {len(folds)} folds"
+    title = f"backtest · {naming.title(spec)} · {len(folds)} folds"
     name, tags = settings.tracking.run_name or title, train.identity(data)
+    again = train.command("backtest", request.overrides)
     own = {key: value for key, value in request.flat.items() if key.startswith("backtest.")}
     with (
         tracking(settings.tracking, data.name) as tracker,
@@ -51,12 +52,17 @@ def run(request: Request) -> float:
         with FoldProgress(len(fits), spec.training.epochs) as progress:
 
             def tracked(fold: RollingFold, step: Step) -> Outcome:
-                label = f"fold {fold.number} · {_day(fold.begin)}"
+                label = naming.unique(tracker.store, f"fold {fold.number} · {_day(fold.begin)}")
                 made = tracker.begin(label, kind="fold", tags=tags, parent=parent)
                 with ending(made) as child:
                     known = {"fold": fold.number, "fitted_before_fold": fold.fitted}
                     child.params(known | rolling.spans(fold, data.table))
                     outcome = step([progress, EpochMetrics(child)])
+                    place = introduce.place(
+                        tracker, data.name, {}, {"the backtest": tracker.shown(parent)}
+                    )
+                    note = description.of_fold(fold, outcome, len(folds), place)
+                    child.tags({description.NOTE: note})
                     fold_record.record_fold(parent, child, fold, outcome)
                 _say(fold, len(folds), outcome)
                 return outcome
@@ -64,17 +70,19 @@ def run(request: Request) -> float:
             found = backtest.run(spec, data.table, plan, folds=folds, around=tracked)
         fold_record.record_backtest(parent, found)
         spans = record.lineage(found.overall)
+        introduce.describe(
+            tracker, parent, found.overall, again, introduce.place(tracker, data.name), len(folds)
+        )
         parent.data(data.name, data.digest, str(data.path), spans)
-        headline = found.overall.test.headline.key
-        error = found.overall.scores[f"test/{headline}"]
         if not settings.tracking.run_name:
-            parent.tags({"mlflow.runName": f"{name} · {headline} {error:.3g}"})
+            introduce.rename(tracker.store, parent, f"{name} · {naming.scored(found.overall)}")
     _print(found)
     console.print()
     interval_line(found.overall)
     say("run", parent.id)
+    links.show(settings.tracking, parent.id)
     say("next", "forecast train, which keeps a model   ·   make ui")
-    return error
+    return found.overall.scores[f"test/{found.overall.test.headline.key}"]
 
 
 def _say(fold: RollingFold, count: int, outcome: Outcome) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecast.commands import output
+from forecast.commands import links, output
 from forecast.commands.config import Request
 from forecast.commands.console import console, say, table
 from forecast.errors import InputError
@@ -18,6 +18,7 @@ from forecast.evaluation.significance import critical_difference
 from forecast.evaluation.significance.common import PREDICTIONS, Common, common
 from forecast.evaluation.significance.ranks import Ranking
 from forecast.metrics.headline import HEADLINES
+from forecast.tracking import pages
 from forecast.tracking.store import client, impatient, reason
 
 GROUPS = ("model", "window", "training", "data", "split")
@@ -36,6 +37,7 @@ class Subject:
         id: Its id.
         title: Its name in MLflow.
         kind: "train" or "baseline".
+        experiment: Id of its experiment.
         params: Its params.
         probability: Whether it predicts probabilities.
         frame: What it said of the test span.
@@ -45,6 +47,7 @@ class Subject:
     id: str
     title: str
     kind: str
+    experiment: str
     params: dict[str, str]
     probability: bool
     frame: pd.DataFrame
@@ -90,7 +93,25 @@ def run(request: Request) -> Common:
     _differences(subjects)
     scores(shared, subjects)
     _series(shared, subjects, picture)
+    console.print()
+    say(
+        "view",
+        f"{pages.base(settings.tracking.uri, settings.tracking.port)}/{_page(store, subjects)}",
+    )
     return shared
+
+
+def _page(store: Any, subjects: Sequence[Subject]) -> str:
+    """Return the page that shows the runs side by side, in a view where one can be kept."""
+    from mlflow.exceptions import MlflowException
+
+    homes = list(dict.fromkeys(subject.experiment for subject in subjects))
+    named = {subject.id: subject.title for subject in subjects}
+    try:
+        with impatient():
+            return links.beside(store, homes, named)
+    except (MlflowException, OSError):  # a store that may only be read
+        return pages.comparison(homes, named)
 
 
 def read(store: Any, letter: str, run_id: str) -> Subject:
@@ -118,6 +139,7 @@ def read(store: Any, letter: str, run_id: str) -> Subject:
         run_id,
         found.info.run_name,
         found.data.tags.get("forecast.kind", ""),
+        found.info.experiment_id,
         found.data.params,
         "test/brier" in found.data.metrics,
         frame,

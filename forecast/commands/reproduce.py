@@ -66,8 +66,8 @@ def run(request: Request) -> bool:
     before = _held(store, run_id)
     from forecast.commands import train  # only now, since it imports TensorFlow
 
-    tags = {"forecast.reproduces": run_id}
-    tracked, _ = train.trained(again, kind="reproduce", tags=tags)
+    tags, relatives = {"forecast.reproduces": run_id}, {"the run that it repeats": run_id}
+    tracked, _ = train.trained(again, kind="reproduce", tags=tags, relatives=relatives)
     aspects = repetition.compare(before, _held(store, tracked.id))
     differ = [aspect.name for aspect in aspects if aspect.differences]
     verdict = f"all but {', '.join(differ)}" if differ else "all"

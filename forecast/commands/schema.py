@@ -159,6 +159,8 @@ class TrackingConfig:
     run_name: str | None = None
     snapshots: int = MISSING
     folder: str = MISSING
+    port: int = 5000
+    """Of 127.0.0.1, where `forecast ui` shows a store that is no server."""
 
 
 @dataclass(frozen=True)

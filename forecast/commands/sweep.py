@@ -5,12 +5,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
 
-import numpy as np
-
-from forecast.commands import build, observe, proof, train
+from forecast.commands import build, introduce, links, observe, proof, standings, train
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
-from forecast.commands.console import console, detail_tables, interval_line, say, score_table, table
+from forecast.commands.console import console, detail_tables, interval_line, say, score_table
 from forecast.commands.observe import Observer
 from forecast.commands.progress import EpochProgress, TrialProgress, during
 from forecast.commands.recorded import CONFIG
@@ -28,6 +26,7 @@ from forecast.search.plan import Plan
 from forecast.search.strategies import RESOURCES, Everything, Halving, Strategy
 from forecast.search.sweep import Finished
 from forecast.search.tpe import Tpe
+from forecast.tracking import naming
 from forecast.tracking.direct import Direct
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.patient import Patient
@@ -38,9 +37,6 @@ STRATEGIES = ("grid", "random", "halving", "tpe")
 
 POLL = 1.0
 """Seconds between two looks at what another driver does."""
-
-SHOWN = 20
-"""Candidates that the terminal shows."""
 
 
 def run(request: Request) -> float:
@@ -81,18 +77,19 @@ def run(request: Request) -> float:
         parent.keep(request.yaml, CONFIG)
         with TrialProgress(strategy.most * plan.folds * plan.seeds) as progress:
             finished = sweeps.run(plan, ledger, progress)
-        error, run_id = _report(parent, ledger, finished, data, request)
+        error, run_id = _report(name, ledger, finished, data, request)
     say("sweep", parent.id)
     say("run", run_id)
+    links.show(settings.tracking, run_id, parent.id)
     say("next", f"forecast predict run={run_id}   ·   make ui")
     return error
 
 
 def _report(
-    parent: Direct, ledger: Ledger, finished: Finished, data: Loaded, request: Request
+    name: str, ledger: Ledger, finished: Finished, data: Loaded, request: Request
 ) -> tuple[float, str]:
     """Write and print the leaderboard; refit the winner once; return its test error and run."""
-    best = sweeps.winner(finished)
+    best, parent = sweeps.winner(finished), ledger.parent
     if not _refitted(parent):  # whoever has refitted the winner has kept the leaderboard before
         board = leaderboard.frame(finished.standings, finished.baselines)
         parent.keep(board, "leaderboard.csv")
@@ -101,23 +98,29 @@ def _report(
         head = f"cv/{best.headline}"
         parent.metrics({f"{head}_mean": best.mean, f"{head}_std": best.std})
         parent.metrics({"cv/origins": finished.origins})
-    _print(finished)
+    standings.show(finished)
     while not (found := _refitted(parent)):
         if ledger.claim("winner"):
             bury(ledger)
             error, run_id = _refit(parent, ledger.owner, best, data, request)
+            child = ledger.candidate(best.candidate.number).id
             parent.tags(
                 {
                     "forecast.best_candidate": best.candidate.name,
-                    "forecast.best_candidate_id": ledger.candidate(best.candidate.number).id,
+                    "forecast.best_candidate_id": child,
                     "forecast.best_run_id": run_id,
                     "forecast.winner_error": error,
                 }
             )
+            if not request.settings.tracking.run_name:
+                name = f"{name} · {best.headline} {best.mean:.3g}"
+                introduce.rename(parent.store, parent, name)
+            again = train.command("sweep", request.overrides)
+            standings.describe(ledger, finished, data.name, again)
             return error, run_id
         time.sleep(POLL)  # another driver of the same sweep is at it
-    name = leaderboard.LABELS[best.headline]
-    say("winner", f"{best.candidate.name}: test {name} {found[0]:.4g} (scored before)")
+    label = leaderboard.LABELS[best.headline]
+    say("winner", f"{best.candidate.name}: test {label} {found[0]:.4g} (scored before)")
     return found
 
 
@@ -142,7 +145,7 @@ def _refit(
     full = request.but([*overrides, f"training.epochs={best.epochs}"])
     meaning = build.schema(full.settings, data.frame.columns)
     own = replace(data, schema=meaning, table=build.table(data, full.settings))
-    name = f"winner · {train.title(candidate.spec)}"
+    name = f"winner · {naming.title(candidate.spec)}"
     tags = {**train.identity(own), "forecast.owner": owner}
     with (
         tracking(request.settings.tracking, data.name) as tracker,
@@ -158,12 +161,15 @@ def _refit(
             callbacks = [progress, observer.callback, epochs]
             outcome = experiment.run(spec, own.table, callbacks, epochs=best.epochs, cuts=cuts)
         with during("track", "model, leak proof, gates and report"):
-            train.store_outcome(tracker, tracked, outcome, own, full)
+            baselines = train.store_outcome(tracker, tracked, outcome, own, full)
             proof.prove(tracked, outcome, own)
             gates = observer.finish(outcome, name)
             again = train.command("sweep", request.overrides)
             page = train.page(name, outcome, own, tracked.id, again, [gates])
             tracked.keep(page, "report.html")
+            place = introduce.place(tracker, data.name, baselines, {"the sweep": parent.id})
+            introduce.describe(tracker, tracked, outcome, again, place)
+        introduce.rename(tracker.store, tracked, f"{name} · {naming.scored(outcome)}")
     score_table(outcome)
     detail_tables(outcome)
     console.print()
@@ -226,34 +232,3 @@ def _title(sweep: SweepConfig, strategy: Strategy) -> str:
     count = sweep.samples if sweep.strategy == "tpe" else len(strategy.probes)
     how = "" if sweep.strategy == "grid" else f"{sweep.strategy} · "
     return f"sweep · {how}{count} candidates x {sweep.folds} folds"
-
-
-def _print(finished: Finished) -> None:
-    """Print the leaderboard."""
-    best, simplest = finished.standings[0], leaderboard.recommended(finished.standings)
-    halved = any(str(standing.rung) for standing in finished.standings)
-    rows = []
-    for place, standing in enumerate(finished.standings[:SHOWN], start=1):
-        mark = " =" if leaderboard.tied(best, standing) and standing is not best else ""
-        mark += " *" if standing is simplest else ""
-        failed = f"failed: {standing.errors[0]}" if standing.errors else ""
-        skill = 1 - standing.mean / min(finished.baselines.values())
-        row = [
-            f"{place}. {standing.candidate.name}",
-            failed or f"{standing.mean:.4g} ± {standing.std:.2g}{mark}",
-            "" if failed else f"{skill:+.1%}",
-            f"{standing.parameters:,}",
-            f"{standing.seconds:.0f}",
-        ]
-        rows.append([*row, str(standing.rung).split(" ")[0]] if halved else row)
-    heads = ["", f"{leaderboard.LABELS[best.headline]} ± sd", "skill", "weights", "s"]
-    table(
-        f"Leaderboard, {finished.origins:,} common origins, {finished.ran} trials run, "
-        f"{finished.reused} reused",
-        [*heads, "dropped after"] if halved else heads,
-        rows,
-    )
-    console.print("= tied with the best within fold noise   * simplest of the tied")
-    if np.isfinite(best.mean):
-        naive = ", ".join(f"{k} {v:.4g}" for k, v in finished.baselines.items())
-        console.print(f"on the same origins: {naive}\n")

@@ -10,7 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from forecast.commands import build, checkpoints, observe, proof, recorded, resume, versions
+from forecast.commands import (
+    build,
+    checkpoints,
+    introduce,
+    links,
+    observe,
+    proof,
+    recorded,
+    resume,
+    versions,
+)
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, interval_line, say, score_table
@@ -23,7 +33,7 @@ from forecast.data.table import Table
 from forecast.evaluation import experiment, report
 from forecast.evaluation.experiment import Outcome
 from forecast.serving import bundle, package
-from forecast.tracking import record, registry
+from forecast.tracking import naming, record, registry
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.journalled import Journalled
 from forecast.tracking.run import Run, ending
@@ -50,6 +60,7 @@ def run(request: Request) -> float:
     console.print()
     interval_line(outcome)
     say("run", tracked.id)
+    links.show(settings.tracking, tracked.id)
     headline = outcome.test.headline.key
     error = outcome.scores[f"test/{headline}"]
     if settings.register:
@@ -65,7 +76,11 @@ def run(request: Request) -> float:
 
 
 def trained(
-    request: Request, *, kind: str = "train", tags: Mapping[str, str] | None = None
+    request: Request,
+    *,
+    kind: str = "train",
+    tags: Mapping[str, str] | None = None,
+    relatives: Mapping[str, str] | None = None,
 ) -> tuple[Journalled, Outcome]:
     """Train, score and track, with a line for each stage.
 
@@ -73,6 +88,7 @@ def trained(
         request: The configuration.
         kind: Of the run.
         tags: More tags of the run.
+        relatives: What another run is to this one, to its id.
 
     Returns:
         The run, ended, and what its experiment found.
@@ -84,7 +100,7 @@ def trained(
     cuts = experiment.prepare(spec, data.table)
     say("data", summary(data))
     warn(data.table, cuts.train_rows(data.table), "the training rows")
-    name = settings.tracking.run_name or title(spec)
+    name = settings.tracking.run_name or naming.title(spec)
     again = command("train", request.overrides)
     if settings.resume:
         resume.check(settings.resume, Path(settings.tracking.folder), data)
@@ -107,14 +123,16 @@ def trained(
             best = outcome.forecaster.best_epoch_
             say("train", f"kept epoch {best} of {spec.training.epochs}, {seconds:.1f} s in all")
         with during("track", "model, leak proof, gates and report"):
-            store_outcome(tracker, tracked, outcome, data, request)
+            baselines = store_outcome(tracker, tracked, outcome, data, request)
             proof.prove(tracked, outcome, data)
             gates = observer.finish(outcome, name)
             tracked.keep(page(name, outcome, data, tracked.id, again, [gates]), "report.html")
-        headline = outcome.test.headline.key
-        error = outcome.scores[f"test/{headline}"]
+            place = introduce.place(tracker, data.name, baselines, relatives)
+            introduce.describe(tracker, tracked, outcome, again, place)
         if not settings.tracking.run_name:
-            tracked.tags({"mlflow.runName": f"{name} · {headline} {error:.3g}"})
+            introduce.rename(tracker.store, tracked, f"{name} · {naming.scored(outcome)}")
+        elif kind == "reproduce":
+            introduce.rename(tracker.store, tracked, name)
     return tracked, outcome
 
 
@@ -152,7 +170,7 @@ def begin(
 
 def store_outcome(
     tracker: Tracker, tracked: Run, outcome: Outcome, data: Loaded, request: Request
-) -> None:
+) -> dict[str, Run]:
     """Write everything a trained run keeps.
 
     Args:
@@ -161,6 +179,9 @@ def store_outcome(
         outcome: What the experiment found.
         data: What it saw.
         request: The configuration.
+
+    Returns:
+        Baseline to its run.
     """
     record.record(tracked, outcome)
     spans = record.lineage(outcome)
@@ -171,7 +192,7 @@ def store_outcome(
         for key, value in request.flat.items()
         if key.split(".")[0] in ("data", "window", "split", "evaluation") and key not in OWN
     }
-    record.record_baselines(tracker, outcome, data.digest, same_question)
+    baselines = record.record_baselines(tracker, outcome, data.name, data.digest, same_question)
     with TemporaryDirectory() as folder:
         facts = {"run_id": tracked.id, "data": data.name, "data_digest": data.digest, **spans}
         plain = Path(folder) / "bundle"
@@ -183,6 +204,7 @@ def store_outcome(
             Path(folder) / "model", plain, example, levels, interval=reach is not None
         )
         tracked.keep(model, "model")
+    return baselines
 
 
 def page(
@@ -258,14 +280,6 @@ def warn(table: Table, rows: np.ndarray, where: str) -> None:
     """
     for name in task.lacking(table.outputs[rows], table.targets, table.task):
         say("warning", f"{where} hold no {name}: its probability is learned from nothing")
-
-
-def title(spec: experiment.Spec) -> str:
-    """Name a run readably: model, its size, window."""
-    size = spec.model.settings.get("units") or spec.model.settings.get("filters") or ""
-    sizes = "-".join(map(str, size)) if isinstance(size, list) else str(size)
-    name = f"{spec.model.name}-{sizes}" if sizes else spec.model.name
-    return f"{name} · {spec.window.timesteps}→{spec.window.horizon}"
 
 
 def summary(data: Loaded) -> str:

@@ -7,6 +7,7 @@ from forecast.metrics.headline import HEADLINES
 from forecast.search import owners
 from forecast.search.candidates import Candidate
 from forecast.search.trial import Arrays, Result, Trial
+from forecast.tracking import naming
 from forecast.tracking.direct import Direct
 from forecast.tracking.store import Store
 
@@ -31,7 +32,7 @@ class Ledger:
         self.parent = parent
         self.owner = owner
         self.resume = resume
-        self.claims = self._only("ledger", "claims", {})
+        self.claims = self._only("ledger", "ledger · claims", {})
         self.claims.end()  # a table of who has what, which nobody is running
         self._admitted: dict[int, Candidate] = {}
         self._candidates = {
@@ -59,7 +60,8 @@ class Ledger:
         marks = {"forecast.sweep_key": key}
 
         def create() -> Direct:
-            return Direct.create(store, name, kind="sweep", tags={**marks, **tags})
+            called = naming.unique(store, name)
+            return Direct.create(store, called, kind="sweep", tags={**marks, **tags})
 
         parent = only(store, _where(kind="sweep", **marks), create)
         store.client.update_run(parent.id, status="RUNNING")
@@ -73,7 +75,8 @@ class Ledger:
         """Find or create the run of a candidate that was taken in."""
         if number not in self._candidates:
             candidate = self._admitted[number]
-            run = self._only("candidate", candidate.name, {"forecast.candidate": str(number)})
+            name = f"candidate · {candidate.name}"
+            run = self._only("candidate", name, {"forecast.candidate": str(number)})
             run.params(candidate.params)
             self._candidates[number] = run
         return self._candidates[number]
@@ -183,7 +186,7 @@ class Ledger:
 
     def _trial(self, trial: Trial, tags: Mapping[str, str]) -> Direct:
         """Create the run of a trial."""
-        parts = [f"fold {trial.fold + 1} seed {trial.seed}", str(trial.rung)]
+        parts = ["trial", f"fold {trial.fold + 1} seed {trial.seed}", str(trial.rung)]
         name = " · ".join(part for part in parts if part)
         parent = self.candidate(trial.candidate).id
         run = Direct.create(self.store, name, kind="trial", tags=tags, parent=parent)
@@ -194,7 +197,8 @@ class Ledger:
         """Find or create the one child of the parent with some tags."""
 
         def create() -> Direct:
-            return Direct.create(self.store, name, kind=kind, tags=tags, parent=self.parent.id)
+            called = naming.unique(self.store, name)
+            return Direct.create(self.store, called, kind=kind, tags=tags, parent=self.parent.id)
 
         return only(self.store, _where(kind=kind, parent=self.parent.id, **tags), create)
 

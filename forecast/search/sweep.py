@@ -17,6 +17,8 @@ from forecast.search.engine import Engine
 from forecast.search.leaderboard import Standing
 from forecast.search.ledger import Ledger
 from forecast.search.plan import Plan, trials
+from forecast.tracking import description
+from forecast.tracking.description import Place
 from forecast.tracking.direct import Direct
 
 
@@ -70,7 +72,7 @@ def run(plan: Plan, ledger: Ledger, watcher: Watcher) -> Finished:
                 workers.execute(missing, plan.tables, board)
     standings = board.rank()
     for standing in standings:
-        _close(ledger.candidate(standing.candidate.number), standing)
+        _close(ledger.candidate(standing.candidate.number), standing, ledger.parent.id)
     return Finished(
         standings,
         _baselines(plan, ledger.parent),
@@ -90,14 +92,18 @@ def _working(plan: Plan, ledger: Ledger) -> Iterator[Engine]:
         yield workers
 
 
-def _close(run: Direct, standing: Standing) -> None:
-    """Write a candidate's scores by fold and close its run, once."""
+def _close(run: Direct, standing: Standing, parent: str) -> None:
+    """Write a candidate's scores by fold and what it is, and close its run, once."""
     if run.store.client.get_run(run.id).info.status == "FINISHED":
         return
     key = f"cv/{standing.headline}"
     run.series({key: {fold: float(error) for fold, error in enumerate(standing.scores, start=1)}})
     run.metrics({f"{key}_mean": standing.mean, f"{key}_std": standing.std})
     run.metrics({"model/parameters": standing.parameters, "time/trial_seconds": standing.seconds})
+    place = Place("", run.store.experiment_id, relatives={"the sweep": parent})
+    error = leaderboard.LABELS[standing.headline]
+    note = description.of_candidate(standing.candidate.name, error, standing.scores.tolist(), place)
+    run.tags({description.NOTE: note})
     if standing.errors:
         run.tags({"forecast.error": "; ".join(standing.errors)})
     if str(standing.rung):

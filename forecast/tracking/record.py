@@ -13,6 +13,9 @@ from forecast.evaluation.experiment import Outcome
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.significance.common import PREDICTIONS
 from forecast.gates.study import Study
+from forecast.tracking import description, naming
+from forecast.tracking.description import Place
+from forecast.tracking.direct import Direct
 from forecast.tracking.run import Run, ending, safe_key
 from forecast.tracking.sender import ONCE
 from forecast.tracking.tracker import Tracker
@@ -65,36 +68,48 @@ def record_scores(run: Run, outcome: Outcome) -> None:
 
 
 def record_baselines(
-    tracker: Tracker, outcome: Outcome, digest: str, question: Mapping[str, Any]
-) -> None:
+    tracker: Tracker, outcome: Outcome, data: str, digest: str, question: Mapping[str, Any]
+) -> dict[str, Run]:
     """Write each baseline as a run of its own, once for each question.
 
     Args:
         tracker: Where to.
         outcome: What the experiment found.
+        data: Name of the data.
         digest: Of the data.
         question: What the scores of different runs must share to be compared: window, spans,
             targets, …
+
+    Returns:
+        Baseline to its run, of this command or an earlier one.
     """
+    runs: dict[str, Run] = {}
+    place = Place(data, tracker.store.experiment_id if tracker.store else None)
     for name, found in outcome.baselines.items():
         parts: list[Any] = [name, digest, dict(question)]
         learns = name not in rules.RULES
         if learns:
             parts += [outcome.spec.regressors.get(name), outcome.refit]
         key = sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
-        if tracker.known(key):
+        if tracker.store and (known := tracker.known(key)):
+            runs[name] = Direct(tracker.store, known)
             continue
-        window = outcome.spec.window
-        label = f"{name} · {window.timesteps}→{window.horizon}"
+        window, error = outcome.spec.window, outcome.baseline_scores[name]
+        label = f"baseline · {name} · {window.timesteps}→{window.horizon}"
         label += " · refit" if learns and outcome.refit else ""
+        label += f" · {found.headline.key} {error[f'test/{found.headline.key}']:.3g}"
+        label = naming.unique(tracker.store, label)
         tags = {ONCE: key, "forecast.data_digest": digest}
         with ending(tracker.begin(label, kind="baseline", tags=tags)) as run:
             run.params({"model": name, **question})
-            run.metrics(_final(outcome, outcome.baseline_scores[name]))
+            run.tags({description.NOTE: description.of_baseline(name, outcome, place)})
+            run.metrics(_final(outcome, error))
             steps = _series(scores.by_step(found))
             run.series({f"horizon/{found.headline.key}": steps})
             if found.values.size <= KEPT:
                 run.keep(found.frame(), PREDICTIONS)
+        runs[name] = run
+    return runs
 
 
 def record_study(run: Run, found: Study) -> None:

@@ -20,6 +20,9 @@ from forecast.tracking.store import Store, Unreachable, impatient, server
 START = 10.0
 """Seconds that a server has to give a new run its id; then the run goes by its local one."""
 
+LINKED = 2.0
+"""Seconds in which a run that has ended should have its id, if others are to link to it."""
+
 PATIENCE, MOST = 15.0, 60.0
 """Seconds without progress, and in all, after which the rest of a finished command is left."""
 
@@ -139,6 +142,17 @@ class Tracker:
         except MlflowException:
             return None  # the sender looks again
         return found[0].info.run_id if found else None
+
+    def shown(self, run: Run) -> str | None:
+        """Return the id by which MLflow's pages know a run that was written; None if it has none.
+
+        Args:
+            run: Of this command.
+        """
+        if self.store is None or not isinstance(run, Journalled):
+            return None if self.store is None else run.id
+        self._sender.identify(run.journal, LINKED)
+        return run.journal.run_id
 
     def close(self) -> None:
         """Send what is left, as far as that is possible; the rest stays in the folder."""

@@ -72,7 +72,7 @@ def test_pictures_of_gates_have_a_slider_and_load(compared, client, site):
 def test_a_sweep_leads_to_its_children_and_its_leaderboard(visitor, client, site):
     page = visitor.go(f"/experiments/{site.experiment}/runs/{site.sweep}")
     name = client.get_run(site.sweep).data.tags["forecast.best_candidate"]
-    page.get_by_role("link", name=re.compile(f"^{re.escape(name)}")).first.click()
+    page.get_by_role("link", name=re.compile(f"^candidate · {re.escape(name)}")).first.click()
     page.get_by_role("heading", name=name).wait_for()
     page.get_by_text("Parent run", exact=True).wait_for()
     page = visitor.go(f"/experiments/{site.experiment}/runs/{site.sweep}")

@@ -1,0 +1,111 @@
+"""Runs introduce themselves: what they are called, what they say, how their experiment opens."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from forecast.evaluation.experiment import Outcome
+from forecast.evaluation.report import scoreboard
+from forecast.gates.names import KEEPING, gate_names, layers
+from forecast.tracking import description, naming, pages, saved, view
+from forecast.tracking.description import Place
+from forecast.tracking.run import Run, milliseconds
+from forecast.tracking.store import Store
+from forecast.tracking.tracker import Tracker
+
+WRITTEN = "forecast.note"
+"""Tag of an experiment: what identifies the description that we have written, as we wrote it."""
+
+NAME = "Losses, error by steps ahead, gates"
+"""Of the view in which an experiment opens."""
+
+
+def place(
+    tracker: Tracker,
+    data: str,
+    baselines: Mapping[str, Run] | None = None,
+    relatives: Mapping[str, str | None] | None = None,
+) -> Place:
+    """Tell where a run stands among others, as far as MLflow knows them.
+
+    Args:
+        tracker: Where its command writes.
+        data: Name of the data.
+        baselines: Baseline to its run.
+        relatives: What another run is to this one, to its id in MLflow.
+    """
+    known = {name: tracker.shown(run) for name, run in (baselines or {}).items()}
+    return Place(
+        data,
+        tracker.store.experiment_id if tracker.store else None,
+        {name: run_id for name, run_id in known.items() if run_id},
+        {text: run_id for text, run_id in (relatives or {}).items() if run_id},
+    )
+
+
+def rename(store: Store | None, tracked: Run, name: str) -> None:
+    """Call a run what it turned out to be, unless another is called that."""
+    tracked.tags({"mlflow.runName": naming.unique(store, name, tracked.id)})
+
+
+def describe(
+    tracker: Tracker, tracked: Run, outcome: Outcome, again: str, where: Place, folds: int = 0
+) -> None:
+    """Write what a trained run or a backtest is, and how its experiment opens.
+
+    Args:
+        tracker: Whose experiment it is in.
+        tracked: The run.
+        outcome: What it found.
+        again: The command that repeats it.
+        where: Where it stands.
+        folds: Of a backtest.
+    """
+    from mlflow.exceptions import MlflowException
+
+    note = description.of_outcome(outcome, naming.title(outcome.spec), again, where, folds)
+    tracked.tags({description.NOTE: note})
+    if tracker.store is None:
+        return
+    try:
+        _experiment(tracker.store, outcome, where, milliseconds(tracker.clock))
+    except (MlflowException, OSError):
+        pass  # a server that has gone away meanwhile; the next run writes it
+
+
+def _experiment(store: Store, outcome: Outcome, where: Place, now: int) -> None:
+    """Write what an experiment is and how it opens, where that is not there or of other data."""
+    found = store.client.get_experiment(store.experiment_id)
+    tell(store.client, found, description.of_experiment(outcome, where))
+    named = {
+        name: gate_names(getattr(layer, "cell", layer))
+        for name, layer in layers(outcome.forecaster.model_).items()
+    }
+    keeping = {name: next((g for g in own if g in KEEPING), "") for name, own in named.items()}
+    state = view.runs(
+        outcome.test.headline.key,
+        scoreboard.strongest(outcome),
+        keeping,
+        saved.opened(found.tags.get(saved.TAG + pages.KEY))[1],
+    )
+    saved.keep(store.client, found, pages.KEY, NAME, state, now)
+
+
+def tell(client: Any, experiment: Any, note: str) -> None:
+    """Describe an experiment, unless somebody has described it otherwise.
+
+    Args:
+        client: Of MLflow.
+        experiment: As MLflow returns it.
+        note: The description.
+    """
+    before = experiment.tags.get(description.NOTE)
+    if note == before or (before and experiment.tags.get(WRITTEN) != _mark(before)):
+        return
+    client.set_experiment_tag(experiment.experiment_id, WRITTEN, _mark(note))
+    client.set_experiment_tag(experiment.experiment_id, description.NOTE, note)
+
+
+def _mark(note: str) -> str:
+    """Identify a description."""
+    return sha256(note.encode()).hexdigest()[:16]

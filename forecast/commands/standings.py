@@ -1,0 +1,95 @@
+"""The leaderboard of a sweep: printed, and told on its page in MLflow."""
+
+import numpy as np
+
+from forecast.commands.console import console, table
+from forecast.search import coordinates, leaderboard
+from forecast.search.ledger import Ledger
+from forecast.search.sweep import Finished
+from forecast.tracking import description, markdown, saved, view
+from forecast.tracking.description import Place
+from forecast.tracking.run import milliseconds, safe_key
+
+SHOWN = 20
+"""Candidates that are shown."""
+
+
+def show(finished: Finished) -> None:
+    """Print the leaderboard."""
+    best = finished.standings[0]
+    heads, rows = board(finished)
+    table(
+        f"Leaderboard, {finished.origins:,} common origins, {finished.ran} trials run, "
+        f"{finished.reused} reused",
+        heads,
+        rows,
+    )
+    console.print("= tied with the best within fold noise   * simplest of the tied")
+    if np.isfinite(best.mean):
+        naive = ", ".join(f"{k} {v:.4g}" for k, v in finished.baselines.items())
+        console.print(f"on the same origins: {naive}\n")
+
+
+def describe(
+    ledger: Ledger,
+    finished: Finished,
+    data: str,
+    again: str,
+) -> None:
+    """Write the leaderboard of a sweep onto its run, and how its candidates are seen.
+
+    Args:
+        ledger: Of the sweep, whose winner was trained once more.
+        finished: What it found.
+        data: Name of the data.
+        again: The command that goes on with it.
+    """
+    store, parent, best = ledger.store, ledger.parent, finished.standings[0]
+    run = store.client.get_run(parent.id)
+    winner = {"its winner": run.data.tags["forecast.best_run_id"]}
+    where = Place(data, store.experiment_id, relatives=winner)
+    ids = [ledger.candidate(standing.candidate.number).id for standing in finished.standings]
+    heads, rows = board(finished)
+    cells = [
+        [
+            markdown.link(markdown.plain(row[0]), where.run(run_id)),
+            *(markdown.plain(cell, 120) for cell in row[1:]),
+        ]
+        for row, run_id in zip(rows, ids, strict=False)
+    ]
+    named = markdown.link(markdown.plain(best.candidate.name), where.run(ids[0]))
+    lead = (
+        f"**{leaderboard.LABELS[best.headline]} {best.mean:.4g} ± {best.std:.2g}** by {named}, the "
+        f"best of {len(ids):,} candidates on {finished.origins:,} origins of "
+        f"**{markdown.name(data)}**. `=` is a tie with it within fold noise, `*` the simplest of "
+        "the tied; skill is against the best baseline."
+    )
+    parent.tags({description.NOTE: description.of_sweep(lead, heads, cells, again, where)})
+    shown = view.candidates(
+        parent.id, list(map(safe_key, coordinates.varied(finished.standings))), best.headline
+    )
+    found = store.client.get_experiment(store.experiment_id)
+    key, now = saved.key("sweep", parent.id), milliseconds(parent.clock)
+    saved.keep(store.client, found, key, run.info.run_name, shown, now)
+
+
+def board(finished: Finished) -> tuple[list[str], list[list[str]]]:
+    """Write the leaderboard as cells: its heads and its rows, best first."""
+    best, simplest = finished.standings[0], leaderboard.recommended(finished.standings)
+    halved = any(str(standing.rung) for standing in finished.standings)
+    rows = []
+    for place, standing in enumerate(finished.standings[:SHOWN], start=1):
+        mark = " =" if leaderboard.tied(best, standing) and standing is not best else ""
+        mark += " *" if standing is simplest else ""
+        failed = f"failed: {standing.errors[0]}" if standing.errors else ""
+        skill = 1 - standing.mean / min(finished.baselines.values())
+        row = [
+            f"{place}. {standing.candidate.name}",
+            failed or f"{standing.mean:.4g} ± {standing.std:.2g}{mark}",
+            "" if failed else f"{skill:+.1%}",
+            f"{standing.parameters:,}",
+            f"{standing.seconds:.0f}",
+        ]
+        rows.append([*row, str(standing.rung).split(" ")[0]] if halved else row)
+    heads = ["", f"{leaderboard.LABELS[best.headline]} ± sd", "skill", "weights", "s"]
+    return [*heads, "dropped after"] if halved else heads, rows

@@ -1,0 +1,218 @@
+"""What a run and an experiment say of themselves at the top of their pages, in Markdown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from forecast.data.table import Table
+from forecast.evaluation.baselines import rules
+from forecast.evaluation.experiment import Outcome
+from forecast.evaluation.report import scoreboard
+from forecast.evaluation.rolling import RollingFold
+from forecast.tracking import markdown, pages
+from forecast.tracking.markdown import link, number, plain
+
+NOTE = "mlflow.note.content"
+"""The tag that MLflow shows as the description of a run or of an experiment."""
+
+MOST_EXPERIMENT = 4_900
+"""Characters of a tag of an experiment; MLflow refuses more than 5,000."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run stands among others.
+
+    Attributes:
+        data: Name of the data.
+        experiment: Id of the experiment; None while its server is away, and nothing is linked.
+        baselines: Baseline to the id of its run, of those that are known.
+        relatives: What another run is to this one, such as "sweep", to its id.
+    """
+
+    data: str
+    experiment: str | None = None
+    baselines: Mapping[str, str] = field(default_factory=dict)
+    relatives: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, run_id: str | None) -> str | None:
+        """Return the address of a run within MLflow's pages."""
+        return pages.run(self.experiment, run_id) if self.experiment and run_id else None
+
+    def links(self) -> str:
+        """Write the links to relatives and to all runs of the experiment."""
+        if self.experiment is None:
+            return ""
+        found = [link(plain(text), self.run(run_id)) for text, run_id in self.relatives.items()]
+        every = pages.view(self.experiment)
+        return " · ".join([*found, link("all runs on these data", every)])
+
+
+def of_outcome(outcome: Outcome, title: str, command: str, place: Place, folds: int = 0) -> str:
+    """Describe a trained run, or a backtest by all of its windows.
+
+    Args:
+        outcome: What it found.
+        title: What it is, such as "lstm-64 · 72→24".
+        command: That repeats it.
+        place: Where it stands.
+        folds: Of a backtest.
+
+    Returns:
+        Its score in a sentence, what was trained on what, the scores beside the baselines with a
+        verdict in words, the command, links.
+    """
+    return markdown.fitted(
+        [f"**{plain(scoreboard.headline(outcome))}**", _trained(outcome, title, place.data, folds)],
+        *_scores(outcome, place),
+        [markdown.command(command), place.links()],
+    )
+
+
+def of_fold(fold: RollingFold, outcome: Outcome, count: int, place: Place) -> str:
+    """Describe a fold of a backtest.
+
+    Args:
+        fold: The fold.
+        outcome: What its experiment found.
+        count: Folds of the backtest.
+        place: Where it stands.
+    """
+    fitted = "" if fold.refits else f", by the model of fold {fold.fitted}"
+    first, last = (str(stamp)[:16] for stamp in (fold.begin, fold.last))
+    where = f"Fold {fold.number} of {count}, {first} to {last}{fitted}."
+    lead = f"**{plain(scoreboard.headline(outcome))}**"
+    return markdown.fitted([lead, where], *_scores(outcome, place), [place.links()])
+
+
+def of_baseline(name: str, outcome: Outcome, place: Place) -> str:
+    """Describe a baseline.
+
+    Args:
+        name: Of the baseline.
+        outcome: The experiment beside whose model it has forecast first.
+        place: Where it stands.
+    """
+    own, head = outcome.baseline_scores[name], outcome.test.headline
+    error = f"{number(own[f'test/{head.key}'])}{plain(outcome.table.common_unit.replace(',', ''))}"
+    steps, rule = outcome.spec.window.horizon, rules.RULES.get(name)
+    how = (rule and rule.__doc__ or "It has learned from the training rows.").splitlines()[0]
+    return "\n\n".join(
+        [
+            f"**{error} {plain(head.name)} over {steps} steps** by {markdown.name(name)}, a "
+            f"baseline. {plain(how)}",
+            f"It has forecast the same {len(outcome.test.values):,} windows of {_targets(outcome)}"
+            f" on **{markdown.name(place.data)}** as every model that is asked the same question.",
+            place.links(),
+        ]
+    ).rstrip()
+
+
+def of_sweep(
+    lead: str, heads: Sequence[str], rows: Sequence[Sequence[str]], command: str, place: Place
+) -> str:
+    """Describe a sweep by its leaderboard.
+
+    Args:
+        lead: What it is and which candidate is the best, in Markdown.
+        heads: Of the leaderboard.
+        rows: Of it, cells in Markdown, best first; as many stay as a tag holds.
+        command: That goes on with it.
+        place: Where it stands.
+    """
+    after = [markdown.command(command), place.links()]
+    return markdown.fitted([lead], [plain(head) for head in heads], rows, after)
+
+
+def of_candidate(name: str, error: str, scores: Sequence[float], place: Place) -> str:
+    """Describe a candidate of a sweep.
+
+    Args:
+        name: Of the candidate.
+        error: What its scores are, such as "MAE".
+        scores: Of its trials, in the order of folds and seeds.
+        place: Where it stands.
+    """
+    lead = f"**{plain(name)}**, a candidate: {plain(error)} of each trial in the order of folds."
+    rows = [[f"{trial}", number(value)] for trial, value in enumerate(scores, start=1)]
+    return markdown.fitted([lead], ["trial", plain(error)], rows, [place.links()])
+
+
+def of_experiment(outcome: Outcome, place: Place) -> str:
+    """Describe the experiment by its data, and say how its runs are read.
+
+    Args:
+        outcome: Of a run of it.
+        place: Where that stands.
+    """
+    table, head = outcome.table, outcome.test.headline
+    unit = plain(table.common_unit.replace(",", ""))
+    every = pages.view(place.experiment or "")
+    return markdown.fitted(
+        [
+            f"**{markdown.name(place.data)}**: {_rows(table)}; {_targets(outcome)} is forecast. "
+            f"{link('Open the view of its runs', every)}",
+            "Every run forecasts `window.horizon` rows from the last `window.timesteps`. "
+            f"`test/{head.key}` is its {plain(head.name)} over the test span{unit and ', in'}"
+            f"{unit}; less is better. `skill/…` is the share of a baseline's error that is gone; "
+            "below zero the baseline is better.",
+            "A verdict is Diebold and Mariano's test on losses by origin: *better* or *worse* "
+            "where p is below 0.05; *not distinguishable* where chance alone may have made the "
+            "difference, so that the simpler of both will do.",
+            "Runs of one window and one split score the same rows and may be compared as they "
+            "stand; others with `forecast compare runs=[A,B]`, on the origins that they share.",
+        ],
+        [],
+        [],
+        [],
+        MOST_EXPERIMENT,
+    )
+
+
+def _trained(outcome: Outcome, title: str, data: str, folds: int) -> str:
+    """Say what was trained on what."""
+    spec, table, cuts = outcome.spec, outcome.table, outcome.cuts
+    weights = outcome.forecaster.model_.count_params()
+    validation, test = (str(stamp)[:16] for stamp in (cuts.validation, cuts.test))
+    if folds:
+        learned = f"{folds:,} folds from {test}, each forecast by a model fitted on rows before it"
+    elif outcome.refit:
+        learned = f"Learned from the rows before {test}, validation among them"
+    else:
+        learned = f"Learned from the rows before {validation}, stopped by those before {test}"
+    return (
+        f"**{plain(title)}** ({plain(spec.model.name)}, {weights:,} weights) on "
+        f"**{markdown.name(data)}**: {_targets(outcome)} of the next {spec.window.horizon} rows "
+        f"from the last {spec.window.timesteps}, in {_rows(table)}. {learned}; scored once on "
+        f"the {len(outcome.test.values):,} windows after."
+    )
+
+
+def _rows(table: Table) -> str:
+    """Say which rows there are."""
+    first, last = (str(stamp)[:10] for stamp in (table.time.min(), table.time.max()))
+    every = f", one every {plain(table.frequency)}" if table.frequency else ""
+    series = f"{len(table.names)} series" if len(table.names) > 1 else "one series"
+    names = f" ({markdown.listed(table.names)})" if len(table.names) > 1 else ""
+    return f"{len(table):,} rows of {series}{names}{every}, {first} to {last}"
+
+
+def _targets(outcome: Outcome) -> str:
+    """Name the targets with their units."""
+    table = outcome.table
+    return markdown.listed([f"{name}{table.unit(n)}" for n, name in enumerate(table.targets)])
+
+
+def _scores(outcome: Outcome, place: Place) -> tuple[list[str], list[list[str]]]:
+    """Return heads and rows of the scores: model and baselines, best first."""
+    key, model = f"test/{outcome.test.headline.key}", outcome.spec.model.name
+    every = {model: outcome.scores, **outcome.baseline_scores}
+    rows = []
+    for name in sorted(every, key=lambda name: every[name][key]):
+        error, own = number(every[name][key]), name == model
+        shown = link(markdown.name(name), place.run(place.baselines.get(name)))
+        skill = "" if own else scoreboard.percent(outcome.scores[f"skill/{name}"])
+        verdict = str(outcome.verdicts.get(name, ""))
+        rows.append([f"**{shown}**" if own else shown, error, skill, plain(verdict)])
+    unit = plain(outcome.table.common_unit)
+    heads = ["", f"{plain(outcome.test.headline.name)}{unit}", "skill", "the model is"]
+    return heads, rows

@@ -1,0 +1,144 @@
+"""Markdown that MLflow shows: text that stays text, tables, commands, links."""
+
+import re
+import shlex
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from forecast.data.address import concealed
+from forecast.tracking.run import MOST_TEXT
+
+SPECIAL = re.compile(
+    r"""[\\`*{}\[\]<>&|~#@"']|:(?!\s|$)|_(?![A-Za-z0-9])|(?<![A-Za-z0-9])_|(?<=www)\.""",
+    re.IGNORECASE,
+)
+"""What begins markup, a mention, an emoji or a link. MLflow's reader knows no \\< and no \\&, so
+each is written by its number; an underscore within a word begins nothing."""
+
+LONG = 60
+"""Most characters of a name that are shown."""
+
+MOST_COMMAND = 3_000
+"""Characters of a command that are shown; the rest of a description must fit beside it."""
+
+WIDE = 72
+"""Characters of a line of a command; a longer one makes MLflow's whole page wider."""
+
+
+def plain(text: str, most: int | None = None) -> str:
+    """Write a text that may come from the data so that MLflow shows it and does nothing else.
+
+    Args:
+        text: Any.
+        most: Characters that are kept.
+
+    Returns:
+        Markdown in one line.
+
+    >>> plain("a|b <img> wind_speed *")
+    'a&#124;b &#60;img&#62; wind_speed &#42;'
+    """
+    words = " ".join(concealed(text).split())
+    kept = "".join(c if unicodedata.category(c)[0] != "C" else "�" for c in words)
+    if most is not None and len(kept) > most:
+        kept = kept[: most - 1] + "…"
+    return SPECIAL.sub(lambda found: f"&#{ord(found[0])};", kept)
+
+
+def name(text: str) -> str:
+    """Write a name of the data, cut where it is very long."""
+    return plain(text, LONG)
+
+
+def listed(texts: Sequence[str], most: int = 3) -> str:
+    """Write the first names, and how many there are in all.
+
+    >>> listed(["a_1", "b<", "c", "d"])
+    'a_1, b&#60;, c … (4)'
+    """
+    shown = ", ".join(name(text) for text in texts[:most])
+    return f"{shown} … ({len(texts):,})" if len(texts) > most else shown
+
+
+def link(text: str, address: str | None) -> str:
+    """Write a link; a text that leads nowhere stays a text.
+
+    Args:
+        text: In Markdown.
+        address: One of ours, or None.
+    """
+    return f"[{text}]({address})" if address else text
+
+
+def number(value: float) -> str:
+    """Write a number with four digits that mean something."""
+    return f"{value:.4g}"
+
+
+def command(text: str) -> str:
+    r"""Write a command as a block that can be pasted into a shell.
+
+    Args:
+        text: As `shlex.join` writes it.
+
+    Returns:
+        What it does and the block, its lines not too wide.
+
+    >>> print(command("forecast train 'data.path=a b.csv'"))
+    The same again:
+    <BLANKLINE>
+    ```bash
+    forecast train 'data.path=a b.csv'
+    ```
+    """
+    if len(text) > MOST_COMMAND:
+        return "Its command is too long to be shown here; `config.yaml` has all of it."
+    try:
+        words = [shlex.quote(word) for word in shlex.split(text)]
+    except ValueError:  # a secret was left out with the quote that it held
+        words = [text]
+    lines = [""]
+    for word in words:
+        if lines[-1] and len(lines[-1]) + len(word) >= WIDE:
+            lines.append(" ")
+        lines[-1] += f" {word}" if lines[-1] else word
+    shown = " \\\n".join(lines)
+    longest = max(map(len, re.findall("`+", shown)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"The same again:\n\n{fence}bash\n{shown}\n{fence}"
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a table, with room between columns, of which MLflow leaves none."""
+    lines = [f"| {' | &ensp;'.join(line)} |" for line in (heads, *rows)]
+    return "\n".join([lines[0], f"|{'---|' * len(heads)}", *lines[1:]])
+
+
+def fitted(
+    before: Sequence[str],
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    after: Sequence[str],
+    most: int = MOST_TEXT,
+) -> str:
+    """Write paragraphs around a table of as many rows as fit.
+
+    Args:
+        before: Paragraphs above it; empty ones are left out.
+        heads: Of the table.
+        rows: Of the table, those that matter first.
+        after: Paragraphs below it.
+        most: Characters in all.
+
+    Returns:
+        Markdown.
+    """
+    kept = list(rows)
+    while True:
+        left = len(rows) - len(kept)
+        more = f"{left:,} more rows are not shown." if left else ""
+        parts = [*before, table(heads, kept) if kept else "", more, *after]
+        text = "\n\n".join(part for part in parts if part)
+        if len(text) <= most or not kept:
+            return text
+        kept.pop()

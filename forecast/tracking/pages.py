@@ -1,0 +1,55 @@
+"""Addresses of MLflow's pages, from the # on: how one links to another."""
+
+import json
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from forecast.data.address import place
+
+KEY = "forecast"
+"""Of the view in which an experiment opens; those of others begin with it."""
+
+TRAINING = "workflowType=machine_learning"
+"""Without it MLflow opens its pages for language models."""
+
+
+def base(uri: str, port: int) -> str:
+    """Return where the pages of a store are, without secrets.
+
+    Args:
+        uri: Of the store.
+        port: On which `forecast ui` shows a store that is none of MLflow's servers.
+
+    >>> base("sqlite:///mlflow.db", 5000), base("http://me:secret@host:5000/", 5001)
+    ('http://127.0.0.1:5000', 'http://host:5000')
+    """
+    return place(uri).rstrip("/") if serves(uri) else f"http://127.0.0.1:{port}"
+
+
+def serves(uri: str) -> bool:
+    """Tell whether the store is a server that shows its pages itself."""
+    return uri.startswith(("http://", "https://"))
+
+
+def run(experiment: str, run_id: str) -> str:
+    """Return the page of a run."""
+    return f"#/experiments/{experiment}/runs/{run_id}?{TRAINING}"
+
+
+def view(experiment: str, key: str = KEY, *, charts: bool = False) -> str:
+    """Return the page of an experiment in a view that it keeps, as a table or as charts."""
+    mode = "&compareRunsMode=CHART" if charts else ""
+    return f"#/experiments/{experiment}/runs?{TRAINING}{mode}&viewStateShareKey={key}"
+
+
+def comparison(experiments: Iterable[str], run_ids: Iterable[str]) -> str:
+    """Return the page that puts params and metrics of runs side by side.
+
+    >>> comparison(["1"], ["a", "b"])
+    '#/compare-runs?runs=%5B%22a%22,%22b%22%5D&experiments=%5B%221%22%5D&workflowType=machine_learning'
+    """
+    asked = [
+        json.dumps(values, separators=(",", ":")) for values in (list(run_ids), list(experiments))
+    ]
+    runs, homes = (quote(text, safe=",") for text in asked)
+    return f"#/compare-runs?runs={runs}&experiments={homes}&{TRAINING}"

@@ -1,0 +1,174 @@
+"""Runs say what they are, experiments open in a view, and commands name their pages."""
+
+import re
+
+import pytest
+
+from forecast.commands import introduce
+from forecast.tracking import description, saved
+
+from ..conftest import LSTM, TINY, word
+
+BASE = "http://127.0.0.1:5000/"
+
+
+def note(client, run_id):
+    return client.get_run(run_id).data.tags["mlflow.note.content"]
+
+
+def cells(text):
+    """The rows of the only table of a note, links as their text."""
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    bare = [re.sub(r"\[(.*?)\]\(.*?\)|&ensp;|\*\*", r"\1", line) for line in lines]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in bare]
+
+
+def linked(text):
+    """Text of each link to the run that it leads to."""
+    return dict(re.findall(r"\[([^\]]*)\]\(#/experiments/\d+/runs/(\w{32})\?", text))
+
+
+def addresses(printed):
+    """Label to address, of the lines that have one."""
+    return dict(re.findall(rf"^(\w+) +{re.escape(BASE)}(\S+)$", printed, re.M))
+
+
+@pytest.fixture(scope="module")
+def twins(place, client, lstm_run):
+    """Two equal runs, the second of which was just made."""
+    assert place.run("train", *TINY, *LSTM) == 0, place.errors[-1]
+    return lstm_run, word(place.printed[-1], "run"), place.printed[-1]
+
+
+def test_a_trained_run_describes_itself(client, lstm_run):
+    run, text = client.get_run(lstm_run).data, note(client, lstm_run)
+    lead, what, table, _, command, links = text.split("\n\n")
+    assert lead.startswith("**") and "mean absolute error over 4 steps" in lead
+    assert what.startswith("**lstm-4 · 8→4** (lstm, ") and "of 2 series (north, south)" in what
+    assert "load of the next 4 rows from the last 8" in what and "on the 82 windows after" in what
+    rows = {row[0]: row[1:] for row in cells(table)[1:]}
+    assert set(rows) == {"lstm", "persistence", "seasonal_naive", "ridge"}
+    assert float(rows["lstm"][0]) == float(f"{run.metrics['test/mae']:.4g}")
+    errors = [float(row[0]) for row in rows.values()]
+    assert errors == sorted(errors)
+    assert all(re.match("better|worse|not dist", rows[name][2]) for name in rows if name != "lstm")
+    whole = command.removeprefix("```bash\n").removesuffix("\n```").replace(" \\\n ", "")
+    assert whole == run.tags["forecast.command"]
+    for name, run_id in linked(table).items():
+        found = client.get_run(run_id).data
+        assert (found.tags["forecast.kind"], found.params["model"]) == ("baseline", name)
+    assert len(linked(table)) == 3 and "viewStateShareKey=forecast" in links
+
+
+def test_a_baseline_describes_itself(client, lstm_run):
+    text = note(client, linked(note(client, lstm_run))["persistence"])
+    assert "by persistence, a baseline. Repeat the last value known" in text
+    assert "the same 82 windows of load on **load**" in text
+
+
+def test_names_say_the_kind_and_equal_runs_have_different_ones(client, twins):
+    first, second = (client.get_run(run_id).info.run_name for run_id in twins[:2])
+    assert re.fullmatch(r"lstm-4 · 8→4 · mae [\d.]+( · \d+)?", first)
+    assert first != second and re.fullmatch(
+        rf"{re.escape(first.partition(' · 2')[0])} · \d", second
+    )
+    home = client.get_run(twins[0]).info.experiment_id
+    found = client.search_runs([home], "tags.`forecast.kind` = 'baseline'")
+    names = [run.info.run_name for run in found]
+    assert len(set(names)) == len(names) >= 3
+    assert all(re.match(r"baseline · \w+ · 8→4 · .*mae [\d.]+", name) for name in names)
+
+
+def test_the_experiment_describes_itself(client, lstm_run):
+    home = client.get_run(lstm_run).info.experiment_id
+    tags = client.get_experiment(home).tags
+    text = tags["mlflow.note.content"]
+    assert text.startswith("**load**: 440 rows of 2 series (north, south), one every h, 2024-03-01")
+    for told in ("`test/mae`", "`skill/…`", "not distinguishable", "forecast compare"):
+        assert told in text
+
+
+class Experiment:
+    """An experiment, and the client that writes it."""
+
+    experiment_id = "1"
+
+    def __init__(self):
+        self.tags: dict[str, str] = {}
+
+    def set_experiment_tag(self, experiment, key, value):
+        self.tags[key] = value
+
+
+def test_a_description_that_somebody_has_written_stays():
+    found = Experiment()
+    for text in ("of the first data", "of other data"):
+        introduce.tell(found, found, text)
+        assert found.tags[description.NOTE] == text
+    found.tags[description.NOTE] = "of somebody"
+    introduce.tell(found, found, "of other data again")
+    assert found.tags[description.NOTE] == "of somebody"
+
+
+def test_the_view_names_what_its_runs_hold(client, lstm_run):
+    run = client.get_run(lstm_run)
+    tags = client.get_experiment(run.info.experiment_id).tags
+    name, state, _ = saved.opened(tags[f"{saved.TAG}forecast"])
+    assert name and "metrics.`test/mae`" in state["selectedColumns"]
+    for column in state["selectedColumns"]:
+        kind, key = re.fullmatch("(params|metrics).`(.*)`", column).groups()
+        assert key in getattr(run.data, kind), column
+    pictures = {
+        file.path.split("~")[1].split("+")[0] for file in client.list_artifacts(lstm_run, "images")
+    }
+    own = [c for c in state["compareRunCharts"] if "lstm_1" in str(c) or c["uuid"][0] != "G"]
+    assert len(own) == 5
+    for chart in own:
+        if chart["type"] == "LINE":
+            assert chart["metricKey"] in run.data.metrics
+        else:
+            assert {key.removeprefix("gates/") for key in chart["imageKeys"]} <= pictures
+
+
+def test_train_prints_its_pages(client, twins):
+    first, second, printed = twins
+    found = addresses(printed)
+    assert list(found) == ["view", "beside", "all"]
+    home = client.get_run(second).info.experiment_id
+    assert found["view"].startswith(f"#/experiments/{home}/runs/{second}?")
+    assert found["all"].endswith("&viewStateShareKey=forecast")
+    key = found["beside"].rpartition("=")[2]
+    tags = client.get_experiment(home).tags
+    shown = saved.opened(tags[f"{saved.TAG}{key}"])[1]["searchFilter"]
+    beside = [run_id for run_id in re.findall(r"\w{32}", shown) if run_id != second]
+    # the newest other one that was trained on these data
+    where = "tags.`forecast.kind` = 'train' and attributes.status = 'FINISHED'"
+    every = [run.info.run_id for run in client.search_runs([home], where)]
+    assert second in shown and beside == [every[every.index(second) + 1]]
+
+
+def test_compare_prints_its_page(place, client, twins):
+    first, second, _ = twins
+    assert place.run("compare", f"runs=[{first},{second}]") == 0, place.errors[-1]
+    found = addresses(place.printed[-1])
+    key = found["view"].rpartition("=")[2]
+    assert key == f"forecast-runs-{first[:8]}-{second[:8]}"
+    home = client.get_run(first).info.experiment_id
+    assert f"{saved.TAG}{key}" in client.get_experiment(home).tags
+
+
+def test_a_fold_links_to_its_backtest(place, client):
+    words = [*TINY, "model=linear", "training.epochs=1", "backtest.folds=2"]
+    for _ in range(2):
+        assert place.run("backtest", *words) == 0, place.errors[-1]
+    parent = word(place.printed[-1], "run")
+    assert addresses(place.printed[-1])["view"].startswith("#/experiments/")
+    found = client.get_run(parent)
+    assert re.fullmatch(r"backtest · linear · 8→4 · 2 folds · mae [\d.]+ · 2", found.info.run_name)
+    assert "2 folds from 2024-03-08T08:00" in note(client, parent)
+    where = f"tags.`mlflow.parentRunId` = '{parent}'"
+    folds = client.search_runs([found.info.experiment_id], where)
+    assert len(folds) == 2
+    for fold in folds:
+        assert linked(fold.data.tags[description.NOTE])["the backtest"] == parent
+        assert re.fullmatch(r"fold \d · 2024-03-\d\d · 2", fold.info.run_name)
