@@ -30,24 +30,18 @@ def show(finished: Finished) -> None:
         console.print(f"on the same origins: {naive}\n")
 
 
-def describe(
-    ledger: Ledger,
-    finished: Finished,
-    data: str,
-    again: str,
-) -> None:
+def describe(ledger: Ledger, finished: Finished, winner: str, data: str, again: str) -> None:
     """Write the leaderboard of a sweep onto its run, and how its candidates are seen.
 
     Args:
-        ledger: Of the sweep, whose winner was trained once more.
+        ledger: Of the sweep.
         finished: What it found.
+        winner: Id of the run that trained the best candidate once more.
         data: Name of the data.
         again: The command that goes on with it.
     """
     store, parent, best = ledger.store, ledger.parent, finished.standings[0]
-    run = store.client.get_run(parent.id)
-    winner = {"its winner": run.data.tags["forecast.best_run_id"]}
-    where = Place(data, store.experiment_id, relatives=winner)
+    where = Place(data, store.experiment_id, relatives={"its winner": winner})
     ids = [ledger.candidate(standing.candidate.number).id for standing in finished.standings]
     heads, rows = board(finished)
     cells = [
@@ -70,7 +64,8 @@ def describe(
     )
     found = store.client.get_experiment(store.experiment_id)
     key, now = saved.key("sweep", parent.id), milliseconds(parent.clock)
-    saved.keep(store.client, found, key, run.info.run_name, shown, now)
+    name = store.client.get_run(parent.id).info.run_name
+    saved.keep(store.client, found, key, name, shown, now)
 
 
 def board(finished: Finished) -> tuple[list[str], list[list[str]]]:

@@ -103,20 +103,20 @@ def _report(
         if ledger.claim("winner"):
             bury(ledger)
             error, run_id = _refit(parent, ledger.owner, best, data, request)
-            child = ledger.candidate(best.candidate.number).id
-            parent.tags(
-                {
-                    "forecast.best_candidate": best.candidate.name,
-                    "forecast.best_candidate_id": child,
-                    "forecast.best_run_id": run_id,
-                    "forecast.winner_error": error,
-                }
-            )
             if not request.settings.tracking.run_name:
                 name = f"{name} · {best.headline} {best.mean:.3g}"
                 introduce.rename(parent.store, parent, name)
             again = train.command("sweep", request.overrides)
-            standings.describe(ledger, finished, data.name, again)
+            standings.describe(ledger, finished, run_id, data.name, again)
+            # the last, since whoever finds these does no more
+            parent.tags(
+                {
+                    "forecast.best_candidate": best.candidate.name,
+                    "forecast.best_candidate_id": ledger.candidate(best.candidate.number).id,
+                    "forecast.best_run_id": run_id,
+                    "forecast.winner_error": error,
+                }
+            )
             return error, run_id
         time.sleep(POLL)  # another driver of the same sweep is at it
     label = leaderboard.LABELS[best.headline]
