@@ -34,7 +34,7 @@ def printed(place: Place, parent):
 
 def test_prints_a_row_for_each_fold_and_one_for_all(printed, client, parent):
     assert columns(printed) <= 80
-    table = printed[printed.index("Backtest, MAE of 4 steps") :]
+    table = printed[printed.index("Backtest, MAE of 4 steps") : printed.index("\nrun ")]
     rows = [line.split() for line in table.splitlines() if re.match(r"([123]|all) ", line)]
     assert [row[0] for row in rows] == ["1", "2", "3", "all"]
     windows = [int(row[-5]) for row in rows]
