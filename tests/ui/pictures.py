@@ -6,6 +6,7 @@
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,10 +17,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from forecast.commands import compare
+from forecast.commands import compare, links
 from forecast.evaluation.figures import MODEL, TRUE, dates, plain
 from forecast.evaluation.significance.critical_difference import diagram
 from forecast.evaluation.significance.ranks import friedman
+from forecast.tracking import pages
 from forecast.tracking.store import client
 from tests.ui import browser
 from tests.ui.browser import ROOT, Visitor
@@ -55,7 +57,13 @@ def main(folder: Path) -> None:
     experiment = store.get_run(runs["lstm-32"]).info.experiment_id
     with browser.served(folder) as address, browser.chromium() as chromium:
         visitor = Visitor(chromium, address)
-        _save(_gates(visitor, experiment, runs), "mlflow_gates")
+        _save(
+            _gates(visitor, store, experiment, [runs["lstm-32"], runs["lstm-64"]]), "mlflow_gates"
+        )
+        visitor.close()
+        visitor = Visitor(chromium, address)
+        for name, picture in _pages(visitor, experiment, runs["lstm-32"]):
+            _save(picture, name)
         visitor.close()
         with TemporaryDirectory() as place:
             report = store.download_artifacts(runs["lstm-32"], "report.html", place)
@@ -140,22 +148,14 @@ def _ranks(store: Any, runs: dict[str, str]) -> None:
     _save(file.getvalue(), "critical_difference")
 
 
-def _gates(visitor: Visitor, experiment: str, runs: dict[str, str]) -> bytes:
+def _gates(visitor: Visitor, store: Any, experiment: str, ids: list[str]) -> bytes:
     """Put the gates of two networks beside each other in MLflow, as docs/gates.md tells to."""
-    both = f"('{runs['lstm-32']}', '{runs['lstm-64']}')"
-    page = visitor.go(
-        f"/experiments/{experiment}/runs?workflowType=machine_learning&compareRunsMode=CHART"
-        f"&searchFilter=attributes.run_id IN {both}"
-    )
-    page.get_by_placeholder("Search metric charts").fill("^no metric$")  # which leaves the pictures
+    named = {run: store.get_run(run).info.run_name for run in ids}
+    page = visitor.go(f"/{links.beside(store, [experiment], named).removeprefix('#/')}")
     card = page.get_by_test_id("experiment-view-compare-runs-card")
     card = card.filter(has=page.get_by_text("gates/lstm_1", exact=True)).first
+    card.scroll_into_view_if_needed()
     card.get_by_role("slider").wait_for()
-    card.get_by_test_id("experiment-view-compare-runs-card-menu").click()
-    page.get_by_role("menuitem", name="Configure").click()
-    page.get_by_role("switch").click()  # off: the parameters of each run
-    page.get_by_role("button", name="Save changes").click()
-    page.get_by_role("dialog").wait_for(state="detached")
     card.locator("[data-component-id=fullscreen_button_chartcard]").click()
     large = page.get_by_role("dialog")
     large.wait_for()
@@ -166,8 +166,22 @@ def _gates(visitor: Visitor, experiment: str, runs: dict[str, str]) -> bytes:
     while slider.get_attribute("aria-valuenow") != last:
         page.keyboard.press("ArrowRight")
     large.locator(f"img[src*='step%2B{last}%2B']").nth(1).wait_for()
-    page.add_style_tag(content="[data-assistant-ui] {display: none}")  # a button over the corner
-    return page.screenshot(clip={"x": 22, "y": 18, "width": 656, "height": 480})
+    shot: bytes = page.screenshot(clip={"x": 22, "y": 18, "width": 656, "height": 480})
+    return shot
+
+
+def _pages(visitor: Visitor, experiment: str, run: str) -> Iterator[tuple[str, bytes]]:
+    """Look at the pages whose addresses commands print: all runs, their charts, one run."""
+    page = visitor.go(f"/{pages.view(experiment).removeprefix('#/')}")
+    page.locator("[role=gridcell][col-id='metrics.`test/mae`']").first.wait_for()
+    yield "mlflow_table", page.screenshot()
+    page = visitor.go(f"/{pages.view(experiment, charts=True).removeprefix('#/')}")
+    page.get_by_test_id("experiment-view-compare-runs-card").nth(2).locator("svg").first.wait_for()
+    yield "mlflow_charts", page.screenshot()
+    page = visitor.go(f"/{pages.run(experiment, run).removeprefix('#/')}")
+    page.get_by_text("Show more").first.click()
+    page.get_by_text("The same again:").wait_for()
+    yield "mlflow_run", page.screenshot()
 
 
 def _first(store: Any, run: str) -> bytes:
