@@ -43,6 +43,7 @@ def candidates(line: str, commands: Collection[str]) -> list[str]:
     """
     words = [word.strip("'\"") for word in line.split()]
     *before, last = [*words, ""] if line[-1:].isspace() else words
+    before = [word.replace("\\", "") for word in before]
     key, equals, value = last.partition("=")
     if len(before) < 2:
         found = [*commands, "--help", "--version", "--completion", "--install-completion"]

@@ -88,10 +88,11 @@ def constant(file: str, name: str) -> list[str]:
             continue
         target = line.targets[0] if isinstance(line, ast.Assign) else line.target
         if ast.unparse(target) == name:
-            value: Any = line.value
+            value = line.value
             if isinstance(value, ast.DictComp):
                 value = value.generators[0].iter
-            parts = value.keys if isinstance(value, ast.Dict) else getattr(value, "elts", [])
+            listed = value.keys if isinstance(value, ast.Dict) else getattr(value, "elts", [])
+            parts: list[Any] = listed
             return [part.id if isinstance(part, ast.Name) else part.value for part in parts]
     return []
 

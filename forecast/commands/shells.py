@@ -18,8 +18,7 @@ _forecast() {
 complete -o default -F _forecast forecast
 """
 
-ZSH = r"""#compdef forecast
-# Completion of `forecast` in zsh, written by `forecast --install-completion zsh`.
+ZSH = r"""# Completion of `forecast` in zsh, written by `forecast --install-completion zsh`.
 _forecast() {
   local -a found
   found=(${(f)"$(${~words[1]} --complete "${(j: :)words[1,CURRENT-1]} ${(Q)PREFIX}" 2>/dev/null)"})
@@ -54,14 +53,14 @@ def chosen(asked: list[str]) -> str:
     shell = " ".join(asked) or (own if own in SCRIPTS else "bash")
     if shell not in SCRIPTS:
         raise InputError(
-            f"--install-completion must be for {' or '.join(SCRIPTS)}, got {shell!r}: "
+            f"completion must be for {' or '.join(SCRIPTS)}, got {shell!r}: "
             f"{nearest(shell, SCRIPTS)}"
         )
     return shell
 
 
 def install(shell: str) -> str:
-    """Write the script of a shell: where bash-completion looks for it, or zsh is told to look.
+    """Write the script of a shell: where bash-completion looks for it, or where zsh is told to.
 
     Args:
         shell: A name of `SCRIPTS`.
@@ -73,7 +72,7 @@ def install(shell: str) -> str:
         InputError: It cannot be written.
     """
     data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    places = {"bash": "bash-completion/completions/forecast", "zsh": "zsh/site-functions/_forecast"}
+    places = {"bash": "bash-completion/completions/forecast", "zsh": "forecast/completion.zsh"}
     file = data / places[shell]
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -84,5 +83,5 @@ def install(shell: str) -> str:
             "forecast --completion, which prints the script"
         ) from error
     if shell == "bash":
-        return f"wrote {file}: open a new bash to use it, with bash-completion, or source it"
-    return f"wrote {file}: add the line `source {file}` to ~/.zshrc, and open a new zsh"
+        return f"wrote {file}: open a new bash that has bash-completion, or source it in ~/.bashrc"
+    return f"wrote {file}: source it in ~/.zshrc, and open a new zsh"
