@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import os
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import fields, is_dataclass
@@ -19,6 +20,9 @@ PACKAGE = Path(__file__).parent.parent
 FLAGS = ("--help", "--cfg", "--info", "--multirun", "--quiet", "--verbose")
 COLUMNS = ("time", "targets", "features", "series", "known_future", "static")
 """Keys of `data` that name columns of the file."""
+
+NEWEST = 200
+"""Runs that are read, so that a folder of thousands does not delay an answer."""
 
 PLAIN = re.compile(r"[\w./:%@+-]+")
 """Names that stand in an override without quotes."""
@@ -64,7 +68,8 @@ def _written(key: str, value: str, before: list[str]) -> list[str]:
     A single item of a list comes twice, with what may follow: so the shell adds no space to it, and
     closes no quote.
     """
-    head, item = re.fullmatch(r"(.*[\[,])?(.*)", value).groups(default="")  # type: ignore[union-attr]
+    cut = max(value.rfind("["), value.rfind(",")) + 1
+    head, item = value[:cut], value[cut:]
     kind, known = _kind(key), [one for one in _values(key, before) if PLAIN.fullmatch(one)]
     if get_origin(kind) is not list:
         return [head + one for one in known]
@@ -107,8 +112,10 @@ def _option(group: str, before: list[str]) -> dict[str, Any]:
     """Return the keys of the option that the line chooses, or the configuration for it."""
     chosen = _given(group, before)
     if chosen is None:
-        defaults = [one for one in _read(_homes()[0] / "config.yaml").get("defaults", [])]
-        chosen = next((one[group] for one in defaults if group in one and one != group), "")
+        defaults = _read(_homes()[0] / "config.yaml").get("defaults", [])
+        chosen = next(
+            (one[group] for one in defaults if isinstance(one, dict) and group in one), ""
+        )
     return _read(_options(group).get(chosen))
 
 
@@ -145,7 +152,7 @@ def _values(key: str, before: list[str]) -> list[str]:
     if kind is bool:
         return ["true", "false"]
     if not name:
-        return list(_options(key))
+        return list(_options(key)) if key.isidentifier() else []
     found = enumerated.values(key)
     if found and isinstance(kind, UnionType) and type(None) in get_args(kind):
         found = [*found, "null"]
@@ -153,22 +160,22 @@ def _values(key: str, before: list[str]) -> list[str]:
 
 
 def _runs(key: str, folder: Path) -> Iterator[str]:
-    """List the runs of this machine: their ids in MLflow, or of those to resume their own."""
-    from forecast.tracking.journal import LINES, marks_of
-    from forecast.tracking.journalled import CHECKPOINT
+    """List the newest runs of this machine: their ids in MLflow, or of those to resume their own."""
+    from forecast.tracking.journal import CHECKPOINT, LINES, marks_of
 
-    for place in folder.glob(f"*/{CHECKPOINT if key == 'resume' else LINES}"):
+    found = sorted(folder.glob(f"*/{CHECKPOINT if key == 'resume' else LINES}"))  # by their time
+    for place in found[-NEWEST:]:
         if key == "resume":  # it is gone once the run has finished
             yield place.parent.name
             continue
         try:
             with place.open(encoding="utf-8") as file:
                 kind = json.loads(file.readline())["tags"]["forecast.kind"]
-            found = marks_of(place.parent).get("run")
+            run_id = marks_of(place.parent).get("run")
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        if found and (key == "runs" or kind != "baseline"):
-            yield found
+        if run_id and (key == "runs" or kind != "baseline"):
+            yield run_id
 
 
 def _columns(before: list[str]) -> list[str]:
@@ -176,11 +183,15 @@ def _columns(before: list[str]) -> list[str]:
     path = str(_given("data.path", before) or _option("data", before).get("path"))
     inside = PACKAGE / "sample"
     samples = inside if inside.is_dir() else PACKAGE.parent / "data"
-    file = samples / path.removeprefix("embedded:") if path.startswith("embedded:") else Path(path)
-    if not file.is_file() or not file.name.endswith((".csv", ".csv.gz")):
-        return []
+    file = (
+        samples / path.removeprefix("embedded:")
+        if path.startswith("embedded:")
+        else Path(os.path.expanduser(path))
+    )
     opened = gzip.open if file.suffix == ".gz" else open
     try:
+        if not file.is_file() or not file.name.endswith((".csv", ".csv.gz")):
+            return []
         with opened(file, "rt", encoding="utf-8-sig") as lines:
             return next(csv.reader([lines.readline(1_000_000)]), [])
     except (OSError, UnicodeDecodeError, EOFError, csv.Error):
