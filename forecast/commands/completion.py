@@ -46,7 +46,7 @@ def candidates(line: str, commands: Collection[str]) -> list[str]:
     ['data.calendar=[hour,weekday,', 'data.calendar=[hour,weekday]']
     """
     words = [word.strip("'\"") for word in line.split()]
-    *before, last = [*words, ""] if line[-1:].isspace() else words
+    *before, last = [*words, ""] if line[-1:].isspace() or not words else words
     before = [word.replace("\\", "") for word in before]
     key, equals, value = last.partition("=")
     if len(before) < 2:
@@ -160,7 +160,7 @@ def _values(key: str, before: list[str]) -> list[str]:
 
 
 def _runs(key: str, folder: Path) -> Iterator[str]:
-    """List the newest runs of this machine: their ids in MLflow, or of those to resume their own."""
+    """List the newest runs of this machine: by the id in MLflow, and by their own to resume."""
     from forecast.tracking.journal import CHECKPOINT, LINES, marks_of
 
     found = sorted(folder.glob(f"*/{CHECKPOINT if key == 'resume' else LINES}"))  # by their time

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from forecast.errors import InputError, nearest
+from forecast.errors import InputError
 
 BASH = r"""# Completion of `forecast` in bash, written by `forecast --install-completion`.
 _forecast() {
@@ -53,8 +53,7 @@ def chosen(asked: list[str]) -> str:
     shell = " ".join(asked) or (own if own in SCRIPTS else "bash")
     if shell not in SCRIPTS:
         raise InputError(
-            f"completion must be for {' or '.join(SCRIPTS)}, got {shell!r}: "
-            f"{nearest(shell, SCRIPTS)}"
+            f"completion must be for {' or '.join(SCRIPTS)}, got {shell!r}: name one of them"
         )
     return shell
 
