@@ -105,6 +105,11 @@ def word(text: str, label: str) -> str:
     return next(line.split()[1] for line in text.splitlines() if line.startswith(label + " "))
 
 
+def columns(text: str) -> int:
+    """How wide a terminal must be for a text, but for its addresses, which nothing may break."""
+    return max(len(line) for line in text.splitlines() if "://" not in line)
+
+
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     folder = tmp_path_factory.mktemp("place")

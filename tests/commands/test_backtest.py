@@ -7,7 +7,7 @@ import pytest
 
 from forecast.commands.progress import FoldProgress
 
-from ..conftest import TINY, Place, word
+from ..conftest import TINY, Place, columns, word
 
 BACKTEST = [*TINY, "model=linear", "training.epochs=1", "tracking.experiment=backtests"]
 BACKTEST += ["backtest.folds=3", "backtest.refit=2"]
@@ -33,8 +33,8 @@ def printed(place: Place, parent):
 
 
 def test_prints_a_row_for_each_fold_and_one_for_all(printed, client, parent):
-    assert max(map(len, printed.splitlines())) <= 80
-    table = printed[printed.index("Backtest, MAE of 4 steps") :]
+    assert columns(printed) <= 80
+    table = printed[printed.index("Backtest, MAE of 4 steps") : printed.index("\nrun ")]
     rows = [line.split() for line in table.splitlines() if re.match(r"([123]|all) ", line)]
     assert [row[0] for row in rows] == ["1", "2", "3", "all"]
     windows = [int(row[-5]) for row in rows]

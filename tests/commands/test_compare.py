@@ -16,7 +16,7 @@ from forecast.tracking.direct import Direct
 from forecast.tracking.run import ending
 from forecast.tracking.store import Store
 
-from ..conftest import Place
+from ..conftest import Place, columns
 
 MAE, BRIER = HEADLINES["regression"], HEADLINES["event"]
 
@@ -132,7 +132,7 @@ def test_what_is_no_common_question(other, sentence):
 def test_two_trained_runs(place: Place, client, lstm_run: str, cnn_run: str):
     assert place.run("compare", f"runs=[{lstm_run},{cnn_run}]") == 0, place.errors[-1]
     printed = place.printed[-1]
-    assert max(map(len, printed.splitlines())) <= 80 and place.errors[-1] == ""
+    assert columns(printed) <= 80 and place.errors[-1] == ""
     assert re.search(rf"^run A +{lstm_run}  lstm-4", printed, re.M)
     assert "41 origins from 2024-03-08" in " ".join(printed.split())
     assert re.search(r"^model +lstm +causal_cnn$", printed, re.M)
@@ -176,7 +176,7 @@ def test_three_runs_of_several_series_are_ranked(place: Place, keep):
     assert re.search(r"^training.epochs +2 +3 +2$", printed, re.M)
     assert "window.timesteps" not in printed
     assert re.search(r"^C mlp .* worse, p <0.001$", printed, re.M) and "CRPS" in printed
-    assert max(map(len, printed.splitlines())) <= 80
+    assert columns(printed) <= 80
 
 
 def test_two_runs_of_many_series(place: Place, keep):

@@ -8,7 +8,7 @@ import pytest
 
 from forecast import gates
 
-from ..conftest import Place
+from ..conftest import Place, columns
 
 BIAS = "lstm_1/bias/f"
 
@@ -23,7 +23,7 @@ def inspected(place: Place, lstm_run: str) -> str:
 def test_prints_gates_and_memory(inspected: str, place: Place, lstm_run: str, client):
     for gate in "ifco":
         assert re.search(rf"^lstm_1 {gate} +[\d.]+", inspected, re.MULTILINE)
-    assert max(map(len, inspected.splitlines())) <= 80
+    assert columns(inspected) <= 80
     for name in ("load", "temp", "hour_sin", "hour_cos"):
         assert re.search(rf"^{name}( +[\d.]+){{4}}$", inspected, re.MULTILINE)
     metrics = client.get_run(lstm_run).data.metrics

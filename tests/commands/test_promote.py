@@ -10,7 +10,7 @@ from forecast.tracking.direct import Direct
 from forecast.tracking.run import ending
 from forecast.tracking.store import Store
 
-from ..conftest import TINY, Place, word
+from ..conftest import TINY, Place, columns, word
 from .test_compare import said
 
 ERRORS = {"test/mae": 1.0}
@@ -60,7 +60,7 @@ def test_the_champion_is_whoever_wins_beyond_chance(place: Place, store: Store, 
     assert "promoted: its MAE is 50.0% lower on the 120 common origins: better, p <0.001" in text
     assert "120 origins from 2024-01-01 00:00" in text
     assert re.search(r"^challenger lstm .*\+50\.0% +better, p <0\.001$", printed, re.M)
-    assert champion(store, "wins") == "3" and max(map(len, printed.splitlines())) <= 80
+    assert champion(store, "wins") == "3" and columns(printed) <= 80
     told = store.client.get_model_version("wins", "3").tags[registry.PROMOTION]
     assert told.startswith("promoted: its MAE is 50.0% lower")
 

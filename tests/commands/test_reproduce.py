@@ -9,7 +9,7 @@ import pytest
 
 from forecast.commands import versions
 
-from ..conftest import Place, word
+from ..conftest import Place, columns, word
 
 
 def runs(client, lstm_run: str) -> int:
@@ -43,7 +43,7 @@ def test_the_same_machine_gives_the_same_bits(again: str):
     # four gates of (4 columns in, 4 units, 1 bias), a head of 4 steps and a linear path of 8 rows
     assert int(found["weights"][0].replace(",", "")) > 4 * (4 * 4 + 4 * 4 + 4)
     assert "equal      reproduced: all of it, to the last bit" in again
-    assert max(map(len, again.splitlines())) <= 80
+    assert columns(again) <= 80
 
 
 def test_it_is_a_run_that_says_what_it_repeats(again: str, client, lstm_run: str):
@@ -93,7 +93,7 @@ def test_by_force_other_data_are_told_apart(place: Place, client, lstm_run: str,
     assert "differs not reproduced: data, metrics, metrics by step, forecasts, weights" in text
     assert re.search(r"^Not equal: metrics, 12 of \d+ *$", printed, re.M)
     assert re.search(r"^config +\d+ +equal$", printed, re.M)
-    assert max(map(len, printed.splitlines())) <= 80
+    assert columns(printed) <= 80
     tags = client.get_run(word(printed, "run")).data.tags
     assert tags["forecast.reproduced"].startswith("all but data, metrics")
 

@@ -22,7 +22,9 @@ def sections(page, count):
     """Names of the first sections of charts, from the top."""
     heads = page.get_by_test_id("experiment-view-compare-runs-section-header")
     heads.nth(count - 1).wait_for()
-    return [re.sub(r" \(\d+\).*", "", text, flags=re.S) for text in heads.all_inner_texts()[:count]]
+    return [
+        re.sub(r"\s*\(\d+\).*", "", text, flags=re.S) for text in heads.all_inner_texts()[:count]
+    ]
 
 
 def test_the_table_shows_what_matters_without_digging(visitor, client, place, site):
