@@ -69,19 +69,20 @@ def _answer(given: list[str]) -> int:
     from forecast.data.address import concealed
     from forecast.errors import InputError, nearest
 
-    if given[0] in ("--completion", "--complete"):
-        from forecast.commands import completion
+    if given[0] == "--complete":
+        from forecast.commands.completion import candidates
 
-        asked = given[0] == "--complete"
-        found = completion.candidates(" ".join(given[1:]), COMMANDS) if asked else []
-        print("\n".join(found) if asked else completion.BASH.rstrip())
+        found = candidates(" ".join(given[1:]), COMMANDS)
+        sys.stdout.writelines(f"{word}\n" for word in found)
         return 0
     command, overrides = given[0], given[1:]
     try:
-        if command == "--install-completion":
-            from forecast.commands import completion
+        if command in ("--completion", "--install-completion"):
+            from forecast.commands import shells
 
-            print(f"wrote {completion.install()}: open a new bash to use it")
+            shell = shells.chosen(overrides)
+            install = command == "--install-completion"
+            print(shells.install(shell) if install else shells.SCRIPTS[shell].rstrip())
             return 0
         if command not in COMMANDS:
             raise InputError(
@@ -118,7 +119,7 @@ def usage() -> str:
             "  forecast train -m …       Hydra's own multirun",
             "  forecast train -q …       closing table, ids and warnings only",
             "  forecast train -v …       also what libraries log, and where a refusal came from",
-            "  forecast --install-completion   completion in bash (--completion prints it)",
+            "  forecast --install-completion   completion in bash or zsh (--completion prints it)",
         ]
     )
 

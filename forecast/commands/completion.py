@@ -1,56 +1,31 @@
-"""What the shell may complete: commands, groups, options, keys and ids, from files alone."""
+"""What a shell may complete: commands, groups, keys, values, columns, ids; from files alone."""
 
+import csv
+import gzip
+import json
 import os
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin
 
 import yaml
 
+from forecast.commands import enumerated
 from forecast.commands.schema import Config
-from forecast.errors import InputError
 
 PACKAGE = Path(__file__).parent.parent
 FLAGS = ("--help", "--cfg", "--info", "--multirun", "--quiet", "--verbose")
-IDS = ("run", "other", "runs", "resume")
-"""Keys that name runs of this machine."""
+COLUMNS = ("time", "targets", "features", "series", "known_future", "static")
+"""Keys of `data` that name columns of the file."""
 
-BASH = r"""# Completion of `forecast` in bash, written by `forecast --install-completion`.
-_forecast() {
-  local line=${COMP_LINE:0:COMP_POINT} IFS=$'\n'
-  local word=${line##*[[:space:]]}
-  COMPREPLY=($("${COMP_WORDS[0]}" --complete "$line" 2>/dev/null))
-  # readline breaks words at "=", so only what stands behind it is to be replaced
-  if [[ $word == *=* && $COMP_WORDBREAKS == *=* ]]; then
-    COMPREPLY=("${COMPREPLY[@]#"${word%%=*}="}")
-  fi
-  if [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]]; then compopt -o nospace; fi
-} 2>/dev/null
-complete -o default -F _forecast forecast
-"""
+NEWEST = 200
+"""Runs that are read, so that a folder of thousands does not delay an answer."""
 
-
-def install() -> Path:
-    """Write the script where bash-completion looks for it.
-
-    Returns:
-        The file.
-
-    Raises:
-        InputError: It cannot be written.
-    """
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    file = Path(data) / "bash-completion" / "completions" / "forecast"
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(BASH, encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"--install-completion must be able to write {file}, got {error.strerror!r}: use "
-            "forecast --completion, which prints the script"
-        ) from error
-    return file
+PLAIN = re.compile(r"[\w./:%@+-]+")
+"""Names that stand in an override without quotes."""
 
 
 def candidates(line: str, commands: Collection[str]) -> list[str]:
@@ -61,24 +36,56 @@ def candidates(line: str, commands: Collection[str]) -> list[str]:
         commands: Those of the program.
 
     Returns:
-        Whole words that begin as the last one does, sorted.
+        Whole words that begin as the last one does, sorted; keys of a group once its dot is there.
 
     >>> candidates("forecast tr", ["train", "sweep"])
     ['train']
     >>> candidates("forecast train model=patch_", ["train"])
     ['model=patch_gru', 'model=patch_lstm']
+    >>> candidates("forecast train data.calendar=[hour,w", ["train"])
+    ['data.calendar=[hour,weekday,', 'data.calendar=[hour,weekday]']
     """
-    *before, last = [*line.split(), ""] if line[-1:].isspace() else line.split()
+    words = [word.strip("'\"") for word in line.split()]
+    *before, last = [*words, ""] if line[-1:].isspace() or not words else words
+    before = [word.replace("\\", "") for word in before]
+    key, equals, value = last.partition("=")
     if len(before) < 2:
         found = [*commands, "--help", "--version", "--completion", "--install-completion"]
     elif last.startswith("-"):
         found = list(FLAGS)
-    elif "=" in last:
-        key = last.split("=")[0]
-        found = [f"{key}={value}" for value in _values(key)]
+    elif equals:
+        found = [f"{key}={one}" for one in _written(key, value, before)]
     else:
         found = list(_keys(before))
+        if "." not in last:
+            found = [one.split(".")[0] + "." if "." in one else one for one in found]
     return sorted({word for word in found if word.startswith(last)})
+
+
+def _written(key: str, value: str, before: list[str]) -> list[str]:
+    """List values as they are written, in a list behind what stands there.
+
+    A single item of a list comes twice, with what may follow: so the shell adds no space to it, and
+    closes no quote.
+    """
+    cut = max(value.rfind("["), value.rfind(",")) + 1
+    head, item = value[:cut], value[cut:]
+    kind, known = _kind(key), [one for one in _values(key, before) if PLAIN.fullmatch(one)]
+    if get_origin(kind) is not list:
+        return [head + one for one in known]
+    head, there = head or "[", head.strip("[").split(",")
+    fits = [one for one in known if one.startswith(item) and one not in there]
+    return [f"{head}{one}{end}" for one in fits for end in (",]" if len(fits) == 1 else [""])]
+
+
+def _kind(key: str) -> Any:
+    """Return the type of a key of the schema; None where it has none."""
+    kinds: dict[str, Any] = {own.name: own.type for own in fields(Config)}
+    group, _, name = key.partition(".")
+    own = kinds.get(group)
+    if not name:
+        return own
+    return {f.name: f.type for f in fields(own)}.get(name) if is_dataclass(own) else None
 
 
 def _homes() -> tuple[Path, Path]:
@@ -96,6 +103,22 @@ def _options(group: str) -> dict[str, Path]:
     }
 
 
+def _given(key: str, before: list[str]) -> str | None:
+    """Return what the line sets a key to, the last one counting."""
+    return next((w.partition("=")[2] for w in reversed(before) if w.startswith(f"{key}=")), None)
+
+
+def _option(group: str, before: list[str]) -> dict[str, Any]:
+    """Return the keys of the option that the line chooses, or the configuration for it."""
+    chosen = _given(group, before)
+    if chosen is None:
+        defaults = _read(_homes()[0] / "config.yaml").get("defaults", [])
+        chosen = next(
+            (one[group] for one in defaults if isinstance(one, dict) and group in one), ""
+        )
+    return _read(_options(group).get(chosen))
+
+
 def _keys(before: list[str]) -> Iterator[str]:
     """List groups and keys, each with its equals sign."""
     for home in _homes():
@@ -106,8 +129,7 @@ def _keys(before: list[str]) -> Iterator[str]:
             yield from (f"{group.name}.{own.name}=" for own in fields(group.type))
         elif group.name != "model":
             yield f"{group.name}="
-    model = next((w.split("=")[1] for w in reversed(before) if w.startswith("model=")), "lstm")
-    yield from (f"model.{name}=" for name in _read(_options("model").get(model)) if name != "name")
+    yield from (f"model.{name}=" for name in _option("model", before) if name != "name")
 
 
 def _read(file: Path | None) -> dict[str, Any]:
@@ -119,13 +141,58 @@ def _read(file: Path | None) -> dict[str, Any]:
     return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
 
 
-def _values(key: str) -> list[str]:
+def _values(key: str, before: list[str]) -> list[str]:
     """List what a key can be set to, where that can be listed; the shell then offers files."""
-    if key in IDS:
-        return [run.name for run in Path("runs").glob("[!.]*") if run.is_dir()]
-    if "." not in key:
-        return list(_options(key))
     group, _, name = key.partition(".")
-    kinds: dict[str, Any] = {own.name: own.type for own in fields(Config)}
-    own = fields(kinds[group]) if is_dataclass(kinds.get(group)) else ()
-    return ["true", "false"] if any(f.name == name and f.type is bool for f in own) else []
+    if key in ("run", "other", "runs", "resume"):
+        return list(_runs(key, Path(_given("tracking.folder", before) or "runs")))
+    if group == "model" and name:
+        return enumerated.settings(str(_option("model", before).get("name"))).get(name, [])
+    kind = _kind(key)
+    if kind is bool:
+        return ["true", "false"]
+    if not name:
+        return list(_options(key)) if key.isidentifier() else []
+    found = enumerated.values(key)
+    if found and isinstance(kind, UnionType) and type(None) in get_args(kind):
+        found = [*found, "null"]
+    return [*found, *_columns(before)] if group == "data" and name in COLUMNS else found
+
+
+def _runs(key: str, folder: Path) -> Iterator[str]:
+    """List the newest runs of this machine: by the id in MLflow, and by their own to resume."""
+    from forecast.tracking.journal import CHECKPOINT, LINES, marks_of
+
+    found = sorted(folder.glob(f"*/{CHECKPOINT if key == 'resume' else LINES}"))  # by their time
+    for place in found[-NEWEST:]:
+        if key == "resume":  # it is gone once the run has finished
+            yield place.parent.name
+            continue
+        try:
+            with place.open(encoding="utf-8") as file:
+                kind = json.loads(file.readline())["tags"]["forecast.kind"]
+            run_id = marks_of(place.parent).get("run")
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if run_id and (key == "runs" or kind != "baseline"):
+            yield run_id
+
+
+def _columns(before: list[str]) -> list[str]:
+    """Return the names in the first line of the CSV file that the line means."""
+    path = str(_given("data.path", before) or _option("data", before).get("path"))
+    inside = PACKAGE / "sample"
+    samples = inside if inside.is_dir() else PACKAGE.parent / "data"
+    file = (
+        samples / path.removeprefix("embedded:")
+        if path.startswith("embedded:")
+        else Path(os.path.expanduser(path))
+    )
+    opened = gzip.open if file.suffix == ".gz" else open
+    try:
+        if not file.is_file() or not file.name.endswith((".csv", ".csv.gz")):
+            return []
+        with opened(file, "rt", encoding="utf-8-sig") as lines:
+            return next(csv.reader([lines.readline(1_000_000)]), [])
+    except (OSError, UnicodeDecodeError, EOFError, csv.Error):
+        return []

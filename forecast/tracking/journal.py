@@ -7,14 +7,16 @@ import shutil
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from forecast.tracking.run import Record
+if TYPE_CHECKING:  # a shell that completes an id waits for what is imported here
+    from forecast.tracking.run import Record
 
 TAIL = 200
 """Bytes that hold the line of an end."""
 
 LINES, SENT, FILES = "journal.jsonl", "sent.jsonl", "files"
+CHECKPOINT = "checkpoint.npz"
 
 
 class Held(Exception):
@@ -59,7 +61,7 @@ class Journal:
         return self.folder.name
 
     @cached_property
-    def head(self) -> Record:
+    def head(self) -> "Record":
         """Return the first record: what the run is created with."""
         return records(self.folder)[0]
 
@@ -73,7 +75,7 @@ class Journal:
         """Tell whether MLflow has everything that was written."""
         return self.marks.get("bytes", 0) == (self.folder / LINES).stat().st_size
 
-    def append(self, record: Record) -> None:
+    def append(self, record: "Record") -> None:
         """Write a record; once this returns, killing the process does not lose it."""
         self._file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
         self._file.flush()
@@ -88,7 +90,7 @@ class Journal:
         made.mkdir()
         return made
 
-    def pending(self, most: int = 5_000) -> list[tuple[int, Record]]:
+    def pending(self, most: int = 5_000) -> "list[tuple[int, Record]]":
         """Read what was not sent yet.
 
         Args:
@@ -129,7 +131,7 @@ class Journal:
         self._file.close()
 
 
-def records(folder: Path) -> list[Record]:
+def records(folder: Path) -> "list[Record]":
     """Read all records of a run's folder, whoever writes it.
 
     Args:
@@ -141,7 +143,7 @@ def records(folder: Path) -> list[Record]:
     return [record for _, record in _records(folder, 0)]
 
 
-def story(folder: Path) -> tuple[list[Record], dict[str, Any]] | None:
+def story(folder: Path) -> "tuple[list[Record], dict[str, Any]] | None":
     """Read all records of a run's folder and how far they were sent.
 
     Args:
@@ -236,7 +238,7 @@ def status_of(folder: Path) -> str | None:
     return None
 
 
-def _records(folder: Path, offset: int) -> Iterator[tuple[int, Record]]:
+def _records(folder: Path, offset: int) -> "Iterator[tuple[int, Record]]":
     """Yield records from an offset on, each with the offset behind it."""
     with (folder / LINES).open("rb") as file:
         file.seek(offset)

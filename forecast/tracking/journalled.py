@@ -6,10 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from forecast.tracking.journal import Journal, records
+from forecast.tracking.journal import CHECKPOINT, Journal, records
 from forecast.tracking.run import Record, Run
-
-CHECKPOINT = "checkpoint.npz"
 
 
 class Journalled(Run):

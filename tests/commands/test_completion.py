@@ -1,61 +1,283 @@
-"""Completion, in bash itself."""
+"""Completion, as who presses TAB in bash or zsh sees it, and beside what checks the values."""
 
 import os
+import pty
+import re
+import select
 import subprocess
 import sys
+import termios
+import typing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
+import keras
 import pytest
 
-from forecast.__main__ import main
-from forecast.commands.completion import BASH
+from forecast import models
+from forecast.__main__ import COMMANDS, main
+from forecast.commands import enumerated
+from forecast.commands.completion import candidates
+from forecast.commands.shells import BASH, SCRIPTS
+from forecast.tracking.journal import CHECKPOINT, Journal
+
+PACKAGE = Path(enumerated.PACKAGE)
+
+SILENT = 120.0
+"""Seconds without a sign after which a shell is taken to hang."""
+
+# Ctrl-G writes the line as it stands between marks, so whatever comes before them was shown
+SHELLS = {
+    "bash": (
+        ["bash", "--norc", "--noprofile", "-i"],
+        'bind \'set bell-style none\'; bind -x \'"\\C-g": printf "<<%s>>" "$READLINE_LINE"\'\n',
+    ),
+    "zsh": (
+        ["zsh", "-f", "-i"],
+        'unsetopt beep listbeep; report() { print -n "<<$BUFFER>>"; }; zle -N report; '
+        "bindkey '^G' report\n",
+    ),
+}
 
 
-def offered(folder: Path, line: str, *words: str) -> list[str]:
-    """What bash offers at the end of a line, whose words readline has broken at "="."""
-    program = folder / "bin" / "forecast"
-    program.parent.mkdir(exist_ok=True)
+class Terminal:
+    """A shell at a pseudo-terminal."""
+
+    def __init__(self, fd: int):
+        self.fd = fd
+        self.seen = ""
+
+    def until(self, pattern: str) -> re.Match[str]:
+        """Read until something is there, and keep what comes behind it for the next time."""
+        while not (found := re.search(pattern, self.seen, re.DOTALL)):
+            assert select.select([self.fd], [], [], SILENT)[0], f"no {pattern!r} in {self.seen!r}"
+            self.seen += os.read(self.fd, 65_536).decode(errors="replace")
+        self.seen = self.seen[found.end() :]
+        return found
+
+    def tab(self, typed: str) -> tuple[str, set[str]]:
+        """Type a line in place of the last one; return what it has become, and the words shown."""
+        os.write(self.fd, b"\x05\x15" + typed.encode() + b"\x07")
+        shown = self.until(r"(.*?)<<(.*?)>>")
+        return shown[2], set(re.split(r"[\s\x1b]+", shown[1]))
+
+
+@contextmanager
+def opened(shell: str, home: Path) -> Iterator[Terminal]:
+    """Install the completion into a home of its own, and open a shell that has sourced it."""
+    program = home / "bin" / "forecast"
+    program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m forecast "$@"\n')
     program.chmod(0o755)
-    script = (
-        f'{BASH}\nCOMP_LINE=$1; COMP_POINT=${{#1}}; shift; COMP_WORDS=("$@")\n'
-        'COMP_CWORD=$(($# - 1)); _forecast; printf "%s\\n" "${COMPREPLY[@]}"'
+    work = home / "work"
+    work.mkdir()
+    (work / "load.csv").write_text("ts,load,temp,t:in\n")
+    (work / "a=b.csv").write_text("when,what\n")
+    journal(work / "runs" / "20261123-060539-fbcf37", "train", "a94c3b49ea694ea8")
+    env = os.environ | {
+        "HOME": str(home),
+        "PATH": f"{program.parent}:{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")]),
+        "SHELL": f"/bin/{shell}",
+        "TERM": "dumb",
+    }
+    env.pop("XDG_DATA_HOME", None)
+    installed = [str(program), "--install-completion"]
+    subprocess.run(installed, env=env, check=True, capture_output=True)
+    [script] = [file for file in (home / ".local").rglob("*") if file.is_file()]
+    assert script.read_text() == SCRIPTS[shell]
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (60, 300))
+    command, bindings = SHELLS[shell]
+    process = subprocess.Popen(
+        ["setsid", "--ctty", *command],
+        env=env,
+        cwd=work,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
     )
-    path = f"{program.parent}:{os.environ['PATH']}"
-    here = os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
-    return subprocess.run(
-        ["bash", "-c", script, "bash", line, *words],
-        cwd=folder,
-        env=os.environ | {"PATH": path, "PYTHONPATH": here},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
+    os.close(theirs)
+    try:
+        terminal = Terminal(ours)
+        os.write(ours, f"{bindings}source {script}; echo rea''dy\n".encode())
+        terminal.until("ready")
+        yield terminal
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def journal(folder: Path, kind: str, run_id: str) -> None:
+    """Write the folder of a run that its store has."""
+    begun = Journal(folder)
+    begun.append({"do": "create", "name": "lstm", "tags": {"forecast.kind": kind}})
+    begun.mark(run=run_id)
+    begun.close()
+
+
+@pytest.fixture(scope="module")
+def bash(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+    with opened("bash", tmp_path_factory.mktemp("bash")) as terminal:
+        yield terminal
+
+
+TYPED = {
+    "forecast tra\t": "forecast train ",
+    ": ; forecast ba\t": ": ; forecast backtest ",
+    "forecast train mod\t": "forecast train model",
+    "forecast train training.lear\t": "forecast train training.learning_rate=",
+    "forecast train data.missing=h\t": "forecast train data.missing=hold ",
+    "forecast train -m model=lstm,ca\t": "forecast train -m model=lstm,causal_cnn ",
+    "forecast train training.loss=Hu\t": "forecast train training.loss=Huber ",
+    "forecast predict run=a9\t": "forecast predict run=a94c3b49ea694ea8 ",
+    "forecast check data.path=lo\t": "forecast check data.path=load.csv ",
+    "forecast inspect file=lo\t": "forecast inspect file=load.csv ",
+    "forecast predict output=lo\t": "forecast predict output=load.csv ",
+    "forecast check data.path=load.csv data.time=t:\t": (
+        "forecast check data.path=load.csv data.time=t:in "
+    ),
+    "forecast check data.path=a=b.csv data.time=whe\t": (
+        "forecast check data.path=a=b.csv data.time=when "
+    ),
+    "forecast check data.path=load.csv 'data.features=[load,te\t": (
+        "forecast check data.path=load.csv 'data.features=[load,temp"
+    ),
+}
+"""What is typed, and the line that it becomes in either shell."""
 
 
 @pytest.mark.processes
-def test_bash_is_offered_commands_groups_options_keys_and_runs(tmp_path: Path):
-    (tmp_path / "runs" / "a94c3b").mkdir(parents=True)
-    assert offered(tmp_path, "forecast ba", "forecast", "ba") == ["backtest"]
-    assert "model=" in offered(tmp_path, "forecast train mod", "forecast", "train", "mod")
-    broken = ("forecast", "train", "model", "=", "patch_")
-    assert offered(tmp_path, "forecast train model=patch_", *broken) == ["patch_gru", "patch_lstm"]
-    key = ("forecast", "train", "training.epo")
-    assert offered(tmp_path, "forecast train training.epo", *key) == ["training.epochs="]
-    run = ("forecast", "predict", "run", "=", "a")
-    assert offered(tmp_path, "forecast predict run=a", *run) == ["a94c3b"]
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        *TYPED.items(),
+        ("forecast check data.path=a\t", "forecast check data.path=a\\=b.csv "),
+        (
+            "forecast check data.path=a\\=b.csv data.time=whe\t",
+            "forecast check data.path=a\\=b.csv data.time=when ",
+        ),
+        (
+            "forecast check data.path=load.csv data.features=[load,te\t",
+            "forecast check data.path=load.csv data.features=[load,temp",
+        ),
+        (
+            "forecast check data.path=load.csv data.targets=[t:\t",
+            "forecast check data.path=load.csv data.targets=[t:in",
+        ),
+    ],
+)
+def test_bash_completes_what_is_typed(bash: Terminal, typed: str, line: str):
+    assert bash.tab(typed)[0] == line
 
 
-def test_it_is_written_where_bash_looks_and_again(
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("forecast train model=l", {"linear", "lstm"}),
+        ("forecast train sweep.strategy=", {"grid", "random", "halving", "tpe"}),
+        ("forecast check data.path=load.csv data.features=[load,", {"[load,temp", "[load,ts"}),
+        ("forecast check data.path=", {"load.csv", "a=b.csv"}),
+    ],
+)
+def test_bash_lists_where_several_fit(bash: Terminal, line: str, words: set[str]):
+    left, shown = bash.tab(f"{line}\t\t\t")
+    assert left.startswith(line) and words <= shown
+
+
+@pytest.mark.processes
+def test_zsh_completes_what_is_typed(tmp_path: Path):
+    with opened("zsh", tmp_path) as zsh:
+        for typed, line in TYPED.items():
+            assert zsh.tab(typed)[0] == line
+        left, shown = zsh.tab("forecast train model=l\x04")  # Ctrl-D lists and inserts nothing
+        assert left == "forecast train model=l" and {"model=linear", "model=lstm"} <= shown
+
+
+@pytest.mark.processes
+def test_an_answer_imports_nothing_heavy(tmp_path: Path):
+    journal(tmp_path / "runs" / "20261123-060539-fbcf37", "train", "a94c3b49ea694ea8")
+    script = (
+        "import sys; from forecast.__main__ import main\n"
+        "for word in ('run=', 'training.loss=', 'model.head=', 'data.features='):\n"
+        "    main(['--complete', f'forecast train {word}'])\n"
+        "print(*{'tensorflow', 'keras', 'mlflow', 'hydra', 'numpy'} & set(sys.modules))"
+    )
+    env = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
+    said = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=env, capture_output=True, check=True
+    ).stdout.decode()
+    assert "run=a94c3b49ea694ea8\n" in said and said.endswith("\n\n")
+
+
+@pytest.mark.parametrize("key", enumerated.CHECKED)
+def test_values_are_those_of_what_checks_them(key: str):
+    held: list[str] = []
+    for file, name in enumerated.CHECKED[key]:
+        held += getattr(import_module(f"forecast.{file[:-3].replace('/', '.')}"), name)
+    assert enumerated.values(key) == held and held
+
+
+def test_every_closed_set_that_a_sentence_lists_is_offered():
+    rule = re.compile(r"(\w+\.\w+) must be one of \{', '\.join\((\w+)\)\}")
+    listed = {
+        found.groups()
+        for file in PACKAGE.rglob("*.py")
+        for found in rule.finditer(file.read_text())
+    }
+    known = {(key, name) for key, all_ in enumerated.CHECKED.items() for _, name in all_}
+    assert len(listed) > 5 and listed <= known
+
+
+@pytest.mark.parametrize("key", enumerated.KERAS)
+def test_names_of_keras_are_those_that_it_has(key: str):
+    module = getattr(keras, enumerated.KERAS[key][0])
+    base = getattr(module, enumerated.KERAS[key][1])
+    kinds = [v for v in vars(module).values() if isinstance(v, type) and issubclass(v, base)]
+    wrappers = {"LossScaleOptimizer", "MultiOptimizer"}
+    assert set(enumerated.values(key)) == {k.__name__ for k in kinds} - {base.__name__} - wrappers
+
+
+@pytest.mark.parametrize("name", models.__all__)
+def test_settings_are_those_of_the_architecture(name: str):
+    kind = typing.get_type_hints(getattr(models, name))["settings"]
+    hints = typing.get_type_hints(kind)
+    literal = {k: list(typing.get_args(v)) for k, v in hints.items() if "Literal" in str(v)}
+    flags = {k: ["true", "false"] for k, v in hints.items() if v is bool}
+    assert enumerated.settings(name) == literal | flags and literal
+
+
+def test_runs_are_offered_by_the_id_that_the_key_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    journal(tmp_path / "kept" / "20261123-060539-fbcf37", "train", "aaa")
+    journal(tmp_path / "kept" / "20261123-060540-fbcf38", "baseline", "bbb")
+    (tmp_path / "kept" / "20261123-060539-fbcf37" / CHECKPOINT).touch()
+    (tmp_path / "kept" / "20261123-060541-fbcf39").mkdir()
+    begin = "forecast predict tracking.folder=kept "
+    assert candidates(f"{begin}run=", COMMANDS) == ["run=aaa"]
+    assert candidates(f"{begin}runs=[aaa,", COMMANDS) == ["runs=[aaa,bbb,", "runs=[aaa,bbb]"]
+    assert candidates(f"{begin}resume=", COMMANDS) == ["resume=20261123-060539-fbcf37"]
+
+
+def test_it_is_written_where_the_shell_looks_and_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setenv("SHELL", "/usr/bin/fish")
     for _ in range(2):
         assert main(["--install-completion"]) == 0
         assert str(tmp_path) in capsys.readouterr().out
-    [file] = tmp_path.rglob("forecast")
+    [file] = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert file.read_text() == BASH
     assert main(["--completion"]) == 0 and capsys.readouterr().out == BASH
+    assert main(["--completion", "fish"]) == 2
+    assert "must be for bash or zsh, got 'fish'" in capsys.readouterr().err
 
 
 def test_a_users_own_options_and_the_chosen_models_keys_are_offered(
@@ -69,3 +291,5 @@ def test_a_users_own_options_and_the_chosen_models_keys_are_offered(
     assert capsys.readouterr().out == "model=mine\n"
     assert main(["--complete", "forecast train model=mine model.sec"]) == 0
     assert capsys.readouterr().out == "model.secret_knob=\n"
+    assert main(["--complete", "forecast train model.secret_knob="]) == 0
+    assert capsys.readouterr().out == ""
