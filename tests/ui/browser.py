@@ -53,7 +53,8 @@ def served(folder: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    env = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    own = ("MLFLOW_", "MAKE", "MFLAGS", "ARGS")  # of a make that runs this, too
+    env = {key: value for key, value in os.environ.items() if not key.startswith(own)}
     with (folder / "ui.log").open("w") as log:
         server = subprocess.Popen(
             ["make", "ui", f"PORT={port}"],

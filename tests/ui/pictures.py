@@ -154,7 +154,7 @@ def _gates(visitor: Visitor, store: Any, experiment: str, ids: list[str]) -> byt
     page = visitor.go(f"/{links.beside(store, [experiment], named).removeprefix('#/')}")
     card = page.get_by_test_id("experiment-view-compare-runs-card")
     card = card.filter(has=page.get_by_text("gates/lstm_1", exact=True)).first
-    card.scroll_into_view_if_needed()
+    page.set_viewport_size({"width": 1280, "height": 2400})  # only charts in sight are there
     card.get_by_role("slider").wait_for()
     card.locator("[data-component-id=fullscreen_button_chartcard]").click()
     large = page.get_by_role("dialog")
@@ -166,22 +166,31 @@ def _gates(visitor: Visitor, store: Any, experiment: str, ids: list[str]) -> byt
     while slider.get_attribute("aria-valuenow") != last:
         page.keyboard.press("ArrowRight")
     large.locator(f"img[src*='step%2B{last}%2B']").nth(1).wait_for()
-    shot: bytes = page.screenshot(clip={"x": 22, "y": 18, "width": 656, "height": 480})
-    return shot
+    return _shot(page, clip={"x": 22, "y": 18, "width": 656, "height": 480})
 
 
 def _pages(visitor: Visitor, experiment: str, run: str) -> Iterator[tuple[str, bytes]]:
     """Look at the pages whose addresses commands print: all runs, their charts, one run."""
     page = visitor.go(f"/{pages.view(experiment).removeprefix('#/')}")
     page.locator("[role=gridcell][col-id='metrics.`test/mae`']").first.wait_for()
-    yield "mlflow_table", page.screenshot()
+    yield "mlflow_table", _shot(page)
     page = visitor.go(f"/{pages.view(experiment, charts=True).removeprefix('#/')}")
-    page.get_by_test_id("experiment-view-compare-runs-card").nth(2).locator("svg").first.wait_for()
-    yield "mlflow_charts", page.screenshot()
+    page.set_viewport_size({"width": 1280, "height": 1200})
+    cards = page.get_by_test_id("experiment-view-compare-runs-card")
+    for number in range(3):
+        cards.nth(number).locator(".scatterlayer path.js-line").first.wait_for()
+    yield "mlflow_charts", _shot(page)
     page = visitor.go(f"/{pages.run(experiment, run).removeprefix('#/')}")
     page.get_by_text("Show more").first.click()
     page.get_by_text("The same again:").wait_for()
-    yield "mlflow_run", page.screenshot()
+    yield "mlflow_run", _shot(page)
+
+
+def _shot(page: Any, clip: dict[str, int] | None = None) -> bytes:
+    """Take a picture without the button of MLflow's chat over the corner."""
+    page.add_style_tag(content="[data-assistant-ui] {display: none}")
+    shot: bytes = page.screenshot(clip=clip)
+    return shot
 
 
 def _first(store: Any, run: str) -> bytes:
