@@ -48,7 +48,8 @@ def runs(error: str, baseline: str | None, gates: Mapping[str, str], known: Stat
         "Gates": [chart for layer in list(layers)[:MOST_LAYERS] for chart in _gates(*layer)],
     }
     shown = [f"metrics.`{key}`" for key in [*(f"test/{e}" for e in errors), *skills[:MOST_SKILLS]]]
-    return _columns([*(f"params.`{key}`" for key in PARAMS), *shown]) | _charts(sections)
+    opened = _columns([*(f"params.`{key}`" for key in PARAMS), *shown]) | _charts(sections)
+    return opened | {"runsHiddenMode": "FIRST_20_RUNS"}  # of ten, half are baselines
 
 
 def beside(overview: State, run_ids: Sequence[str]) -> State:
