@@ -172,7 +172,7 @@ class Reader:
 
 
 def _short(command: str) -> str:
-    """Let a training that does not say how long last one epoch, on every eighth window, two folds."""
+    """Let a training last one epoch on every eighth window, with two folds, unless it says."""
     wanted = ["training.epochs=1", "window.stride=8"]
     if found := re.search(r"(?:make|forecast) (backtest|sweep)\b", command):
         wanted.append(f"{found[1]}.folds=2")

@@ -10,12 +10,10 @@ pytestmark = pytest.mark.ui
 NAMES = ("model", "window.timesteps", "window.horizon")
 
 
-def printed(place, label):
-    """What stands behind the # of the address that a command has printed last under a label."""
-    [*_, last] = re.findall(
-        rf"^{label} +http://127.0.0.1:\d+/#(\S+)$", "\n".join(place.printed), re.M
-    )
-    return last
+def printed(place, label, which=-1):
+    """What stands behind the # of an address printed under a label, of the last unless said."""
+    said = "\n".join(place.printed)
+    return re.findall(rf"^{label} +http://127.0.0.1:\d+/#(\S+)$", said, re.M)[which]
 
 
 def sections(page, count):
@@ -56,7 +54,7 @@ def test_charts_stand_in_their_order(visitor, place, site):
 
 
 def test_a_comparison_shows_two_runs_in_that_view(visitor, client, place, site):
-    page = visitor.go(printed(place, "beside"))
+    page = visitor.go(printed(place, "beside", 0))  # of two trainings; a winner brings its sweep
     assert sections(page, 3) == ["Losses", "Error by steps ahead", "Gates"]
     page.get_by_text("2 matching runs").wait_for()
 
