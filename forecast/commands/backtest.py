@@ -7,7 +7,7 @@ from rich.text import Text
 from forecast.commands import build, introduce, links, train
 from forecast.commands.config import Request
 from forecast.commands.console import console, interval_line, say, table
-from forecast.commands.progress import FoldProgress
+from forecast.commands.progress import FoldProgress, busy
 from forecast.commands.recorded import CONFIG
 from forecast.commands.tracked import tracking
 from forecast.evaluation import backtest, rolling
@@ -32,7 +32,8 @@ def run(request: Request) -> float:
     plan = Plan(**vars(settings.backtest))
     plan.check()
     spec = build.spec(settings)
-    data = build.load(settings)
+    with busy("data", "reading"):
+        data = build.load(settings)
     folds = rolling.prepare(spec, data.table, plan)
     say("data", train.summary(data))
     fits = [fold for fold in folds if fold.refits]

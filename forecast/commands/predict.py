@@ -11,6 +11,7 @@ import pandas as pd
 from forecast.commands import build, output
 from forecast.commands.config import Request
 from forecast.commands.console import say, table
+from forecast.commands.progress import busy
 from forecast.commands.served import Served, find
 from forecast.data import clock, source
 from forecast.data.table import Table
@@ -42,9 +43,10 @@ def run(request: Request) -> pd.DataFrame:
     piped = settings.output == PIPE
     if not piped:
         output.place(settings.output, f"forecast{ENDS[0]}", ENDS)  # before anything is fetched
-    served = find(settings.run, settings.tracking)
-    rows = served.bundle.table(_rows(request, served))
-    found = served.bundle.forecasts(rows, history=settings.history)
+    with busy("predict", "reading and forecasting"):
+        served = find(settings.run, settings.tracking)
+        rows = served.bundle.table(_rows(request, served))
+        found = served.bundle.forecasts(rows, history=settings.history)
     left_out = sorted({rows.names[code] for code in np.unique(rows.series)} - {*found.series})
     if piped:
         _warn(left_out, sys.stderr)

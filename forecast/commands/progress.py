@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from time import perf_counter
 from typing import Any
 
@@ -28,10 +28,20 @@ def during(stage: str, text: str) -> Iterator[None]:
         text: What is done, in a few words.
     """
     began = perf_counter()
-    shown = f"[bold]{stage:<{len(INDENT) - 2}}[/bold]{text}"
-    with console.status(shown) if live() else nullcontext():
+    with busy(stage, text):
         yield
     say(stage, f"{text}, {perf_counter() - began:.1f} s")
+
+
+def busy(stage: str, text: str) -> AbstractContextManager[Any]:
+    """Show on a terminal what is being done, and leave no line.
+
+    Args:
+        stage: Such as "data".
+        text: What is done, in a few words.
+    """
+    shown = f"[bold]{stage:<{len(INDENT) - 2}}[/bold]{text}"
+    return console.status(shown) if live() else nullcontext()
 
 
 class FoldProgress(keras.callbacks.Callback):

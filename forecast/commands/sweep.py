@@ -10,7 +10,7 @@ from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, interval_line, say, score_table
 from forecast.commands.observe import Observer
-from forecast.commands.progress import EpochProgress, TrialProgress, during
+from forecast.commands.progress import EpochProgress, TrialProgress, busy, during
 from forecast.commands.recorded import CONFIG
 from forecast.commands.schema import SweepConfig
 from forecast.commands.tracked import tracking
@@ -50,7 +50,8 @@ def run(request: Request) -> float:
     """
     settings = request.settings
     observe.check(settings)
-    data = build.load(settings)
+    with busy("data", "reading"):
+        data = build.load(settings)
     say("data", train.summary(data))
     builder = Builder(_compose(request, data))
     strategy = _strategy(settings.sweep, builder)

@@ -25,7 +25,7 @@ from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import console, detail_tables, interval_line, say, score_table
 from forecast.commands.observe import Observer
-from forecast.commands.progress import EpochProgress, during
+from forecast.commands.progress import EpochProgress, busy, during
 from forecast.commands.tracked import tracking
 from forecast.data import task
 from forecast.data.address import concealed
@@ -96,7 +96,8 @@ def trained(
     settings = request.settings
     observe.check(settings)
     spec = build.spec(settings)
-    data = build.load(settings)
+    with busy("data", "reading"):
+        data = build.load(settings)
     cuts = experiment.prepare(spec, data.table)
     say("data", summary(data))
     warn(data.table, cuts.train_rows(data.table), "the training rows")

@@ -113,13 +113,13 @@ def metrics(training: Training) -> list[keras.metrics.Metric]:
         Keras metrics.
 
     Raises:
-        InputError: Keras has no metric of that name.
+        InputError: Keras has no metric of that name, or cannot make another of an object.
     """
     base = keras.metrics.Metric
     found = []
     for asked in training.metrics:
         if isinstance(asked, base):
-            found.append(type(asked).from_config(asked.get_config()))
+            found.append(_fresh(asked))
             continue
         kind = _named(keras.metrics, asked, base)
         if kind is None:
@@ -132,6 +132,17 @@ def metrics(training: Training) -> list[keras.metrics.Metric]:
                 f"({cause(error)}): take another, or give an object from Python"
             ) from error
     return found
+
+
+def _fresh(own: keras.metrics.Metric) -> keras.metrics.Metric:
+    """Make another metric with the settings of one, since each training counts from zero."""
+    try:
+        return type(own).from_config(own.get_config())
+    except TypeError as error:  # of a function that Keras cannot find by its name, mostly
+        raise InputError(
+            f"training.metrics must be objects that Keras can make again, got {own.name!r}: "
+            "decorate its class and functions with keras.saving.register_keras_serializable()"
+        ) from error
 
 
 def schedule(training: Training) -> list[keras.callbacks.Callback]:

@@ -278,3 +278,13 @@ def test_an_unreduced_loss_is_refused():
     loss = keras.losses.MeanSquaredError(reduction=None)
     with pytest.raises(InputError, match="training.loss must be reduced"):
         choices.loss(training(loss=loss))
+
+
+def twice(true, predicted):
+    return 2 * predicted
+
+
+def test_a_metric_that_keras_cannot_make_again_is_refused():
+    own = keras.metrics.MeanMetricWrapper(twice, name="twice")
+    with pytest.raises(InputError, match=r"training.metrics must .* got 'twice': decorate"):
+        choices.metrics(training(metrics=(own,)))
