@@ -105,6 +105,12 @@ def word(text: str, label: str) -> str:
     return next(line.split()[1] for line in text.splitlines() if line.startswith(label + " "))
 
 
+def environment() -> dict[str, str]:
+    """What a person's shell has: nothing of MLflow, nor of the make that may run these tests."""
+    own = ("MLFLOW_", "MAKE", "MFLAGS", "ARGS")
+    return {key: value for key, value in os.environ.items() if not key.startswith(own)}
+
+
 def columns(text: str) -> int:
     """How wide a terminal must be for a text, but for its addresses, which nothing may break."""
     return max(len(line) for line in text.splitlines() if "://" not in line)

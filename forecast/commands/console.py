@@ -39,9 +39,6 @@ ASIDE = (
     "memory",
     "gates",
     "intervals",
-    "beside",
-    "candidates",
-    "all",
     "next",
 )
 """First words of the stages that `--quiet` leaves out: what is under way, advised or refined."""

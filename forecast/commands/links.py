@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from forecast.commands import level
 from forecast.commands.console import say
 from forecast.commands.schema import TrackingConfig
 from forecast.errors import InputError
@@ -15,6 +16,8 @@ from forecast.tracking.store import client, impatient, knock
 def show(settings: TrackingConfig, run_id: str, sweep: str = "") -> None:
     """Print the pages of a run, of its comparison with the last one on the same data, and of all.
 
+    Nothing where only ids are wanted.
+
     Args:
         settings: Where it was written.
         run_id: In MLflow; of a run that it has not yet, nothing is printed.
@@ -22,6 +25,8 @@ def show(settings: TrackingConfig, run_id: str, sweep: str = "") -> None:
     """
     from mlflow.exceptions import MlflowException
 
+    if level.quiet():
+        return
     base = pages.base(settings.uri, settings.port)
     try:
         store = reached(settings.uri)

@@ -14,7 +14,7 @@ from forecast.commands.console import console
 from forecast.commands.train import warn
 from forecast.data.table import Table
 
-from ..conftest import LSTM, TINY, Place, word
+from ..conftest import LSTM, TINY, Place, columns, word
 
 BASELINES = ("persistence", "seasonal_naive", "ridge")
 
@@ -59,7 +59,7 @@ def test_neither_do_the_libraries_below_python(place: Place):
     # without a terminal: one line an epoch, 80 columns at most, no colours
     lines = told.stdout.splitlines()
     assert [line for line in lines if line.startswith("train      epoch 1/1")]
-    assert max(map(len, lines)) <= 80 and "\x1b" not in told.stdout
+    assert columns(told.stdout) <= 80 and "\x1b" not in told.stdout
 
 
 @pytest.mark.slow

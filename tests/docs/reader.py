@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from ..conftest import Place, load_frame
+from ..conftest import Place, environment, load_frame
 from .pages import ROOT, Block, lines
 
 BIN = Path(sys.prefix) / "bin"
@@ -70,7 +70,7 @@ class Reader:
         self.printed: dict[str, str] = {}
         self.names: dict[str, object] = {"__name__": "__main__"}
         self.env = {
-            **{key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")},
+            **environment(),
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
             "PORT": str(self.port),
             "COLUMNS": "80",

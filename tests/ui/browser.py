@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..conftest import environment
+
 ROOT = Path(__file__).parents[2]
 
 KNOWN = (
@@ -53,13 +55,11 @@ def served(folder: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    own = ("MLFLOW_", "MAKE", "MFLAGS", "ARGS")  # of a make that runs this, too
-    env = {key: value for key, value in os.environ.items() if not key.startswith(own)}
     with (folder / "ui.log").open("w") as log:
         server = subprocess.Popen(
             ["make", "ui", f"PORT={port}"],
             cwd=folder,
-            env=env,
+            env=environment(),
             stdout=log,
             stderr=log,
             start_new_session=True,
