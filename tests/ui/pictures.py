@@ -151,7 +151,7 @@ def _ranks(store: Any, runs: dict[str, str]) -> None:
 def _gates(visitor: Visitor, store: Any, experiment: str, ids: list[str]) -> bytes:
     """Put the gates of two networks beside each other in MLflow, as docs/gates.md tells to."""
     named = {run: store.get_run(run).info.run_name for run in ids}
-    page = visitor.go(f"/{links.beside(store, [experiment], named).removeprefix('#/')}")
+    page = visitor.go(links.beside(store, [experiment], named).removeprefix("#"))
     card = page.get_by_test_id("experiment-view-compare-runs-card")
     card = card.filter(has=page.get_by_text("gates/lstm_1", exact=True)).first
     page.set_viewport_size({"width": 1280, "height": 2400})  # only charts in sight are there
@@ -171,17 +171,17 @@ def _gates(visitor: Visitor, store: Any, experiment: str, ids: list[str]) -> byt
 
 def _pages(visitor: Visitor, experiment: str, run: str) -> Iterator[tuple[str, bytes]]:
     """Look at the pages whose addresses commands print: all runs, their charts, one run."""
-    page = visitor.go(f"/{pages.view(experiment).removeprefix('#/')}")
+    page = visitor.go(pages.view(experiment).removeprefix("#"))
     page.locator("[role=gridcell][col-id='metrics.`test/mae`']").first.wait_for()
     yield "mlflow_table", _shot(page)
-    page = visitor.go(f"/{pages.view(experiment, charts=True).removeprefix('#/')}")
+    page = visitor.go(pages.view(experiment, charts=True).removeprefix("#"))
     page.set_viewport_size({"width": 1280, "height": 1200})
     cards = page.get_by_test_id("experiment-view-compare-runs-card")
     for number in range(3):
         cards.nth(number).locator(".scatterlayer path.js-line").first.wait_for()
     yield "mlflow_charts", _shot(page)
     page.set_viewport_size({"width": 1280, "height": 900})
-    page = visitor.go(f"/{pages.run(experiment, run).removeprefix('#/')}")
+    page = visitor.go(pages.run(experiment, run).removeprefix("#"))
     page.get_by_text("Show more").first.click()
     page.get_by_text("The same again:").wait_for()
     yield "mlflow_run", _shot(page)
