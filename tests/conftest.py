@@ -83,18 +83,18 @@ class Place:
     def run(self, *arguments: str) -> int:
         """Run a command in the folder and keep what it said."""
         from forecast.__main__ import main
-        from forecast.commands import console
+        from forecast.commands.terminal import console
 
         out, err = io.StringIO(), io.StringIO()
         before = os.getcwd()
         os.chdir(self.folder)
-        console.console.file = out
+        console.file = out
         try:
             with contextlib.redirect_stderr(err), contextlib.redirect_stdout(out):
                 status = main(list(arguments))
         finally:
             os.chdir(before)
-            console.console.file = None  # whatever sys.stdout is then
+            console.file = None  # whatever sys.stdout is then
         self.printed.append(out.getvalue())
         self.errors.append(err.getvalue())
         return status

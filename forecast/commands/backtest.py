@@ -6,9 +6,10 @@ from rich.text import Text
 
 from forecast.commands import build, introduce, links, train
 from forecast.commands.config import Request
-from forecast.commands.console import console, interval_line, say, table
-from forecast.commands.progress import FoldProgress, busy
+from forecast.commands.console import interval_line, say, table
+from forecast.commands.progress import FoldProgress
 from forecast.commands.recorded import CONFIG
+from forecast.commands.terminal import busy, console
 from forecast.commands.tracked import tracking
 from forecast.evaluation import backtest, rolling
 from forecast.evaluation.backtest import Backtest, Step

@@ -6,7 +6,8 @@ import pandas as pd
 
 from forecast.commands import build, proof
 from forecast.commands.config import Request
-from forecast.commands.console import console, say, table
+from forecast.commands.console import say, table
+from forecast.commands.terminal import busy, console
 from forecast.data import canary, quality
 from forecast.data.quality import Quality
 from forecast.errors import InputError
@@ -26,9 +27,10 @@ def run(request: Request) -> Quality:
             something leaks; all are printed before.
     """
     settings = request.settings
-    _, frame = build.rows(settings)
-    window = build.window(settings)
-    found = quality.report(frame, build.schema(settings, frame.columns), window)
+    with busy("data", "reading"):
+        _, frame = build.rows(settings)
+        window = build.window(settings)
+        found = quality.report(frame, build.schema(settings, frame.columns), window)
     frames = found.to_frames()
     if not frames["columns"].constant.any():
         del frames["columns"]["constant"]

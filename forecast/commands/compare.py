@@ -12,7 +12,8 @@ import pandas as pd
 
 from forecast.commands import links, output
 from forecast.commands.config import Request
-from forecast.commands.console import console, say, table
+from forecast.commands.console import say, table
+from forecast.commands.terminal import busy, console
 from forecast.errors import InputError
 from forecast.evaluation.significance import critical_difference
 from forecast.evaluation.significance.common import PREDICTIONS, Common, common
@@ -77,7 +78,7 @@ def run(request: Request) -> Common:
         raise InputError(f"runs must name each run once, got {min(twice)} twice: take it out")
     picture = output.place(settings.output, PICTURE, PICTURES)
     store = client(settings.tracking.uri)
-    with impatient():
+    with busy("compare", "reading"), impatient():
         pairs = zip(ascii_uppercase, settings.runs, strict=False)
         subjects = [read(store, letter, run_id) for letter, run_id in pairs]
     if len({subject.probability for subject in subjects}) > 1:
@@ -92,8 +93,8 @@ def run(request: Request) -> Common:
     say("shared", in_common(shared, subjects))
     _differences(subjects)
     scores(shared, subjects)
-    _series(shared, subjects, picture)
     console.print()
+    _series(shared, subjects, picture)
     say(
         "view",
         f"{pages.base(settings.tracking.uri, settings.tracking.port)}/{_page(store, subjects)}",
@@ -201,7 +202,6 @@ def _series(shared: Common, subjects: Sequence[Subject], picture: Path) -> None:
     found = shared.over_series([subject.name for subject in subjects])
     if found is None:
         return
-    console.print()
     if not isinstance(found, Ranking):
         first, second = (subject.letter for subject in subjects)
         if np.isfinite(found.p):

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,7 @@ def homes() -> tuple[Path, Path]:
     return CONF, Path.cwd() / "conf"
 
 
+@cache
 def register() -> None:
     """Tell Hydra our schema and where to look, once a process."""
     ConfigStore.instance().store(name="schema", node=form())

@@ -1,4 +1,4 @@
-"""What a person sees in the terminal: stages, progress, tables."""
+"""What a person reads in the terminal: stages and tables."""
 
 import textwrap
 import unicodedata
@@ -6,17 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from forecast.commands import level
+from forecast.commands.terminal import INDENT, console
 from forecast.evaluation import scores
 from forecast.evaluation.experiment import Outcome
 
-console = Console(highlight=False)
-INDENT = " " * 11
 SHOWN = {
     "MAE": "test/mae",
     "RMSE": "test/rmse",

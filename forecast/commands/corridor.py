@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from forecast.commands import config, level, misread, no_code
 from forecast.commands.config import Request
+from forecast.commands.terminal import busy
 from forecast.data.address import concealed
 from forecast.errors import InputError
 from forecast.training import runtime
@@ -109,10 +110,13 @@ def _run(command: str, request: Request) -> Any:
     """Import a command and run it; TensorFlow is started first, while it can still be silenced."""
     if command == "train" and request.settings.resume:
         request = import_module("forecast.commands.resume").original(request)
-    if command in TENSORFLOW:
-        runtime.start(request.settings.training.threads)
+    heavy = command in TENSORFLOW
+    with busy("start", "TensorFlow" if heavy else "libraries"):
+        if heavy:
+            runtime.start(request.settings.training.threads)
+        room = import_module(f"forecast.commands.{command}")
     try:
-        return import_module(f"forecast.commands.{command}").run(request)
+        return room.run(request)
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise

@@ -10,9 +10,10 @@ import keras
 
 from forecast.commands import output
 from forecast.commands.config import Request
-from forecast.commands.console import console, say, table
+from forecast.commands.console import say, table
 from forecast.commands.observe import ABOUT, FIELD, facts, heading, limits, tell
-from forecast.commands.schema import GatesConfig
+from forecast.commands.schema import Config, GatesConfig
+from forecast.commands.terminal import busy, console
 from forecast.errors import InputError, cause
 from forecast.gates import Memory, alerts, inputs, report, snapshot
 from forecast.gates import load as load_snapshot
@@ -44,12 +45,8 @@ def run(request: Request) -> Path:
     out = output.place(
         settings.output, f"gates_{_stem(settings.run or settings.file or '')}.html", (".html",)
     )
-    if settings.file:
-        subjects = [_of_file(Path(settings.file), settings.gates)]
-    else:
-        store = client(settings.tracking.uri)
-        ids = {"run": settings.run, "other": settings.other}
-        subjects = [_of_run(store, key, i, settings.gates) for key, i in ids.items() if i]
+    with busy("inspect", "reading"):
+        subjects = _subjects(settings)
     for subject in subjects:
         _show(subject)
     if len(subjects) == 2:
@@ -58,6 +55,15 @@ def run(request: Request) -> Path:
         file.write_text(report.page(subjects), encoding="utf-8")
     say("wrote", str(out))
     return out
+
+
+def _subjects(settings: Config) -> list[Subject]:
+    """Read what is to be inspected: a file, a run, or two."""
+    if settings.file:
+        return [_of_file(Path(settings.file), settings.gates)]
+    store = client(settings.tracking.uri)
+    ids = {"run": settings.run, "other": settings.other}
+    return [_of_run(store, key, run_id, settings.gates) for key, run_id in ids.items() if run_id]
 
 
 def _of_file(path: Path, gates: GatesConfig) -> Subject:

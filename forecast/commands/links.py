@@ -27,22 +27,27 @@ def show(settings: TrackingConfig, run_id: str, sweep: str = "") -> None:
 
     if level.quiet():
         return
-    base = pages.base(settings.uri, settings.port)
     try:
-        store = reached(settings.uri)
-        run = store.get_run(run_id)
-        home = run.info.experiment_id
-        shown = {"view": pages.run(home, sweep or run_id)}
-        if sweep:
-            shown["candidates"] = pages.view(home, saved.key("sweep", sweep), charts=True)
-        if other := _last(store, run):
-            named = {one.info.run_id: one.info.run_name for one in (run, other)}
-            shown["beside"] = beside(store, [home], named)
-        shown["all"] = pages.view(home)
+        with impatient():
+            shown = _pages(reached(settings.uri), run_id, sweep)
     except (MlflowException, OSError, InputError):
         return
+    base = pages.base(settings.uri, settings.port)
     for label, page in shown.items():
         say(label, f"{base}/{page}")
+
+
+def _pages(store: Any, run_id: str, sweep: str) -> dict[str, str]:
+    """Return the pages to print, each behind what it is called."""
+    run = store.get_run(run_id)
+    home = run.info.experiment_id
+    shown = {"view": pages.run(home, sweep or run_id)}
+    if sweep:
+        shown["candidates"] = pages.view(home, saved.key("sweep", sweep), charts=True)
+    if other := _last(store, run):
+        named = {one.info.run_id: one.info.run_name for one in (run, other)}
+        shown["beside"] = beside(store, [home], named)
+    return shown | {"all": pages.view(home)}
 
 
 def beside(store: Any, homes: Sequence[str], named: Mapping[str, str]) -> str:
@@ -64,15 +69,14 @@ def beside(store: Any, homes: Sequence[str], named: Mapping[str, str]) -> str:
 
 
 def reached(uri: str) -> Any:
-    """Return a client of a store that answers at once.
+    """Return a client of a store that listens; who asks it is to be impatient.
 
     Raises:
         OSError: It does not.
         InputError: It is none.
     """
     knock(uri)
-    with impatient():
-        return client(uri)
+    return client(uri)
 
 
 def _last(store: Any, run: Any) -> Any:

@@ -11,8 +11,8 @@ import pandas as pd
 from forecast.commands import build, output
 from forecast.commands.config import Request
 from forecast.commands.console import say, table
-from forecast.commands.progress import busy
 from forecast.commands.served import Served, find
+from forecast.commands.terminal import busy
 from forecast.data import clock, source
 from forecast.data.table import Table
 from forecast.errors import InputError

@@ -1,8 +1,8 @@
-"""What moves while a command works: bars over epochs, folds and trials, a spinner over the rest."""
+"""What moves while a command works: bars over epochs, folds and trials, stages with their time."""
 
 import math
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from time import perf_counter
 from typing import Any
 
@@ -10,13 +10,12 @@ import keras
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from forecast.commands import level
-from forecast.commands.console import INDENT, console, say
+from forecast.commands.console import say
+from forecast.commands.terminal import INDENT, busy, console, live
 from forecast.metrics.headline import HEADLINES
 
-
-def live() -> bool:
-    """Tell whether lines are to be drawn anew: on a terminal that moves its cursor."""
-    return console.is_terminal and not console.is_dumb_terminal and not level.quiet()
+WIDE = 72
+"""Columns from which on a bar has its place beside all that is said."""
 
 
 @contextmanager
@@ -31,17 +30,6 @@ def during(stage: str, text: str) -> Iterator[None]:
     with busy(stage, text):
         yield
     say(stage, f"{text}, {perf_counter() - began:.1f} s")
-
-
-def busy(stage: str, text: str) -> AbstractContextManager[Any]:
-    """Show on a terminal what is being done, and leave no line.
-
-    Args:
-        stage: Such as "data".
-        text: What is done, in a few words.
-    """
-    shown = f"[bold]{stage:<{len(INDENT) - 2}}[/bold]{text}"
-    return console.status(shown) if live() else nullcontext()
 
 
 class FoldProgress(keras.callbacks.Callback):
@@ -125,15 +113,16 @@ class EpochProgress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Show the losses."""
         logs = logs or {}
-        text = f"epoch {epoch + 1}/{self.epochs}  loss {logs.get('loss', float('nan')):.4f}"
+        told = [f"epoch {epoch + 1}/{self.epochs}", f"loss {logs.get('loss', float('nan')):.4f}"]
         for headline in HEADLINES.values():
             if (key := f"val_{headline.key}") in logs:
-                text += f"  validation {headline.name} {logs[key]:.3f}"
+                told.append(f"validation {headline.name} {logs[key]:.3f}")
                 break
         if self._bar:
-            self._bar.update(self._task, description=text, completed=(epoch + 1) * self._steps)
+            shown = "  ".join(told if console.width >= WIDE else [told[0], told[-1]])
+            self._bar.update(self._task, description=shown, completed=(epoch + 1) * self._steps)
         else:
-            say("train", f"{text}  {logs.get('epoch_seconds', 0):.1f} s")
+            say("train", "  ".join([*told, f"{logs.get('epoch_seconds', 0):.1f} s"]))
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Take the bar away: what follows is scored."""
@@ -168,7 +157,9 @@ class TrialProgress:
 
     def update(self, *, done: int, running: int, failed: int, best: float) -> None:
         """Show how far the sweep is."""
-        text = f"{done + failed}/{self.total} trials, {running} running, {failed} failed"
+        text = f"{done + failed}/{self.total} trials, {running} running"
+        if failed:
+            text += f", {failed} failed"
         if math.isfinite(best):
             text += f", best {best:.4g}"
         self._bar.update(self._task, completed=done + failed, description=text)
@@ -182,7 +173,7 @@ def _bar(stage: str) -> Progress:
     return Progress(
         TextColumn(f"[bold]{stage:<{len(INDENT) - 1}}[/bold]"),
         TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
+        *([BarColumn(bar_width=20)] if console.width >= WIDE else []),
         TimeRemainingColumn(),
         console=console,
         transient=True,

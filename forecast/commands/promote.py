@@ -5,7 +5,8 @@ from typing import Any
 from forecast.commands import compare, proof
 from forecast.commands.compare import Subject
 from forecast.commands.config import Request
-from forecast.commands.console import console, say
+from forecast.commands.console import say
+from forecast.commands.terminal import console
 from forecast.errors import InputError
 from forecast.evaluation.significance import promotion
 from forecast.evaluation.significance.promotion import Decision

@@ -8,7 +8,8 @@ import pandas as pd
 
 from forecast.commands import build, recorded, versions
 from forecast.commands.config import Request
-from forecast.commands.console import console, say, table
+from forecast.commands.console import say, table
+from forecast.commands.terminal import console
 from forecast.data import source
 from forecast.errors import InputError
 from forecast.evaluation.significance.common import PREDICTIONS

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from forecast.commands.console import console, table
+from forecast.commands.console import table
+from forecast.commands.terminal import console
 from forecast.search import coordinates, leaderboard
 from forecast.search.ledger import Ledger
 from forecast.search.sweep import Finished

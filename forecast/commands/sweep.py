@@ -8,11 +8,12 @@ from importlib.metadata import version
 from forecast.commands import build, introduce, links, observe, proof, standings, train
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
-from forecast.commands.console import console, detail_tables, interval_line, say, score_table
+from forecast.commands.console import detail_tables, interval_line, say, score_table
 from forecast.commands.observe import Observer
-from forecast.commands.progress import EpochProgress, TrialProgress, busy, during
+from forecast.commands.progress import EpochProgress, TrialProgress, during
 from forecast.commands.recorded import CONFIG
 from forecast.commands.schema import SweepConfig
+from forecast.commands.terminal import busy, console
 from forecast.commands.tracked import tracking
 from forecast.errors import InputError, nearest
 from forecast.evaluation import experiment

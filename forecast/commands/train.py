@@ -23,9 +23,10 @@ from forecast.commands import (
 )
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
-from forecast.commands.console import console, detail_tables, interval_line, say, score_table
+from forecast.commands.console import detail_tables, interval_line, say, score_table
 from forecast.commands.observe import Observer
-from forecast.commands.progress import EpochProgress, busy, during
+from forecast.commands.progress import EpochProgress, during
+from forecast.commands.terminal import busy, console
 from forecast.commands.tracked import tracking
 from forecast.data import task
 from forecast.data.address import concealed

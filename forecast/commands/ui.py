@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from forecast.commands.config import Request
-from forecast.commands.console import console, say
+from forecast.commands.console import say
 from forecast.commands.links import reached
+from forecast.commands.terminal import console
 from forecast.errors import InputError
 from forecast.tracking import pages, saved
 from forecast.tracking.address import SQLITE
-from forecast.tracking.store import ARTIFACTS
+from forecast.tracking.store import ARTIFACTS, impatient
 
 SHOWN = 10
 """Experiments that are listed, those that were written last."""
@@ -36,7 +37,8 @@ def run(request: Request) -> None:
         _check(port)
     base = pages.base(uri, port)
     file = Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
-    found = [] if file and not file.exists() else _pages(reached(uri))
+    with impatient():
+        found = [] if file and not file.exists() else _pages(reached(uri))
     for label, text, page in found:
         say(label, f"{text} {base}/{page}")
     if not found:

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from forecast.commands.console import console, say, score_table, table
+from forecast.commands.console import say, score_table, table
 from forecast.commands.progress import EpochProgress, during
+from forecast.commands.terminal import console
 from forecast.evaluation.significance.pairs import Verdict
 from forecast.metrics.headline import HEADLINES
 

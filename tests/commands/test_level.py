@@ -6,7 +6,8 @@ import pytest
 
 from forecast.__main__ import main
 from forecast.commands import level
-from forecast.commands.console import console, say
+from forecast.commands.console import say
+from forecast.commands.terminal import console
 from forecast.errors import InputError
 
 from ..conftest import LSTM, TINY, Place

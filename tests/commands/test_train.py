@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.commands.console import console
+from forecast.commands.terminal import console
 from forecast.commands.train import warn
 from forecast.data.table import Table
 

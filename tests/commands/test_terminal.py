@@ -1,0 +1,62 @@
+"""What a training draws on a terminal that is narrow, or wants no colours."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+
+from ..conftest import LSTM, TINY, environment, load_frame
+
+DRAWN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-9]|4[0-8]|9[0-7]|10[0-7])[;m]")
+
+
+def drawn(folder: Path, columns: int, *command: str, **more: str) -> str:
+    """Run a command at a terminal of that many columns; return all that it has written."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
+    own = {k: v for k, v in environment().items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
+    env = own | {"TERM": "xterm-256color"} | more
+    process = subprocess.Popen(
+        [sys.executable, "-m", "forecast", *command],
+        cwd=folder,
+        env=env,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    written = b""
+    try:
+        while part := os.read(ours, 65_536):
+            written += part
+    except OSError:  # Linux says so that nobody writes any more
+        pass
+    finally:
+        os.close(ours)
+    assert process.wait() == 0, written.decode()
+    return written.decode()
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(("columns", "plain"), [(80, {}), (60, {"NO_COLOR": "1"})])
+def test_a_training_stays_within_the_terminal(columns: int, plain: dict[str, str], tmp_path: Path):
+    load_frame().to_csv(tmp_path / "load.csv", index=False)
+    written = drawn(tmp_path, columns, "train", *TINY, *LSTM, "training.epochs=100", **plain)
+    assert bool(COLOUR.search(written)) == (not plain)
+    lines = re.split(r"[\r\n]+", DRAWN.sub("", written))
+    assert max(len(line) for line in lines if "://" not in line) <= columns
+    bars = [line for line in lines if re.search(r"epoch \d+/", line)]
+    assert all(re.search(r"epoch \d+/100  .*validation MAE \d+\.\d{3} ", line) for line in bars)
+    assert all(re.search(r" (\d+|-):..:..$", line.rstrip()) for line in bars) and len(bars) > 3
+    words = [word for line in lines if (word := " ".join(line.split()[:2]))]
+    order = [
+        next(place for place, word in enumerate(words) if stage in word)
+        for stage in ("start", "data", "train", "evaluate", "track", "Test span", "run", "next")
+    ]
+    assert order == sorted(order)
