@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from forecast.data.table import Table
-from forecast.errors import InputError
+from forecast.errors import InputError, nearest
 
 SCALING = ("series", "global")
 
@@ -77,7 +77,8 @@ def fit(table: Table, per: str = "series") -> Scaler:
     """
     if per not in SCALING:
         raise InputError(
-            f"training.scaling must be one of {', '.join(SCALING)}, got {per!r}: write one of them"
+            f"training.scaling must be one of {', '.join(SCALING)}, got {per!r}: "
+            f"{nearest(per, SCALING)}"
         )
     input_mean, input_std = _moments(table.inputs, table, per)
     if table.indicators:  # they stay 0 and 1

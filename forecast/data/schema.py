@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from math import isfinite
 from typing import Any
 
-from forecast.errors import InputError
+from forecast.errors import InputError, nearest
 
 MISSING = ("drop", "hold", "mask")
 DUPLICATES = ("refuse", "first", "last")
@@ -71,12 +71,12 @@ class Schema:
         if self.missing not in MISSING:
             raise InputError(
                 f"data.missing must be one of {', '.join(MISSING)}, got {self.missing!r}: "
-                "write one of them"
+                f"{nearest(self.missing, MISSING)}"
             )
         if self.duplicates not in DUPLICATES:
             raise InputError(
                 f"data.duplicates must be one of {', '.join(DUPLICATES)}, got {self.duplicates!r}: "
-                "write one of them"
+                f"{nearest(self.duplicates, DUPLICATES)}"
             )
         if not 0 <= self.hold <= MOST_HOLD:
             raise InputError(
@@ -86,7 +86,7 @@ class Schema:
         if unknown := [name for name in self.calendar if name not in CALENDAR]:
             raise InputError(
                 f"data.calendar must hold names among {', '.join(CALENDAR)}, got {unknown[0]!r}: "
-                "write those"
+                f"{nearest(unknown[0], CALENDAR)}"
             )
         for column, bounds in self.valid.items():
             if len(bounds) != 2 or not all(map(_number, bounds)) or not bounds[0] < bounds[1]:

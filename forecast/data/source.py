@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pyarrow import parquet
 
-from forecast.errors import InputError, cause, shown
+from forecast.errors import InputError, cause, nearest, shown
 
 FORMATS = ("csv", "parquet")
 
@@ -78,7 +78,8 @@ def read(path: str | Path, format: str | None = None) -> pd.DataFrame:
     )
     if kind not in FORMATS:
         raise InputError(
-            f"data.format must be one of {', '.join(FORMATS)}, got {kind!r}: save as one"
+            f"data.format must be one of {', '.join(FORMATS)}, got {kind!r}: "
+            f"{nearest(kind, FORMATS)}"
         )
     try:
         frame = _parquet(path) if kind == "parquet" else _csv(path)

@@ -60,9 +60,11 @@ def checked(kind: type[Repairs], architecture: str, given: Mapping[str, Any]) ->
             )
         rule = _broken_rule(hints[name], value)
         if rule:
+            closed = get_args(hints[name]) if get_origin(hints[name]) is Literal else ()
+            such = f"write such as {_shown(getattr(kind, name))}"
             raise InputError(
-                f"model.{name} must be {rule}, got {value!r}: write such as "
-                f"{_shown(getattr(kind, name))}"
+                f"model.{name} must be {rule}, got {value!r}: "
+                f"{nearest(value, closed) if closed else such}"
             )
     return kind(**{name: _frozen(value) for name, value in given.items()})
 

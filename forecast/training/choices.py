@@ -167,7 +167,7 @@ def schedule(training: Training) -> list[keras.callbacks.Callback]:
     else:
         raise InputError(
             f"training.schedule must be one of {', '.join(SCHEDULES)} or null, got "
-            f"{training.schedule!r}: write one of them"
+            f"{training.schedule!r}: {nearest(str(training.schedule), SCHEDULES)}"
         )
     return [keras.callbacks.LearningRateScheduler(lambda epoch: float(curve(epoch)))]
 

@@ -78,8 +78,8 @@ CASES = [
     ("train", "training.loss=CTC", r"must compare forecasts .*, got CTC \(.*\): take another"),
     ("train", "training.metrics=[foo]", r"must be a name of keras\.metrics, got 'foo': known"),
     ("train", "training.metrics=[MeanIoU]", r"must be names .* without settings, got 'MeanIoU'"),
-    ("train", "training.schedule=foo", r"must be one of CosineDecay, .*, got 'foo': write"),
-    ("train", "training.scaling=foo", r"must be one of series, global, got 'foo': write"),
+    ("train", "training.schedule=foo", r"must be one of CosineDecay, .*, got 'foo': known: C"),
+    ("train", "training.scaling=foo", r"must be one of series, global, got 'foo': known: g"),
     ("train", "training.stateful=true", r"must be false .*, got true for mlp: take"),
     ("train", "training.quantiles=[0.5,0.1]", r"must be rising .*, got \[0\.5, 0\.1\]: write"),
     ("train", "evaluation.baselines=[foo]", r"must name baselines, got 'foo': known"),
@@ -95,8 +95,8 @@ CASES = [
     ),
     ("train", "+evaluation.regressors.GammaRegressor={}", r"must be able to learn .*: mend"),
     ("train", "evaluation.calibration=foo", r"must be one of .*, got 'foo': known"),
-    ("train", "data.format=xlsx", r"must be one of csv, parquet, got 'xlsx': save"),
-    ("train", "data.missing=foo", r"must be one of .*, got 'foo': write"),
+    ("train", "data.format=xlsx", r"must be one of csv, parquet, got 'xlsx': known: c"),
+    ("train", "data.missing=foo", r"must be one of .*, got 'foo': known: d"),
     ("train", "data.frequency=hourly", r"must be a pandas alias, got 'hourly': write"),
     # windows, spans and dates that contradict the data or each other
     (

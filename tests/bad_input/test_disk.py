@@ -176,7 +176,7 @@ def test_a_file_that_is_no_model_is_refused(data, door):
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("name", [form.WEIGHTS, form.FACTS])
 def test_a_bundle_with_a_byte_changed_or_cut_off_is_refused(name, seed, place, lstm_run, tmp_path):
-    [whole] = place.folder.glob("mlartifacts/*/artifacts/model/artifacts/bundle")
+    whole = place.folder / "mlartifacts" / lstm_run / "artifacts/model/artifacts/bundle"
     copy = Path(shutil.copytree(whole, tmp_path / "bundle"))
     file, anywhere = copy / name, random.Random(seed)
     data = bytearray(file.read_bytes())

@@ -23,6 +23,8 @@ from forecast.commands.completion import candidates
 from forecast.commands.shells import BASH, SCRIPTS
 from forecast.tracking.journal import CHECKPOINT, Journal
 
+from ..conftest import LSTM, TINY, Place
+
 PACKAGE = Path(enumerated.PACKAGE)
 
 SILENT = 120.0
@@ -231,6 +233,27 @@ def test_every_closed_set_that_a_sentence_lists_is_offered():
     }
     known = {(key, name) for key, all_ in enumerated.CHECKED.items() for _, name in all_}
     assert len(listed) > 5 and listed <= known
+
+
+LISTS = ("data.calendar", "data.known_future", "evaluation.baselines", "training.metrics")
+LSTM_SETTINGS = {
+    f"model.{name}": values
+    for name, values in enumerated.settings("lstm").items()
+    if "true" not in values
+}
+
+
+@pytest.mark.parametrize("key", [*enumerated.CHECKED, *enumerated.KERAS, *LSTM_SETTINGS])
+def test_a_value_that_is_nearly_one_is_refused_with_the_one_that_was_meant(place: Place, key: str):
+    known = LSTM_SETTINGS.get(key) or enumerated.values(key)
+    meant = "hour" if key == "data.known_future" else max(known, key=len)  # of those asked for
+    wrong = f"[{meant[:-1]}]" if key in LISTS else meant[:-1]
+    command = key.split(".")[0] if key.startswith(("backtest.", "sweep.")) else "train"
+    grid = ["sweep.grid={model.units:[[2],[3]]}"] if command == "sweep" else []
+    assert place.run(command, *TINY, *LSTM, *grid, f"{key}={wrong}") == 2
+    said = place.errors[-1]
+    assert said.startswith(f"forecast: {key} must ") and f'did you mean "{meant}"?' in said
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize("key", enumerated.KERAS)

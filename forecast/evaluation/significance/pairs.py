@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtr
 
-from forecast.errors import InputError, shown
+from forecast.errors import InputError, nearest, shown
 from forecast.evaluation.forecasts import Forecasts
 
 LEVEL = 0.05
@@ -240,4 +240,7 @@ def _check(
             "position must hold each place once, got some twice: average what shares an origin"
         )
     if variance not in VARIANCES:
-        raise InputError(f"variance must be one of {VARIANCES}, got {shown(variance)}")
+        raise InputError(
+            f"variance must be one of {', '.join(VARIANCES)}, got {shown(variance)}: "
+            f"{nearest(variance, VARIANCES)}"
+        )
