@@ -9,6 +9,9 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob
+from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from forecast.commands import config, level, misread, no_code
@@ -126,12 +129,28 @@ def _run(command: str, request: Request) -> Any:
         ) from error
 
 
+def _meant(override: str) -> list[str]:
+    """Write an override once for each value that a multirun would give its key."""
+    try:
+        [one] = OverridesParser.create().parse_overrides(config.in_hydras_grammar([override]))
+    except HydraException:
+        return [override]  # which Hydra itself refuses
+    if not one.is_sweep_override():
+        return [override]
+    if not one.is_discrete_sweep() or isinstance(one.value(), Glob):
+        return []  # of values that only a sweeper knows
+    key = override.partition("=")[0]
+    return [f"{key}={value}" for value in one.sweep_string_iterator()]
+
+
 def _with_hydra(command: str, flags: list[str], overrides: list[str]) -> Any:
     """Let Hydra read its flags and call the command once or many times."""
     config.register()
     no_code.check_command(overrides)
-    for override in overrides:
-        misread.check_option(override, config.homes())
+    meant = [found for override in overrides if (found := _meant(override))]
+    for found in meant:
+        for override in found:
+            misread.check_option(override, config.homes())
     failed: list[InputError] = []
     faults: list[Exception] = []
 
@@ -151,6 +170,8 @@ def _with_hydra(command: str, flags: list[str], overrides: list[str]) -> Any:
             raise
 
     silent = SILENT if {"-m", "--multirun"} & set(flags) else ()
+    if silent:
+        config.compose([first for first, *_ in meant])  # before Hydra makes a folder for its jobs
     sys.argv = [f"forecast {command}", *flags, *silent, *config.in_hydras_grammar(overrides)]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints its errors itself, and exits with 1
     try:

@@ -157,11 +157,26 @@ def test_commands_that_succeed_write_nothing_on_stderr_and_no_escapes(tmp_path: 
     quiet = said("backtest", "-q", *TINY, *LSTM, "backtest.folds=2", "training.epochs=1")
     assert [line for line in quiet.splitlines() if line][-1].startswith("run ")
     assert "fold 1/2" not in quiet and "persistence" in quiet
-    jobs = said("explain", "-m", *TINY, "model=linear,nlinear")
-    assert [line.split()[-1] for line in jobs.splitlines() if line.startswith("job ")] == [
-        "model=linear",
-        "model=nlinear",
+    jobs = said("explain", "-m", *TINY, "model=glob(*linear)", "model.patch=choice(1,2)")
+    assert [line.split()[-2:] for line in jobs.splitlines() if line.startswith("job ")] == [
+        [f"model={kind}linear", f"model.patch={patch}"]
+        for kind in ("d", "", "n")
+        for patch in (1, 2)
     ]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["model=linear", "model.patc=1,2"], 'did you mean "model.patch"'),
+        (["model=choice(linear,nlinaer)"], 'did you mean "nlinear"'),
+        (["training.epochs=range(1,3)", "window.timestep=9"], 'did you mean "window.timesteps"'),
+        (["model=linear,nlinear", "training.epochs=a,b"], "training.epochs must fit its type"),
+    ],
+)
+def test_a_multirun_that_is_refused_leaves_no_folder(overrides: list[str], told: str, place: Place):
+    assert place.run("explain", "-m", *TINY, *overrides) == 2
+    assert told in place.errors[-1] and not (place.folder / "multirun").exists()
 
 
 def test_ctrl_c_says_how_a_sweep_goes_on(place: Place, monkeypatch: pytest.MonkeyPatch):
