@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import chain
 from typing import Any
 
 import hydra
@@ -147,10 +148,9 @@ def _with_hydra(command: str, flags: list[str], overrides: list[str]) -> Any:
     """Let Hydra read its flags and call the command once or many times."""
     config.register()
     no_code.check_command(overrides)
-    meant = [found for override in overrides if (found := _meant(override))]
-    for found in meant:
-        for override in found:
-            misread.check_option(override, config.homes())
+    meant = [values for override in overrides if (values := _meant(override))]
+    for override in chain.from_iterable(meant):
+        misread.check_option(override, config.homes())
     failed: list[InputError] = []
     faults: list[Exception] = []
 

@@ -19,6 +19,7 @@ from forecast.tracking import journal, local
 from forecast.tracking.store import Store
 
 from ..conftest import LSTM, TINY, Place
+from ..servers import kill as end
 
 COMMAND = [*TINY, *LSTM, "training.epochs=12", "training.patience=4", "model.dropout=0.2"]
 
@@ -35,7 +36,12 @@ def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
 
 
 def finish(folder: Path, *words: str) -> None:
-    assert start(folder, *words).wait(timeout=300) == 0, (folder / "said.txt").read_text()
+    process = start(folder, *words)
+    try:
+        status = process.wait(timeout=300)
+    finally:
+        end(process)  # else it takes its time from the tests that follow
+    assert status == 0, (folder / "said.txt").read_text()
 
 
 def lines(folder: Path) -> int:
