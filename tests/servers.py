@@ -1,6 +1,7 @@
 """Servers of our own on loopback: a tracking server, a database."""
 
 import contextlib
+import http.server
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -101,3 +103,50 @@ def tracking_server(folder: Path, backend: str, port: int) -> contextlib.Abstrac
     where = ["server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     kept = ["--backend-store-uri", backend, "--artifacts-destination", folder / "kept"]
     return process(folder, BIN / "mlflow", *where, *kept)
+
+
+@contextlib.contextmanager
+def between(target: str, seconds: float, status: int | None) -> Iterator[tuple[str, list[str]]]:
+    """Pass requests on to a server after some seconds, or answer them with a status.
+
+    Yields:
+        The address, and the paths that were asked for so far.
+    """
+    asked: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            asked.append(self.path)
+            time.sleep(seconds)
+            if status:
+                self.send_error(status)
+                return
+            headers = {k: v for k, v in self.headers.items() if k.lower() != "host"}
+            request = urllib.request.Request(
+                target + self.path, body or None, headers, method=self.command
+            )
+            try:
+                with urllib.request.urlopen(request) as answer:
+                    found, code = answer.read(), answer.status
+            except urllib.error.HTTPError as error:
+                found, code = error.read(), error.code
+            with contextlib.suppress(BrokenPipeError):  # who asked has ended meanwhile
+                self.send_response(code)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(found)))
+                self.end_headers()
+                self.wfile.write(found)
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = pass_on  # noqa: N815
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        server.server_close()

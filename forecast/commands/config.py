@@ -74,9 +74,8 @@ def register() -> None:
     """Tell Hydra our schema and where to look, once a process."""
     ConfigStore.instance().store(name="schema", node=form())
     plugins = Plugins.instance()
-    if _UsersConf not in plugins.discover(SearchPathPlugin):
-        plugins.register(_UsersConf)
-        plugins.register(UsersFiles)
+    plugins.register(_UsersConf)
+    plugins.register(UsersFiles)
 
 
 def form() -> DictConfig:

@@ -1,12 +1,10 @@
 """Completion, as who presses TAB in bash or zsh sees it, and beside what checks the values."""
 
 import os
-import pty
 import re
 import select
 import subprocess
 import sys
-import termios
 import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +22,7 @@ from forecast.commands.shells import BASH, SCRIPTS
 from forecast.tracking.journal import CHECKPOINT, Journal
 
 from ..conftest import LSTM, TINY, Place
+from ..terminals import at_terminal
 
 PACKAGE = Path(enumerated.PACKAGE)
 
@@ -90,27 +89,12 @@ def opened(shell: str, home: Path) -> Iterator[Terminal]:
     subprocess.run(installed, env=env, check=True, capture_output=True)
     [script] = [file for file in (home / ".local").rglob("*") if file.is_file()]
     assert script.read_text() == SCRIPTS[shell]
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (60, 300))
     command, bindings = SHELLS[shell]
-    process = subprocess.Popen(
-        ["setsid", "--ctty", *command],
-        env=env,
-        cwd=work,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    try:
+    with at_terminal(["setsid", "--ctty", *command], work, env, (60, 300)) as (_, ours):
         terminal = Terminal(ours)
         os.write(ours, f"{bindings}source {script}; echo rea''dy\n".encode())
         terminal.until("ready")
         yield terminal
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
 
 
 def journal(folder: Path, kind: str, run_id: str) -> None:

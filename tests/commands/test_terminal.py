@@ -1,16 +1,15 @@
 """What a training draws on a terminal that is narrow, or wants no colours."""
 
 import os
-import pty
 import re
-import subprocess
 import sys
-import termios
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from ..conftest import LSTM, TINY, environment, load_frame
+from ..terminals import at_terminal
 
 DRAWN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-9]|4[0-8]|9[0-7]|10[0-7])[;m]")
@@ -18,28 +17,15 @@ COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-9]|4[0-8]|9[0-7]|10[0-7])[;m]")
 
 def drawn(folder: Path, columns: int, *command: str, **more: str) -> str:
     """Run a command at a terminal of that many columns; return all that it has written."""
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, columns))
     own = {k: v for k, v in environment().items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
     env = own | {"TERM": "xterm-256color"} | more
-    process = subprocess.Popen(
-        [sys.executable, "-m", "forecast", *command],
-        cwd=folder,
-        env=env,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
-    os.close(theirs)
+    program = [sys.executable, "-m", "forecast", *command]
     written = b""
-    try:
-        while part := os.read(ours, 65_536):
-            written += part
-    except OSError:  # Linux says so that nobody writes any more
-        pass
-    finally:
-        os.close(ours)
-    assert process.wait() == 0, written.decode()
+    with at_terminal(program, folder, env, (24, columns)) as (process, ours):
+        with suppress(OSError):  # which Linux raises where nobody writes any more
+            while part := os.read(ours, 65_536):
+                written += part
+        assert process.wait() == 0, written.decode()
     return written.decode()
 
 

@@ -1,15 +1,10 @@
 """A tracking server that goes away, is slow or out of order costs a training nothing."""
 
-import contextlib
-import http.server
 import random
 import shutil
-import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -17,7 +12,16 @@ import pytest
 from forecast.tracking.store import Store
 
 from ..conftest import Place
-from ..servers import free_port, kill, postgresql, server_program, sqlite, tracking_server, wait_for
+from ..servers import (
+    between,
+    free_port,
+    kill,
+    postgresql,
+    server_program,
+    sqlite,
+    tracking_server,
+    wait_for,
+)
 from .conftest import COMMAND, Undisturbed, finish, lines, points, same, start, told, trained
 
 pytestmark = pytest.mark.faults
@@ -74,47 +78,6 @@ def test_a_server_that_comes_after_the_training(
         same(tmp_path, Store(uri, "load"), undisturbed)
 
 
-@contextmanager
-def between(target: str, seconds: float, status: int | None) -> Iterator[str]:
-    """Pass requests on to a server after some seconds, or answer them with a status."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def pass_on(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            time.sleep(seconds)
-            if status:
-                self.send_error(status)
-                return
-            headers = {k: v for k, v in self.headers.items() if k.lower() != "host"}
-            request = urllib.request.Request(
-                target + self.path, body or None, headers, method=self.command
-            )
-            try:
-                with urllib.request.urlopen(request) as answer:
-                    found, code = answer.read(), answer.status
-            except urllib.error.HTTPError as error:
-                found, code = error.read(), error.code
-            with contextlib.suppress(BrokenPipeError):  # who asked has ended meanwhile
-                self.send_response(code)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(found)))
-                self.end_headers()
-                self.wfile.write(found)
-
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = pass_on  # noqa: N815
-
-        def log_message(self, *words: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 @pytest.mark.parametrize(("seconds", "status"), [(5.0, None), (0.0, 500)], ids=["slow", "500"])
 def test_a_server_that_is_slow_or_out_of_order(
     seconds: float, status: int | None, place: Place, undisturbed: Undisturbed, tmp_path: Path
@@ -124,7 +87,7 @@ def test_a_server_that_is_slow_or_out_of_order(
     uri = f"http://127.0.0.1:{port}"
     with sqlite(tmp_path) as backend, tracking_server(tmp_path, backend, port):
         wait_for(f"{uri}/health", tmp_path / "said.txt")
-        with between(uri, seconds, status) as worse:
+        with between(uri, seconds, status) as (worse, _):
             finish(tmp_path, "train", *COMMAND, f"tracking.uri={worse}")
         said = (tmp_path / "said.txt").read_text()
         assert said.count("warning  ") == 1
