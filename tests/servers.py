@@ -3,6 +3,7 @@
 import contextlib
 import http.server
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -47,9 +48,12 @@ def kill(started: subprocess.Popen[bytes]) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    """Find a port below those that the system gives to clients, one of which may take it later."""
+    while True:
+        with socket.socket() as one, contextlib.suppress(OSError):
+            port = secrets.choice(range(10_000, 30_000))
+            one.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for(address: str, said: Path) -> None:
@@ -144,6 +148,7 @@ def between(target: str, seconds: float, status: int | None) -> Iterator[tuple[s
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = False  # what is on its way arrives before the block ends
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}", asked

@@ -32,7 +32,7 @@ from forecast.tracking.direct import Direct
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.patient import Patient
 from forecast.tracking.run import ending
-from forecast.tracking.store import Store
+from forecast.tracking.store import Store, impatient
 
 STRATEGIES = ("grid", "random", "halving", "tpe")
 
@@ -40,6 +40,7 @@ POLL = 1.0
 """Seconds between two looks at what another driver does."""
 
 
+@impatient()  # the ledger asks again itself
 def run(request: Request) -> float:
     """Run what is missing of a sweep, rank it, refit the winner and score it once on test.
 

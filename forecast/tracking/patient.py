@@ -1,7 +1,8 @@
 """A client that asks again while its server is away, for what cannot be written later."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from secrets import token_hex
 from typing import Any
 
 from forecast.data.address import place
@@ -10,6 +11,9 @@ from forecast.tracking.store import Unreachable, reason
 
 MOST = 60.0
 """Seconds that a server may be away in the middle of a sweep."""
+
+CREATION = "forecast.creation"
+"""Tag by which a run is looked up before its creation is tried again."""
 
 
 class Patient:
@@ -33,29 +37,46 @@ class Patient:
 
     def __getattr__(self, name: str) -> Any:
         """Return a method that is patient."""
-        from mlflow.exceptions import MlflowException
-
         method = getattr(self._client, name)
         if name == "download_artifacts":
             return method
+        return lambda *arguments, **named: self._ask(lambda: method(*arguments, **named))
 
-        def call(*arguments: Any, **named: Any) -> Any:
-            waits = iter(PAUSES)
-            waited = 0.0
-            while True:
-                try:
-                    return method(*arguments, **named)
-                except (MlflowException, OSError) as error:
-                    if getattr(error, "error_code", None) in FINAL:
-                        raise
-                    if waited >= self._left:
-                        self._left = 0.0
-                        raise _gone(self._uri, error) from error
-                    pause = next(waits, PAUSES[-1])
-                    self._sleep(pause)
-                    waited += pause
+    def create_run(self, experiment_id: str, *, run_name: str, tags: Mapping[str, str]) -> Any:
+        """Create a run, and only one, should the answer of a server be lost."""
+        mark = token_hex(8)
+        asked = False
 
-        return call
+        def create() -> Any:
+            nonlocal asked
+            if asked:
+                where = f"tags.`{CREATION}` = '{mark}'"
+                if found := self._client.search_runs([experiment_id], where, max_results=1):
+                    return found[0]
+            asked = True
+            marked = {**tags, CREATION: mark}
+            return self._client.create_run(experiment_id, run_name=run_name, tags=marked)
+
+        return self._ask(create)
+
+    def _ask(self, request: Callable[[], Any]) -> Any:
+        """Repeat a request until it is answered."""
+        from mlflow.exceptions import MlflowException
+
+        waits = iter(PAUSES)
+        waited = 0.0
+        while True:
+            try:
+                return request()
+            except (MlflowException, OSError) as error:
+                if getattr(error, "error_code", None) in FINAL:
+                    raise
+                if waited >= self._left:
+                    self._left = 0.0
+                    raise _gone(self._uri, error) from error
+                pause = next(waits, PAUSES[-1])
+                self._sleep(pause)
+                waited += pause
 
 
 def _gone(uri: str, error: Exception) -> Unreachable:

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 from ..conftest import Place, environment, load_frame
+from ..servers import free_port
 from .pages import ROOT, Block, lines
 
 BIN = Path(sys.prefix) / "bin"
@@ -61,10 +61,7 @@ class Reader:
         (folder / ".venv" / ".installed").touch()
         # otherwise `make train` would install the copy into the environment of this checkout
         subprocess.run(["make", "-q", ".venv/.installed"], cwd=folder, check=True)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.folder, self.whole = folder, whole
+        self.folder, self.whole, self.port = folder, whole, free_port()
         self.place = Place(folder, [], [])
         self.runs: list[str] = []
         self.printed: dict[str, str] = {}

@@ -86,9 +86,11 @@ def test_two_drivers_at_once_share_the_trials(
     assert set(began.values()) == {1}  # nothing was run twice, not even in vain
 
 
-def test_ten_seconds_without_a_server_cost_a_sweep_nothing_else(
-    place: Place, undisturbed: Undisturbed, tmp_path: Path
+@pytest.mark.parametrize("comes_back", [True, False], ids=["ten seconds", "a minute"])
+def test_time_without_a_server_costs_a_sweep_nothing_else(
+    comes_back: bool, place: Place, undisturbed: Undisturbed, tmp_path: Path
 ):
+    """A sweep waits for its server, and after a minute ends with the command that goes on."""
     shutil.copy(place.folder / "load.csv", tmp_path)
     port = free_port()
     uri = f"http://127.0.0.1:{port}"
@@ -100,11 +102,21 @@ def test_ten_seconds_without_a_server_cost_a_sweep_nothing_else(
             while driver.poll() is None and not experiment.find("tags.`forecast.kind` = 'trial'"):
                 time.sleep(0.2)
             kill(server)
-        time.sleep(10)
+        if comes_back:
+            time.sleep(10)
+        else:
+            assert driver.wait(timeout=240) == 2
+            assert "give the command again" in (tmp_path / "said.txt").read_text()
         with tracking_server(tmp_path, backend, port):
+            if not comes_back:
+                wait_for(f"{uri}/health", tmp_path / "said.txt")
+                driver = start(tmp_path, f"tracking.uri={uri}")
             assert driver.wait(timeout=240) == 0, (tmp_path / "said.txt").read_text()
-            done = [r for r in experiment.find("tags.`forecast.kind` = 'trial'")]
+            runs = experiment.find("tags.`forecast.kind` = 'trial'")
+            lost = [run.info.run_id for run in runs if run.info.status == "KILLED"]
+            done = [run for run in runs if run.info.run_id not in lost]
             assert {run.info.status for run in done} == {"FINISHED"}
+            assert not (comes_back and lost)
             found = sorted(
                 (r.data.tags["forecast.trial_key"], r.data.metrics["cv/mae"]) for r in done
             )

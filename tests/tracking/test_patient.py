@@ -1,11 +1,14 @@
 """A call is repeated while the server is away, for a bounded time, and not where it was refused."""
 
+from pathlib import Path
+
 import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
+from forecast.tracking.direct import Direct
 from forecast.tracking.patient import MOST, Patient
-from forecast.tracking.store import Unreachable
+from forecast.tracking.store import Store, Unreachable
 
 
 class Away:
@@ -54,3 +57,29 @@ def test_a_refusal_is_not_repeated():
     with pytest.raises(MlflowException, match="refused"):
         Patient(client, "http://127.0.0.1:9", lambda seconds: None).get_run("a")
     assert client.calls == 1
+
+
+class Forgetful:
+    """A client that does what it was asked for, and whose first answers to creations are lost."""
+
+    def __init__(self, client, times: int):
+        self.client, self.times, self.search_runs = client, times, client.search_runs
+
+    def create_run(self, *arguments, **named):
+        made = self.client.create_run(*arguments, **named)
+        self.times -= 1
+        if self.times >= 0:
+            raise ConnectionResetError("Connection reset by peer")
+        return made
+
+
+def test_a_run_whose_creation_was_not_answered_is_there_once(tmp_path: Path):
+    store = Store(f"sqlite:///{tmp_path / 'mlflow.db'}", "load")
+    store.client = Patient(Forgetful(store.client, 1), store.uri, lambda seconds: None)
+    for kept in (1, 2):
+        made = Direct.create(
+            store, "trial · fold 1", kind="trial", tags={"forecast.trial_key": "a"}
+        )
+        runs = store.find("")
+        assert len(runs) == kept and runs[0].info.run_id == made.id
+        assert runs[0].data.tags["forecast.trial_key"] == "a"

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..conftest import environment
+from ..servers import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,9 +52,7 @@ def served(folder: Path) -> Iterator[str]:
     """
     if folder.resolve() != ROOT:
         _furnish(folder)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with (folder / "ui.log").open("w") as log:
         server = subprocess.Popen(
             ["make", "ui", f"PORT={port}"],
