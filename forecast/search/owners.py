@@ -42,8 +42,11 @@ def runs_here(holder: str) -> bool | None:
     if who["host"] != socket.gethostname():
         return None
     try:
+        process = psutil.Process(who["pid"])
+        # one that has ended stays listed until its parent asks how
+        ended = process.status() == psutil.STATUS_ZOMBIE
         # pids are used again; the start tells two processes apart
-        return abs(psutil.Process(who["pid"]).create_time() - who["start"]) < 1
+        return not ended and abs(process.create_time() - who["start"]) < 1
     except psutil.Error:
         return False
 

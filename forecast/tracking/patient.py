@@ -12,6 +12,12 @@ from forecast.tracking.store import Unreachable, reason
 MOST = 60.0
 """Seconds that a server may be away in the middle of a sweep."""
 
+CLASH = "BAD_REQUEST"
+"""What the slower of two that write the same at once is told; it need only ask again."""
+
+CLASHES = 3
+"""Such answers to one call after which it is wrong in itself."""
+
 CREATION = "forecast.creation"
 """Tag by which a run is looked up before its creation is tried again."""
 
@@ -64,12 +70,16 @@ class Patient:
         from mlflow.exceptions import MlflowException
 
         waits = iter(PAUSES)
-        waited = 0.0
+        waited, clashes = 0.0, 0
         while True:
             try:
                 return request()
             except (MlflowException, OSError) as error:
-                if getattr(error, "error_code", None) in FINAL:
+                code = getattr(error, "error_code", None)
+                clashes += code == CLASH
+                if code == CLASH and clashes < CLASHES:
+                    continue
+                if code in FINAL:
                     raise
                 if waited >= self._left:
                     self._left = 0.0

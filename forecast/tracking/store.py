@@ -83,12 +83,19 @@ class Store:
 
     def _open(self) -> str:
         """Find or create the experiment."""
+        from mlflow.exceptions import MlflowException
+
         found = self.client.get_experiment_by_name(self.experiment)
         if found is None:
             # the client's own default is ./mlruns, a folder that changes its default store
             path = _file(self.uri)
             kept = (path.parent / ARTIFACTS).resolve().as_uri() if path else None
-            return str(self.client.create_experiment(self.experiment, artifact_location=kept))
+            try:
+                return str(self.client.create_experiment(self.experiment, artifact_location=kept))
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+            found = self.client.get_experiment_by_name(self.experiment)  # somebody was sooner
         if found.lifecycle_stage != "active":
             raise InputError(
                 f"tracking.experiment must not be deleted, got {self.experiment!r}: restore it or "

@@ -1,8 +1,13 @@
 """Candidates, keys, folds and the leaderboard, without a cluster."""
 
+import json
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
 
 from forecast import Folds, Model, Training, Window
@@ -201,6 +206,17 @@ def test_an_owner_is_told_apart_from_another_process_with_its_pid():
     tags = {"heartbeat.elsewhere.1": "1000.0"}
     assert owners.heard_of(elsewhere, tags, 1080.0)
     assert not owners.heard_of(elsewhere, tags, 1100.0)
+
+
+def test_an_owner_has_ended_though_nobody_has_asked_how():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        begun = psutil.Process(process.pid).create_time()
+        who = json.dumps(json.loads(owners.name()) | {"pid": process.pid, "start": begun})
+        assert owners.runs_here(who) is True
+        process.stdin.close()
+        while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        assert owners.runs_here(who) is False
 
 
 def board(*points: tuple[dict, float]) -> list[Standing]:

@@ -1,13 +1,14 @@
 """A call is repeated while the server is away, for a bounded time, and not where it was refused."""
 
+import threading
 from pathlib import Path
 
 import pytest
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.protos.databricks_pb2 import BAD_REQUEST, INVALID_PARAMETER_VALUE
 
 from forecast.tracking.direct import Direct
-from forecast.tracking.patient import MOST, Patient
+from forecast.tracking.patient import CLASHES, MOST, Patient
 from forecast.tracking.store import Store, Unreachable
 
 
@@ -57,6 +58,39 @@ def test_a_refusal_is_not_repeated():
     with pytest.raises(MlflowException, match="refused"):
         Patient(client, "http://127.0.0.1:9", lambda seconds: None).get_run("a")
     assert client.calls == 1
+
+
+def test_what_stays_wrong_is_not_repeated_for_long():
+    slept: list[float] = []
+    client = Away(1000, error_code=BAD_REQUEST)
+    with pytest.raises(MlflowException, match="refused"):
+        Patient(client, "http://127.0.0.1:9", slept.append).get_run("a")
+    assert client.calls == CLASHES and not slept
+
+
+def test_two_that_write_the_same_at_once_both_go_on(tmp_path: Path):
+    """The slower one finds no parameter, and one when it writes: MLflow answers with an error."""
+    store = Store(f"sqlite:///{tmp_path / 'mlflow.db'}", "load")
+    store.client = Patient(store.client, store.uri)
+    values = {f"model.{number}": number for number in range(20)}
+    for _ in range(10):
+        run, together = Direct.create(store, "candidate", kind="candidate"), threading.Barrier(2)
+        wrong: list[Exception] = []
+
+        def write(run=run, together=together, wrong=wrong) -> None:
+            together.wait()
+            try:
+                run.params(values)
+            except Exception as error:
+                wrong.append(error)
+
+        writers = [threading.Thread(target=write) for _ in range(2)]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        assert not wrong
+        assert store.client.get_run(run.id).data.params == {k: str(v) for k, v in values.items()}
 
 
 class Forgetful:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow import MlflowClient
 
 from forecast.errors import InputError
 from forecast.tracking.direct import Direct
@@ -205,3 +206,17 @@ def test_a_server_that_is_not_there_is_named_with_the_cause():
     ):
         Store("http://127.0.0.1:9", "any")
     assert patience == {key: value for key, value in os.environ.items() if "HTTP_REQUEST" in key}
+
+
+def test_two_that_open_a_new_experiment_at_once_have_the_same(tmp_path: Path, monkeypatch):
+    """Between the look and the creation, which a server does not lock, another creates it."""
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    sooner = Store(uri, "load")
+    look, looks = MlflowClient.get_experiment_by_name, []
+
+    def late(client: MlflowClient, name: str):
+        looks.append(name)
+        return look(client, name) if len(looks) > 1 else None
+
+    monkeypatch.setattr(MlflowClient, "get_experiment_by_name", late)
+    assert Store(uri, "load").experiment_id == sooner.experiment_id and len(looks) == 2
