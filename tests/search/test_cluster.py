@@ -78,9 +78,10 @@ def test_two_drivers_at_once_share_the_trials(
     place: Place, undisturbed: Undisturbed, tmp_path: Path
 ):
     shutil.copy(place.folder / "load.csv", tmp_path)
-    drivers = [start(tmp_path), start(tmp_path)]
-    for driver in drivers:
-        assert driver.wait(timeout=400) == 0, (tmp_path / "said.txt").read_text()
+    command = [sys.executable, "-m", "forecast", *COMMAND]
+    with process(tmp_path, *command) as one, process(tmp_path, *command) as other:
+        for driver in (one, other):
+            assert driver.wait(timeout=400) == 0, (tmp_path / "said.txt").read_text()
     assert scores(tmp_path) == undisturbed.scores
     began = Counter(run.data.tags["forecast.trial_key"] for run in trials(tmp_path))
     assert set(began.values()) == {1}  # nothing was run twice, not even in vain
