@@ -19,7 +19,7 @@ from forecast.evaluation.significance import critical_difference
 from forecast.evaluation.significance.common import PREDICTIONS, Common, common
 from forecast.evaluation.significance.ranks import Ranking
 from forecast.metrics.headline import HEADLINES
-from forecast.tracking import pages
+from forecast.tracking import local, pages
 from forecast.tracking.store import client, impatient, reason
 
 GROUPS = ("model", "window", "training", "data", "split")
@@ -74,13 +74,14 @@ def run(request: Request) -> Common:
             f"runs must name 2 to {len(ascii_uppercase)} runs, got {len(settings.runs)}: give "
             "runs=[ID,ID], the ids that `forecast train` prints"
         )
-    if twice := {one for one in settings.runs if settings.runs.count(one) > 1}:
-        raise InputError(f"runs must name each run once, got {min(twice)} twice: take it out")
     picture = output.place(settings.output, PICTURE, PICTURES)
     store = client(settings.tracking.uri)
     with busy("compare", "reading"), impatient():
         pairs = zip(ascii_uppercase, settings.runs, strict=False)
         subjects = [read(store, letter, run_id) for letter, run_id in pairs]
+    ids = [subject.id for subject in subjects]
+    if twice := {one for one in ids if ids.count(one) > 1}:
+        raise InputError(f"runs must name each run once, got {min(twice)} twice: take it out")
     if len({subject.probability for subject in subjects}) > 1:
         raise InputError(
             "runs must all predict values or all probabilities, got both: compare runs of one "
@@ -120,7 +121,7 @@ def read(store: Any, letter: str, run_id: str) -> Subject:
     from mlflow.exceptions import MlflowException
 
     try:
-        found = store.get_run(run_id)
+        found = local.in_store(store, run_id)
     except (MlflowException, OSError) as error:
         raise InputError(
             f"runs must be ids of runs, got {run_id!r} ({reason(error)}): see `make ui`, and set "
@@ -128,7 +129,8 @@ def read(store: Any, letter: str, run_id: str) -> Subject:
         ) from error
     with TemporaryDirectory() as folder:
         try:
-            frame = pd.read_parquet(store.download_artifacts(run_id, PREDICTIONS, folder))
+            file = store.download_artifacts(found.info.run_id, PREDICTIONS, folder)
+            frame = pd.read_parquet(file)
         except (MlflowException, OSError) as error:
             kind = found.data.tags.get("forecast.kind", "unknown")
             raise InputError(
@@ -137,7 +139,7 @@ def read(store: Any, letter: str, run_id: str) -> Subject:
             ) from error
     return Subject(
         letter,
-        run_id,
+        found.info.run_id,
         found.info.run_name,
         found.data.tags.get("forecast.kind", ""),
         found.info.experiment_id,

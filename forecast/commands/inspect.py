@@ -21,6 +21,7 @@ from forecast.gates.comparison import distances
 from forecast.gates.history import history
 from forecast.gates.memory import CURVE
 from forecast.gates.subject import Subject, pictures
+from forecast.tracking import local
 from forecast.tracking.store import client, impatient, reason
 
 SHOWN = 12
@@ -105,7 +106,8 @@ def _of_run(store: Any, key: str, run_id: str, gates: GatesConfig) -> Subject:
 
     with TemporaryDirectory() as folder, impatient():
         try:
-            found = store.get_run(run_id)
+            found = local.in_store(store, run_id)
+            run_id = found.info.run_id
             place = Path(store.download_artifacts(run_id, "snapshots", folder))
         except (MlflowException, OSError) as error:
             raise InputError(

@@ -13,7 +13,7 @@ from forecast.commands.terminal import console
 from forecast.data import source
 from forecast.errors import InputError
 from forecast.evaluation.significance.common import PREDICTIONS
-from forecast.tracking import repetition
+from forecast.tracking import local, repetition
 from forecast.tracking.repetition import Aspect
 from forecast.tracking.store import client, impatient, reason
 from forecast.training import runtime
@@ -41,9 +41,10 @@ def run(request: Request) -> bool:
         Whether all is equal.
     """
     settings = request.settings
-    run_id = _asked(request)
+    asked = _asked(request)
     store = client(settings.tracking.uri)
-    found, text = _read(store, run_id)
+    found, text = _read(store, asked)
+    run_id = found.info.run_id
     changes = {
         "tracking.uri": settings.tracking.uri,
         "tracking.experiment": store.get_experiment(found.info.experiment_id).name,
@@ -102,7 +103,8 @@ def _read(store: Any, run_id: str) -> tuple[Any, str]:
 
     try:
         with impatient():
-            found = store.get_run(run_id)
+            found = local.in_store(store, run_id)
+            run_id = found.info.run_id
         kind = found.data.tags.get("forecast.kind", "unknown")
         if kind not in KINDS or found.info.status != "FINISHED":
             raise InputError(

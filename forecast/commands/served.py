@@ -10,7 +10,7 @@ from forecast.commands.schema import TrackingConfig
 from forecast.errors import InputError
 from forecast.serving import bundle, package
 from forecast.serving.bundle import Bundle
-from forecast.tracking.sender import LOCAL_ID
+from forecast.tracking import local
 from forecast.tracking.store import client, impatient, reason
 
 REGISTERED = "models:/"
@@ -45,9 +45,9 @@ def find(run: str, tracking: TrackingConfig) -> Served:
     Raises:
         InputError: There is none.
     """
-    for folder in (Path(run).expanduser(), Path(tracking.folder) / run):
-        if (found := package.inside(folder)) is not None:
-            return Served(bundle.load(found), folder.resolve().name, {})
+    for place in (Path(run).expanduser(), Path(tracking.folder) / run):
+        if (inside := package.inside(place)) is not None:
+            return Served(bundle.load(inside), place.resolve().name, {})
     if Path(run).expanduser().is_dir():
         raise InputError(
             f"run must be a folder with a bundle, got {run!r} without one: give the run's model/, "
@@ -57,12 +57,12 @@ def find(run: str, tracking: TrackingConfig) -> Served:
 
     store = client(tracking.uri)
     try:
-        with impatient(), TemporaryDirectory() as local:
+        with impatient(), TemporaryDirectory() as folder:
             if run.startswith(REGISTERED):
-                return _registered(store, run, Path(local))
-            run_id = _run_id(store, run)
-            recorded = store.get_run(run_id).data.params
-            return Served(package.fetch(store, run_id, Path(local)), run[:8], recorded)
+                return _registered(store, run, Path(folder))
+            found = local.in_store(store, run)
+            fetched = package.fetch(store, found.info.run_id, Path(folder))
+            return Served(fetched, found.info.run_id[:8], found.data.params)
     except (MlflowException, OSError) as error:
         what = "a registered model" if run.startswith(REGISTERED) else "a finished training run"
         raise InputError(
@@ -71,16 +71,7 @@ def find(run: str, tracking: TrackingConfig) -> Served:
         ) from error
 
 
-def _run_id(store: Any, run: str) -> str:
-    """Return MLflow's id of a run that may be named by its local one."""
-    if re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{6}", run):
-        everywhere = [one.experiment_id for one in store.search_experiments()]
-        for found in store.search_runs(everywhere, f"tags.`{LOCAL_ID}` = '{run}'", max_results=1):
-            return str(found.info.run_id)
-    return run
-
-
-def _registered(store: Any, name: str, local: Path) -> Served:
+def _registered(store: Any, name: str, folder: Path) -> Served:
     """Download the bundle of a version in the model registry."""
     import mlflow.artifacts
 
@@ -96,14 +87,14 @@ def _registered(store: Any, name: str, local: Path) -> Served:
         )
     where = mlflow.artifacts.download_artifacts(
         artifact_uri=store.get_model_version_download_uri(found.name, found.version),
-        dst_path=str(local),
+        dst_path=str(folder),
         tracking_uri=store.tracking_uri,
     )
-    folder = package.inside(Path(where))
-    if folder is None:
+    inside = package.inside(Path(where))
+    if inside is None:
         raise InputError(
             f"run must be a model that forecast has written, got {name!r} without a bundle: "
             "register a trained run"
         )
     recorded = store.get_run(found.run_id).data.params if found.run_id else {}
-    return Served(bundle.load(folder), f"{found.name}_{found.version}", recorded)
+    return Served(bundle.load(inside), f"{found.name}_{found.version}", recorded)

@@ -1,9 +1,11 @@
 """What the folder of runs on this machine holds, and in which state."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from forecast.data.address import place
 from forecast.errors import InputError, nearest
@@ -19,10 +21,13 @@ from forecast.tracking.journal import (
     story,
 )
 from forecast.tracking.run import Record
-from forecast.tracking.sender import ONCE
+from forecast.tracking.sender import LOCAL_ID, ONCE
 
 DIED = "its process was killed"
 """The error of a run that was found dead."""
+
+NAMED = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+"""What a local id looks like."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,26 @@ class LocalRun:
     waiting: int
     refused: str | None
     resumable: bool
+
+
+def in_store(client: Any, run: str) -> Any:
+    """Return what MLflow has of a run, by its id there or by its local one.
+
+    Args:
+        client: Of MLflow.
+        run: Either id.
+
+    Returns:
+        MLflow's run.
+
+    Raises:
+        MlflowException: It has none.
+    """
+    if NAMED.fullmatch(run):
+        everywhere = [one.experiment_id for one in client.search_experiments()]
+        for found in client.search_runs(everywhere, f"tags.`{LOCAL_ID}` = '{run}'", max_results=1):
+            return found
+    return client.get_run(run)
 
 
 def runs(folder: Path) -> Iterator[LocalRun]:

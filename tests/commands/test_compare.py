@@ -132,7 +132,12 @@ def test_what_is_no_common_question(other, sentence):
 def test_two_trained_runs(place: Place, client, lstm_run: str, cnn_run: str):
     assert place.run("compare", f"runs=[{lstm_run},{cnn_run}]") == 0, place.errors[-1]
     printed = place.printed[-1]
-    assert columns(printed) <= 80 and place.errors[-1] == ""
+    own = client.get_run(cnn_run).data.tags["forecast.local_id"]  # as `forecast runs` lists it
+    assert place.run("compare", f"runs=[{lstm_run},{own}]") == 0, place.errors[-1]
+    assert place.printed[-1] == printed
+    assert place.run("compare", f"runs=[{own},{cnn_run}]") == 2
+    assert f"runs must name each run once, got {cnn_run} twice" in place.errors[-1]
+    assert columns(printed) <= 80 and place.errors[-3] == ""
     assert re.search(rf"^run A +{lstm_run}  lstm-4", printed, re.M)
     assert "41 origins from 2024-03-08" in " ".join(printed.split())
     assert re.search(r"^model +lstm +causal_cnn$", printed, re.M)

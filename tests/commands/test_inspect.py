@@ -65,8 +65,9 @@ def test_the_whole_look_back_scores_as_validation_does(lstm_run: str, client):
     assert curve[8] == pytest.approx(epochs[best], rel=1e-5)
 
 
-def test_two_runs_side_by_side(place: Place, lstm_run: str, cnn_run: str):
-    assert place.run("inspect", f"run={lstm_run}", f"other={cnn_run}", "output=two.html") == 0
+def test_two_runs_side_by_side(place: Place, client, lstm_run: str, cnn_run: str):
+    other = client.get_run(cnn_run).data.tags["forecast.local_id"]
+    assert place.run("inspect", f"run={lstm_run}", f"other={other}", "output=two.html") == 0
     said = place.printed[-1]
     assert "lstm_1 only in the first run" in said and "conv_1" in said
     assert "receptive field" in said and "wrote      two.html" in said

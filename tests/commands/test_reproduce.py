@@ -18,11 +18,12 @@ def runs(client, lstm_run: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def again(place: Place, lstm_run: str) -> str:
-    """A reproduction, of a file that has moved: what it printed."""
+def again(place: Place, client, lstm_run: str) -> str:
+    """A reproduction, by the local id and of a file that has moved: what it printed."""
     (place.folder / "elsewhere").mkdir()
     shutil.copy(place.folder / "load.csv", place.folder / "elsewhere" / "moved.csv")
-    words = [f"run={lstm_run}", "data.path=elsewhere/moved.csv"]
+    local_id = client.get_run(lstm_run).data.tags["forecast.local_id"]
+    words = [f"run={local_id}", "data.path=elsewhere/moved.csv"]
     assert place.run("reproduce", *words) == 0, place.errors[-1] + place.printed[-1]
     return place.printed[-1]
 
