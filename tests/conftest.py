@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,12 @@ CNN = ["model=causal_cnn", "model.filters=4"]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make test-faults ARGS=--kills=10` kill a sweep as often as wanted."""
     parser.addoption("--kills", type=int, default=1, help="moments at which a sweep is killed")
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C, as what tests start does; a shell has what it starts behind it ignore that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
