@@ -221,4 +221,6 @@ def _compare(first: Subject, second: Subject) -> None:
 
 def _stem(name: str) -> str:
     """Return what the report's file is called after."""
-    return Path(name).stem if name.endswith(".keras") else name[:8]
+    if name.endswith(".keras"):
+        return Path(name).stem
+    return name if local.NAMED.fullmatch(name) else name[:8]  # whose first 8 are a date

@@ -71,6 +71,8 @@ def test_two_runs_side_by_side(place: Place, client, lstm_run: str, cnn_run: str
     said = place.printed[-1]
     assert "lstm_1 only in the first run" in said and "conv_1" in said
     assert "receptive field" in said and "wrote      two.html" in said
+    assert place.run("inspect", f"run={other}") == 0  # a date alone would name many
+    assert f"wrote      gates_{other}.html" in place.printed[-1]
 
 
 def test_a_model_that_this_project_never_saw(place: Place):
