@@ -107,8 +107,8 @@ def _of_run(store: Any, key: str, run_id: str, gates: GatesConfig) -> Subject:
     with TemporaryDirectory() as folder, impatient():
         try:
             found = local.in_store(store, run_id)
-            run_id = found.info.run_id
-            place = Path(store.download_artifacts(run_id, "snapshots", folder))
+            own = found.info.run_id
+            place = Path(store.download_artifacts(own, "snapshots", folder))
         except (MlflowException, OSError) as error:
             raise InputError(
                 f"{key} must be the id of a training run with snapshots, got {run_id!r} "
@@ -123,10 +123,8 @@ def _of_run(store: Any, key: str, run_id: str, gates: GatesConfig) -> Subject:
             raise InputError(f"{key} must hold {ABOUT}, got {run_id!r} without: train it again")
         about = json.loads(told_about.read_text(encoding="utf-8"))
         figures = {
-            heading(item.path): Path(
-                store.download_artifacts(run_id, item.path, folder)
-            ).read_bytes()
-            for item in store.list_artifacts(run_id, "figures")
+            heading(item.path): Path(store.download_artifacts(own, item.path, folder)).read_bytes()
+            for item in store.list_artifacts(own, "figures")
             if "/gates_" in item.path
         }
     if not any(snapshots.values()):
@@ -137,7 +135,7 @@ def _of_run(store: Any, key: str, run_id: str, gates: GatesConfig) -> Subject:
     metrics: Mapping[str, float] = found.data.metrics
     series = {name: {0: value} for name, value in metrics.items() if name.startswith("memory/")}
     if CURVE in series:
-        series[CURVE] = {p.step: p.value for p in store.get_metric_history(run_id, CURVE)}
+        series[CURVE] = {p.step: p.value for p in store.get_metric_history(own, CURVE)}
     memory = Memory.from_series(series, gates.alerts.memory)
     told = history(snapshots, about["timesteps"])
     best = int(metrics.get("train/best_epoch", max(told)))
@@ -147,7 +145,7 @@ def _of_run(store: Any, key: str, run_id: str, gates: GatesConfig) -> Subject:
         snapshots[max(snapshots)],
         told,
         pictures(snapshots, about["timesteps"], about["features"], gates.pictures),
-        facts(run_id, best, metrics.get("test/mae"), field, about["timesteps"]),
+        facts(own, best, metrics.get("test/mae"), field, about["timesteps"]),
         memory,
         alerts(told.get(best, {}), memory, limits(gates)),
         figures,

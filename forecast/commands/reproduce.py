@@ -104,7 +104,6 @@ def _read(store: Any, run_id: str) -> tuple[Any, str]:
     try:
         with impatient():
             found = local.in_store(store, run_id)
-            run_id = found.info.run_id
         kind = found.data.tags.get("forecast.kind", "unknown")
         if kind not in KINDS or found.info.status != "FINISHED":
             raise InputError(
@@ -112,7 +111,7 @@ def _read(store: Any, run_id: str) -> tuple[Any, str]:
                 f"{found.info.status}: take one of forecast train"
             )
         with TemporaryDirectory() as folder:
-            file = Path(store.download_artifacts(run_id, recorded.CONFIG, folder))
+            file = Path(store.download_artifacts(found.info.run_id, recorded.CONFIG, folder))
             return found, file.read_text("utf-8")
     except (MlflowException, OSError) as error:
         raise InputError(

@@ -1,4 +1,4 @@
-"""What the folder of runs on this machine holds, and in which state."""
+"""What the folder of runs on this machine holds, in which state, and what MLflow has of it."""
 
 import re
 import shutil
