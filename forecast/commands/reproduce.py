@@ -110,6 +110,12 @@ def _read(store: Any, run_id: str) -> tuple[Any, str]:
                 f"run must be a finished training, got {run_id!r} of kind {kind} and status "
                 f"{found.info.status}: take one of forecast train"
             )
+        if "forecast.refit" in found.data.tags:
+            raise InputError(
+                f"run must be a training with a validation span of its own, got {run_id!r}, the "
+                "winner of a sweep, which learned that span too: repeat the sweep with "
+                "sweep.resume=false"
+            )
         with TemporaryDirectory() as folder:
             file = Path(store.download_artifacts(found.info.run_id, recorded.CONFIG, folder))
             return found, file.read_text("utf-8")

@@ -114,13 +114,20 @@ def test_what_is_no_run_to_repeat(place: Place, client, lstm_run: str):
     experiment = client.get_run(lstm_run).info.experiment_id
     baseline = client.search_runs([experiment], "tags.`forecast.kind` = 'baseline'")[0].info.run_id
     here = f"run={lstm_run}"
+    marks = {"forecast.kind": "train", "forecast.refit": "train and validation, without stopping"}
+    winner = client.create_run(experiment, tags=marks).info.run_id
+    client.set_terminated(winner)
     wrong = {
         (): "run must be the id of a trained run, got nothing",
         ("run=12e4567",): "run must be the id of a trained run, got '12e4567'",
         (f"run={baseline}",): f"run must be a finished training, got '{baseline}' of kind baseline",
+        (
+            f"run={winner}",
+        ): f"run must be a training with a validation span of its own, got '{winner}'",
         (here, "training.epochs=3"): "reproduce must be given only run, data.path, tracking and",
         (here, "data.path=gone.csv"): "data.path must be the file that the run has read",
     }
     for words, message in wrong.items():
         assert place.run("reproduce", *words) == 2
         assert message in place.errors[-1] and place.errors[-1].count("\n") == 1
+    client.delete_run(winner)
