@@ -36,7 +36,7 @@ HOMES = {
 LIGHT_ROOMS = {"data", "metrics"}
 HEAVY = {"tensorflow", "keras"}
 
-MAX_LINES = 300
+MAX_LINES = 400
 MAX_METHODS = 12
 MAX_PARAMETERS = 8
 Function = ast.FunctionDef | ast.AsyncFunctionDef

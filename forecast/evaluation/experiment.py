@@ -140,18 +140,69 @@ def run(
     cuts = cuts or prepare(spec, table)
     if forecaster is None:
         watch.begin("fit")
-        training, (rows, tail) = spec.training, learnable(table, cuts)
-        if epochs is not None:
-            training, tail = clone(training).set_params(epochs=epochs), 0
-        forecaster = Forecaster(spec.model, spec.window, training, scaling=spec.scaling)
-        forecaster.fit(table, rows=rows, tail=tail, callbacks=callbacks, stage=stage)
+        forecaster = fit(spec, table, cuts, callbacks, epochs=epochs, stage=stage)
+    return evaluate(spec, table, cuts, forecaster, refit=epochs is not None, watch=watch)
+
+
+def fit(
+    spec: Spec,
+    table: Table,
+    cuts: Holdout,
+    callbacks: Sequence["keras.callbacks.Callback"] = (),
+    *,
+    epochs: int | None = None,
+    stage: "Stage | None" = None,
+) -> Forecaster:
+    """Train on what lies before the test span.
+
+    Args:
+        spec: What to train.
+        table: The data.
+        cuts: Where its spans begin.
+        callbacks: As for `run`.
+        epochs: Likewise.
+        stage: Likewise.
+
+    Returns:
+        The fitted forecaster.
+    """
+    training, (rows, tail) = spec.training, learnable(table, cuts)
+    if epochs is not None:
+        training, tail = clone(training).set_params(epochs=epochs), 0
+    forecaster = Forecaster(spec.model, spec.window, training, scaling=spec.scaling)
+    return forecaster.fit(table, rows=rows, tail=tail, callbacks=callbacks, stage=stage)
+
+
+def evaluate(
+    spec: Spec,
+    table: Table,
+    cuts: Holdout,
+    forecaster: Forecaster,
+    *,
+    refit: bool = False,
+    watch: Stopwatch | None = None,
+) -> Outcome:
+    """Score the test span: forecasts of the model, its intervals, baselines, verdicts.
+
+    Args:
+        spec: What was trained.
+        table: The data.
+        cuts: Where its spans begin.
+        forecaster: Fitted on what the cuts leave to learn from.
+        refit: Whether it learned from train and validation alike.
+        watch: What has measured the stages so far; None begins with this one.
+
+    Returns:
+        The outcome.
+    """
+    watch = watch or Stopwatch()
     watch.begin("score")
     season = spec.season or clock.season(table.frequency)
     test = score_model(forecaster, table, starts=cuts.scored(table, spec.window))
     watch.begin("intervals")
-    found = put_intervals(spec, forecaster, test, cuts, held_out=epochs is None)
+    found = put_intervals(spec, forecaster, test, cuts, held_out=not refit)
     watch.begin("baselines")
-    learned = cuts.train_rows(table) if epochs is None else cuts.learned_rows(table)
+    learned = cuts.learned_rows(table) if refit else cuts.train_rows(table)
     others = rivals.forecasts(spec, table, learned, forecaster.scaler_, test.starts)
     train = table.take(cuts.train_rows(table))
     own, each = scores.beside(test, others, train, forecaster.scaler_, season)
@@ -167,7 +218,7 @@ def run(
         own,
         each,
         pairs.verdicts(test, others),
-        epochs is not None,
+        refit,
         watch.end(),
         found,
     )
