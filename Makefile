@@ -56,6 +56,9 @@ test-processes: .venv/.installed ## tests that start processes of their own
 test-faults: .venv/.installed ## tests that kill processes and servers
 	$(BIN)/pytest -n 2 --dist loadfile -m faults tests $(ARGS)
 
+test-relations: .venv/.installed ## relations that must hold between experiments, on random panels
+	$(BIN)/pytest -n 2 -m relations tests/relations $(ARGS)
+
 test-install: .venv/.installed ## tests that install the built wheel into an empty environment
 	$(BIN)/pytest -m install tests $(ARGS)
 
@@ -128,4 +131,4 @@ FITS        := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 1
 	@touch $@
 
 .PHONY: help train backtest sweep predict inspect compare reproduce promote check-data explain ui notebooks test test-slow test-processes test-faults \
-  test-install test-docs test-ui docs docs-pictures bench literature lint format lock clean
+  test-relations test-install test-docs test-ui docs docs-pictures bench literature lint format lock clean

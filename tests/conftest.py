@@ -33,8 +33,9 @@ CNN = ["model=causal_cnn", "model.filters=4"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let `make test-faults ARGS=--kills=10` kill a sweep as often as wanted."""
+    """Let `make test-faults ARGS=--kills=10` kill a sweep as often as wanted, and so for panels."""
     parser.addoption("--kills", type=int, default=1, help="moments at which a sweep is killed")
+    parser.addoption("--panels", type=int, default=20, help="random panels of each relation")
 
 
 def pytest_configure() -> None:
@@ -44,9 +45,11 @@ def pytest_configure() -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Number the kills."""
+    """Number the kills, and the panels."""
     if "number" in metafunc.fixturenames and "undisturbed" in metafunc.fixturenames:
         metafunc.parametrize("number", range(metafunc.config.getoption("--kills")))
+    if "panel" in metafunc.fixturenames and "relation" in metafunc.fixturenames:
+        metafunc.parametrize("panel", range(metafunc.config.getoption("--panels")))
 
 
 def load_frame(rows: int = 220) -> pd.DataFrame:

@@ -47,8 +47,8 @@ def deal(
     """
     given = np.flatnonzero(rows)
     own, late = table.take(rows), stopping[rows]
-    train = windows.starts(own, window, within=~late)[:: window.stride]
-    stop = windows.starts(own, window, within=late)
+    train = windows.by_content(own, windows.starts(own, window, within=~late))[:: window.stride]
+    stop = windows.by_content(own, windows.starts(own, window, within=late))
     for name, found, count in (
         ("training", train, int((~late).sum())),
         ("stopping", stop, int(late.sum())),

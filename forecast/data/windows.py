@@ -5,6 +5,7 @@ window s reads rows s … s+T−1; its origin is row s+T−1; it predicts rows s
 """
 
 from collections.abc import Iterator
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -110,6 +111,32 @@ def starts(
     if within is not None:
         good &= _none(~within, future, window.horizon)
     return first[good]
+
+
+def by_content(table: Table, starts: np.ndarray) -> np.ndarray:
+    """Sort windows by series, and series by the shape of their targets instead of their names.
+
+    What learns from windows in an order of its own, or from a part of them, so finds the same when
+    series are renamed. The shape is the order of a series' values, which no unit changes.
+
+    Args:
+        table: Rows that may be learned from, and no others.
+        starts: First rows of windows, ascending, (windows,).
+
+    Returns:
+        The same windows, (windows,); of one series as they were.
+    """
+    if len(table.names) == 1:
+        return starts
+    first = np.flatnonzero(np.diff(table.series, prepend=-1))  # (series that have rows,)
+    shapes = np.empty(len(first), "S16")
+    for number, rows in enumerate(np.split(np.arange(len(table)), first[1:])):
+        ticks = table.tick[rows] - table.tick[rows[0]]
+        values = np.argsort(table.outputs[rows], axis=0, kind="stable")
+        shapes[number] = blake2b(ticks.tobytes() + values.tobytes(), digest_size=8).hexdigest()
+    rank = np.zeros(len(table.names), int)
+    rank[table.series[first]] = np.argsort(np.argsort(shapes, kind="stable"))
+    return starts[np.argsort(rank[table.series[starts]], kind="stable")]
 
 
 def latest(table: Table, window: Window) -> np.ndarray:

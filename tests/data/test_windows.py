@@ -243,3 +243,33 @@ def test_window_is_a_parameter_object_of_scikit_learn():
 @pytest.mark.parametrize("value", [1, np.int64(3)])
 def test_whole_sizes_pass(value):
     Window(value, value, stride=value, lead=value).check()
+
+
+@given(seed=st.integers(0, 50), factor=st.sampled_from([2.0**-30, 3e7, 1.0]))
+@QUIET
+def test_windows_by_content_do_not_know_names_or_units(seed, factor):
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(4, 12, size=3)
+    values = [rng.normal(size=(length, 1)) for length in lengths]
+    order = rng.permutation(3)  # which series stands first, when they have other names
+
+    def found(parts):
+        series = np.repeat(np.arange(3), [len(part) for part in parts])
+        tick = np.concatenate([np.arange(len(part)) for part in parts])
+        rows = np.concatenate(parts)
+        table = Table(rows, rows, ("y",), ("y",), series, tick, tick, ("a", "b", "c"))
+        starts = windows.starts(table, Window(2, 1))
+        sorted_starts = windows.by_content(table, starts)
+        assert sorted(sorted_starts) == starts.tolist()
+        return rows[sorted_starts, 0]  # the value that a window begins with
+
+    named = found([values[code] * factor for code in order])
+    assert np.array_equal(found(values) * factor, named)
+
+
+def test_windows_of_one_series_keep_their_order():
+    table = Table(
+        *[np.arange(9.0)[::-1, None]] * 2, ("y",), ("y",), *[np.zeros(9, int)], *[np.arange(9)] * 2
+    )
+    starts = windows.starts(table, Window(2, 1))
+    assert windows.by_content(table, starts).tolist() == list(range(7))

@@ -6,6 +6,7 @@ import pandas as pd
 from keras import layers as kl
 from sklearn.base import clone
 
+from forecast.data import windows
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.training.forecaster import Forecaster
@@ -74,11 +75,12 @@ class Initial(keras.callbacks.Callback):
 
 
 def pairs(fitted, data):
-    """Standardised inputs and outputs of every window, cut by a loop."""
+    """Standardised inputs and outputs of every window, cut by a loop, series by series."""
     window = fitted.window
     past, ahead = [], []
     x, y = fitted.scaler_.inputs(data), fitted.scaler_.outputs(data)
-    for code in range(len(data.names)):
+    first_rows = np.searchsorted(data.series, np.arange(len(data.names)))
+    for code in data.series[windows.by_content(data, first_rows)]:
         rows = np.flatnonzero(data.series == code)
         for first in range(len(rows) - window.timesteps - window.lead - window.horizon + 1):
             begin = first + window.timesteps + window.lead
