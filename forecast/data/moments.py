@@ -35,8 +35,8 @@ def of_all(values: np.ndarray, series: int) -> Moments:
     Returns:
         The moments.
     """
-    alike = (np.broadcast_to(part, (series, values.shape[1])) for part in _moments(values, None))
-    return Moments(*(part.copy() for part in alike), np.ones((series, values.shape[1]), bool))
+    mean, std, least, most = (np.repeat(part, series, axis=0) for part in _moments(values, None))
+    return Moments(mean, std, least, most, np.ones(mean.shape, bool))
 
 
 def of_series(values: np.ndarray, table: Table) -> Moments:

@@ -75,8 +75,8 @@ class Scaler:
         """Return the scaler as plain data for JSON; a limit that is infinite is None."""
         found = {name: part.tolist() for name, part in vars(self).items() if part is not None}
         if self.input_limit is not None:
-            endless = np.isinf(self.input_limit)
-            found["input_limit"] = np.where(endless, None, self.input_limit).tolist()
+            limits = self.input_limit.tolist()
+            found["input_limit"] = [[None if np.isinf(x) else x for x in row] for row in limits]
         return found
 
     @classmethod
@@ -113,8 +113,8 @@ def fit(table: Table, per: str = "series") -> Scaler:
     if table.static:
         places, once = list(table.static), np.unique(table.series, return_index=True)[1]
         over = moments.of_all(table.inputs[once][:, places], len(table.names))
-        for part, found in zip(inputs, over, strict=True):
-            part[:, places] = found
+        for part, value in zip(inputs, over, strict=True):
+            part[:, places] = value
     input_std, input_limit = _lent(inputs, table.target_positions)
     if table.indicators:  # they stay 0 and 1
         there = slice(-table.indicators, None)
@@ -124,9 +124,9 @@ def fit(table: Table, per: str = "series") -> Scaler:
     flat = np.flatnonzero(~(outputs.own & (outputs.std > 0)).any(axis=0))
     if flat.size:
         seen = np.isfinite(table.outputs[:, flat[0]]).any()
-        found = f"constant at {outputs.mean[0, flat[0]]:g}" if seen else "without a value"
+        where = f"constant at {outputs.mean[0, flat[0]]:g}" if seen else "without a value"
         raise InputError(
-            f"data.targets must vary in the training rows, got {table.targets[flat[0]]!r} {found}: "
+            f"data.targets must vary in the training rows, got {table.targets[flat[0]]!r} {where}: "
             "predict another column or train on a longer span"
         )
     limited = np.isfinite(input_limit).any()
@@ -143,6 +143,25 @@ def _moments(values: np.ndarray, table: Table, per: str) -> Moments:
     return moments.of_series(values, table)
 
 
+def still(found: Moments) -> np.ndarray:
+    """Tell which columns stand still in which series.
+
+    Args:
+        found: Of every series and column.
+
+    Returns:
+        Mask (series, columns): no deviation, or next to none beside the median of the series that
+        have one. Where all stand still, so does a series without values of its own.
+    """
+    return found.std <= [STILL * median for median in _medians(found.std, found.own)]
+
+
+def _medians(std: np.ndarray, among: np.ndarray) -> list[float]:
+    """Return the median deviation above 0 of each column, among some series; inf without any."""
+    columns = zip(std.T, (among & (std > 0)).T, strict=True)
+    return [float(np.median(own[some])) if some.any() else np.inf for own, some in columns]
+
+
 def _lent(found: Moments, targets: Sequence[int] = ()) -> tuple[np.ndarray, np.ndarray]:
     """Give a deviation to what stands still: the median of those that vary.
 
@@ -153,19 +172,13 @@ def _lent(found: Moments, targets: Sequence[int] = ()) -> tuple[np.ndarray, np.n
     Returns:
         Deviations (series, columns), all above 0, and limits (series, columns) of later values.
     """
-    std, limit = found.std.copy(), np.full(found.std.shape, np.inf)
-    for column in range(std.shape[1]):
-        own = found.std[:, column]
-        varies = found.own[:, column] & (own > 0)
-        if not varies.any():
-            std[:, column], limit[:, column] = 1, 0
-            continue
-        lent = np.median(own[varies])
-        still = own <= STILL * lent
-        varies &= ~still
-        std[still, column] = lent
-        if column not in targets:
-            mean = found.mean[varies, column]
-            above, below = found.most[varies, column] - mean, mean - found.least[varies, column]
-            limit[still, column] = (np.maximum(above, below) / own[varies]).max()
+    stands = still(found)
+    medians = np.array(_medians(found.std, found.own & ~stands))
+    std = np.where(stands, np.where(np.isfinite(medians), medians, 1.0), found.std)
+    limit = np.full(std.shape, np.inf)
+    reach = np.maximum(found.most - found.mean, found.mean - found.least) / std
+    for column in np.flatnonzero(stands.any(axis=0)):
+        varies = found.own[:, column] & ~stands[:, column]
+        if column not in targets or not varies.any():
+            limit[stands[:, column], column] = reach[varies, column].max(initial=0)
     return std, limit

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from forecast.data import moments
-from forecast.data.scale import STILL
+from forecast.data import moments, scale
 from forecast.data.table import Table
 
 
@@ -29,12 +28,13 @@ def moving_later(table: Table, rows: np.ndarray) -> dict[str, tuple[str, ...]]:
     if table.task == "regression" and own:  # of events and classes `task.lacking` tells
         values = np.column_stack([values, table.outputs[:, own]])
         names += [table.targets[n] for n in own]
-    whole = moments.of_series(values, table)
     learned = moments.of_series(values[rows], table.take(rows))
-    still = learned.own & (learned.std <= STILL * whole.std) & (whole.std > 0)
+    still = scale.still(learned)
+    moves = still & learned.own & ~scale.still(moments.of_series(values, table))
+    everywhere = (still | ~learned.own).all(axis=0)
     return {
         names[column]: ()
-        if still[learned.own[:, column], column].all()
-        else tuple(table.names[code] for code in np.flatnonzero(still[:, column]))
-        for column in np.flatnonzero(still.any(axis=0))
+        if everywhere[column]
+        else tuple(table.names[code] for code in np.flatnonzero(moves[:, column]))
+        for column in np.flatnonzero(moves.any(axis=0))
     }
