@@ -28,7 +28,7 @@ from forecast.commands.observe import Observer
 from forecast.commands.progress import EpochProgress, during
 from forecast.commands.terminal import busy, console
 from forecast.commands.tracked import tracking
-from forecast.data import task
+from forecast.data import still, task
 from forecast.data.address import concealed
 from forecast.data.table import Table
 from forecast.evaluation import experiment, report
@@ -273,7 +273,7 @@ def identity(data: Loaded) -> dict[str, str]:
 
 
 def warn(table: Table, rows: np.ndarray, where: str) -> None:
-    """Say which events or classes some training rows never show.
+    """Say what some training rows never show: events, classes, a column's movement.
 
     Args:
         table: The data.
@@ -282,6 +282,14 @@ def warn(table: Table, rows: np.ndarray, where: str) -> None:
     """
     for name in task.lacking(table.outputs[rows], table.targets, table.task):
         say("warning", f"{where} hold no {name}: its probability is learned from nothing")
+    for column, series in still.moving_later(table, rows).items():
+        if series:
+            more = f" and {len(series) - 3} more" if len(series) > 3 else ""
+            among = f" of {', '.join(series[:3])}{more}"
+            then = "it is scaled as in the other series"
+        else:
+            among, then = "", "nothing is learned from it, and the model reads it as if it did not"
+        say("warning", f"{column}{among} does not vary in {where}, and does later: {then}")
 
 
 def summary(data: Loaded) -> str:

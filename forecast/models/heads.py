@@ -1,6 +1,7 @@
 """Heads: from what a body has seen to one value for each step and target."""
 
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Any
 
 import keras
@@ -65,7 +66,8 @@ def meaning(x: Any, sizes: Sizes) -> Any:
         The same shape: quantiles that never cross, or probabilities.
     """
     if sizes.levels:
-        return Rising(len(sizes.levels), name="quantiles")(x)
+        normal = [NormalDist().inv_cdf(level) for level in sizes.levels]
+        return Rising(len(sizes.levels), normal, name="quantiles")(x)
     if sizes.task == "event":
         return keras.layers.Activation("sigmoid", name="probabilities")(x)
     return keras.layers.Softmax(name="probabilities")(x)

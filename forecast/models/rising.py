@@ -1,11 +1,22 @@
 """A Keras layer that keeps quantiles in their order."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
 from forecast.models.layer import Layer
+
+ONE = math.log(math.expm1(1))
+"""Softplus of it is 1."""
+
+PACE = 10.0
+"""How much faster a step learns its usual size than a weight of the network learns."""
+
+GAIN = 0.1
+"""How much slower it learns to depend on the window."""
 
 
 @keras.saving.register_keras_serializable("forecast")
@@ -18,12 +29,23 @@ class Rising(Layer):
 
     Args:
         levels: Numbers of each target, which stand together.
+        start: Where the numbers lie, from the middle one, while the network gives 0. A step then
+            is its first size, times softplus of what the layer learns for all windows and of what
+            the network says of this one. Empty, as in older models, softplus of the network alone.
         kwargs: What every Keras layer takes (name, dtype, …).
     """
 
-    def __init__(self, levels: int, **kwargs: Any):
+    def __init__(self, levels: int, start: Sequence[float] = (), **kwargs: Any):
         super().__init__(**kwargs)
         self.levels = levels
+        self.start = list(start)
+
+    def build(self, input_shape: Any) -> None:
+        """Make room for the usual size of every step, (horizon, targets, levels − 1)."""
+        _, horizon, columns = input_shape
+        if self.start:
+            shape = (horizon, columns // self.levels, self.levels - 1)
+            self.usual = self.add_weight(shape=shape, initializer="zeros", name="usual")
 
     def call(self, x: Any) -> Any:
         """Add up steps from the middle."""
@@ -31,7 +53,18 @@ class Rising(Layer):
         x = ops.reshape(x, (-1, horizon, columns // self.levels, self.levels))
         middle = self.levels // 2
         centre = x[..., middle : middle + 1]
-        up = ops.cumsum(ops.softplus(x[..., middle + 1 :]), axis=-1)
-        down = ops.flip(ops.cumsum(ops.softplus(ops.flip(x[..., :middle], -1)), axis=-1), -1)
-        rising = ops.concatenate([centre - down, centre, centre + up], axis=-1)
+        steps = self._steps(ops.concatenate([x[..., :middle], x[..., middle + 1 :]], axis=-1))
+        up = ops.cumsum(steps[..., middle:], axis=-1)
+        down = ops.flip(ops.cumsum(ops.flip(steps[..., :middle], -1), axis=-1), -1)
+        # the middle learns from its own error alone, as if there were no others
+        held = ops.stop_gradient(centre) if self.start else centre
+        rising = ops.concatenate([held - down, centre, held + up], axis=-1)
         return ops.reshape(rising, (-1, horizon, columns))
+
+    def _steps(self, x: Any) -> Any:
+        """Return the size of every step, (samples, horizon, targets, levels − 1)."""
+        if not self.start:
+            return ops.softplus(x)
+        pairs = zip(self.start, self.start[1:], strict=False)
+        first = ops.convert_to_tensor([high - low for low, high in pairs], x.dtype)
+        return first * ops.softplus(ONE + PACE * self.usual + GAIN * x)

@@ -32,8 +32,12 @@ def disagreement(found: "Bundle") -> str:
     check(levels)
     if len(set(found.names)) < len(found.names):
         return "one of its series twice"
-    if not all(map(np.all, map(np.isfinite, vars(scaler).values()))) or not (
-        (scaler.input_std > 0).all() and (scaler.output_std > 0).all()
+    parts = (scaler.input_mean, scaler.input_std, scaler.output_mean, scaler.output_std)
+    limits = [] if scaler.input_limit is None else [scaler.input_limit]
+    if not all(map(np.all, map(np.isfinite, parts))) or not (
+        (scaler.input_std > 0).all()
+        and (scaler.output_std > 0).all()
+        and all((part >= 0).all() for part in limits)
     ):
         return "a scale that is none"
     columns, outputs = layout(found.schema), len(task.names(found.schema)[0])
@@ -47,7 +51,7 @@ def disagreement(found: "Bundle") -> str:
             (None, horizon, outputs * max(1, len(levels))),
         ),
         "scaler": (
-            {part.shape for part in (scaler.input_mean, scaler.input_std)},
+            {part.shape for part in (scaler.input_mean, scaler.input_std, *limits)},
             {(series, len(columns.features))},
         ),
         "scaler of targets": (

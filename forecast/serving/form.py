@@ -23,6 +23,13 @@ _NUMBERS = {str: float}
 _TEXTS = [str]
 _MATRIX = [[float]]
 
+_SCALER = {
+    "input_mean": _MATRIX,
+    "input_std": _MATRIX,
+    "output_mean": _MATRIX,
+    "output_std": _MATRIX,
+}
+
 FORM: Mapping[str, Any] = {
     "format": int,
     "schema": {
@@ -45,12 +52,7 @@ FORM: Mapping[str, Any] = {
         "classes": {str: [(str, float)]},
     },
     "window": {"timesteps": int, "horizon": int, "stride": int, "lead": int},
-    "scaler": {
-        "input_mean": _MATRIX,
-        "input_std": _MATRIX,
-        "output_mean": _MATRIX,
-        "output_std": _MATRIX,
-    },
+    "scaler": (_SCALER, {**_SCALER, "input_limit": [[(None, float)]]}),
     "series": _TEXTS,
     "quantiles": [float],
     "intervals": (
