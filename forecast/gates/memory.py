@@ -17,7 +17,7 @@ from forecast.gates.names import CANDIDATES, layers
 from forecast.gates.split import cell_of, join, split, to_numpy
 from forecast.gates.trace import Activations
 from forecast.training.forecaster import BATCH
-from forecast.training.predictor import predictor
+from forecast.training.predictor import predict
 
 WITHIN = 0.01
 """Share of the whole window's error by which a shorter memory may be worse and still suffice."""
@@ -239,7 +239,7 @@ def _predict(model: keras.Model, windows: np.ndarray) -> np.ndarray:
     samples, timesteps, features = windows.shape
     rows = tf.constant(windows.reshape(-1, features), tf.float32)
     starts = np.arange(samples) * timesteps
-    return predictor(model).predict(rows, starts, BATCH)
+    return predict(model, rows, starts, BATCH)
 
 
 def _without_recurrence(layer: keras.layers.Layer) -> list[np.ndarray]:

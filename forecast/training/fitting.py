@@ -1,6 +1,5 @@
 """One fit: rows on the device, a leased program, callbacks, and what comes out."""
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,16 +17,14 @@ from forecast.metrics.headline import HEADLINES
 from forecast.models import Sizes
 from forecast.models.repairs import finish
 from forecast.models.series import told
-from forecast.training import choices, loop, quantiles, runtime
+from forecast.training import choices, loop, predictor, quantiles, runtime
 from forecast.training.parameters import Model, Training
-from forecast.training.predictor import predictor, state
+from forecast.training.predictor import state
 from forecast.training.program import Goal, Program, Rows, lease
 from forecast.training.stage import Stage
 
 BATCH = 256
 """Windows of one compiled prediction of the stopping set."""
-
-_PREDICTING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -107,15 +104,14 @@ class Job:
         self.rows = _rows(own, self.scaler, self.table, self.window)
         goal = Goal(choices.loss(training, self.table.task), choices.metrics(training))
         optimizer = choices.optimizer(training)
-        program = lease(own, optimizer, goal, self.window, stateful=training.stateful)
         history = _History()
         # the best weights come back first, so that a callback of the caller has the last word
         schedule, stopping = choices.schedule(training), self._stopping()
         told = [*schedule, *stopping, *callbacks, history]
-        if stage is not None:
-            told.append(stage.watch(program, history.values, schedule, stopping))
         interrupted = False
-        with program.predictor.taken():
+        with lease(own, optimizer, goal, self.window, stateful=training.stateful) as program:
+            if stage is not None:
+                told.append(stage.watch(program, history.values, schedule, stopping))
             program.load(own, training.learning_rate)
             try:
                 loop.train(
@@ -130,6 +126,7 @@ class Job:
                 )
             except KeyboardInterrupt:
                 interrupted = True
+            stopped = program.model.stop_training
             for to, value in zip(state(own), state(program.model), strict=True):
                 to.assign(value)
             for callback in callbacks:
@@ -141,7 +138,7 @@ class Job:
         fitted = Fitted(own, history.values, best)
         if interrupted:
             raise Interrupted(fitted)
-        if not program.model.stop_training and not _finite(own):
+        if not stopped and not _finite(own):
             raise InputError(
                 f"training.learning_rate={training.learning_rate:g} left weights that are no "
                 f"numbers after epoch {training.epochs}: lower it or set training.clipnorm=1"
@@ -286,8 +283,7 @@ def predict(
         (windows, horizon, targets, levels) float64.
     """
     rows = _rows(model, scaler, table, window)
-    with _PREDICTING:  # threads that serve models of one architecture share its program
-        scaled = predictor(model).predict(rows.inputs, starts, batch_size)
+    scaled = predictor.predict(model, rows.inputs, starts, batch_size)
     each = quantiles.apart(scaled.astype(np.float64), levels)
     series = table.series[starts]
     return np.stack([scaler.invert(part, series) for part in np.moveaxis(each, -1, 0)], axis=-1)

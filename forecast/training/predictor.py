@@ -5,8 +5,7 @@ import json
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -15,13 +14,10 @@ import tensorflow as tf
 
 from forecast.data import cache
 from forecast.errors import InputError
-from forecast.training import one_pass
+from forecast.training import one_pass, owned
 from forecast.training.gather import cut
 
 log = logging.getLogger(__name__)
-
-KEEP = 8
-"""Compiled programs kept for reuse; the one unused for longest goes, and its memory with it."""
 
 CHUNK = 4096
 """Windows of one pass over neighbouring rows."""
@@ -41,7 +37,7 @@ class Predictor:
 
     def __init__(self, model: keras.Model):
         self.model = model
-        self._busy = False
+        self.owner = owned.Owner()
         self._timesteps = model.input_shape[1]
         self._batch = Compiled(self._predict_batch, model.name)
         self._pass = Compiled(self._predict_rows, model.name) if one_pass.possible(model) else None
@@ -50,20 +46,6 @@ class Predictor:
         """Take over a model's weights and seed states."""
         for to, value in zip(state(self.model), state(source), strict=True):
             to.assign(value)
-
-    @property
-    def busy(self) -> bool:
-        """Whether a fit trains this model, so that no other weights may be loaded."""
-        return self._busy
-
-    @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Keep the model for one fit; whoever asks meanwhile gets another predictor."""
-        self._busy = True
-        try:
-            yield
-        finally:
-            self._busy = False
 
     def predict(self, inputs: tf.Tensor, starts: np.ndarray, batch_size: int) -> np.ndarray:
         """Predict windows in batches of one shape, or all of them by one pass where that is exact.
@@ -145,21 +127,33 @@ class Compiled:
             raise OSError(full, os.strerror(full), str(cache.folder("xla"))) from error
 
 
-def predictor(model: keras.Model) -> Predictor:
-    """Find or make the compiled prediction of a model's architecture, with its weights loaded.
+def take(model: keras.Model, use: owned.Use) -> Predictor:
+    """Take the compiled prediction of a model's architecture; its owner gives it back."""
+    return owned.take(_predictors, architecture(model), use, lambda: Predictor(_copy(model)))
+
+
+def predict(
+    model: keras.Model, inputs: tf.Tensor, starts: np.ndarray, batch_size: int
+) -> np.ndarray:
+    """Predict windows with the compiled prediction of a model's architecture.
+
+    Threads that predict with models of one architecture share it and take turns.
 
     Args:
         model: Any Keras model of windows.
+        inputs: Standardised rows, (rows, features).
+        starts: First row of every window, (windows,).
+        batch_size: Windows a call.
 
     Returns:
-        A predictor that gives this model's predictions until another model is loaded.
+        Standardised, (windows, horizon, targets) float32.
     """
-    key = architecture(model)
-    while key in _predictors and _predictors[key].busy:
-        key = f"beside {key}"
-    own = remember(_predictors, key, lambda: Predictor(_copy(model)))
-    own.load(model)
-    return own
+    own = take(model, "prediction")
+    try:
+        own.load(model)
+        return own.predict(inputs, starts, batch_size)
+    finally:
+        own.owner.give_back()
 
 
 def _copy(model: keras.Model) -> keras.Model:
@@ -216,16 +210,6 @@ def _numbered(node: Any, numbers: dict[str, int]) -> Any:
             return [numbers[node[0]], *node[1:]]  # where a tensor comes from
         return [_numbered(part, numbers) for part in node]
     return node
-
-
-def remember(kept: "OrderedDict[str, Any]", key: str, make: Callable[[], Any]) -> Any:
-    """Return what is kept under a key, making it first if need be and dropping the oldest."""
-    if key not in kept:
-        kept[key] = make()
-    kept.move_to_end(key)
-    while len(kept) > KEEP:
-        kept.popitem(last=False)
-    return kept[key]
 
 
 def state(model: keras.Model) -> list[Any]:

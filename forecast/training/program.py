@@ -1,12 +1,15 @@
 """The compiled epoch: one program that gathers its batches, shared by every fit of one shape.
 
-A program is leased, not owned. It has a model and an optimiser of its own; a fit loads its state
-into them, trains, and takes it out again, so folds, seeds and candidates of one shape compile once.
+A program has a model and an optimiser of its own. A fit takes it, loads its state into them, trains,
+takes the state out and gives it back, so folds, seeds and candidates of one shape compile once.
 """
 
 import json
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import keras
 import numpy as np
@@ -14,9 +17,10 @@ import tensorflow as tf
 
 from forecast.data.windows import Window
 from forecast.errors import InputError
+from forecast.training import owned, predictor
 from forecast.training.carry import Carry, States
 from forecast.training.gather import cut
-from forecast.training.predictor import Compiled, Predictor, architecture, predictor, remember
+from forecast.training.predictor import Compiled, Predictor, architecture
 
 SLICE = 512
 """Most steps of one call; the number done is dynamic, so a call ends whenever it should."""
@@ -65,6 +69,11 @@ class Program:
             )
         self._states = States(self.model) if stateful else None
         self._steps = Compiled(self._train_steps, self.model.name)
+
+    @property
+    def owner(self) -> owned.Owner:
+        """Return who uses it: whoever has its predictor, whose model is trained."""
+        return self.predictor.owner
 
     @property
     def exact_batches(self) -> bool:
@@ -201,6 +210,7 @@ class Rows:
         return cls(_padded(inputs), _padded(outputs))
 
 
+@contextmanager
 def lease(
     model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
@@ -208,8 +218,8 @@ def lease(
     window: Window,
     *,
     stateful: bool = False,
-) -> Program:
-    """Find or make the program of an architecture; the caller loads its state into it.
+) -> Iterator[Program]:
+    """Lend the program of an architecture to one fit, which loads its state into it.
 
     Args:
         model: A model of the architecture; the program makes its own.
@@ -218,8 +228,8 @@ def lease(
         window: Shape of a sample.
         stateful: Whether recurrent layers carry their state from window to window.
 
-    Returns:
-        The program.
+    Yields:
+        The program, of no use to anyone else inside the block.
 
     Raises:
         InputError: The network cannot be trained statefully.
@@ -231,13 +241,29 @@ def lease(
     parts += [[id(type(metric)), metric.get_config()] for metric in goal.metrics]
     shape = [window.timesteps, window.horizon, window.lead, stateful]
     key = json.dumps([architecture(model), parts, shape], default=repr, sort_keys=True)
-    while key in _programs and _programs[key].predictor.busy:
-        key = f"beside {key}"
-    return remember(
-        _programs,
-        key,
-        lambda: Program(predictor(model), optimizer, goal, window, stateful=stateful),
-    )
+    make = partial(_made, model, optimizer, goal, window, stateful=stateful)
+    program = owned.take(_programs, key, "fit", make)
+    try:
+        yield program
+    finally:
+        program.owner.give_back()
+
+
+def _made(
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    goal: Goal,
+    window: Window,
+    *,
+    stateful: bool,
+) -> Program:
+    """Make a program around a predictor that is taken with it; see `lease`."""
+    own = predictor.take(model, "fit")
+    try:
+        return Program(own, optimizer, goal, window, stateful=stateful)
+    except BaseException:
+        own.owner.give_back()
+        raise
 
 
 def padded_length(rows: int) -> int:

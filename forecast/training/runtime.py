@@ -27,7 +27,8 @@ ROOM = 200e6
 
 log = logging.getLogger(__name__)
 _threads: int | None = None
-_seeding = threading.Lock()
+_seeding = threading.RLock()  # a user's model function may fit another model
+_starting = threading.Lock()
 
 
 def start(threads: int = 1) -> int:
@@ -43,21 +44,27 @@ def start(threads: int = 1) -> int:
         The number of threads that is in force.
     """
     global _threads
-    if _threads is None:
-        _keep_compiled(threads)
-        tf = import_tensorflow()
-        if not log.isEnabledFor(logging.DEBUG):
-            tf.get_logger().setLevel("ERROR")
-        try:
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-            tf.config.threading.set_inter_op_parallelism_threads(1)
-        except RuntimeError:  # somebody used TensorFlow before us
-            pass
-        tf.config.experimental.enable_op_determinism()
-        with _quiet():
-            tf.constant(0)  # opens the devices
-        _threads = tf.config.threading.get_intra_op_parallelism_threads()
-    return _threads
+    with _starting:
+        if _threads is None:
+            _threads = _open(threads)
+        return _threads
+
+
+def _open(threads: int) -> int:
+    """Set TensorFlow up and return the number of threads that is in force."""
+    _keep_compiled(threads)
+    tf = import_tensorflow()
+    if not log.isEnabledFor(logging.DEBUG):
+        tf.get_logger().setLevel("ERROR")
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:  # somebody used TensorFlow before us
+        pass
+    tf.config.experimental.enable_op_determinism()
+    with _quiet():
+        tf.constant(0)  # opens the devices
+    return int(tf.config.threading.get_intra_op_parallelism_threads())
 
 
 def _keep_compiled(threads: int) -> None:

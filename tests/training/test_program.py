@@ -9,7 +9,7 @@ from keras import layers as kl
 
 from forecast.data import windows
 from forecast.errors import InputError
-from forecast.training import loop, predictor, program
+from forecast.training import loop, owned, predictor, program
 from forecast.training.fitting import build, predict, sizes
 
 from .problems import CNN, LSTM, WINDOW, bits, forecaster, gru, linear, table
@@ -164,10 +164,10 @@ def test_predicting_and_fitting_inside_a_fit_disturb_nobody():
 
 
 def test_few_programs_are_kept():
-    for units in range(1, predictor.KEEP + 3):
+    for units in range(1, owned.KEEP + 3):
         model = build(LSTM, sizes(DATA, WINDOW)) if units == 1 else linear_of(units)
-        predictor.predictor(model)
-    assert len(predictor._predictors) == predictor.KEEP
+        predictor.take(model, "prediction").owner.give_back()
+    assert len(predictor._predictors) == owned.KEEP
 
 
 def linear_of(units):
