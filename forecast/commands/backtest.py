@@ -6,28 +6,30 @@ from rich.text import Text
 
 from forecast.commands import build, introduce, links, train
 from forecast.commands.config import Request
-from forecast.commands.console import interval_line, say, table
+from forecast.commands.console import interval_line, result_line, say, table
 from forecast.commands.progress import FoldProgress
 from forecast.commands.recorded import CONFIG
 from forecast.commands.terminal import busy, console
 from forecast.commands.tracked import tracking
-from forecast.evaluation import backtest, rolling
+from forecast.evaluation import backtest, rolling, selection
 from forecast.evaluation.backtest import Backtest, Step
 from forecast.evaluation.experiment import Outcome
 from forecast.evaluation.rolling import Plan, RollingFold
+from forecast.evaluation.significance import wording
 from forecast.tracking import description, fold_record, naming, record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.run import ending
 
 
-def run(request: Request) -> float:
+def run(request: Request) -> float | None:
     """Walk through the test span, track every fold; print what came out.
 
     Args:
         request: The configuration.
 
     Returns:
-        Headline error over all windows of all folds.
+        Headline error of the kept epoch of the first fit on its validation span, in the unit of the
+        target: later fits stop on rows of the test span, which no sweeper of Hydra may choose by.
     """
     settings = request.settings
     plan = Plan(**vars(settings.backtest))
@@ -80,11 +82,13 @@ def run(request: Request) -> float:
             introduce.rename(tracker.store, parent, f"{name} · {naming.scored(found.overall)}")
     _print(found)
     console.print()
+    result_line(found.overall)
     interval_line(found.overall)
     say("run", parent.id)
     links.show(settings.tracking, parent.id)
     say("next", "forecast train, which keeps a model   ·   make ui")
-    return found.overall.scores[f"test/{found.overall.test.headline.key}"]
+    first = found.outcomes[0]
+    return selection.validation_error(first.forecaster, first.test.headline)
 
 
 def _say(fold: RollingFold, count: int, outcome: Outcome) -> None:
@@ -100,7 +104,7 @@ def _say(fold: RollingFold, count: int, outcome: Outcome) -> None:
 
 
 def _print(found: Backtest) -> None:
-    """Write the closing table: a row for each fold, one for all windows, and the skill."""
+    """Write the closing tables: errors of folds and of all windows, then skill and verdict."""
     overall = found.overall
     headline, names = overall.test.headline, list(overall.baselines)
     rows: list[Sequence[object]] = [
@@ -108,13 +112,20 @@ def _print(found: Backtest) -> None:
         for fold, outcome in zip(found.folds, found.outcomes, strict=True)
     ]
     rows.append((Text("all", "bold"), *_errors(overall)))
-    skills = [f"{overall.scores[f'skill/{name}']:+.1%}" for name in names]
-    rows.append(("skill of the model", "", "", *skills))
     steps = overall.spec.window.horizon
     table(
         f"Backtest, {headline.name} of {steps} steps{overall.table.common_unit}",
         ("fold", "windows", *(_narrow(name) for name in (overall.spec.model.name, *names))),
         rows,
+    )
+    skills = {name: overall.scores[f"skill/{name}"] for name in names}
+    table(
+        f"{overall.spec.model.name} against each baseline, all windows",
+        ("", "skill", "verdict"),
+        [
+            (name, f"{skill:+.1%}", wording.cell(skill, overall.verdicts.get(name)))
+            for name, skill in skills.items()
+        ],
     )
 
 

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecast import metrics
 from forecast.commands import links, output
 from forecast.commands.config import Request
 from forecast.commands.console import say, table
 from forecast.commands.terminal import busy, console
 from forecast.errors import InputError
-from forecast.evaluation.significance import critical_difference
+from forecast.evaluation.significance import critical_difference, wording
 from forecast.evaluation.significance.common import PREDICTIONS, Common, common
+from forecast.evaluation.significance.pairs import LEVEL, probability
 from forecast.evaluation.significance.ranks import Ranking
 from forecast.metrics.headline import HEADLINES
 from forecast.tracking import local, pages
@@ -191,31 +193,44 @@ def scores(shared: Common, subjects: Sequence[Subject]) -> None:
     rows = []
     for place, subject in enumerate(subjects):
         values = (float(found[place]) for found in columns.values())
-        skill = 1 - shared.error[place] / shared.error[0]
-        beside = [f"{skill:+.1%}", str(shared.verdict(place, 0))] if place else ["", ""]
+        skill = metrics.skill(shared.error[place], shared.error[0])
+        verdict = wording.cell(float(skill), shared.verdict(place, 0))
+        beside = [f"{skill:+.1%}", verdict] if place else ["", ""]
         shown = ("" if np.isnan(value) else value for value in values)
         rows.append((subject.name, *shown, *beside))
-    title = f"On the common origins, beside {subjects[0].letter}"
-    table(title, ("", *columns, "skill", "it is"), rows)
+    title = f"On the common origins, against {subjects[0].letter}"
+    table(title, ("", *columns, "skill", "verdict"), rows)
 
 
 def _series(shared: Common, subjects: Sequence[Subject], picture: Path) -> None:
-    """Print whether the runs differ from series to series, and draw the ranks of three or more."""
+    """Print the tests over series, each counted once, and draw the ranks of three or more.
+
+    The table of the common origins has the verdicts; these lines say what series add to it.
+    """
     found = shared.over_series([subject.name for subject in subjects])
     if found is None:
         return
+    count = found.cases if isinstance(found, Ranking) else found.origins
+    if np.isnan(found.p):
+        say("series", f"{count} are too few for a test of ranks; the verdicts above go by origins")
+        return
+    shown = probability(found.p)
     if not isinstance(found, Ranking):
         first, second = (subject.letter for subject in subjects)
-        if np.isfinite(found.p):
-            said = f"over {found.origins} of them {second} beside {first} is {found} (Wilcoxon)"
-            say("series", said)
+        what = f"do not settle an order of {first} and {second}"
+        if found.p < LEVEL:
+            what = f"show lower errors of {second if found.statistic < 0 else first}"
+        say("series", f"{count} of them, each counted once, {what} (Wilcoxon's test, {shown})")
         return
     order = np.argsort(found.average, kind="stable")
     ranks = ", ".join(f"{found.models[place]} {found.average[place]:.2f}" for place in order)
-    say("ranks", f"average over {found.cases} series: {ranks}")
-    say("", f"Friedman's test p {found.p:.2g}; critical difference {found.critical:.2f}")
-    for group in found.groups:
-        say("", f"not distinguishable: {', '.join(group)}")
+    say("ranks", f"average over {count} series, each counted once: {ranks}")
+    say("", f"Friedman's test {shown}; critical difference {found.critical:.2f}")
+    if found.p >= LEVEL:
+        say("", f"{count} series alone do not settle an order; the verdicts above go by origins")
+    else:
+        for group in found.groups:
+            say("", f"ranks closer than that: {', '.join(group)}")
     with output.whole(picture) as file:
         critical_difference.diagram(found).savefig(file, dpi=120)
     say("wrote", str(picture))

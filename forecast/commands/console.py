@@ -14,6 +14,8 @@ from forecast.commands import level
 from forecast.commands.terminal import INDENT, console
 from forecast.evaluation import scores
 from forecast.evaluation.experiment import Outcome
+from forecast.evaluation.report import scoreboard
+from forecast.evaluation.significance import wording
 
 SHOWN = {
     "MAE": "test/mae",
@@ -88,9 +90,12 @@ def score_table(outcome: Outcome) -> None:
         [name, *(models[name].get(key, "") for key in shown.values()), _skill(own, name)]
         for name in order
     ]
-    said = [[str(outcome.verdicts.get(name, ""))] for name in order]
+    said = [
+        [wording.cell(own.get(f"skill/{name}", np.nan), outcome.verdicts.get(name))]
+        for name in order
+    ]
     title = f"Test span, {count:,} windows of {steps} steps{outcome.table.common_unit}"
-    heads, verdict = ["", *shown, "skill"], ["the model is"]
+    heads, verdict = ["", *shown, "skill"], ["verdict"]
     both = [row + words for row, words in zip(rows, said, strict=True)]
     if _width([heads + verdict, *both]) <= console.width:
         heads, rows = heads + verdict, both
@@ -99,7 +104,12 @@ def score_table(outcome: Outcome) -> None:
     table(title, heads, rows)
     if verdict[0] not in heads:
         named = zip(order, said, strict=True)
-        table("Beside each baseline", ["", *verdict], [[n, *w] for n, w in named if w[0]])
+        table("Against each baseline", ["", *verdict], [[n, *w] for n, w in named if w[0]])
+
+
+def result_line(outcome: Outcome) -> None:
+    """Say how large the error is, and whether it is smaller than that of baselines."""
+    say("result", scoreboard.headline(outcome))
 
 
 def interval_line(outcome: Outcome) -> None:

@@ -161,7 +161,9 @@ def _with_hydra(command: str, flags: list[str], overrides: list[str]) -> Any:
             task = tuple(HydraConfig.get().overrides.task)
             if silent:
                 print(concealed(f"job        {' '.join(task)}"), flush=True)
-            return _run(command, Request(composed, task))
+            found = _run(command, Request(composed, task))
+            # a sweeper minimises what it is given; commands return no number of the test span
+            return found if isinstance(found, float) else None
         except InputError as error:
             failed.append(error)
             return None
@@ -181,6 +183,10 @@ def _with_hydra(command: str, flags: list[str], overrides: list[str]) -> Any:
             raise
         with config.opened():
             raise misread.sentence(error, overrides) from error
+    except Exception:
+        if failed:  # a sweeper may give up where a job has no number
+            raise failed[0] from None
+        raise
     if failed:
         raise failed[0]
     return None

@@ -1,5 +1,6 @@
 """`forecast promote registered=NAME`: the challenger becomes champion if it is better."""
 
+from dataclasses import replace
 from typing import Any
 
 from forecast.commands import compare, proof
@@ -60,10 +61,16 @@ def _decide(store: Any, champion: Any | None, challenger: Any) -> Decision:
         return Decision(True, "there was no champion")
     headline = HEADLINES["event" if new.probability else "regression"]
     decision = promotion.decide(old.frame, new.frame, headline)
-    if decision.shared is not None:
-        say("shared", compare.in_common(decision.shared, (old, new)))
-        compare.scores(decision.shared, (old, new))
-    return decision
+    if decision.shared is None:
+        return decision
+    say("shared", compare.in_common(decision.shared, (old, new)))
+    compare.scores(decision.shared, (old, new))
+    origins = decision.shared.frame.origin
+    span = origins.min(), origins.max()
+    with impatient():
+        earlier = registry.uses(store, challenger, champion, span)
+        registry.remember(store, challenger, champion, span)
+    return replace(decision, why=f"{decision.why}; {promotion.used(earlier)}")
 
 
 def _subject(store: Any, alias: str, version: Any) -> Subject:

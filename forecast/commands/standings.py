@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from forecast.commands.console import table
+from forecast import metrics
+from forecast.commands.console import say, table
 from forecast.commands.terminal import console
+from forecast.evaluation.significance import wording
 from forecast.search import coordinates, leaderboard
 from forecast.search.ledger import Ledger
 from forecast.search.sweep import Finished
@@ -29,9 +31,14 @@ def show(finished: Finished) -> None:
     if np.isfinite(best.mean):
         naive = ", ".join(f"{k} {v:.4g}" for k, v in finished.baselines.items())
         console.print(f"on the same origins: {naive}\n")
+        name = min(finished.baselines, key=lambda name: finished.baselines[name])
+        skill = float(metrics.skill(best.mean, finished.baselines[name]))
+        say("best", f"{best.candidate.name}: {wording.against(name, skill, None)}")
 
 
-def describe(ledger: Ledger, finished: Finished, winner: str, data: str, again: str) -> None:
+def describe(
+    ledger: Ledger, finished: Finished, winner: str, data: str, again: str, result: str
+) -> None:
     """Write the leaderboard of a sweep onto its run, and how its candidates are seen.
 
     Args:
@@ -40,6 +47,7 @@ def describe(ledger: Ledger, finished: Finished, winner: str, data: str, again: 
         winner: Id of the run that trained the best candidate once more.
         data: Name of the data.
         again: The command that goes on with it.
+        result: What that run's error on the test span is, in a sentence.
     """
     store, parent, best = ledger.store, ledger.parent, finished.standings[0]
     where = Place(data, store.experiment_id, relatives={"its winner": winner})
@@ -57,7 +65,8 @@ def describe(ledger: Ledger, finished: Finished, winner: str, data: str, again: 
         f"**{leaderboard.LABELS[best.headline]} {best.mean:.4g} ± {best.std:.2g}** by {named}, the "
         f"best of {len(ids):,} candidates on {finished.origins:,} origins of "
         f"**{markdown.name(data)}**. `=` is a tie with it within fold noise, `*` the simplest of "
-        "the tied; skill is against the best baseline."
+        "the tied; skill is against the best baseline, on these origins, without a test.\n\n"
+        f"Trained once more and scored once on the test span: {markdown.plain(result, 300)}"
     )
     parent.tags({description.NOTE: description.of_sweep(lead, heads, cells, again, where)})
     shown = view.candidates(

@@ -8,7 +8,13 @@ from importlib.metadata import version
 from forecast.commands import build, introduce, links, observe, proof, standings, train
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
-from forecast.commands.console import detail_tables, interval_line, say, score_table
+from forecast.commands.console import (
+    detail_tables,
+    interval_line,
+    result_line,
+    say,
+    score_table,
+)
 from forecast.commands.observe import Observer
 from forecast.commands.progress import EpochProgress, TrialProgress, during
 from forecast.commands.recorded import CONFIG
@@ -17,6 +23,8 @@ from forecast.commands.terminal import busy, console
 from forecast.commands.tracked import tracking
 from forecast.errors import InputError, nearest
 from forecast.evaluation import experiment
+from forecast.evaluation.experiment import Outcome
+from forecast.evaluation.report import scoreboard
 from forecast.search import candidates, coordinates, leaderboard, space, tpe
 from forecast.search import plan as plans
 from forecast.search import sweep as sweeps
@@ -48,7 +56,7 @@ def run(request: Request) -> float:
         request: The configuration.
 
     Returns:
-        Headline error of the winner on the test span.
+        Mean headline error of the winner over the folds, which all lie before the test span.
     """
     settings = request.settings
     observe.check(settings)
@@ -80,18 +88,16 @@ def run(request: Request) -> float:
         parent.keep(request.yaml, CONFIG)
         with TrialProgress(strategy.most * plan.folds * plan.seeds) as progress:
             finished = sweeps.run(plan, ledger, progress)
-        error, run_id = _report(name, ledger, finished, data, request)
+        run_id = _report(name, ledger, finished, data, request)
     say("sweep", parent.id)
     say("run", run_id)
     links.show(settings.tracking, run_id, parent.id)
     say("next", f"forecast predict run={run_id}   ·   make ui")
-    return error
+    return sweeps.winner(finished).mean
 
 
-def _report(
-    name: str, ledger: Ledger, finished: Finished, data: Loaded, request: Request
-) -> tuple[float, str]:
-    """Write and print the leaderboard; refit the winner once; return its test error and run."""
+def _report(name: str, ledger: Ledger, finished: Finished, data: Loaded, request: Request) -> str:
+    """Write and print the leaderboard; refit the winner once; return the id of its run."""
     best, parent = sweeps.winner(finished), ledger.parent
     if not _refitted(parent):  # whoever has refitted the winner has kept the leaderboard before
         board = leaderboard.frame(finished.standings, finished.baselines)
@@ -105,39 +111,44 @@ def _report(
     while not (found := _refitted(parent)):
         if ledger.claim("winner"):
             bury(ledger)
-            error, run_id = _refit(parent, ledger.owner, best, data, request)
+            outcome, run_id = _refit(parent, ledger.owner, best, data, request)
+            result = scoreboard.headline(outcome)
             if not request.settings.tracking.run_name:
                 name = f"{name} · {best.headline} {best.mean:.3g}"
                 introduce.rename(parent.store, parent, name)
             again = train.command("sweep", request.overrides)
-            standings.describe(ledger, finished, run_id, data.name, again)
+            standings.describe(ledger, finished, run_id, data.name, again, result)
             # the last, since whoever finds these does no more
             parent.tags(
                 {
                     "forecast.best_candidate": best.candidate.name,
                     "forecast.best_candidate_id": ledger.candidate(best.candidate.number).id,
                     "forecast.best_run_id": run_id,
-                    "forecast.winner_error": error,
+                    "forecast.winner_result": result,
+                    "forecast.winner_error": outcome.scores[f"test/{outcome.test.headline.key}"],
                 }
             )
-            return error, run_id
+            return run_id
         time.sleep(POLL)  # another driver of the same sweep is at it
-    label = leaderboard.LABELS[best.headline]
-    say("winner", f"{best.candidate.name}: test {label} {found[0]:.4g} (scored before)")
-    return found
+    result, run_id = found
+    say("winner", f"{best.candidate.name}, scored before")
+    say("result", result)
+    return run_id
 
 
-def _refitted(parent: Direct) -> tuple[float, str] | None:
-    """Return test error and run of the winner, once somebody has refitted it."""
+def _refitted(parent: Direct) -> tuple[str, str] | None:
+    """Return what was said of the winner's test error, and its run, once it was refitted."""
     known = parent.store.client.get_run(parent.id).data.tags
     if "forecast.winner_error" not in known:
         return None
-    return float(known["forecast.winner_error"]), known["forecast.best_run_id"]
+    error = float(known["forecast.winner_error"])
+    result = known.get("forecast.winner_result", f"test error {error:.4g}")  # of an older sweep
+    return result, known["forecast.best_run_id"]
 
 
 def _refit(
     parent: Direct, owner: str, best: Standing, data: Loaded, request: Request
-) -> tuple[float, str]:
+) -> tuple[Outcome, str]:
     """Train the winner on all rows before the test span, then open the test span, once.
 
     No rows are left to stop on, so it trains for as many epochs as its trials kept.
@@ -176,8 +187,9 @@ def _refit(
     score_table(outcome)
     detail_tables(outcome)
     console.print()
+    result_line(outcome)
     interval_line(outcome)
-    return outcome.scores[f"test/{outcome.test.headline.key}"], tracked.id
+    return outcome, tracked.id
 
 
 def _compose(request: Request, data: Loaded) -> Callable[[list[str]], Composed]:

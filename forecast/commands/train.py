@@ -23,7 +23,13 @@ from forecast.commands import (
 )
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
-from forecast.commands.console import detail_tables, interval_line, say, score_table
+from forecast.commands.console import (
+    detail_tables,
+    interval_line,
+    result_line,
+    say,
+    score_table,
+)
 from forecast.commands.observe import Observer
 from forecast.commands.progress import EpochProgress, during
 from forecast.commands.terminal import busy, console
@@ -31,7 +37,7 @@ from forecast.commands.tracked import tracking
 from forecast.data import still, task
 from forecast.data.address import concealed
 from forecast.data.table import Table
-from forecast.evaluation import experiment, report
+from forecast.evaluation import experiment, report, selection
 from forecast.evaluation.experiment import Outcome
 from forecast.serving import bundle, package
 from forecast.tracking import naming, record, registry
@@ -45,27 +51,29 @@ OWN = ("evaluation.interval", "evaluation.calibration", "data.path")
 """What only the model is asked, and where a file lies that its digest names: no other baselines."""
 
 
-def run(request: Request) -> float:
+def run(request: Request) -> float | None:
     """Train, score, track; print what came out.
 
     Args:
         request: The configuration.
 
     Returns:
-        Headline error on the test span, so that Hydra's own sweepers can minimise it.
+        Headline error of the kept epoch on the validation span, in the unit of the target, which
+        is what a sweeper of Hydra minimises (`selection.validation_error`). No number of the test
+        span is returned, since whatever is returned here may choose settings.
     """
     settings = request.settings
     tracked, outcome = trained(request)
     score_table(outcome)
     detail_tables(outcome)
     console.print()
+    result_line(outcome)
     interval_line(outcome)
     say("run", tracked.id)
     links.show(settings.tracking, tracked.id)
-    headline = outcome.test.headline.key
-    error = outcome.scores[f"test/{headline}"]
     if settings.register:
-        score = {"forecast.score": f"{headline} {error:.6g}"}
+        headline = outcome.test.headline.key
+        score = {"forecast.score": f"{headline} {outcome.scores[f'test/{headline}']:.6g}"}
         made = registry.register(
             client(settings.tracking.uri), settings.register, tracked.id, score
         )
@@ -73,7 +81,7 @@ def run(request: Request) -> float:
         say("next", f"forecast promote registered={settings.register}   ·   make ui")
     else:
         say("next", f"forecast predict run={tracked.id}   ·   make ui")
-    return error
+    return selection.validation_error(outcome.forecaster, outcome.test.headline)
 
 
 def trained(

@@ -8,6 +8,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from forecast.evaluation.literal import literal
+from forecast.search.leaderboard import LABELS as ERRORS
 from forecast.search.leaderboard import Standing
 
 LABELS = 12
@@ -38,7 +39,7 @@ def varied(standings: Sequence[Standing]) -> dict[str, list[str]]:
 
 
 def figure(standings: Sequence[Standing]) -> Figure:
-    """Draw parallel coordinates: a line for each candidate, its colour its mean MAE, the best bold.
+    """Draw parallel coordinates: a line a candidate, its colour its mean error, the best bold.
 
     Args:
         standings: Ranked, the best of them finite.
@@ -77,7 +78,8 @@ def figure(standings: Sequence[Standing]) -> Figure:
     for share in (0.0, 0.5, 1.0) if high > low else (0.0,):
         text = f"{low + share * (high - low):.4g}"
         axes.annotate(text, (end, 1 - share), (4, 2), textcoords="offset points")
-    axes.set_xticks(range(end + 1), [*(key.split(".")[-1] for key in axes_of), "mean MAE"])
+    error = f"mean {ERRORS[shown[0].headline]}"
+    axes.set_xticks(range(end + 1), [*(key.split(".")[-1] for key in axes_of), error])
     axes.set_xlim(-0.1, end + 0.4)
     axes.set_yticks([])
     axes.spines[["top", "right", "left", "bottom"]].set_visible(False)

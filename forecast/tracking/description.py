@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from forecast.data.table import Table
 from forecast.evaluation.baselines import rules
 from forecast.evaluation.experiment import Outcome
 from forecast.evaluation.report import scoreboard
 from forecast.evaluation.rolling import RollingFold
+from forecast.evaluation.significance import wording
 from forecast.tracking import markdown, pages
 from forecast.tracking.markdown import link, number, plain
 
@@ -155,9 +158,9 @@ def of_experiment(outcome: Outcome, place: Place) -> str:
             f"`test/{head.key}` is its {plain(head.name)} over the test span{unit and ', in'}"
             f"{unit}; less is better. `skill/…` is the share of a baseline's error that is gone; "
             "below zero the baseline is better.",
-            "A verdict is Diebold and Mariano's test on losses by origin: *better* or *worse* "
-            "where p is below 0.05; *not distinguishable* where chance alone may have made the "
-            "difference, so that the simpler of both will do.",
+            "A verdict on the model is Diebold and Mariano's test on losses by origin: *better* or "
+            "*worse* where p is below 0.05; *no significant difference* where chance alone may "
+            "have made it, so that the simpler of both will do.",
             "Runs of one window and one split score the same rows and may be compared as they "
             "stand; others with `forecast compare runs=[A,B]`, on the origins that they share.",
         ],
@@ -210,9 +213,10 @@ def _scores(outcome: Outcome, place: Place) -> tuple[list[str], list[list[str]]]
     for name in sorted(every, key=lambda name: every[name][key]):
         error, own = number(every[name][key]), name == model
         shown = link(markdown.name(name), place.run(place.baselines.get(name)))
-        skill = "" if own else scoreboard.percent(outcome.scores[f"skill/{name}"])
-        verdict = str(outcome.verdicts.get(name, ""))
+        gone = outcome.scores.get(f"skill/{name}", np.nan)
+        skill = "" if own else scoreboard.percent(gone)
+        verdict = wording.cell(gone, outcome.verdicts.get(name))
         rows.append([f"**{shown}**" if own else shown, error, skill, plain(verdict)])
     unit = plain(outcome.table.common_unit)
-    heads = ["", f"{plain(outcome.test.headline.name)}{unit}", "skill", "the model is"]
+    heads = ["", f"{plain(outcome.test.headline.name)}{unit}", "skill", "verdict"]
     return heads, rows

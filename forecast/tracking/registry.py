@@ -1,8 +1,12 @@
 """Versions of a model in MLflow's registry: the champion and its challenger."""
 
+import json
+import numbers
 import re
 from collections.abc import Mapping
 from typing import Any
+
+import pandas as pd
 
 from forecast.errors import InputError, nearest
 from forecast.tracking.store import impatient, reason
@@ -10,6 +14,9 @@ from forecast.tracking.store import impatient, reason
 CHAMPION, CHALLENGER = "champion", "challenger"
 PROMOTION = "forecast.promotion"
 """Tag of a version: what was last said of its promotion."""
+
+DECIDED = "forecast.promotion_origins"
+"""Tag of a version: each champion that it was compared with, first and last common origin."""
 
 
 def check(client: Any, name: str) -> None:
@@ -100,6 +107,49 @@ def holders(client: Any, name: str) -> tuple[Any, Any | None]:
             f"register={name}"
         )
     return versions[CHALLENGER], versions.get(CHAMPION)
+
+
+def uses(client: Any, challenger: Any, champion: Any, span: tuple[Any, Any]) -> int:
+    """Count earlier decisions about a model that were taken on some of the same origins.
+
+    Args:
+        client: MLflow client of the store.
+        challenger: Version that is decided about.
+        champion: Version that it is compared with.
+        span: First and last common origin, time stamps or whole numbers.
+
+    Returns:
+        How many; the same question asked again is no further use.
+    """
+    first, last = map(_plain, span)
+    count = 0
+    for version in client.search_model_versions(f"name = '{challenger.name}'"):
+        for other, begin, end in json.loads(version.tags.get(DECIDED, "[]")):
+            again = (version.version, other) == (challenger.version, str(champion.version))
+            alike = isinstance(begin, str) == isinstance(first, str)
+            count += alike and not again and begin <= last and first <= end
+    return count
+
+
+def remember(client: Any, challenger: Any, champion: Any, span: tuple[Any, Any]) -> None:
+    """Write down that origins have decided between two versions.
+
+    Args:
+        client: MLflow client of the store.
+        challenger: Version that was decided about.
+        champion: Version that it was compared with.
+        span: First and last common origin.
+    """
+    entry = [str(champion.version), *map(_plain, span)]
+    known = json.loads(challenger.tags.get(DECIDED, "[]"))
+    if entry not in known:
+        text = json.dumps([*known, entry])
+        client.set_model_version_tag(challenger.name, challenger.version, DECIDED, text)
+
+
+def _plain(origin: Any) -> str | int:
+    """Write an origin so that text sorts like time."""
+    return int(origin) if isinstance(origin, numbers.Integral) else pd.Timestamp(origin).isoformat()
 
 
 def promote(client: Any, name: str, version: str, why: str) -> None:

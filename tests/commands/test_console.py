@@ -40,11 +40,11 @@ def closing(*metrics):
 def test_verdicts_fit_in_the_table_or_stand_below_it(metrics):
     lines = closing(*metrics)
     assert max(map(len, lines)) <= 80
-    assert ("Beside each baseline" in lines) == (len(metrics) > 2)
+    assert ("Against each baseline" in lines) == (len(metrics) > 2)
     for name, words in {
         "ridge": "better, p 0.0012",
-        "persistence": "not distinguishable, p 0.55",
-        "seasonal_naive": "too few origins",
+        "persistence": "no significant difference (p 0.55)",
+        "seasonal_naive": "too few origins to test",
     }.items():
         [row] = [line for line in lines if line.startswith(name) and line.endswith(words)]
         assert ("+12.3%" in row) == (len(metrics) == 2)

@@ -43,7 +43,7 @@ def twins(place, client, lstm_run):
 def test_a_trained_run_describes_itself(client, lstm_run):
     run, text = client.get_run(lstm_run).data, note(client, lstm_run)
     lead, what, table, _, command, links = text.split("\n\n")
-    assert lead.startswith("**") and "mean absolute error over 4 steps" in lead
+    assert lead.startswith("**") and " MAE over 4 steps; " in lead
     assert what.startswith("**lstm-4 · 8→4** (lstm, ") and "of 2 series (north, south)" in what
     assert "load of the next 4 rows from the last 8" in what and "on the 82 windows after" in what
     rows = {row[0]: row[1:] for row in cells(table)[1:]}
@@ -51,7 +51,9 @@ def test_a_trained_run_describes_itself(client, lstm_run):
     assert float(rows["lstm"][0]) == float(f"{run.metrics['test/mae']:.4g}")
     errors = [float(row[0]) for row in rows.values()]
     assert errors == sorted(errors)
-    assert all(re.match("better|worse|not dist", rows[name][2]) for name in rows if name != "lstm")
+    assert all(
+        re.match("better|worse|no significant", rows[name][2]) for name in rows if name != "lstm"
+    )
     whole = command.removeprefix("```bash\n").removesuffix("\n```").replace(" \\\n ", "")
     assert whole == run.tags["forecast.command"]
     for name, run_id in linked(table).items():
@@ -84,7 +86,7 @@ def test_the_experiment_describes_itself(client, lstm_run):
     tags = client.get_experiment(home).tags
     text = tags["mlflow.note.content"]
     assert text.startswith("**load**: 440 rows of 2 series (north, south), one every h, 2024-03-01")
-    for told in ("`test/mae`", "`skill/…`", "not distinguishable", "forecast compare"):
+    for told in ("`test/mae`", "`skill/…`", "no significant difference", "forecast compare"):
         assert told in text
 
 

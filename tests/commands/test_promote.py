@@ -50,7 +50,9 @@ def test_the_champion_is_whoever_wins_beyond_chance(place: Place, store: Store, 
     challenge("wins", said(1.0, origins=range(120), seed=2))
     assert place.run("promote", "registered=wins") == 3 and place.errors[-1] == ""
     text = " ".join(place.printed[-1].split())
-    assert "decision not promoted: its MAE is" in text and ": not distinguishable, p 0." in text
+    assert (
+        "decision not promoted: its MAE is" in text and ": no significant difference (p 0." in text
+    )
     assert "champion wins version 1" in text and champion(store, "wins") == "1"
 
     challenge("wins", first.assign(forecast=(first.forecast + first.true) / 2))
@@ -66,6 +68,33 @@ def test_the_champion_is_whoever_wins_beyond_chance(place: Place, store: Store, 
 
     assert place.run("promote", "registered=wins") == 0  # once more changes nothing
     assert "wins version 3 already: there is nothing to decide" in place.printed[-1]
+
+
+def test_a_promotion_says_how_often_its_origins_were_used(place: Place, store: Store, challenge):
+    def decided(frame: pd.DataFrame | None) -> str:
+        if frame is not None:
+            challenge("often", frame)
+        assert place.run("promote", "registered=often") in (0, 3), place.errors[-1]
+        text = " ".join(place.printed[-1].split())
+        version = store.client.get_registered_model("often").aliases["challenger"]
+        why = store.client.get_model_version("often", version).tags[registry.PROMOTION]
+        assert why in text
+        return why
+
+    first = said(1.0, origins=range(120), seed=1)
+    assert decided(first) == "promoted: there was no champion"  # no origin was looked at
+    assert decided(said(1.0, origins=range(120), seed=2)).endswith("; the first decision on them")
+    assert decided(None).endswith("; the first decision on them")  # the same question again
+    assert decided(said(1.0, origins=range(120), seed=3)).endswith("; 1 earlier decision on them")
+    half = said(1.0, origins=range(60, 120), seed=4)  # some of the same
+    assert decided(half).endswith("; 2 earlier decisions on them")
+    both = said(1.0, origins=range(200), seed=1)
+    challenge("often", both.assign(forecast=(both.forecast + both.true) / 2))
+    assert decided(None).endswith("; 3 earlier decisions on them")
+    assert champion(store, "often") == "5"
+    # the new champion has forecast later origins, on which nothing was decided
+    later = said(1.0, origins=range(150, 200), seed=6)
+    assert decided(later).endswith("; the first decision on them")
 
 
 def test_a_run_that_leaks_is_never_promoted(place: Place, store: Store, challenge):

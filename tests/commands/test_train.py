@@ -24,8 +24,8 @@ def test_prints_model_and_baselines_with_skill(place: Place, lstm_run: str):
     for name in ("lstm", *BASELINES):
         assert name in printed
     table = printed.partition("Test span")[2].partition("\n\n")[0].splitlines()
-    assert table[1].split()[-4:] == ["skill", "the", "model", "is"]
-    words = r"(better|worse|not distinguishable), p <?[0-9.e-]+$"
+    assert table[1].split()[-2:] == ["skill", "verdict"]
+    words = r"((better|worse), p <?[0-9.]+|no significant difference \(p [0-9.]+\))$"
     assert len([row for row in table if re.search(words, row)]) == len(BASELINES)
     assert max(map(len, table)) <= 80
     assert re.search(
@@ -46,7 +46,7 @@ def test_a_run_keeps_its_report(place: Place, lstm_run: str, client, tmp_path):
         "utf-8"
     )
     mae = client.get_run(lstm_run).data.metrics["test/mae"]
-    assert f"{mae:.3g} mean absolute error over 4 steps" in text
+    assert f"{mae:.3g} MAE over 4 steps; " in text
     for shown in ("Gates and memory", lstm_run, "model=lstm 'model.units=[4]'", "Keras 3."):
         assert escape(shown) in text
 

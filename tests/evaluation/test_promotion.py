@@ -37,7 +37,10 @@ def test_a_worse_one_is_not(champion):
 def test_the_same_forecasts_are_not(champion):
     found = decide(champion, champion.copy(), MAE)
     assert not found.promoted
-    assert found.why == "its MAE is the same on the 120 common origins: not distinguishable, p 1"
+    assert (
+        found.why
+        == "its MAE is the same on the 120 common origins: no significant difference (p 1)"
+    )
 
 
 def test_noise_seldom_wins(champion):
@@ -47,7 +50,7 @@ def test_noise_seldom_wins(champion):
     lower = [found for found in luck if " lower " in found.why]
     assert 10 < len(lower) < 30
     assert sum(found.promoted for found in luck) <= 4
-    assert all("not distinguishable" in found.why for found in lower if not found.promoted)
+    assert all("no significant difference" in found.why for found in lower if not found.promoted)
 
 
 def test_probabilities_are_compared_by_the_brier_score(champion):
@@ -70,7 +73,7 @@ def test_too_few_origins_decide_nothing():
     few = said(1.0, origins=range(10), seed=1)
     found = decide(few, few.assign(forecast=few.true), MAE)
     assert not found.promoted
-    assert found.why == "its MAE is 100.0% lower on the 10 common origins: too few origins"
+    assert found.why == "its MAE is 100.0% lower on the 10 common origins: too few origins to test"
 
 
 def other(frame: pd.DataFrame, change: str) -> pd.DataFrame:

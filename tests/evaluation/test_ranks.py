@@ -1,12 +1,14 @@
 """Ranks over series: the worked example of Demšar 2006 and SciPy."""
 
+from itertools import permutations, product
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from scipy import stats
 
 from forecast.errors import InputError
-from forecast.evaluation.significance import critical_difference
+from forecast.evaluation.significance import critical_difference, ranks
 from forecast.evaluation.significance.ranks import friedman, wilcoxon
 
 MODELS = ("C4.5", "C4.5+m", "C4.5+cf", "C4.5+m+cf")
@@ -114,10 +116,9 @@ def test_holes_take_a_case_away():
 
 
 def test_few_or_equal_cases():
-    assert wilcoxon(np.arange(5.0), np.ones(5)).word == "too few origins"
+    assert np.isnan(wilcoxon(np.arange(5.0), np.ones(5)).p)
     assert wilcoxon(np.ones(9), np.ones(9)).p == 1
     assert friedman(np.ones((9, 3)), "abc").p == 1
-    assert friedman(np.tile([1.0, 2.0, 3.0], (9, 1)), "abc").p == 0
     with pytest.raises(InputError, match="errors must hold 2 or more whole cases, got 1"):
         friedman(np.ones((1, 3)), "abc")
     with pytest.raises(InputError, match="errors must be .* use wilcoxon for two"):
@@ -137,3 +138,106 @@ def test_the_diagram_names_every_model_at_its_rank(paper, tmp_path):
     assert [set(group) for group in paper.groups] == [set(MODELS)]
     [bar] = bars
     assert min(bar.get_xdata()) < 1.964 and max(bar.get_xdata()) > 3.143
+
+
+def by_all_orders(errors):
+    """The share of all orders within the cases whose rank sums lie at least as far apart."""
+    ranks = stats.rankdata(errors, axis=1)
+    seen = (ranks.sum(axis=0) ** 2).sum() - 1e-9
+    orders = product(*(list(permutations(case)) for case in ranks))
+    found = [(np.sum(order, axis=0) ** 2).sum() >= seen for order in orders]
+    return np.mean(found)
+
+
+@pytest.mark.parametrize(("cases", "models"), [(3, 3), (5, 3), (3, 4)])
+@pytest.mark.parametrize("values", [3, 100], ids=["ties", "none"])
+def test_few_cases_are_tested_by_all_their_orders(cases, models, values):
+    rng = np.random.default_rng(cases * models)
+    for _ in range(3):
+        errors = rng.integers(0, values, (cases, models)).astype(float)
+        found = ranks.by_permutation(stats.rankdata(errors, axis=1))
+        assert found == pytest.approx(by_all_orders(errors), abs=1e-12)
+
+
+def test_three_models_in_one_order_on_three_cases():
+    assert ranks.by_permutation(np.tile([1.0, 2.0, 3.0], (3, 1))) == pytest.approx(1 / 36)
+
+
+@pytest.mark.parametrize(
+    ("sums", "statistic", "p"),
+    [
+        # Friedman 1937, table V, as it stands in textbooks: cases, χ², p of at least that
+        ([6, 10, 14], 6.4, 0.039),
+        ([5, 10, 15], 10.0, 0.00077),
+        ([7, 9, 14], 5.2, 0.093),
+    ],
+)
+def test_five_cases_of_three_models_against_the_printed_table(sums, statistic, p):
+    orders = list(permutations([1.0, 2.0, 3.0]))
+    errors = next(
+        chosen
+        for chosen in map(np.array, product(orders, repeat=5))
+        if chosen.sum(axis=0).tolist() == sums
+    )
+    found = friedman(errors, "abc")
+    assert found.statistic == pytest.approx(statistic) and found.p == pytest.approx(p, rel=0.02)
+
+
+def test_drawn_orders_estimate_the_share_of_all(monkeypatch):
+    rng = np.random.default_rng(3)
+    for _ in range(5):
+        errors = rng.normal(size=(6, 4)) + [0.0, 0.3, 0.6, 0.9]
+        exact = friedman(errors, "abcd").p
+        with monkeypatch.context() as patched:
+            patched.setattr(ranks, "STATES", 0)
+            drawn = friedman(errors, "abcd").p
+        assert drawn != exact
+        assert abs(drawn - exact) < 4 * np.sqrt(exact * (1 - exact) / ranks.DRAWS) + 1e-4
+    many = friedman(np.tile(np.arange(26.0), (9, 1)), [str(n) for n in range(26)])
+    assert many.p == pytest.approx(1 / (1 + ranks.DRAWS))  # never 0
+
+
+@pytest.mark.parametrize("cases", [5, 8, 12])
+def test_equal_models_are_found_to_differ_in_no_more_than_five_percent(cases):
+    rng = np.random.default_rng(cases)
+    p = np.array([friedman(rng.normal(size=(cases, 3)), "abc").p for _ in range(150)])
+    assert np.mean(p < 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 150)
+    assert p.min() > 0
+
+
+def test_of_many_cases_p_comes_near_scipys():
+    rng = np.random.default_rng(11)
+    for shift in (0.0, 0.1, 0.2):
+        errors = rng.normal(size=(300, 4)) + shift * np.arange(4)
+        found, expected = friedman(errors, "abcd"), stats.friedmanchisquare(*errors.T)
+        assert found.statistic == pytest.approx(expected.statistic, rel=1e-9)
+        assert found.p == pytest.approx(expected.pvalue, abs=5e-3)
+
+
+def test_too_few_cases_have_ranks_and_no_test():
+    found = friedman(np.tile([1.0, 2.0, 3.0], (4, 1)), "abc")
+    np.testing.assert_array_equal(found.average, [1, 2, 3])
+    assert np.isnan([found.p, found.critical, *found.pairs.ravel()]).all() and found.groups == []
+    with pytest.raises(InputError, match="ranking must be of 5 or more cases, got 4"):
+        critical_difference.diagram(found)
+
+
+def test_pairs_are_looked_at_only_where_the_models_differ():
+    """Six cases of six models: the ranks of the ends lie far apart, and chance does that."""
+    rng = np.random.default_rng(0)
+    drawn = (friedman(rng.normal(size=(10, 6)), "abcdef") for _ in range(500))
+    found = next(one for one in drawn if one.p >= 0.05 and np.ptp(one.average) > one.critical)
+    assert [set(group) for group in found.groups] == [set("abcdef")]
+
+
+@pytest.mark.parametrize("values", [4, 1000], ids=["ties and zeros", "none"])
+def test_wilcoxon_of_few_cases_is_exact(values):
+    """By all signs of the ranks; what is 0 counts half on either side whatever the signs."""
+    rng = np.random.default_rng(values)
+    for cases in (6, 8, 10):
+        gap = rng.integers(-values, values + 1, cases).astype(float)
+        sizes = stats.rankdata(np.abs(gap)) * (gap != 0)
+        seen = abs((np.sign(gap) * sizes).sum()) - 1e-9
+        signs = np.array(list(product([-1, 1], repeat=cases)))
+        expected = np.mean(np.abs(signs @ sizes) >= seen)
+        assert wilcoxon(gap, np.zeros(cases)).p == pytest.approx(expected, abs=1e-12)

@@ -187,12 +187,15 @@ def test_the_headline_says_the_error_and_what_it_beats(plain):
     mae = found.scores["test/mae"]
     others = {name: own["test/mae"] for name, own in found.baseline_scores.items()}
     gone = round(100 * (1 - mae / others["persistence"]))
-    assert report.headline(found) == (
-        f"{mae:.3g} mean absolute error over 4 steps: {gone} % less than persistence, the best "
-        "baseline."
+    tested = {"persistence": Verdict(-0.4, -5.0, 0.00001, 51)}
+    better = SimpleNamespace(**vars(found) | {"verdicts": tested})
+    assert report.headline(better) == (
+        f"{mae:.3g} MAE over 4 steps; {gone} % less error than persistence (p <0.001)."
     )
-    worse = SimpleNamespace(**vars(found) | {"scores": found.scores | {"skill/persistence": -0.07}})
-    assert "7 % more than persistence" in report.headline(worse)
+    chance = {"persistence": Verdict(0.1, 1.0, 0.32, 51)}
+    skill = found.scores | {"skill/persistence": -0.07}
+    worse = SimpleNamespace(**vars(found) | {"scores": skill, "verdicts": chance})
+    assert "; no significant difference from persistence (+7 %, p 0.32)." in report.headline(worse)
 
 
 def test_what_was_trained_is_told_in_words(plain):
@@ -385,7 +388,7 @@ def test_one_step_and_a_model_without_baselines():
     found.baselines, found.baseline_scores = {}, {}
     text = written(found)
     mae = found.scores["test/mae"]
-    assert f"{mae:.3g} mean absolute error over one step." in Page(text).texts
+    assert f"{mae:.3g} MAE over one step." in Page(text).texts
     assert "up to lag 2 that is natural" in text
 
 

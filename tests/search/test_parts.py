@@ -246,6 +246,10 @@ def test_every_candidate_is_a_line_through_its_values_up_to_its_score():
         ({"model.filters": 8}, 4.0), ({"model.filters": 16}, 2.0), ({"model.filters": 32}, 3.0)
     )
     axes = coordinates.figure(standings).axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()][-1] == "mean MAE"
+    events = [replace(one, headline="brier") for one in standings]
+    last = coordinates.figure(events).axes[0].get_xticklabels()[-1]
+    assert last.get_text() == "mean Brier score"
     lines = {tuple(line.get_ydata()): line for line in axes.lines if len(line.get_xdata()) == 2}
     heights = [points for points, line in lines.items() if line.get_linestyle() == "-"]
     assert {(0.0, 0.0), (0.5, 1.0), (1.0, 0.5)} <= set(heights)

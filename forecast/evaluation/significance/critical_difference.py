@@ -3,17 +3,18 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from forecast.errors import InputError
 from forecast.evaluation.figures import MODEL, TRUE
 from forecast.evaluation.literal import literal
-from forecast.evaluation.significance.pairs import LEVEL
-from forecast.evaluation.significance.ranks import Ranking
+from forecast.evaluation.significance.pairs import LEVEL, probability
+from forecast.evaluation.significance.ranks import FEWEST, Ranking
 
 SIDE = 0.28
 """Inches of a name's line."""
 
 
 def diagram(ranking: Ranking) -> Figure:
-    """Draw models on the line of their average ranks, those not distinguishable under one bar.
+    """Draw models on the line of their average ranks, those that do not differ under one bar.
 
     Source: Demšar 2006, figure 1; the best stands on the left.
 
@@ -22,7 +23,15 @@ def diagram(ranking: Ranking) -> Figure:
 
     Returns:
         A figure with one panel.
+
+    Raises:
+        InputError: It has too few cases for a test.
     """
+    if np.isnan(ranking.p):
+        raise InputError(
+            f"ranking must be of {FEWEST} or more cases, got {ranking.cases}: compare on more "
+            "series or folds"
+        )
     count = len(ranking.models)
     order = np.argsort(ranking.average, kind="stable")
     ranks = dict(zip(ranking.models, ranking.average, strict=True))
@@ -58,8 +67,9 @@ def diagram(ranking: Ranking) -> Figure:
     said = f"critical difference {ranking.critical:.2f}"
     axes.text(1, 2.0, said, ha="left", va="bottom", fontsize=9, color=MODEL)
     figure.suptitle(
-        f"Average ranks over {ranking.cases} series or folds, 1 is best; joined by a bar: not "
-        f"distinguishable at {LEVEL:.0%}\nFriedman's test: p {ranking.p:.2g}",
+        f"Average ranks over {ranking.cases} series or folds, 1 is best; joined by a bar: no "
+        f"significant difference in rank at {LEVEL:.0%}\nFriedman's test: "
+        f"{probability(ranking.p)}",
         x=0.01,
         ha="left",
         fontsize=10,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import fft
 from scipy.special import stdtr
 
 from forecast.errors import InputError, nearest, shown
@@ -20,7 +21,13 @@ variance that overlapping horizons share. Chosen by the sizes in docs/evaluation
 FEWEST = 2
 """Cosines without which nothing is said; Student's t has as many degrees of freedom."""
 
+SPARSE = 64
+"""Places on the clock for each origin, above which they are no longer laid out one by one."""
+
 VARIANCES = ("cosine", "rectangular", "bartlett")
+
+SAME, FEW = "no significant difference", "too few origins to test"
+"""Words of a verdict that is neither "better" nor "worse"."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +48,31 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """What the first is beside the second: "better", "worse", "not distinguishable"."""
+        """What the first is compared with the second: better, worse, or one of `SAME`, `FEW`."""
         if np.isnan(self.p):
-            return "too few origins"
+            return FEW
         if self.p >= LEVEL:
-            return "not distinguishable"
+            return SAME
         return "better" if self.statistic < 0 else "worse"
 
     def __str__(self) -> str:
-        """Write word and p, such as "better, p 0.003"."""
+        """Write word and p: "better, p 0.003" or "no significant difference (p 0.15)"."""
         if np.isnan(self.p):
             return self.word
-        return f"{self.word}, p {'<0.001' if self.p < 0.001 else f'{self.p:.2g}'}"
+        shown = probability(self.p)
+        return f"{self.word} ({shown})" if self.word == SAME else f"{self.word}, {shown}"
+
+
+def probability(p: float) -> str:
+    """Write a p value with two digits; it is neither rounded to 0 nor up to `LEVEL`.
+
+    >>> probability(0.1534), probability(0.0499), probability(0.00004), probability(1.0)
+    ('p 0.15', 'p <0.05', 'p <0.001', 'p 1')
+    """
+    if p < 0.001:
+        return "p <0.001"
+    text = f"{p:.2g}"
+    return f"p <{LEVEL:g}" if p < LEVEL <= float(text) else f"p {text}"
 
 
 def diebold_mariano(
@@ -202,9 +222,15 @@ def _cosine(gap: np.ndarray, place: np.ndarray, cosines: int) -> float:
 
     Where origins are absent the waves run on, and the deviation there is 0 (Parzen 1963).
     """
-    length = place[-1] - place[0] + 1
-    phase = np.pi * (place - place[0] + 0.5) / length  # (origins,)
-    weights = gap @ np.cos(np.outer(phase, np.arange(1, cosines + 1)))
+    at = place - place[0]  # (origins,)
+    length = int(at[-1]) + 1
+    if length <= SPARSE * len(gap):
+        full = np.zeros(length)
+        full[at] = gap
+        weights = fft.dct(full, type=2)[1 : cosines + 1] / 2
+    else:  # few origins far apart: wave by wave needs no room for what lies between
+        phase = np.pi * (at + 0.5) / length
+        weights = np.array([gap @ np.cos(phase * wave) for wave in range(1, cosines + 1)])
     return float(2 * (weights**2).mean() / len(gap) ** 2)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.errors import InputError
+from forecast.evaluation.significance import wording
 from forecast.evaluation.significance.common import Common, common
 from forecast.metrics.headline import Headline
 
@@ -47,8 +48,23 @@ def decide(champion: pd.DataFrame, challenger: pd.DataFrame, headline: Headline)
     before, now = shared.error
     change = (now - before) / before if before else np.sign(now)
     how = f"{abs(change):.1%} {'lower' if change < 0 else 'higher'}" if change else "the same"
-    why = f"its {headline.name} is {how} on the {verdict.origins:,} common origins: {verdict}"
-    return Decision(bool(change < 0) and verdict.word == "better", why, shared)
+    words = wording.cell(-change, verdict)
+    why = f"its {headline.name} is {how} on the {verdict.origins:,} common origins: {words}"
+    return Decision(wording.word(-change, verdict) == "better", why, shared)
+
+
+def used(earlier: int) -> str:
+    """Say how often origins have decided before, since each decision wears a test span out.
+
+    Args:
+        earlier: Decisions about the same model on some of the same origins.
+
+    >>> used(0), used(1), used(7)
+    ('the first decision on them', '1 earlier decision on them', '7 earlier decisions on them')
+    """
+    if not earlier:
+        return "the first decision on them"
+    return f"{earlier} earlier decision{'s' if earlier > 1 else ''} on them"
 
 
 def _other_question(champion: pd.DataFrame, challenger: pd.DataFrame) -> str:
