@@ -36,7 +36,7 @@ def run(request: Request) -> list[LocalRun]:
                 one.local_id,
                 one.name,
                 str(one.epochs or ""),
-                one.state.lower(),
+                one.summary,
                 "refused" if one.refused else f"{one.waiting or '–'}",
             )
             for one in found[:SHOWN]
