@@ -62,12 +62,9 @@ class LocalRun:
     missing: tuple[str, ...] | None = None
 
     @property
-    def summary(self) -> str:
-        """Say in a few words how far it came, such as "trained, scores and more missing"."""
-        if not self.missing or self.state in ("RUNNING", "FINISHED"):
-            return self.state.lower()
-        more = " and more" if len(self.missing) > 1 else ""
-        return f"trained, {self.missing[0]}{more} missing"
+    def incomplete(self) -> bool:
+        """Whether it is trained, lacks something, and nobody is at it."""
+        return bool(self.missing) and self.state not in ("RUNNING", "FINISHED")
 
 
 def in_store(client: Any, run: str) -> Any:
