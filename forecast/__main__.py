@@ -35,8 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: As on the command line, without the program's name.
 
     Returns:
-        0 done; 3 done, and the answer is no; 2 what the user can mend; 1 a fault of ours; 130
-        after Ctrl-C; 141 where whoever read our output has closed it.
+        0 done; 3 done, and the answer is no; 2 what the user can mend; 1 a fault of ours, which
+        leaves the model of a training that was finished before it; 130 after Ctrl-C; 141 where
+        whoever read our output has closed it.
     """
     try:
         status = _answer(sys.argv[1:] if arguments is None else arguments)
@@ -67,7 +68,7 @@ def _answer(given: list[str]) -> int:
         print(f"forecast {version('forecast')}")
         return 0
     from forecast.data.address import concealed
-    from forecast.errors import InputError, nearest
+    from forecast.errors import Incomplete, InputError, nearest
 
     if given[0] == "--complete":
         from forecast.commands.completion import candidates
@@ -96,6 +97,9 @@ def _answer(given: list[str]) -> int:
     except InputError as error:
         print(f"forecast: {concealed(str(error))}", file=sys.stderr)
         return 2
+    except Incomplete as error:
+        print(f"forecast: {concealed(str(error))}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(
             f"forecast: stopped; what was finished is kept{NEXT.get(command, '')}", file=sys.stderr

@@ -13,6 +13,14 @@ class InputError(ValueError):
     """
 
 
+class Incomplete(Exception):
+    """A training whose model is kept, and which lacks something else.
+
+    The message is one sentence: what is kept, what is missing and why, and the command that makes
+    it. Commands print it without a traceback and exit with status 1.
+    """
+
+
 MOST = 30
 """Names that a sentence lists."""
 

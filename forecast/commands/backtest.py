@@ -73,7 +73,7 @@ def run(request: Request) -> float | None:
 
             found = backtest.run(spec, data.table, plan, folds=folds, around=tracked)
         fold_record.record_backtest(parent, found)
-        spans = record.lineage(found.overall)
+        spans = record.lineage(found.overall.table, found.overall.cuts)
         introduce.describe(
             tracker, parent, found.overall, again, introduce.place(tracker, data.name), len(folds)
         )

@@ -27,6 +27,9 @@ ABOUT = "snapshots/about.json"
 OWN = "gates/"
 """Head of the names of what a checkpoint keeps for it."""
 
+WHOLE = "whole"
+"""Name of what says that the training is over."""
+
 FIELD = "forecast.receptive_field"
 """Tag of a run of convolutions: steps that reach the forecast."""
 
@@ -87,10 +90,30 @@ class Observer:
         """Return what it has seen so far, as named arrays that `resume` takes."""
         return {f"{OWN}{name}": array for name, array in self.callback.state().items()}
 
+    def whole(self) -> dict[str, np.ndarray]:
+        """Return what it has seen of a training that is over, which `resume` takes as well."""
+        pictures = [(key, step) for key, steps in self._pictures.items() for step in steps]
+        seen = {"history": self.callback.history, "pictures": pictures}
+        return {
+            f"{OWN}{WHOLE}": np.array(json.dumps(seen)),
+            **{f"{OWN}last/{name}": array for name, array in self._last.items()},
+            **{
+                f"{OWN}picture/{number}": np.frombuffer(self._pictures[key][step], np.uint8)
+                for number, (key, step) in enumerate(pictures)
+            },
+        }
+
     def resume(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Go on from what an interrupted training has seen."""
+        """Go on from what a training has seen that was interrupted, or is over."""
         own = {k.removeprefix(OWN): array for k, array in arrays.items() if k.startswith(OWN)}
-        self._last = self.callback.resume(own)
+        if WHOLE not in own:
+            self._last = self.callback.resume(own)
+            return
+        seen = json.loads(str(own[WHOLE]))
+        self.callback.history = {int(step): found for step, found in seen["history"].items()}
+        self._last = {k.removeprefix("last/"): a for k, a in own.items() if k.startswith("last/")}
+        for number, (key, step) in enumerate(seen["pictures"]):
+            self._pictures.setdefault(key, {})[step] = own[f"picture/{number}"].tobytes()
 
     def finish(self, outcome: Outcome, title: str) -> tuple[str, str]:
         """Study the kept weights, write the page of the gates, and say what stands out.

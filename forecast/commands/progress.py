@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
@@ -67,10 +67,7 @@ class FoldProgress(keras.callbacks.Callback):
 
 
 class EpochProgress(keras.callbacks.Callback):
-    """A bar over the epochs with losses, then a spinner while the forecasts are scored.
-
-    Where there is no terminal: one line an epoch. The end of the block says what the scoring took.
-    """
+    """A bar over the epochs with losses; one line an epoch where there is no terminal."""
 
     def __init__(self, epochs: int):
         super().__init__()
@@ -79,16 +76,14 @@ class EpochProgress(keras.callbacks.Callback):
         self._bar: Progress | None = None
         self._task: Any = None
         self._epoch = 0
-        self._after = ExitStack()
 
     def __enter__(self) -> "EpochProgress":
         """Wait for the training."""
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        """Take bar and spinner away, also after Ctrl-C, when nothing is said."""
+        """Take the bar away, also after Ctrl-C."""
         self._stop()
-        self._after.__exit__(*exception)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Show the bar."""
@@ -125,10 +120,9 @@ class EpochProgress(keras.callbacks.Callback):
             say("train", "  ".join([*told, f"{logs.get('epoch_seconds', 0):.1f} s"]))
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Take the bar away: what follows is scored."""
+        """Take the bar away."""
         del logs
         self._stop()
-        self._after.enter_context(during("evaluate", "test span, baselines and verdicts"))
 
     def _stop(self) -> None:
         """Take the bar away."""

@@ -42,7 +42,7 @@ def request(
         found = config.form()
         found.merge_with(OmegaConf.create(text))
         for key, value in (changes or {}).items():
-            OmegaConf.update(found, key, value)
+            OmegaConf.update(found, key, value, merge=False, force_add=True)
         config.check(found)
     except (YAMLError, OmegaConfBaseException, TypeError, ValueError) as error:
         if isinstance(error, InputError):

@@ -69,7 +69,15 @@ def run(request: Request) -> bool:
     from forecast.commands import train  # only now, since it imports TensorFlow
 
     tags, relatives = {"forecast.reproduces": run_id}, {"the run that it repeats": run_id}
-    tracked, _ = train.trained(again, kind="reproduce", tags=tags, relatives=relatives)
+    found_again = train.trained(
+        again,
+        kind="reproduce",
+        tags=tags,
+        relatives=relatives,
+        go_on=f"forecast reproduce run={run_id}",
+    )
+    found_again.complete()
+    tracked = found_again.run
     aspects = repetition.compare(before, _held(store, tracked.id))
     differ = [aspect.name for aspect in aspects if aspect.differences]
     verdict = f"all but {', '.join(differ)}" if differ else "all"

@@ -1,6 +1,11 @@
 """`forecast train resume=ID`: the configuration of the run, and the rows it saw."""
 
+import copy
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
+
+from omegaconf import OmegaConf
 
 from forecast.commands import recorded, versions
 from forecast.commands.build import Loaded
@@ -8,9 +13,14 @@ from forecast.commands.config import Request
 from forecast.commands.console import say
 from forecast.errors import InputError
 from forecast.tracking import journal, local
+from forecast.tracking.journalled import Journalled
+from forecast.tracking.run import Record
 
 TAKEN = ("resume=", "tracking.folder=", "tracking.uri=")
 """Overrides that say where the run and its store are; the address may have held a password."""
+
+LATER = ("evaluation.", "gates.memory=", "gates.alerts.")
+"""Overrides that concern nothing but what follows the training."""
 
 
 def original(request: Request) -> Request:
@@ -20,31 +30,83 @@ def original(request: Request) -> Request:
         request: Of this command; `resume` names the run.
 
     Returns:
-        That of the run, with `resume` set.
+        That of the run, with `resume` set, and what it says of the stages behind the training.
 
     Raises:
-        InputError: The run is not there, or the command says more than which.
+        InputError: The run is not there, or the command says what can no longer be changed.
     """
     settings = request.settings
     run_id = str(settings.resume)
     changes = {"resume": run_id, "tracking.folder": settings.tracking.folder}
+    later = [text for text in request.overrides if _key(text).startswith(LATER)]
     for text in request.overrides:
-        if not text.startswith(TAKEN):
+        if text not in later and not text.startswith(TAKEN):
             raise InputError(
-                f"resume must stand alone, got {text!r} beside it: the run goes on with the "
-                "configuration that it began with"
+                f"resume must stand alone, or with {', '.join(LATER)}… once the training is "
+                f"finished, got {text!r}: the run goes on with the configuration that it began with"
             )
         if text.startswith("tracking.uri="):
             changes["tracking.uri"] = settings.tracking.uri
     folder = local.interrupted(Path(settings.tracking.folder), run_id)
-    file = journal.kept(folder, recorded.CONFIG)
+    file, told = journal.kept(folder, recorded.CONFIG), journal.records(folder)
     if file is None:
         raise InputError(
             f"resume must be a run that had begun to train, got {run_id!r}, which had not: train "
             "anew"
         )
-    command = journal.records(folder)[0]["tags"][recorded.COMMAND]
-    return recorded.request(file.read_text("utf-8"), changes, overrides=recorded.overrides(command))
+    for text in later:
+        _refuse_late(text, told)
+        key = _key(text).partition("=")[0]
+        changes[key] = OmegaConf.select(request.composed, key)
+    words = (*recorded.overrides(_command(told)), *later)
+    return recorded.request(file.read_text("utf-8"), changes, overrides=words)
+
+
+def _key(text: str) -> str:
+    """Return an override without the signs that let Hydra add its key."""
+    return text.lstrip("+")
+
+
+def _refuse_late(text: str, told: Sequence[Record]) -> None:
+    """Refuse a setting of what follows the training where it comes too soon or too late.
+
+    Raises:
+        InputError: The run is still to be trained, or its scores are written.
+    """
+    if journal.missing(told) is None:
+        raise InputError(
+            f"resume must stand alone until the training is finished, got {text!r} for a run that "
+            "is not: resume it without that"
+        )
+    if text.startswith(journal.EVALUATION) and journal.scored(told):
+        raise InputError(
+            f"resume must leave the evaluation as it is once scores are written, got {text!r}: "
+            "resume it without that, or train anew"
+        )
+
+
+def _command(told: Sequence[Record]) -> str:
+    """Return the command of a run, with what was changed when it was resumed."""
+    tags = [record["values"] for record in told if record["do"] == "tags"]
+    every = [told[0]["tags"], *tags]
+    return str([values[recorded.COMMAND] for values in every if recorded.COMMAND in values][-1])
+
+
+def keep_changes(tracked: Journalled, request: Request) -> None:
+    """Write what a resumed run does otherwise than it began, so that it can be reproduced.
+
+    Args:
+        tracked: The run.
+        request: As `original` has returned it.
+    """
+    before = _command(journal.records(tracked.journal.folder))
+    later = request.overrides[len(recorded.overrides(before)) :]
+    if not later:
+        return
+    composed = copy.deepcopy(request.composed)
+    OmegaConf.update(composed, "resume", None)
+    tracked.keep(Request(composed, ()).yaml, recorded.CONFIG)
+    tracked.tags({recorded.COMMAND: f"{before} {shlex.join(later)}"})
 
 
 def check(run_id: str, folder: Path, data: Loaded) -> None:

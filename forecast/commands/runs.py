@@ -36,7 +36,7 @@ def run(request: Request) -> list[LocalRun]:
                 one.local_id,
                 one.name,
                 str(one.epochs or ""),
-                one.state.lower(),
+                "trained" if one.incomplete else one.state.lower(),
                 "refused" if one.refused else f"{one.waiting or '–'}",
             )
             for one in found[:SHOWN]
@@ -44,6 +44,9 @@ def run(request: Request) -> list[LocalRun]:
     )
     if len(found) > SHOWN:
         say("", f"and {len(found) - SHOWN:,} older ones")
+    for one in found[:SHOWN]:
+        if one.incomplete:
+            say("missing", f"{', '.join(one.missing or ())} of {one.local_id}")
     if left := next((one for one in found if one.resumable), None):
         say("next", f"forecast train resume={left.local_id}")
     if any(one.waiting and not one.refused for one in found):

@@ -47,7 +47,7 @@ def find(run: str, tracking: TrackingConfig) -> Served:
     """
     for place in (Path(run).expanduser(), Path(tracking.folder) / run):
         if (inside := package.inside(place)) is not None:
-            return Served(bundle.load(inside), place.resolve().name, {})
+            return Served(bundle.load(inside), place.resolve().name, local.params(place))
     if Path(run).expanduser().is_dir():
         raise InputError(
             f"run must be a folder with a bundle, got {run!r} without one: give the run's model/, "

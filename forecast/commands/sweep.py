@@ -5,21 +5,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
 
-from forecast.commands import build, introduce, links, observe, proof, standings, train
+from forecast.commands import build, introduce, links, observe, stages, standings, train
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
-from forecast.commands.console import (
-    detail_tables,
-    interval_line,
-    result_line,
-    say,
-    score_table,
-)
-from forecast.commands.observe import Observer
-from forecast.commands.progress import EpochProgress, TrialProgress, during
+from forecast.commands.console import say
+from forecast.commands.progress import TrialProgress
 from forecast.commands.recorded import CONFIG
 from forecast.commands.schema import SweepConfig
-from forecast.commands.terminal import busy, console
+from forecast.commands.stages import Training
+from forecast.commands.terminal import busy
 from forecast.commands.tracked import tracking
 from forecast.errors import InputError, nearest
 from forecast.evaluation import experiment
@@ -35,9 +29,8 @@ from forecast.search.plan import Plan
 from forecast.search.strategies import RESOURCES, Everything, Halving, Strategy
 from forecast.search.sweep import Finished
 from forecast.search.tpe import Tpe
-from forecast.tracking import naming
+from forecast.tracking import local, naming
 from forecast.tracking.direct import Direct
-from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.patient import Patient
 from forecast.tracking.run import ending
 from forecast.tracking.store import Store, impatient
@@ -161,35 +154,37 @@ def _refit(
     own = replace(data, schema=meaning, table=build.table(data, full.settings))
     name = f"winner · {naming.title(candidate.spec)}"
     tags = {**train.identity(own), "forecast.owner": owner}
-    with (
-        tracking(request.settings.tracking, data.name) as tracker,
-        ending(tracker.begin(name, kind="train", tags=tags, parent=parent)) as tracked,
-    ):
-        tracked.params(train.question(full, own))
-        tracked.tags({"forecast.refit": "train and validation, without stopping"})
-        tracked.keep(full.yaml, CONFIG)
-        epochs = EpochMetrics(tracked)
-        spec, cuts = candidate.spec, experiment.prepare(candidate.spec, own.table)
-        observer = Observer(tracked, epochs, full.settings, spec, own.table, cuts, refit=True)
-        with EpochProgress(best.epochs) as progress:
-            callbacks = [progress, observer.callback, epochs]
-            outcome = experiment.run(spec, own.table, callbacks, epochs=best.epochs, cuts=cuts)
-        with during("track", "model, leak proof, gates and report"):
-            baselines = train.store_outcome(tracker, tracked, outcome, own, full)
-            proof.prove(tracked, outcome, own)
-            gates = observer.finish(outcome, name)
+    spec, text = candidate.spec, full.yaml
+    cuts = experiment.prepare(spec, own.table)
+    with tracking(request.settings.tracking, data.name) as tracker:
+        left = local.unfinished(tracker.folder, parent.id, CONFIG, text)
+        if left is None:
+            made = tracker.begin(name, kind="train", tags=tags, parent=parent)
+        else:
+            made = tracker.reopen(left, left.name)
+        with ending(made) as tracked:
+            if left is not None:
+                tracked.tags({"forecast.owner": owner})
+            else:
+                tracked.params(stages.before_scores(train.question(full, own)))
+                tracked.tags({"forecast.refit": "train and validation, without stopping"})
+                tracked.keep(text, CONFIG)
             again = train.command("sweep", request.overrides)
-            page = train.page(name, outcome, own, tracked.id, again, [gates])
-            tracked.keep(page, "report.html")
-            place = introduce.place(tracker, data.name, baselines, {"the sweep": parent.id})
-            introduce.describe(tracker, tracked, outcome, again, place)
-        introduce.rename(tracker.store, tracked, f"{name} · {naming.scored(outcome)}")
-    score_table(outcome)
-    detail_tables(outcome)
-    console.print()
-    result_line(outcome)
-    interval_line(outcome)
-    return outcome, tracked.id
+            training = Training(
+                full,
+                own,
+                spec,
+                cuts,
+                name,
+                again,
+                go_on=lambda _: again,
+                final=lambda outcome: f"{name} · {naming.scored(outcome)}",
+                epochs=best.epochs,
+                relatives={"the sweep": parent.id},
+            )
+            found = stages.record_training(tracker, tracked, training)
+    found.show()
+    return found.complete(), tracked.id
 
 
 def _compose(request: Request, data: Loaded) -> Callable[[list[str]], Composed]:

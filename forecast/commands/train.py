@@ -1,54 +1,32 @@
 """`forecast train`: one model, scored beside baselines, tracked."""
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from platform import python_version
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from forecast.commands import (
-    build,
-    checkpoints,
-    introduce,
-    links,
-    observe,
-    proof,
-    recorded,
-    resume,
-    versions,
-)
+from forecast.commands import build, links, observe, recorded, resume, stages, versions
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
-from forecast.commands.console import (
-    detail_tables,
-    interval_line,
-    result_line,
-    say,
-    score_table,
-)
-from forecast.commands.observe import Observer
-from forecast.commands.progress import EpochProgress, during
-from forecast.commands.terminal import busy, console
+from forecast.commands.console import say
+from forecast.commands.stages import Recorded, Training
+from forecast.commands.terminal import busy
 from forecast.commands.tracked import tracking
 from forecast.data import still, task
 from forecast.data.address import concealed
 from forecast.data.table import Table
-from forecast.evaluation import experiment, report, selection
+from forecast.evaluation import experiment, selection
 from forecast.evaluation.experiment import Outcome
-from forecast.serving import bundle, package
-from forecast.tracking import naming, record, registry
-from forecast.tracking.epochs import EpochMetrics
+from forecast.tracking import naming, registry
 from forecast.tracking.journalled import Journalled
-from forecast.tracking.run import Run, ending
+from forecast.tracking.run import ending
 from forecast.tracking.store import client
 from forecast.tracking.tracker import Tracker
 
-OWN = ("evaluation.interval", "evaluation.calibration", "data.path")
-"""What only the model is asked, and where a file lies that its digest names: no other baselines."""
+FOLDER = "runs"
+"""Of runs, where `tracking.folder` names no other."""
 
 
 def run(request: Request) -> float | None:
@@ -63,14 +41,12 @@ def run(request: Request) -> float | None:
         span is returned, since whatever is returned here may choose settings.
     """
     settings = request.settings
-    tracked, outcome = trained(request)
-    score_table(outcome)
-    detail_tables(outcome)
-    console.print()
-    result_line(outcome)
-    interval_line(outcome)
+    found = trained(request)
+    tracked = found.run
+    found.show()
     say("run", tracked.id)
     links.show(settings.tracking, tracked.id)
+    outcome = found.complete()
     if settings.register:
         headline = outcome.test.headline.key
         score = {"forecast.score": f"{headline} {outcome.scores[f'test/{headline}']:.6g}"}
@@ -90,7 +66,8 @@ def trained(
     kind: str = "train",
     tags: Mapping[str, str] | None = None,
     relatives: Mapping[str, str] | None = None,
-) -> tuple[Journalled, Outcome]:
+    go_on: str | None = None,
+) -> Recorded:
     """Train, score and track, with a line for each stage.
 
     Args:
@@ -98,9 +75,10 @@ def trained(
         kind: Of the run.
         tags: More tags of the run.
         relatives: What another run is to this one, to its id.
+        go_on: The command that makes what is missing; None resumes the run.
 
     Returns:
-        The run, ended, and what its experiment found.
+        What has become of it; its run has ended.
     """
     settings = request.settings
     observe.check(settings)
@@ -114,36 +92,30 @@ def trained(
     again = command("train", request.overrides)
     if settings.resume:
         resume.check(settings.resume, Path(settings.tracking.folder), data)
+
+    def called(outcome: Outcome) -> str:
+        return f"{name} · {naming.scored(outcome)}" if kind == "train" else name
+
     every = identity(data) | {recorded.COMMAND: again} | dict(tags or {})
     with (
         tracking(settings.tracking, data.name) as tracker,
         ending(begin(tracker, name, data, request, kind, every)) as tracked,
     ):
-        epochs = EpochMetrics(tracked)
-        observer = Observer(tracked, epochs, settings, spec, data.table, cuts)
-        with EpochProgress(spec.training.epochs) as progress:
-            outcome = experiment.run(
+        return stages.record_training(
+            tracker,
+            tracked,
+            Training(
+                request,
+                data,
                 spec,
-                data.table,
-                [progress, observer.callback, epochs],
-                cuts=cuts,
-                stage=checkpoints.stage(tracked, observer, spec.training.epochs),
-            )
-            seconds = outcome.seconds["fit"]
-            best = outcome.forecaster.best_epoch_
-            say("train", f"kept epoch {best} of {spec.training.epochs}, {seconds:.1f} s in all")
-        with during("track", "model, leak proof, gates and report"):
-            baselines = store_outcome(tracker, tracked, outcome, data, request)
-            proof.prove(tracked, outcome, data)
-            gates = observer.finish(outcome, name)
-            tracked.keep(page(name, outcome, data, tracked.id, again, [gates]), "report.html")
-            place = introduce.place(tracker, data.name, baselines, relatives)
-            introduce.describe(tracker, tracked, outcome, again, place)
-        if not settings.tracking.run_name:
-            introduce.rename(tracker.store, tracked, f"{name} · {naming.scored(outcome)}")
-        elif kind == "reproduce":
-            introduce.rename(tracker.store, tracked, name)
-    return tracked, outcome
+                cuts,
+                name,
+                again,
+                go_on=lambda run: go_on or _resumes(run, settings.tracking.folder),
+                final=None if settings.tracking.run_name and kind == "train" else called,
+                relatives=relatives,
+            ),
+        )
 
 
 def begin(
@@ -171,84 +143,19 @@ def begin(
     if settings.register:
         registry.check(client(settings.tracking.uri), settings.register)
     if settings.resume:
-        return tracker.again(settings.resume)
+        tracked = tracker.again(settings.resume)
+        resume.keep_changes(tracked, request)
+        return tracked
     tracked = tracker.begin(name, kind=kind, tags=tags)
-    tracked.params(question(request, data))
+    tracked.params(stages.before_scores(question(request, data)))
     tracked.keep(request.yaml, recorded.CONFIG)  # the last, since no run goes on without it
     return tracked
 
 
-def store_outcome(
-    tracker: Tracker, tracked: Run, outcome: Outcome, data: Loaded, request: Request
-) -> dict[str, Run]:
-    """Write everything a trained run keeps.
-
-    Args:
-        tracker: Where baselines are written.
-        tracked: The run.
-        outcome: What the experiment found.
-        data: What it saw.
-        request: The configuration.
-
-    Returns:
-        Baseline to its run.
-    """
-    record.record(tracked, outcome)
-    spans = record.lineage(outcome)
-    tracked.data(data.name, data.digest, str(data.path), spans)
-    tracked.params({"threads_used": outcome.forecaster.threads_})
-    same_question = {
-        key: value
-        for key, value in request.flat.items()
-        if key.split(".")[0] in ("data", "window", "split", "evaluation") and key not in OWN
-    }
-    baselines = record.record_baselines(tracker, outcome, data.name, data.digest, same_question)
-    with TemporaryDirectory() as folder:
-        facts = {"run_id": tracked.id, "data": data.name, "data_digest": data.digest, **spans}
-        plain = Path(folder) / "bundle"
-        reach = outcome.intervals.reach if outcome.intervals else None
-        bundle.save(plain, outcome.forecaster, data.schema, facts, reach=reach)
-        example = package.example(data.frame, data.schema, outcome.spec.window)
-        levels = outcome.spec.training.quantiles
-        model = package.package(
-            Path(folder) / "model", plain, example, levels, interval=reach is not None
-        )
-        tracked.keep(model, "model")
-    return baselines
-
-
-def page(
-    name: str,
-    outcome: Outcome,
-    data: Loaded,
-    run_id: str,
-    again: str,
-    more: Sequence[tuple[str, str]],
-) -> str:
-    """Write the report of a run.
-
-    Args:
-        name: Of the run.
-        outcome: What the experiment found.
-        data: What it saw.
-        run_id: Of the run.
-        again: The command that repeats it.
-        more: Sections of other rooms, title and markup.
-
-    Returns:
-        One page that needs nothing but itself.
-    """
-    libraries = {"TensorFlow": "tensorflow", "Keras": "keras", "NumPy": "numpy"}
-    code = [f"forecast {version('forecast')} {versions.commit()}".rstrip()]
-    code += [f"Python {python_version()}"]
-    code += [f"{shown} {version(library)}" for shown, library in libraries.items()]
-    known = {
-        "data": f"{data.name}, sha256 {data.digest}…",
-        "run": run_id,
-        "versions": ", ".join(code),
-    }
-    found = report.sections(outcome, facts=known, command=again)
-    return report.page(name, [*found, *more], lead=report.headline(outcome))
+def _resumes(run: Journalled, folder: str) -> str:
+    """Return the command that goes on with a run."""
+    elsewhere = f" tracking.folder={shlex.quote(folder)}" if folder != FOLDER else ""
+    return f"forecast train resume={run.local_id}{elsewhere}"
 
 
 def command(name: str, overrides: Iterable[str]) -> str:

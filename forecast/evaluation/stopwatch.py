@@ -1,15 +1,16 @@
 """How long each stage of an experiment takes."""
 
 import time
+from collections.abc import Mapping
 
 
 class Stopwatch:
-    """Measure stages, one after the other."""
+    """Measure stages, one after the other; `before` are the seconds of earlier ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: Mapping[str, float] | None = None) -> None:
         self._stage: str | None = None
         self._began = 0.0
-        self._seconds: dict[str, float] = {}
+        self._seconds = dict(before or {})
 
     def begin(self, stage: str) -> None:
         """End the stage before and begin this one."""

@@ -1,5 +1,6 @@
 """A trained run as two files: weights as `.keras`, everything else as JSON. No pickle anywhere."""
 
+import shutil
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -169,6 +170,28 @@ def save(
         "facts": dict(facts),
     }
     return [folder / WEIGHTS, form.write(folder, told)]
+
+
+def add_intervals(folder: Path, reach: Reach) -> None:
+    """Write what gives the forecasts of a saved bundle their intervals; the weights stay.
+
+    The file is replaced as a whole: whoever reads the bundle meanwhile has it without or with them.
+
+    Args:
+        folder: Of the bundle.
+        reach: Of the intervals around its forecasts.
+
+    Raises:
+        InputError: The bundle is damaged.
+    """
+    told = form.read(folder) | {"intervals": reach.to_dict()}
+    fresh = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)  # what a kill has left
+    shutil.copytree(folder, fresh)
+    form.write(fresh, {name: told[name] for name in told if name not in form.OWN}).replace(
+        folder / form.FACTS
+    )
+    shutil.rmtree(fresh)
 
 
 def _served(schema: Schema, frequency: str | None) -> Schema:

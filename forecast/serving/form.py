@@ -15,6 +15,9 @@ WEIGHTS, FACTS = "model.keras", "bundle.json"
 SEAL = "sha256"
 """Last field of the file: the hash of all bytes before it. Of the weights: of their file."""
 
+OWN = ("format", "weights", SEAL)
+"""Fields that `write` makes itself."""
+
 _FIELD, _END = f'"{SEAL}": '.encode(), "\n}"
 _LARGEST = {int: 2**31, float: 1e300}
 """Whole numbers beyond are refused, since JSON knows no limit and arithmetic does."""
@@ -73,7 +76,7 @@ def write(folder: Path, told: Mapping[str, Any]) -> Path:
 
     Args:
         folder: Holds the weights.
-        told: All fields of `FORM` but the format and the hashes.
+        told: All fields of `FORM` but those of `OWN`.
 
     Returns:
         The file.

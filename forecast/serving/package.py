@@ -18,7 +18,10 @@ ISO = "%Y-%m-%dT%H:%M:%S.%f%z"
 """How a time stamp of a Parquet file is sent to a server."""
 
 REQUIREMENTS = ["forecast", "mlflow"]
-INSIDE = Path("artifacts") / "bundle"
+NAME = "bundle"
+"""Of the folder with a bundle, in an MLflow model and in a run as this machine keeps it."""
+
+INSIDE = Path("artifacts") / NAME
 """Where an MLflow model keeps the bundle."""
 
 
@@ -129,7 +132,7 @@ def inside(folder: Path) -> Path | None:
     Returns:
         The folder with the bundle's two files, None where there is none.
     """
-    for place in (".", str(INSIDE), f"model/{INSIDE}", f"files/*/{INSIDE}"):
+    for place in (".", NAME, str(INSIDE), f"model/{INSIDE}", f"files/*/{INSIDE}"):
         for found in sorted(folder.glob(f"{place}/{FACTS}")):
             return found.parent
     return None

@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,27 @@ TAIL = 200
 
 LINES, SENT, FILES = "journal.jsonl", "sent.jsonl", "files"
 CHECKPOINT = "checkpoint.npz"
+
+FIT = "fit"
+"""The stage that trains; those of `AFTER` follow it, and each may fail without the others."""
+
+AFTER = (
+    "model",
+    "scores",
+    "baselines",
+    "intervals",
+    "leak proof",
+    "gates",
+    "report",
+    "description",
+)
+"""What is made of a trained network, in this order; see `missing`."""
+
+EVALUATION = "evaluation."
+"""Head of the parameters that are written with the scores."""
+
+MISSING = "forecast.missing"
+"""Tag of a trained run that lacks some of it: what; "nothing" once that was made."""
 
 
 class Held(Exception):
@@ -200,6 +221,29 @@ def kept(folder: Path, path: str) -> Path | None:
             if found.is_file() and str(Path(record["to"]) / found.name) == path:
                 return found
     return None
+
+
+def missing(told: "Sequence[Record]") -> tuple[str, ...] | None:
+    """List the stages that a trained run lacks.
+
+    Args:
+        told: Its records.
+
+    Returns:
+        Some of `AFTER`; None where the run is not trained to its end.
+    """
+    done = {record["stage"] for record in told if record["do"] == "done"}
+    return tuple(stage for stage in AFTER if stage not in done) if FIT in done else None
+
+
+def scored(told: "Sequence[Record]") -> bool:
+    """Tell whether a run has written the settings of its evaluation, and so perhaps its scores.
+
+    Args:
+        told: Its records.
+    """
+    params = (record["values"] for record in told if record["do"] == "params")
+    return any(key.startswith(EVALUATION) for values in params for key in values)
 
 
 def own(folder: Path, name: str) -> Path | None:

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from forecast.tracking.journal import CHECKPOINT, Journal, records
+from forecast.tracking.journal import (
+    AFTER,
+    CHECKPOINT,
+    FIT,
+    MISSING,
+    Journal,
+    missing,
+    records,
+)
 from forecast.tracking.run import Record, Run
 
 
@@ -25,6 +33,7 @@ class Journalled(Run):
         super().__init__(clock)
         self.journal = journal
         self._seen: set[tuple[str, int]] = set()
+        self._done: list[Record] = []
         for record in records(journal.folder):
             self.began = record["time"] if record["do"] == "create" else self.began
             self._new(record)
@@ -51,6 +60,21 @@ class Journalled(Run):
         """Lend a folder that stays until its files have arrived."""
         yield self.journal.place()
 
+    def done(self, stage: str) -> None:
+        """Write that a stage of the training is finished, `FIT` or one of `AFTER`."""
+        self.write({"do": "done", "stage": stage})
+
+    def missing(self) -> tuple[str, ...]:
+        """List the stages that are not finished."""
+        lacking = missing(self._done)
+        return (FIT, *AFTER) if lacking is None else lacking
+
+    def tag_missing(self) -> None:
+        """Write what a trained run lacks as a tag; one that never lacked anything has none."""
+        lacking, told = ", ".join(self.missing()), records(self.journal.folder)
+        if lacking or any(MISSING in record["values"] for record in told if record["do"] == "tags"):
+            self.tags({MISSING: lacking or "nothing"})
+
     def checkpoint(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Keep where the training stands; the file before it is replaced as a whole."""
         fresh = self.journal.folder / f"{CHECKPOINT}.new"
@@ -68,6 +92,8 @@ class Journalled(Run):
 
     def _new(self, record: Record) -> Record:
         """Return what of a record was not seen before, and remember it; nothing is {}."""
+        if record["do"] == "done":
+            self._done.append(record)
         if record["do"] != "metrics":
             return record
         points = [point for point in record["points"] if (point[0], point[1]) not in self._seen]

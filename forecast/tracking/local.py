@@ -11,10 +11,13 @@ from forecast.data.address import place
 from forecast.errors import InputError, nearest
 from forecast.tracking.journal import (
     LINES,
+    MISSING,
     Held,
     Journal,
     held,
+    kept,
     marks_of,
+    missing,
     records,
     settled,
     status_of,
@@ -44,6 +47,7 @@ class LocalRun:
         waiting: Records that MLflow does not have.
         refused: Why it never will; None where it may.
         resumable: Whether `forecast train` can go on with it, once it is no longer running.
+        missing: What a trained run lacks; None where the training is not finished.
     """
 
     local_id: str
@@ -55,6 +59,12 @@ class LocalRun:
     waiting: int
     refused: str | None
     resumable: bool
+    missing: tuple[str, ...] | None = None
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether it is trained, lacks something, and nobody is at it."""
+        return bool(self.missing) and self.state not in ("RUNNING", "FINISHED")
 
 
 def in_store(client: Any, run: str) -> Any:
@@ -110,6 +120,7 @@ def runs(folder: Path) -> Iterator[LocalRun]:
             waiting(path),
             marks.get("refused"),
             _alone(head) and state not in ("FINISHED", "RUNNING"),
+            missing(told),
         )
 
 
@@ -165,6 +176,46 @@ def interrupted(folder: Path, run_id: str) -> Path:
     return found
 
 
+def unfinished(folder: Path, parent: str, path: str, text: str) -> Path | None:
+    """Find a training of something larger that ended before its time, to go on with.
+
+    Args:
+        folder: Where journals lie.
+        parent: Id of what it is a part of.
+        path: Of an artifact by which it is recognised, such as its configuration.
+        text: What that must hold.
+
+    Returns:
+        The newest such folder that no living process writes; None where there is none.
+    """
+    for found in reversed(_folders(folder)):
+        read = story(found)
+        if not read or not read[0] or read[0][0]["parent"] != parent:
+            continue
+        if status_of(found) == "FINISHED" or held(found):
+            continue
+        file = kept(found, path)
+        if file is not None and file.read_text("utf-8") == text:
+            return found
+    return None
+
+
+def params(folder: Path) -> dict[str, str]:
+    """Read the parameters of a run on this machine, none where the folder is no run's.
+
+    Args:
+        folder: Of the run.
+
+    Returns:
+        Name to text.
+    """
+    read = story(folder) if (folder / LINES).is_file() else None
+    found: dict[str, str] = {}
+    for record in read[0] if read else ():
+        found |= record["values"] if record["do"] == "params" else {}
+    return found
+
+
 def _alone(head: Record) -> bool:
     """Tell whether a run is a training by itself, and not a fold, a baseline or a winner."""
     return head["tags"]["forecast.kind"] == "train" and not head["parent"]
@@ -212,7 +263,8 @@ def leftover(folder: Path, uri: str) -> list[Journal]:
             continue
         if not ended:
             time = max(record.get("time", 0) for record in told)
-            journal.append({"do": "tags", "values": {"forecast.error": DIED}})
+            lacking = {MISSING: ", ".join(parts)} if (parts := missing(told)) else {}
+            journal.append({"do": "tags", "values": {"forecast.error": DIED} | lacking})
             journal.append({"do": "end", "status": "KILLED", "time": time})
         found.append(journal)
     return found

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from forecast.data.split import Holdout
+from forecast.data.table import Table
 from forecast.evaluation import figures, scores
 from forecast.evaluation.baselines import rules
 from forecast.evaluation.experiment import Outcome
@@ -131,16 +133,8 @@ def record_study(run: Run, found: Study) -> None:
         run.keep(figure, path)
 
 
-def lineage(outcome: Outcome) -> dict[str, str]:
-    """Describe the spans of an experiment.
-
-    Args:
-        outcome: What the experiment found.
-
-    Returns:
-        Name to text: spans, rows, series, frequency.
-    """
-    table, cuts = outcome.table, outcome.cuts
+def lineage(table: Table, cuts: Holdout) -> dict[str, str]:
+    """Describe the spans of an experiment: rows, series, frequency, where its spans begin."""
     return {
         "rows": str(len(table)),
         "series": ", ".join(table.names[:20]),

@@ -46,9 +46,11 @@ class Run(ABC):
     Attributes:
         id: By which commands find it.
         began: Milliseconds since 1970.
+        ended: Whether it was closed.
     """
 
     id: str
+    ended = False
 
     def __init__(self, clock: Callable[[], float] = time.time):
         self.clock = clock
@@ -152,6 +154,7 @@ class Run(ABC):
 
     def end(self, status: str = "FINISHED") -> None:
         """Close the run as FINISHED, FAILED or KILLED."""
+        self.ended = True
         self.write({"do": "end", "status": status, "time": milliseconds(self.clock)})
 
 
@@ -159,7 +162,8 @@ class Run(ABC):
 def ending(run: Written) -> Iterator[Written]:
     """End a run with the status it deserves, whatever happens inside the block.
 
-    SIGTERM counts as Ctrl-C: the block is left by KeyboardInterrupt and the run is KILLED.
+    A run that the block has ended itself keeps its status. SIGTERM counts as Ctrl-C: the block is
+    left by KeyboardInterrupt and the run is KILLED.
 
     Args:
         run: The run.
@@ -179,7 +183,8 @@ def ending(run: Written) -> Iterator[Written]:
             run.tags({"forecast.error": f"{type(error).__name__}: {error}"})
             run.end("FAILED")
             raise
-        run.end()
+        if not run.ended:
+            run.end()
 
 
 def milliseconds(clock: Callable[[], float]) -> int:

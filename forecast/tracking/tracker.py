@@ -118,7 +118,21 @@ class Tracker:
         Raises:
             InputError: There is none, another process writes it, or it has finished.
         """
-        folder = local.interrupted(self.folder, run_id)
+        return self.reopen(local.interrupted(self.folder, run_id), run_id)
+
+    def reopen(self, folder: Path, run_id: str) -> Journalled:
+        """Go on with the run of a folder.
+
+        Args:
+            folder: Of the run.
+            run_id: What a refusal calls it.
+
+        Returns:
+            The run.
+
+        Raises:
+            InputError: Another process writes it.
+        """
         try:
             journal = Journal(folder)
         except Held:

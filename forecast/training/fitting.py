@@ -1,6 +1,6 @@
 """One fit: rows on the device, a leased program, callbacks, and what comes out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from forecast.training import choices, loop, predictor, quantiles, runtime
 from forecast.training.parameters import Model, Training
 from forecast.training.predictor import state
 from forecast.training.program import Goal, Program, Rows, lease
-from forecast.training.stage import Stage
+from forecast.training.stage import Stage, assign
 
 BATCH = 256
 """Windows of one compiled prediction of the stopping set."""
@@ -101,6 +101,10 @@ class Job:
             lanes.check(self.train, self.window)
         with runtime.seeded(training.seed):
             own = build(model, sizes(self.table, self.window, model, training.quantiles))
+        if stage is not None and stage.begin is not None and stage.begin.ended:
+            assign(state(own), stage.begin.state)
+            past = {name: list(values) for name, values in stage.begin.history.items()}
+            return Fitted(own, past, _best_epoch(past))
         self.rows = _rows(own, self.scaler, self.table, self.window)
         goal = Goal(choices.loss(training, self.table.task), choices.metrics(training))
         optimizer = choices.optimizer(training)
@@ -131,11 +135,7 @@ class Job:
                 to.assign(value)
             for callback in callbacks:
                 callback.set_model(own)  # the program belongs to the next fit
-        losses = history.values.get("val_loss", [])
-        best = len(history.values.get("loss", []))
-        if losses:
-            best = int(np.argmin(np.nan_to_num(losses, nan=np.inf))) + 1
-        fitted = Fitted(own, history.values, best)
+        fitted = Fitted(own, history.values, _best_epoch(history.values))
         if interrupted:
             raise Interrupted(fitted)
         if not stopped and not _finite(own):
@@ -171,6 +171,14 @@ class Job:
             f"val_{headline.key}": float(headline.of(happened, said)),
             **{f"val_{name}": value for name, value in program.measured().items()},
         }
+
+
+def _best_epoch(history: Mapping[str, Sequence[float]]) -> int:
+    """Return the 1-based epoch of the lowest validation loss, the last where none was measured."""
+    losses = history.get("val_loss", [])
+    if not len(losses):
+        return len(history.get("loss", []))
+    return int(np.argmin(np.nan_to_num(losses, nan=np.inf))) + 1
 
 
 def _finite(model: keras.Model) -> bool:

@@ -21,12 +21,19 @@ class Checkpoint:
         state: Weights and states of random generators.
         optimizer: Variables of the optimiser.
         best: Weights of the best epoch, none where nothing was kept for stopping.
+        ended: Whether the training is over, and `state` is that of the model which it returned.
     """
 
     history: Mapping[str, Sequence[float]]
     state: Sequence[np.ndarray]
     optimizer: Sequence[np.ndarray]
     best: Sequence[np.ndarray]
+    ended: bool = False
+
+    @classmethod
+    def of_model(cls, model: keras.Model, history: Mapping[str, Sequence[float]]) -> "Checkpoint":
+        """Describe a training that is over by the model that it returned."""
+        return cls(history, [variable.numpy() for variable in state(model)], [], [], ended=True)
 
     @property
     def epochs(self) -> int:
@@ -42,7 +49,8 @@ class Checkpoint:
         """
         parts = {"state": self.state, "optimizer": self.optimizer, "best": self.best}
         found = {f"{k}.{i}": value for k, part in parts.items() for i, value in enumerate(part)}
-        return found | {"history": np.array(json.dumps(dict(self.history)))}
+        ended = {"ended": np.array(True)} if self.ended else {}
+        return found | ended | {"history": np.array(json.dumps(dict(self.history)))}
 
     @classmethod
     def read(cls, arrays: Mapping[str, np.ndarray]) -> "Checkpoint":
@@ -53,7 +61,8 @@ class Checkpoint:
             return [arrays[f"{name}.{i}"] for i in range(count)]
 
         history = json.loads(str(arrays["history"]))
-        return cls(history, part("state"), part("optimizer"), part("best"))
+        parts = part("state"), part("optimizer"), part("best")
+        return cls(history, *parts, ended="ended" in arrays)
 
 
 class Stage(keras.callbacks.Callback):
@@ -64,7 +73,8 @@ class Stage(keras.callbacks.Callback):
 
     Args:
         until: Last epoch of this part, 1-based; the schedule is that of all `training.epochs`.
-        begin: Where the part before it ended; None begins anew.
+        begin: Where the part before it ended; None begins anew. After a training that is over
+            nothing is trained and no callback is called: its model comes back.
         keep: Called after every epoch with where the training stands then.
 
     Attributes:
@@ -121,8 +131,8 @@ class Stage(keras.callbacks.Callback):
             for callback in (*self._schedule, *self._stopping):
                 callback.on_epoch_begin(epoch)
                 callback.on_epoch_end(epoch, numbers)
-        _assign(state(self._program.model), begin.state)
-        _assign(self._program.optimizer.variables, begin.optimizer)
+        assign(state(self._program.model), begin.state)
+        assign(self._program.optimizer.variables, begin.optimizer)
         for callback in self._stopping:
             callback.best_weights = list(begin.best)
         self._history.update({name: list(values) for name, values in begin.history.items()})
@@ -141,7 +151,7 @@ class Stage(keras.callbacks.Callback):
                 self.keep(self.end)
 
 
-def _assign(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
+def assign(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
     """Give variables their values."""
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)

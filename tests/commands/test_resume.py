@@ -86,7 +86,10 @@ def test_a_part_of_something_larger_is_not_resumed_by_itself(here: Place):
     ("words", "said"),
     [
         (["resume=nothing"], "resume must be a run of this machine, got 'nothing'"),
-        (["resume=nothing", "training.epochs=9"], "resume must stand alone, got 'training.epochs"),
+        (
+            ["resume=nothing", "training.epochs=9"],
+            "resume must stand alone, or with evaluation., gates.memory=,",
+        ),
     ],
 )
 def test_what_cannot_be_resumed(words: list[str], said: str, here: Place):

@@ -1,0 +1,141 @@
+"""A finished training is never lost: whatever fails behind the fit leaves the model."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecast.commands import introduce, proof, stages
+from forecast.commands.observe import Observer
+from forecast.evaluation import experiment
+from forecast.serving import bundle, package
+from forecast.tracking import local, record
+from forecast.tracking.store import Store
+from forecast.training import loop
+
+from ..conftest import LSTM, TINY, Place, word
+
+ONE = [*TINY, *LSTM, "training.epochs=1", "gates.memory=0"]
+REST = "scores, baselines, intervals, leak proof, gates, report, description"
+
+STAGES = {
+    "model": (package, "package", "model, intervals"),
+    "evaluation": (experiment, "evaluate", REST),
+    "scores": (record, "record", "scores"),
+    "baselines": (record, "record_baselines", "baselines, description"),
+    "intervals": (bundle, "add_intervals", "intervals"),
+    "leak proof": (proof, "leak_proof", "leak proof"),
+    "gates": (Observer, "finish", "gates, report"),
+    "report": (stages, "page", "report"),
+    "description": (introduce, "describe", "description"),
+}
+"""Stage to what a planted fault replaces, and to what is missing then."""
+
+
+class Held:
+    """What a store holds of one run, but for what no repetition repeats."""
+
+    def __init__(self, place: Place, run_id: str):
+        client = Store(place.uri, "load").client
+        run = client.get_run(run_id)
+        self.status, self.tags, self.params = run.info.status, run.data.tags, run.data.params
+        self.metrics = {
+            (key, point.step): point.value
+            for key in run.data.metrics
+            if not key.startswith("time/")
+            for point in client.get_metric_history(run_id, key)
+        }
+        folder = Path(client.download_artifacts(run_id, "", str(place.folder / run_id)))
+        self.artifacts = {
+            str(path.relative_to(folder)).split("+timestamp")[0]
+            for path in folder.rglob("*")
+            if path.is_file()
+        }
+        self.bundle = bundle.load(folder / "model" / package.INSIDE)
+        self.forecasts = pd.DataFrame()
+        if "predictions.parquet" in self.artifacts:
+            self.forecasts = pd.read_parquet(folder / "predictions.parquet")
+
+
+def same(found: Held, undisturbed: Held) -> None:
+    assert found.status == "FINISHED"
+    assert found.metrics == undisturbed.metrics
+    assert found.params == undisturbed.params
+    assert found.artifacts == undisturbed.artifacts
+    pd.testing.assert_frame_equal(found.forecasts, undisturbed.forecasts, check_exact=True)
+    pairs = zip(
+        found.bundle.model.get_weights(), undisturbed.bundle.model.get_weights(), strict=True
+    )
+    for own, other in pairs:
+        np.testing.assert_array_equal(own, other)
+    assert found.bundle.reach.to_dict() == undisturbed.bundle.reach.to_dict()
+    own, other = (
+        {*held.tags} - {"forecast.error", "forecast.missing"} for held in (found, undisturbed)
+    )
+    assert own == other
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory, place: Place) -> Place:
+    folder = tmp_path_factory.mktemp("stages")
+    shutil.copy(place.folder / "load.csv", folder)
+    return Place(folder, [], [])
+
+
+@pytest.fixture(scope="module")
+def undisturbed(here: Place) -> Held:
+    assert here.run("train", *ONE) == 0, here.errors
+    return Held(here, word(here.printed[-1], "run"))
+
+
+def plant(monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
+    def fault(*_, **__):
+        raise MemoryError("Unable to allocate 94.6 GiB for an array with shape (9, 9)")
+
+    monkeypatch.setattr(*STAGES[stage][:2], fault)
+
+
+def newest(here: Place) -> local.LocalRun:
+    return next(run for run in local.runs(here.folder / "runs") if run.kind == "train")
+
+
+QUICK = ("evaluation", "baselines")
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [one if one in QUICK else pytest.param(one, marks=pytest.mark.slow) for one in STAGES],
+)
+def test_a_stage_that_runs_out_of_memory_leaves_the_rest_and_is_resumed(
+    stage: str, here: Place, undisturbed: Held, monkeypatch: pytest.MonkeyPatch
+):
+    missing = STAGES[stage][2]
+    plant(monkeypatch, stage)
+    assert here.run("train", *ONE) == 1
+    monkeypatch.undo()
+    run, said = newest(here), here.errors[-1]
+    assert said.count("\n") == 1 and said.startswith("forecast: run ")
+    assert "MemoryError: Unable to allocate 94.6 GiB" in said
+    assert f"go on with `forecast train resume={run.local_id}`" in said
+    assert run.state == "FAILED" and ", ".join(run.missing) == missing
+    assert here.run("runs") == 0
+    assert f"missing {missing} of {run.local_id}" in " ".join(here.printed[-1].split())
+    failed = Store(here.uri, "load").client.get_run(run.run_id)
+    assert failed.info.status == "FAILED" and failed.data.tags["forecast.missing"] == missing
+    assert "Traceback" in failed.data.tags["forecast.error"]
+    # the model predicts, by either id, and a run that has its scores has them
+    for name in (run.local_id, *([run.run_id] if stage != "model" else [])):
+        assert here.run("predict", f"run={name}", "output=next.csv") == 0, here.errors[-1]
+    assert ("test/mae" in failed.data.metrics) == (stage not in ("evaluation", "scores"))
+
+    def trained(*_, **__):
+        raise AssertionError("it is trained again")
+
+    monkeypatch.setattr(loop, "train", trained)
+    assert here.run("train", f"resume={run.local_id}") == 0, here.errors[-1]
+    assert f"missing: {missing}" in " ".join(here.printed[-1].split())
+    found = Held(here, run.run_id)
+    same(found, undisturbed)
+    assert found.tags["forecast.missing"] == "nothing"
