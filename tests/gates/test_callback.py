@@ -50,8 +50,8 @@ def test_every_epoch_is_logged_once_with_its_step():
     seen = train(3)
     assert list(seen.metrics) == [1, 2, 3]
     assert len({tuple(metrics) for metrics in seen.metrics.values()}) == 1
-    # 4 gates x (3 norms + update) + the candidate's radius, 2 taps + update.
-    assert len(seen.metrics[1]) == 4 * 4 + 1 + 3
+    # 4 gates x (3 norms, 3 RMS, update) + the candidate's radius, 2 taps x (norm, RMS) + update.
+    assert len(seen.metrics[1]) == 4 * 7 + 1 + 5
     assert all(type(value) is float for value in seen.metrics[1].values())
 
 

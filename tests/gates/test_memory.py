@@ -9,7 +9,7 @@ from keras import layers as kl
 from forecast import Model, Schema, Training, Window, build, gates
 from forecast.errors import InputError
 from forecast.evaluation import experiment
-from forecast.gates.memory import inverse, lengths
+from forecast.gates.ablation import inverse, lengths
 from forecast.gates.study import study
 
 RNG = np.random.default_rng(5)
