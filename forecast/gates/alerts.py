@@ -7,6 +7,7 @@ from forecast.gates.activity import OPEN, SHUT
 from forecast.gates.change import Change
 from forecast.gates.memory import RECURRENCE, WITHIN, Memory
 from forecast.gates.names import KEEPING
+from forecast.gates.resampling import LEVEL
 
 WINDOWS = "as far as these windows tell"
 """That a difference was not seen does not mean that there is none."""
@@ -148,20 +149,26 @@ def _of_memory(memory: Memory | None) -> Iterator[Alert]:
     recurrence = changes.pop(RECURRENCE, None)
     if recurrence is not None and recurrence.verdict != "used":
         yield _of_recurrence(memory, recurrence)
+    yield from _of_gates(memory, changes)
+
+
+def _of_gates(memory: Memory, changes: Mapping[str, Change]) -> Iterator[Alert]:
+    """Yield which gates do nothing as gates, and which hurt."""
     for verdict, kind, effect in (
         ("unused", "gate_unused", f"as gates they are not used, {WINDOWS}; try a simpler cell"),
-        ("hurts", "gate_hurts", "these gates hurt; regularise them, or try a simpler cell"),
+        ("hurts", "gate_hurts", "as gates they hurt; regularise them, or try a simpler cell"),
     ):
         told = [
-            f"{part.replace('/', ' ')} {change}"
+            f"{part.replace('/', ' ')} {change.signed}"
             for part, change in changes.items()
             if change.verdict == verdict
         ]
         if told:
+            ends = f" ({100 * LEVEL:g} % interval)" if memory.intervals else ""
             yield Alert(
                 kind,
-                f"validation {memory.name} with a gate held at its mean: {', '.join(told)}: "
-                f"{effect}",
+                f"change of validation {memory.name}{ends} with a gate held at its mean: "
+                f"{', '.join(told)}: {effect}",
             )
 
 

@@ -52,7 +52,17 @@ class Change:
         if low * high > 0 and self.share * low > 0:
             near, far = sorted((abs(low), abs(high)))
             ends = f"{100 * near:.1f} to {100 * far:.1f} %"
-        return f"{_one(self.share)} ({LEVEL:.0%} interval {ends})".replace("95%", "95 %")
+        return f"{_one(self.share)} ({100 * LEVEL:g} % interval {ends})"
+
+    @property
+    def signed(self) -> str:
+        """Write it short, for lists.
+
+        >>> Change(0.004, (-0.009, 0.018)).signed
+        '+0.4 % (−0.9 to +1.8 %)'
+        """
+        ends = "" if self.interval is None else " ({} to {} %)".format(*map(_sign, self.interval))
+        return f"{_sign(self.share)} %{ends}"
 
 
 def _one(share: float) -> str:
@@ -60,3 +70,9 @@ def _one(share: float) -> str:
     if round(abs(share), 3) == 0:
         return "unchanged"
     return f"{100 * abs(share):.1f} % {'higher' if share > 0 else 'lower'}"
+
+
+def _sign(share: float) -> str:
+    """Write per cent with a sign."""
+    text = f"{100 * share:+.1f}".replace("-", "−")
+    return "0.0" if text in ("+0.0", "−0.0") else text

@@ -23,6 +23,7 @@ FEW = 5
 """Fewer blocks than this say nothing about how much blocks differ."""
 
 _CELLS = 2_000_000
+"""Numbers that are held at once while blocks are added up."""
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,6 @@ def _draw(blocks: np.ndarray, count: int, seed: int) -> np.ndarray:
     generator = np.random.default_rng(seed)
     chosen = generator.integers(len(blocks), size=(DRAWS, count))
     found = np.empty((DRAWS, blocks.shape[1]))
-    for some in np.array_split(np.arange(DRAWS), -(-DRAWS * len(blocks) // _CELLS)):
-        times = np.zeros((len(some), len(blocks)))
-        np.add.at(times, (np.arange(len(some))[:, None], chosen[some]), 1)
-        found[some] = times @ blocks
+    for some in np.array_split(np.arange(DRAWS), -(-chosen.size * blocks.shape[1] // _CELLS)):
+        found[some] = blocks[chosen[some]].sum(axis=1)
     return found
