@@ -164,8 +164,8 @@ class Memory:
             )
         fewer = max(steps for steps in self.curve if steps < used)
         measured = (
-            f"with {fewer} it is {self.shorter(fewer)}, in part for the jump to the steps of "
-            "another window"
+            f"with {fewer} it is {self.shorter(fewer)}, in part because of the jump to the steps "
+            "of another window"
         )
         if used < longest:
             return (
@@ -173,9 +173,9 @@ class Memory:
                 f"{100 * self.within:g} % of that with all {longest}: {measured}"
             )
         return (
-            f"no look-back shorter than the newest {used} steps came within "
-            f"{100 * self.within:g} % of their {error}: {measured}; whether a longer "
-            "window.timesteps helps only a training can tell"
+            f"no shorter look-back than the newest {used} steps came within "
+            f"{100 * self.within:g} % of the {error} with all of them: {measured}; only a training "
+            "can tell whether a longer window.timesteps helps"
         )
 
     def _change(self, part: int | str, error: float) -> Change:

@@ -340,7 +340,7 @@ def test_intervals_survive_the_tracker_under_their_keys(measure):
         ({1: 2.01, 2: 2.0, 8: 2.0}, "with the newest step alone is 0.5 % higher than with all 8"),
         ({1: 3.0, 2: 2.01, 8: 2.0}, "with the newest 2 steps is 0.5 % higher than with all 8"),
         ({1: 3.0, 4: 2.5, 5: 2.2, 6: 2.0, 8: 2.0}, "no fewer than the newest 6 steps bring"),
-        ({1: 3.0, 4: 2.5, 7: 2.03, 8: 2.0}, "no look-back shorter than the newest 8 steps came"),
+        ({1: 3.0, 4: 2.5, 7: 2.03, 8: 2.0}, "no shorter look-back than the newest 8 steps came"),
         ({1: 3.0, 4: 1.9, 8: 2.0}, "with the newest 4 steps is 5.0 % lower than with all 8"),
         ({1: 2.0}, "the window is one step long"),
     ],
@@ -352,7 +352,10 @@ def test_advice_says_what_was_measured(curve, words):
     used = gates.Memory(curve, None, {}).used
     if 8 in curve and used > 4:
         fewer = max(k for k in curve if k < used)
-        assert f"with {fewer} it is {Change(curve[fewer] / 2 - 1)}, in part for the jump" in advice
+        assert (
+            f"with {fewer} it is {Change(curve[fewer] / 2 - 1)}, in part because of the jump"
+            in advice
+        )
 
 
 def experiment_on(inputs, target, *, model="lstm", **settings):

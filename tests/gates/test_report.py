@@ -76,7 +76,7 @@ def test_one_network(subject):
     for words in (
         "run <A>",
         "lstm_1: 9% & more",
-        "No look-back shorter than the newest 6 steps",
+        "No shorter look-back than the newest 6 steps",
         "lstm_1 f",
     ):
         assert words in shown
