@@ -96,7 +96,7 @@ def test_gates_show_shapes_and_norms():
     layer.build((None, 24, 7))
     layer.set_weights([np.full((7, 8), 0.5), np.zeros((2, 8)), np.zeros(8)])
     shown = Shown(gates.split(layer)._repr_html_())
-    assert "(7, 2), norm 1.87" in shown.text  # √14 / 2
+    assert "(7, 2), RMS 0.5" in shown.text  # of any size, as a norm is not
     assert all(f" {gate} " in shown.text for gate in "ifco")
 
 

@@ -1,12 +1,13 @@
 """`forecast inspect run=ID [other=ID]`: what the gates of a trained network do."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
+import pandas as pd
 
 from forecast.commands import output
 from forecast.commands.config import Request
@@ -19,7 +20,10 @@ from forecast.gates import Memory, alerts, inputs, report, snapshot
 from forecast.gates import load as load_snapshot
 from forecast.gates.comparison import distances
 from forecast.gates.history import history
-from forecast.gates.memory import CURVE
+from forecast.gates.memory import STEPPED
+from forecast.gates.names import tap_offset
+from forecast.gates.snapshots import is_convolution, unpack
+from forecast.gates.statistics import rms
 from forecast.gates.subject import Subject, pictures
 from forecast.tracking import local
 from forecast.tracking.store import client, impatient, reason
@@ -48,8 +52,9 @@ def run(request: Request) -> Path:
     )
     with busy("inspect", "reading"):
         subjects = _subjects(settings)
+    order = _inputs(subjects)
     for subject in subjects:
-        _show(subject)
+        _show(subject, order)
     if len(subjects) == 2:
         _compare(*subjects)
     with output.whole(out) as file:
@@ -134,8 +139,9 @@ def _of_run(store: Any, key: str, run_id: str, gates: GatesConfig) -> Subject:
         )
     metrics: Mapping[str, float] = found.data.metrics
     series = {name: {0: value} for name, value in metrics.items() if name.startswith("memory/")}
-    if CURVE in series:
-        series[CURVE] = {p.step: p.value for p in store.get_metric_history(own, CURVE)}
+    for name in STEPPED:
+        if name in series:
+            series[name] = {p.step: p.value for p in store.get_metric_history(own, name)}
     memory = Memory.from_series(series, gates.alerts.memory)
     told = history(snapshots, about["timesteps"])
     best = int(metrics.get("train/best_epoch", max(told)))
@@ -153,31 +159,42 @@ def _of_run(store: Any, key: str, run_id: str, gates: GatesConfig) -> Subject:
     )
 
 
-def _show(subject: Subject) -> None:
-    """Print a network's numbers."""
+def _inputs(subjects: Sequence[Subject]) -> dict[str, list[str]]:
+    """List the inputs of each layer, those with the largest weights in any network first."""
+    tables: dict[str, list[pd.DataFrame]] = {}
+    for subject in subjects:
+        for layer, sizes in subject.inputs.items():
+            tables.setdefault(layer, []).append(sizes)
+    largest = {
+        layer: pd.concat([sizes.mean(axis=1) for sizes in found]).groupby(level=0).max()
+        for layer, found in tables.items()
+    }
+    return {layer: list(sizes.nlargest(len(sizes)).index) for layer, sizes in largest.items()}
+
+
+def _show(subject: Subject, order: Mapping[str, Sequence[str]]) -> None:
+    """Print a network's numbers; `order` is that of the inputs of each layer."""
     shown = report.numbers(subject)
     last = max(subject.history)
     if len(shown):
         table(
-            f"{subject.title}, epoch {last}" if last else subject.title,
+            f"{subject.title}{f', epoch {last}' if last else ''} (RMS per weight)",
             ("", *shown.columns),
             [(name, *row) for name, row in zip(shown.index, shown.to_numpy(), strict=True)],
         )
-    for layer, norms in subject.inputs.items():
-        strongest = norms.loc[norms.sum(axis=1).nlargest(SHOWN).index]
+    for layer, sizes in subject.inputs.items():
+        names = [name for name in order[layer][:SHOWN] if name in sizes.index]
+        left = f"; {SHOWN} of {len(order[layer])}" if len(order[layer]) > SHOWN else ""
         table(
-            f"{layer}: norm of each input",
-            ("", *strongest.columns),
-            [
-                (name, *map(float, row))
-                for name, row in zip(strongest.index, strongest.to_numpy(), strict=True)
-            ],
+            f"{layer}: weight of each input (RMS{left})",
+            ("", *sizes.columns),
+            [(name, *map("{:.3f}".format, sizes.loc[name])) for name in names],
         )
-    convolutions = _taps(subject.history[last])
+    convolutions = _taps(subject)
     if convolutions:
         table(
-            "Norm of each tap",
-            ("", "lag: norm, oldest step first", "update"),
+            "Weight of each tap (RMS)",
+            ("", "lag: weight, oldest step first", "update"),
             convolutions,
         )
     console.print()
@@ -186,17 +203,17 @@ def _show(subject: Subject) -> None:
     tell(subject.memory, subject.alerts)
 
 
-def _taps(metrics: Mapping[str, float]) -> list[tuple[str, str, str]]:
-    """Return a row for each convolution."""
-    norms: dict[str, list[str]] = {}
-    updates: dict[str, str] = {}
-    for key, value in metrics.items():
-        layer, _, name = key.removeprefix("taps.").partition("/")
-        if key.startswith("taps.") and name.startswith("lag_"):
-            norms.setdefault(layer, []).append(f"{int(name.removeprefix('lag_'))}: {value:.2f}")
-        elif key.startswith("taps."):
-            updates[layer] = f"{value:.1e}"
-    return [(layer, "  ".join(told), updates.get(layer, "")) for layer, told in norms.items()]
+def _taps(subject: Subject) -> list[tuple[str, str, str]]:
+    """Return a row for each convolution; steps ahead of the output's own have a minus as lag."""
+    rows = []
+    for layer, taps in unpack(subject.last).items():
+        if not is_convolution(taps):
+            continue
+        lags = {-(tap_offset(tap) or 0): rms([parts["kernel"]]) for tap, parts in taps.items()}
+        told = "  ".join(f"{lag}: {lags[lag]:.3f}" for lag in sorted(lags, reverse=True))
+        update = subject.history[max(subject.history)].get(f"taps.{layer}/update")
+        rows.append((layer, told, "" if update is None else f"{update:.1e}"))
+    return rows
 
 
 def _compare(first: Subject, second: Subject) -> None:
@@ -205,7 +222,7 @@ def _compare(first: Subject, second: Subject) -> None:
     if len(found):
         furthest = found.nlargest(SHOWN, "distance")
         table(
-            "Furthest apart (mean absolute weight, Wasserstein distance)",
+            "Furthest apart (RMS per weight, Wasserstein distance)",
             ("", "first", "second", "distance"),
             [
                 (f"{row.layer} {row.gate} {row.part}", row.first, row.second, row.distance)

@@ -63,6 +63,7 @@ class Observer:
         self._run = tracked
         self._settings = settings
         self._last: Snapshot = {}
+        self._unwatched: list[str] = []
         self._pictures: dict[str, dict[int, bytes]] = {}
         embedding = spec.model.get_params().get("series_embedding")
         self._names = ahead.names(table, spec.window, embedding or 0)
@@ -83,6 +84,7 @@ class Observer:
             probe=probe if settings.gates.probe else None,
             feature_names=self._names,
         )
+        self.callback.warn = self._unwatched.append
         about = {"timesteps": spec.window.timesteps, "features": list(self._names)}
         tracked.keep(json.dumps(about), ABOUT)
 
@@ -147,6 +149,8 @@ class Observer:
         self._run.keep(report.page([subject]), "gates.html")
         for layer, norms in inputs(self._last, self._names).items():
             self._run.keep(norms.reset_index(names="input"), f"inputs_{layer}.csv")
+        for text in self._unwatched:
+            say("gates", text)
         tell(found.memory, found.alerts)
         return report.section(subject)
 

@@ -11,6 +11,7 @@ since a window is unbroken over its span, a plain shift of the array serves all 
 
 import numpy as np
 
+from forecast.data import clock
 from forecast.data.table import Table
 from forecast.data.windows import Window
 
@@ -78,7 +79,9 @@ def names(table: Table, window: Window, embedded: int = 0) -> tuple[str, ...]:
 
 
 def lasting(table: Table, window: Window, *, coded: bool = False) -> list[int]:
-    """List the columns of `seen` that are no past: what is ahead, and what never changes.
+    """List the columns of `seen` that are no past: what is ahead, the clock, what never changes.
+
+    The clock of an older step follows from that of the newest, so nobody has to remember it.
 
     Args:
         table: Columns.
@@ -90,7 +93,8 @@ def lasting(table: Table, window: Window, *, coded: bool = False) -> list[int]:
     """
     extra, last = count(table, window), len(table.features) - table.indicators
     code = [len(table.features) + extra] if coded else []
-    return [*table.static, *range(last, last + extra), *code]
+    ticking = [n for n, name in enumerate(table.features) if name in clock.COLUMNS]
+    return [*table.static, *ticking, *range(last, last + extra), *code]
 
 
 def _later(values: np.ndarray, rows: int) -> np.ndarray:

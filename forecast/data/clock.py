@@ -9,6 +9,9 @@ from forecast.errors import InputError, shown
 CALENDAR_FREQUENCIES = ("YS", "YE", "QS", "QE", "MS", "ME")
 """Tried in this order, the coarsest first, where two rows are four weeks or more apart."""
 
+COLUMNS = tuple(f"{name}_{way}" for name in ("hour", "weekday", "year") for way in ("sin", "cos"))
+"""What `describe` calls its columns."""
+
 _DAY = 24.0
 _YEAR = 365.2425
 _ONE_DAY = np.timedelta64(1, "D")

@@ -9,7 +9,7 @@ import numpy as np
 from forecast.gates.names import CANDIDATES, KEEPING
 from forecast.gates.recorder import calls, undisturbed
 from forecast.gates.snapshots import ACTIVITY, Snapshot
-from forecast.gates.trace import Activations, retrace, to_tensors
+from forecast.gates.trace import Activations, check, retrace, to_tensors
 from forecast.training.predictor import Compiled
 
 SHUT, OPEN = 0.1, 0.9
@@ -27,7 +27,10 @@ class Probe:
 
     Args:
         model: A built Keras model. Its way to the inputs of each recurrent layer is compiled.
-        windows: What the model takes.
+        windows: What the model takes: an array, or for several inputs a nest of arrays.
+
+    Raises:
+        InputError: Some gates cannot be recomputed, such as those of a stateful layer.
 
     >>> model = keras.Sequential([keras.Input((4, 2)), keras.layers.LSTM(3, name="lstm_1")])
     >>> sorted(Probe(model, np.zeros((5, 4, 2), "float32")).measure())[:3]
@@ -35,6 +38,7 @@ class Probe:
     """
 
     def __init__(self, model: keras.layers.Layer, windows: Any):
+        check(model)
         self.model = model
         self._windows = to_tensors(windows)
         self._calls = Compiled(lambda x: calls(model, x), model.name)

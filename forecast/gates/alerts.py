@@ -4,8 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from forecast.gates.activity import OPEN, SHUT
-from forecast.gates.memory import WITHIN, Memory
+from forecast.gates.change import Change
+from forecast.gates.memory import RECURRENCE, WITHIN, Memory
 from forecast.gates.names import KEEPING
+from forecast.gates.resampling import LEVEL
+
+WINDOWS = "as far as these windows tell"
+"""That a difference was not seen does not mean that there is none."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,8 @@ class Limits:
         radius: Spectral radius of a candidate's recurrent kernel.
         update_low: Change of a gate's weights in an epoch by their norm.
         update_high: The same, from above.
-        memory: Share of the error by which a shorter memory may be worse and still suffice.
+        memory: Share of the error by which a shorter memory may be worse and still suffice; what
+            costs no more than that is not used.
     """
 
     saturated: float = 0.9
@@ -129,18 +135,50 @@ def _of_updates(layer: str, changes: Mapping[str, float], limits: Limits) -> Ite
 
 
 def _of_memory(memory: Memory | None) -> Iterator[Alert]:
-    """Yield what the memory curve says."""
+    """Yield what the errors of the network without some of its parts say."""
     if memory is None:
         return
-    if memory.used == 1:
+    longest = max(memory.curve)
+    if memory.better is not None:
+        yield Alert("older_steps_hurt", memory.advice())
+    elif memory.used == 1 < longest:
         yield Alert("memory_unused", memory.advice())
-    elif memory.used <= max(memory.curve) // 2:
+    elif memory.used <= longest // 2:
         yield Alert("look_back_long", memory.advice())
-    without = memory.without_recurrence
-    if without is not None and memory.suffices(without):
-        yield Alert(
-            "recurrence_unused",
-            f"validation MAE is {without:.4g} with all recurrent kernels at zero and "
-            f"{memory.whole:.4g} with them: the recurrence is not used; try a simpler model, fewer "
-            "units or more rows",
-        )
+    changes = memory.changes()
+    recurrence = changes.pop(RECURRENCE, None)
+    if recurrence is not None and recurrence.verdict != "used":
+        yield _of_recurrence(memory, recurrence)
+    yield from _of_gates(memory, changes)
+
+
+def _of_gates(memory: Memory, changes: Mapping[str, Change]) -> Iterator[Alert]:
+    """Yield which gates do nothing as gates, and which hurt."""
+    for verdict, kind, effect in (
+        ("unused", "gate_unused", f"as gates they are not used, {WINDOWS}; try a simpler cell"),
+        ("hurts", "gate_hurts", "as gates they hurt; regularise them, or try a simpler cell"),
+    ):
+        told = [
+            f"{part.replace('/', ' ')} {change.signed}"
+            for part, change in changes.items()
+            if change.verdict == verdict
+        ]
+        if told:
+            ends = f" ({100 * LEVEL:g} % interval)" if memory.intervals else ""
+            yield Alert(
+                kind,
+                f"change of validation {memory.name}{ends} with a gate held at its mean: "
+                f"{', '.join(told)}: {effect}",
+            )
+
+
+def _of_recurrence(memory: Memory, change: Change) -> Alert:
+    """Say that a recurrence is not used, or that it hurts."""
+    measured = f"validation {memory.name} without the recurrence is {change}"
+    if change.verdict == "hurts":
+        return Alert("recurrence_hurts", f"{measured}: it hurts; regularise it or drop it")
+    return Alert(
+        "recurrence_unused",
+        f"{measured}: the recurrence is not used, {WINDOWS}; try a simpler model, fewer units or "
+        "more rows",
+    )

@@ -1,6 +1,7 @@
 """Watch the gates during training, with or without a tracker."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,8 +11,11 @@ import numpy as np
 from forecast.errors import InputError
 from forecast.gates.activity import Probe
 from forecast.gates.history import numbers
+from forecast.gates.names import NOTHING, unwatched
 from forecast.gates.pictures.album import album
 from forecast.gates.snapshots import Snapshot, snapshot
+
+_logger = logging.getLogger(__name__)
 
 
 class GateSnapshots(keras.callbacks.Callback):
@@ -22,6 +26,8 @@ class GateSnapshots(keras.callbacks.Callback):
 
     Attributes:
         history: `{epoch: metrics}` of the training, epochs counted from 1.
+        warn: Called once in a training with a sentence where a network, or a recurrent layer of
+            it, is not watched; by default the logger of this module writes a warning.
 
     >>> model = keras.Sequential([keras.Input((6, 2)), keras.layers.LSTM(3, name="lstm_1"),
     ...                           keras.layers.Dense(1)])
@@ -41,7 +47,7 @@ class GateSnapshots(keras.callbacks.Callback):
         save: Callable[[str, Snapshot], object] | None = None,
         every: int = 1,
         pictures: int = 6,
-        probe: np.ndarray | Callable[[], np.ndarray] | None = None,
+        probe: Any = None,
         feature_names: Sequence[str] | None = None,
     ) -> None:
         """Say where the numbers, snapshots and pictures go.
@@ -58,7 +64,9 @@ class GateSnapshots(keras.callbacks.Callback):
             pictures: How many of the snapshots are drawn at most, evenly spread from epoch 0;
                 the last epoch is drawn in addition.
             probe: Windows, (samples, timesteps, features), on which is measured how open the
-                gates are; some thirty are enough. A function is called when training begins.
+                gates are; some thirty are enough. For a model of several inputs a list, tuple or
+                dictionary of arrays, as `fit` takes it. A function is called when
+                training begins.
             feature_names: Names of the inputs.
 
         Raises:
@@ -75,9 +83,11 @@ class GateSnapshots(keras.callbacks.Callback):
         self.pictures = pictures
         self.probe = probe
         self.feature_names = feature_names
+        self.warn: Callable[[str], object] = _logger.warning
         self.history: dict[int, dict[str, float]] = {}
         self._probe: Probe | None = None
         self._left: Mapping[str, np.ndarray] = {}
+        self._looked = False
         self._forget()
 
     def state(self) -> dict[str, np.ndarray]:
@@ -123,8 +133,10 @@ class GateSnapshots(keras.callbacks.Callback):
         self.history = {}
         windows = self.probe() if callable(self.probe) else self.probe
         if windows is not None:
-            self._probe = Probe(self.model, np.asarray(windows, np.float32))
-            self._timesteps = int(np.shape(windows)[1])
+            arrays = _arrays(windows, self.model)
+            self._probe = Probe(self.model, arrays)
+            parts = keras.tree.flatten(arrays)
+            self._timesteps = int(next((p for p in parts if p.ndim == 3), parts[0]).shape[1])
         self._remember(0, self._measure())
         if self._left:
             self._recall(self._left)
@@ -139,6 +151,9 @@ class GateSnapshots(keras.callbacks.Callback):
         del logs
         step = epoch + 1
         weights = self._measure()
+        if not self._looked:
+            self._looked = True
+            self._look(weights)
         # A model that gets its weights in its first batch has nothing to be compared with.
         previous = self._weights if self._weights.keys() == weights.keys() else None
         metrics = numbers(weights, previous, self._timesteps)
@@ -173,6 +188,7 @@ class GateSnapshots(keras.callbacks.Callback):
         self._stride = self.every
         self._probe = None
         self._timesteps = 1
+        self._looked = False
 
     def _recall(self, state: Mapping[str, np.ndarray]) -> None:
         seen = json.loads(str(state["seen"]))
@@ -183,6 +199,18 @@ class GateSnapshots(keras.callbacks.Callback):
         steps = sorted({int(name.split("/")[1]) for name in state if name.startswith("kept/")})
         self._kept = {step: _below(state, f"kept/{step}/") for step in steps}
         self._left = {}
+
+    def _look(self, weights: Snapshot) -> None:
+        """Say what of the network is not watched; after an epoch every layer has its weights."""
+        others = [
+            f"{name} ({type(layer).__name__})" for name, layer in unwatched(self.model).items()
+        ]
+        if others:
+            self.warn(
+                f"not watched, since the names of its gates are not known: {', '.join(others)}"
+            )
+        elif not weights:
+            self.warn(NOTHING)
 
     def _measure(self) -> Snapshot:
         """Return weights, and what the gates do with them."""
@@ -215,3 +243,17 @@ def _below(state: Mapping[str, np.ndarray], head: str) -> Snapshot:
     return {
         name.removeprefix(head): array for name, array in state.items() if name.startswith(head)
     }
+
+
+def _arrays(windows: Any, model: keras.Model) -> Any:
+    """Return what a model takes as arrays: one, or where it has several inputs a nest of them."""
+    several = isinstance(windows, (dict, tuple)) or len(getattr(model, "inputs", None) or ()) > 1
+    if not (several and keras.tree.is_nested(windows)):
+        return np.asarray(windows, np.float32)
+    return keras.tree.map_structure(_numbers, windows)
+
+
+def _numbers(values: Any) -> np.ndarray:
+    """Return an array in single precision; whole numbers, such as codes, stay whole."""
+    array = np.asarray(values)
+    return array if array.dtype.kind in "iub" else array.astype(np.float32)

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.stats import wasserstein_distance
 
 from forecast.gates.snapshots import ACTIVITY
+from forecast.gates.statistics import rms
 
 
 def distances(
@@ -19,10 +20,10 @@ def distances(
         theirs: Another one.
 
     Returns:
-        A row for each array of equal name and shape: mean absolute weight of both, and the
-        first Wasserstein distance between the two sets of weights, which has the unit of a
-        weight (Kantorovich 1942; computed by SciPy). And a sentence for each layer that cannot be
-        compared, with the shapes that stand against it.
+        A row for each array of equal name: root mean square of the weights of both, and the first
+        Wasserstein distance between the two sets of weights, which has the unit of a weight and
+        takes sets of any sizes (Kantorovich 1942; computed by SciPy). And a sentence for each part
+        of a layer that is of another shape, or that one of them has not.
 
     >>> table, sentences = distances({"rnn_1/bias/h": np.zeros(2)}, {"rnn_1/bias/h": np.ones(2)})
     >>> table.distance.tolist(), sentences
@@ -38,16 +39,15 @@ def distances(
             sentences.setdefault(
                 (layer, part),
                 f"{layer}: {part} is {first.shape} in the first run and {second.shape} in the "
-                "second, so their weights have no distance",
+                "second: the distance is between their distributions",
             )
-            continue
         rows.append(
             {
                 "layer": layer,
                 "gate": gate,
                 "part": part,
-                "first": float(np.abs(first).mean()),
-                "second": float(np.abs(second).mean()),
+                "first": rms([first]),
+                "second": rms([second]),
                 "distance": float(wasserstein_distance(first.ravel(), second.ravel())),
             }
         )

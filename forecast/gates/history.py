@@ -21,7 +21,7 @@ def numbers(weights: Snapshot, previous: Snapshot | None, timesteps: int) -> dic
         Metric to value: `statistics`, `activity` and `taps`.
 
     >>> list(numbers({"rnn_1/bias/h": np.ones(1)}, None, 8))
-    ['gates.rnn_1/h_bias_norm']
+    ['gates.rnn_1/h_bias_norm', 'gates.rnn_1/h_bias_rms']
     """
     return {
         **statistics(weights, previous),
@@ -42,7 +42,7 @@ def history(snapshots: Mapping[int, Snapshot], timesteps: int) -> dict[int, dict
         others. The update ratio is left out where the snapshot of the epoch before is missing.
 
     >>> list(history({0: {"rnn_1/bias/h": np.ones(1)}, 1: {"rnn_1/bias/h": np.ones(1)}}, 8)[1])
-    ['gates.rnn_1/h_bias_norm', 'gates.rnn_1/h_update']
+    ['gates.rnn_1/h_bias_norm', 'gates.rnn_1/h_bias_rms', 'gates.rnn_1/h_update']
     """
     return {
         epoch: numbers(weights, snapshots.get(epoch - 1), timesteps)

@@ -11,20 +11,21 @@ from forecast.gates.split import Gates
 
 
 def influence(gates: Gates, feature_names: Sequence[str] | None = None) -> pd.DataFrame:
-    """Measure how strongly each input reaches each gate.
+    """Measure how strongly each input is weighted in each gate.
 
     Args:
         gates: `{gate: {part: array}}` of one layer, from `split(layer)` or `unpack(snapshot)`.
         feature_names: One name for each row of the kernel; numbered from 1 where there are none.
 
     Returns:
-        (features, gates): the L2 norm of each feature's row in each gate's kernel. On
-        standardised inputs rows can be compared with each other.
+        (features, gates): the root mean square of each feature's row in each gate's kernel, which
+        does not grow with the number of units. On standardised inputs rows can be compared with
+        each other.
 
     Raises:
         InputError: `feature_names` does not fit the kernel.
 
-    >>> gates = {"f": {"kernel": np.array([[3.0, 4.0], [0.0, 1.0]])}}
+    >>> gates = {"f": {"kernel": np.array([[1.0, 7.0], [1.0, -1.0]])}}
     >>> influence(gates, ["temp", "wind"])
             f
     temp  5.0
@@ -37,8 +38,8 @@ def influence(gates: Gates, feature_names: Sequence[str] | None = None) -> pd.Da
             f"feature_names: must have one name for each of {rows} kernel rows, received "
             f"{len(names)}; leave them out for layers that read another layer"
         )
-    norms = {gate: np.linalg.norm(parts["kernel"], axis=1) for gate, parts in gates.items()}
-    return pd.DataFrame(norms, index=names)
+    sizes = {gate: _rows(parts["kernel"]) for gate, parts in gates.items()}
+    return pd.DataFrame(sizes, index=names)
 
 
 def inputs(
@@ -54,7 +55,7 @@ def inputs(
         `{layer: (features, gates)}`, see `influence`; nothing where another layer, such as a
         convolution, stands between the inputs and the first recurrent one and changes their number.
 
-    >>> weights = {"lstm_1/kernel/f": np.array([[3.0, 4.0]]), "lstm_2/kernel/f": np.ones((2, 2))}
+    >>> weights = {"lstm_1/kernel/f": np.array([[1.0, 7.0]]), "lstm_2/kernel/f": np.ones((2, 2))}
     >>> inputs(weights, ["temp"])["lstm_1"].to_dict()
     {'f': {'temp': 5.0}}
     """
@@ -85,3 +86,8 @@ def readers(layers: Sequence[str]) -> list[str]:
     if side != "forward":
         return [layers[0]]
     return [name for name in layers if name in (f"{stem}.forward", f"{stem}.backward")]
+
+
+def _rows(kernel: np.ndarray) -> np.ndarray:
+    """Return the root mean square of each row, (features,)."""
+    return np.sqrt(np.square(kernel, dtype=np.float64).mean(axis=1))

@@ -16,6 +16,9 @@ KEEPING = ("f", "z")
 CANDIDATES = ("c", "h")
 """What could become the new state: an LSTM's candidate, a GRU's, a SimpleRNN's only gate."""
 
+NOTHING = "no recurrent or convolution layer: nothing to watch"
+"""What is said of a network of which no layer has gates or taps."""
+
 STATES = ("hidden", "cell")
 """What `trace` returns beside the gates."""
 
@@ -91,7 +94,26 @@ def recurrent_layers(model: Layer) -> dict[str, Layer]:
     >>> list(recurrent_layers(keras.Sequential([keras.Input((4, 3)), bidirectional])))
     ['both']
     """
-    return _numbered((path, outer) for path, outer, _ in _walk(model) if members(outer))
+    return _numbered((path, _opened(outer)) for path, outer, _ in _walk(model) if members(outer))
+
+
+def unwatched(model: Layer) -> dict[str, Layer]:
+    """Find every recurrent layer whose gates have no names here: ConvLSTM, or a cell of one's own.
+
+    Args:
+        model: Any Keras model or layer.
+
+    Returns:
+        `{path: layer}` in the order of the model.
+
+    Raises:
+        InputError: `model` is no Keras layer.
+
+    >>> model = keras.Sequential([keras.Input((4, 9, 1)), keras.layers.ConvLSTM1D(2, 3, name="c")])
+    >>> list(unwatched(model))
+    ['c']
+    """
+    return _numbered((path, outer) for path, outer, core in _walk(model) if _is_unknown(core))
 
 
 def layers(model: Layer) -> dict[str, Layer]:
@@ -131,7 +153,8 @@ def convolutions(model: Layer) -> dict[str, Layer]:
 
     Returns:
         `{name: layer}`, named as in `layers`: every `Conv1D`, and any other layer with a `kernel`
-        of shape (taps, in, out) and an attribute `dilation` or `dilation_rate`.
+        of shape (taps, in, out) and an attribute `dilation` or `dilation_rate`; none inside a
+        recurrent layer, whose convolutions, as those of a ConvLSTM, slide over space.
 
     Raises:
         InputError: `model` is no Keras layer.
@@ -161,6 +184,56 @@ def dilation(layer: Layer) -> int:
     return int(value[0] if isinstance(value, (tuple, list)) else value)
 
 
+def tap_names(layer: Layer, taps: int) -> list[str]:
+    """Name the taps of a convolution by the step that each reads.
+
+    Args:
+        layer: A convolution over time, as found by `convolutions`.
+        taps: How many it has.
+
+    Returns:
+        Names in the order of the kernel, oldest first. Of a causal convolution, and of a layer that
+        has no `padding`, "lag_04": 4 steps before the newest step that the layer sees. Of
+        `padding="same"` "tap_-1", "tap_0", "tap_1": the offset from the step of the output, behind
+        which it looks too. Of any other, whose outputs have no step of their own, offsets from the
+        newest step that it reads: "tap_-1", "tap_0".
+
+    >>> tap_names(keras.layers.Conv1D(8, 3, padding="causal", dilation_rate=2), 3)
+    ['lag_04', 'lag_02', 'lag_00']
+    >>> tap_names(keras.layers.Conv1D(8, 3, padding="same", dilation_rate=2), 3)
+    ['tap_-2', 'tap_0', 'tap_2']
+    """
+    every, padding = dilation(layer), getattr(layer, "padding", "causal")
+    width = (taps - 1) * every
+    if padding == "causal":
+        # Two digits at least, so that a deeper model has the same names for its first layers.
+        digits = max(2, len(str(width)))
+        return [f"lag_{width - tap * every:0{digits}d}" for tap in range(taps)]
+    strides = getattr(layer, "strides", 1)
+    dense = (strides[0] if isinstance(strides, (tuple, list)) else strides) == 1
+    # With strides the padding, and so the step of an output, depends on the length of the window.
+    before = width // 2 if padding == "same" and dense else width
+    return [f"tap_{tap * every - before}" for tap in range(taps)]
+
+
+def tap_offset(name: str) -> int | None:
+    """Read the step of a tap out of its name.
+
+    Args:
+        name: Of `tap_names`, or of a gate.
+
+    Returns:
+        Steps, below 0 for older ones; None for a gate.
+
+    >>> tap_offset("lag_04"), tap_offset("tap_1"), tap_offset("f")
+    (-4, 1, None)
+    """
+    kind, _, step = name.partition("_")
+    if kind not in ("lag", "tap") or not re.fullmatch(r"-?\d+", step):
+        return None
+    return -int(step) if kind == "lag" else int(step)
+
+
 def _walk(layer: Layer) -> Iterator[tuple[str, Layer, Layer]]:
     """Yield (path, layer, layer without its wrappers) for every layer outside recurrent ones."""
     if not isinstance(layer, keras.layers.Layer):
@@ -168,7 +241,7 @@ def _walk(layer: Layer) -> Iterator[tuple[str, Layer, Layer]]:
             f"model: must be a Keras model or layer, received {type(layer).__name__}; "
             "load a file with keras.models.load_model first"
         )
-    if members(layer) or _is_convolution(_core(layer)):
+    if _is_whole(layer):
         yield _clean(layer.name), layer, _core(layer)
     else:
         yield from _inside(layer, "", set())
@@ -183,7 +256,7 @@ def _inside(layer: Layer, path: str, seen: set[int]) -> Iterator[tuple[str, Laye
         here = f"{path}.{_clean(child.name)}" if path else _clean(child.name)
         core = _core(child)
         yield here, child, core
-        if not members(child) and not _is_convolution(core):
+        if not _is_whole(child):
             yield from _inside(core, here, seen)
 
 
@@ -199,6 +272,25 @@ def _core(layer: Layer) -> Layer:
     while isinstance(layer, keras.layers.Wrapper):
         layer = layer.layer
     return layer
+
+
+def _opened(layer: Layer) -> Layer:
+    """Take the wrappers off of which Keras knows nothing: what they do is in what they hand on."""
+    known = (keras.layers.Bidirectional, keras.layers.TimeDistributed)
+    while isinstance(layer, keras.layers.Wrapper) and not isinstance(layer, known):
+        layer = layer.layer
+    return layer
+
+
+def _is_whole(layer: Layer) -> bool:
+    """Say whether a layer is one thing here, inside of which nothing else is looked for."""
+    core = _core(layer)
+    return bool(members(layer)) or _is_convolution(core) or _is_unknown(core)
+
+
+def _is_unknown(layer: Layer) -> bool:
+    """Say whether a layer is recurrent and none of the kinds whose gates have names."""
+    return isinstance(layer, keras.layers.RNN) and not members(layer)
 
 
 def _is_convolution(layer: Layer) -> bool:

@@ -9,9 +9,15 @@ import pandas as pd
 from forecast.evaluation.page import facts, frame
 from forecast.gates.alerts import Alert
 from forecast.gates.comparison import distances
+from forecast.gates.names import NOTHING
 from forecast.gates.pictures.canvas import to_image
 from forecast.gates.pictures.memory_curve import memory_curve
 from forecast.gates.subject import Subject, encoded
+
+SIZES = (
+    "Kernel, recurrent and bias are root mean squares per weight: unlike norms they do not grow "
+    "with the number of units."
+)
 
 _HEADINGS = {
     "gates": "Weights",
@@ -24,13 +30,14 @@ _NOTES = {
         "A dot is a unit. At the right bottom it is nearly always shut, at the left top nearly "
         "always open. A time scale −1/ln(mean f) is one only while the input gate is small."
     ),
-    "inputs": "Norm of each input's row in the kernel of each gate; inputs are standardised.",
+    "inputs": "Weight of each input in each gate (RMS of its row in the kernel); inputs are "
+    "standardised.",
 }
 # Few statistics, as in a table that one reads: heading and how the number is written.
 _STATISTICS = {
-    "kernel_norm": ("kernel", "{:.2f}"),
-    "recurrent_norm": ("recurrent", "{:.2f}"),
-    "bias_norm": ("bias", "{:.2f}"),
+    "kernel_rms": ("kernel", "{:.3f}"),
+    "recurrent_rms": ("recurrent", "{:.3f}"),
+    "bias_rms": ("bias", "{:.3f}"),
     "radius": ("radius", "{:.2f}"),
     "update": ("update", "{:.1e}"),
     "mean": ("mean", "{:.2f}"),
@@ -87,10 +94,11 @@ def section(subject: Subject) -> tuple[str, str]:
     advice = subject.memory.advice() if subject.memory else ""
     said = f"<p>{escape(advice[0].upper() + advice[1:])}.</p>" if advice else ""
     told = [alert for alert in subject.alerts if alert.text != advice]
+    nothing = "" if subject.last else f"<p>{NOTHING[0].upper()}{NOTHING[1:]}.</p>"
     more = (
         '<p>The gates over the epochs: <a href="gates.html">gates.html</a>, beside this page.</p>'
     )
-    return "Gates and memory", f"{said}{_alerts(told)}{more}"
+    return "Gates and memory", f"{nothing}{said}{_alerts(told)}{more}"
 
 
 def _body(subjects: Sequence[Subject]) -> Iterator[str]:
@@ -135,8 +143,9 @@ def _memory(subject: Subject) -> str:
 def _numbers(subject: Subject) -> str:
     table = numbers(subject)
     if table.empty:
-        return "<p>No recurrent layer.</p>"
-    return _table(table.reset_index(names="gate"))
+        nothing = "no recurrent layer" if subject.last else NOTHING
+        return f"<p>{nothing[0].upper()}{nothing[1:]}.</p>"
+    return f'<p class="note">{SIZES}</p>{_table(table.reset_index(names="gate"))}'
 
 
 def numbers(subject: Subject) -> pd.DataFrame:
@@ -170,8 +179,8 @@ def _comparison(first: Subject, second: Subject) -> Iterator[str]:
         numeric = {name: table[name].map("{:.4f}".format) for name in ("first", "second")}
         shown = table.assign(distance=table.distance.map("{:.4f}".format), **numeric)
         yield (
-            '<p class="note">Mean absolute weight in each run, and the Wasserstein distance '
-            "between the weights of the two.</p>"
+            '<p class="note">RMS per weight in each run, and the Wasserstein distance between the '
+            "weights of the two.</p>"
         )
         yield _table(shown)
 

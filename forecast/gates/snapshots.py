@@ -8,11 +8,11 @@ import keras
 import numpy as np
 
 from forecast.errors import InputError
-from forecast.gates.names import convolutions, dilation, layers
+from forecast.gates.names import convolutions, layers, tap_names, tap_offset
 from forecast.gates.split import Gates, is_built, split, to_numpy
 
 Snapshot = dict[str, np.ndarray]
-"""`{"<layer>/<part>/<gate>": array}`; the "gate" of a convolution is a lag such as lag_04.
+"""`{"<layer>/<part>/<gate>": array}`; the "gate" of a convolution is a tap such as lag_04.
 
 Parts are those of `split`, and `ACTIVITY` where a probe measured what the gates do.
 """
@@ -31,7 +31,10 @@ def snapshot(model: keras.layers.Layer) -> Snapshot:
         `{name: float32 array}`: `lstm_1/kernel/i` of shape (features, units),
         `lstm_1/recurrent_kernel/i` (units, units), `lstm_1/bias/i` (units,), a GRU's
         `gru_1/recurrent_bias/z` (units,); and for a convolution `conv_1/kernel/lag_04`
-        (in, out), the tap that reads 4 steps before the newest step the layer sees.
+        (in, out), the tap that reads 4 steps before the newest step the layer sees; where it
+        looks ahead, as with `padding="same"`, `conv_1/kernel/tap_-1`, `tap_0`, `tap_1`: see
+        `forecast.gates.names.tap_names`. Recurrent layers of other kinds, such as a ConvLSTM, are
+        left out.
 
     Raises:
         InputError: `model` is no Keras layer.
@@ -51,11 +54,8 @@ def snapshot(model: keras.layers.Layer) -> Snapshot:
         if getattr(layer, "kernel", None) is None:
             continue
         kernel = to_numpy(layer.kernel)
-        lags = [(len(kernel) - 1 - tap) * dilation(layer) for tap in range(len(kernel))]
-        # Two digits at least, so that a deeper model has the same names for its first layers.
-        width = max(2, len(str(max(lags))))
-        for lag, values in zip(lags, kernel, strict=True):
-            result[f"{name}/kernel/lag_{lag:0{width}d}"] = values.astype(np.float32)
+        for tap, values in zip(tap_names(layer, len(kernel)), kernel, strict=True):
+            result[f"{name}/kernel/{tap}"] = values.astype(np.float32)
     return result
 
 
@@ -97,12 +97,12 @@ def is_convolution(gates: Gates) -> bool:
         gates: One value of `unpack`.
 
     Returns:
-        True when its parts are named by lag, not by gate.
+        True when its parts are named by tap, not by gate.
 
     >>> is_convolution({"lag_00": {"kernel": np.zeros((2, 3))}})
     True
     """
-    return all(gate.startswith("lag_") for gate in gates)
+    return all(tap_offset(gate) is not None for gate in gates)
 
 
 def save(path: str | os.PathLike[str], weights: Mapping[str, np.ndarray]) -> None:

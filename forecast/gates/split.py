@@ -15,13 +15,13 @@ Gates = dict[str, dict[str, np.ndarray]]
 
 
 class SplitGates(Gates):
-    """The same, and a notebook shows the shape and the L2 norm of every array."""
+    """The same, and a notebook shows the shape and the root mean square of every array."""
 
     def _repr_html_(self) -> str:
         """Write a row for each gate and a column for each part."""
         rows = {
             gate: {
-                part: f"{array.shape}, norm {np.linalg.norm(array):.3g}"
+                part: f"{array.shape}, RMS {np.sqrt(np.mean(np.square(array))):.3g}"
                 for part, array in parts.items()
             }
             for gate, parts in self.items()

@@ -13,11 +13,11 @@ from forecast.gates.split import Gates
 
 Weights: TypeAlias = keras.layers.Layer | Mapping[str, np.ndarray]
 
-# The statistic and the parts that it is the norm of; both biases of a GRU count as one.
-_NORMS = {
-    "kernel_norm": ("kernel",),
-    "recurrent_norm": ("recurrent_kernel",),
-    "bias_norm": ("bias", "recurrent_bias"),
+# The statistic and the parts that it measures; both biases of a GRU count as one.
+_SIZES = {
+    "kernel": ("kernel",),
+    "recurrent": ("recurrent_kernel",),
+    "bias": ("bias", "recurrent_bias"),
 }
 
 
@@ -31,10 +31,12 @@ def statistics(weights: Weights, previous: Weights | None = None) -> dict[str, f
 
     Returns:
         `{"gates.<layer>/<gate>_<statistic>": value}` with the L2 norms `kernel_norm`,
-        `recurrent_norm` and `bias_norm`; `update`, the L2 norm of the change of all parts of the
-        gate over the norm they had before; and `radius`, the largest absolute eigenvalue of the
-        candidate's recurrent kernel, by which the state grows from step to step where nothing
-        holds it (Pascanu et al. 2013, §2.1). Values that are not finite are left out.
+        `recurrent_norm` and `bias_norm`; `kernel_rms`, `recurrent_rms` and `bias_rms`, the root
+        mean square of the same weights, which unlike a norm can be compared between layers of
+        different sizes; `update`, the L2 norm of the change of all parts of the gate over the norm
+        they had before; and `radius`, the largest absolute eigenvalue of the candidate's recurrent
+        kernel, by which the state grows from step to step where nothing holds it (Pascanu et al.
+        2013, §2.1). Values that are not finite are left out.
 
     Raises:
         InputError: `previous` has other layers, gates or shapes than `weights`.
@@ -42,9 +44,11 @@ def statistics(weights: Weights, previous: Weights | None = None) -> dict[str, f
     >>> before = {"lstm_1/kernel/f": np.array([[3.0], [4.0]]), "lstm_1/bias/f": np.array([0.0])}
     >>> now = {"lstm_1/kernel/f": np.array([[3.0], [4.0]]), "lstm_1/bias/f": np.array([1.0])}
     >>> for key, value in statistics(now, before).items():
-    ...     print(key, value)
+    ...     print(key, round(value, 3))
     gates.lstm_1/f_kernel_norm 5.0
+    gates.lstm_1/f_kernel_rms 3.536
     gates.lstm_1/f_bias_norm 1.0
+    gates.lstm_1/f_bias_rms 1.0
     gates.lstm_1/f_update 0.2
     """
     now = _unpacked(weights, convolutional=False)
@@ -53,10 +57,11 @@ def statistics(weights: Weights, previous: Weights | None = None) -> dict[str, f
     result: dict[str, float] = {}
     for layer, gates in now.items():
         for gate, parts in gates.items():
-            for statistic, names in _NORMS.items():
+            for statistic, names in _SIZES.items():
                 chosen = [parts[name] for name in names if name in parts]
                 if chosen:
-                    result[f"gates.{layer}/{gate}_{statistic}"] = _norm(chosen)
+                    result[f"gates.{layer}/{gate}_{statistic}_norm"] = _norm(chosen)
+                    result[f"gates.{layer}/{gate}_{statistic}_rms"] = rms(chosen)
             if gate in CANDIDATES and "recurrent_kernel" in parts:
                 result[f"gates.{layer}/{gate}_radius"] = _radius(parts["recurrent_kernel"])
             if before is not None:
@@ -75,16 +80,20 @@ def taps(weights: Weights, previous: Weights | None = None) -> dict[str, float]:
 
     Returns:
         `{"taps.<layer>/lag_<NN>": L2 norm}` where NN counts the steps from the newest step that
-        the layer sees back to the step this tap reads, and `taps.<layer>/update`: the L2 norm of
-        the change of the whole kernel over the norm it had before. Values that are not finite
-        are left out.
+        the layer sees back to the step this tap reads (`tap_<offset>` in a layer that looks ahead,
+        see `forecast.gates.names.tap_names`); `taps.<layer>/lag_<NN>_rms`, the root mean square of
+        its weights; and `taps.<layer>/update`: the L2 norm of the change of the whole kernel over
+        the norm it had before. Values that are not finite are left out.
 
     Raises:
         InputError: `previous` has other layers, taps or shapes than `weights`.
 
-    >>> taps({"conv_1/kernel/lag_02": np.array([[0.0, 1.0]]),
-    ...       "conv_1/kernel/lag_00": np.array([[3.0, 4.0]])})
-    {'taps.conv_1/lag_02': 1.0, 'taps.conv_1/lag_00': 5.0}
+    >>> found = taps({"conv_1/kernel/lag_02": np.array([[0.0, 0.0, 0.0, 1.0]]),
+    ...               "conv_1/kernel/lag_00": np.array([[5.0, 5.0, 5.0, 5.0]])})
+    >>> found["taps.conv_1/lag_02"], found["taps.conv_1/lag_02_rms"]
+    (1.0, 0.5)
+    >>> found["taps.conv_1/lag_00"], found["taps.conv_1/lag_00_rms"]
+    (10.0, 5.0)
     """
     now = _unpacked(weights, convolutional=True)
     before = None if previous is None else _unpacked(previous, convolutional=True)
@@ -93,10 +102,28 @@ def taps(weights: Weights, previous: Weights | None = None) -> dict[str, float]:
     for layer, lags in now.items():
         for lag, parts in lags.items():
             result[f"taps.{layer}/{lag}"] = _norm(parts.values())
+            result[f"taps.{layer}/{lag}_rms"] = rms(parts.values())
         if before is not None:
             pairs = [(parts["kernel"], before[layer][lag]["kernel"]) for lag, parts in lags.items()]
             result[f"taps.{layer}/update"] = _update(pairs)
     return _finite(result)
+
+
+def rms(arrays: Iterable[np.ndarray]) -> float:
+    """Return the root mean square of all numbers of all arrays, added up in double precision.
+
+    Args:
+        arrays: Weights of any shapes.
+
+    Returns:
+        The L2 norm over the square root of the count; NaN where there are no numbers.
+
+    >>> rms([np.array([[1.0, 1.0]]), np.array([7.0, 7.0])])
+    5.0
+    """
+    held = list(arrays)
+    count = sum(np.size(array) for array in held)
+    return _norm(held) / float(np.sqrt(count)) if count else float("nan")
 
 
 def _unpacked(weights: Weights, *, convolutional: bool) -> dict[str, Gates]:

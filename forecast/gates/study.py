@@ -1,7 +1,7 @@
 """What a trained network does with its memory: looked at once, on the weights that were kept."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,13 +11,15 @@ from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.evaluation.experiment import Outcome
+from forecast.gates.ablation import memory
 from forecast.gates.alerts import Alert, Limits, alerts
 from forecast.gates.history import evenly
-from forecast.gates.memory import Memory, memory
+from forecast.gates.memory import Memory
 from forecast.gates.pictures.memory_curve import memory_curve
 from forecast.gates.pictures.trace_map import trace_map
+from forecast.gates.resampling import Sample, block_length
 from forecast.gates.trace import trace
-from forecast.metrics import mae
+from forecast.metrics.headline import HEADLINES
 from forecast.models.channels import Channels
 from forecast.models.series import told
 from forecast.training import quantiles
@@ -69,11 +71,13 @@ def study(
     seen = standardised(table, fitted.scaler_, window, starts, coded=coded)
     true = windows.outputs(table.outputs, starts, window)
 
-    def error(outputs: np.ndarray) -> float:
-        values = quantiles.point(quantiles.apart(outputs.astype(np.float64), levels), levels)
-        return float(mae(true, fitted.scaler_.invert(values, table.series[starts])))
+    levels, headline = outcome.spec.training.quantiles, HEADLINES[table.task]
 
-    levels = outcome.spec.training.quantiles
+    def errors(outputs: np.ndarray) -> np.ndarray:  # (windows,)
+        values = quantiles.point(quantiles.apart(outputs.astype(np.float64), levels), levels)
+        said = fitted.scaler_.invert(values, table.series[starts])
+        return headline.of(true, said, axis=(1, 2))
+
     sample = evenly(len(starts), TRACED)
     traced = trace(fitted.model_, seen[sample])
     found, curve = None, None
@@ -82,11 +86,13 @@ def study(
         found = memory(
             fitted.model_,
             seen,
-            error,
+            errors,
             traced=traced,
             within=limits.memory,
             lasting=ahead.lasting(table, window, coded=coded),
+            sample=in_time(table, window, starts, np.isfinite(true).sum(axis=(1, 2))),
         )
+        found = replace(found, measure=headline.key)
         curve = memory_curve(found, table.common_unit)
     drawn = evenly(len(sample), SHOWN)
     shown = starts[sample[drawn]]
@@ -122,6 +128,24 @@ def spread(table: Table, window: Window, rows: np.ndarray, most: int) -> np.ndar
     """
     found = windows.starts(table, window, within=rows)
     return found[evenly(len(found), most)]
+
+
+def in_time(table: Table, window: Window, starts: np.ndarray, known: np.ndarray) -> Sample:
+    """Say where windows lie in time, so that those which share rows are resampled together.
+
+    Args:
+        table: The data.
+        window: Shape of a sample.
+        starts: First input row of every window, (windows,).
+        known: Known values of every window's future, (windows,).
+
+    Returns:
+        What resamples them.
+    """
+    origins = table.tick[starts + window.timesteps - 1]
+    ahead_of = window.lead + window.horizon
+    length = block_length(int(np.ptp(origins)) + 1, window.timesteps + ahead_of, ahead_of)
+    return Sample(origins, length, known.astype(np.float64))
 
 
 def standardised(

@@ -46,7 +46,7 @@ def trace(
 
     Raises:
         InputError: Mask or state is given for a whole model, the shapes do not fit, the layer is
-            stateful, or a wrapper is not known here.
+            stateful, or a wrapper inside `TimeDistributed` is not known here.
 
     >>> layer = keras.layers.SimpleRNN(1, activation="linear", name="rnn_1")
     >>> layer.build((None, 3, 1))
@@ -62,8 +62,24 @@ def trace(
             "mask, initial_state: belong to a single recurrent layer, received a whole model; "
             "leave them out, the model brings its own"
         )
+    check(model)
     with undisturbed(model):
         return retrace(model, calls(model, to_tensors(windows)))
+
+
+def check(model: keras.layers.Layer) -> None:
+    """Refuse a model of which some gates cannot be recomputed, before anything is run.
+
+    Args:
+        model: Any Keras model.
+
+    Raises:
+        InputError: A layer is stateful, or lies in a wrapper inside `TimeDistributed`.
+
+    >>> check(keras.Sequential([keras.Input((4, 2)), keras.layers.GRU(3)]))
+    """
+    for layer in recurrent_layers(model).values():
+        _check_known(layer)
 
 
 def to_tensors(windows: Any) -> Any:
@@ -140,14 +156,34 @@ def _trace(
             suffix: {gate: a.reshape(*x.shape[:2], *a.shape[1:]) for gate, a in gates.items()}
             for suffix, gates in inner.items()
         }
-    if not isinstance(layer, keras.layers.RNN) or layer.stateful:
-        stateful = "a stateful " if isinstance(layer, keras.layers.RNN) else ""
-        raise InputError(
-            "model: layers must be recurrent layers without memory between batches, or "
-            f"Bidirectional or TimeDistributed around one, received {stateful}"
-            f"{type(layer).__name__} {layer.name!r}; build the layer with stateful=False"
-        )
+    _check_known(layer)
     return _run(layer, x, mask, state)
+
+
+def _check_known(layer: keras.layers.Layer) -> None:
+    """Refuse a layer whose gates cannot be recomputed from what it was called with."""
+    if isinstance(layer, keras.layers.Bidirectional):
+        _check_known(layer.forward_layer)
+        _check_known(layer.backward_layer)
+    elif isinstance(layer, keras.layers.TimeDistributed):
+        _check_known(layer.layer)
+    elif isinstance(layer, keras.layers.Wrapper):
+        raise InputError(
+            f"model: the gates inside {type(layer).__name__} {layer.name!r} cannot be recomputed, "
+            "since it is a wrapper of one's own; leave out the probe of GateSnapshots, or trace "
+            f"the layer inside it, {layer.name}.layer"
+        )
+    elif not isinstance(layer, keras.layers.RNN):
+        raise InputError(
+            "model: must be a recurrent layer, or a model that holds some, received "
+            f"{type(layer).__name__} {layer.name!r}; put a cell into keras.layers.RNN"
+        )
+    elif layer.stateful:
+        raise InputError(
+            f"model: the gates of {type(layer).__name__} {layer.name!r} cannot be recomputed, "
+            "since it is stateful and begins where an earlier batch ended; leave out the probe of "
+            "GateSnapshots, or trace a model built with stateful=False that has its weights"
+        )
 
 
 def _run(

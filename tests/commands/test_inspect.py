@@ -8,7 +8,7 @@ import pytest
 
 from forecast import gates
 
-from ..conftest import Place, columns
+from ..conftest import TINY, Place, columns
 
 BIAS = "lstm_1/bias/f"
 
@@ -27,8 +27,12 @@ def test_prints_gates_and_memory(inspected: str, place: Place, lstm_run: str, cl
     for name in ("load", "temp", "hour_sin", "hour_cos"):
         assert re.search(rf"^{name}( +[\d.]+){{4}}$", inspected, re.MULTILINE)
     metrics = client.get_run(lstm_run).data.metrics
-    assert f"{metrics['gates.lstm_1/f_kernel_norm']:.2f}" in inspected
+    assert f"{metrics['gates.lstm_1/f_kernel_rms']:.3f}" in inspected
     used = int(metrics["memory/look_back_used"])
+    curve = {p.step: p.value for p in client.get_metric_history(lstm_run, "memory/mae")}
+    best = min(curve, key=curve.get)
+    hurts = best < max(curve) and "the older ones hurt" in " ".join(inspected.split())
+    used = best if hurts else used
     words = "the newest step alone" if used == 1 else f"the newest {used} steps"
     trained = next(text for text in place.printed if lstm_run in text)
     for said in (inspected, trained):
@@ -63,6 +67,78 @@ def test_the_whole_look_back_scores_as_validation_does(lstm_run: str, client):
     best = int(metrics["train/best_epoch"])
     epochs = {p.step: p.value for p in client.get_metric_history(lstm_run, "val/mae")}
     assert curve[8] == pytest.approx(epochs[best], rel=1e-5)
+
+
+def test_intervals_are_kept_and_told_again(inspected: str, client, lstm_run: str, place: Place):
+    metrics = client.get_run(lstm_run).data.metrics
+    history = client.get_metric_history
+    lows = {p.step: p.value for p in history(lstm_run, "memory/change_low")}
+    highs = {p.step: p.value for p in history(lstm_run, "memory/change_high")}
+    assert lows.keys() == highs.keys() >= {1, 2, 4} and all(lows[k] <= highs[k] for k in lows)
+    parts = ["without_recurrence", *(f"frozen_lstm_1.{gate}" for gate in "ifco")]
+    for part in parts:
+        share = metrics[f"memory/mae_{part}"] / metrics_whole(client, lstm_run) - 1
+        low, high = (metrics[f"memory/change_{part}_{end}"] for end in ("low", "high"))
+        assert low - 1e-6 <= share <= high + 1e-6
+    trained = next(text for text in place.printed if lstm_run in text)
+    for said in (inspected, trained):
+        assert ("95 % interval" in said) or "without the recurrence" not in said
+
+
+def metrics_whole(client, run_id: str) -> float:
+    """Return the error of the whole window."""
+    return {p.step: p.value for p in client.get_metric_history(run_id, "memory/mae")}[8]
+
+
+def test_a_run_of_an_older_store_has_no_intervals(place: Place, client, lstm_run: str, tmp_path):
+    """Its metrics are those that were written before there were intervals and RMS."""
+    run = client.get_run(lstm_run)
+    old = client.create_run(run.info.experiment_id, run_name="old").info.run_id
+    client.log_artifacts(
+        old, client.download_artifacts(lstm_run, "snapshots", str(tmp_path)), "snapshots"
+    )
+    for step, value in {1: 2.0, 2: 1.99, 4: 1.98, 8: 2.0}.items():
+        client.log_metric(old, "memory/mae", value, step=step)
+    for gate, value in {"i": 2.001, "f": 2.5, "c": 2.4, "o": 2.4}.items():
+        client.log_metric(old, f"memory/mae_frozen_lstm_1.{gate}", value)
+    client.log_metric(old, "memory/mae_without_recurrence", 1.9)
+    client.log_metric(old, "memory/look_back_used", 1)
+    assert place.run("inspect", f"run={old}") == 0, place.errors[-1]
+    said = " ".join(place.printed[-1].split())
+    assert "validation MAE without the recurrence is 5.0 % lower: it hurts" in said
+    assert "lstm_1 i 0.0 %: as gates they are not used" in said and "interval" not in said
+    assert "RMS per weight" in said
+
+
+def inputs_of(said: str, layer: str) -> list[list[str]]:
+    """Return the names of the inputs in each table of a layer's inputs."""
+    tables = said.split(f"{layer}: weight of each input (RMS")[1:]
+    return [[line.split()[0] for line in text.splitlines()[2:6] if line.strip()] for text in tables]
+
+
+def test_two_runs_show_the_same_inputs_in_the_same_order(place: Place, lstm_run: str):
+    small = ["model=lstm", "model.units=[3]", "training.epochs=1", "tracking.experiment=wide"]
+    assert place.run("train", *TINY, *small, "gates.memory=0") == 0, place.errors[-1]
+    other = re.search(r"^run +(\w{32})$", place.printed[-1], re.MULTILINE)[1]
+    assert place.run("inspect", f"run={lstm_run}", f"other={other}", "output=order.html") == 0
+    said = place.printed[-1]
+    first, second = inputs_of(said, "lstm_1")
+    assert first == second and sorted(first) == ["hour_cos", "hour_sin", "load", "temp"]
+    # 4 units and 3 units: their weights have a distance
+    assert "Furthest apart (RMS per weight, Wasserstein distance)" in said
+    assert re.search(r"^lstm_1 \w kernel( +[\d.]+){3}$", said, re.MULTILINE)
+
+
+def test_a_network_of_which_nothing_is_watched_says_so(place: Place, client):
+    flat = ["model=mlp", "model.hidden=[2]", "training.epochs=1", "tracking.experiment=flat"]
+    assert place.run("train", *TINY, *flat) == 0, place.errors[-1]
+    assert place.errors[-1] == ""
+    words = "no recurrent or convolution layer: nothing to watch"
+    assert " ".join(place.printed[-1].split()).count(words) == 1
+    run_id = re.search(r"^run +(\w{32})$", place.printed[-1], re.MULTILINE)[1]
+    for name in ("gates.html", "report.html"):
+        page = client.download_artifacts(run_id, name, str(place.folder))
+        assert words[1:] in open(page, encoding="utf-8").read()
 
 
 def test_two_runs_side_by_side(place: Place, client, lstm_run: str, cnn_run: str):

@@ -169,7 +169,7 @@ def test_two_layers_have_few_numbers():
     before = gates.snapshot(model)
     probe = gates.Probe(model, seen())
     found = {**gates.statistics(model, before), **gates.activity(probe.measure(), 9)}
-    assert len(found) == 2 * (4 * 4 + 1 + 3 * 5 + 4 + 1) < 120
+    assert len(found) == 2 * (4 * 7 + 1 + 3 * 5 + 4 + 1) < 120
 
 
 def test_time_scales_are_counted_and_capped_in_the_steps_that_a_layer_reads():

@@ -50,8 +50,8 @@ def test_every_epoch_is_logged_once_with_its_step():
     seen = train(3)
     assert list(seen.metrics) == [1, 2, 3]
     assert len({tuple(metrics) for metrics in seen.metrics.values()}) == 1
-    # 4 gates x (3 norms + update) + the candidate's radius, 2 taps + update.
-    assert len(seen.metrics[1]) == 4 * 4 + 1 + 3
+    # 4 gates x (3 norms, 3 RMS, update) + the candidate's radius, 2 taps x (norm, RMS) + update.
+    assert len(seen.metrics[1]) == 4 * 7 + 1 + 5
     assert all(type(value) is float for value in seen.metrics[1].values())
 
 
@@ -157,6 +157,92 @@ def test_a_model_without_gates_logs_nothing():
     model.compile(loss="mae")
     seen = train(2, model)
     assert (seen.metrics, seen.saved, seen.pictures) == ({}, {}, {})
+
+
+def warnings_of(model, inputs=X, **options):
+    """Train, and return the callback and what it warned of."""
+    model.compile(loss="mae", optimizer="sgd")
+    callback, told = gates.GateSnapshots(**options), []
+    callback.warn = told.append
+    model.fit(inputs, Y, epochs=2, verbose=0, callbacks=[callback])
+    return callback, told
+
+
+def test_a_network_of_which_nothing_is_watched_says_so_once(caplog):
+    model = keras.Sequential([keras.Input((6, 2)), kl.Flatten(), kl.Dense(1)])
+    assert warnings_of(model)[1] == ["no recurrent or convolution layer: nothing to watch"]
+    assert warnings_of(small_model())[1] == []
+    model.fit(X, Y, epochs=2, verbose=0, callbacks=[gates.GateSnapshots(probe=X[:4])])
+    found = [r.message for r in caplog.records if r.name.startswith("forecast.gates")]
+    assert found == ["no recurrent or convolution layer: nothing to watch"]
+
+
+def test_a_layer_that_is_not_watched_is_named_beside_one_that_is():
+    inputs = keras.Input((6, 5, 2))
+    x = kl.Flatten()(kl.ConvLSTM1D(2, 2, name="space")(inputs))
+    model = keras.Model(inputs, kl.Dense(1)(kl.LSTM(3, name="lstm_1")(kl.RepeatVector(4)(x))))
+    seen = np.random.default_rng(0).normal(size=(16, 6, 5, 2))
+    callback, told = warnings_of(model, seen)
+    assert len(told) == 1 and "space (ConvLSTM1D)" in told[0] and "lstm_1" not in told[0]
+    assert not [key for key in callback.history[1] if key.startswith("taps.")]
+    assert "gates.lstm_1/f_kernel_rms" in callback.history[1]
+
+
+class Doubling(kl.Wrapper):
+    """A wrapper of one's own, which hands on something else than it receives."""
+
+    def call(self, inputs):
+        return self.layer(inputs * 2.0)
+
+
+def test_a_wrapper_of_ones_own_is_measured_on_what_it_hands_on():
+    model = keras.Sequential([keras.Input((6, 2)), Doubling(kl.LSTM(3), name="w"), kl.Dense(1)])
+    callback, told = warnings_of(model, probe=X[:4])
+    assert told == [] and "gates.w/f_shut" in callback.history[2]
+    traced = gates.trace(model, X[:4])["w"]["hidden"][:, -1]
+    head = model.layers[-1].get_weights()
+    np.testing.assert_allclose(
+        traced @ head[0] + head[1], model.predict(X[:4], verbose=0), rtol=1e-4, atol=1e-6
+    )
+    inner = gates.trace(model.layers[0].layer, 2 * X[:4])  # what advice about wrappers says
+    np.testing.assert_allclose(next(iter(inner.values()))["hidden"][:, -1], traced, rtol=1e-5)
+
+
+@pytest.mark.parametrize("several", [list, tuple, lambda both: dict(zip("ab", both, strict=True))])
+def test_a_probe_of_two_inputs(several):
+    a, b = keras.Input((6, 2), name="a"), keras.Input((6, 2), name="b")
+    both = kl.add([kl.LSTM(3, name="lstm_1")(a), kl.GRU(3, name="gru_1")(b)])
+    model = keras.Model(several([a, b]), kl.Dense(1)(both))
+    callback, _ = warnings_of(model, several([X, 2 * X]), probe=several([X[:4], 2 * X[:4]]))
+    expected = gates.measure(gates.trace(model.get_layer("gru_1"), 2 * X[:4]))
+    assert callback.history[2]["gates.gru_1/z_mean"] == pytest.approx(
+        float(expected["gru_1/mean/z"].mean()), rel=1e-5
+    )
+    assert "gates.lstm_1/f_mean" in callback.history[2]
+
+
+def stateful(carry):
+    inputs = keras.Input(batch_shape=(8, 6, 2)) if carry else keras.Input((6, 2))
+    keras.utils.set_random_seed(1)
+    layer = kl.LSTM(3, stateful=carry, name="lstm_1")
+    return keras.Model(inputs, kl.Dense(1)(layer(inputs)))
+
+
+def test_the_cures_of_a_stateful_layer_with_a_probe_work():
+    model = stateful(carry=True)
+    model.compile(loss="mae", optimizer="sgd")
+
+    def fit(**options):
+        callback = gates.GateSnapshots(**options)
+        model.fit(X, Y, epochs=1, verbose=0, batch_size=8, callbacks=[callback])
+        return callback.history
+
+    with pytest.raises(InputError, match=r"stateful .*; leave out the probe .*stateful=False"):
+        fit(probe=X[:4])
+    assert "gates.lstm_1/f_kernel_norm" in fit()[1]
+    plain = stateful(carry=False)
+    plain.set_weights(model.get_weights())
+    assert gates.trace(plain, X[:4])["lstm_1"]["hidden"].shape == (4, 6, 3)
 
 
 @pytest.mark.parametrize("name", ["every", "pictures"])

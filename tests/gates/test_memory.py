@@ -7,10 +7,12 @@ import pytest
 from keras import layers as kl
 
 from forecast import Model, Schema, Training, Window, build, gates
+from forecast.data import ahead, windows
 from forecast.errors import InputError
 from forecast.evaluation import experiment
-from forecast.gates.memory import inverse, lengths
-from forecast.gates.study import study
+from forecast.gates.ablation import inverse, lengths
+from forecast.gates.change import Change
+from forecast.gates.study import in_time, study
 
 RNG = np.random.default_rng(5)
 TIMESTEPS = 48
@@ -156,6 +158,142 @@ def test_gates_that_cannot_be_frozen_are_left_out():
     assert np.maximum(bias, 0) == pytest.approx([0, 2], abs=1e-3)
 
 
+def echo(recurrence, x):
+    """A network whose state is its input plus a share of the state before."""
+    model = keras.Sequential([keras.Input(x.shape[1:]), kl.SimpleRNN(1, activation="linear")])
+    model.set_weights([np.ones((1, 1)), np.full((1, 1), recurrence), np.zeros(1)])
+    return model
+
+
+@pytest.mark.parametrize(
+    ("network", "task", "verdict"),
+    [(0.3, 0.0, "hurts"), (0.3, 0.3, "used"), (1e-4, 0.0, "unused")],
+)
+def test_a_recurrence_helps_or_does_nothing_or_hurts(network, task, verdict):
+    """Planted: the target holds a share of the step before, or not; the state always does."""
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=(300, 6, 1))
+    true = x[:, -1] + task * x[:, -2] + 0.5 * rng.normal(size=(300, 1))
+
+    def errors(outputs):
+        return np.abs(outputs - true)[:, 0]
+
+    sample = gates.Sample(np.arange(300), 3)
+    found = gates.memory(echo(network, x), x, errors, sample=sample)
+    assert found.changes()["recurrence"].verdict == verdict
+    alerts = {alert.kind: alert.text for alert in gates.alerts({}, found)}
+    low, high = found.intervals["recurrence"]
+    plain = np.abs(x[:, -1] - true).mean()  # the recurrence at zero
+    assert found.without_recurrence == pytest.approx(plain, rel=1e-5)
+    share = plain / found.whole - 1
+    assert low < share < high
+    if verdict == "hurts":
+        assert "recurrence_unused" not in alerts
+        assert alerts["recurrence_hurts"] == (
+            f"validation MAE without the recurrence is {-100 * share:.1f} % lower (95 % interval "
+            f"{-100 * high:.1f} to {-100 * low:.1f} %): it hurts; regularise it or drop it"
+        )
+    else:
+        assert ("recurrence_unused" in alerts) == (verdict == "unused")
+        assert "recurrence_hurts" not in alerts
+    assert (verdict == "used") == (found.used > 1)
+    again = gates.memory(echo(network, x), x, errors, sample=sample)
+    assert again == found  # seeded
+
+
+def test_one_number_for_all_windows_has_no_interval():
+    x = RNG.normal(size=(30, 6, 1))
+    found = gates.memory(echo(0.3, x), x, lambda out: float(np.abs(out - x[:, -1]).mean()))
+    assert found.intervals == {}
+    (alert,) = [a for a in gates.alerts({}, found) if a.kind == "recurrence_hurts"]
+    assert "interval" not in alert.text and "100.0 % lower: it hurts" in alert.text
+    with pytest.raises(
+        InputError, match=r"^error: .* for each of 30 windows, received shape \(2,\)"
+    ):
+        gates.memory(echo(0.3, x), x, lambda out: np.zeros(2))
+
+
+class Own(keras.Model):
+    """A subclassed model, of which Keras cannot make a second one."""
+
+    def __init__(self):
+        super().__init__()
+        self.reader, self.head = kl.LSTM(3, name="layer"), kl.Dense(1)
+
+    def call(self, inputs):
+        return self.head(self.reader(inputs))
+
+
+def test_a_subclassed_model_is_measured_as_its_equal_and_left_as_it_is():
+    plain, x = recurrent(kl.LSTM)
+    own = Own()
+    own(x)
+    own.set_weights(plain.get_weights())
+
+    def errors(outputs):
+        return np.abs(outputs).sum(axis=1)
+
+    ours = gates.memory(own, x, errors, traced=gates.trace(own, x))
+    theirs = gates.memory(plain, x, errors, traced=gates.trace(plain, x))
+    assert ours.curve == pytest.approx(theirs.curve, rel=1e-5)
+    assert ours.without_recurrence == pytest.approx(theirs.without_recurrence, rel=1e-5)
+    assert ours.frozen == pytest.approx(theirs.frozen, rel=1e-5) and len(ours.frozen) == 4
+    for now, then in zip(own.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_array_equal(now, then)
+    assert gates.memory(Own(), x, errors).whole > 0  # one that was never called
+
+
+def test_windows_of_several_inputs_are_refused():
+    x = np.zeros((4, TIMESTEPS, 1))
+    with pytest.raises(InputError, match=r"^windows: must be one array .* received list"):
+        gates.memory(reader(0), [x, x], lambda out: 0.0)
+
+
+def clocked(rows=300):
+    """A table whose target is the newest input plus the hour of five steps before."""
+    time = pd.date_range("2024-01-01", periods=rows, freq="h")
+    x = RNG.normal(size=rows)
+    hour = np.sin(2 * np.pi * (time.hour.to_numpy() - 6) / 24)
+    frame = pd.DataFrame({"time": time, "x": x, "y": np.roll(x, 1) + hour})
+    return build(frame, Schema("time", ("y",), ("x",), calendar=("hour",)))
+
+
+def test_the_clock_is_no_memory():
+    """A network that reads the hour of an old step and the newest input remembers nothing."""
+    table, window = clocked(), Window(8, 1)
+    starts = windows.starts(table, window)[8::5]
+    seen = windows.inputs(ahead.seen(table.inputs, table, window), starts, window)
+    true = windows.outputs(table.outputs, starts, window)[:, 0]
+    model = keras.Sequential([keras.Input(seen.shape[1:]), kl.Flatten(), kl.Dense(1)])
+    kernel = np.zeros(seen.shape[1:])
+    kernel[-1, table.features.index("x")] = kernel[-6, table.features.index("hour_sin")] = 1
+    model.set_weights([kernel.reshape(-1, 1), np.zeros(1)])
+
+    def errors(outputs):
+        return np.abs(outputs - true)[:, 0] + 0.1
+
+    found = gates.memory(model, seen, errors, lasting=ahead.lasting(table, window))
+    assert found.whole == pytest.approx(0.1, abs=1e-5)
+    assert found.used == 1 and "the newest step alone is" in found.advice()
+    assert gates.memory(model, seen, errors).used == 6  # were the hours those of another window
+
+
+def test_windows_are_resampled_by_origin_over_all_series():
+    table = build(
+        pd.concat(
+            pd.DataFrame({"s": s, "t": pd.date_range("2024", periods=40, freq="h"), "y": 1.0 * n})
+            for n, s in enumerate("ab")
+        ).assign(y=lambda frame: RNG.normal(size=len(frame))),
+        Schema("t", ("y",), ("y",), series=("s",)),
+    )
+    window = Window(3, 2, lead=1)
+    starts = windows.starts(table, window)
+    sample = in_time(table, window, starts, np.full(len(starts), 2))
+    origins, counts = np.unique(sample.origins, return_counts=True)
+    assert (counts == 2).all() and len(origins) == 40 - 5
+    assert sample.length == 3  # of 35 origins a tenth, and never less than lead and horizon
+
+
 def test_one_window_has_no_other():
     with pytest.raises(InputError, match=r"^windows: must be two or more, received 1"):
         gates.memory(reader(0), np.zeros((1, TIMESTEPS, 1)), lambda out: 0.0)
@@ -168,6 +306,56 @@ def test_a_memory_survives_the_tracker():
     assert series["memory/look_back_used"] == {0: 4.0}
     assert gates.Memory.from_series(series) == found
     assert gates.Memory.from_series({}) is None
+
+
+@pytest.mark.parametrize("measure", ["mae", "brier"])
+def test_intervals_survive_the_tracker_under_their_keys(measure):
+    intervals = {1: (0.4, 0.6), 2: (-0.01, 0.02), "recurrence": (0.2, 0.3)}
+    intervals["body.lstm_1/f"] = (-0.2, -0.1)
+    found = gates.Memory(
+        {1: 3.0, 2: 2.0, 4: 2.0}, 2.5, {"body.lstm_1/f": 1.7}, 0.01, intervals, measure
+    )
+    series = found.series()
+    assert gates.Memory.from_series(series) == found
+    assert series.pop(f"memory/{measure}") == {1: 3.0, 2: 2.0, 4: 2.0}
+    assert series.pop("memory/change_low") == {1: 0.4, 2: -0.01}
+    assert series.pop("memory/change_high") == {1: 0.6, 2: 0.02}
+    assert {key: value[0] for key, value in series.items()} == {
+        "memory/look_back_used": 2.0,
+        f"memory/{measure}_without_recurrence": 2.5,
+        f"memory/{measure}_frozen_body.lstm_1.f": 1.7,
+        "memory/change_without_recurrence_low": 0.2,
+        "memory/change_without_recurrence_high": 0.3,
+        "memory/change_frozen_body.lstm_1.f_low": -0.2,
+        "memory/change_frozen_body.lstm_1.f_high": -0.1,
+    }
+    name = {"mae": "validation MAE", "brier": "validation Brier score"}[measure]
+    assert found.advice().startswith(name)
+    assert all(f"validation {found.name}" in alert.text for alert in gates.alerts({}, found))
+
+
+@pytest.mark.parametrize(
+    ("curve", "words"),
+    [
+        ({1: 2.01, 2: 2.0, 8: 2.0}, "with the newest step alone is 0.5 % higher than with all 8"),
+        ({1: 3.0, 2: 2.01, 8: 2.0}, "with the newest 2 steps is 0.5 % higher than with all 8"),
+        ({1: 3.0, 4: 2.5, 5: 2.2, 6: 2.0, 8: 2.0}, "no fewer than the newest 6 steps bring"),
+        ({1: 3.0, 4: 2.5, 7: 2.03, 8: 2.0}, "no shorter look-back than the newest 8 steps came"),
+        ({1: 3.0, 4: 1.9, 8: 2.0}, "with the newest 4 steps is 5.0 % lower than with all 8"),
+        ({1: 2.0}, "the window is one step long"),
+    ],
+)
+def test_advice_says_what_was_measured(curve, words):
+    advice = gates.Memory(curve, None, {}).advice()
+    assert words in advice
+    assert "a longer window.timesteps may help" not in advice
+    used = gates.Memory(curve, None, {}).used
+    if 8 in curve and used > 4:
+        fewer = max(k for k in curve if k < used)
+        assert (
+            f"with {fewer} it is {Change(curve[fewer] / 2 - 1)}, in part because of the jump"
+            in advice
+        )
 
 
 def experiment_on(inputs, target, *, model="lstm", **settings):
@@ -199,6 +387,25 @@ def test_a_task_that_needs_the_input_forty_steps_back(model, settings):
     assert found.memory.used == 41
     assert "newest 41 steps" in found.memory.advice()
     assert not [alert for alert in found.alerts if alert.kind == "memory_unused"]
+
+
+@pytest.mark.slow
+def test_events_are_measured_by_their_brier_score():
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=800)
+    frame = pd.DataFrame({"x": x, "y": np.roll(x, 1)})
+    frame["time"] = pd.date_range("2024-01-01", periods=800, freq="h")
+    table = build(frame, Schema("time", ("y",), ("x",), events={"y": 0.5}))
+    training = Training(epochs=2, batch_size=32, patience=None)
+    spec = experiment.Spec(Model("lstm", units=[3]), Window(8, 1), training)
+    outcome = experiment.run(spec, table)
+    found = study(outcome, {}, gates.Limits(), 128)
+    assert found.memory.measure == "brier" and "memory/mae" not in found.memory.series()
+    assert found.memory.intervals and "Brier score" in found.memory.advice()
+    assert found.memory.whole == pytest.approx(
+        outcome.forecaster.history_["val_brier"][outcome.forecaster.best_epoch_ - 1], rel=0.15
+    )
+    assert found.curve.axes[0].get_ylabel().startswith("validation Brier score")
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from keras import layers as kl
 
 from forecast import gates
 from forecast.errors import InputError
+from forecast.gates.names import unwatched
 
 from .models import CausalConvolution
 
@@ -115,6 +116,42 @@ def test_convolutions_over_time_only():
 def test_a_transposed_convolution_has_no_lags():
     model = keras.Sequential([keras.Input((16, 4)), kl.Conv1DTranspose(3, 2)])
     assert gates.convolutions(model) == {}
+
+
+class Counting(kl.Layer):
+    """A cell of one's own, which Keras runs and nobody here knows."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.state_size = 2
+        self.inner = kl.Conv1D(2, 3, padding="same")
+
+    def build(self, shape):
+        self.inner.build((None, *shape))
+
+    def call(self, inputs, states):
+        return inputs + states[0], [inputs + states[0]]
+
+
+@pytest.mark.parametrize("kind", [kl.ConvLSTM1D, kl.ConvLSTM2D, kl.ConvLSTM3D])
+def test_a_convlstm_is_no_convolution_over_time(kind):
+    """Its kernel slides over space and holds four gates side by side."""
+    space = int(kind.__name__[-2])
+    layer = kind(3, 2, name="inner")
+    model = keras.Sequential([keras.Input((4, *[5] * space, 2)), layer, kl.Flatten()])
+    assert gates.convolutions(model) == gates.layers(model) == {}
+    assert gates.snapshot(model) == {} and gates.taps(model) == {}
+    assert unwatched(model) == {"inner": layer}
+
+
+def test_recurrent_layers_of_ones_own_are_not_watched():
+    inputs = keras.Input((6, 2))
+    x = kl.RNN(Counting(), return_sequences=True, name="counter")(inputs)
+    x = kl.LSTM(3, name="lstm_1")(x)
+    model = keras.Model(inputs, x)
+    assert list(unwatched(model)) == ["counter"]
+    assert list(gates.layers(model)) == ["lstm_1"] and gates.convolutions(model) == {}
+    assert unwatched(keras.Sequential([inputs, kl.Flatten()])) == {}
 
 
 def test_what_is_no_model_is_refused():

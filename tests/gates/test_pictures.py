@@ -138,10 +138,26 @@ def test_units_that_keep_longest_are_on_top_of_a_trace():
 
 
 def test_the_memory_curve_marks_what_suffices():
-    axes, bars = gates.memory_curve(gates.Memory({1: 3.0, 2: 2.01, 4: 2.0}, 2.5, {})).axes
+    intervals = {1: (0.4, 0.7), "recurrence": (0.2, 0.3), "lstm_1/f": (-0.08, -0.02)}
+    found = gates.Memory(
+        {1: 3.0, 2: 2.01, 4: 2.0}, 2.5, {"lstm_1/f": 1.9}, 0.01, intervals, "brier"
+    )
+    axes, parts = gates.memory_curve(found).axes
     assert list(axes.lines[1].get_xdata()) == [1, 2, 4]
     assert axes.lines[2].get_xdata()[0] == 2
-    assert [bar.get_width() for bar in bars.patches] == [2.5]
+    (line,) = axes.collections[0].get_segments()
+    np.testing.assert_allclose(line, [[1, 2.8], [1, 3.4]])
+    assert axes.get_ylabel() == "validation Brier score"
+    # the change of the error without each part in per cent, with its interval
+    places = [float(dot.get_xdata()[0]) for dot in parts.lines[1:]]
+    assert places == pytest.approx([25, -5])
+    drawn = [lines.get_segments()[0][:, 0] for lines in parts.collections]
+    np.testing.assert_allclose(drawn, [[20, 30], [-8, -2]])
+    assert [label.get_text() for label in parts.get_yticklabels()] == [
+        "no recurrence",
+        "lstm_1 f frozen",
+    ]
+    assert len({line.get_marker() for line in parts.lines[1:]}) == 2  # used, and hurts
 
 
 def test_every_label_is_inside_the_picture():
@@ -174,9 +190,9 @@ def test_one_large_weight_does_not_make_the_others_pale():
 
 def test_bars_stand_at_their_lags_with_the_newest_at_the_right():
     weights = {
-        "conv_1/kernel/lag_02": np.array([[3.0, 4.0]]),
-        "conv_1/kernel/lag_01": np.array([[1.0, 0.0]]),
-        "conv_1/kernel/lag_00": np.array([[0.0, 2.0]]),
+        "conv_1/kernel/lag_02": np.array([[1.0, 7.0]]),
+        "conv_1/kernel/lag_01": np.array([[1.0, -1.0]]),
+        "conv_1/kernel/lag_00": np.array([[2.0, 2.0]]),
         "conv_2/kernel/lag_04": np.array([[7.0]]),
         "conv_2/kernel/lag_00": np.array([[np.nan]]),
         "lstm_1/kernel/i": np.ones((2, 2)),
@@ -203,6 +219,16 @@ def test_any_number_of_convolutions(layers):
     figure = gates.tap_bars(weights, 2.0)
     assert len(figure.axes) == layers
     assert gates.to_image(figure).shape == (800, 1000, 3)
+
+
+def test_taps_that_look_ahead_have_signs():
+    weights = {f"conv_1/kernel/tap_{n}": np.full((2, 2), 2.0 + n) for n in (-1, 0, 1)}
+    figure = gates.tap_bars(weights, gates.bar_limit([weights]))
+    (axes,) = figure.axes
+    assert [bar.get_height() for bar in axes.patches] == [1.0, 2.0, 3.0]
+    labels = dict(zip(axes.get_xticks(), axes.get_xticklabels(), strict=True))
+    assert [labels[place].get_text() for place in (0, 1, 2)] == ["−1", "0", "+1"]
+    assert "lag" not in texts(figure)
 
 
 def test_pyplot_is_not_touched():

@@ -73,7 +73,12 @@ def test_one_network(subject):
     page = Page(text)
     assert page.open == [] and page.loads == [] and "http" not in text
     shown = " ".join(page.texts)
-    for words in ("run <A>", "lstm_1: 9% & more", "It takes the newest 6 steps", "lstm_1 f"):
+    for words in (
+        "run <A>",
+        "lstm_1: 9% & more",
+        "No shorter look-back than the newest 6 steps",
+        "lstm_1 f",
+    ):
         assert words in shown
     # memory, curves, and three pictures at epochs 0, 2 (rounded) and 3 of two kinds and taps
     epochs = 3
@@ -94,6 +99,7 @@ def test_two_networks_side_by_side(subject):
     other = Subject("run B", {**recurrent, **wider})
     shown = " ".join(Page(report.page([subject, other])).texts)
     assert "lstm_1: kernel is (3, 4) in the first run and (9, 4) in the second" in shown
+    assert "have no distance" not in shown
     assert "conv_1 only in the first run." in shown
     assert "Not measured." in shown
 
@@ -102,8 +108,8 @@ def test_the_numbers_of_the_last_epoch(subject):
     found = report.numbers(subject)
     assert list(found.index) == [f"lstm_1 {gate}" for gate in "ifco"]
     assert found.loc["lstm_1 c", "open"] == ""
-    kernel = np.linalg.norm(subject.last["lstm_1/kernel/f"])
-    assert found.loc["lstm_1 f", "kernel"] == f"{kernel:.2f}"
+    kernel = subject.last["lstm_1/kernel/f"]
+    assert found.loc["lstm_1 f", "kernel"] == f"{np.sqrt(np.mean(kernel**2)):.3f}"
 
 
 def test_epochs_are_picked_evenly_with_both_ends():
@@ -134,10 +140,31 @@ def test_layers_of_one_run_only_are_told_once():
     assert sentences == ["lstm_2 only in the second run"]
 
 
-def test_influence_is_the_norm_of_each_row():
+def test_distances_need_no_equal_shapes():
+    """Of 32 and of 64 units: by the definition, the area between the two distributions."""
+    ours, theirs = RNG.normal(size=(13, 4)), RNG.normal(0.5, 2, size=(13, 8))
+    name = "lstm_1/kernel/f"
+    found, sentences = distances({name: ours}, {name: theirs})
+    ends = np.sort(np.concatenate([ours.ravel(), theirs.ravel()]))
+    below = [
+        np.abs((ours <= end).mean() - (theirs <= end).mean()) * width
+        for end, width in zip(ends[:-1], np.diff(ends), strict=True)
+    ]
+    assert found.distance[0] == pytest.approx(sum(below))
+    assert found["first"][0] == pytest.approx(np.sqrt((ours**2).mean()))
+    assert sentences == [
+        "lstm_1: kernel is (13, 4) in the first run and (13, 8) in the second: the distance is "
+        "between their distributions"
+    ]
+    # twice the same units are the same distribution
+    found, _ = distances({name: ours}, {name: np.tile(ours, (1, 2))})
+    assert found.distance[0] == pytest.approx(0, abs=1e-12)
+
+
+def test_influence_is_the_root_mean_square_of_each_row():
     kernel = RNG.normal(size=(3, 5))
     found = gates.influence({"f": {"kernel": kernel}}, ["a", "b", "c"])
-    expected = pd.DataFrame({"f": [np.sqrt((row**2).sum()) for row in kernel]}, list("abc"))
+    expected = pd.DataFrame({"f": [np.sqrt((row**2).mean()) for row in kernel]}, list("abc"))
     pd.testing.assert_frame_equal(found, expected)
     assert list(gates.influence({"f": {"kernel": kernel}}).index) == [
         "input 1",

@@ -72,16 +72,18 @@ def test_params_are_named_as_the_overrides_that_set_them(run):
 
 def test_gates_are_measured_at_every_epoch(client, run, lstm_run: str):
     for gate in "ifco":
-        for statistic in ("kernel_norm", "recurrent_norm", "bias_norm", "update"):
+        parts = ("kernel", "recurrent", "bias")
+        sizes = [f"{part}_{kind}" for part in parts for kind in ("norm", "rms")]
+        for statistic in (*sizes, "update"):
             key = f"gates.lstm_1/{gate}_{statistic}"
             assert [m.step for m in client.get_metric_history(lstm_run, key)] == [1, 2]
     for gate in "ifo":
         for statistic in ("mean", "shut", "open", "never_open", "always_open"):
             key = f"gates.lstm_1/{gate}_{statistic}"
             assert [m.step for m in client.get_metric_history(lstm_run, key)] == [1, 2]
-    # four of every gate, the candidate's radius, five of the probe for three gates, four time
+    # seven of every gate, the candidate's radius, five of the probe for three gates, four time
     # scales, dead units
-    assert len([k for k in run.data.metrics if k.startswith("gates.")]) == 4 * 4 + 1 + 3 * 5 + 4 + 1
+    assert len([k for k in run.data.metrics if k.startswith("gates.")]) == 4 * 7 + 1 + 3 * 5 + 4 + 1
 
 
 def test_taps_of_the_convolutions_are_measured(client, cnn_run: str):

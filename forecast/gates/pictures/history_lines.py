@@ -8,10 +8,10 @@ from forecast.gates.pictures.canvas import INK, new_figure, style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# What is drawn, and what its panel is called; norms of the bias are told by the weights' picture.
+# What is drawn, and what its panel is called; the bias is told by the weights' picture.
 _PANELS = {
-    "kernel_norm": "norm of kernel",
-    "recurrent_norm": "norm of recurrent kernel",
+    "kernel_rms": "kernel, RMS per weight",
+    "recurrent_rms": "recurrent kernel, RMS per weight",
     "update": "update ratio",
     "mean": "mean activation",
     "shut": "share shut",

@@ -17,10 +17,10 @@ _MOST_ROWS = 16
 def influence_map(
     norms: pd.DataFrame, layer: str, limit: float, *, epoch: int | None = None
 ) -> "Figure":
-    """Draw the norm of each feature's row in each gate's kernel, the strongest feature on top.
+    """Draw the weight of each feature in each gate's kernel, the strongest feature on top.
 
     Args:
-        norms: (features, gates) from `forecast.gates.influence`.
+        norms: (features, gates) from `forecast.gates.influence`, root mean squares.
         layer: What the title calls the layer.
         limit: The end of the colour scale. Use one limit for all epochs of a run.
         epoch: The epoch for the title.
@@ -34,14 +34,14 @@ def influence_map(
 
     >>> norms = pd.DataFrame({"f": [5.0, 1.0]}, index=["temp", "wind"])
     >>> influence_map(norms, "lstm_1", 5.0).get_suptitle()
-    'lstm_1 · inputs by gate'
+    'lstm_1 · inputs by gate, RMS per weight'
     """
     check_limit(limit)
     if len(norms) > _MOST_ROWS:
         strongest = norms.sum(axis=1).nlargest(_MOST_ROWS).index
         norms = norms.loc[strongest]
     values = norms.to_numpy()
-    figure = new_figure(f"{layer} · inputs by gate", epoch)
+    figure = new_figure(f"{layer} · inputs by gate, RMS per weight", epoch)
     axes = figure.add_axes((0.24, 0.05, 0.73, 0.78))
     style(axes)
     axes.imshow(values, cmap="Blues", vmin=0, vmax=limit, aspect="auto", interpolation="nearest")

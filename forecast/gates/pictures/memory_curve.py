@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.evaluation.literal import literal
+from forecast.gates.change import Change
 from forecast.gates.memory import Memory
 from forecast.gates.pictures.canvas import FRAME, INK, gate_title, new_figure, style
 
@@ -13,10 +14,14 @@ if TYPE_CHECKING:
 
 _CURVE = "#2166ac"
 _MARK = "#b2182b"
+# Colour and shape: what is used is a dot, what is not a diamond, what hurts a square.
+_LOOKS = {"used": (_CURVE, "o"), "unused": ("#6b7280", "D"), "hurts": (_MARK, "s")}
 
 
 def memory_curve(found: Memory, unit: str = "") -> "Figure":
-    """Draw the error against the newest steps that are real, and the errors without each part.
+    """Draw the error against the newest steps that are real, and its change without each part.
+
+    Where intervals are known they are drawn as lines through the points.
 
     Args:
         found: From `forecast.gates.memory`.
@@ -35,6 +40,9 @@ def memory_curve(found: Memory, unit: str = "") -> "Figure":
     axes = figure.add_axes((0.11, 0.12, right - 0.11, 0.74))
     style(axes, boxed=False)
     steps = sorted(found.curve)
+    known = [k for k in steps if k in found.intervals]
+    ends = np.array([found.intervals[k] for k in known]).reshape(-1, 2).T + 1  # (ends, steps)
+    axes.vlines(known, *(found.whole * ends), color=_CURVE, lw=1.5, alpha=0.6)
     axes.axhline(found.whole * (1 + found.within), color=FRAME, linewidth=1)
     axes.plot(steps, [found.curve[k] for k in steps], "o-", color=_CURVE, markersize=7, lw=2)
     axes.plot(found.used, found.curve[found.used], "o", color=_MARK, markersize=14, mfc="none")
@@ -44,35 +52,40 @@ def memory_curve(found: Memory, unit: str = "") -> "Figure":
         ticks.pop(-2)
     axes.set_xticks(ticks, [str(k) for k in ticks])
     axes.minorticks_off()
-    axes.set_ylim(bottom=0, top=1.05 * max([*found.curve.values(), *parts.values()]))
+    axes.set_ylim(bottom=0, top=1.05 * max([*found.curve.values(), *(found.whole * ends).flat]))
     axes.tick_params(labelsize=15, labelcolor=INK)
     axes.set_xlabel("newest steps kept, older ones of another window", fontsize=15, color=INK)
-    axes.set_ylabel(literal(f"validation MAE{unit}"), fontsize=16, color=INK)
+    axes.set_ylabel(literal(f"validation {found.name}{unit}"), fontsize=16, color=INK)
     if parts:
-        _bars(figure, parts, found, axes.get_ylim()[1])
+        _dots(figure, parts, found.name)
     return figure
 
 
-def _parts(found: Memory) -> dict[str, float]:
-    """List the errors without each part of the network."""
+def _parts(found: Memory) -> dict[str, Change]:
+    """List what the error does without each part of the network."""
     parts = {}
-    if found.without_recurrence is not None:
-        parts["no recurrence"] = found.without_recurrence
-    for name, error in found.frozen.items():
-        layer, gate = name.split("/")
-        parts[f"{layer} {gate_title(gate).split(' ')[0]} frozen"] = error
+    for part, change in found.changes().items():
+        layer, _, gate = part.rpartition("/")
+        name = f"{layer} {gate_title(gate).split(' ')[0]} frozen" if layer else f"no {part}"
+        parts[name] = change
     return parts
 
 
-def _bars(figure: "Figure", parts: dict[str, float], found: Memory, top: float) -> None:
-    """Draw a bar for each part, with the whole network's error as a line."""
+def _dots(figure: "Figure", parts: dict[str, Change], error: str) -> None:
+    """Draw a dot for each part at the change of the error, and its interval through it."""
     axes: Any = figure.add_axes((0.8, 0.12, 0.17, 0.74))
     style(axes, boxed=False)
     places = np.arange(len(parts))[::-1]
-    axes.barh(places, list(parts.values()), color=_CURVE, height=0.7)
-    axes.axvline(found.whole, color=_MARK, linewidth=2)
+    axes.axvline(0, color=FRAME, linewidth=1.5)
+    for place, change in zip(places, parts.values(), strict=True):
+        colour, marker = _LOOKS[change.verdict]
+        low, high = (100 * end for end in change.interval or (change.share, change.share))
+        axes.hlines(place, low, high, color=colour, lw=3)
+        axes.plot(100 * change.share, place, marker, color=colour, markersize=10)
     axes.set_yticks(places, list(parts))
-    axes.set_xlim(0, top)
-    axes.set_xticks([0, found.whole], ["0", f"{found.whole:.3g}"])
+    axes.set_ylim(-0.6, len(parts) - 0.4)
+    left, right = axes.get_xlim()
+    ends = sorted({round(left), 0, round(right)}) if right - left > 4 else [0, round(right, 1)]
+    axes.set_xticks(ends, [f"{end:+g}".replace("-", "−") if end else "0" for end in ends])
     axes.tick_params(labelsize=15 if len(parts) <= 10 else 11, labelcolor=INK)
-    axes.set_xlabel("MAE without", fontsize=15, color=INK)
+    axes.set_xlabel(literal(f"{error} without, %"), fontsize=15, color=INK)
