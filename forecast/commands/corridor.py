@@ -134,7 +134,7 @@ def _run(command: str, request: Request) -> Any:
 def _meant(override: str) -> list[str]:
     """Write an override once for each value that a multirun would give its key."""
     try:
-        [one] = OverridesParser.create().parse_overrides(config.in_hydras_grammar([override]))
+        *_, one = OverridesParser.create().parse_overrides(config.in_hydras_grammar([override]))
     except HydraException:
         return [override]  # which Hydra itself refuses
     if not one.is_sweep_override():

@@ -47,7 +47,11 @@ def show(found: pd.DataFrame) -> None:
         labels = [f"{label}\nfrom {origin:%Y-%m-%d %H:%M}" for label, origin in pairs]
     kept, room = _that_fit(columns, max(map(_width, labels)), console.width)
     rows = [_folded(label, room) for label in labels]
-    table(title, ("", *(head for head, *_ in kept)), zip(rows, *(own for _, *own in kept), strict=True))
+    table(
+        title,
+        ("", *(head for head, *_ in kept)),
+        zip(rows, *(own for _, *own in kept), strict=True),
+    )
 
 
 def _cell(row: Any, dated: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -118,9 +118,15 @@ class Quality:
             if name not in parts and name != "faults"
         }
         return {"data": pd.DataFrame([whole])} | {
-            name: pd.DataFrame([asdict(entry) for entry in entries])
-            for name, entries in parts.items()
+            name: pd.DataFrame(
+                [asdict(entry) for entry in entries], columns=[own.name for own in fields(kind)]
+            )
+            for (name, entries), kind in zip(parts.items(), _KINDS, strict=True)
         }
+
+
+_KINDS = (SeriesQuality, ColumnQuality, WindowQuality)
+"""Of the entries of a report's series, columns and windows."""
 
 
 def report(frame: pd.DataFrame, schema: Schema, window: Window) -> Quality:
