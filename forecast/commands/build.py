@@ -53,10 +53,23 @@ def load(config: Config) -> Loaded:
     Returns:
         The data in every form that a command needs.
     """
-    path, frame = rows(config)
+    return made(config, *rows(config))
+
+
+def made(config: Config, path: Path, frame: pd.DataFrame) -> Loaded:
+    """Check rows that were read.
+
+    Args:
+        config: Plain configuration.
+        path: Of their file.
+        frame: As `rows` returns them.
+
+    Returns:
+        As `load`.
+    """
     meaning = schema(config, frame.columns)
-    made = panel.build(frame, meaning).padded(window(config).timesteps)
-    return Loaded(name(config), path, source.digest(path), frame, meaning, made)
+    table = panel.build(frame, meaning).padded(window(config).timesteps)
+    return Loaded(name(config), path, source.digest(path), frame, meaning, table)
 
 
 def rows(config: Config) -> tuple[Path, pd.DataFrame]:

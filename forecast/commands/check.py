@@ -1,20 +1,25 @@
 """`forecast check`: what is in a data set and what is wrong with it; `leak=true` trains twice."""
 
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
-from forecast.commands import build, proof
+from forecast.commands import build, proof, unread
+from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import say, table
 from forecast.commands.terminal import busy, console
-from forecast.data import canary, quality
+from forecast.data import canary, quality, split
 from forecast.data.quality import Quality
-from forecast.errors import InputError
+from forecast.evaluation import preparation
+
+NETWORK = ("model", "training", "gates", "tracking", "experiment")
+"""Groups whose values only the network and its observers judge, for which TensorFlow is started."""
 
 
 def run(request: Request) -> Quality:
-    """Print the data-quality report.
+    """Print the data-quality report, then do what a training does before its network is made.
 
     Args:
         request: The configuration.
@@ -23,14 +28,29 @@ def run(request: Request) -> Quality:
         The report.
 
     Raises:
-        InputError: The data set has faults that training would refuse, or, with `leak=true`,
-            something leaks; all are printed before.
+        InputError: What `train` would say, after the report; or, with `leak=true`, something leaks.
     """
     settings = request.settings
     with busy("data", "reading"):
-        _, frame = build.rows(settings)
+        path, frame = build.rows(settings)
         window = build.window(settings)
         found = quality.report(frame, build.schema(settings, frame.columns), window)
+    _show(found, request)
+    with busy("data", "checking"):
+        data = build.made(settings, path, frame)
+        _prepare(request, data)
+    for copy in canary.canary(data.table, window):
+        say("warning", f"{copy}: the future may leak through it")
+    if settings.leak:
+        console.print()
+        proof.require(settings, data)
+    console.print()
+    return found
+
+
+def _show(found: Quality, request: Request) -> None:
+    """Print the report."""
+    settings, window = request.settings, build.window(request.settings)
     frames = found.to_frames()
     if not frames["columns"].constant.any():
         del frames["columns"]["constant"]
@@ -48,18 +68,28 @@ def run(request: Request) -> Quality:
         _print(title, frames[name])
     for fault in found.faults:
         say("fault", fault)
-    if found.faults:
-        raise InputError(
-            f"data must be without faults to train, got {len(found.faults)}, see above: mend them"
-        )
-    data = build.load(settings)
-    for copy in canary.canary(data.table, window):
-        say("warning", f"{copy}: the future may leak through it")
-    if settings.leak:
-        console.print()
-        proof.require(settings, data)
-    console.print()
-    return found
+
+
+def _prepare(request: Request, data: Loaded) -> None:
+    """Refuse what `train` would refuse before its first step, and count the windows of each span.
+
+    The network is made only where an override could have spoiled it, since TensorFlow takes seconds
+    to start.
+    """
+    spec, table = build.spec(request.settings), data.table
+    cuts = split.holdout(table, spec.validation, spec.test)
+    spans = [asdict(span) for span in preparation.spans(spec, table, cuts)]
+    _print(f"Windows by span, data.missing={request.settings.data.missing}", pd.DataFrame(spans))
+    if not {key.split(".")[0] for key in unread.typed(request.overrides)} & {*NETWORK}:
+        preparation.prepare(spec, table)
+        return
+    from forecast.commands import observe
+    from forecast.evaluation import experiment
+    from forecast.training import runtime
+
+    runtime.start(spec.training.threads)
+    observe.check(request.settings)
+    experiment.prepare(spec, table)
 
 
 def _print(title: str, frame: pd.DataFrame) -> None:

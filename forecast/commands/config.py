@@ -4,7 +4,7 @@ import contextlib
 import copy
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from forecast.commands import misread, no_code
@@ -194,9 +194,10 @@ def compose(overrides: list[str]) -> Request:
 def in_hydras_grammar(overrides: list[str]) -> list[str]:
     """Write overrides as Hydra must read them.
 
-    Run ids stay text, since 12e4567 is not a number. A grid becomes a list of grids, since Hydra
-    would merge a dict into the default grid instead of replacing it. Columns of a user's file are
-    keys that no schema knows, and Hydra takes those only behind `++`.
+    Run ids stay text, since 12e4567 is not a number. Hydra would merge a mapping into the default
+    one instead of replacing it: a grid becomes a list of grids, and of other mappings the default
+    is taken away before. Names that mappings hold, such as columns of a user's file, are keys that
+    no schema knows, and Hydra takes those only behind `++`.
 
     Args:
         overrides: As on the command line.
@@ -208,6 +209,8 @@ def in_hydras_grammar(overrides: list[str]) -> list[str]:
     ["run='12e4'", '++data.valid.load=[0,9]']
     >>> in_hydras_grammar(["runs=12e4,34"])
     ["runs=['12e4','34']"]
+    >>> in_hydras_grammar(["evaluation.regressors={}"])
+    ['++evaluation.regressors=???', '++evaluation.regressors={}']
     """
     found = []
     for text in overrides:
@@ -219,13 +222,17 @@ def in_hydras_grammar(overrides: list[str]) -> list[str]:
             text = f"{key}=[{','.join(repr(part) for part in ids if part)}]"
         elif key == "sweep.grid" and value.startswith("{"):
             text = f"{key}=[{value}]"
-        elif (
-            key.startswith(tuple(f"{name}." for name in misread.BY_COLUMN))
-            or key in misread.BY_COLUMN
-        ):
+        elif _below(key, misread.MAPPINGS):
             text = f"++{text}"
+            if value.startswith("{"):
+                found.append(f"++{key}={MISSING}")
         found.append(text)
     return found
+
+
+def _below(key: str, mappings: Sequence[str]) -> bool:
+    """Tell whether a key is one of some mappings, or lies in one."""
+    return key in mappings or key.startswith(tuple(f"{name}." for name in mappings))
 
 
 def check(config: DictConfig) -> None:

@@ -15,7 +15,7 @@ from hydra.core.override_parser.types import Glob
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
-from forecast.commands import config, level, misread, no_code
+from forecast.commands import config, level, misread, no_code, unread
 from forecast.commands.config import Request
 from forecast.commands.terminal import busy
 from forecast.data.address import concealed
@@ -114,6 +114,7 @@ def _run(command: str, request: Request) -> Any:
     """Import a command and run it; TensorFlow is started first, while it can still be silenced."""
     if command == "train" and request.settings.resume:
         request = import_module("forecast.commands.resume").original(request)
+    unread.refuse(command, request.overrides)
     heavy = command in TENSORFLOW
     with busy("start", "TensorFlow" if heavy else "libraries"):
         if heavy:
@@ -133,7 +134,7 @@ def _run(command: str, request: Request) -> Any:
 def _meant(override: str) -> list[str]:
     """Write an override once for each value that a multirun would give its key."""
     try:
-        [one] = OverridesParser.create().parse_overrides(config.in_hydras_grammar([override]))
+        *_, one = OverridesParser.create().parse_overrides(config.in_hydras_grammar([override]))
     except HydraException:
         return [override]  # which Hydra itself refuses
     if not one.is_sweep_override():

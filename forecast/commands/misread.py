@@ -18,6 +18,9 @@ from forecast.errors import InputError, nearest, plain
 BY_COLUMN = ("data.circular", "data.valid", "data.units", "data.events", "data.classes")
 """Settings whose keys are columns of the user's file."""
 
+MAPPINGS = (*BY_COLUMN, "evaluation.regressors")
+"""Settings that hold names and values: a mapping that is typed stands for the default one."""
+
 _CURES = {
     "deletion": "leave the ~ away and give it a value",
     "Ambiguous": "put it into quotes, or put -m before the overrides to run each",
@@ -61,7 +64,7 @@ def sentence(error: Exception, overrides: Sequence[str]) -> InputError:
         key, _, value = override.lstrip("+~").partition("=")
         if not key or key not in text:
             continue
-        if key not in known and not key.startswith(tuple(f"{name}." for name in BY_COLUMN)):
+        if key not in known and not key.startswith(tuple(f"{name}." for name in MAPPINGS)):
             return InputError(
                 f"{plain(key)} must be a key of the config, got {plain(override)}: "
                 f"{nearest(key, known)}"

@@ -1,19 +1,23 @@
 """`forecast predict run=…`: what follows the newest rows, or all rows, as table and picture."""
 
 import sys
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TextIO
+from typing import TextIO
 
 import numpy as np
 import pandas as pd
 
-from forecast.commands import build, output
+from forecast.commands import build, forecast_table, output, unread
 from forecast.commands.config import Request
-from forecast.commands.console import say, table
+from forecast.commands.console import say
+from forecast.commands.schema import Config
 from forecast.commands.served import Served, find
 from forecast.commands.terminal import busy
 from forecast.data import clock, source
+from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.errors import InputError
 from forecast.evaluation import figures
@@ -35,7 +39,10 @@ def run(request: Request) -> pd.DataFrame:
         request: The configuration; `run` names what predicts, `data.path` the newest rows.
 
     Returns:
-        One row for each window, target and step.
+        One row for each window, step and target.
+
+    Raises:
+        InputError: An override says otherwise than the model was trained.
     """
     settings = request.settings
     if not settings.run:
@@ -45,8 +52,12 @@ def run(request: Request) -> pd.DataFrame:
         output.place(settings.output, f"forecast{ENDS[0]}", ENDS)  # before anything is fetched
     with busy("predict", "reading and forecasting"):
         served = find(settings.run, settings.tracking)
-        rows = served.bundle.table(_rows(request, served))
-        found = served.bundle.forecasts(rows, history=settings.history)
+        unread.refuse_fixed(served.bundle, settings, request.overrides)
+        frame = _read(settings, unread.typed(request.overrides), served)
+        schema = _schema(settings, unread.typed(request.overrides), served, frame.columns)
+        bundle = replace(served.bundle, schema=schema)
+        rows = bundle.table(_between(frame, settings, schema))
+        found = bundle.forecasts(rows, history=settings.history)
     left_out = sorted({rows.names[code] for code in np.unique(rows.series)} - {*found.series})
     if piped:
         _warn(left_out, sys.stderr)
@@ -55,48 +66,67 @@ def run(request: Request) -> pd.DataFrame:
     newest = found[found.origin == found.groupby("series").origin.transform("max")]
     out = output.place(settings.output, f"forecast_{served.name}{ENDS[0]}", ENDS)
     picture = out.with_suffix(".png")
-    drawn = figures.prediction(
-        _history(rows, served.bundle, newest), newest, served.bundle.schema.units
-    )
+    drawn = figures.prediction(_history(rows, bundle, newest), newest, schema.units)
+    if rows.zoned:
+        drawn.axes[-1].set_xlabel("UTC")
     with output.whole(picture) as image, output.whole(out) as file:
         if out.suffix == ".parquet":
             found.to_parquet(file, index=False)
         else:
             found.to_csv(file, index=False)
         drawn.savefig(image, dpi=120)
-    _show(newest)
+    forecast_table.show(newest)
     _warn(left_out, None)
     count = len(found.drop_duplicates(["series", "origin"]))
     say("wrote", f"{out} with {count:,} forecast{'s' * (count > 1)}, and {picture}")
     return found
 
 
-def _rows(request: Request, served: Served) -> pd.DataFrame:
+def _read(settings: Config, typed: list[str], served: Served) -> pd.DataFrame:
     """Read the rows that the command names, or the file that the run was trained on."""
-    data, schema = request.settings.data, served.bundle.schema
-    if not any(text.lstrip("+").startswith("data") for text in request.overrides):
-        return _recorded(served)
-    frame = (
-        _piped(data.format)
-        if data.path == PIPE
-        else source.read(build.where(data.path, data.sha256), data.format)
-    )
-    if (data.since is None and data.until is None) or schema.time not in frame.columns:
+    data = settings.data
+    if "data" not in typed and "data.path" not in typed:
+        recorded = {key: text for key, text in served.recorded.items() if text != "None"}
+        if "data.path" not in recorded:
+            raise InputError(
+                "data.path must be given where run= names no run that knows its data, got nothing: "
+                "add data.path=newest.csv, or data.path=- for standard input"
+            )
+        digest = data.sha256 if "data.sha256" in typed else recorded.get("data.sha256")
+        kind = data.format if "data.format" in typed else recorded.get("data.format")
+        return source.read(build.where(recorded["data.path"], digest), kind)
+    if data.path == PIPE:
+        return _piped(data.format)
+    return source.read(build.where(data.path, data.sha256), data.format)
+
+
+def _schema(settings: Config, typed: list[str], served: Served, columns: Iterable[str]) -> Schema:
+    """Return what the columns of new rows mean: as in training, under the names of their file."""
+    data, trained, there = settings.data, served.bundle.schema, set(columns)
+    changes: dict[str, object] = {}
+    if "data.time" in typed or ("data" in typed and trained.time not in there):
+        changes["time"] = data.time
+    as_many = len(data.series) == len(trained.series)
+    if "data.series" in typed and not as_many:
+        raise unread.fixed_otherwise("data.series", trained.series, data.series)
+    if as_many and ("data.series" in typed or ("data" in typed and not {*trained.series} <= there)):
+        changes["series"] = tuple(data.series)
+    if "data.time_format" in typed or ("data" in typed and data.time_format is not None):
+        changes["time_format"] = data.time_format
+    if "data.duplicates" in typed:
+        changes["duplicates"] = data.duplicates
+    if "data.targets" in typed and data.targets == unread.ALL:
+        unread.refuse_other_columns(served.bundle, columns, settings)
+    return replace(trained, **changes)  # type: ignore[arg-type]
+
+
+def _between(frame: pd.DataFrame, settings: Config, schema: Schema) -> pd.DataFrame:
+    """Return the rows of the span that was asked for."""
+    since, until = settings.data.since, settings.data.until
+    if (since is None and until is None) or schema.time not in frame.columns:
         return frame
     time = clock.parse(frame[schema.time], schema.time_format)
-    return frame[source.between(time, data.since, data.until)]
-
-
-def _recorded(served: Served) -> pd.DataFrame:
-    """Read the file that the run was trained on."""
-    recorded = {key: text for key, text in served.recorded.items() if text != "None"}
-    if "data.path" not in recorded:
-        raise InputError(
-            "data.path must be given where run= names no run that knows its data, got nothing: "
-            "add data.path=newest.csv, or data.path=- for standard input"
-        )
-    where = build.where(recorded["data.path"], recorded.get("data.sha256"))
-    return source.read(where, recorded.get("data.format"))
+    return frame[source.between(time, since, until)]
 
 
 def _piped(kind: str | None) -> pd.DataFrame:
@@ -132,7 +162,7 @@ def _history(rows: Table, bundle: Bundle, found: pd.DataFrame) -> pd.DataFrame:
         pd.DataFrame(
             {
                 "series": np.asarray(newest.names, object)[newest.series],
-                "time": newest.time,
+                "time": clock.written(newest.time, rows.zoned),
                 "target": target,
                 "value": newest.outputs[:, column],
             }
@@ -140,26 +170,3 @@ def _history(rows: Table, bundle: Bundle, found: pd.DataFrame) -> pd.DataFrame:
         for column, target in enumerate(newest.targets)
     ]
     return pd.concat(parts, ignore_index=True)
-
-
-def _show(found: pd.DataFrame) -> None:
-    """Print a few steps of every series."""
-    last = int(found.step.max())
-    steps = sorted({1, *(max(1, round(last * part / 4)) for part in (1, 2, 3)), last})
-    groups = list(found.groupby(["series", "target"], sort=False))[:12]
-    times = groups[0][1].set_index("step").time
-    table(
-        f"Forecast from {found.origin.iloc[0]:%Y-%m-%d %H:%M}",
-        ("", *(f"+{step}\n{times[step]:%d %b}\n{times[step]:%H:%M}" for step in steps)),
-        [
-            (f"{series} {target}", *_cells(part.set_index("step").loc[steps]))
-            for (series, target), part in groups
-        ],
-    )
-
-
-def _cells(part: pd.DataFrame) -> list[Any]:
-    """Write the forecast of each step, its interval below it."""
-    if "lower" not in part:
-        return list(part.forecast)
-    return [f"{row.forecast:.4g}\n{row.lower:.4g}…{row.upper:.4g}" for row in part.itertuples()]

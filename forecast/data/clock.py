@@ -19,18 +19,30 @@ _ZONE = r"(?:Z|[+-]\d\d:?\d\d|:\d\d(?:\.\d+)?[+-]\d\d)$"
 
 
 def parse(column: pd.Series, time_format: str | None) -> np.ndarray:
-    """Read a column of time stamps.
+    """Read a column of time stamps; see `read`, which also says whether they state a zone."""
+    return read(column, time_format)[0]
+
+
+def read(
+    column: pd.Series, time_format: str | None, *, zoned: bool | None = None
+) -> tuple[np.ndarray, bool]:
+    """Read a column of time stamps, and whether they state a zone.
 
     Args:
         column: Text, dates or time stamps, (rows,).
         time_format: strptime format; None means ISO 8601.
+        zoned: Whether they must state a zone, as those of training did; None takes both kinds.
 
     Returns:
-        datetime64[ns] (rows,): UTC where the column states zones, as written where it does not.
+        datetime64[ns] (rows,), UTC where the column states zones, as written where it does not;
+        and whether it states them.
 
     Raises:
-        InputError: A stamp is missing or cannot be read, only some state a zone, or the format is
-            none.
+        InputError: A stamp is missing or cannot be read, only some state a zone, they state one
+            where those of training did not, or the reverse, or the format is none.
+
+    >>> read(pd.Series(["2024-01-01T02:00+02:00"]), None)
+    (array(['2024-01-01T00:00:00.000000000'], dtype='datetime64[ns]'), True)
     """
     name = column.name
     if pd.api.types.is_numeric_dtype(column):
@@ -44,14 +56,14 @@ def parse(column: pd.Series, time_format: str | None) -> np.ndarray:
         parsed = column
     else:
         text = column.astype("string")
-        zoned = text.str.contains(_ZONE, regex=True, na=False)
-        bare = ~zoned & text.notna()
-        if zoned.any() and bare.any():
+        stated = text.str.contains(_ZONE, regex=True, na=False)
+        bare = ~stated & text.notna()
+        if stated.any() and bare.any():
             raise InputError(
                 f"data.time column {name!r} must state a zone in all rows or in none, got "
-                f"{shown(text[bare].iloc[0])} beside {shown(text[zoned].iloc[0])}: make them alike"
+                f"{shown(text[bare].iloc[0])} beside {shown(text[stated].iloc[0])}: make them alike"
             )
-        parsed = _to_datetime(text, time_format, bool(zoned.any()))
+        parsed = _to_datetime(text, time_format, bool(stated.any()))
     unread = ~parsed.dt.year.between(1678, 2261).to_numpy(bool)  # NaT, or beyond nanoseconds
     if unread.any():
         row = int(unread.argmax())
@@ -60,9 +72,36 @@ def parse(column: pd.Series, time_format: str | None) -> np.ndarray:
             f"from 1678 to 2261, got {shown(column.iloc[row])} in row {row + 1}: mend it or set "
             "data.time_format"
         )
-    if isinstance(parsed.dtype, pd.DatetimeTZDtype):
+    states = isinstance(parsed.dtype, pd.DatetimeTZDtype)
+    if zoned is not None and zoned != states:
+        raise _other_zone(column, parsed.iloc[0], states)
+    if states:
         parsed = parsed.dt.tz_convert("UTC").dt.tz_localize(None)
-    return parsed.to_numpy("datetime64[ns]")
+    return parsed.to_numpy("datetime64[ns]"), states
+
+
+def written(time: np.ndarray, zoned: bool | None) -> pd.DatetimeIndex:
+    """Return time stamps as they are written out: in UTC, and saying so, where they had a zone.
+
+    Args:
+        time: (stamps,) datetime64[ns].
+        zoned: Whether they stated a zone when they were read.
+
+    Returns:
+        (stamps,).
+    """
+    return pd.DatetimeIndex(time, tz="UTC" if zoned else None)
+
+
+def _other_zone(column: pd.Series, first: pd.Timestamp, states: bool) -> InputError:
+    """Say that time stamps state a zone where those of training did not, or the reverse."""
+    rule, cure = "a zone", f"write it, where the time is UTC as {first}+00:00"
+    if states:
+        rule, cure = "no zone", f"write the time of the place alone, as {first.tz_localize(None)}"
+    return InputError(
+        f"data.time column {column.name!r} must state {rule}, as in training, got "
+        f"{shown(column.iloc[0])}: {cure}"
+    )
 
 
 def _to_datetime(text: pd.Series, time_format: str | None, utc: bool) -> pd.Series:

@@ -33,7 +33,7 @@ def build(frame: pd.DataFrame, schema: Schema, *, ahead: int = 0) -> Table:
         InputError: A column is missing, a value is no number, a time stamp is twice there, …
     """
     columns.check(frame, schema)
-    time = clock.parse(frame[schema.time], schema.time_format)
+    time, zoned = clock.read(frame[schema.time], schema.time_format, zoned=schema.zoned)
     found, series = np.unique(columns.labels(frame, schema), return_inverse=True)
     names = tuple(found.tolist())
     order = np.lexsort((time, series))
@@ -73,6 +73,7 @@ def build(frame: pd.DataFrame, schema: Schema, *, ahead: int = 0) -> Table:
         static=places.static,
         task=schema.task,
         about=asked.about,
+        zoned=zoned,
     )
 
 
@@ -122,7 +123,7 @@ def from_xy(
         tick = np.arange(len(frame))
         zero = np.zeros(len(frame), np.intp)
         return Table(values, outputs, features, targets, zero, tick, tick)
-    time = clock.parse(frame.index.get_level_values(-1).to_series(name="index"), None)
+    time, zoned = clock.read(frame.index.get_level_values(-1).to_series(name="index"), None)
     if frame.index.nlevels > 1:
         labels = pd.Index(frame.index.get_level_values(0).astype(str).to_numpy(object))
     else:
@@ -146,6 +147,7 @@ def from_xy(
         time,
         known,
         frequency,
+        zoned=zoned,
     )
 
 

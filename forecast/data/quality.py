@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -118,9 +118,15 @@ class Quality:
             if name not in parts and name != "faults"
         }
         return {"data": pd.DataFrame([whole])} | {
-            name: pd.DataFrame([asdict(entry) for entry in entries])
-            for name, entries in parts.items()
+            name: pd.DataFrame(
+                [asdict(entry) for entry in entries], columns=[own.name for own in fields(kind)]
+            )
+            for (name, entries), kind in zip(parts.items(), _KINDS, strict=True)
         }
+
+
+_KINDS = (SeriesQuality, ColumnQuality, WindowQuality)
+"""Of the entries of a report's series, columns and windows."""
 
 
 def report(frame: pd.DataFrame, schema: Schema, window: Window) -> Quality:
@@ -164,12 +170,20 @@ def report(frame: pd.DataFrame, schema: Schema, window: Window) -> Quality:
         first=None if stamps is None else pd.Timestamp(stamps.time.min()),
         last=None if stamps is None else pd.Timestamp(stamps.time.max()),
         frequency=None if stamps is None else stamps.frequency,
-        duplicated_rows=int(frame.astype(str).duplicated().sum()),
+        duplicated_rows=int(_as_text(frame).duplicated().sum()),
         duplicated_stamps=0 if stamps is None else len(frame) - len(stamps.rows),
         series=() if stamps is None else tuple(_series(stamps)),
         columns=tuple(_column(frame, name, schema) for name in there),
         windows=counted,
         faults=tuple(faults),
+    )
+
+
+def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """Write every cell as text, bytes and lists too."""
+    columns = (frame.iloc[:, place] for place in range(frame.shape[1]))
+    return pd.DataFrame(
+        {n: c.map(str) if c.dtype == object else c.astype(str) for n, c in enumerate(columns)}
     )
 
 

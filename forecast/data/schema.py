@@ -42,6 +42,8 @@ class Schema:
         classes: Column to its labels (text), or the one target to the edges that divide its values
             (numbers): predicted is how likely each class is. A feature of labels becomes one column
             for each.
+        zoned: Whether time stamps must state a zone, as a bundle knows of its training; None takes
+            both kinds.
     """
 
     time: str
@@ -61,6 +63,7 @@ class Schema:
     static: tuple[str, ...] = ()
     events: Mapping[str, float] = field(default_factory=dict)
     classes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    zoned: bool | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant, before any file is opened."""

@@ -35,6 +35,7 @@ class Table:
         task: What the outputs are: "regression" for values; "event" or "classes" for 1 where it
             happens and 0 where not, of which probabilities are predicted.
         about: The column that each output is about; empty means the targets themselves.
+        zoned: Whether the time stamps stated a zone, so that `time` is UTC; None without a clock.
     """
 
     inputs: np.ndarray = field(repr=False)
@@ -52,6 +53,7 @@ class Table:
     static: tuple[int, ...] = ()
     task: str = "regression"
     about: tuple[str, ...] = ()
+    zoned: bool | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -165,7 +167,16 @@ class Table:
 
         Returns:
             The rows of both, sorted by series and tick, the later one's where both have a tick.
+
+        Raises:
+            InputError: The time stamps of one state a zone and those of the other do not.
         """
+        if None not in (self.zoned, later.zoned) and self.zoned != later.zoned:
+            rule, cure = ("a zone", "'UTC'") if self.zoned else ("no zone", "None")
+            raise InputError(
+                f"time stamps must state {rule}, as those of fit, got others from "
+                f"{pd.Timestamp(later.time.min())} on: write index.tz_localize({cure})"
+            )
         series = np.concatenate([self.series, later.series])
         tick = np.concatenate([self.tick, later.tick])
         rank = np.repeat([0, 1], [len(self), len(later)])
@@ -185,8 +196,9 @@ class Table:
 
     def frames(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return features and targets as frames with a (series, time) index, for scikit-learn."""
+        time = self.time if self.frequency is None else clock.written(self.time, self.zoned)
         index = pd.MultiIndex.from_arrays(
-            [np.asarray(self.names, dtype=object)[self.series], self.time],
+            [np.asarray(self.names, dtype=object)[self.series], time],
             names=["series", "time"],
         )
         return (

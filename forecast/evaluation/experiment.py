@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import clone
 
-from forecast.data import clock, split, windows
+from forecast.data import clock, windows
 from forecast.data.split import Cut, Holdout
 from forecast.data.table import Table
 from forecast.data.windows import Window
-from forecast.errors import InputError
-from forecast.evaluation import scores
-from forecast.evaluation.baselines import regressors, rivals
+from forecast.evaluation import preparation, scores
+from forecast.evaluation.baselines import rivals
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.intervals import calibration, reach
+from forecast.evaluation.intervals import calibration
 from forecast.evaluation.intervals.calibration import Intervals
+from forecast.evaluation.preparation import learnable as learnable
 from forecast.evaluation.significance import pairs
 from forecast.evaluation.significance.pairs import Verdict
 from forecast.evaluation.stopwatch import Stopwatch
@@ -238,59 +238,13 @@ def prepare(spec: Spec, table: Table) -> Holdout:
         InputError: The model cannot be built, or a span has no window; the message counts rows and
             windows of all three.
     """
-    spec.window.check()
-    spec.training.check()
+    cuts = preparation.prepare(spec, table)
     runtime.start(spec.training.threads)  # which keeps TensorFlow, imported next, quiet
     from forecast.training import door, quantiles
 
-    rivals.check(spec.baselines)
-    for name, settings in spec.regressors.items():
-        regressors.check(name, settings)
-    longest = int(np.bincount(table.series).max())
-    if spec.season is not None and not 1 <= spec.season < longest:
-        raise InputError(
-            f"evaluation.season must be a whole number from 1 to below the {longest} rows of the "
-            f"longest series, got {spec.season!r}: write such as {clock.season(table.frequency)}, "
-            "or null"
-        )
     quantiles.check(spec.training.quantiles)
-    reach.check(spec.interval, spec.calibration, spec.training.quantiles, table.task)
-    cuts = split.holdout(table, spec.validation, spec.test)
-    spans = {
-        "train": cuts.train_rows(table),
-        "validation": cuts.validation_rows(table),
-        "test": cuts.test_rows(table),
-    }
-    truth: dict[str, windows.Truth] = {"train": "whole", "validation": "whole", "test": "some"}
-    count = {
-        name: len(windows.starts(table, spec.window, within=rows, truth=truth[name]))
-        for name, rows in spans.items()
-    }
-    if min(count.values()) == 0:
-        found = ", ".join(
-            f"{name} {count[name]} in {int(rows.sum())} rows" for name, rows in spans.items()
-        )
-        raise InputError(
-            f"window.timesteps={spec.window.timesteps} and window.horizon={spec.window.horizon} "
-            f"must leave a window in every span, got windows: {found}: take a smaller window, "
-            "other spans (split.validation, split.test) or more rows"
-        )
-    learned = learnable(table, cuts)
-    door.check(spec.model, spec.training, table, spec.window, learned, spec.scaling)
+    door.check(spec.model, spec.training, table, spec.window)
     return cuts
-
-
-def learnable(table: Table, cuts: Holdout) -> tuple[np.ndarray, int]:
-    """Tell what a fit may read.
-
-    Args:
-        table: The data.
-        cuts: Where its spans begin.
-
-    Returns:
-        Mask (rows,) of the rows, and how many of their newest time stamps are kept for stopping.
-    """
-    return cuts.learned_rows(table), len(np.unique(table.time[cuts.validation_rows(table)]))
 
 
 def score_model(forecaster: Forecaster, table: Table, *, starts: np.ndarray) -> Forecasts:

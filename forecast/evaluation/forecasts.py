@@ -72,7 +72,8 @@ class Forecasts:
             intervals: Around these forecasts, as columns lower and upper.
 
         Returns:
-            The rows; quantiles are columns of their own, such as q0.05.
+            Columns series, origin, time, step, target, forecast, lower and upper, a column such as
+            q0.05 for each quantile, and true; rows as `serving.tidy` writes them.
         """
         ends = {} if intervals is None else {"lower": intervals.lower, "upper": intervals.upper}
         count, horizon, targets = self.values.shape
@@ -87,11 +88,11 @@ class Forecasts:
                 "step": np.tile(np.repeat(np.arange(1, horizon + 1), targets), count),
                 "target": np.tile(np.asarray(self.table.targets, object), count * horizon),
                 "forecast": self.values.ravel(),
-                "true": self.true.ravel(),
             }
             | {name: end.ravel() for name, end in ends.items()}
             | {
                 f"q{level:g}": every[..., number].ravel()
                 for number, level in enumerate(self.levels)
             }
+            | {"true": self.true.ravel()}
         )

@@ -69,13 +69,14 @@ class Bundle:
         Raises:
             InputError: A column is missing, a series is unknown, …
         """
-        columns.check(frame, self.schema)
-        time = clock.parse(frame[self.schema.time], self.schema.time_format)
-        lacking.refuse_other_frequency(time, str(self.schema.frequency))
-        frame = frame.assign(**{self.schema.time: time})  # read once
-        made = self.schema.known_future and not self.schema.known_columns
+        schema = self.schema
+        columns.check(frame, schema)
+        time, zoned = clock.read(frame[schema.time], schema.time_format, zoned=schema.zoned)
+        lacking.refuse_other_frequency(time, str(schema.frequency))
+        frame = frame.assign(**{schema.time: clock.written(time, zoned)})  # read once
+        made = schema.known_future and not schema.known_columns
         rows = self.window.lead + self.window.horizon if made else 0
-        table = panel.build(frame, self.schema, ahead=rows).padded(self.window.timesteps)
+        table = panel.build(frame, schema, ahead=rows).padded(self.window.timesteps)
         known = {name: code for code, name in enumerate(self.names)}
         if unknown := [name for name in table.names if name not in known]:
             raise InputError(
@@ -160,7 +161,7 @@ def save(
     packages = ("forecast", "tensorflow", "keras", "numpy", "pandas")
     forecaster.model_.save(folder / WEIGHTS)
     told = {
-        "schema": _served(schema, forecaster.frequency_).to_dict(),
+        "schema": _served(schema, forecaster).to_dict(),
         "window": {name: int(value) for name, value in window.get_params().items()},
         "scaler": forecaster.scaler_.to_dict(),
         "series": list(forecaster.names_),
@@ -194,12 +195,13 @@ def add_intervals(folder: Path, reach: Reach) -> None:
     shutil.rmtree(fresh)
 
 
-def _served(schema: Schema, frequency: str | None) -> Schema:
-    """Fix the frequency, which a few new rows may not tell, and ask only for columns in use."""
+def _served(schema: Schema, forecaster: Forecaster) -> Schema:
+    """Fix frequency and zone, which a few new rows may not tell, and ask for columns in use."""
     used = {*schema.inputs, *schema.targets}
     return replace(
         schema,
-        frequency=frequency,
+        frequency=forecaster.frequency_,
+        zoned=forecaster.context_.zoned,
         circular={name: period for name, period in schema.circular.items() if name in used},
         valid={name: bounds for name, bounds in schema.valid.items() if name in used},
         classes={name: parts for name, parts in schema.classes.items() if name in used},

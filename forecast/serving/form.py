@@ -8,8 +8,11 @@ from typing import Any
 
 from forecast.errors import InputError, nearest
 
-FORMAT = 2
+FORMAT = 3
 """Version of the files; a reader refuses those it does not know."""
+
+OLDER = {2: {"zoned": None}}
+"""Formats that are read too, and what their schema did not yet say."""
 
 WEIGHTS, FACTS = "model.keras", "bundle.json"
 SEAL = "sha256"
@@ -53,6 +56,7 @@ FORM: Mapping[str, Any] = {
         "static": _TEXTS,
         "events": _NUMBERS,
         "classes": {str: [(str, float)]},
+        "zoned": (bool, None),
     },
     "window": {"timesteps": int, "horizon": int, "stride": int, "lead": int},
     "scaler": (_SCALER, {**_SCALER, "input_limit": [[(None, float)]]}),
@@ -109,16 +113,18 @@ def read(folder: Path) -> dict[str, Any]:
             f"bundle must be a folder with {FACTS} and {WEIGHTS}, got {str(folder)!r} "
             f"({type(error).__name__}): download the run's model/ again"
         ) from error
-    if type(found) is not int or found != FORMAT:
+    if type(found) is not int or found not in (FORMAT, *OLDER):
         raise InputError(
             f"bundle format must be {FORMAT}, got {_short(found)}: use the version of forecast "
             "that wrote it, or train again"
         )
     if raw != _sealed(raw.rpartition(_FIELD)[0]):
         raise _changed(folder / FACTS)
+    if found in OLDER and isinstance(told.get("schema"), dict):
+        told["schema"] = OLDER[found] | told["schema"]
     if fault := misfit(told, FORM):
         raise InputError(
-            f"bundle must hold the fields of format {FORMAT} in {FACTS}, got {fault}: "
+            f"bundle must hold the fields of format {found} in {FACTS}, got {fault}: "
             "download the run's model/ again"
         )
     try:
@@ -180,6 +186,8 @@ def _is(value: Any, form: Any) -> bool:
         return True
     if form is int or form is float:
         return type(value) is int and abs(value) < _LARGEST[form]
+    if form is bool:
+        return isinstance(value, bool)
     if form is str and isinstance(value, str):
         return value == value.encode("utf-8", "ignore").decode()  # no half of a surrogate pair
     return False

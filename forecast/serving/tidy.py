@@ -1,4 +1,4 @@
-"""Forecasts as rows: series, origin, time, step, target, forecast, and what stands around it."""
+"""Forecasts as rows: series, origin, time, step, target, forecast, then intervals and quantiles."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ def tidy(
     forecast: np.ndarray,
     more: Mapping[str, np.ndarray],
 ) -> pd.DataFrame:
-    """Write forecasts as rows, window by window, target by target, step by step.
+    """Write forecasts as rows, window by window, step by step, target by target.
 
     Args:
         table: The rows they were made from.
@@ -27,21 +27,21 @@ def tidy(
         more: Name of a column to its values, (windows, horizon, targets).
 
     Returns:
-        A row for each window, target and step.
+        A row for each window, step and target, in the order of `Forecasts.frame`.
     """
     count, horizon, targets = forecast.shape
     origins = table.time[starts + window.timesteps - 1]
     ahead = clock.following(origins, str(table.frequency), window.lead + horizon)[:, window.lead :]
-    each, steps = targets * horizon, np.arange(1, horizon + 1)
+    each, steps = horizon * targets, np.arange(1, horizon + 1)
     names = np.asarray(table.names, object)[table.series[starts]]
     return pd.DataFrame(
         {
             "series": np.repeat(names, each),
-            "origin": np.repeat(origins, each),
-            "time": np.repeat(ahead[:, None], targets, axis=1).ravel(),
-            "step": np.tile(steps, count * targets),
-            "target": np.tile(np.repeat(np.asarray(table.targets, object), horizon), count),
-            "forecast": forecast.swapaxes(1, 2).ravel(),
+            "origin": clock.written(np.repeat(origins, each), table.zoned),
+            "time": clock.written(np.repeat(ahead.ravel(), targets), table.zoned),
+            "step": np.tile(np.repeat(steps, targets), count),
+            "target": np.tile(np.asarray(table.targets, object), count * horizon),
+            "forecast": forecast.ravel(),
         }
-        | {name: values.swapaxes(1, 2).ravel() for name, values in more.items()}
+        | {name: values.ravel() for name, values in more.items()}
     )

@@ -2,13 +2,9 @@
 
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from forecast.data import lanes
-from forecast.data.split import Cut
 from forecast.data.table import Table
-from forecast.data.training_set import training_set
 from forecast.data.windows import Window
 from forecast.errors import InputError, cause
 from forecast.training import choices, fitting
@@ -21,24 +17,19 @@ def check(
     training: Training,
     table: Table,
     window: Window,
-    learnable: tuple[np.ndarray, Cut],
-    scaling: str = "series",
 ) -> None:
-    """Build the network, deal the windows, and call loss and metrics once.
+    """Build the network, and call loss and metrics once.
 
     Args:
         model: Architecture.
         training: How to train.
         table: The data.
         window: Shape of a sample.
-        learnable: Mask (rows,) of the rows that may be learned from, and the newest of them that
-            are kept for stopping.
-        scaling: "series" or "global".
 
     Raises:
         InputError: The network cannot be built or does not fit into memory, a name is none of
-            Keras's, a loss or metric cannot take the forecasts, a target does not vary, or the
-            training cannot be stateful.
+            Keras's, a loss or metric cannot take the forecasts, or a stateful training needs a
+            network that reads its window step by step.
     """
     choices.optimizer(training)
     choices.schedule(training)
@@ -48,10 +39,8 @@ def check(
     _compare("loss", choices.loss(training, table.task), truth, forecast)
     for metric in choices.metrics(training):
         _compare("metrics", metric, truth, forecast)
-    dealt = training_set(table, window, *learnable, scaling)
     if training.stateful:
         readers(own)
-        lanes.check(dealt.train, window)
 
 
 def _compare(name: str, measure: Any, truth: tf.Tensor, forecast: tf.Tensor) -> None:

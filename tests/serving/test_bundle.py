@@ -86,11 +86,11 @@ def copy(folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(folder / "artifacts" / "bundle", tmp_path / "bundle"))
 
 
-@pytest.mark.parametrize("found", [1, 99, "2", None, [2]])
+@pytest.mark.parametrize("found", [1, 99, "3", None, [3]])
 def test_an_unknown_format_is_refused_by_name(copy: Path, found):
     facts = json.loads((copy / "bundle.json").read_text())
     (copy / "bundle.json").write_text(json.dumps(facts | {"format": found}))
-    with pytest.raises(InputError, match="format must be 2, got " + re.escape(repr(found))):
+    with pytest.raises(InputError, match="format must be 3, got " + re.escape(repr(found))):
         bundle.load(copy)
 
 
@@ -176,7 +176,7 @@ def test_facts_that_are_none_are_refused_in_one_sentence(copy: Path, said: str, 
 
 def test_the_facts_say_what_predicts_and_what_it_was_made_with(copy: Path, place: Place):
     told = json.loads((copy / "bundle.json").read_text())
-    assert told["format"] == 2
+    assert told["format"] == 3
     assert {"python", "forecast", "tensorflow", "keras"} <= set(told["versions"])
     assert told["facts"]["data_digest"] == source.digest(place.folder / "load.csv")
     assert told["schema"]["frequency"] == "h" and told["schema"]["calendar"] == ["hour"]
@@ -228,8 +228,7 @@ def test_probabilities_and_quantiles_are_served_as_in_training(more, levels, tmp
     every = fitted.predict_quantiles(table, windows.latest(table, window))
     said = served.predict(load_frame(60))
     columns = [f"q{level:g}" for level in levels] or ["forecast"]
-    # (series, horizon, targets, levels) to rows of series, target, step
-    rows = every.transpose(0, 2, 1, 3).reshape(-1, len(columns))
+    rows = every.reshape(-1, len(columns))  # of series, step, target
     np.testing.assert_allclose(said[columns], rows, rtol=1e-6)
     assert said.target.unique().tolist() == list(table.targets)
     if levels:

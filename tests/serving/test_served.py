@@ -39,9 +39,6 @@ def shuffled(frame: pd.DataFrame) -> pd.DataFrame:
 FRAMES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "as text": lambda frame: frame,
     "stamps": lambda frame: frame.assign(time=pd.to_datetime(frame.time)),
-    "stamps of a zone": lambda frame: frame.assign(
-        time=pd.to_datetime(frame.time, utc=True).dt.tz_convert("Asia/Tokyo")
-    ),
     "numbers as text": lambda frame: frame.assign(load=frame.load.astype(str)),
     "short numbers": lambda frame: frame.assign(load=frame.load.astype("int16")),
     "rows and columns shuffled": lambda frame: shuffled(frame)[["temp", "load", "site", "time"]],

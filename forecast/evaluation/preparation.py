@@ -1,0 +1,115 @@
+"""What can be known before training and needs no network: settings, spans, windows, scale."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.data import clock, lanes, split, windows
+from forecast.data.split import Holdout
+from forecast.data.table import Table
+from forecast.data.training_set import training_set
+from forecast.errors import InputError
+from forecast.evaluation.baselines import regressors, rivals
+from forecast.evaluation.intervals import reach
+
+if TYPE_CHECKING:
+    from forecast.evaluation.experiment import Spec
+
+TRUTH: dict[str, windows.Truth] = {"train": "whole", "validation": "whole", "test": "some"}
+"""Span to how much of what its windows predict must be known."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of the table in time.
+
+    Attributes:
+        name: "train", "validation" or "test".
+        first: Its first time stamp; None where it has no rows.
+        rows: How many rows it has.
+        windows: How many windows predict inside it.
+    """
+
+    name: str
+    first: np.datetime64 | None
+    rows: int
+    windows: int
+
+
+def prepare(spec: "Spec", table: Table) -> Holdout:
+    """Cut the table and make sure that an experiment can be run on it, but for its network.
+
+    Args:
+        spec: Everything but the table.
+        table: The data.
+
+    Returns:
+        Where validation and test begin.
+
+    Raises:
+        InputError: A setting cannot be meant, a target does not vary, or a span has no window; the
+            message counts rows and windows of all three.
+    """
+    spec.window.check()
+    spec.training.check()
+    rivals.check(spec.baselines)
+    for name, settings in spec.regressors.items():
+        regressors.check(name, settings)
+    longest = int(np.bincount(table.series).max())
+    if spec.season is not None and not 1 <= spec.season < longest:
+        raise InputError(
+            f"evaluation.season must be a whole number from 1 to below the {longest} rows of the "
+            f"longest series, got {spec.season!r}: write such as {clock.season(table.frequency)}, "
+            "or null"
+        )
+    reach.check(spec.interval, spec.calibration, spec.training.quantiles, table.task)
+    cuts = split.holdout(table, spec.validation, spec.test)
+    found = spans(spec, table, cuts)
+    if min(span.windows for span in found) == 0:
+        counts = ", ".join(f"{span.name} {span.windows} in {span.rows} rows" for span in found)
+        raise InputError(
+            f"window.timesteps={spec.window.timesteps} and window.horizon={spec.window.horizon} "
+            f"must leave a window in every span, got windows: {counts}: take a smaller window, "
+            "other spans (split.validation, split.test) or more rows"
+        )
+    dealt = training_set(table, spec.window, *learnable(table, cuts), spec.scaling)
+    if spec.training.stateful:
+        lanes.check(dealt.train, spec.window)
+    return cuts
+
+
+def spans(spec: "Spec", table: Table, cuts: Holdout) -> list[Span]:
+    """Count rows and windows of each span.
+
+    Args:
+        spec: Shape of a sample.
+        table: The data.
+        cuts: Where its spans begin.
+
+    Returns:
+        Train, validation and test.
+    """
+    masks = (cuts.train_rows(table), cuts.validation_rows(table), cuts.test_rows(table))
+    return [
+        Span(
+            name,
+            table.time[rows].min() if rows.any() else None,
+            int(rows.sum()),
+            len(windows.starts(table, spec.window, within=rows, truth=TRUTH[name])),
+        )
+        for name, rows in zip(TRUTH, masks, strict=True)
+    ]
+
+
+def learnable(table: Table, cuts: Holdout) -> tuple[np.ndarray, int]:
+    """Tell what a fit may read.
+
+    Args:
+        table: The data.
+        cuts: Where its spans begin.
+
+    Returns:
+        Mask (rows,) of the rows, and how many of their newest time stamps are kept for stopping.
+    """
+    return cuts.learned_rows(table), len(np.unique(table.time[cuts.validation_rows(table)]))

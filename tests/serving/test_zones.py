@@ -1,0 +1,112 @@
+"""A bundle knows whether the time stamps of its training stated a zone, and so do its forecasts."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecast.data import panel
+from forecast.data.schema import Schema
+from forecast.data.windows import Window
+from forecast.errors import InputError
+from forecast.serving import bundle, form
+from forecast.training.forecaster import Forecaster
+from forecast.training.parameters import Model, Training
+
+from ..conftest import load_frame
+
+SCHEMA = Schema("time", ("load",), series=("site",), calendar=("hour",))
+WINDOW, FIT = Window(6, 2), Training(epochs=1, tail=0)
+
+
+def local(frame: pd.DataFrame, zone: str | None) -> pd.DataFrame:
+    """The same wall clock, with or without its zone."""
+    return frame.assign(time=pd.to_datetime(frame.time).dt.tz_localize(zone))
+
+
+def as_text(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(time=frame.time.map(str))
+
+
+@pytest.fixture(scope="module", params=["America/New_York", None], ids=["zoned", "bare"])
+def trained(request, tmp_path_factory) -> tuple[str | None, Path]:
+    folder = tmp_path_factory.mktemp("bundle")
+    table = panel.build(local(load_frame(60), request.param), SCHEMA)
+    bundle.save(folder, Forecaster(Model("linear"), WINDOW, FIT).fit(table), SCHEMA, {})
+    return request.param, folder
+
+
+@pytest.mark.parametrize("write", [as_text, lambda frame: frame], ids=["text", "stamps"])
+def test_stamps_of_the_other_kind_are_refused_and_the_cure_works(trained, write):
+    zone, folder = trained
+    served = bundle.load(folder)
+    right, wrong = (write(local(load_frame(60), one)) for one in (zone, None if zone else "EST"))
+    assert len(served.predict(right)) == 2 * 2
+    rule = "a zone" if zone else "no zone"
+    with pytest.raises(
+        InputError, match=rf"data\.time column 'time' must state {rule}, as in"
+    ) as told:
+        served.predict(wrong)
+    first = str(told.value).rpartition(" as ")[2]
+    assert str(told.value).endswith(f"as {first}")
+    apart = wrong.time.map(pd.Timestamp) - pd.Timestamp(wrong.time.iloc[0])
+    mended = wrong.assign(time=(pd.Timestamp(first) + apart).map(str))
+    assert len(served.predict(mended)) == 2 * 2
+
+
+def test_forecasts_say_utc_where_training_stated_a_zone(trained, tmp_path: Path):
+    zone, folder = trained
+    frame = local(load_frame(60), zone)
+    said = bundle.load(folder).predict(frame)
+    said.to_csv(tmp_path / "a.csv", index=False)
+    said.to_parquet(tmp_path / "a.parquet", index=False)
+    text = pd.read_csv(tmp_path / "a.csv")
+    again = pd.read_parquet(tmp_path / "a.parquet")
+    for name, ahead in (("origin", [0] * 4), ("time", [1, 2] * 2)):
+        moments = [frame.time.max() + pd.Timedelta(hours=hours) for hours in ahead]
+        # pandas compares moments across zones, and refuses to compare them with bare stamps
+        assert text[name].map(pd.Timestamp).tolist() == moments
+        assert again[name].tolist() == moments
+        assert text[name].str.endswith("+00:00").all() == bool(zone)
+
+
+def test_a_bundle_of_before_takes_both_kinds(trained):
+    zone, folder = trained
+    told = json.loads((folder / form.FACTS).read_text("utf-8"))
+    del told["schema"]["zoned"]
+    text = json.dumps(told | {"format": 2}, indent=1).rpartition(f'"{form.SEAL}"')[0]
+    try:
+        (folder / form.FACTS).write_bytes(form._sealed(text.encode()))
+        served = bundle.load(folder)
+        assert served.schema.zoned is None
+        for one in ("America/New_York", None):
+            said = served.predict(local(load_frame(60), one))
+            assert len(said) == 4 and (said.time.dt.tz is None) == (one is None)
+    finally:
+        kept = {key: told[key] for key in told if key not in ("format", "weights", form.SEAL)}
+        kept["schema"]["zoned"] = zone is not None
+        form.write(folder, kept)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", None])
+def test_an_estimator_refuses_rows_of_the_other_kind(zone):
+    frame = local(load_frame(60), zone).query("site == 'north'").set_index("time")[["load"]]
+    fitted = Forecaster(Model("linear"), WINDOW, FIT).fit(frame[:40], frame[:40])
+    later = frame[40:]
+    assert fitted.predict(later).shape == (19, 2, 1)
+    rule, cure = ("a zone", "UTC") if zone else ("no zone", None)
+    other = later.tz_localize(None) if zone else later.tz_localize("UTC")
+    with pytest.raises(InputError, match=f"must state {rule}, as those of fit") as told:
+        fitted.predict(other)
+    assert f"tz_localize({cure!r})" in str(told.value)
+    assert fitted.predict(other.tz_localize(cure) if zone else other.tz_localize(cure)).size
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", None])
+def test_frames_of_a_table_make_it_again(zone):
+    table = panel.build(local(load_frame(60), zone), SCHEMA)
+    again = panel.from_xy(*table.frames())
+    assert again.zoned == table.zoned == (zone is not None)
+    np.testing.assert_array_equal(again.time, table.time)
