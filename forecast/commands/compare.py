@@ -182,7 +182,7 @@ def _differences(subjects: Sequence[Subject]) -> None:
 
 
 def scores(shared: Common, subjects: Sequence[Subject]) -> None:
-    """Print errors on the common origins, skill and verdict against the first run."""
+    """Print errors on the common origins, skill and verdicts against the first run."""
     columns = {shared.headline.name: shared.error}
     if not subjects[0].probability:
         columns["RMSE"] = shared.rmse
@@ -193,10 +193,13 @@ def scores(shared: Common, subjects: Sequence[Subject]) -> None:
         values = (float(found[place]) for found in columns.values())
         skill = 1 - shared.error[place] / shared.error[0]
         beside = [f"{skill:+.1%}", str(shared.verdict(place, 0))] if place else ["", ""]
+        if "CRPS" in columns:
+            beside.append(str(shared.crps_verdict(place, 0) or "") if place else "")
         shown = ("" if np.isnan(value) else value for value in values)
         rows.append((subject.name, *shown, *beside))
     title = f"On the common origins, beside {subjects[0].letter}"
-    table(title, ("", *columns, "skill", "it is"), rows)
+    heads = ["", *columns, "skill", "it is"] + ["by CRPS it is"] * ("CRPS" in columns)
+    table(title, heads, rows)
 
 
 def _series(shared: Common, subjects: Sequence[Subject], picture: Path) -> None:

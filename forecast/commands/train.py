@@ -41,8 +41,8 @@ from forecast.tracking.run import Run, ending
 from forecast.tracking.store import client
 from forecast.tracking.tracker import Tracker
 
-OWN = ("evaluation.interval", "evaluation.calibration", "data.path")
-"""What only the model is asked, and where a file lies that its digest names: no other baselines."""
+OWN = ("data.path",)
+"""Where a file lies that its digest names: no other baselines."""
 
 
 def run(request: Request) -> float:
