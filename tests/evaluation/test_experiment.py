@@ -93,7 +93,7 @@ def test_names_of_the_scores(outcome):
     calibrated |= {f"test_t{i}/{name}_90" for i in (0, 1) for name in ("coverage", "width")}
     assert set(outcome.scores) == overall | by_target | skills | calibrated
     for found in outcome.baseline_scores.values():
-        assert set(found) == overall | by_target
+        assert set(found) == overall | by_target | calibrated
     assert all(np.isfinite(value) for value in outcome.scores.values())
 
 

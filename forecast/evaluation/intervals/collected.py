@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from forecast import metrics
 from forecast.data import windows
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.reach import Pair, base, widened
@@ -44,16 +43,25 @@ class Collected:
         middle = test.values[some]
         every = middle[..., None] if test.quantiles is None else test.quantiles[some]
         low, high = base(every, test.levels, middle, self._between)
-        low, high = widened(low[..., None], high[..., None], middle[..., None], by)
-        self.lower[some], self.upper[some] = low[..., self._chosen], high[..., self._chosen]
+        by = np.ascontiguousarray(np.moveaxis(by, -1, 0))  # (levels, windows, horizon, targets)
+        self.lower[some], self.upper[some] = widened(low, high, middle, by[self._chosen])
         true = windows.outputs(test.table.outputs[:, part], test.starts[rows], test.window)
-        known = np.where(np.isfinite(low).all(axis=-1), true, np.nan)
+        known = np.where(np.isfinite(by).all(axis=0), true, np.nan)
         self._count += int(np.isfinite(known).sum())
-        self._inside += ((known[..., None] >= low) & (known[..., None] <= high)).sum(axis=(0, 1, 2))
-        below, above = low[..., self._central][..., ::-1], high[..., self._central]
+        for number, own in enumerate(by):
+            below, above = widened(low, high, middle, own)
+            self._inside[number] += int(((known >= below) & (known <= above)).sum())
+        central = by[self._central]
         # thresholds of neighbouring levels are moved on their own and may cross
-        quantiles = np.sort(np.concatenate([below, middle[..., None], above], axis=-1), axis=-1)
-        self.crps[some] = metrics.crps(known, quantiles, QUANTILES, ())
+        crossed = (central[1:] < central[:-1]).any(axis=0)
+        central[:, crossed] = np.sort(central[:, crossed], axis=0)
+        loss = np.abs(known - middle) / 2  # that of the median, (windows, horizon, targets)
+        for level, own in zip(CENTRAL, central, strict=True):
+            below, above = widened(low, high, middle, own)
+            # the quantile losses of both ends together
+            outside = np.maximum(below - known, 0) + np.maximum(known - above, 0)
+            loss += (1 - level) / 2 * (above - below) + outside
+        self.crps[some] = 2 * loss / len(QUANTILES)
 
     def observed(self) -> dict[float, float]:
         """Return level to the share of the truth that was covered."""

@@ -6,6 +6,7 @@ at both ends by a threshold of the scores seen before.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,7 +14,11 @@ NEWEST = 336
 """Moments whose known scores a rolling set holds: two weeks of hours."""
 
 RENEWED = 8
-"""Moments after which a rolling set is sorted anew; in between it is at most 7 of them late."""
+"""Moments after which a rolling set is sorted anew; in between it is at most 7 of them late. NEWEST
+is a multiple."""
+
+HALVINGS = 20
+"""Of the range of scores, until few lie between."""
 
 RATE = 0.02
 """Share of the scores' spread by which one miss more than promised moves a threshold."""
@@ -192,14 +197,47 @@ def pooled(
     first = np.append(np.flatnonzero(np.diff(ticks, prepend=ticks[:1] - 1)), len(ticks))
     share = np.concatenate([levels, SPREAD])
     found = np.full((len(counts), seen.shape[1], len(share)), np.nan)
-    for number, count in enumerate(counts):
-        newest = seen[first[max(0, count - NEWEST)] : first[count]].T  # (targets, windows)
-        size = (~np.isnan(newest)).sum(axis=1)
-        some = size > 0
-        ordered = np.sort(newest[some], axis=1)  # holes behind all scores
-        place = rank(size[some, None], share) - 1
-        found[number, some] = np.take_along_axis(ordered, place, axis=1)
+    for target, own in enumerate(seen.T):
+        # sets differ by whole runs of moments, so each run is sorted once
+        cuts = np.append(first[: counts.max(initial=0) + 1 : RENEWED], len(ticks))
+        runs = [_sorted(own[begin:end]) for begin, end in pairwise(cuts)]
+        for number, count in enumerate(counts):
+            if count < RENEWED:
+                some = [_sorted(own[: first[count]])]
+            else:
+                last = count // RENEWED
+                some = runs[max(0, last - NEWEST // RENEWED) : last]
+            if size := sum(map(len, some)):
+                found[number, target] = _smallest(some, rank(size, share) - 1)
     return _with_spread(found)
+
+
+def _sorted(scores_of: np.ndarray) -> np.ndarray:
+    """Sort scores, holes left out."""
+    return np.sort(scores_of[~np.isnan(scores_of)])
+
+
+def _smallest(runs: Sequence[np.ndarray], places: np.ndarray) -> np.ndarray:
+    """Return what would lie at some places, counted from 0, were all sorted runs one, (places,).
+
+    Halving narrows each to a few candidates, which costs far less than to sort the runs together.
+    """
+    runs = [run for run in runs if len(run)]
+    least, most = min(run[0] for run in runs), max(run[-1] for run in runs)
+    low = np.full(len(places), np.nextafter(least, -np.inf))
+    high = np.full(len(places), most)
+    for _ in range(HALVINGS if np.isfinite(most - least) else 0):
+        middle = low + (high - low) / 2
+        above = sum(np.searchsorted(run, middle, "right") for run in runs) > places
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    begin, end = (
+        np.stack([np.searchsorted(run, limit, "right") for run in runs]) for limit in (low, high)
+    )  # (runs, places): what lies between is a candidate
+    found = np.empty(len(places))
+    for number, place in enumerate(places - begin.sum(axis=0)):
+        cut = zip(runs, begin[:, number], end[:, number], strict=True)
+        found[number] = np.sort(np.concatenate([run[a:b] for run, a, b in cut]))[place]
+    return found
 
 
 def renewed(known: np.ndarray) -> np.ndarray:
