@@ -272,7 +272,8 @@ class _Pool:
     def __init__(self, jobs: Sequence[_Job], layout: Layout, part: slice):
         order = np.argsort(layout.ticks, kind="stable")
         ticks = layout.ticks[order]
-        self._moments = layout.moments
+        wanted = np.concatenate([layout.ticks[layout.count :], layout.newest])
+        self._moments = np.unique(wanted)
         known = np.searchsorted(np.unique(ticks), self._moments[:, None] - layout.ahead, "right")
         counts, self._place = np.unique(conformal.renewed(known), return_inverse=True)
         self._place = self._place.reshape(known.shape)  # (moments, horizon)

@@ -93,11 +93,6 @@ class Layout:
         codes = np.arange(len(self.test.table.names) + 1)
         return order, np.searchsorted(self.series[order], codes)
 
-    @cached_property
-    def moments(self) -> np.ndarray:
-        """Ticks at which test windows have their origin or a series its newest row, ascending."""
-        return np.unique(np.concatenate([self.ticks[self.count :], self._newest]))
-
     def own(self, code: int) -> np.ndarray:
         """Return the positions of one series' held-out windows, (windows,)."""
         order, first = self._order
@@ -133,7 +128,7 @@ class Layout:
         inside = moment < ends[:, None]  # (series, moments)
         place = order[np.where(inside, begin[codes, None] + moment, 0)]
         ticks = np.where(inside, self.ticks[place], 0)
-        moments = np.where(moment == ends[:, None], self._newest[codes, None], ticks)
+        moments = np.where(moment == ends[:, None], self.newest[codes, None], ticks)
         known = np.empty((*moments.shape, len(self.ahead)), int)
         for row, own in enumerate(inside):
             origins = ticks[row, own]
@@ -151,7 +146,7 @@ class Layout:
         )
 
     @cached_property
-    def _newest(self) -> np.ndarray:
+    def newest(self) -> np.ndarray:
         """Tick of the newest row of each series, (series,)."""
         table = self.test.table
         rows, found = windows.origins(table), np.zeros(len(table.names), int)

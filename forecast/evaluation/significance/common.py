@@ -61,7 +61,7 @@ class Common:
 
     def verdict(self, run: int, other: int) -> Verdict:
         """Test one run against another on the losses of the common origins."""
-        return pairs.between(self._losses[run], self._losses[other], self._reach)
+        return pairs.between(self._losses[run], self._losses[other], self._ticks[1])
 
     def crps_verdict(self, run: int, other: int) -> Verdict | None:
         """Test one run against another on their CRPS; None where one of them has none."""
@@ -69,9 +69,9 @@ class Common:
             return None
         both = self._probabilistic[:, [run, other]]
         known = np.isfinite(both[:, 0]).astype(int)  # of the same rows in both
-        origin = self._ticks[0]
+        origin, furthest = self._ticks
         own, its = (pairs.by_origin(one, known, origin) for one in both.T)
-        return pairs.between(own, its, self._reach)
+        return pairs.between(own, its, furthest)
 
     def over_series(self, runs: Sequence[str]) -> Ranking | Verdict | None:
         """Test whether runs differ from series to series.
@@ -111,21 +111,15 @@ class Common:
         return np.where(known[:, None], self.losses, np.nan)
 
     @cached_property
-    def _ticks(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where origin and time of each row lie on the clock, (rows,) each."""
+    def _ticks(self) -> tuple[np.ndarray, int]:
+        """Origin of each row on the clock, (rows,), and ticks from one to the last predicted."""
         both = np.concatenate([self.frame.origin, self.frame.time])
         if both.dtype.kind == "M":
             both = both.astype("datetime64[ns]")  # Parquet and pandas may keep others
             stamps = np.unique(both)
             both = clock.ticks(both, clock.infer(stamps, np.zeros(len(stamps), int)))
         origin, time = np.split(both, 2)
-        return origin, time
-
-    @property
-    def _reach(self) -> int:
-        """Rows from an origin to the last row that is predicted."""
-        origin, time = self._ticks
-        return int((time - origin).max())
+        return origin, int((time - origin).max())
 
     @cached_property
     def _losses(self) -> list[pd.Series]:
