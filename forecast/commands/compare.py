@@ -182,24 +182,33 @@ def _differences(subjects: Sequence[Subject]) -> None:
 
 
 def scores(shared: Common, subjects: Sequence[Subject]) -> None:
-    """Print errors on the common origins, skill and verdicts against the first run."""
+    """Print errors on the common origins, skill and verdict against the first run, then CRPS."""
     columns = {shared.headline.name: shared.error}
     if not subjects[0].probability:
         columns["RMSE"] = shared.rmse
-    if np.isfinite(shared.crps).any():
-        columns["CRPS"] = shared.crps
     rows = []
     for place, subject in enumerate(subjects):
         values = (float(found[place]) for found in columns.values())
         skill = 1 - shared.error[place] / shared.error[0]
         beside = [f"{skill:+.1%}", str(shared.verdict(place, 0))] if place else ["", ""]
-        if "CRPS" in columns:
-            beside.append(str(shared.crps_verdict(place, 0) or "") if place else "")
-        shown = ("" if np.isnan(value) else value for value in values)
-        rows.append((subject.name, *shown, *beside))
+        rows.append((subject.name, *values, *beside))
     title = f"On the common origins, beside {subjects[0].letter}"
-    heads = ["", *columns, "skill", "it is"] + ["by CRPS it is"] * ("CRPS" in columns)
-    table(title, heads, rows)
+    table(title, ("", *columns, "skill", "it is"), rows)
+    if np.isfinite(shared.crps).any():
+        _crps(shared, subjects)
+
+
+def _crps(shared: Common, subjects: Sequence[Subject]) -> None:
+    """Print the CRPS of calibrated intervals, as far as the runs have kept it."""
+    rows = []
+    for place, subject in enumerate(subjects):
+        own, first = float(shared.crps[place]), float(shared.crps[0])
+        verdict = shared.crps_verdict(place, 0) if place else None
+        shown = "" if np.isnan(own) else own
+        beside = ["", ""] if verdict is None else [f"{1 - own / first:+.1%}", str(verdict)]
+        rows.append((subject.name, shown, *beside))
+    title = f"Whole distribution, beside {subjects[0].letter}"
+    table(title, ("", "CRPS", "skill", "it is"), rows)
 
 
 def _series(shared: Common, subjects: Sequence[Subject], picture: Path) -> None:
