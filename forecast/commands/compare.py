@@ -184,12 +184,10 @@ def _differences(subjects: Sequence[Subject]) -> None:
 
 
 def scores(shared: Common, subjects: Sequence[Subject]) -> None:
-    """Print errors on the common origins, skill and verdict against the first run."""
+    """Print errors on the common origins, skill and verdict against the first run, then CRPS."""
     columns = {shared.headline.name: shared.error}
     if not subjects[0].probability:
         columns["RMSE"] = shared.rmse
-    if np.isfinite(shared.crps).any():
-        columns["CRPS"] = shared.crps
     rows = []
     for place, subject in enumerate(subjects):
         values = (float(found[place]) for found in columns.values())
@@ -200,6 +198,23 @@ def scores(shared: Common, subjects: Sequence[Subject]) -> None:
         rows.append((subject.name, *shown, *beside))
     title = f"On the common origins, against {subjects[0].letter}"
     table(title, ("", *columns, "skill", "verdict"), rows)
+    if np.isfinite(shared.crps).any():
+        _crps(shared, subjects)
+
+
+def _crps(shared: Common, subjects: Sequence[Subject]) -> None:
+    """Print the CRPS of calibrated intervals, as far as the runs have kept it."""
+    rows = []
+    for place, subject in enumerate(subjects):
+        own, first = float(shared.crps[place]), float(shared.crps[0])
+        verdict = shared.crps_verdict(place, 0) if place else None
+        against = ["", ""]
+        if verdict is not None:
+            skill = float(metrics.skill(own, first))
+            against = [f"{skill:+.1%}", wording.cell(skill, verdict)]
+        rows.append((subject.name, "" if np.isnan(own) else own, *against))
+    title = f"CRPS of the calibrated intervals, against {subjects[0].letter}"
+    table(title, ("", "CRPS", "skill", "verdict"), rows)
 
 
 def _series(shared: Common, subjects: Sequence[Subject], picture: Path) -> None:

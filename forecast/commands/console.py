@@ -143,10 +143,11 @@ def detail_tables(outcome: Outcome) -> None:
     )
     names = list(scores.by_series(outcome.test))
     if 1 < len(names) <= 8:
+        each = {name: scores.by_series(found) for name, found in models.items()}
         table(
             f"{outcome.test.headline.name} by series",
             ("", *names),
-            [(name, *scores.by_series(found).values()) for name, found in models.items()],
+            [(name, *(own.get(one, "") for one in names)) for name, own in each.items()],
         )
 
 

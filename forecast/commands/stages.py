@@ -40,8 +40,8 @@ from forecast.tracking.run import Run
 from forecast.tracking.tracker import Tracker
 from forecast.training.forecaster import Forecaster
 
-OWN = ("evaluation.interval", "evaluation.calibration", "data.path")
-"""What only the model is asked, and where a file lies that its digest names: no other baselines."""
+OWN = ("data.path",)
+"""Where a file lies that its digest names: no other baselines."""
 
 BEHIND_SCORES = tuple(stage for stage in AFTER if stage != "model")
 """Stages that need what the evaluation finds."""

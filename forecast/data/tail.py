@@ -24,7 +24,7 @@ def stopping_rows(table: Table, rows: np.ndarray, tail: split.Cut) -> np.ndarray
     """
     if not isinstance(tail, str) and tail == 0:
         return np.zeros(len(table), bool)
-    stamps = np.unique(table.time[rows])
+    stamps = split.distinct(table.time[rows])
     return rows & (table.time >= split.cut(table, stamps, "training.tail", tail))
 
 

@@ -15,6 +15,7 @@ from forecast.evaluation import experiment, rolling, scores
 from forecast.evaluation.experiment import Outcome, Spec
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import calibration
+from forecast.evaluation.intervals.calibration import Intervals
 from forecast.evaluation.rolling import Plan, RollingFold
 from forecast.evaluation.significance import pairs
 
@@ -132,12 +133,20 @@ def _together(folds: Sequence[RollingFold], found: Sequence[Outcome], order: np.
     spec, table, season = found[0].spec, found[0].table, found[0].season
     test = _joined([outcome.test for outcome in found], order)
     others = {
-        name: _joined([outcome.baselines[name] for outcome in found], order)
+        name: _joined(parts, _order(parts)[0])
         for name in found[0].baselines
+        for parts in ([outcome.baselines[name] for outcome in found],)
     }
     train, scaler = table.take(folds[0].train_rows(table)), found[0].forecaster.scaler_
     own, each = scores.beside(test, others, train, scaler, season)
     around = calibration.joined([outcome.intervals for outcome in found], order)
+    others_around: dict[str, Intervals] = {}
+    for name, other in others.items():
+        parts = [outcome.baselines[name] for outcome in found]
+        fold_by_fold = [outcome.baseline_intervals.get(name) for outcome in found]
+        one = calibration.joined(fold_by_fold, _order(parts)[0])
+        each[name] = scores.calibrated(each[name], other, one)
+        others_around |= {name: one} if one else {}
     seconds: dict[str, float] = {}
     for outcome in found:
         for stage, value in outcome.seconds.items():
@@ -156,6 +165,7 @@ def _together(folds: Sequence[RollingFold], found: Sequence[Outcome], order: np.
         pairs.verdicts(test, others),
         seconds=seconds,
         intervals=around,
+        baseline_intervals=others_around,
     )
 
 

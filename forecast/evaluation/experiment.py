@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import clone
 
 from forecast.data import clock, windows
+from forecast.data.scale import Scaler
 from forecast.data.split import Cut, Holdout
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -16,7 +17,7 @@ from forecast.evaluation import preparation, scores
 from forecast.evaluation.baselines import rivals
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import calibration
-from forecast.evaluation.intervals.calibration import Intervals
+from forecast.evaluation.intervals.calibration import Intervals, Spans
 from forecast.evaluation.preparation import learnable as learnable
 from forecast.evaluation.significance import pairs
 from forecast.evaluation.significance.pairs import Verdict
@@ -84,6 +85,7 @@ class Outcome:
         seconds: How long each stage took.
         intervals: Around the test forecasts; None for probabilities, where none were asked for, and
             where too little is known, as in a refit with few test windows.
+        baseline_intervals: Around those of each baseline, by the same method.
     """
 
     spec: Spec
@@ -99,6 +101,7 @@ class Outcome:
     refit: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
     intervals: Intervals | None = field(default=None, repr=False)
+    baseline_intervals: dict[str, Intervals] = field(default_factory=dict, repr=False)
 
     def _repr_html_(self) -> str:
         """Show the scores in a notebook as the report of a run does."""
@@ -200,13 +203,25 @@ def evaluate(
     season = spec.season or clock.season(table.frequency)
     test = score_model(forecaster, table, starts=cuts.scored(table, spec.window))
     watch.begin("intervals")
-    found = put_intervals(spec, forecaster, test, cuts, held_out=not refit)
+    held = None if refit else hold_out(spec, forecaster, test, cuts)
     watch.begin("baselines")
     learned = cuts.learned_rows(table) if refit else cuts.train_rows(table)
-    others = rivals.forecasts(spec, table, learned, forecaster.scaler_, test.starts)
+    before = test.starts[:0] if held is None else held.starts
+    every = np.concatenate([before, test.starts])
+    both = rivals.forecasts(spec, table, learned, forecaster.scaler_, every)
+    others = {name: found.beside(test) for name, found in both.items()}
+    watch.begin("intervals")
+    spans: dict[str, Spans] = {"": (test, held)}
+    for name, found in both.items():
+        spans[name] = others[name], found.beside(held) if held else None
+    around = put_intervals(spec, spans, forecaster.scaler_)
+    own_intervals = around.pop("", None)
+    watch.begin("baselines")
     train = table.take(cuts.train_rows(table))
     own, each = scores.beside(test, others, train, forecaster.scaler_, season)
-    own = scores.calibrated(own, test, found)
+    own = scores.calibrated(own, test, own_intervals)
+    for name, found in others.items():
+        each[name] = scores.calibrated(each[name], found, around.get(name))
     return Outcome(
         spec,
         table,
@@ -220,7 +235,8 @@ def evaluate(
         pairs.verdicts(test, others),
         refit,
         watch.end(),
-        found,
+        own_intervals,
+        around,
     )
 
 
@@ -268,27 +284,40 @@ def score_model(forecaster: Forecaster, table: Table, *, starts: np.ndarray) -> 
     return Forecasts(table, window, starts, quantiles.point(every, levels), every, levels)
 
 
-def put_intervals(
-    spec: Spec, forecaster: Forecaster, test: Forecasts, cuts: Holdout, *, held_out: bool = True
-) -> Intervals | None:
-    """Calibrate intervals on the validation windows, and put them around the test forecasts.
+def hold_out(
+    spec: Spec, forecaster: Forecaster, test: Forecasts, cuts: Holdout
+) -> Forecasts | None:
+    """Forecast the validation windows, which intervals are calibrated on.
 
     Args:
-        spec: What to cover, and how.
-        forecaster: Fitted.
+        spec: Whether there are to be intervals.
+        forecaster: Fitted on other rows.
         test: Its forecasts of the test windows.
         cuts: Where the validation span lies.
-        held_out: Whether no weight was learned from it.
 
     Returns:
-        The intervals; None where there are none.
+        The forecasts; None where no intervals are asked for, or the table has no values.
     """
     table = test.table
     if spec.interval is None or table.task != "regression":
         return None
-    held = None
-    if held_out:
-        starts = windows.starts(table, spec.window, within=cuts.validation_rows(table))
-        held = score_model(forecaster, table, starts=starts)
-    scaler = forecaster.scaler_
-    return calibration.calibrate(test, held, scaler, spec.interval, spec.calibration)
+    starts = windows.starts(table, spec.window, within=cuts.validation_rows(table))
+    return score_model(forecaster, table, starts=starts)
+
+
+def put_intervals(spec: Spec, spans: Mapping[str, Spans], scaler: Scaler) -> dict[str, Intervals]:
+    """Put intervals around the test forecasts of model and baselines, all by one method.
+
+    Args:
+        spec: What to cover, and how.
+        spans: Name to test and validation forecasts; None for those of a refit, which has learned
+            from the validation span.
+        scaler: Of the model.
+
+    Returns:
+        Name to intervals, where there are some.
+    """
+    test = next(iter(spans.values()))[0]
+    if spec.interval is None or test.table.task != "regression":
+        return {}
+    return calibration.calibrate_all(spans, scaler, spec.interval, spec.calibration)

@@ -1,6 +1,6 @@
 """Forecasts of some windows beside what came true."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ import pandas as pd
 from forecast.data import windows
 from forecast.data.table import Table
 from forecast.data.windows import Window
+from forecast.errors import InputError
 from forecast.metrics.headline import HEADLINES, Headline
 from forecast.metrics.point import Axis
 
@@ -65,17 +66,63 @@ class Forecasts:
         """Row of every window's origin, (windows,)."""
         return self.starts + self.window.timesteps - 1
 
+    @cached_property
+    def by_series(self) -> dict[str, float]:
+        """Headline error of every series that has windows, in the order of the table's names."""
+        count = (~np.isnan(self.true)).sum(axis=(1, 2))  # (windows,)
+        loss = np.where(count > 0, self.error(axis=(1, 2)) * count, 0.0)
+        names = self.table.names
+        sums, counts = (np.bincount(self.series, each, len(names)) for each in (loss, count))
+        with np.errstate(invalid="ignore"):
+            found = sums / counts
+        present = np.flatnonzero(np.bincount(self.series, minlength=len(names)))
+        return {names[code]: float(found[code]) for code in present}
+
+    def at(self, starts: np.ndarray) -> "Forecasts":
+        """Return the forecasts of some of these windows.
+
+        Args:
+            starts: Their first input rows, in any order, (windows,).
+
+        Returns:
+            Forecasts in that order.
+
+        Raises:
+            InputError: One of them is not among these windows.
+        """
+        if np.array_equal(starts, self.starts):
+            return self
+        order = np.argsort(self.starts)
+        place = np.searchsorted(self.starts, starts, sorter=order)
+        rows = order[np.minimum(place, len(order) - 1)] if len(order) else place
+        absent = np.ones(len(starts), bool) if not len(order) else self.starts[rows] != starts
+        if absent.any():
+            raise InputError(
+                f"starts must be among the {len(self.starts):,} windows that were forecast, got "
+                f"{int(starts[absent.argmax()])}: choose them from `starts` of these forecasts"
+            )
+        every = None if self.quantiles is None else self.quantiles[rows]
+        return replace(self, starts=self.starts[rows], values=self.values[rows], quantiles=every)
+
+    def beside(self, other: "Forecasts") -> "Forecasts":
+        """Return the forecasts of those windows that another has forecast too, in its order."""
+        if np.array_equal(self.starts, other.starts):
+            return self
+        return self.at(other.starts[np.isin(other.starts, self.starts)])
+
     def frame(self, intervals: "Intervals | None" = None) -> pd.DataFrame:
         """Return one row for each window, step and target, with origin and time stamp.
 
         Args:
-            intervals: Around these forecasts, as columns lower and upper.
+            intervals: Around these forecasts, as columns lower, upper and crps.
 
         Returns:
             Columns series, origin, time, step, target, forecast, lower and upper, a column such as
-            q0.05 for each quantile, and true; rows as `serving.tidy` writes them.
+            q0.05 for each quantile, true, and crps, the loss that the run's CRPS is the mean of (NaN
+            where there is no interval or no truth); rows as `serving.tidy` writes them.
         """
         ends = {} if intervals is None else {"lower": intervals.lower, "upper": intervals.upper}
+        loss = np.full(self.values.shape, np.nan) if intervals is None else intervals.crps
         count, horizon, targets = self.values.shape
         every = np.zeros((*self.values.shape, 0)) if self.quantiles is None else self.quantiles
         rows = windows.future_rows(self.starts, self.window)
@@ -94,5 +141,5 @@ class Forecasts:
                 f"q{level:g}": every[..., number].ravel()
                 for number, level in enumerate(self.levels)
             }
-            | {"true": self.true.ravel()}
+            | {"true": self.true.ravel(), "crps": loss.ravel()}
         )

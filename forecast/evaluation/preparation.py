@@ -112,4 +112,4 @@ def learnable(table: Table, cuts: Holdout) -> tuple[np.ndarray, int]:
     Returns:
         Mask (rows,) of the rows, and how many of their newest time stamps are kept for stopping.
     """
-    return cuts.learned_rows(table), len(np.unique(table.time[cuts.validation_rows(table)]))
+    return cuts.learned_rows(table), len(split.distinct(table.time[cuts.validation_rows(table)]))

@@ -10,7 +10,7 @@ from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.calibration import Intervals
-from forecast.metrics.point import PLAIN
+from forecast.metrics.point import PLAIN, mean
 
 
 def overall(forecasts: Forecasts, train: Table, scaler: Scaler, season: int) -> dict[str, float]:
@@ -68,21 +68,16 @@ def calibrated(
         intervals: Around it; None adds nothing.
 
     Returns:
-        With coverage, width and interval score, such as `test/coverage_90`. Those of the model's
-        own quantiles at the same level go on as `test/coverage_90_raw`. A model without quantiles
-        gets its `test/crps` from the intervals of several levels.
+        With CRPS, coverage, width and interval score, such as `test/coverage_90`.
     """
     if intervals is None:
         return dict(found)
-    level = percent(intervals.level)
-    raw = {f"test/{name}_{level}" for name in ("coverage", "width")}
-    every = {f"{key}_raw" if key in raw else key: value for key, value in found.items()}
-    every |= _of_intervals("test", forecasts, intervals, slice(None))
+    every = dict(found) | _of_intervals("test", forecasts, intervals, slice(None))
     if len(forecasts.table.targets) > 1:
         for i, target in enumerate(forecasts.table.targets):
             own = _of_intervals(f"test_{target}", forecasts, intervals, slice(i, i + 1))
-            every |= {key: value for key, value in own.items() if "winkler" not in key}
-    return {"test/crps": intervals.crps} | every
+            every |= {key: own[key] for key in own if "winkler" not in key and "crps" not in key}
+    return every
 
 
 def _of_intervals(
@@ -90,13 +85,23 @@ def _of_intervals(
 ) -> dict[str, float]:
     """Score the intervals of some targets, where there are intervals."""
     low, high = intervals.lower[..., part], intervals.upper[..., part]
-    true = np.where(np.isfinite(low), forecasts.true[..., part], np.nan)
+    true = _within(forecasts, intervals)[..., part]
     level = percent(intervals.level)
     return {
+        f"{head}/crps": float(mean(intervals.crps[..., part], true, None)),
         f"{head}/coverage_{level}": float(metrics.coverage(true, low, high)),
         f"{head}/width_{level}": float(metrics.width(true, low, high)),
         f"{head}/winkler_{level}": float(metrics.winkler(true, low, high, intervals.level)),
     }
+
+
+def _within(forecasts: Forecasts, intervals: Intervals) -> np.ndarray:
+    """Return the truth, NaN where a forecast has no interval yet, (windows, horizon, targets).
+
+    Where there is no forecast either, the truth stays: silence must not pay.
+    """
+    early = np.isnan(intervals.lower) & np.isfinite(forecasts.values)
+    return np.where(early, np.nan, forecasts.true)
 
 
 def percent(level: float) -> str:
@@ -110,7 +115,7 @@ def percent(level: float) -> str:
 
 def coverage_by_step(forecasts: Forecasts, intervals: Intervals) -> np.ndarray:
     """Return the covered share of every step of the horizon, (horizon,)."""
-    true = np.where(np.isfinite(intervals.lower), forecasts.true, np.nan)
+    true = _within(forecasts, intervals)
     return metrics.coverage(true, intervals.lower, intervals.upper, axis=(0, 2))
 
 
@@ -137,12 +142,15 @@ def _of_values(forecasts: Forecasts, train: Table, scaler: Scaler, season: int) 
 
 
 def _of_quantiles(forecasts: Forecasts) -> dict[str, float]:
-    """Score quantiles, and the intervals between those that lie alike on both sides."""
+    """Score a model's own quantiles, and the intervals between those alike on both sides.
+
+    All but the quantile loss end in `_raw`: those without are of the calibrated intervals.
+    """
     if forecasts.quantiles is None:
         return {}
     true, every, levels = forecasts.true, forecasts.quantiles, forecasts.levels
     found = {
-        "test/crps": float(metrics.crps(true, every, levels)),
+        "test/crps_raw": float(metrics.crps(true, every, levels)),
         "test/pinball": float(metrics.pinball(true, every, levels).mean()),
     }
     for low in range(len(levels) // 2):
@@ -150,8 +158,8 @@ def _of_quantiles(forecasts: Forecasts) -> dict[str, float]:
         if abs(levels[low] + levels[high] - 1) < 1e-9:
             ends = every[..., low], every[..., high]
             name = percent(levels[high] - levels[low])
-            found[f"test/coverage_{name}"] = float(metrics.coverage(true, *ends))
-            found[f"test/width_{name}"] = float((ends[1] - ends[0]).mean())
+            found[f"test/coverage_{name}_raw"] = float(metrics.coverage(true, *ends))
+            found[f"test/width_{name}_raw"] = float(metrics.width(true, *ends))
     return found
 
 
@@ -178,15 +186,7 @@ def by_step(forecasts: Forecasts) -> np.ndarray:
 
 def by_series(forecasts: Forecasts) -> dict[str, float]:
     """Return the headline error of every series that has windows."""
-    names, error = forecasts.table.names, forecasts.headline.of
-    return {
-        names[code]: float(
-            error(
-                forecasts.true[forecasts.series == code], forecasts.values[forecasts.series == code]
-            )
-        )
-        for code in np.unique(forecasts.series)
-    }
+    return forecasts.by_series
 
 
 def per_target(forecasts: Forecasts) -> pd.DataFrame:
@@ -211,28 +211,54 @@ def series_table(model: Forecasts, baselines: Mapping[str, Forecasts]) -> pd.Dat
 
 
 def skills(model: Forecasts, baselines: Mapping[str, Forecasts]) -> dict[str, float]:
-    """Return `skill/<baseline>`: the share of each baseline's headline error that is gone."""
-    own = model.error()
+    """Return `skill/<baseline>`: the share of each baseline's headline error that is gone.
+
+    On the windows of the baseline, which may have forecast fewer than the model.
+    """
     return {
-        f"skill/{name}": float(metrics.skill(own, other.error()))
+        f"skill/{name}": float(metrics.skill(model.beside(other).error(), other.error()))
         for name, other in baselines.items()
     }
 
 
+def skill_by_step(model: Forecasts, other: Forecasts) -> np.ndarray:
+    """Return the skill of every step of the horizon, on the other's windows, (horizon,)."""
+    return metrics.skill(by_step(model.beside(other)), by_step(other))
+
+
 def _scales(train: Table, forecasts: Forecasts, season: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the naive scales of every window, (windows, 1, targets) each."""
-    both = [
-        metrics.naive_scale(_on_grid(train.take(train.series == code)), season)
-        for code in range(len(train.names))
-    ]
-    absolute, square = (np.stack(part) for part in zip(*both, strict=True))
-    return absolute[forecasts.series][:, None], square[forecasts.series][:, None]
+    """Return the naive scales of every window, (windows, 1, targets) each.
+
+    Those of `metrics.naive_scale` of each series on its grid, for all series at once.
+    """
+    later, earlier = _apart(train, season)
+    step = train.outputs[later] - train.outputs[earlier]  # (pairs, targets)
+    known = ~np.isnan(step)
+    series, count = train.series[later], len(train.names)
+    pairs = _sums(series, known.astype(float), count)  # (series, targets)
+    found = []
+    for each in (np.abs(step), step**2):
+        sums = _sums(series, np.where(known, each, 0.0), count)
+        scale = np.where(sums > 0, sums, np.nan) / np.maximum(pairs, 1)
+        found.append(scale[forecasts.series][:, None])
+    return found[0], found[1]
 
 
-def _on_grid(one: Table) -> np.ndarray:
-    """Return one series' targets with holes at absent ticks, (ticks, targets)."""
-    if not len(one):
-        return one.outputs
-    values = np.full((one.tick[-1] - one.tick[0] + 1, one.outputs.shape[1]), np.nan)
-    values[one.tick - one.tick[0]] = one.outputs
-    return values
+def _apart(table: Table, ticks: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of a series that lie so many ticks after another, and those others."""
+    if not len(table):
+        return np.zeros(0, int), np.zeros(0, int)
+    span = int(np.ptp(table.tick)) + ticks + 1
+    place = table.tick - table.tick.min() + table.series.astype(np.int64) * span  # ascending
+    found = np.searchsorted(place, place - ticks)
+    there = place[found] == place - ticks
+    return np.flatnonzero(there), found[there]
+
+
+def _sums(series: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+    """Add the rows of each series, (series, columns); rows are sorted by series."""
+    sums = np.zeros((count, values.shape[1]))
+    first = np.flatnonzero(np.diff(series, prepend=-1))
+    if len(first):
+        sums[series[first]] = np.add.reduceat(values, first, axis=0)
+    return sums

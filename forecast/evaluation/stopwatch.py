@@ -20,6 +20,7 @@ class Stopwatch:
     def end(self) -> dict[str, float]:
         """End the running stage and return the seconds of all."""
         if self._stage:
-            self._seconds[self._stage] = time.perf_counter() - self._began
+            before = self._seconds.get(self._stage, 0.0)  # a stage may be gone on with
+            self._seconds[self._stage] = before + time.perf_counter() - self._began
             self._stage = None
         return self._seconds

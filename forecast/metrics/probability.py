@@ -102,13 +102,14 @@ def crps(
 ) -> np.ndarray:
     """Continuous ranked probability score from quantiles, in the target's unit.
 
-    Twice the quantile loss, integrated over the levels: each stands for what is nearer to it than
-    to any other. Source: Gneiting & Ranjan 2011, equation 3.
+    Twice the quantile loss, averaged over the levels, as GluonTS and scoringrules write it; of
+    levels that lie evenly between 0 and 1 it comes near the integral over all levels. Two forecasts
+    are compared by it at the same levels only. Source: Gneiting & Ranjan 2011, equation 3.
 
     Args:
         true: Truth, (windows, horizon, targets).
         quantiles: Forecasts, (windows, horizon, targets, levels).
-        levels: Their levels, rising, (levels,).
+        levels: Their levels, (levels,).
         axis: Axes of the truth to average over; None means all.
 
     Returns:
@@ -118,9 +119,7 @@ def crps(
     >>> float(crps(np.array([[[3.0]]]), np.array([[[[1.0]]]]), (0.5,)))
     2.0
     """
-    between = (np.asarray(levels)[1:] + np.asarray(levels)[:-1]) / 2
-    weights = np.diff(np.concatenate([[0.0], between, [1.0]]))
-    return 2 * (pinball(true, quantiles, levels, axis) * weights).sum(axis=-1)
+    return 2 * pinball(true, quantiles, levels, axis).mean(axis=-1)
 
 
 def coverage(true: np.ndarray, low: np.ndarray, high: np.ndarray, axis: Axis = None) -> np.ndarray:

@@ -13,6 +13,7 @@ from forecast.evaluation import figures, scores
 from forecast.evaluation.baselines import rules
 from forecast.evaluation.experiment import Outcome
 from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.intervals.calibration import Intervals
 from forecast.evaluation.significance.common import PREDICTIONS
 from forecast.gates.study import Study
 from forecast.tracking import description, naming
@@ -89,8 +90,9 @@ def record_baselines(
     place = Place(data, tracker.store.experiment_id if tracker.store else None)
     for name, found in outcome.baselines.items():
         parts: list[Any] = [name, digest, dict(question)]
-        learns = name not in rules.RULES
-        if learns:
+        # intervals of a refit know no validation windows
+        depends = name not in rules.RULES or outcome.spec.interval is not None
+        if depends:
             parts += [outcome.spec.regressors.get(name), outcome.refit]
         key = sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
         if tracker.store and (known := tracker.known(key)):
@@ -98,7 +100,7 @@ def record_baselines(
             continue
         window, error = outcome.spec.window, outcome.baseline_scores[name]
         label = f"baseline · {name} · {window.timesteps}→{window.horizon}"
-        label += " · refit" if learns and outcome.refit else ""
+        label += " · refit" if depends and outcome.refit else ""
         label += f" · {found.headline.key} {error[f'test/{found.headline.key}']:.3g}"
         label = naming.unique(tracker.store, label)
         tags = {ONCE: key, "forecast.data_digest": digest}
@@ -106,10 +108,9 @@ def record_baselines(
             run.params({"model": name, **question})
             run.tags({description.NOTE: description.of_baseline(name, outcome, place)})
             run.metrics(_final(outcome, error))
-            steps = _series(scores.by_step(found))
-            run.series({f"horizon/{found.headline.key}": steps})
+            run.series(_steps(found, outcome.baseline_intervals.get(name)))
             if found.values.size <= KEPT:
-                run.keep(found.frame(), PREDICTIONS)
+                run.keep(found.frame(outcome.baseline_intervals.get(name)), PREDICTIONS)
         runs[name] = run
     return runs
 
@@ -170,20 +171,19 @@ def _keys(found: Mapping[str, float]) -> dict[str, float]:
 
 def _by_step(outcome: Outcome) -> dict[str, dict[int, float]]:
     """Return `horizon/<error>`, `horizon/skill_<baseline>` and coverage, step = steps ahead."""
-    own = scores.by_step(outcome.test)
-    found = {f"horizon/{outcome.test.headline.key}": _series(own)}
+    found = _steps(outcome.test, outcome.intervals)
     for name, other in outcome.baselines.items():
-        found[f"horizon/skill_{name}"] = _series(_skill(own, other))
-    if outcome.intervals is not None:
-        covered = scores.coverage_by_step(outcome.test, outcome.intervals)
-        found[f"horizon/coverage_{scores.percent(outcome.intervals.level)}"] = _series(covered)
+        found[f"horizon/skill_{name}"] = _series(scores.skill_by_step(outcome.test, other))
     return found
 
 
-def _skill(own: np.ndarray, other: Forecasts) -> np.ndarray:
-    """Return the share of a baseline's error that is gone at every step."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return 1 - own / scores.by_step(other)
+def _steps(forecasts: Forecasts, intervals: Intervals | None) -> dict[str, dict[int, float]]:
+    """Return `horizon/<error>` and coverage of one forecaster, step = steps ahead."""
+    found = {f"horizon/{forecasts.headline.key}": _series(scores.by_step(forecasts))}
+    if intervals is not None:
+        covered = scores.coverage_by_step(forecasts, intervals)
+        found[f"horizon/coverage_{scores.percent(intervals.level)}"] = _series(covered)
+    return found
 
 
 def _series(values: np.ndarray) -> dict[int, float]:

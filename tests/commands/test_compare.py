@@ -163,9 +163,9 @@ def test_a_run_beside_a_baseline_says_what_training_said(place: Place, client, l
 
 
 def test_three_runs_of_several_series_are_ranked(place: Place, keep):
-    levels = {"q0.1": -1.0, "q0.5": 0.0, "q0.9": 1.0}
     first = said(0.2, seed=1)
-    first = first.assign(**{name: first.forecast + by for name, by in levels.items()})
+    # of a version that kept quantiles and no loss of each value
+    first = first.assign(**{"q0.1": first.forecast - 1, "q0.9": first.forecast + 1})
     common_params = {"window.timesteps": 8, "training.epochs": 2}
     ids = [
         keep(first, model="lstm", **common_params),
@@ -180,8 +180,44 @@ def test_three_runs_of_several_series_are_ranked(place: Place, keep):
     assert re.search(r"ranks closer than that: (A lstm, B gru|B gru, A lstm)", text)
     assert re.search(r"^training.epochs +2 +3 +2$", printed, re.M)
     assert "window.timesteps" not in printed
-    assert re.search(r"^C mlp .* worse, p <0.001$", printed, re.M) and "CRPS" in printed
+    assert re.search(r"^C mlp .* worse, p <0.001$", printed, re.M) and "CRPS" not in printed
     assert columns(printed) <= 80
+
+
+def loss(frame, of=0.7, absent=()):
+    """A frame with the CRPS of each value, none of those of some origins."""
+    crps = of * (frame.forecast - frame.true).abs()
+    late = frame.origin.isin(frame.origin.unique()[np.array(absent, int)])
+    return frame.assign(crps=crps.where(~late))
+
+
+def test_crps_is_that_of_the_values_that_all_have():
+    frames = [loss(said(0.5, seed=1)), loss(said(0.6, seed=2), 0.5, range(9)), said(0.4, seed=3)]
+    frames[0] = frames[0].sample(frac=1, random_state=0)
+    found = common(frames, MAE)
+    own = [frame[~frame.origin.isin(said().origin.unique()[:9])] for frame in frames[:2]]
+    np.testing.assert_allclose(found.crps[:2], [one.crps.mean() for one in own])
+    assert np.isnan(found.crps[2]) and found.crps_verdict(2, 0) is None
+    losses = [one.groupby("origin").crps.mean().to_numpy() for one in own]
+    expected = diebold_mariano(losses[1], losses[0], 4)
+    verdict = found.crps_verdict(1, 0)
+    assert (verdict.statistic, verdict.p) == pytest.approx((expected.statistic, expected.p))
+    assert verdict.origins == 51
+
+
+def test_crps_and_its_verdict_are_printed_for_runs_that_have_it(place: Place, keep):
+    frames = [loss(said(0.3, seed=1)), loss(said(0.6, seed=2)), said(0.4, seed=3)]
+    names = ("lstm", "gru", "mlp")
+    ids = [keep(frame, model=name) for frame, name in zip(frames, names, strict=True)]
+    assert place.run("compare", f"runs=[{','.join(ids)}]", "output=r.png") == 0, place.errors[-1]
+    printed = place.printed[-1]
+    table = printed[printed.index("Whole distribution, beside A") :].splitlines()
+    crps = [frame.crps.mean() for frame in frames[:2]]
+    assert table[1].split() == ["CRPS", "skill", "it", "is"]
+    assert table[2].split() == ["A", "lstm", f"{crps[0]:.4g}"]
+    skill = f"{1 - crps[1] / crps[0]:+.1%}"
+    assert table[3].split() == ["B", "gru", f"{crps[1]:.4g}", skill, "worse,", "p", "<0.001"]
+    assert table[4].split() == ["C", "mlp"]
 
 
 def test_two_runs_of_many_series(place: Place, keep):

@@ -76,7 +76,8 @@ def test_one_fit_for_all_folds_forecasts_what_one_experiment_forecasts():
             np.testing.assert_array_equal(said.values, expected.values)
         np.testing.assert_array_equal(rolled.test.quantiles, one.test.quantiles)
         assert points(rolled.scores) == points(one.scores)
-        assert rolled.baseline_scores == one.baseline_scores
+        for name, own in rolled.baseline_scores.items():
+            assert points(own) == points(one.baseline_scores[name])
 
 
 def test_intervals_of_all_folds_are_those_of_each_in_the_order_of_windows(rolled):
@@ -85,6 +86,9 @@ def test_intervals_of_all_folds_are_those_of_each_in_the_order_of_windows(rolled
         own = rolled.fold == fold
         np.testing.assert_array_equal(whole.intervals.lower[own], outcome.intervals.lower)
         np.testing.assert_array_equal(whole.intervals.upper[own], outcome.intervals.upper)
+        for name, part in outcome.baseline_intervals.items():
+            np.testing.assert_array_equal(whole.baseline_intervals[name].upper[own], part.upper)
+    assert list(whole.baseline_intervals) == list(whole.baselines)
     inside = (whole.test.true >= whole.intervals.lower) & (whole.test.true <= whole.intervals.upper)
     known = np.isfinite(whole.test.true)
     assert whole.scores["test/coverage_90"] == pytest.approx(inside[known].mean())

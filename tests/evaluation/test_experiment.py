@@ -5,10 +5,14 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
+from forecast.commands import console
+from forecast.data import windows
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.evaluation import experiment, scores
+from forecast.evaluation import experiment, figures, report, scores
+from forecast.evaluation.baselines import rivals
 from forecast.evaluation.experiment import Spec
+from forecast.evaluation.intervals import calibration
 from forecast.training.fitting import predict
 from forecast.training.parameters import Model, Training
 
@@ -93,7 +97,7 @@ def test_names_of_the_scores(outcome):
     calibrated |= {f"test_t{i}/{name}_90" for i in (0, 1) for name in ("coverage", "width")}
     assert set(outcome.scores) == overall | by_target | skills | calibrated
     for found in outcome.baseline_scores.values():
-        assert set(found) == overall | by_target
+        assert set(found) == overall | by_target | calibrated
     assert all(np.isfinite(value) for value in outcome.scores.values())
 
 
@@ -217,3 +221,53 @@ def test_gaps_cost_windows_and_holes_in_the_truth_values():
 def test_spans_without_a_window_are_refused_with_all_counts(changes, sentence):
     with pytest.raises(InputError, match=sentence):
         experiment.prepare(Spec(**{**vars(SPEC), **changes}), TABLE)
+
+
+def test_a_baseline_of_fewer_windows_is_compared_on_those(outcome, monkeypatch):
+    """As one that costs too much forecasts the windows of some time stamps alone."""
+    every = rivals.forecasts
+
+    def fewer(*args):
+        found = every(*args)
+        own = found["ridge"]
+        drawn = TABLE.tick[own.origins] % 3 == 0
+        return found | {"ridge": own.at(own.starts[drawn][::-1])}
+
+    monkeypatch.setattr(rivals, "forecasts", fewer)
+    found = experiment.evaluate(SPEC, TABLE, outcome.cuts, outcome.forecaster)
+    ridge, test = found.baselines["ridge"], found.test
+    common = np.flatnonzero(TABLE.tick[test.origins] % 3 == 0)
+    np.testing.assert_array_equal(ridge.starts, test.starts[common])
+    np.testing.assert_array_equal(ridge.values, outcome.baselines["ridge"].values[common])
+    assert found.baseline_scores["ridge"]["test/windows"] == len(common) < len(test.starts)
+    own = np.abs(test.true - test.values)[common]
+    skill = 1 - own.mean() / np.abs(ridge.true - ridge.values).mean()
+    assert found.scores["skill/ridge"] == pytest.approx(skill)
+    assert found.scores["skill/persistence"] == outcome.scores["skill/persistence"]
+    by_step = 1 - own.mean(axis=(0, 2)) / np.abs(ridge.true - ridge.values).mean(axis=(0, 2))
+    np.testing.assert_allclose(scores.skill_by_step(test, ridge), by_step)
+    assert found.verdicts["ridge"].origins == len(np.unique(TABLE.tick[test.origins[common]]))
+    assert set(scores.series_table(test, found.baselines)) >= {"series", "model", "ridge"}
+    assert "ridge" in found._repr_html_()
+    assert [name for name, _ in report.sections(found, facts={}, command="")]
+    figures.error_by_horizon(found)
+    console.score_table(found)
+    console.detail_tables(found)
+
+
+def test_baselines_have_intervals_calibrated_like_the_models(outcome):
+    """Each is what `calibrate` finds of its forecasts of test and validation windows."""
+    window, cuts = SPEC.window, outcome.cuts
+    held = windows.starts(TABLE, window, within=cuts.validation_rows(TABLE))
+    both = np.concatenate([held, outcome.test.starts])
+    scaler = outcome.forecaster.scaler_
+    every = rivals.forecasts(SPEC, TABLE, cuts.train_rows(TABLE), scaler, both)
+    assert list(outcome.baseline_intervals) == list(every)
+    for name, found in every.items():
+        spans = found.at(outcome.test.starts), found.at(held)
+        expected = calibration.calibrate(*spans, scaler, 0.9, "adaptive")
+        own = outcome.baseline_intervals[name]
+        np.testing.assert_array_equal(own.lower, expected.lower)
+        np.testing.assert_array_equal(own.upper, expected.upper)
+        told = scores.calibrated({}, outcome.baselines[name], own)
+        assert told.items() <= outcome.baseline_scores[name].items() and "test/crps" in told

@@ -133,6 +133,27 @@ def test_cqr_is_the_papers_formula_in_a_plain_loop():
             assert found.upper[i, step, 0] == pytest.approx(max(high + by, middle))
 
 
+def replay_pool(scores, mine, moments, ahead, level):
+    """Adaptive thresholds of one step of one series, whose set is that of all series.
+
+    `scores` are (origin, score) of all windows, held-out and test, `mine` those of the test windows
+    of the series, whose origins are all but the last of `moments`.
+    """
+    told = {}
+    for moment in moments:
+        past = sorted({origin for origin, _ in scores if origin + ahead <= moment})
+        if len(past) >= conformal.RENEWED:
+            past = past[: len(past) - len(past) % conformal.RENEWED]
+        newest = set(past[-conformal.NEWEST :])
+        known = [s for origin, s in scores if origin in newest]
+        owed = sum(
+            (s > told[origin]) - (1 - level) for origin, s in mine if origin + ahead <= moment
+        )
+        spread = ranked(known, 0.9) - ranked(known, 0.1)
+        told[moment] = ranked(known, level) + conformal.RATE * spread * owed
+    return [told[moment] for moment in moments]
+
+
 @pytest.mark.parametrize("quantiles", [False, True])
 @pytest.mark.parametrize("cut", [40, 130])  # few held-out windows, and enough of them
 def test_adaptive_is_the_rule_in_a_plain_loop(cut, quantiles):
@@ -142,20 +163,27 @@ def test_adaptive_is_the_rule_in_a_plain_loop(cut, quantiles):
     made = test.table
     found = calibration.calibrate(test, held, scale(made), LEVEL, "adaptive")
     ends = 0.5 if quantiles else 0.0, 1.0 if quantiles else 0.0
+
+    def scored(one, rows, step):
+        truth, ticks = one.true[rows, step, 0], made.tick[one.origins[rows]]
+        each = (float(max(-ends[0] - y, y - ends[1])) for y in truth)
+        return list(zip(ticks.tolist(), each, strict=True))
+
     for code in range(2):
         mine, own = test.series == code, held.series == code
         enough = own.sum() >= conformal.LEAST + window.lead + window.horizon
         assert enough == (cut == 130)
-        order = np.argsort(made.tick[held.origins], kind="stable")
-        past = np.flatnonzero(own) if enough else order
-        origins = [int(t) for t in made.tick[np.r_[held.origins[past], test.origins[mine]]]]
-        given = 0 if enough else len(past)
-        moments = origins[given:] + [199]
         for step in range(3):
-            truth = np.r_[held.true[past, step, 0], test.true[mine, step, 0]]
-            seen = [float(max(-ends[0] - y, y - ends[1])) for y in truth]
-            least = 1 if given else conformal.LEAST
-            by = replay(seen, origins, moments, step + 3, given, LEVEL, least)
+            after = scored(test, mine, step)
+            if enough:
+                both = scored(held, own, step) + after
+                origins, seen = zip(*both, strict=True)
+                moments = [*origins, 199]
+                by = replay(seen, origins, moments, step + 3, 0, LEVEL, conformal.LEAST)
+            else:
+                pool = scored(held, slice(None), step) + scored(test, slice(None), step)
+                moments = [*(origin for origin, _ in after), 199]
+                by = replay_pool(pool, after, moments, step + 3, LEVEL)
             tail = np.array(by[-mine.sum() - 1 :])
             upper = np.maximum(ends[1] + tail, 0)
             np.testing.assert_allclose(found.upper[mine, step, 0], upper[:-1], rtol=1e-12)
@@ -239,18 +267,19 @@ def test_the_forecast_lies_between_the_ends_though_residuals_are_biased():
 def test_targets_in_chunks_are_targets_at_once(monkeypatch):
     held, test = parts(noise(150, 2, 3), Window(1, 2), 0, 90)
     whole = calibration.calibrate(test, held, scale(test.table), LEVEL, "adaptive")
-    monkeypatch.setattr(calibration, "CELLS", 1)
+    monkeypatch.setattr(conformal, "CELLS", 1)
     monkeypatch.setattr(conformal, "BLOCK", 1)
     each = calibration.calibrate(test, held, scale(test.table), LEVEL, "adaptive")
     np.testing.assert_array_equal(whole.upper, each.upper)
     np.testing.assert_array_equal(whole.reach.values, each.reach.values)
-    assert whole.crps == pytest.approx(each.crps) and whole.observed == pytest.approx(each.observed)
+    np.testing.assert_array_equal(whole.crps, each.crps)
+    assert whole.observed == each.observed
 
 
 def test_scores_in_a_plain_loop():
     held, test = parts(noise(150, 1, 2), Window(1, 2), 0, 90)
     found = calibration.calibrate(test, held, scale(test.table), LEVEL, "adaptive")
-    told = scores.calibrated({"test/coverage_90": 0.5, "test/crps": 7.0}, test, found)
+    told = scores.calibrated({"test/coverage_90_raw": 0.5, "test/crps_raw": 7.0}, test, found)
     each = [
         (low <= y <= high, high - low, 20 * max(low - y, y - high, 0))
         for low, high, y in zip(found.lower.flat, found.upper.flat, test.true.flat, strict=True)
@@ -261,8 +290,9 @@ def test_scores_in_a_plain_loop():
     assert told["test/winkler_90"] == pytest.approx(wide + outside)
     assert told["test_t1/coverage_90"] == pytest.approx(np.mean([e[0] for e in each[1::2]]))
     assert told["test_t0/width_90"] == pytest.approx(np.mean([e[1] for e in each[::2]]))
-    # those of the model's own quantiles step aside, and their CRPS stays
-    assert told["test/coverage_90_raw"] == 0.5 and told["test/crps"] == 7.0
+    # those of the model's own quantiles stay as they are
+    assert told["test/coverage_90_raw"] == 0.5 and told["test/crps_raw"] == 7.0
+    assert told["test/crps"] == pytest.approx(found.crps.mean())
 
 
 def test_crps_is_that_of_nineteen_quantiles():
@@ -271,13 +301,12 @@ def test_crps_is_that_of_nineteen_quantiles():
     ends = []
     for level in (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1):
         ends.append(ranked([abs(y) for y in held.true.flat], level))
-    sample = [-end for end in ends] + [0.0] + ends[::-1]
+    sample, levels = [-end for end in ends] + [0.0] + ends[::-1], np.arange(1, 20) / 20
     loss = [
-        2 * max(p * (y - q), (p - 1) * (y - q)) * (0.075 if p in (0.05, 0.95) else 0.05)
+        [2 * max(p * (y - q), (p - 1) * (y - q)) for p, q in zip(levels, sample, strict=True)]
         for y in test.true.flat
-        for p, q in zip(np.arange(1, 20).round() / 20, sample, strict=True)
     ]
-    assert found.crps == pytest.approx(np.sum(loss) / len(test.starts))
+    np.testing.assert_allclose(found.crps.ravel(), np.mean(loss, axis=1))
 
 
 def test_the_pictures_show_what_was_promised_and_covered(tmp_path):
@@ -302,7 +331,12 @@ def test_a_row_of_the_frame_has_its_ends():
     frame = test.frame(found)
     row = frame.iloc[(20 * 3 + 2) * 2 + 1]  # window 20, step 3, second target
     assert (row.lower, row.upper) == (found.lower[20, 2, 1], found.upper[20, 2, 1])
-    assert "lower" not in test.frame()
+    assert row.crps == found.crps[20, 2, 1]
+    assert list(frame.columns) == [
+        *("series", "origin", "time", "step", "target", "forecast"),
+        *("lower", "upper", "true", "crps"),
+    ]
+    assert "lower" not in test.frame() and test.frame().crps.isna().all()
 
 
 def test_a_reach_is_plain_data_and_back():

@@ -117,6 +117,7 @@ def outcome(table=None, window=None, *, quantiles=False, refit=False):
         baseline_scores=each,
         verdicts={"ridge": BETTER},
         intervals=None,
+        baseline_intervals={},
         refit=refit,
         seconds={"fit": 1.5},
     )
@@ -235,7 +236,7 @@ def test_holes_in_the_truth_are_left_out_of_errors():
     found = outcome(table).test
     starts = np.arange(100 - 12, 150 - 16 + 1)
     gappy = Forecasts(table, found.window, starts, np.full((len(starts), 4, 2), 20.0))
-    frame = gappy.frame().dropna()
+    frame = gappy.frame().dropna(subset="true")
     mean = (frame.forecast - frame.true).abs().groupby(frame.step).mean()
     np.testing.assert_allclose(errors.profiles(gappy, parts(gappy))[0].by_step, mean)
 

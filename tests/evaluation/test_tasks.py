@@ -51,24 +51,46 @@ def test_the_median_is_the_forecast_and_scored_like_one(quantiles):
 
 def test_intervals_are_those_between_quantiles_that_lie_alike(quantiles):
     test, found = quantiles.test, quantiles.scores
-    # at the level of the calibrated intervals they stand beside those
-    for name, low, high in (("90_raw", 0, 4), ("50", 1, 3)):
+    # keys without `_raw` are of the calibrated intervals
+    for name, low, high in (("90_raw", 0, 4), ("50_raw", 1, 3)):
         ends = test.quantiles[..., low], test.quantiles[..., high]
         inside = [
             a <= t <= b for a, t, b in zip(ends[0].flat, test.true.flat, ends[1].flat, strict=True)
         ]
         assert found[f"test/coverage_{name}"] == pytest.approx(np.mean(inside))
         assert found[f"test/width_{name}"] == pytest.approx((ends[1] - ends[0]).mean())
-    assert found["test/crps"] < found["test/mae"]
+    assert "test/coverage_50" not in found
     expected = metrics.crps(test.true, test.quantiles, LEVELS)
-    assert found["test/crps"] == pytest.approx(expected)
+    assert found["test/crps_raw"] == pytest.approx(expected)
     assert quantiles.intervals.reach.between == (0.05, 0.95)
-    assert not {"test/crps"} & set(quantiles.baseline_scores["ridge"])
+    assert "test/crps_raw" not in quantiles.baseline_scores["ridge"]
+
+
+def test_crps_has_one_definition_with_quantiles_or_without(quantiles):
+    for found, intervals, forecasts in [
+        (quantiles.scores, quantiles.intervals, quantiles.test),
+        (
+            quantiles.baseline_scores["ridge"],
+            quantiles.baseline_intervals["ridge"],
+            quantiles.baselines["ridge"],
+        ),
+    ]:
+        frame = forecasts.frame(intervals)
+        assert found["test/crps"] == pytest.approx(frame.crps.mean())
+        assert (frame.crps.isna() == frame.true.isna()).all()
+
+
+def test_without_intervals_there_is_no_crps(quantiles):
+    found = experiment.run(replace(quantiles.spec, interval=None), quantiles.table)
+    assert "test/crps" not in found.scores and "test/crps_raw" in found.scores
+    assert not found.baseline_intervals and "test/crps" not in found.baseline_scores["ridge"]
+    assert found.test.frame().crps.isna().all()
 
 
 def test_quantiles_stand_in_the_frame_of_predictions(quantiles):
     frame = quantiles.test.frame()
-    assert list(frame.columns[-5:]) == ["q0.05", "q0.25", "q0.5", "q0.75", "q0.95"]
+    assert list(frame.columns[-7:-2]) == ["q0.05", "q0.25", "q0.5", "q0.75", "q0.95"]
+    assert list(frame.columns[-2:]) == ["true", "crps"]
     assert (frame.forecast == frame["q0.5"]).all() and (frame["q0.05"] < frame["q0.95"]).all()
 
 

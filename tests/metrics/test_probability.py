@@ -72,6 +72,14 @@ def test_crps_of_many_quantiles_is_the_integral_over_thresholds():
     assert found == pytest.approx(expected, rel=2e-3)
 
 
+def test_crps_weighs_every_level_alike():
+    """As scoringrules' `crps_quantile` and GluonTS's mean weighted quantile loss write it."""
+    levels, quantiles = (0.1, 0.2, 0.9), (1.0, 4.0, 6.0)
+    loss = [2 * (p - (3.0 < q)) * (3.0 - q) for p, q in zip(levels, quantiles, strict=True)]
+    found = metrics.crps(np.full((1, 1, 1), 3.0), np.array(quantiles)[None, None, None], levels)
+    assert found == pytest.approx(sum(loss) / 3)
+
+
 def test_crps_by_step_averages_to_the_whole():
     steps = metrics.crps(TRUE, QUANTILES, LEVELS, axis=(0, 2))
     assert steps.shape == (3,)

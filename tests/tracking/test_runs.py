@@ -120,6 +120,8 @@ def test_predictions_repeat_the_score(client, run, lstm_run: str, tmp_path):
     inside = frame.true.between(frame.lower, frame.upper).mean()
     assert inside == pytest.approx(run.data.metrics["test/coverage_90"], rel=1e-12)
     assert frame.forecast.between(frame.lower, frame.upper).all()
+    assert frame.columns[-1] == "crps"
+    assert frame.crps.mean() == pytest.approx(run.data.metrics["test/crps"], rel=1e-12)
     assert "figures/reliability.png" in artifacts(client, lstm_run, "figures")
 
 
@@ -137,6 +139,22 @@ def test_baselines_are_runs_once_for_each_question(place, client, lstm_run: str,
     assert names == ["persistence", "ridge", "seasonal_naive"]
     assert all(set(run.data.metrics) >= FINAL for run in found)
     assert all("predictions.parquet" in artifacts(client, run.info.run_id) for run in found)
+
+
+def test_baselines_have_intervals_and_the_same_scores_of_them(client, lstm_run: str, tmp_path):
+    import pandas as pd
+
+    experiment = client.get_run(lstm_run).info.experiment_id
+    for run in client.search_runs([experiment], "tags.`forecast.kind` = 'baseline'"):
+        told = run.data.metrics
+        assert {"test/crps", "test/coverage_90", "test/width_90", "test/winkler_90"} <= set(told)
+        file = client.download_artifacts(run.info.run_id, "predictions.parquet", tmp_path)
+        frame = pd.read_parquet(file)
+        assert frame.crps.mean() == pytest.approx(told["test/crps"], rel=1e-12)
+        inside = frame.true.between(frame.lower, frame.upper).mean()
+        assert inside == pytest.approx(told["test/coverage_90"], rel=1e-12)
+        steps = client.get_metric_history(run.info.run_id, "horizon/coverage_90")
+        assert np.mean([one.value for one in steps]) == pytest.approx(inside)
 
 
 def test_verdicts_are_metrics(run):

@@ -2,25 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 import numpy as np
 
-from forecast import metrics
 from forecast.data import windows
 from forecast.data.scale import Scaler
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import conformal
-from forecast.evaluation.intervals.reach import Pair, Reach, base, pair, widened
+from forecast.evaluation.intervals.collected import CENTRAL, Collected
+from forecast.evaluation.intervals.layout import Batch, Layout
+from forecast.evaluation.intervals.reach import Pair, Reach, base, pair
 
-CENTRAL = tuple(round(0.1 * tenth, 1) for tenth in range(1, 10))
-"""Levels whose ends, with the forecast between them, are nineteen quantiles, for the CRPS."""
-
-QUANTILES = tuple(round(0.05 * place, 2) for place in range(1, 20))
-"""Theirs."""
-
-CELLS = 20_000_000
-"""Thresholds held at once: of many targets some are calibrated after the others."""
+Spans = tuple[Forecasts, Forecasts | None]
+"""Forecasts of the test windows and of held-out windows before them, by one forecaster."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +27,9 @@ class Intervals:
         lower: (windows, horizon, targets), original units; NaN where too little was known yet.
         upper: Of the same shape; the forecast lies between both.
         reach: What a forecast behind the last known outcome needs.
+        crps: Twice the mean quantile loss of each value at nineteen levels, (windows, horizon,
+            targets); NaN where there is no interval or no truth.
         observed: Level to the share of the truth that was covered, by the same method.
-        crps: Of the quantiles that the levels' ends are.
     """
 
     level: float
@@ -42,8 +37,8 @@ class Intervals:
     lower: np.ndarray
     upper: np.ndarray
     reach: Reach
+    crps: np.ndarray
     observed: Mapping[float, float] = field(default_factory=dict)
-    crps: float = float("nan")
 
 
 def calibrate(
@@ -65,40 +60,38 @@ def calibrate(
     Returns:
         The intervals; None where nothing can be said.
     """
-    if held is None and method != "adaptive":
-        return None
-    between = None if method == "split" else pair(level, test.levels)
-    every = tuple(sorted({*CENTRAL, 0.95, level}))
-    chosen = every.index(level)
-    names, (_, horizon, targets) = test.table.names, test.values.shape
-    lower, upper = np.full((2, *test.values.shape), np.nan)
-    reach = np.full((len(names), horizon, targets), np.nan)
-    tally = _Tally(every)
-    chunk = max(1, CELLS // (len(every) * horizon * _longest(test, held)))
-    around = _ends(test, between)
-    for begin in range(0, targets, chunk):
-        part = slice(begin, begin + chunk)
-        seen = _scaled(test, between, scaler, part)
-        before = None if held is None else _scaled(held, between, scaler, part)
-        for code in np.unique(test.series):
-            mine = np.flatnonzero(test.series == code)
-            past = None if held is None or before is None else _past(held, before, code)
-            if method == "adaptive":
-                found = _adaptive(test, seen[mine], mine, past, every)
-            elif past is not None:
-                fixed = conformal.split(past.seen, every)
-                found = np.broadcast_to(fixed, (len(mine) + 1, *fixed.shape))
-            found = found * scaler.output_std[code, part, None]  # original units
-            middle = test.values[mine][..., part, None]
-            low, high = (end[mine][..., part, None] for end in around)
-            ends = widened(low, high, middle, found[:-1])
-            lower[mine, :, part], upper[mine, :, part] = (end[..., chosen] for end in ends)
-            reach[code, :, part] = found[-1][..., chosen]
-            tally.add(test.true[mine][..., part], middle, *ends)
-    if not np.isfinite(lower).any():
-        return None
-    told = Reach(level, method, between, reach)
-    return Intervals(level, method, lower, upper, told, tally.observed(), tally.crps())
+    return calibrate_all({"": (test, held)}, scaler, level, method).get("")
+
+
+def calibrate_all(
+    forecasters: Mapping[str, Spans], scaler: Scaler, level: float, method: str
+) -> dict[str, Intervals]:
+    """Put intervals around the forecasts of several forecasters, by one method.
+
+    Those of the same windows are followed side by side, which costs little more than one of them.
+
+    Args:
+        forecasters: Name to test and held-out forecasts.
+        scaler: Scale of every series.
+        level: Share that is to be covered.
+        method: "split", "cqr" or "adaptive"; `cqr` widens the forecast of those without quantiles.
+
+    Returns:
+        Name to intervals, of those of which something can be said.
+    """
+    found: dict[str, Intervals] = {}
+    for names in _alike(forecasters):
+        some = [forecasters[name] for name in names]
+        if some[0][1] is None and method != "adaptive":
+            continue
+        jobs = [_Job(*spans, scaler, level, method) for spans in some]
+        _put(jobs, Layout(*some[0]), method)
+        found |= {name: job.intervals() for name, job in zip(names, jobs, strict=True)}
+    return {
+        name: found[name]
+        for name in forecasters
+        if name in found and np.isfinite(found[name].lower).any()
+    }
 
 
 def joined(parts: Sequence[Intervals | None], order: np.ndarray) -> Intervals | None:
@@ -114,122 +107,188 @@ def joined(parts: Sequence[Intervals | None], order: np.ndarray) -> Intervals | 
     given = [part for part in parts if part is not None]
     if not given or len(given) < len(parts):
         return None
-    weights = [int(np.isfinite(part.lower).sum()) for part in given]
+    weights = [int(np.isfinite(part.crps).sum()) for part in given]
     every = [list(part.observed.values()) for part in given]
     observed = np.average(every, axis=0, weights=weights)
     return replace(
         given[-1],
         lower=np.concatenate([part.lower for part in given])[order],
         upper=np.concatenate([part.upper for part in given])[order],
+        crps=np.concatenate([part.crps for part in given])[order],
         observed=dict(zip(given[-1].observed, observed.tolist(), strict=True)),
-        crps=float(np.average([part.crps for part in given], weights=weights)),
     )
 
 
-class _Past(NamedTuple):
-    """Scores of held-out windows that a series starts from.
+class _Job:
+    """The intervals of one forecaster in the making."""
 
-    Attributes:
-        seen: (windows, horizon, targets), in the order of time.
-        origins: Ticks of their origins, (windows,); a tick is the same moment in every series.
-        own: Whether they are the series' own.
-    """
+    def __init__(
+        self,
+        test: Forecasts,
+        held: Forecasts | None,
+        scaler: Scaler,
+        level: float,
+        method: str,
+    ):
+        self.spans, self.scaler, self.method = (held, test), scaler, method
+        self.between: Pair | None = None if method == "split" else pair(level, test.levels)
+        self.levels = tuple(sorted({*CENTRAL, 0.95, level}))
+        self.level, self.chosen = level, self.levels.index(level)
+        self.collected = Collected(test, self.between, self.levels, self.chosen)
+        names, (_, horizon, targets) = test.table.names, test.values.shape
+        self.reach = np.full((len(names), horizon, targets), np.nan)
 
-    seen: np.ndarray
-    origins: np.ndarray
-    own: bool
+    def scores(self, rows: np.ndarray, steps: slice, part: slice) -> np.ndarray:
+        """Score some windows, each in units of its series' own deviation.
+
+        Args:
+            rows: Their positions among all, held-out ones first, (windows,).
+            steps: Which steps.
+            part: Which targets.
+
+        Returns:
+            (windows, steps, targets).
+        """
+        held, test = self.spans
+        count = 0 if held is None else len(held.starts)
+        found = np.empty((len(rows), *test.values[:0, steps, part].shape[1:]))
+        for one, mine, own in (
+            (held, rows < count, rows[rows < count]),
+            (test, rows >= count, rows[rows >= count] - count),
+        ):
+            if one is None or not len(own):
+                continue
+            every = one.values[..., None] if one.quantiles is None else one.quantiles
+            some = (own, steps, part)
+            low, high = base(every[some], one.levels, one.values[some], self.between)
+            true = one.table.outputs[windows.future_rows(one.starts[own], one.window)[:, steps]]
+            std = self.scaler.output_std[one.series[own]][:, None, part]  # (windows, 1, targets)
+            found[mine] = conformal.scores(low, high, true[..., part]) / std
+        return found
+
+    def put(self, rows: np.ndarray, part: slice, by: np.ndarray) -> None:
+        """Widen the base of some test windows by thresholds (windows, horizon, targets, levels)."""
+        test = self.spans[1]
+        std = self.scaler.output_std[test.table.series[test.starts[rows]]]  # (windows, targets)
+        self.collected.put(rows, part, by * std[:, None, part, None])
+
+    def keep(self, codes: np.ndarray, part: slice, by: np.ndarray) -> None:
+        """Keep the last thresholds of some series, (series, horizon, targets, levels)."""
+        std = self.scaler.output_std[codes][:, None, part]
+        self.reach[codes, :, part] = by[..., self.chosen] * std
+
+    def intervals(self) -> Intervals:
+        """Return what was made."""
+        made = self.collected
+        reach = Reach(self.level, self.method, self.between, self.reach)
+        ends = made.lower, made.upper
+        return Intervals(self.level, self.method, *ends, reach, made.crps, made.observed())
 
 
-def _past(held: Forecasts, seen: np.ndarray, code: int) -> _Past:
-    """Take a series' own scores where enough are known at the first test origin, else all."""
-    ticks, own = held.table.tick[held.origins], held.series == code
-    if own.sum() >= conformal.LEAST + held.window.lead + held.window.horizon:
-        return _Past(seen[own], ticks[own], True)
-    order = np.argsort(ticks, kind="stable")
-    return _Past(seen[order], ticks[order], False)
-
-
-def _adaptive(
-    test: Forecasts, seen: np.ndarray, mine: np.ndarray, past: _Past | None, levels: Sequence[float]
-) -> np.ndarray:
-    """Follow one series: thresholds of its test windows, and last of its newest known row.
-
-    Args:
-        test: Forecasts of the test windows.
-        seen: Scores of this series' test windows, (windows, horizon, targets).
-        mine: Their positions, (windows,).
-        past: What is known before; None means nothing.
-        levels: Shares to be covered.
-
-    Returns:
-        (windows + 1, horizon, targets, levels).
-    """
-    table, window = test.table, test.window
-    origins = moments = table.tick[test.origins[mine]]
-    given = 0
-    if past is not None:
-        seen = np.concatenate([past.seen, seen])
-        origins = np.concatenate([past.origins, origins])
-        if past.own:  # misses of the held-out windows count too
-            moments = origins
+def _alike(forecasters: Mapping[str, Spans]) -> list[list[str]]:
+    """Group the forecasters that have forecast the same windows."""
+    groups: list[list[str]] = []
+    for name, spans in forecasters.items():
+        for group in groups:
+            if all(_same(a, b) for a, b in zip(spans, forecasters[group[0]], strict=True)):
+                group.append(name)
+                break
         else:
-            given = len(past.seen)
-    newest = windows.origins(table)
-    end = table.tick[newest[table.series[newest] == table.series[test.starts[mine[0]]]]]
-    moments = np.append(moments, end)
-    ahead = window.lead + 1 + np.arange(window.horizon)
-    # at tick t an outcome of tick t is known, and no later one
-    known = np.stack([np.searchsorted(origins + h, moments, "right") for h in ahead], axis=1)
-    return conformal.track(seen, known, levels, given=given)[-len(mine) - 1 :]
+            groups.append([name])
+    return groups
 
 
-def _longest(test: Forecasts, held: Forecasts | None) -> int:
-    """Return the most windows of a series, test and held-out together."""
-    every = test.series if held is None else np.concatenate([test.series, held.series])
-    return int(np.bincount(every, minlength=1).max()) + 1
+def _same(one: Forecasts | None, other: Forecasts | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one.starts, other.starts)
 
 
-def _scaled(one: Forecasts, between: Pair | None, scaler: Scaler, part: slice) -> np.ndarray:
-    """Score some targets, each in units of its series' own deviation."""
-    low, high = (end[..., part] for end in _ends(one, between))
-    std = scaler.output_std[one.series][:, None, part]  # (windows, 1, targets)
-    return conformal.scores(low, high, one.true[..., part]) / std
+def _put(jobs: Sequence[_Job], layout: Layout, method: str) -> None:
+    """Calibrate forecasters of the same windows, as many and as many targets at once as fit."""
+    _, horizon, targets = layout.test.values.shape
+    moments = 2 * int(layout.ahead[-1]) + 64  # at once, so that few of them are held twice
+    fit = max(1, conformal.CELLS // (len(jobs[0].levels) * horizon * moments))
+    chunk = min(targets, fit)
+    for begin in range(0, targets, chunk):
+        part = slice(begin, min(begin + chunk, targets))
+        for first in range(0, len(jobs), fit // chunk):
+            some = jobs[first : first + fit // chunk]
+            (_adaptive if method == "adaptive" else _fixed)(some, layout, part)
 
 
-def _ends(one: Forecasts, between: Pair | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return both ends of the base, (windows, horizon, targets) each."""
-    every = one.values[..., None] if one.quantiles is None else one.quantiles
-    return base(every, one.levels, one.values, between)
+def _fixed(jobs: Sequence[_Job], layout: Layout, part: slice) -> None:
+    """Widen by the thresholds of the held-out windows."""
+    test, codes = layout.test, np.unique(layout.test.series)
+    few, enough = (codes[layout.enough[codes] == which] for which in (False, True))
+    for job in jobs:
+        held = job.scores(np.arange(layout.count), slice(None), part)
+        by = np.full((len(layout.enough), *held.shape[1:], len(job.levels)), np.nan)
+        if len(few):
+            by[few] = conformal.split(held, job.levels)
+        for code in enough:
+            by[code] = conformal.split(held[layout.own(code)], job.levels)
+        job.keep(codes, part, by[codes])
+        block = max(1, conformal.CELLS // by[0].size)
+        for begin in range(0, len(test.starts), block):
+            rows = np.arange(begin, min(begin + block, len(test.starts)))
+            job.put(rows, part, by[test.series[rows]])
 
 
-class _Tally:
-    """Sums over parts of the targets and series: coverage of every level, and CRPS."""
+def _adaptive(jobs: Sequence[_Job], layout: Layout, part: slice) -> None:
+    """Follow the scores through time: of a series its own, or those of all where it has few."""
+    horizon, targets = layout.test.values.shape[1], part.stop - part.start
+    most = conformal.CELLS // (len(jobs) * horizon * targets * len(jobs[0].levels))
+    for batch in layout.batches(True, most):
+        _follow(jobs, batch, part, None)
+    pool: _Pool | None = None
+    for batch in layout.batches(False, most):
+        pool = pool or _Pool(jobs, layout, part)
+        _follow(jobs, batch, part, pool)
 
-    def __init__(self, levels: Sequence[float]):
-        self.levels = tuple(levels)
-        self._central = [self.levels.index(level) for level in CENTRAL]
-        self._inside = np.zeros(len(self.levels))
-        self._loss = 0.0
-        self._count = 0
 
-    def add(self, true: np.ndarray, middle: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
-        """Count a part; the ends are (windows, horizon, targets, levels)."""
-        known = np.where(np.isfinite(low).all(axis=-1), true, np.nan)
-        if not (count := int(np.isfinite(known).sum())):
-            return
-        each = np.broadcast_to(known[..., None], low.shape)
-        self._inside += count * metrics.coverage(each, low, high, axis=(0, 1, 2))
-        below, above = low[..., self._central][..., ::-1], high[..., self._central]
-        # thresholds of neighbouring levels are moved on their own and may cross
-        quantiles = np.sort(np.concatenate([below, middle, above], axis=-1), axis=-1)
-        self._loss += count * float(metrics.crps(known, quantiles, QUANTILES))
-        self._count += count
+def _follow(jobs: Sequence[_Job], batch: Batch, part: slice, pool: "_Pool | None") -> None:
+    """Follow some series, those of all forecasters side by side."""
+    inside, levels = batch.windows >= 0, jobs[0].levels
+    each = [job.scores(batch.windows[inside], slice(None), part) for job in jobs]
+    seen = np.full((len(jobs), *inside.shape, *each[0].shape[1:]), np.nan)
+    seen[:, inside] = each
+    seen = seen.reshape(-1, *seen.shape[2:])  # (forecasters · series, windows, horizon, targets)
+    known = np.tile(batch.known, (len(jobs), 1, 1))
+    sets = pool.sets(batch) if pool else conformal.own(seen, known, levels)
+    least = 0 if pool else conformal.LEAST
+    for moments, by in conformal.track(seen, known, levels, sets, least=least):
+        shares = by.reshape(len(jobs), -1, *by.shape[1:])
+        rows = batch.scored[:, moments]
+        last = np.arange(moments.start, moments.stop) == batch.ends[:, None]
+        for job, own in zip(jobs, shares, strict=True):
+            job.put(rows[rows >= 0], part, own[rows >= 0])
+            job.keep(batch.codes[last.any(axis=1)], part, own[last])
 
-    def observed(self) -> dict[float, float]:
-        """Return level to covered share."""
-        shares = self._inside / max(1, self._count)
-        return {level: float(share) for level, share in zip(self.levels, shares, strict=True)}
 
-    def crps(self) -> float:
-        """Return the continuous ranked probability score over all parts."""
-        return self._loss / self._count if self._count else float("nan")
+class _Pool:
+    """Thresholds of the newest known scores of all series, made once for those that need them."""
+
+    def __init__(self, jobs: Sequence[_Job], layout: Layout, part: slice):
+        order = np.argsort(layout.ticks, kind="stable")
+        ticks = layout.ticks[order]
+        wanted = np.concatenate([layout.ticks[layout.count :], layout.newest])
+        self._moments = np.unique(wanted)
+        known = np.searchsorted(np.unique(ticks), self._moments[:, None] - layout.ahead, "right")
+        counts, self._place = np.unique(conformal.renewed(known), return_inverse=True)
+        self._place = self._place.reshape(known.shape)  # (moments, horizon)
+        shape = (len(jobs), len(counts), known.shape[1], part.stop - part.start)
+        self._found = np.full((*shape, len(jobs[0].levels) + 1), np.nan)
+        for step in range(known.shape[1]):
+            needed = np.unique(self._place[:, step])
+            for job, found in zip(jobs, self._found, strict=True):
+                seen = job.scores(order, slice(step, step + 1), part)[:, 0]
+                found[needed, step] = conformal.pooled(seen, ticks, counts[needed], job.levels)
+
+    def sets(self, batch: Batch) -> conformal.Sets:
+        """Return what `track` begins with, for all forecasters side by side."""
+        count, members = self._found.shape[1], len(self._found)
+        place = self._place[np.searchsorted(self._moments, batch.moments)]
+        places = np.concatenate([place + number * count for number in range(members)])
+        found = self._found.reshape(-1, *self._found.shape[2:])
+        return lambda begin, end: (found, places[:, begin:end])

@@ -5,16 +5,20 @@ the base are the forecast, so its score is the absolute residual. An interval is
 at both ends by a threshold of the scores seen before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
-import pandas as pd
 
 NEWEST = 336
-"""Known scores that a rolling set holds: two weeks of hours."""
+"""Moments whose known scores a rolling set holds: two weeks of hours."""
 
 RENEWED = 8
-"""Scores after which a rolling set is sorted anew; in between it is at most 7 scores late."""
+"""Moments after which a rolling set is sorted anew; in between it is at most 7 of them late. NEWEST
+is a multiple."""
+
+HALVINGS = 20
+"""Of the range of scores, until few lie between."""
 
 RATE = 0.02
 """Share of the scores' spread by which one miss more than promised moves a threshold."""
@@ -22,8 +26,14 @@ RATE = 0.02
 LEAST = 50
 """Known scores before anything is said of a series by its own."""
 
+SPREAD = (0.1, 0.9)
+"""Levels of the thresholds between which the spread of the scores lies."""
+
 BLOCK = 2**22
 """Scores sorted at once."""
+
+CELLS = 4_000_000
+"""Thresholds held at once."""
 
 
 def scores(low: np.ndarray, high: np.ndarray, true: np.ndarray) -> np.ndarray:
@@ -75,67 +85,202 @@ def split(seen: np.ndarray, levels: Sequence[float]) -> np.ndarray:
     return np.moveaxis(np.sort(seen, axis=0)[place], 0, -1)
 
 
-def track(
-    seen: np.ndarray, known: np.ndarray, levels: Sequence[float], *, given: int = 0
-) -> np.ndarray:
-    """Follow the scores of one series through time, using at each moment what is known by then.
+Sets = Callable[[int, int], tuple[np.ndarray, np.ndarray]]
+"""Given a range of moments: thresholds and spread of some sets of scores, (sets, horizon, targets,
+levels + 1), and the set of each series, moment and step, (series, moments, horizon)."""
 
-    The threshold is that of a rolling set of the newest known scores, moved by the misses so far:
-    threshold + RATE · spread · Σ(missed − (1 − level)), the sum over all forecasts whose outcome is
-    known: a miss counts when its outcome comes in, and not before. An outcome that never comes is
-    no miss, and its score in the set is that of the window before. Source: Gibbs & Candès 2021;
-    Angelopoulos, Candès & Tibshirani 2023, error integration, the rolling set as scorecaster.
+
+def track(
+    seen: np.ndarray,
+    known: np.ndarray,
+    levels: Sequence[float],
+    sets: Sets,
+    *,
+    least: int = LEAST,
+    cells: int = CELLS,
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Follow the scores of series through time, using at each moment what is known by then.
+
+    The threshold is that of a set of the newest known scores, moved by the misses so far:
+    threshold + RATE · spread · Σ(missed − (1 − level)), the sum over all forecasts of the series
+    whose outcome is known: a miss counts when its outcome comes in, and not before. An outcome that
+    never comes is no miss. Source: Gibbs & Candès 2021; Angelopoulos, Candès & Tibshirani 2023,
+    error integration, the set as scorecaster.
+
+    Only the sums that a later moment may still need are held, so memory does not grow with the
+    windows.
 
     Args:
-        seen: Scores in the order of their origins, (windows, horizon, targets); NaN for holes.
-        known: How many of them are known at each moment, step by step, (moments, horizon). Moment i
-            is the origin of window `given` + i; moments behind the last window score nothing.
+        seen: Scores in the order of their origins, (series, windows, horizon, targets); NaN for
+            holes, and behind the last window of a series with fewer.
+        known: How many windows of a series are known at each moment, step by step, (series,
+            moments, horizon); −1 behind its last moment. Moment i is the origin of window i;
+            moments behind the last window score nothing.
         levels: Shares to be covered, (levels,).
-        given: Windows at the beginning that are only learned from.
+        sets: What the thresholds begin with, such as `own`.
+        least: Known windows before anything is said.
+        cells: Thresholds held at once.
+
+    Yields:
+        Moments, and their thresholds (series, moments, horizon, targets, levels); NaN where too
+        little is known.
+    """
+    members, count, horizon, targets = seen.shape
+    moments, share = known.shape[1], np.asarray(levels)
+    steps, each = np.arange(horizon), np.arange(members)[:, None]
+    back = np.arange(moments)[:, None] - known
+    behind = int(back[known >= 0].max(initial=0))  # windows of which an outcome is still to come
+    shape = (horizon, targets, len(share))
+    block = max(1, behind, cells // (members * int(np.prod(shape))))
+    sums = np.zeros((members, behind + 1, *shape))  # misses of the first k windows, newest k last
+    for begin in range(0, moments, block):
+        end = min(begin + block, moments)
+        scores_of, place = sets(begin, end)
+        found = np.empty((members, end - begin, *shape))
+        owed = np.concatenate([sums, np.zeros_like(found)], axis=1)
+        late = np.maximum(known[:, begin:end] - begin + behind, 0)
+        few = (known[:, begin:end] < least)[..., None, None]  # (series, moments, horizon, 1, 1)
+        for i in range(end - begin):
+            here = scores_of[place[:, i], steps]  # (series, horizon, targets, levels + 1)
+            moved = here[..., :-1] + RATE * here[..., -1:] * owed[each, late[:, i], steps]
+            found[:, i] = np.where(few[:, i], np.nan, moved)
+            owed[:, behind + i + 1] = owed[:, behind + i]
+            if begin + i < count:
+                true = seen[:, begin + i, ..., None]
+                missed = (true > found[:, i]) - (1 - share)
+                silent = np.isnan(found[:, i]) | np.isnan(true)
+                owed[:, behind + i + 1] += np.where(silent, 0, missed)
+        yield slice(begin, end), found
+        sums = owed[:, -behind - 1 :]
+
+
+def own(seen: np.ndarray, known: np.ndarray, levels: Sequence[float]) -> Sets:
+    """Let each series begin with its own newest known scores; of a hole with those before.
+
+    Args:
+        seen: As for `track`.
+        known: Likewise.
+        levels: Likewise.
 
     Returns:
-        (moments, horizon, targets, levels); NaN while fewer than LEAST scores are known and none
-        were given.
+        What `track` takes.
     """
-    count, horizon, targets = seen.shape
-    share, steps = np.asarray(levels), np.arange(horizon)
-    filled = pd.DataFrame(seen.reshape(count, -1)).ffill().to_numpy().reshape(seen.shape)
-    rolling, position = _rolling(filled, known, share)
-    owed = np.zeros((count + 1, horizon, targets, len(share)))  # of the first k windows
-    found = np.full((len(known), horizon, targets, len(share)), np.nan)
-    enough = known >= (1 if given else LEAST)
-    for moment, late in enumerate(known):
-        here = rolling[position[moment], steps]  # (horizon, targets, levels + 1)
-        moved = here[..., :-1] + RATE * here[..., -1:] * owed[late, steps]
-        found[moment] = np.where(enough[moment][:, None, None], moved, np.nan)
-        window = given + moment
-        if window < count:
-            missed = (seen[window][..., None] > found[moment]) - (1 - share)
-            silent = np.isnan(found[moment]) | np.isnan(seen[window])[..., None]
-            owed[window + 1] = owed[window] + np.where(silent, 0, missed)
+    filled = _filled(seen)
+    members = np.arange(len(seen))[:, None, None]
+
+    def sets(begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
+        late = renewed(np.maximum(known[:, begin:end], 0))
+        names, place = np.unique(members * (known.max() + 1) + late, return_inverse=True)
+        member, count = np.divmod(names, known.max() + 1)
+        return _rolling(filled, member, count, np.asarray(levels)), place.reshape(late.shape)
+
+    return sets
+
+
+def pooled(
+    seen: np.ndarray, ticks: np.ndarray, counts: np.ndarray, levels: Sequence[float]
+) -> np.ndarray:
+    """Return thresholds and spread of the newest known scores of many series, of one step.
+
+    The newest are those of the newest moments: each moment counts with all its series, and each
+    series alike, so neither their names nor their number matter.
+
+    Args:
+        seen: Scores, (windows, targets); NaN for holes, which are left out.
+        ticks: Moment of the origin of each, ascending, (windows,).
+        counts: How many moments are known, for each of the wanted sets, (sets,).
+        levels: Shares to be covered, (levels,).
+
+    Returns:
+        (sets, targets, levels + 1); NaN where nothing is known.
+    """
+    first = np.append(np.flatnonzero(np.diff(ticks, prepend=ticks[:1] - 1)), len(ticks))
+    share = np.concatenate([levels, SPREAD])
+    found = np.full((len(counts), seen.shape[1], len(share)), np.nan)
+    for target, own in enumerate(seen.T):
+        # sets differ by whole runs of moments, so each run is sorted once
+        cuts = np.append(first[: counts.max(initial=0) + 1 : RENEWED], len(ticks))
+        runs = [_sorted(own[begin:end]) for begin, end in pairwise(cuts)]
+        for number, count in enumerate(counts):
+            if count < RENEWED:
+                some = [_sorted(own[: first[count]])]
+            else:
+                last = count // RENEWED
+                some = runs[max(0, last - NEWEST // RENEWED) : last]
+            if size := sum(map(len, some)):
+                found[number, target] = _smallest(some, rank(size, share) - 1)
+    return _with_spread(found)
+
+
+def _sorted(scores_of: np.ndarray) -> np.ndarray:
+    """Sort scores, holes left out."""
+    return np.sort(scores_of[~np.isnan(scores_of)])
+
+
+def _smallest(runs: Sequence[np.ndarray], places: np.ndarray) -> np.ndarray:
+    """Return what would lie at some places, counted from 0, were all sorted runs one, (places,).
+
+    Halving narrows each to a few candidates, which costs far less than to sort the runs together.
+    """
+    runs = [run for run in runs if len(run)]
+    least, most = min(run[0] for run in runs), max(run[-1] for run in runs)
+    low = np.full(len(places), np.nextafter(least, -np.inf))
+    high = np.full(len(places), most)
+    for _ in range(HALVINGS if np.isfinite(most - least) else 0):
+        middle = low + (high - low) / 2
+        above = sum(np.searchsorted(run, middle, "right") for run in runs) > places
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    begin, end = (
+        np.stack([np.searchsorted(run, limit, "right") for run in runs]) for limit in (low, high)
+    )  # (runs, places): what lies between is a candidate
+    found = np.empty(len(places))
+    for number, place in enumerate(places - begin.sum(axis=0)):
+        cut = zip(runs, begin[:, number], end[:, number], strict=True)
+        found[number] = np.sort(np.concatenate([run[a:b] for run, a, b in cut]))[place]
     return found
 
 
-def _rolling(
-    seen: np.ndarray, known: np.ndarray, share: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return thresholds and spread of the newest scores, (sets, horizon, targets, levels + 1).
+def renewed(known: np.ndarray) -> np.ndarray:
+    """Return how many of the known scores have entered a set, which is sorted anew now and then."""
+    return np.where(known >= RENEWED, known - known % RENEWED, known)
 
-    And the set of each moment and step, (moments, horizon). The spread lies between the tenth and
-    the ninetieth percentile.
+
+def _rolling(
+    seen: np.ndarray, member: np.ndarray, counts: np.ndarray, share: np.ndarray
+) -> np.ndarray:
+    """Return thresholds and spread of the newest of a series' first scores, for each set.
+
+    Shapes: seen (series, windows, horizon, targets), member and counts (sets,); the result is
+    (sets, horizon, targets, levels + 1).
     """
-    late = np.where(known >= RENEWED, known - known % RENEWED, known)
-    counts, position = np.unique(late, return_inverse=True)
-    holes = np.full((NEWEST, *seen.shape[1:]), np.inf)  # which sort behind all scores
-    sets = np.lib.stride_tricks.sliding_window_view(np.concatenate([holes, seen]), NEWEST, axis=0)
-    size = np.minimum(counts, NEWEST)[:, None]
-    place = rank(size, np.concatenate([share, [0.1, 0.9]])) - 1  # (sets, levels + 2)
-    found = np.empty((len(counts), *seen.shape[1:], len(share) + 2))
-    block = max(1, BLOCK // (seen[0].size * NEWEST))
-    for begin in range(0, len(counts), block):
-        part = slice(begin, begin + block)
-        ordered = np.sort(sets[counts[part]], axis=-1)  # of the first k scores, the newest
-        found[part] = np.take_along_axis(ordered, place[part, None, None], axis=-1)
-    found[counts == 0] = np.nan
-    spread = found[..., -1:] - found[..., -2:-1]
-    return np.concatenate([found[..., :-2], spread], axis=-1), position.reshape(known.shape)
+    most = min(NEWEST, int(counts.max(initial=0)))
+    holes = np.full((len(seen), most, *seen.shape[2:]), np.inf)  # which sort behind all scores
+    padded = np.concatenate([holes, seen], axis=1)
+    unknown = np.isnan(seen).sum(axis=1)  # first windows of all, (series, horizon, targets)
+    levels = np.concatenate([share, SPREAD])
+    found = np.full((len(counts), *seen.shape[2:], len(levels)), np.nan)
+    some = np.flatnonzero(counts)
+    block = max(1, BLOCK // max(1, seen[0, 0].size * most))
+    for begin in range(0, len(some), block):
+        part = some[begin : begin + block]
+        views = np.lib.stride_tricks.sliding_window_view(padded, most, axis=1)
+        ordered = np.sort(views[member[part], counts[part]], axis=-1)
+        size = np.clip(counts[part, None, None] - unknown[member[part]], 0, NEWEST)[..., None]
+        values = np.take_along_axis(ordered, rank(size, levels) - 1, axis=-1)
+        found[part] = np.where(size > 0, values, np.nan)
+    return _with_spread(found)
+
+
+def _with_spread(found: np.ndarray) -> np.ndarray:
+    """Put the distance of the last two thresholds in their place."""
+    return np.concatenate([found[..., :-2], found[..., -1:] - found[..., -2:-1]], axis=-1)
+
+
+def _filled(seen: np.ndarray) -> np.ndarray:
+    """Put the score of the window before in the place of each hole."""
+    holes = np.isnan(seen)
+    if not holes.any():
+        return seen
+    places = np.arange(seen.shape[1])[None, :, None, None]
+    last = np.maximum.accumulate(np.where(holes, 0, places), axis=1)
+    return np.take_along_axis(seen, last, axis=1)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.marks import OTHERS, Bars, Line, Rule
 from forecast.evaluation.page import Html, measured, number, table
@@ -40,7 +41,7 @@ def section(outcome: "Outcome") -> Html:
     ends = bands(outcome)[: len(_LOOKS)]
     if not ends and test.table.task == "regression":
         return Html("")
-    body: str = _told(test, ends) if ends else ""
+    body: str = _told(outcome, ends) if ends else ""
     if len(ends) > 1:
         body += legend({label: look for (label, *_), look in zip(ends, _LOOKS, strict=False)})
     found = {}
@@ -109,16 +110,22 @@ def reliability(
     return sums[0] / count[there], sums[1] / count[there], count[there]
 
 
-def _told(test: Forecasts, ends: list[Ends]) -> Html:
+def _told(outcome: "Outcome", ends: list[Ends]) -> Html:
+    test, unit = outcome.test, outcome.table.common_unit
     rows = [
         (
             name,
             f"{100 * level:.1f} %",
-            f"{100 * float(coverage(test.true, low, high)):.1f} %",
-            measured(float(mean(high - low, test.true, None)), test.table.common_unit),
+            f"{100 * float(coverage(_within(test.true, low), low, high)):.1f} %",
+            measured(float(mean(high - low, _within(test.true, low), None)), unit),
         )
         for name, level, low, high in ends
     ]
+    for name, found in outcome.baseline_intervals.items():
+        own, level = outcome.baseline_scores[name], scores.percent(found.level)
+        held = f"{100 * own[f'test/coverage_{level}']:.1f} %"
+        wide = measured(own[f"test/width_{level}"], unit)
+        rows.append((f"around {name}", f"{100 * found.level:.1f} %", held, wide))
     text = "Of the truth, so much should lie inside an interval, and so much did."
     return Html(
         f'<p class="note">{escape(text)}</p>'
@@ -126,13 +133,18 @@ def _told(test: Forecasts, ends: list[Ends]) -> Html:
     )
 
 
+def _within(true: np.ndarray, low: np.ndarray) -> np.ndarray:
+    """Return the truth, NaN where there is no interval yet."""
+    return np.where(np.isfinite(low), true, np.nan)
+
+
 def _coverage(test: Forecasts, part: Part, ends: list[Ends], season: int) -> Html:
     steps = np.arange(1, test.window.horizon + 1)
-    true = part.of(test.true)
-    lines = [
-        Line(name, steps, coverage(true, part.of(low), part.of(high), (0, 2)), look, dots=True)
-        for (name, _, low, high), look in zip(ends, _LOOKS, strict=False)
-    ]
+    lines = []
+    for (name, _, low, high), look in zip(ends, _LOOKS, strict=False):
+        true = part.of(_within(test.true, low))
+        held = coverage(true, part.of(low), part.of(high), (0, 2))
+        lines.append(Line(name, steps, held, look, dots=True))
     return chart(
         "Coverage by steps ahead",
         [*(Rule(level) for _, level, _, _ in ends), *lines],
@@ -144,11 +156,11 @@ def _coverage(test: Forecasts, part: Part, ends: list[Ends], season: int) -> Htm
 
 def _width(test: Forecasts, part: Part, ends: list[Ends], season: int) -> Html:
     steps = np.arange(1, test.window.horizon + 1)
-    true = part.of(test.true)
-    lines = [
-        Line(name, steps, mean(part.of(high) - part.of(low), true, (0, 2)), look, dots=True)
-        for (name, _, low, high), look in zip(ends, _LOOKS, strict=False)
-    ]
+    lines = []
+    for (name, _, low, high), look in zip(ends, _LOOKS, strict=False):
+        true = part.of(_within(test.true, low))
+        wide = mean(part.of(high) - part.of(low), true, (0, 2))
+        lines.append(Line(name, steps, wide, look, dots=True))
     return chart(
         f"Width by steps ahead{part.unit}",
         lines,

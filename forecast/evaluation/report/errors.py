@@ -61,7 +61,10 @@ def section(outcome: "Outcome") -> Html:
         Markup.
     """
     every = parts(outcome.test)
-    each = {name: profiles(found, every) for name, found in forecasters(outcome).items()}
+    each = {
+        name: profiles(found, [part.among(outcome.test, found) for part in every])
+        for name, found in forecasters(outcome).items()
+    }
     drawn = {}
     for n, part in enumerate(every):
         own = {name: found[n] for name, found in each.items()}

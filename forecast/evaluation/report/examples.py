@@ -104,8 +104,9 @@ def _picture(
         for name, _, low, high in ends
     ]
     if beside:
-        values = outcome.baselines[beside].values[position, :, target]
-        marks.append(Line(beside, ahead, values, OTHERS[0], dots=len(ahead) == 1))
+        other = outcome.baselines[beside]  # perhaps of fewer windows
+        for values in other.values[other.starts == test.starts[position], :, target]:
+            marks.append(Line(beside, ahead, values, OTHERS[0], dots=len(ahead) == 1))
     marks.append(Line("truth", steps, table.outputs[origin + steps, target], "true"))
     said = test.values[position, :, target]
     marks.append(Line(outcome.spec.model.name, ahead, said, dots=len(ahead) <= 3))

@@ -1,7 +1,7 @@
 """The parts that a report looks at one by one: everything, then targets and series of their own."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,13 @@ class Part:
         """Return what belongs to it of (windows, horizon, targets, …)."""
         own = values[:, :, self.targets]
         return own if self.windows.all() else own[self.windows]
+
+    def among(self, test: Forecasts, found: Forecasts) -> "Part":
+        """Return the same part of forecasts that may be of fewer windows, in their order."""
+        if np.array_equal(found.starts, test.starts):
+            return self
+        own = test.starts[self.windows]
+        return replace(self, windows=np.isin(found.starts, own))
 
 
 def parts(test: Forecasts) -> list[Part]:

@@ -30,6 +30,9 @@ COLUMNS = {
 }
 """Metric to its heading, of those that a run has."""
 
+COVERED = "test/coverage_"
+"""Of which neither more nor less is better."""
+
 HIGHER = ("test/r2", "test/auc", "test/accuracy")
 """Of which more is better; of a bias the smallest is, and less of all others."""
 
@@ -105,11 +108,12 @@ def _overall(outcome: "Outcome") -> Html:
     verdicts = outcome.verdicts
     every = {model: outcome.scores} | outcome.baseline_scores
     names = sorted(every, key=lambda name: every[name][key])
-    columns = [column for column in COLUMNS if column in outcome.scores]
+    titles = COLUMNS | _interval_columns(outcome)
+    columns = [column for column in titles if column in outcome.scores]
     best = {
         column: _best(column, [every[name].get(column) for name in names]) for column in columns
     }
-    heads = ["", *(COLUMNS[column] for column in columns), "skill of the model"]
+    heads = ["", *(titles[column] for column in columns), "skill of the model"]
     rows = []
     for name in names:
         row = [Html(f"<b>{escape(name)}</b>") if name == model else name]
@@ -126,12 +130,25 @@ def _overall(outcome: "Outcome") -> Html:
     )
 
 
+def _interval_columns(outcome: "Outcome") -> dict[str, str]:
+    """Return metric to heading of what intervals covered, and of their score."""
+    if outcome.intervals is None:
+        return {}
+    level = scores.percent(outcome.intervals.level)
+    return {
+        f"{COVERED}{level}": f"inside {level} %",
+        f"test/winkler_{level}": "interval score",
+    }
+
+
 def _each(outcome: "Outcome", kind: str, found: Mapping[str, Mapping[str, float]]) -> Html:
     """List series or targets: the largest error first, of unlike units the smallest skill."""
     model, best = outcome.spec.model.name, strongest(outcome)
     own = found[model]
+    compared = _compared(outcome, kind, best)
     gained = {
-        name: float(skill(error, found[best][name])) if best else 0.0 for name, error in own.items()
+        name: float(skill(compared[name], found[best][name])) if name in compared and best else 0.0
+        for name in own
     }
     alike = (
         kind == "series" or bool(outcome.table.common_unit) or outcome.table.task != "regression"
@@ -142,7 +159,7 @@ def _each(outcome: "Outcome", kind: str, found: Mapping[str, Mapping[str, float]
         [
             name,
             Html(_bar(own[name] / most) if alike and 0 < own[name] <= most else ""),
-            *(number(errors[name]) for errors in found.values()),
+            *(number(errors[name]) if name in errors else "" for errors in found.values()),
             percent(gained[name]),
         ]
         for name in order[:MOST]
@@ -159,6 +176,16 @@ def _each(outcome: "Outcome", kind: str, found: Mapping[str, Mapping[str, float]
     return Html(f'<h3>{escape(title)}</h3><p class="note">{text}</p>{shown}')
 
 
+def _compared(outcome: "Outcome", kind: str, best: str | None) -> Mapping[str, float]:
+    """Return the model's errors by target or series, on the windows of the best baseline."""
+    if best is None:
+        return {}
+    model = outcome.test.beside(outcome.baselines[best])
+    if kind == "series":
+        return scores.by_series(model)
+    return dict(zip(model.table.targets, model.error(axis=(0, 1)).tolist(), strict=True))
+
+
 def _bar(share: float) -> str:
     return f'<span class="share" style="width:{6 * share:.2f}rem"></span>'
 
@@ -166,8 +193,8 @@ def _bar(share: float) -> str:
 def _best(column: str, values: list[float | None]) -> float:
     known = np.array([value for value in values if value is not None])
     known = known[np.isfinite(known)]
-    if not len(known):
-        return np.nan
+    if len(known) < 2 or column.startswith(COVERED):
+        return np.nan  # a single value is no best
     rank = -known if column in HIGHER else np.abs(known) if column == "test/bias" else known
     return float(known[rank.argmin()])
 

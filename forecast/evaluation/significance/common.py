@@ -14,6 +14,7 @@ from forecast.evaluation.significance import pairs, ranks
 from forecast.evaluation.significance.pairs import Verdict
 from forecast.evaluation.significance.ranks import Ranking
 from forecast.metrics.headline import Headline
+from forecast.metrics.point import mean
 
 PREDICTIONS = "predictions.parquet"
 """Where a run keeps what it said of the test span."""
@@ -30,13 +31,13 @@ class Common:
         frame: One row for each value: series, origin, time, target, true.
         forecasts: Beside it, (rows, runs).
         headline: The error that they are compared by.
-        crps: Of each run, NaN of those without quantiles, (runs,).
+        losses: The CRPS of each value, NaN of runs that have none, (rows, runs).
     """
 
     frame: pd.DataFrame
     forecasts: np.ndarray
     headline: Headline
-    crps: np.ndarray
+    losses: np.ndarray
 
     @property
     def windows(self) -> int:
@@ -53,9 +54,24 @@ class Common:
         """Root of the mean squared error of each run, (runs,)."""
         return metrics.rmse(self._true, self.forecasts, 0)
 
+    @cached_property
+    def crps(self) -> np.ndarray:
+        """CRPS of each run where all runs that have one have it, NaN of the others, (runs,)."""
+        return mean(self._probabilistic, self._probabilistic, 0)
+
     def verdict(self, run: int, other: int) -> Verdict:
         """Test one run against another on the losses of the common origins."""
-        return pairs.between(self._losses[run], self._losses[other], self._reach)
+        return pairs.between(self._losses[run], self._losses[other], self._ticks[1])
+
+    def crps_verdict(self, run: int, other: int) -> Verdict | None:
+        """Test one run against another on their CRPS; None where one of them has none."""
+        if not np.isfinite(self.crps[[run, other]]).all():
+            return None
+        both = self._probabilistic[:, [run, other]]
+        known = np.isfinite(both[:, 0]).astype(int)  # of the same rows in both
+        origin, furthest = self._ticks
+        own, its = (pairs.by_origin(one, known, origin) for one in both.T)
+        return pairs.between(own, its, furthest)
 
     def over_series(self, runs: Sequence[str]) -> Ranking | Verdict | None:
         """Test whether runs differ from series to series.
@@ -68,8 +84,8 @@ class Common:
             more; None of one series.
         """
         codes = pd.factorize(self.frame.series)[0]
-        each = [self._each[codes == code].mean(axis=0) for code in np.unique(codes)]
-        errors = np.stack(each)  # (series, runs)
+        sums = np.stack([np.bincount(codes, one) for one in self._each.T], axis=1)
+        errors = sums / np.bincount(codes)[:, None]  # (series, runs)
         if len(errors) < 2:
             return None
         if len(runs) == 2:
@@ -88,21 +104,22 @@ class Common:
         return self.headline.of(self._true, self.forecasts, ())
 
     @cached_property
-    def _ticks(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where origin and time of each row lie on the clock, (rows,) each."""
+    def _probabilistic(self) -> np.ndarray:
+        """CRPS of each value, NaN where a run that has some has none there, (rows, runs)."""
+        some = np.isfinite(self.losses).any(axis=0)
+        known = np.isfinite(self.losses[:, some]).all(axis=1)
+        return np.where(known[:, None], self.losses, np.nan)
+
+    @cached_property
+    def _ticks(self) -> tuple[np.ndarray, int]:
+        """Origin of each row on the clock, (rows,), and ticks from one to the last predicted."""
         both = np.concatenate([self.frame.origin, self.frame.time])
         if both.dtype.kind == "M":
             both = both.astype("datetime64[ns]")  # Parquet and pandas may keep others
             stamps = np.unique(both)
             both = clock.ticks(both, clock.infer(stamps, np.zeros(len(stamps), int)))
         origin, time = np.split(both, 2)
-        return origin, time
-
-    @property
-    def _reach(self) -> int:
-        """Rows from an origin to the last row that is predicted."""
-        origin, time = self._ticks
-        return int((time - origin).max())
+        return origin, int((time - origin).max())
 
     @cached_property
     def _losses(self) -> list[pd.Series]:
@@ -162,14 +179,12 @@ def common(frames: Sequence[pd.DataFrame], headline: Headline) -> Common:
         found[0][[*KEY, "true"]],
         np.column_stack([one.forecast for one in found]),
         headline,
-        np.array([_crps(one) for one in found]),
+        np.column_stack([_crps(one) for one in found]),
     )
 
 
-def _crps(frame: pd.DataFrame) -> float:
-    """Score quantiles, where a run has some."""
-    levels = {name: float(name[1:]) for name in frame.columns if name[:2] in ("q0", "q1")}
-    if not levels:
-        return np.nan
-    true, every = frame.true.to_numpy(), frame[list(levels)].to_numpy()
-    return float(metrics.crps(true, every, tuple(levels.values())))
+def _crps(frame: pd.DataFrame) -> np.ndarray:
+    """Return the CRPS of each value as the run has kept it; NaN of runs of earlier versions."""
+    if "crps" not in frame:
+        return np.full(len(frame), np.nan)
+    return frame.crps.to_numpy(float)
