@@ -8,7 +8,13 @@ from importlib.metadata import version
 from forecast.commands import build, introduce, links, observe, proof, standings, train
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
-from forecast.commands.console import detail_tables, interval_line, say, score_table
+from forecast.commands.console import (
+    baseline_lines,
+    detail_tables,
+    interval_line,
+    say,
+    score_table,
+)
 from forecast.commands.observe import Observer
 from forecast.commands.progress import EpochProgress, TrialProgress, during
 from forecast.commands.recorded import CONFIG
@@ -174,6 +180,7 @@ def _refit(
             introduce.describe(tracker, tracked, outcome, again, place)
         introduce.rename(tracker.store, tracked, f"{name} · {naming.scored(outcome)}")
     score_table(outcome)
+    baseline_lines(outcome)
     detail_tables(outcome)
     console.print()
     interval_line(outcome)

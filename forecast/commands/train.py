@@ -23,7 +23,13 @@ from forecast.commands import (
 )
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
-from forecast.commands.console import detail_tables, interval_line, say, score_table
+from forecast.commands.console import (
+    baseline_lines,
+    detail_tables,
+    interval_line,
+    say,
+    score_table,
+)
 from forecast.commands.observe import Observer
 from forecast.commands.progress import EpochProgress, during
 from forecast.commands.terminal import busy, console
@@ -57,6 +63,7 @@ def run(request: Request) -> float:
     settings = request.settings
     tracked, outcome = trained(request)
     score_table(outcome)
+    baseline_lines(outcome)
     detail_tables(outcome)
     console.print()
     interval_line(outcome)

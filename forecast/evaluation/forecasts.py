@@ -1,6 +1,6 @@
 """Forecasts of some windows beside what came true."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ import pandas as pd
 from forecast.data import windows
 from forecast.data.table import Table
 from forecast.data.windows import Window
+from forecast.errors import InputError
 from forecast.metrics.headline import HEADLINES, Headline
 from forecast.metrics.point import Axis
 
@@ -28,6 +29,7 @@ class Forecasts:
         values: Forecasts in original units, (windows, horizon, targets).
         quantiles: Of a model that predicts them, (windows, horizon, targets, levels).
         levels: Theirs, rising; empty where there are none.
+        note: What was chosen to make them, such as a season or a sample of the origins.
     """
 
     table: Table
@@ -36,6 +38,7 @@ class Forecasts:
     values: np.ndarray
     quantiles: np.ndarray | None = None
     levels: tuple[float, ...] = ()
+    note: str = ""
 
     @property
     def headline(self) -> Headline:
@@ -64,6 +67,29 @@ class Forecasts:
     def origins(self) -> np.ndarray:
         """Row of every window's origin, (windows,)."""
         return self.starts + self.window.timesteps - 1
+
+    def at(self, starts: np.ndarray) -> "Forecasts":
+        """Return the forecasts of some of these windows.
+
+        Args:
+            starts: Which, (windows,), each of them among those forecast.
+
+        Returns:
+            Values and quantiles of these windows alone, in the order asked for.
+
+        Raises:
+            InputError: A window was not forecast.
+        """
+        order = np.argsort(self.starts, kind="stable")
+        place = order[np.searchsorted(self.starts[order], starts).clip(max=len(order) - 1)]
+        strange = np.asarray(starts)[self.starts[place] != starts]
+        if len(strange):
+            raise InputError(
+                f"starts must be windows that were forecast, got {strange[0]}: take those of "
+                "`starts`"
+            )
+        every = None if self.quantiles is None else self.quantiles[place]
+        return replace(self, starts=self.starts[place], values=self.values[place], quantiles=every)
 
     def frame(self, intervals: "Intervals | None" = None) -> pd.DataFrame:
         """Return one row for each window, step and target, with origin and time stamp.

@@ -87,6 +87,7 @@ def record_baselines(
     place = Place(data, tracker.store.experiment_id if tracker.store else None)
     for name, found in outcome.baselines.items():
         parts: list[Any] = [name, digest, dict(question)]
+        parts += [found.note] if found.note else []  # what was chosen makes other forecasts
         learns = name not in rules.RULES
         if learns:
             parts += [outcome.spec.regressors.get(name), outcome.refit]
