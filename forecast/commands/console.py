@@ -13,6 +13,7 @@ from rich.text import Text
 from forecast.commands import level
 from forecast.commands.terminal import INDENT, console
 from forecast.evaluation import scores
+from forecast.evaluation.baselines import rivals
 from forecast.evaluation.experiment import Outcome
 from forecast.evaluation.report import scoreboard
 from forecast.evaluation.significance import wording
@@ -110,6 +111,14 @@ def score_table(outcome: Outcome) -> None:
 def result_line(outcome: Outcome) -> None:
     """Say how large the error is, and whether it is smaller than that of baselines."""
     say("result", scoreboard.headline(outcome))
+
+
+def baseline_lines(outcome: Outcome) -> None:
+    """Say what was chosen for baselines, and which of them could not be scored."""
+    notes = {name: found.note for name, found in outcome.baselines.items() if found.note}
+    notes |= rivals.left_out(outcome.spec, outcome.table)
+    if notes:
+        say("baselines", "; ".join(f"{name}: {note}" for name, note in notes.items()))
 
 
 def interval_line(outcome: Outcome) -> None:

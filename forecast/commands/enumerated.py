@@ -19,6 +19,7 @@ CHECKED = {
     "evaluation.baselines": (
         ("evaluation/baselines/rules.py", "RULES"),
         ("evaluation/baselines/classical.py", "CLASSICAL"),
+        ("evaluation/baselines/trees.py", "NAMES"),
     ),
     "evaluation.calibration": (("evaluation/intervals/reach.py", "METHODS"),),
     "backtest.scheme": (("evaluation/rolling.py", "SCHEMES"),),

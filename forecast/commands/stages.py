@@ -16,6 +16,7 @@ from forecast.commands import checkpoints, introduce, proof, versions
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import (
+    baseline_lines,
     detail_tables,
     interval_line,
     result_line,
@@ -150,6 +151,7 @@ class Recorded:
         """Print the scores, where there are any."""
         if self.outcome is not None:
             score_table(self.outcome)
+            baseline_lines(self.outcome)
             detail_tables(self.outcome)
             console.print()
             result_line(self.outcome)

@@ -44,9 +44,10 @@ class Spec:
         validation: Span that stops training, before the test span.
         test: Span at the end, scored once.
         season: Rows of a season; None follows from the frequency.
-        baselines: Beside persistence and seasonal naive, which are always there: rules and
-            classical models by name.
-        regressors: Baselines on the flattened window: name in scikit-learn to its settings.
+        baselines: Beside persistence and seasonal naive, which are always there: rules, boosted
+            trees and classical models by name.
+        regressors: Baselines on the flattened window: name in scikit-learn to its settings. Of a
+            ridge without settings the penalty is chosen on the validation windows.
         interval: Share of the truth that prediction intervals are to cover; None for none.
         calibration: How they are made: "split", "cqr" or "adaptive".
     """
@@ -58,10 +59,8 @@ class Spec:
     validation: Cut = 0.1
     test: Cut = 0.2
     season: int | None = None
-    baselines: tuple[str, ...] = ()
-    regressors: Mapping[str, Mapping[str, Any]] = field(
-        default_factory=lambda: {"ridge": {"alpha": 10.0}}
-    )
+    baselines: tuple[str, ...] = ("boosted_trees",)
+    regressors: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"ridge": {}})
     interval: float | None = 0.9
     calibration: str = "adaptive"
 
@@ -207,8 +206,15 @@ def evaluate(
     watch.begin("baselines")
     learned = cuts.learned_rows(table) if refit else cuts.train_rows(table)
     before = test.starts[:0] if held is None else held.starts
-    every = np.concatenate([before, test.starts])
-    both = rivals.forecasts(spec, table, learned, forecaster.scaler_, every)
+    both = rivals.forecasts(
+        spec,
+        table,
+        learned,
+        forecaster.scaler_,
+        np.concatenate([before, test.starts]),
+        validation=windows.starts(table, spec.window, within=cuts.validation_rows(table)),
+        refit=refit,
+    )
     others = {name: found.beside(test) for name, found in both.items()}
     watch.begin("intervals")
     spans: dict[str, Spans] = {"": (test, held)}

@@ -29,6 +29,7 @@ class Forecasts:
         values: Forecasts in original units, (windows, horizon, targets).
         quantiles: Of a model that predicts them, (windows, horizon, targets, levels).
         levels: Theirs, rising; empty where there are none.
+        note: What was chosen to make them, such as a season or a sample of the origins.
     """
 
     table: Table
@@ -37,6 +38,7 @@ class Forecasts:
     values: np.ndarray
     quantiles: np.ndarray | None = None
     levels: tuple[float, ...] = ()
+    note: str = ""
 
     @property
     def headline(self) -> Headline:
@@ -118,8 +120,8 @@ class Forecasts:
 
         Returns:
             Columns series, origin, time, step, target, forecast, lower and upper, a column such as
-            q0.05 for each quantile, true, and crps, the loss that the run's CRPS is the mean of (NaN
-            where there is no interval or no truth); rows as `serving.tidy` writes them.
+            q0.05 for each quantile, true, and crps, the loss that the run's CRPS is the mean of
+            (NaN where there is no interval or no truth); rows as `serving.tidy` writes them.
         """
         ends = {} if intervals is None else {"lower": intervals.lower, "upper": intervals.upper}
         loss = np.full(self.values.shape, np.nan) if intervals is None else intervals.crps

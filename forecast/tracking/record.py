@@ -90,6 +90,7 @@ def record_baselines(
     place = Place(data, tracker.store.experiment_id if tracker.store else None)
     for name, found in outcome.baselines.items():
         parts: list[Any] = [name, digest, dict(question)]
+        parts += [found.note] if found.note else []  # what was chosen makes other forecasts
         # intervals of a refit know no validation windows
         depends = name not in rules.RULES or outcome.spec.interval is not None
         if depends:

@@ -10,6 +10,7 @@ from forecast.data import scale, windows
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation.baselines import regression, rivals, rules
+from forecast.evaluation.baselines.regression import Flat
 from forecast.evaluation.baselines.regressors import regressor
 
 from .tables import last_known, panel
@@ -120,22 +121,27 @@ def test_ridge_is_scikit_learns_on_windows_cut_by_a_loop(window):
     train = found[table.tick[found] + window.span <= 30]
     test = found[table.tick[found] + window.timesteps + window.lead >= 30]
     model = regressor("ridge", {"alpha": 3.0})
-    values = regression.regression(model, table, window, train, test, scaler=scaler)
+    values = regression.regression(model, Flat(table, window, scaler), train, test)
 
     def standardised(column_mean, column_std, rows, row):
         return (rows[row] - column_mean[table.series[row]]) / column_std[table.series[row]]
 
+    levels = []
+
     def sides(starts):
+        levels.clear()
         x, y = [], []
         for start in starts:
             past = range(start, start + window.timesteps)
-            first = start + window.timesteps + window.lead
+            origin, first = past[-1], past[-1] + 1 + window.lead
             ahead = range(first, first + window.horizon)
+            level = standardised(scaler.input_mean, scaler.input_std, table.inputs, origin)[:2]
             x.append(
                 [
                     v
                     for row in past
                     for v in standardised(scaler.input_mean, scaler.input_std, table.inputs, row)
+                    - [*level, 0]  # the third column is no target
                 ]
             )
             y.append(
@@ -143,12 +149,15 @@ def test_ridge_is_scikit_learns_on_windows_cut_by_a_loop(window):
                     v
                     for row in ahead
                     for v in standardised(scaler.output_mean, scaler.output_std, table.outputs, row)
+                    - level
                 ]
             )
+            levels.append(level)
         return np.array(x), np.array(y)
 
     oracle = Ridge(alpha=3.0).fit(*sides(train))
     expected = oracle.predict(sides(test)[0]).reshape(len(test), window.horizon, 2)
+    expected += np.array(levels)[:, None]
     own = table.series[test]
     expected = expected * scaler.output_std[own][:, None] + scaler.output_mean[own][:, None]
     np.testing.assert_allclose(values, expected, rtol=1e-3)
@@ -158,9 +167,9 @@ def test_ridge_learns_from_a_bounded_number_of_windows(monkeypatch):
     monkeypatch.setattr(regression, "MOST", 10)
     table, window = panel((60,)), Window(4, 2)
     found = windows.starts(table, window)
-    scaler, model = scale.fit(table), regressor("ridge", {"alpha": 10.0})
-    values = regression.regression(model, table, window, found, found, scaler=scaler)
-    thinned = regression.regression(model, table, window, found[::6], found, scaler=scaler)
+    flat, model = Flat(table, window, scale.fit(table)), regressor("ridge", {"alpha": 10.0})
+    values = regression.regression(model, flat, found, found)
+    thinned = regression.regression(model, flat, found[::6], found)
     assert len(found) == 55
     np.testing.assert_allclose(values, thinned)
 
@@ -172,11 +181,10 @@ def test_ridge_learns_from_a_bounded_number_of_windows(monkeypatch):
 def test_any_regressor_of_scikit_learn_forecasts_the_windows(name, settings):
     table, window = panel((60, 50)), Window(6, 4)
     found = windows.starts(table, window)
-    scaler = scale.fit(table)
+    flat = Flat(table, window, scale.fit(table))
 
     def said():
-        model = regressor(name, settings)
-        return regression.regression(model, table, window, found, found[-5:], scaler=scaler)
+        return regression.regression(regressor(name, settings), flat, found, found[-5:])
 
     assert said().shape == (5, 4, 2) and np.isfinite(said()).all()
     np.testing.assert_array_equal(said(), said())
@@ -186,7 +194,7 @@ def test_a_regressor_of_one_value_forecasts_one_value():
     table, window = panel((60,), targets=1), Window(3, 1)
     found = windows.starts(table, window)
     model = regressor("GradientBoostingRegressor", {"n_estimators": 2})
-    values = regression.regression(model, table, window, found, found, scaler=scale.fit(table))
+    values = regression.regression(model, Flat(table, window, scale.fit(table)), found, found)
     assert values.shape == (len(found), 1, 1)
 
 

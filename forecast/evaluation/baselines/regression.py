@@ -1,16 +1,21 @@
-"""A regressor of scikit-learn on the flattened window."""
+"""A regressor on the flattened window, from which the level of the targets is taken."""
 
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.multioutput import MultiOutputRegressor
+from threadpoolctl import threadpool_limits
 
 from forecast.data import ahead, windows
 from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.data.windows import Window
+from forecast.evaluation.baselines.ridge import PENALTIES, Path
 
 MOST = 20_000
 """Windows that a regressor learns from; more are thinned evenly."""
@@ -18,51 +23,166 @@ MOST = 20_000
 CELLS = 50_000_000
 """Values in all of them together: a wide window leaves room for fewer."""
 
+BLOCK = 512
+"""Windows that are forecast together, always as many: the rounding of a matrix product depends on
+its shape, and a forecast must not depend on the windows beside it."""
 
-def regression(
-    model: Any,
-    table: Table,
-    window: Window,
-    train: np.ndarray,
-    starts: np.ndarray,
-    *,
-    scaler: Scaler,
-) -> np.ndarray:
+
+@dataclass(frozen=True)
+class Flat:
+    """Windows as rows of a matrix, standardised, in double precision.
+
+    A target that is an input too stands relative to its value at the origin, in the window and in
+    what is predicted, so that a series whose level moves on is no new world to a linear model.
+    Probabilities have no such level, and their windows are left as they are.
+
+    Attributes:
+        table: Rows.
+        window: Shape of a sample.
+        scaler: What standardises, learned on training rows.
+    """
+
+    table: Table
+    window: Window
+    scaler: Scaler
+
+    def known(self, starts: np.ndarray) -> np.ndarray:
+        """Flatten what is known at the origins, the known future too.
+
+        Args:
+            starts: (windows,).
+
+        Returns:
+            (windows, timesteps · columns) float64: neighbouring columns of a long look-back are
+            almost equal.
+        """
+        found = windows.inputs(self._seen, starts, self.window).astype(np.float64)
+        own = [place for place in self._positions if place >= 0]
+        found[..., own] -= found[:, -1:, own]
+        return found.reshape(len(starts), -1)
+
+    def future(self, starts: np.ndarray) -> np.ndarray:
+        """Flatten what comes true, relative to the level, (windows, horizon · targets)."""
+        found = windows.outputs(self._outputs, starts, self.window).astype(np.float64)
+        return (found - self._level(starts)).reshape(len(starts), -1)
+
+    def values(self, predicted: np.ndarray, starts: np.ndarray) -> np.ndarray:
+        """Bring predictions back to original units.
+
+        Args:
+            predicted: (windows, horizon · targets), or (windows,) of a single value.
+            starts: (windows,).
+
+        Returns:
+            (windows, horizon, targets).
+        """
+        shape = (len(starts), self.window.horizon, len(self.table.targets))
+        found = predicted.reshape(shape) + self._level(starts)
+        return self.scaler.invert(found, self.table.series[starts])
+
+    def forecast(
+        self, predict: Callable[[np.ndarray], np.ndarray], starts: np.ndarray
+    ) -> np.ndarray:
+        """Forecast windows in blocks of one size.
+
+        Args:
+            predict: From rows of `known` to rows of `future`.
+            starts: (windows,).
+
+        Returns:
+            (windows, horizon, targets), original units.
+        """
+        parts = [np.zeros((0, self.window.horizon * len(self.table.targets)))]
+        for part in windows.batches(starts, BLOCK):
+            full = np.concatenate([part, np.repeat(part[-1:], BLOCK - len(part))])
+            said = np.asarray(predict(self.known(full)), float)
+            parts.append(said.reshape(BLOCK, -1)[: len(part)])
+        return self.values(np.concatenate(parts), starts)
+
+    def thinned(self, starts: np.ndarray) -> np.ndarray:
+        """Keep as many windows as a regressor learns from, evenly."""
+        width = self.window.timesteps * self._seen.shape[1]
+        most = min(MOST, max(1, CELLS // width))
+        return starts[:: max(1, -(-len(starts) // most))]
+
+    @cached_property
+    def _seen(self) -> np.ndarray:
+        return ahead.seen(self.scaler.inputs(self.table), self.table, self.window)
+
+    @cached_property
+    def _outputs(self) -> np.ndarray:
+        return self.scaler.outputs(self.table)
+
+    @property
+    def _positions(self) -> tuple[int, ...]:
+        """Where the targets stand among the columns, -1 for one that has no level."""
+        positions = self.table.target_positions
+        return positions if self.table.task == "regression" else (-1,) * len(positions)
+
+    def _level(self, starts: np.ndarray) -> np.ndarray:
+        """Read the targets at the origins, as standardised outputs, (windows, 1, targets)."""
+        own, series = self.scaler, self.table.series[starts]
+        level = np.zeros((len(starts), 1, len(self.table.targets)))
+        for target, place in enumerate(self._positions):
+            if place >= 0:
+                last = self._seen[starts + self.window.timesteps - 1, place].astype(float)
+                last = last * own.input_std[series, place] + own.input_mean[series, place]
+                level[:, 0, target] = (last - own.output_mean[series, target]) / own.output_std[
+                    series, target
+                ]
+        return level
+
+
+def regression(model: Any, flat: Flat, train: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Let a regressor map the flattened standardised window to the horizon.
 
     It sees what a network sees, the known future too, but not the number of the series.
 
     Args:
         model: Of scikit-learn, not yet fitted.
-        table: Rows.
-        window: Shape of a sample.
+        flat: What makes rows of windows.
         train: Windows to learn from, (train windows,).
         starts: Windows to forecast, (windows,).
-        scaler: What standardises, learned on training rows.
 
     Returns:
         (windows, horizon, targets), original units.
     """
-    inputs = ahead.seen(scaler.inputs(table), table, window)
-    outputs = scaler.outputs(table)
-    most = min(MOST, max(1, CELLS // (window.timesteps * inputs.shape[1])))
-    train = train[:: max(1, -(-len(train) // most))]
-    # in double precision: a long look-back's neighbouring columns are almost equal
-    known = _flat(inputs, train, window).astype(np.float64)
-    future = _flat(outputs, train, window, future=True)
+    train = flat.thinned(train)
+    known, future = flat.known(train), flat.future(train)
     single = future.shape[1] == 1 and not isinstance(model, MultiOutputRegressor)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
         # a baseline that has not converged is still one, and the terminal is not its place
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(known, future[:, 0] if single else future)
-    parts = [model.predict(_flat(inputs, part, window)) for part in windows.batches(starts, most)]
-    shape = (len(starts), window.horizon, len(table.targets))
-    return scaler.invert(np.concatenate(parts).reshape(shape), table.series[starts])
+        return flat.forecast(model.predict, starts)
 
 
-def _flat(
-    rows: np.ndarray, starts: np.ndarray, window: Window, *, future: bool = False
-) -> np.ndarray:
-    """Copy windows and flatten each, (windows, steps·columns)."""
-    cut = windows.outputs if future else windows.inputs
-    return cut(rows, starts, window).reshape(len(starts), -1)
+def ridge(
+    flat: Flat, train: np.ndarray, early: np.ndarray, held: np.ndarray, starts: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Regress with the penalty that forecasts some windows best.
+
+    Args:
+        flat: What makes rows of windows.
+        train: Windows to learn from, (train windows,).
+        early: Those of them from which it learns to choose the penalty, (early windows,).
+        held: Windows behind them on which it is chosen, by the mean absolute error in the targets'
+            units, (held windows,).
+        starts: Windows to forecast, (windows,).
+
+    Returns:
+        Forecasts (windows, horizon, targets), original units, and the penalty.
+    """
+    early, train, held = flat.thinned(early), flat.thinned(train), flat.thinned(held)
+    with threadpool_limits(1, user_api="blas"):  # the same bits whatever the number of cores
+        path = Path(flat.known(early), flat.future(early))
+        true = windows.outputs(flat.table.outputs, held, flat.window)
+        given = flat.known(held)
+        errors = {
+            penalty: np.nanmean(np.abs(flat.values(path.at(penalty)(given), held) - true))
+            for penalty in PENALTIES
+        }
+        best = min(errors, key=errors.__getitem__)
+        if len(train) != len(early) or (train != early).any():
+            path = Path(flat.known(train), flat.future(train))
+        return flat.forecast(path.at(best), starts), best

@@ -1,55 +1,186 @@
 """All baselines of an experiment: their names checked, the windows of its model forecast."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecast.data import clock, windows
+from forecast.data import windows
 from forecast.data.scale import Scaler
 from forecast.data.table import Table
+from forecast.data.windows import Window
 from forecast.errors import InputError, nearest
-from forecast.evaluation.baselines import classical, regression, rules
+from forecast.evaluation.baselines import classical, regression, rules, trees
 from forecast.evaluation.baselines.classical import CLASSICAL
+from forecast.evaluation.baselines.regression import Flat
 from forecast.evaluation.baselines.regressors import regressor
 from forecast.evaluation.forecasts import Forecasts
 
 if TYPE_CHECKING:
     from forecast.evaluation.experiment import Spec
 
+HELD_OUT = 0.1
+"""Share of the training span, its end, on which is chosen where there is no validation span."""
+
+PENALTY = 10.0
+"""Of a ridge for which there are too few windows to choose."""
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Windows that baselines learn from and choose on, none of them scored.
+
+    Attributes:
+        train: All to learn from, (train windows,).
+        early: Those of them that end before any window chosen on begins to predict.
+        held: Those that season and penalty are chosen on, perhaps none.
+    """
+
+    train: np.ndarray
+    early: np.ndarray
+    held: np.ndarray
+
 
 def forecasts(
-    spec: "Spec", table: Table, learned: np.ndarray, scaler: Scaler, starts: np.ndarray
+    spec: "Spec",
+    table: Table,
+    learned: np.ndarray,
+    scaler: Scaler,
+    starts: np.ndarray,
+    *,
+    validation: np.ndarray | None = None,
+    refit: bool = False,
 ) -> dict[str, Forecasts]:
     """Let every baseline forecast the model's own windows.
 
     Args:
-        spec: Season and regressors.
+        spec: Season, baselines and regressors.
         table: The data.
-        learned: Mask (rows,) of the rows that regressors learn from.
-        scaler: What standardises for it.
+        learned: Mask (rows,) of the rows that baselines learn from.
+        scaler: What standardises for them.
         starts: The windows, (windows,).
+        validation: Windows on which a season and a penalty are chosen; None, or no window, takes
+            those at the end of the learned rows.
+        refit: Whether the validation windows lie in the learned rows too: what is chosen on them,
+            by what was learned before them, is learned again from all.
 
     Returns:
-        Name to forecasts.
+        Name to forecasts, with a note on what was chosen. Trees forecast all windows of a sample of
+        the origins where all origins would be too many, and none of more targets than they take.
     """
-    window = spec.window
-    season = spec.season or clock.season(table.frequency)
-    train = windows.starts(table, window, within=learned)[:: window.stride]
-    values = {
-        name: rules.RULES[name](table, window, starts, season)
-        if name in rules.RULES
-        else classical.classical(name, table, learned, window, starts, season)
-        for name in (*rules.ALWAYS, *spec.baselines)
-    }
+    window, found = spec.window, {}
+    spans = _spans(table, window, learned, validation, refit)
+    seasons = (spec.season,) if spec.season else _seasons(table, learned)
+    for name in dict.fromkeys((*rules.ALWAYS, *spec.baselines)):
+        own, note = starts, ""
+        if name == "seasonal_naive":
+            season = best_season(table, window, spans.held, seasons)
+            note = f"repeats {season} rows" if len(seasons) > 1 else ""
+            values = rules.seasonal_naive(table, window, starts, season)
+        elif name in rules.RULES:
+            values = rules.RULES[name](table, window, starts, seasons[0])
+        elif name in CLASSICAL:
+            values = classical.classical(name, table, learned, window, starts, seasons[0])
+        elif trees.takes(table):
+            own, note = trees.sample(table, window, starts)
+            values = trees.boosted_trees(
+                table, window, learned, own, scaler=scaler, seasons=seasons
+            )
+        else:
+            continue
+        found[name] = Forecasts(table, window, own, values, note=note)
+    flat = Flat(table, window, scaler)
     for name, settings in spec.regressors.items():
-        model = regressor(name, settings)
-        values[name] = regression.regression(model, table, window, train, starts, scaler=scaler)
+        values, note = _regressor(name, settings, flat, spans, starts)
+        found[name] = Forecasts(table, window, starts, values, note=note)
     if table.task != "regression":  # a line leaves the range of probabilities
-        values = {name: np.clip(found, 0, 1) for name, found in values.items()}
-        values["climatology"] = rules.climatology(table, learned, window, starts)
-    return {name: Forecasts(table, window, starts, found) for name, found in values.items()}
+        found = {name: replace(each, values=each.values.clip(0, 1)) for name, each in found.items()}
+        values = rules.climatology(table, learned, window, starts)
+        found["climatology"] = Forecasts(table, window, starts, values)
+    return found
+
+
+def _seasons(table: Table, learned: np.ndarray) -> tuple[int, ...]:
+    """List the seasons of the frequency, the natural one and longer ones that were seen, rows."""
+    natural, *longer = rules.seasons(table.frequency)
+    seen = np.bincount(table.series[learned]).max(initial=0)
+    return (natural, *(season for season in longer if season < seen))
+
+
+def _spans(
+    table: Table,
+    window: Window,
+    learned: np.ndarray,
+    validation: np.ndarray | None,
+    refit: bool,
+) -> Spans:
+    """Find the windows to learn from, and those to choose on."""
+    train = windows.starts(table, window, within=learned)
+    last = table.time[train + window.span - 1]
+    if validation is None or not len(validation):
+        stamps, refit = np.unique(last), True
+        validation = (
+            train[last >= stamps[-max(1, int(HELD_OUT * len(stamps)))]] if len(train) else train
+        )
+    early = train
+    if refit and len(validation):
+        early = train[last < table.time[validation + window.timesteps + window.lead].min()]
+    return Spans(train, early, validation)
+
+
+def _regressor(
+    name: str, settings: Mapping[str, Any], flat: Flat, spans: Spans, starts: np.ndarray
+) -> tuple[np.ndarray, str]:
+    """Forecast by a regressor of scikit-learn, and say what was chosen for it."""
+    stride = flat.window.stride
+    train, early = spans.train[::stride], spans.early[::stride]
+    if name.lower() == "ridge" and "alpha" not in settings:
+        if not settings and len(early) and len(spans.held):
+            values, penalty = regression.ridge(flat, train, early, spans.held, starts)
+            return values, f"penalty {penalty:g}"
+        settings = {"alpha": PENALTY} | dict(settings)
+    return regression.regression(regressor(name, settings), flat, train, starts), ""
+
+
+def best_season(table: Table, window: Window, held: np.ndarray, seasons: Sequence[int]) -> int:
+    """Choose the season whose repetition forecasts some windows best.
+
+    Args:
+        table: Rows.
+        window: Shape of a sample.
+        held: The windows, none of them scored, (windows,).
+        seasons: Rows of each candidate.
+
+    Returns:
+        Rows of the best, of the first where none is known to be better.
+    """
+    if len(seasons) == 1 or not len(held):
+        return seasons[0]
+
+    def error(season: int) -> float:
+        said = rules.seasonal_naive(table, window, held, season)
+        found = float(Forecasts(table, window, held, said).error())
+        return found if np.isfinite(found) else np.inf
+
+    return min(seasons, key=error)
+
+
+def left_out(spec: "Spec", table: Table) -> dict[str, str]:
+    """Say which baselines cannot forecast a table, and why.
+
+    Args:
+        spec: What is asked for.
+        table: The data.
+
+    Returns:
+        Name to the reason; of tasks that a baseline is not made for nothing is said.
+    """
+    if table.task != "regression" or trees.takes(table):
+        return {}
+    reason = f"left out, {len(table.targets)} targets are more than {trees.TARGETS}"
+    return {name: reason for name in spec.baselines if name in trees.NAMES}
 
 
 def check(names: Sequence[str]) -> None:
@@ -61,7 +192,7 @@ def check(names: Sequence[str]) -> None:
     Raises:
         InputError: There is no such baseline, or it needs statsmodels.
     """
-    known = [*rules.RULES, *CLASSICAL]
+    known = [*rules.RULES, *CLASSICAL, *trees.NAMES]
     for name in names:
         if name not in known:
             raise InputError(

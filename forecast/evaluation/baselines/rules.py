@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from forecast.data import clock
 from forecast.data.table import Table
 from forecast.data.windows import Window
+from forecast.evaluation.baselines.ticks import Ticks
 
 
 def persistence(table: Table, window: Window, starts: np.ndarray, season: int = 1) -> np.ndarray:
@@ -83,17 +85,9 @@ def moving_average(table: Table, window: Window, starts: np.ndarray, season: int
         is all holes.
     """
     origin = starts + window.timesteps - 1
-    before, there = _earlier(table, origin, np.full(len(starts), season))
-    first = np.searchsorted(table.series, table.series[origin])
-    after = np.where(there, before + 1, first)  # the first row of the season
-    given = np.isfinite(table.outputs)
-    sums, counts = (
-        np.concatenate([np.zeros((1, values.shape[1])), values.cumsum(axis=0)])
-        for values in (np.where(given, table.outputs, 0.0), given)
-    )
-    count = counts[origin + 1] - counts[after]  # (windows, targets)
-    mean = (sums[origin + 1] - sums[after]) / np.maximum(count, 1)
-    level = np.where(count > 0, mean, known_targets(table)[origin])
+    ticks = Ticks.of(table, table.outputs)
+    mean = ticks.means(ticks.cell[origin], season)  # (windows, targets)
+    level = np.where(np.isnan(mean), known_targets(table)[origin], mean)
     return np.repeat(level[:, None], window.horizon, axis=1)
 
 
@@ -108,8 +102,39 @@ RULES = {
 }
 """Baselines that read the newest rows alone; others depend on the rows that they learn from."""
 
+WEEK = 6
+"""Days from which on a tick is at least a working week: no weekday tells anything."""
+
 ALWAYS = ("persistence", "seasonal_naive")
 """Of these, the ones that nobody need ask for."""
+
+
+def seasons(frequency: str | None) -> tuple[int, ...]:
+    """List the seasons that rows of a frequency may repeat, the natural one first.
+
+    Args:
+        frequency: A pandas alias, or None for rows without a clock.
+
+    Returns:
+        Rows of a day and of a week for what is finer than a day, else of the natural season alone.
+
+    >>> seasons("h"), seasons("D"), seasons(None)
+    ((24, 168), (7,), (1,))
+    """
+    natural = clock.season(frequency)
+    return (natural, 7 * natural) if days(frequency) < 1 else (natural,)
+
+
+def days(frequency: str | None) -> float:
+    """Return how long a tick is, in days; without end for rows without a clock.
+
+    >>> days("6h"), days("MS")
+    (0.25, 31.0)
+    """
+    if frequency is None:
+        return np.inf
+    first = np.array(["2001-01-01"], "datetime64[ns]")  # a Monday, with which all periods begin
+    return float((clock.following(first, frequency, 1)[0, 0] - first[0]) / np.timedelta64(1, "D"))
 
 
 def climatology(

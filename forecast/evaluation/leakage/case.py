@@ -14,7 +14,7 @@ from forecast.data.training_set import TrainingSet, training_set
 from forecast.data.windows import Window
 from forecast.evaluation import experiment
 from forecast.evaluation.baselines import rivals
-from forecast.evaluation.baselines.rules import RULES
+from forecast.evaluation.baselines.classical import CLASSICAL
 from forecast.evaluation.experiment import Spec
 from forecast.training.forecaster import BATCH, Forecaster
 
@@ -103,18 +103,39 @@ class Case:
     @cached_property
     def newest(self) -> np.ndarray:
         """The training windows that end last, (at most NEWEST,)."""
-        train = self.learned.train
-        end = self.table.time[train + self.window.span - 1]
-        return np.sort(train[np.argsort(end, kind="stable")[-NEWEST:]])
+        return self._last(self.learned.train)
 
-    def baselines(self, table: Table, scaler: Scaler, starts: np.ndarray) -> dict[str, np.ndarray]:
-        """Let every baseline learn from the newest training windows and forecast some windows."""
+    @cached_property
+    def stop(self) -> np.ndarray:
+        """The validation windows that end last, on which baselines choose, (at most NEWEST,)."""
+        return self._last(self.learned.stop)
+
+    def _last(self, starts: np.ndarray) -> np.ndarray:
+        """Keep the windows that end last, (at most NEWEST,)."""
+        end = self.table.time[starts + self.window.span - 1]
+        return np.sort(starts[np.argsort(end, kind="stable")[-NEWEST:]])
+
+    def baselines(
+        self, table: Table, scaler: Scaler, starts: np.ndarray, held: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Let every baseline learn from the newest training windows and forecast some windows.
+
+        Args:
+            table: The rows, some of them perturbed.
+            scaler: What standardises.
+            starts: The windows, (windows,).
+            held: Windows on which season and penalty are chosen; none are the newest of those
+                learned from.
+
+        Returns:
+            Name to values; what forecasts a sample of the windows is asked for few enough.
+        """
         since = self.table.time[windows.future_rows(self.newest, self.window)].min()
         rows = self.cuts.train_rows(table) & (table.time >= since)
         # classical models take minutes a fit; a test of their own holds them against another future
-        quick = tuple(name for name in self.spec.baselines if name in RULES)
+        quick = tuple(name for name in self.spec.baselines if name not in CLASSICAL)
         spec = replace(self.spec, baselines=quick)
-        found = rivals.forecasts(spec, table, rows, scaler, starts)
+        found = rivals.forecasts(spec, table, rows, scaler, starts, validation=held)
         return {name: each.values for name, each in found.items()}
 
     @cached_property

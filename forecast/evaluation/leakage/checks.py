@@ -39,8 +39,9 @@ def learning(case: Case) -> Iterator[Check]:
     told = f"rows from {date(case.cuts.validation)} on, after training"
     yield _scale(case, own, other, told)
     yield _seen(case, wild, (own, other), told, stop=False)
-    before = case.baselines(table, own.scaler, case.newest)
-    after = case.baselines(wild, other.scaler, case.newest)
+    # what they choose on is changed too, so here they choose on training windows
+    before = case.baselines(table, own.scaler, case.newest, case.newest[:0])
+    after = case.baselines(wild, other.scaler, case.newest, case.newest[:0])
     moved = ""
     for name in before:
         where = first(before[name], after[name], np.ones(len(case.newest), bool))

@@ -59,7 +59,7 @@ def predictions(case: Case, origins: int) -> Iterator[Check]:
 
 def _forecasts(case: Case, table: Table, starts: np.ndarray) -> dict[str, np.ndarray]:
     """Forecast windows by the network and by every baseline, (windows, horizon, targets, …)."""
-    others = case.baselines(table, case.learned.scaler, starts)
+    others = case.baselines(table, case.learned.scaler, starts, case.stop)
     return {case.name: case.network(table, starts)} | others
 
 
