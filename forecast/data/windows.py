@@ -113,30 +113,48 @@ def starts(
     return first[good]
 
 
-def by_content(table: Table, starts: np.ndarray) -> np.ndarray:
-    """Sort windows by series, and series by the shape of their targets instead of their names.
+def series_order(table: Table, learned: np.ndarray | None = None) -> np.ndarray:
+    """Number series by the shape of their targets, so that names decide nothing.
 
-    What learns from windows in an order of its own, or from a part of them, so finds the same when
-    series are renamed. The shape is the order of a series' values, which no unit changes.
+    The shape is the order of a series' values in time, which no unit changes.
 
     Args:
-        table: Rows that may be learned from, and no others.
+        table: Rows.
+        learned: Mask (rows,) of those that may be learned from, and so decide; None means all.
+
+    Returns:
+        Place of each series among all, (series,); 0 for one that has no such row.
+    """
+    own = table if learned is None else table.take(learned)
+    first = np.flatnonzero(np.diff(own.series, prepend=-1))  # (series that have rows,)
+    shapes = np.empty(len(first), "S16")
+    for number, rows in enumerate(np.split(np.arange(len(own)), first[1:])):
+        ticks = own.tick[rows] - own.tick[rows[0]]
+        values = np.argsort(own.outputs[rows], axis=0, kind="stable")
+        shapes[number] = blake2b(ticks.tobytes() + values.tobytes(), digest_size=8).hexdigest()
+    places = np.zeros(len(table.names), int)
+    places[own.series[first]] = np.argsort(np.argsort(shapes, kind="stable"))
+    return places
+
+
+def by_content(table: Table, starts: np.ndarray, learned: np.ndarray | None = None) -> np.ndarray:
+    """Sort windows by series, and series as `series_order` does.
+
+    What learns from windows in an order of its own, or from a part of them, so finds the same when
+    series are renamed.
+
+    Args:
+        table: Rows.
         starts: First rows of windows, ascending, (windows,).
+        learned: As for `series_order`.
 
     Returns:
         The same windows, (windows,); of one series as they were.
     """
     if len(table.names) == 1:
         return starts
-    first = np.flatnonzero(np.diff(table.series, prepend=-1))  # (series that have rows,)
-    shapes = np.empty(len(first), "S16")
-    for number, rows in enumerate(np.split(np.arange(len(table)), first[1:])):
-        ticks = table.tick[rows] - table.tick[rows[0]]
-        values = np.argsort(table.outputs[rows], axis=0, kind="stable")
-        shapes[number] = blake2b(ticks.tobytes() + values.tobytes(), digest_size=8).hexdigest()
-    rank = np.zeros(len(table.names), int)
-    rank[table.series[first]] = np.argsort(np.argsort(shapes, kind="stable"))
-    return starts[np.argsort(rank[table.series[starts]], kind="stable")]
+    places = series_order(table, learned)
+    return starts[np.argsort(places[table.series[starts]], kind="stable")]
 
 
 def latest(table: Table, window: Window) -> np.ndarray:

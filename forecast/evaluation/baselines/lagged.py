@@ -52,6 +52,7 @@ class Lagged:
     scaler: Scaler
     seasons: tuple[int, ...]
     years: bool
+    order: np.ndarray
 
     def past(self, origins: np.ndarray) -> np.ndarray:
         """Describe what is known at some origins, whatever is predicted.
@@ -69,7 +70,7 @@ class Lagged:
         read += [self._ticks.means(cells, length)[:, 0] for length in self._lengths]
         columns = [level / scale, *((values - level) / scale for values in read)]
         columns += [table.inputs[origins][:, self._others]]
-        columns += [self._ticks.means(cells, SHORT[-1])[:, 1:], table.series[origins]]
+        columns += [self._ticks.means(cells, SHORT[-1])[:, 1:], self.order[table.series[origins]]]
         return np.column_stack(columns)
 
     def ahead(self, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:

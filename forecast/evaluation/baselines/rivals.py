@@ -117,7 +117,7 @@ def _spans(
     refit: bool,
 ) -> Spans:
     """Find the windows to learn from, and those to choose on."""
-    train = windows.starts(table, window, within=learned)
+    train = windows.by_content(table, windows.starts(table, window, within=learned), learned)
     last = table.time[train + window.span - 1]
     if validation is None or not len(validation):
         stamps, refit = np.unique(last), True

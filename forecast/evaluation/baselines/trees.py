@@ -108,11 +108,12 @@ def boosted_trees(
     Returns:
         (windows, horizon, targets), original units.
     """
-    train = windows.starts(table, window, within=learned)
+    train = windows.by_content(table, windows.starts(table, window, within=learned), learned)
+    order = windows.series_order(table, learned)
     times = table.time[learned]
     years = times.dtype.kind == "M" and np.ptp(times) >= YEAR
     every = [
-        Lagged(table, window, target, scaler, seasons, bool(years))
+        Lagged(table, window, target, scaler, seasons, bool(years), order)
         for target in range(len(table.targets))
     ]
     # sums over several threads are rounded by their number, and trees then split elsewhere
