@@ -15,8 +15,10 @@ from forecast.commands.terminal import INDENT, console
 from forecast.evaluation import scores
 from forecast.evaluation.baselines import rivals
 from forecast.evaluation.experiment import Outcome
+from forecast.evaluation.intervals.calibration import Intervals
 from forecast.evaluation.report import scoreboard
 from forecast.evaluation.significance import wording
+from forecast.metrics import coverage
 
 SHOWN = {
     "MAE": "test/mae",
@@ -29,6 +31,9 @@ SHOWN = {
     "accuracy": "test/accuracy",
 }
 """Columns of the closing table, of those metrics that a run has."""
+
+FAR = 0.05
+"""Distance between what quantiles promise and what they hold that is worth a line."""
 
 ASIDE = (
     "data",
@@ -122,10 +127,31 @@ def baseline_lines(outcome: Outcome) -> None:
 
 
 def interval_line(outcome: Outcome) -> None:
-    """Say what the intervals covered of the test span, and how wide they are."""
+    """Say what the intervals covered of the test span, how wide they are, and what is far off."""
     found = outcome.intervals
-    if found is None:
+    if found is not None:
+        _calibrated_line(outcome, found)
+    said, levels = outcome.test.quantiles, outcome.test.levels
+    pairs = [
+        (levels[low], levels[-1 - low], (said[..., low], said[..., -1 - low]))
+        for low in range(len(levels) // 2)
+        if said is not None and abs(levels[low] + levels[-1 - low] - 1) < 1e-9
+    ]
+    true = outcome.test.true
+    off = [(float(coverage(true, *ends)), low, high) for low, high, ends in pairs]
+    if not off:
         return
+    share, low, high = max(off, key=lambda pair: abs(pair[0] - (pair[2] - pair[1])))
+    if abs(share - (high - low)) > FAR:
+        say(
+            "warning",
+            f"{share:.1%} of the truth lies between the model's own quantiles {low:g} and "
+            f"{high:g}, not {high - low:.0%}: trust calibrated intervals, not the quantiles",
+        )
+
+
+def _calibrated_line(outcome: Outcome, found: Intervals) -> None:
+    """Say what calibrated intervals covered of the test span, and how wide they are."""
     level, own = scores.percent(found.level), outcome.scores
     unit = outcome.table.common_unit.replace(",", "")  # as behind a number
     steps = scores.coverage_by_step(outcome.test, found)

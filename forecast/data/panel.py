@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
-from forecast.data import clock, columns, static, task
+from forecast.data import clock, columns, index, static, task
 from forecast.data.grid import Grid
 from forecast.data.layout import layout
 from forecast.data.schema import Schema
@@ -83,9 +83,10 @@ def from_xy(
     """Turn scikit-learn's pair into a table; values are taken as they are.
 
     Args:
-        X: (rows, features): a frame with a time or (series, time) index, or a plain array, whose
-            rows follow each other without a clock.
-        y: (rows,) or (rows, targets), aligned with X; None where targets are not known.
+        X: (rows, features): a frame with a time or (series, time) index, or a plain array. Where y
+            has no such index either, rows follow each other without a clock.
+        y: (rows,) or (rows, targets), aligned with X, with the same index or none; None where
+            targets are not known.
         names: Series known from an earlier table; a new one is refused.
         frequency: Distance of two rows, if known from an earlier table.
 
@@ -93,7 +94,7 @@ def from_xy(
         The table; without y its outputs are holes.
 
     Raises:
-        InputError: Shapes disagree, or the index is not regular.
+        InputError: Shapes disagree, or the index is not regular, not that of y, or none of rows.
     """
     frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(_matrix(X, "X"))
     features = tuple(str(name) for name in frame.columns)
@@ -113,25 +114,28 @@ def from_xy(
             raise InputError(
                 f"y must have X's {len(values)} rows, got {len(outputs)}: give one row for each"
             )
-    clocked = isinstance(frame.index.get_level_values(-1), pd.DatetimeIndex)
-    if not clocked and frame.index.nlevels > 1:
-        raise InputError(
-            f"X must have time stamps as the last level of its index, got {frame.index.names}: "
-            "write (series, time)"
-        )
-    if not clocked:
+    stamps = index.agreed(X, y)
+    if stamps is None:
         tick = np.arange(len(frame))
         zero = np.zeros(len(frame), np.intp)
         return Table(values, outputs, features, targets, zero, tick, tick)
-    time, zoned = clock.read(frame.index.get_level_values(-1).to_series(name="index"), None)
-    if frame.index.nlevels > 1:
-        labels = pd.Index(frame.index.get_level_values(0).astype(str).to_numpy(object))
-    else:
-        labels = pd.Index([names[0] if names else "series"] * len(frame), dtype=object)
+    if not isinstance(X, pd.DataFrame):  # an array has no names, but y says which are targets
+        found = index.targets_among(values, outputs)
+        features = tuple(
+            targets[found[n]] if n in found else name for n, name in enumerate(features)
+        )
+    time, labels, zoned = stamps.time, stamps.series, stamps.zoned
+    if labels is None:
+        if len(names) > 1:
+            raise InputError(
+                f"X must have a (series, time) index as in fit, got time stamps alone: write "
+                f"pd.concat({{{names[0]!r}: X}}) for rows of {names[0]}"
+            )
+        labels = np.array([names[0] if names else "series"] * len(frame), object)
     known = names or tuple(sorted(set(labels)))
-    series = pd.Index(known).get_indexer(labels)
+    series = pd.Index(known).get_indexer(pd.Index(labels))
     if (series < 0).any():
-        new = str(labels.to_numpy()[(series < 0).argmax()])
+        new = str(labels[(series < 0).argmax()])
         raise InputError(f"X must hold series seen in fit, got {new!r}: {nearest(new, known)}")
     order = np.lexsort((time, series))
     time, series = time[order], series[order]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from forecast.models.layer import Layer
@@ -27,11 +28,14 @@ class Rising(Layer):
     are reached by steps up and those below by steps down, each softplus of a number (as the
     incremental quantile functions of Park et al. 2022).
 
+    With a start, a step is its first size times softplus of a sum: what the layer learns for all
+    windows, and what the network says of this one. The middle number then learns from its own
+    error alone, so that it is trained as if it were the only one.
+
     Args:
         levels: Numbers of each target, which stand together.
-        start: Where the numbers lie, from the middle one, while the network gives 0. A step then
-            is its first size, times softplus of what the layer learns for all windows and of what
-            the network says of this one. Empty, as in older models, softplus of the network alone.
+        start: Where the numbers lie while the network gives 0, rising; the one nearest 0 is the
+            middle. Empty, as in older models, each step is softplus of the network alone.
         kwargs: What every Keras layer takes (name, dtype, …).
     """
 
@@ -52,12 +56,16 @@ class Rising(Layer):
         _, horizon, columns = x.shape
         x = ops.reshape(x, (-1, horizon, columns // self.levels, self.levels))
         middle = self.levels // 2
+        if self.start:
+            middle = int(np.argmin(np.abs(self.start)))
         centre = x[..., middle : middle + 1]
         steps = self._steps(ops.concatenate([x[..., :middle], x[..., middle + 1 :]], axis=-1))
         up = ops.cumsum(steps[..., middle:], axis=-1)
         down = ops.flip(ops.cumsum(ops.flip(steps[..., :middle], -1), axis=-1), -1)
-        # the middle learns from its own error alone, as if there were no others
         held = ops.stop_gradient(centre) if self.start else centre
+        if self.start:
+            # a loss is the mean over the numbers: of one of them it is as small as they are many
+            centre = held + self.levels * (centre - held)
         rising = ops.concatenate([held - down, centre, held + up], axis=-1)
         return ops.reshape(rising, (-1, horizon, columns))
 
