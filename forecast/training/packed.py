@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -79,16 +80,19 @@ class Packed:
                 file.write_bytes(self.archive)
                 return keras.saving.load_model(file, compile=False, safe_mode=True)
         except (TypeError, ValueError) as error:
+            lost = re.search(r"Could not locate \w+ '([^']+)'", str(error))
             raise InputError(
                 "model must be made of layers and functions that a process which unpickles the "
-                f"forecaster can import, got {cause(error)}: define each at the top of a module, "
-                "not inside a function, and decorate it with "
+                f"forecaster can import, got {lost[1] if lost else cause(error)}: define each at "
+                "the top of a module, not inside a function, and decorate it with "
                 "keras.saving.register_keras_serializable()"
             ) from error
 
 
 class Portable:
     """An estimator whose `model_` survives pickling; it is made again when it is first used."""
+
+    _model: Any
 
     @property
     def model_(self) -> "keras.Model":
