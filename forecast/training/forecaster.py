@@ -17,6 +17,7 @@ from forecast.data.windows import Window
 from forecast.errors import InputError, nearest
 from forecast.metrics.headline import HEADLINES
 from forecast.training import runtime
+from forecast.training.packed import Portable
 from forecast.training.parameters import Model, Training
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ BATCH = 256
 """Windows of one compiled prediction."""
 
 
-class Forecaster(RegressorMixin, BaseEstimator):
+class Forecaster(Portable, RegressorMixin, BaseEstimator):
     """A Keras forecaster as a scikit-learn estimator.
 
     `fit(table)` and `fit(X, y)` on time-stamped rows are one path. The last rows of every series

@@ -1,8 +1,7 @@
 """The compiled epoch: one program that gathers its batches, shared by every fit of one shape.
 
 A program has a model and an optimiser of its own. A fit takes it, loads its state into them,
-trains, takes the state out and gives it back, so folds, seeds and candidates of one shape
-compile once.
+trains, reads it out and gives it back, so folds, seeds and candidates of one shape compile once.
 """
 
 import json
