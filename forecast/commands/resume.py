@@ -42,8 +42,9 @@ def original(request: Request) -> Request:
     for text in request.overrides:
         if text not in later and not text.startswith(TAKEN):
             raise InputError(
-                f"resume must stand alone, or with {', '.join(LATER)}… once the training is "
-                f"finished, got {text!r}: the run goes on with the configuration that it began with"
+                "resume must stand alone, or with settings of evaluation, gates.memory or "
+                f"gates.alerts once the training is finished, got {text!r}: leave it out, the run "
+                "goes on with the configuration that it began with"
             )
         if text.startswith("tracking.uri="):
             changes["tracking.uri"] = settings.tracking.uri
@@ -122,7 +123,7 @@ def check(run_id: str, folder: Path, data: Loaded) -> None:
     """
     tags = journal.records(local.find(folder, run_id))[0]["tags"]
     for other in versions.others(tags):
-        say("warning", f"not as it was, so weights may differ in their last bits: {other}")
+        say("warning", f"not as it was, so numbers may differ in their last bits: {other}")
     digest = tags["forecast.data_digest"]
     if digest != data.digest:
         raise InputError(

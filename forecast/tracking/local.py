@@ -192,7 +192,7 @@ def unfinished(folder: Path, parent: str, path: str, text: str) -> Path | None:
         read = story(found)
         if not read or not read[0] or read[0][0]["parent"] != parent:
             continue
-        if status_of(found) == "FINISHED" or held(found):
+        if status_of(found) == "FINISHED" or "refused" in read[1] or held(found):
             continue
         file = kept(found, path)
         if file is not None and file.read_text("utf-8") == text:

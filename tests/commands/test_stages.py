@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.commands import introduce, proof, stages
+from forecast.commands import checkpoints, introduce, proof, recorded, stages
 from forecast.commands.observe import Observer
 from forecast.evaluation import experiment
 from forecast.serving import bundle, package
@@ -15,7 +15,7 @@ from forecast.tracking import local, record
 from forecast.tracking.store import Store
 from forecast.training import loop
 
-from ..conftest import LSTM, TINY, Place, word
+from ..conftest import LSTM, TINY, Place, load_frame, word
 
 ONE = [*TINY, *LSTM, "training.epochs=1", "gates.memory=0"]
 REST = "scores, baselines, intervals, leak proof, gates, report, description"
@@ -53,6 +53,7 @@ class Held:
             for path in folder.rglob("*")
             if path.is_file()
         }
+        self.config = (folder / "config.yaml").read_text("utf-8")
         self.bundle = bundle.load(folder / "model" / package.INSIDE)
         self.forecasts = pd.DataFrame()
         if "predictions.parquet" in self.artifacts:
@@ -70,7 +71,8 @@ def same(found: Held, undisturbed: Held) -> None:
     )
     for own, other in pairs:
         np.testing.assert_array_equal(own, other)
-    assert found.bundle.reach.to_dict() == undisturbed.bundle.reach.to_dict()
+    reaches = [held.bundle.reach and held.bundle.reach.to_dict() for held in (found, undisturbed)]
+    assert reaches[0] == reaches[1]
     own, other = (
         {*held.tags} - {"forecast.error", "forecast.missing"} for held in (found, undisturbed)
     )
@@ -139,3 +141,102 @@ def test_a_stage_that_runs_out_of_memory_leaves_the_rest_and_is_resumed(
     found = Held(here, run.run_id)
     same(found, undisturbed)
     assert found.tags["forecast.missing"] == "nothing"
+
+
+def test_what_did_not_fit_may_be_switched_off_and_nothing_else(
+    here: Place, undisturbed: Held, monkeypatch: pytest.MonkeyPatch
+):
+    plant(monkeypatch, "evaluation")
+    assert here.run("train", *ONE) == 1
+    monkeypatch.undo()
+    assert "with evaluation.interval=null behind it less memory is needed" in here.errors[-1]
+    resume = f"resume={newest(here).local_id}"
+    for other in ("training.epochs=3", "gates.probe=0", "tracking.experiment=other"):
+        assert here.run("train", resume, other) == 2
+        assert f"got {other!r}: leave it out" in here.errors[-1]
+    plant(monkeypatch, "leak proof")
+    assert here.run("train", resume, "evaluation.interval=null") == 1
+    monkeypatch.undo()
+    assert newest(here).missing == ("leak proof",)
+    # what it has scored it keeps
+    assert here.run("train", resume, "evaluation.interval=0.5") == 2
+    assert "once scores are written, got 'evaluation.interval=0.5'" in here.errors[-1]
+    assert here.run("train", resume) == 0, here.errors[-1]
+    found = Held(here, newest(here).run_id)
+    assert found.params["evaluation.interval"] == "None" and found.bundle.reach is None
+    assert found.tags["forecast.command"].endswith(" evaluation.interval=null")
+    assert "lower" not in found.forecasts and "test/coverage_90" not in {
+        k for k, _ in found.metrics
+    }
+    errors = {
+        key: value for key, value in found.metrics.items() if key[0] in ("test/mae", "skill/ridge")
+    }
+    assert len(errors) == 2 and errors.items() <= undisturbed.metrics.items()
+    config = recorded.request(found.config).settings
+    assert config.evaluation.interval is None and config.resume is None
+
+
+def test_a_setting_of_what_follows_comes_too_soon_before_the_training_is_finished(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints, "keep_fit", stop)
+    assert here.run("train", *ONE) == 130
+    monkeypatch.undo()
+    run = newest(here)
+    assert run.state == "KILLED" and run.missing is None
+    assert here.run("train", f"resume={run.local_id}", "gates.memory=0") == 2
+    assert "until the training is finished, got 'gates.memory=0'" in here.errors[-1]
+
+
+@pytest.mark.slow
+def test_ctrl_c_behind_the_training_keeps_what_is_there(
+    here: Place, undisturbed: Held, monkeypatch: pytest.MonkeyPatch
+):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(proof, "leak_proof", stop)
+    assert here.run("train", *ONE) == 130
+    monkeypatch.undo()
+    run, missing = newest(here), "leak proof, gates, report, description"
+    assert run.state == "KILLED" and ", ".join(run.missing) == missing
+    assert f"forecast train resume={run.local_id}" in here.printed[-1]
+    assert Held(here, run.run_id).tags["forecast.missing"] == missing
+    shutil.rmtree(here.folder / run.run_id)
+    assert here.run("train", f"resume={run.local_id}") == 0
+    same(Held(here, run.run_id), undisturbed)
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("stage", ["evaluation", "gates"])
+def test_the_winner_of_a_sweep_is_not_trained_twice(
+    stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    load_frame().to_csv(tmp_path / "load.csv", index=False)
+    here = Place(tmp_path, [], [])
+    command = [
+        "sweep",
+        *ONE,
+        "sweep.grid={model.units:[[3],[4]]}",
+        "sweep.folds=2",
+        "sweep.workers=1",
+    ]
+    plant(monkeypatch, stage)
+    assert here.run(*command) == 1
+    monkeypatch.undo()
+    run = newest(here)
+    assert run.missing and not run.resumable and "go on with `forecast sweep" in here.errors[-1]
+
+    def trained(*_, **__):
+        raise AssertionError("it is trained again")
+
+    monkeypatch.setattr(loop, "train", trained)  # trials are other processes
+    assert here.run(*command) == 0, here.errors[-1]
+    assert newest(here).run_id == run.run_id == word(here.printed[-1], "run")
+    monkeypatch.undo()
+    assert here.run(*command, "sweep.resume=false", "tracking.experiment=again") == 0
+    found, other = (Held(here, run_id) for run_id in (run.run_id, newest(here).run_id))
+    same(found, other)

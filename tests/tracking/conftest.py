@@ -64,6 +64,14 @@ def kill(folder: Path, moment: float, *words: str) -> bool:
     return alive
 
 
+def wait_for_fit(folder: Path, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the journal of a training says that its fit is finished."""
+    done = b'{"do": "done", "stage": "fit"}'
+    while not any(done in path.read_bytes() for path in folder.glob("runs/*/journal.jsonl")):
+        assert process.poll() is None, (folder / "said.txt").read_text()
+        time.sleep(0.005)
+
+
 def trained(folder: Path) -> list[local.LocalRun]:
     """The trained runs of a folder, the newest first."""
     return [run for run in local.runs(folder / "runs") if run.kind == "train"]
@@ -120,12 +128,13 @@ def lasting(found: Counter[tuple[str, int, float]]) -> dict[tuple[str, int], flo
 
 @dataclass
 class Undisturbed:
-    """A run that nobody killed, and how long it wrote."""
+    """A run that nobody killed, how long it wrote, and how long after its training."""
 
     numbers: dict[tuple[str, int], float]
     weights: list[np.ndarray]
     artifacts: set[str]
     seconds: float
+    after: float
 
 
 @pytest.fixture(scope="session")
@@ -137,14 +146,17 @@ def undisturbed(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Undis
         assert process.poll() is None, (folder / "said.txt").read_text()
         time.sleep(0.01)
     began = time.monotonic()
+    wait_for_fit(folder, process)
+    fitted = time.monotonic()
     assert process.wait(timeout=300) == 0, (folder / "said.txt").read_text()
-    seconds = time.monotonic() - began
+    ended = time.monotonic()
     (run,), kept = trained(folder), store(folder)
     return Undisturbed(
         lasting(points(kept, run.run_id)),
         weights(kept, run.run_id),
         artifacts(kept, run.run_id),
-        seconds,
+        ended - began,
+        ended - fitted,
     )
 
 

@@ -1,13 +1,31 @@
 """A training that is killed loses no number, has none twice, and ends as one that was not."""
 
+import os
 import random
 import shutil
+import signal
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from forecast.serving import bundle, package
+
 from ..conftest import Place
-from .conftest import COMMAND, Undisturbed, finish, kill, points, same, store, told, trained
+from .conftest import (
+    COMMAND,
+    Undisturbed,
+    finish,
+    kill,
+    points,
+    same,
+    start,
+    store,
+    told,
+    trained,
+    wait_for_fit,
+)
 
 pytestmark = pytest.mark.faults
 
@@ -37,3 +55,30 @@ def test_sigkill_at_five_random_moments(
         if words:
             finish(folder, *words)
         same(folder, store(folder), undisturbed)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_sigkill_after_the_training(
+    seed: int, place: Place, undisturbed: Undisturbed, tmp_path: Path
+):
+    """The model predicts, whenever that was; what is missing is made without another training."""
+    shutil.copy(place.folder / "load.csv", tmp_path)
+    moment = random.Random(f"after {seed}").uniform(0, undisturbed.after)
+    process = start(tmp_path, "train", *COMMAND)
+    wait_for_fit(tmp_path, process)
+    time.sleep(moment)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=30)
+    (run,) = trained(tmp_path)
+    kept = package.inside(tmp_path / "runs" / run.local_id)
+    print(f"killed {moment:.2f} of {undisturbed.after:.2f} s after the fit: {run.missing}, {kept}")
+    if kept is not None:
+        own = bundle.load(kept).model.get_weights()
+        for one, other in zip(own, undisturbed.weights, strict=True):
+            np.testing.assert_array_equal(one, other)
+    if run.state != "FINISHED":
+        finish(tmp_path, "train", f"resume={run.local_id}")
+        said = (tmp_path / "said.txt").read_text()
+        assert said.count("train      epoch 1/12") == 1 and "the training is finished" in said
+    same(tmp_path, store(tmp_path), undisturbed)
+    finish(tmp_path, "predict", f"run={run.local_id}", "output=next.csv")
