@@ -154,9 +154,10 @@ def _of_memory(memory: Memory | None) -> Iterator[Alert]:
 
 def _of_gates(memory: Memory, changes: Mapping[str, Change]) -> Iterator[Alert]:
     """Yield which gates do nothing as gates, and which hurt."""
+    hurt = "hurt" if memory.intervals else "seem to hurt"
     for verdict, kind, effect in (
         ("unused", "gate_unused", f"as gates they are not used, {WINDOWS}; try a simpler cell"),
-        ("hurts", "gate_hurts", "as gates they hurt; regularise them, or try a simpler cell"),
+        ("hurts", "gate_hurts", f"as gates they {hurt}; regularise them, or try a simpler cell"),
     ):
         told = [
             f"{part.replace('/', ' ')} {change.signed}"
@@ -176,7 +177,8 @@ def _of_recurrence(memory: Memory, change: Change) -> Alert:
     """Say that a recurrence is not used, or that it hurts."""
     measured = f"validation {memory.name} without the recurrence is {change}"
     if change.verdict == "hurts":
-        return Alert("recurrence_hurts", f"{measured}: it hurts; regularise it or drop it")
+        effect = "it hurts" if change.sure else "it seems to hurt"
+        return Alert("recurrence_hurts", f"{measured}: {effect}; regularise it or drop it")
     return Alert(
         "recurrence_unused",
         f"{measured}: the recurrence is not used, {WINDOWS}; try a simpler model, fewer units or "

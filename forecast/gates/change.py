@@ -35,6 +35,11 @@ class Change:
             return "hurts"
         return "unused" if low <= 0 or high <= self.margin else "used"
 
+    @property
+    def sure(self) -> bool:
+        """Whether an interval stands behind the verdict."""
+        return self.interval is not None
+
     def __str__(self) -> str:
         """Write it as in "validation MAE is …".
 

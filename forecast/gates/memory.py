@@ -145,9 +145,10 @@ class Memory:
         longest, used, better = max(self.curve), self.used, self.better
         error = f"validation {self.name}"
         if better is not None:
+            hurt = "hurt" if self.shorter(better).sure else "seem to hurt"
             return (
                 f"{error} with the newest {_steps(better)} is {self.shorter(better)} than with all "
-                f"{longest}: the older ones hurt, so try window.timesteps={max(2, better)}"
+                f"{longest}: the older ones {hurt}, so try window.timesteps={max(2, better)}"
             )
         if longest == 1:
             return "the window is one step long, so there is no older one to use"
