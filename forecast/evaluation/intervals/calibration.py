@@ -7,6 +7,7 @@ import numpy as np
 
 from forecast.data import windows
 from forecast.data.scale import Scaler
+from forecast.data.windows import Window
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import conformal
 from forecast.evaluation.intervals.collected import CENTRAL, Collected
@@ -151,6 +152,9 @@ class _Job:
         """
         held, test = self.spans
         count = 0 if held is None else len(held.starts)
+        first, end, _ = steps.indices(test.window.horizon)
+        lead = test.window.lead + first
+        ahead = Window(test.window.timesteps, end - first, lead=lead)  # of these steps alone
         found = np.empty((len(rows), *test.values[:0, steps, part].shape[1:]))
         for one, mine, own in (
             (held, rows < count, rows[rows < count]),
@@ -161,9 +165,9 @@ class _Job:
             every = one.values[..., None] if one.quantiles is None else one.quantiles
             some = (own, steps, part)
             low, high = base(every[some], one.levels, one.values[some], self.between)
-            true = one.table.outputs[windows.future_rows(one.starts[own], one.window)[:, steps]]
+            true = windows.outputs(one.table.outputs[:, part], one.starts[own], ahead)
             std = self.scaler.output_std[one.series[own]][:, None, part]  # (windows, 1, targets)
-            found[mine] = conformal.scores(low, high, true[..., part]) / std
+            found[mine] = conformal.scores(low, high, true) / std
         return found
 
     def put(self, rows: np.ndarray, part: slice, by: np.ndarray) -> None:
