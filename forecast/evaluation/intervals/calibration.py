@@ -82,11 +82,11 @@ def calibrate_all(
     """
     found: dict[str, Intervals] = {}
     for names in _alike(forecasters):
-        some = [forecasters[name] for name in names]
-        if some[0][1] is None and method != "adaptive":
+        layout = Layout(*forecasters[names[0]])
+        if not layout.count and method != "adaptive":
             continue
-        jobs = [_Job(*spans, scaler, level, method) for spans in some]
-        _put(jobs, Layout(*some[0]), method)
+        jobs = [_Job(*forecasters[name], scaler, level, method) for name in names]
+        _put(jobs, layout, method)
         found |= {name: job.intervals() for name, job in zip(names, jobs, strict=True)}
     return {
         name: found[name]
@@ -108,7 +108,7 @@ def joined(parts: Sequence[Intervals | None], order: np.ndarray) -> Intervals | 
     given = [part for part in parts if part is not None]
     if not given or len(given) < len(parts):
         return None
-    weights = [int(np.isfinite(part.crps).sum()) for part in given]
+    weights = [max(1, int(np.isfinite(part.crps).sum())) for part in given]
     every = [list(part.observed.values()) for part in given]
     observed = np.average(every, axis=0, weights=weights)
     return replace(
