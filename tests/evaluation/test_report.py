@@ -173,6 +173,44 @@ def test_the_table_holds_the_scores_best_first(plain):
     assert rows[4][7:] == [f"+{100 * found.scores['skill/ridge']:.1f} %", "better, p 0.0025"]
 
 
+def test_intervals_of_model_and_baselines_stand_in_the_table():
+    found = outcome()
+
+    def around(name, other):
+        wrong = np.abs(other.values - other.true)
+        ends = {"lower": other.values - 1, "upper": other.values + 1}
+        one = SimpleNamespace(level=0.9, method="split", crps=wrong / 2, **ends)
+        own = found.scores if name == "lstm" else found.baseline_scores[name]
+        own |= scores.calibrated({}, other, one)
+        return one
+
+    found.intervals = around("lstm", found.test)
+    page = Page(written(found))
+    heads = next(row for row in page.rows if "sMAPE" in row)
+    place = heads.index("CRPS")
+    assert heads[place : place + 3] == ["CRPS", "inside 90 %", "interval score"]
+    row = page.rows[page.rows.index(heads) + 1]
+    # a single value is no best, and no coverage is
+    assert row[0] == "lstm" and not any("★" in cell for cell in row[place : place + 3])
+    for name, other in found.baselines.items():
+        found.baseline_intervals[name] = around(name, other)
+    page = Page(written(found))
+    rows = page.rows[page.rows.index(heads) + 1 :][: 1 + len(found.baselines)]
+    starred = [[cell.endswith("★") for cell in row[place : place + 3]] for row in rows]
+    assert starred == [[True, False, True], *[[False] * 3] * len(found.baselines)]
+    for name, own in found.baseline_scores.items():
+        row = page.row(f"around {name}")
+        assert row[1:3] == ["90.0 %", f"{100 * own['test/coverage_90']:.1f} %"]
+
+
+def test_an_interval_that_is_not_known_yet_is_no_miss():
+    found = outcome()
+    low, high = found.test.values - 100, found.test.values + 100
+    low[:5], high[:5] = np.nan, np.nan
+    found.intervals = SimpleNamespace(level=0.8, method="conformal", lower=low, upper=high)
+    assert Page(written(found)).row("80 %, conformal")[1:] == ["80.0 %", "100.0 %", "200"]
+
+
 _COLUMNS = {
     "test/mae": "MAE",
     "test/rmse": "RMSE",

@@ -7,6 +7,7 @@ import numpy as np
 
 from forecast.data import windows
 from forecast.data.scale import Scaler
+from forecast.data.windows import Window
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import conformal
 from forecast.evaluation.intervals.collected import CENTRAL, Collected
@@ -81,11 +82,11 @@ def calibrate_all(
     """
     found: dict[str, Intervals] = {}
     for names in _alike(forecasters):
-        some = [forecasters[name] for name in names]
-        if some[0][1] is None and method != "adaptive":
+        layout = Layout(*forecasters[names[0]])
+        if not layout.count and method != "adaptive":
             continue
-        jobs = [_Job(*spans, scaler, level, method) for spans in some]
-        _put(jobs, Layout(*some[0]), method)
+        jobs = [_Job(*forecasters[name], scaler, level, method) for name in names]
+        _put(jobs, layout, method)
         found |= {name: job.intervals() for name, job in zip(names, jobs, strict=True)}
     return {
         name: found[name]
@@ -107,7 +108,7 @@ def joined(parts: Sequence[Intervals | None], order: np.ndarray) -> Intervals | 
     given = [part for part in parts if part is not None]
     if not given or len(given) < len(parts):
         return None
-    weights = [int(np.isfinite(part.crps).sum()) for part in given]
+    weights = [max(1, int(np.isfinite(part.crps).sum())) for part in given]
     every = [list(part.observed.values()) for part in given]
     observed = np.average(every, axis=0, weights=weights)
     return replace(
@@ -151,6 +152,9 @@ class _Job:
         """
         held, test = self.spans
         count = 0 if held is None else len(held.starts)
+        first, end, _ = steps.indices(test.window.horizon)
+        lead = test.window.lead + first
+        ahead = Window(test.window.timesteps, end - first, lead=lead)  # of these steps alone
         found = np.empty((len(rows), *test.values[:0, steps, part].shape[1:]))
         for one, mine, own in (
             (held, rows < count, rows[rows < count]),
@@ -161,9 +165,9 @@ class _Job:
             every = one.values[..., None] if one.quantiles is None else one.quantiles
             some = (own, steps, part)
             low, high = base(every[some], one.levels, one.values[some], self.between)
-            true = one.table.outputs[windows.future_rows(one.starts[own], one.window)[:, steps]]
+            true = windows.outputs(one.table.outputs[:, part], one.starts[own], ahead)
             std = self.scaler.output_std[one.series[own]][:, None, part]  # (windows, 1, targets)
-            found[mine] = conformal.scores(low, high, true[..., part]) / std
+            found[mine] = conformal.scores(low, high, true) / std
         return found
 
     def put(self, rows: np.ndarray, part: slice, by: np.ndarray) -> None:

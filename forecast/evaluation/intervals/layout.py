@@ -77,7 +77,7 @@ class Layout:
     @cached_property
     def enough(self) -> np.ndarray:
         """Whether a series knows enough held-out outcomes of its own at its first test origin."""
-        if self.held is None:
+        if not self.count:  # then each series learns from its own test windows
             return np.ones(len(self.test.table.names), bool)
         return self._held >= conformal.LEAST + int(self.ahead[-1])
 
