@@ -80,14 +80,14 @@ class Forecasts:
         Raises:
             InputError: A window was not forecast.
         """
-        order = np.argsort(self.starts, kind="stable")
-        place = order[np.searchsorted(self.starts[order], starts).clip(max=len(order) - 1)]
-        strange = np.asarray(starts)[self.starts[place] != starts]
+        strange = np.asarray(starts)[~np.isin(starts, self.starts)]
         if len(strange):
             raise InputError(
                 f"starts must be windows that were forecast, got {strange[0]}: take those of "
                 "`starts`"
             )
+        order = np.argsort(self.starts, kind="stable")
+        place = order[np.searchsorted(self.starts, starts, sorter=order)]
         every = None if self.quantiles is None else self.quantiles[place]
         return replace(self, starts=self.starts[place], values=self.values[place], quantiles=every)
 
