@@ -94,17 +94,16 @@ class Forecasts:
         """
         if np.array_equal(starts, self.starts):
             return self
-        order = np.argsort(self.starts)
-        place = np.searchsorted(self.starts, starts, sorter=order)
-        rows = order[np.minimum(place, len(order) - 1)] if len(order) else place
-        absent = np.ones(len(starts), bool) if not len(order) else self.starts[rows] != starts
-        if absent.any():
+        strange = np.asarray(starts)[~np.isin(starts, self.starts)]
+        if len(strange):
             raise InputError(
                 f"starts must be among the {len(self.starts):,} windows that were forecast, got "
-                f"{int(starts[absent.argmax()])}: choose them from `starts` of these forecasts"
+                f"{int(strange[0])}: choose them from `starts` of these forecasts"
             )
-        every = None if self.quantiles is None else self.quantiles[rows]
-        return replace(self, starts=self.starts[rows], values=self.values[rows], quantiles=every)
+        order = np.argsort(self.starts)
+        place = order[np.searchsorted(self.starts, starts, sorter=order)]
+        every = None if self.quantiles is None else self.quantiles[place]
+        return replace(self, starts=self.starts[place], values=self.values[place], quantiles=every)
 
     def beside(self, other: "Forecasts") -> "Forecasts":
         """Return the forecasts of those windows that another has forecast too, in its order."""

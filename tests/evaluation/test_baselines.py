@@ -1,6 +1,7 @@
 """Baselines against loops over series, ticks and targets."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,12 @@ from sklearn.linear_model import Ridge
 from forecast.data import scale, windows
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.evaluation.baselines import regression, rivals, rules
+from forecast.evaluation.baselines import classical, regression, rivals, rules
 from forecast.evaluation.baselines.regression import Flat
 from forecast.evaluation.baselines.regressors import regressor
+from forecast.evaluation.experiment import Spec
+from forecast.evaluation.forecasts import Forecasts
+from forecast.training.parameters import Model, Training
 
 from .tables import last_known, panel
 
@@ -212,3 +216,107 @@ def test_a_regressor_of_one_value_forecasts_one_value():
 def test_unknown_regressors_and_settings_are_refused(name, settings, message):
     with pytest.raises(InputError, match=message):
         regressor(name, settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "seed"), [*((name, seed) for name in rules.RULES for seed in range(5)), ("theta", 0)]
+)
+def test_no_other_series_and_no_later_row_changes_a_bit(name, seed):
+    rng = np.random.default_rng(seed)
+    table, window = panel((50, 40, 45), absent=GAPS, seed=seed), Window(6, 4, lead=1)
+    table.outputs[rng.random(table.outputs.shape) < 0.1] = np.nan
+    table.outputs[:] *= 10.0 ** rng.uniform(-3, 6, 3)[table.series][:, None]
+    found = windows.starts(table, window, truth="none")
+    code, moment = int(rng.integers(3)), int(rng.integers(20, 35))
+    wild = panel((50, 40, 45), absent=GAPS, seed=seed)
+    wild.outputs[:] = table.outputs
+    other = (table.series != code) | (table.tick > moment)
+    wild.outputs[other] = rng.normal(0, 1e7, (int(other.sum()), 2))
+    own = found[(table.series[found] == code) & (table.tick[found] + 5 <= moment)]
+    learned = table.tick < 20
+
+    def said(data):
+        if name == "theta":
+            values = classical.classical(name, data, learned, window, found, 3)
+        else:
+            values = rules.RULES[name](data, window, found, 3)
+        return values[np.isin(found, own)]
+
+    assert len(own) and said(wild).tobytes() == said(table).tobytes()
+
+
+def test_a_moving_average_is_as_exact_as_its_values():
+    table, window = panel((4000,), targets=1), Window(6, 4)
+    table.outputs[:] = 1e9 + table.outputs * 1e-3
+    found = windows.starts(table, window)[-50:]
+    values = rules.moving_average(table, window, found, 24)
+    for number, start in enumerate(found):
+        last = table.outputs[start + 6 - 24 : start + 6, 0] - 1e9
+        np.testing.assert_allclose(values[number] - 1e9, np.mean(last), atol=1e-6)
+
+
+def weekly(amplitude):
+    """Five weeks of hours whose day looks alike, but for a weekly wave of some size."""
+    table = panel((840,), targets=1)
+    table.outputs[:, 0] = np.arange(840) % 24 + amplitude * (np.arange(840) // 24 % 7 == 6)
+    table.outputs[:, 0] += np.random.default_rng(0).normal(0, 0.5, 840)
+    return table
+
+
+@pytest.mark.parametrize(("amplitude", "best"), [(0.0, 24), (50.0, 168)])
+def test_seasonal_naive_repeats_the_season_that_validation_prefers(amplitude, best):
+    table, window, learned = weekly(amplitude), Window(24, 12), np.arange(840) < 600
+    starts = windows.starts(table, window)
+    held, test = starts[(starts >= 576) & (starts < 690)], starts[starts >= 696]
+    if amplitude == 0:  # the days before the week differ, and by chance only
+        table.outputs[:168] += 3.0
+        held = starts[(starts >= 145) & (starts < 255)]
+    spec = Spec(Model("linear"), window, Training(), baselines=(), regressors={})
+    scaler = scale.fit(table)
+
+    def said(**changes):
+        own = replace(spec, **changes)
+        found = rivals.forecasts(own, table, learned, scaler, test, validation=held)
+        return found["seasonal_naive"]
+
+    expected = rules.seasonal_naive(table, window, test, best)
+    np.testing.assert_array_equal(said().values, expected)
+    assert said().note == f"repeats {best} rows"
+    given = said(season=30)
+    np.testing.assert_array_equal(given.values, rules.seasonal_naive(table, window, test, 30))
+    assert not given.note
+
+
+@pytest.mark.parametrize(
+    ("frequency", "seasons"),
+    [("h", (24, 168)), ("30min", (48, 336)), ("6h", (4, 28)), ("D", (7,)), ("MS", (12,))],
+)
+def test_seasons_are_a_day_and_a_week_of_what_is_finer_than_a_day(frequency, seasons):
+    assert rules.seasons(frequency) == seasons
+
+
+def test_a_season_longer_than_what_was_learned_is_none_to_choose():
+    table, window = panel((160,), targets=1), Window(6, 4)
+    learned, starts = table.tick < 120, windows.starts(table, window)
+    spec = Spec(Model("linear"), window, Training(), baselines=(), regressors={})
+    found = rivals.forecasts(spec, table, learned, scale.fit(table), starts[-20:])
+    assert not found["seasonal_naive"].note
+    expected = rules.seasonal_naive(table, window, starts[-20:], 24)
+    np.testing.assert_array_equal(found["seasonal_naive"].values, expected)
+
+
+def test_forecasts_at_some_windows_are_those_of_these_windows():
+    table, window = panel((60, 50)), Window(6, 4)
+    starts = windows.starts(table, window)
+    values = np.arange(len(starts) * 8.0).reshape(-1, 4, 2)
+    every = Forecasts(table, window, starts, values, values[..., None] * [1, 2], (0.1, 0.9))
+    part = starts[[5, 2, 40]]
+    found = every.at(part)
+    np.testing.assert_array_equal(found.starts, part)
+    np.testing.assert_array_equal(found.values, values[[5, 2, 40]])
+    np.testing.assert_array_equal(found.quantiles, values[[5, 2, 40]][..., None] * [1, 2])
+    np.testing.assert_array_equal(found.true, every.true[[5, 2, 40]])
+    assert not len(every.at(starts[:0]).values)
+    for strange in (found, every):
+        with pytest.raises(InputError, match="starts must be windows that were forecast, got 999"):
+            strange.at(np.array([part[0], 999]))

@@ -91,7 +91,7 @@ def test_names_of_the_scores(outcome):
     each = {"mae", "rmse", "bias", "smape", "wape", "r2", "mase", "rmsse"}
     overall = {f"test/{name}" for name in each | {"mae_z", "mse_z", "windows", "holes"}}
     by_target = {f"test_{target}/{name}" for target in ("t0", "t1") for name in each}
-    assert set(outcome.baselines) == {"persistence", "seasonal_naive", "ridge"}
+    assert set(outcome.baselines) == {"persistence", "seasonal_naive", "boosted_trees", "ridge"}
     skills = {f"skill/{name}" for name in outcome.baselines}
     calibrated = {f"test/{name}" for name in ("coverage_90", "width_90", "winkler_90", "crps")}
     calibrated |= {f"test_t{i}/{name}_90" for i in (0, 1) for name in ("coverage", "width")}
