@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from forecast.data import windows
-from forecast.data.split import Holdout
+from forecast.data.split import Holdout, distinct
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError, nearest
@@ -119,7 +119,7 @@ class RollingFold(Holdout):
         found = windows.starts(table, window, within=later, truth="some")
         first = table.time[windows.future_rows(found, window)[:, 0]]
         # the same moments for all series, whatever holes they have
-        place = np.searchsorted(np.unique(table.time[self.test_rows(table)]), first)
+        place = np.searchsorted(distinct(table.time[self.test_rows(table)]), first)
         return found[(first <= self.last) & (place % self.stride == 0)]
 
 
@@ -140,10 +140,10 @@ def prepare(spec: Spec, table: Table, plan: Plan) -> tuple[RollingFold, ...]:
     """
     plan.check()
     cuts = experiment.prepare(spec, table)
-    stamps = np.unique(table.time)
+    stamps = distinct(table.time)
     before, stopping = (
         int(np.searchsorted(stamps, cuts.test)),
-        len(np.unique(table.time[cuts.validation_rows(table)])),
+        len(distinct(table.time[cuts.validation_rows(table)])),
     )
     if plan.folds > len(stamps) - before:
         raise InputError(

@@ -41,7 +41,9 @@ def spans(made, window, cut, begin=0, said=0.0, quantiles=False):
         # a fixed offset for each window, step and target
         grid = starts[:, None, None] + np.arange(window.horizon)[:, None]
         values = said * np.sin(grid + np.arange(len(made.targets)))
-        every = np.stack([values - 0.4, values, values + 0.9], -1) if quantiles else None
+        wide = 1 + grid % 3
+        ends = [values - 0.4 * wide, values, values + 0.9 * wide]
+        every = np.stack(ends, -1) if quantiles else None
         levels = LEVELS if quantiles else ()
         found.append(Forecasts(made, window, starts, values, every, levels))
     return found

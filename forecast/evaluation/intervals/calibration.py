@@ -291,8 +291,9 @@ class _Pool:
 
     def sets(self, batch: Batch) -> conformal.Sets:
         """Return what `track` begins with, for all forecasters side by side."""
-        count, members = self._found.shape[1], len(self._found)
-        place = self._place[np.searchsorted(self._moments, batch.moments)]
-        places = np.concatenate([place + number * count for number in range(members)])
-        found = self._found.reshape(-1, *self._found.shape[2:])
+        members, count, horizon = self._found.shape[:3]
+        place = self._place[np.searchsorted(self._moments, batch.moments)] * horizon
+        place += np.arange(horizon)
+        places = np.concatenate([place + n * count * horizon for n in range(members)])
+        found = self._found.reshape(-1, *self._found.shape[3:])
         return lambda begin, end: (found, places[:, begin:end])

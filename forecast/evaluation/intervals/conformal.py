@@ -86,8 +86,8 @@ def split(seen: np.ndarray, levels: Sequence[float]) -> np.ndarray:
 
 
 Sets = Callable[[int, int], tuple[np.ndarray, np.ndarray]]
-"""Given a range of moments: thresholds and spread of some sets of scores, (sets, horizon, targets,
-levels + 1), and the set of each series, moment and step, (series, moments, horizon)."""
+"""Given a range of moments: thresholds and spread of some sets of scores, (sets, targets, levels +
+1), and the set of each series, moment and step, (series, moments, horizon)."""
 
 
 def track(
@@ -141,7 +141,7 @@ def track(
         late = np.maximum(known[:, begin:end] - begin + behind, 0)
         few = (known[:, begin:end] < least)[..., None, None]  # (series, moments, horizon, 1, 1)
         for i in range(end - begin):
-            here = scores_of[place[:, i], steps]  # (series, horizon, targets, levels + 1)
+            here = scores_of[place[:, i]]  # (series, horizon, targets, levels + 1)
             moved = here[..., :-1] + RATE * here[..., -1:] * owed[each, late[:, i], steps]
             found[:, i] = np.where(few[:, i], np.nan, moved)
             owed[:, behind + i + 1] = owed[:, behind + i]
@@ -166,13 +166,15 @@ def own(seen: np.ndarray, known: np.ndarray, levels: Sequence[float]) -> Sets:
         What `track` takes.
     """
     filled = _filled(seen)
-    members = np.arange(len(seen))[:, None, None]
+    members, steps = np.ogrid[: len(seen), : known.shape[2]]
 
     def sets(begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        late = renewed(np.maximum(known[:, begin:end], 0))
-        names, place = np.unique(members * (known.max() + 1) + late, return_inverse=True)
-        member, count = np.divmod(names, known.max() + 1)
-        return _rolling(filled, member, count, np.asarray(levels)), place.reshape(late.shape)
+        late = renewed(np.maximum(known[:, begin:end], 0))  # (series, moments, horizon)
+        shape = (len(seen), late.max() + 1, known.shape[2])
+        each = np.ravel_multi_index((members[:, None], late, steps[:, None]), shape)
+        names, place = np.unique(each, return_inverse=True)
+        some = np.unravel_index(names, shape)
+        return _rolling(filled, some, np.asarray(levels)), place.reshape(late.shape)
 
     return sets
 
@@ -245,27 +247,27 @@ def renewed(known: np.ndarray) -> np.ndarray:
     return np.where(known >= RENEWED, known - known % RENEWED, known)
 
 
-def _rolling(
-    seen: np.ndarray, member: np.ndarray, counts: np.ndarray, share: np.ndarray
-) -> np.ndarray:
+def _rolling(seen: np.ndarray, some: tuple[np.ndarray, ...], share: np.ndarray) -> np.ndarray:
     """Return thresholds and spread of the newest of a series' first scores, for each set.
 
-    Shapes: seen (series, windows, horizon, targets), member and counts (sets,); the result is
-    (sets, horizon, targets, levels + 1).
+    Shapes: seen (series, windows, horizon, targets); some are series, count and step of each set,
+    (sets,) each; the result is (sets, targets, levels + 1).
     """
+    member, counts, step = some
     most = min(NEWEST, int(counts.max(initial=0)))
     holes = np.full((len(seen), most, *seen.shape[2:]), np.inf)  # which sort behind all scores
     padded = np.concatenate([holes, seen], axis=1)
     unknown = np.isnan(seen).sum(axis=1)  # first windows of all, (series, horizon, targets)
     levels = np.concatenate([share, SPREAD])
-    found = np.full((len(counts), *seen.shape[2:], len(levels)), np.nan)
-    some = np.flatnonzero(counts)
-    block = max(1, BLOCK // max(1, seen[0, 0].size * most))
-    for begin in range(0, len(some), block):
-        part = some[begin : begin + block]
+    found = np.full((len(counts), seen.shape[3], len(levels)), np.nan)
+    full = np.flatnonzero(counts)
+    block = max(1, BLOCK // max(1, seen.shape[3] * most))
+    for begin in range(0, len(full), block):
+        part = full[begin : begin + block]
         views = np.lib.stride_tricks.sliding_window_view(padded, most, axis=1)
-        ordered = np.sort(views[member[part], counts[part]], axis=-1)
-        size = np.clip(counts[part, None, None] - unknown[member[part]], 0, NEWEST)[..., None]
+        ordered = np.sort(views[member[part], counts[part], step[part]], axis=-1)
+        size = counts[part, None] - unknown[member[part], step[part]]  # (sets, targets)
+        size = np.clip(size, 0, NEWEST)[..., None]
         values = np.take_along_axis(ordered, rank(size, levels) - 1, axis=-1)
         found[part] = np.where(size > 0, values, np.nan)
     return _with_spread(found)

@@ -129,7 +129,7 @@ class Layout:
         place = order[np.where(inside, begin[codes, None] + moment, 0)]
         ticks = np.where(inside, self.ticks[place], 0)
         moments = np.where(moment == ends[:, None], self.newest[codes, None], ticks)
-        known = np.empty((*moments.shape, len(self.ahead)), int)
+        known = np.empty((*moments.shape, len(self.ahead)), np.int32)
         for row, own in enumerate(inside):
             origins = ticks[row, own]
             # at tick t an outcome of tick t is known, and no later one

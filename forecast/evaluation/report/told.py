@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecast.data.split import distinct
 from forecast.data.table import Table
 from forecast.evaluation.page import Html, facts, table
 
@@ -96,7 +97,7 @@ def _spans(outcome: "Outcome") -> Html:
 
 
 def _ends(rows: Table, mask: np.ndarray) -> tuple[str, str, str]:
-    stamps = np.unique(rows.time[mask])
+    stamps = distinct(rows.time[mask])
     return stamp(stamps[0]), stamp(stamps[-1]), f"{len(stamps):,}"
 
 
