@@ -47,7 +47,7 @@ class Spec:
         baselines: Beside persistence and seasonal naive, which are always there: rules, boosted
             trees and classical models by name.
         regressors: Baselines on the flattened window: name in scikit-learn to its settings. Of a
-            ridge without settings the penalty is chosen on the validation windows.
+            ridge without an alpha it is chosen on the validation windows.
         interval: Share of the truth that prediction intervals are to cover; None for none.
         calibration: How they are made: "split", "cqr" or "adaptive".
     """

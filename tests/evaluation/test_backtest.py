@@ -213,7 +213,7 @@ def test_forecasts_are_drawn_over_the_whole_span_with_the_folds(rolled, tmp_path
 def test_the_error_of_every_fold_is_drawn_beside_that_of_all(rolled, tmp_path):
     axes = drawn(fold_figures.error_by_fold(rolled), tmp_path).axes[0]
     lines = {line.get_label(): line for line in axes.lines if line.get_linestyle() == "-"}
-    assert list(lines) == ["persistence", "seasonal_naive", "ridge", "linear"]
+    assert list(lines) == ["persistence", "seasonal_naive", "boosted_trees", "ridge", "linear"]
     expected = [outcome.scores["test/mae"] for outcome in rolled.outcomes]
     np.testing.assert_allclose(lines["linear"].get_ydata(), expected)
     dotted = [line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == ":"]

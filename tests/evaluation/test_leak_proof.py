@@ -10,7 +10,8 @@ from forecast.data import ahead, panel, scale, tail, training_set, windows
 from forecast.data.split import Holdout, holdout
 from forecast.errors import InputError
 from forecast.evaluation import experiment, leak_proof, scores
-from forecast.evaluation.baselines import regression, rules
+from forecast.evaluation.baselines import regression, rules, trees
+from forecast.evaluation.baselines.ticks import Ticks
 from forecast.evaluation.leakage import perturb
 from forecast.evaluation.leakage.perturb import Raw
 from forecast.training import fitting, predictor
@@ -181,6 +182,28 @@ def test_a_regression_that_learns_from_the_test_span(monkeypatch):
     monkeypatch.setattr(regression, "ridge", greedy)
     told = found(prove())
     assert told["baselines"].startswith("ridge has learned from later rows") and "ridge" in told
+
+
+def test_trees_that_learn_from_the_test_span(monkeypatch):
+    own = trees.boosted_trees
+
+    def greedy(table, window, learned, starts, **given):
+        return own(table, window, np.ones_like(learned), starts, **given)
+
+    monkeypatch.setattr(trees, "boosted_trees", greedy)
+    told = found(prove())
+    assert told["baselines"].startswith("boosted_trees has learned from later rows")
+    assert set(told) == {"baselines", "boosted_trees"}
+
+
+def test_trees_that_read_the_row_behind_the_origin(monkeypatch):
+    own = Ticks.means
+
+    def one_later(ticks, cells, length):
+        return own(ticks, (cells + 1).clip(max=len(ticks.values) - 1), length)
+
+    monkeypatch.setattr(Ticks, "means", one_later)
+    assert set(found(prove())) == {"boosted_trees"}
 
 
 def test_the_scale_of_mase_from_all_rows(monkeypatch):

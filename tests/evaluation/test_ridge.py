@@ -8,7 +8,7 @@ from sklearn.linear_model import Ridge
 
 from forecast.data import scale, windows
 from forecast.data.windows import Window
-from forecast.evaluation.baselines import regression, rivals
+from forecast.evaluation.baselines import regression, regressors, rivals
 from forecast.evaluation.baselines.regression import Flat
 from forecast.evaluation.baselines.ridge import PENALTIES, Path
 from forecast.evaluation.experiment import Spec
@@ -141,7 +141,7 @@ def test_too_few_windows_to_choose_take_a_common_penalty():
     learned = table.tick < 11  # one window
     scaler = scale.fit(table.take(learned))
     starts = windows.starts(table, WINDOW)[-2:]
-    given = spec(regressors={"ridge": {"alpha": rivals.PENALTY}})
+    given = spec(regressors={"ridge": {"alpha": regressors.PENALTY}})
     one, two = (
         rivals.forecasts(own, table, learned, scaler, starts)["ridge"] for own in (spec(), given)
     )

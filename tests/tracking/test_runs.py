@@ -136,7 +136,7 @@ def test_baselines_are_runs_once_for_each_question(place, client, lstm_run: str,
     experiment = client.get_run(lstm_run).info.experiment_id
     found = client.search_runs([experiment], "tags.`forecast.kind` = 'baseline'")
     names = sorted(run.data.params["model"] for run in found)
-    assert names == ["persistence", "ridge", "seasonal_naive"]
+    assert names == ["boosted_trees", "persistence", "ridge", "seasonal_naive"]
     assert all(set(run.data.metrics) >= FINAL for run in found)
     assert all("predictions.parquet" in artifacts(client, run.info.run_id) for run in found)
 
@@ -158,7 +158,7 @@ def test_baselines_have_intervals_and_the_same_scores_of_them(client, lstm_run: 
 
 
 def test_verdicts_are_metrics(run):
-    for name in ("persistence", "seasonal_naive", "ridge"):
+    for name in ("persistence", "seasonal_naive", "boosted_trees", "ridge"):
         assert 0 <= run.data.metrics[f"dm/{name}_p"] <= 1
         # fewer errors, and a statistic below 0, are one
         lower = run.data.metrics[f"skill/{name}"] > 0

@@ -11,6 +11,7 @@ from forecast.data import panel, windows
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.evaluation.baselines import regression
+from forecast.evaluation.baselines.regression import Flat
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model
 
@@ -61,7 +62,7 @@ def error(forecaster, table, window):
     own = np.abs(forecaster.predict_windows(table, starts) - true).mean()
     learned = starts[::2]  # of every series
     ridge = regression.regression(
-        Ridge(1e-3), table, window, learned, starts, scaler=forecaster.scaler_
+        Ridge(1e-3), Flat(table, window, forecaster.scaler_), learned, starts
     )
     return own, np.abs(ridge - true).mean()
 
@@ -77,7 +78,7 @@ def at_one_origin(table, forecaster, start):
     """Forecasts of one window by the network and by ridge regression, which learns elsewhere."""
     train = windows.starts(table, LEAD, within=table.series == 1)
     ridge = regression.regression(
-        Ridge(1.0), table, LEAD, train, np.array([start]), scaler=forecaster.scaler_
+        Ridge(1.0), Flat(table, LEAD, forecaster.scaler_), train, np.array([start])
     )
     return forecaster.predict_windows(table, np.array([start])), ridge
 

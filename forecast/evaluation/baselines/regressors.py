@@ -18,6 +18,10 @@ SEED = 0
 """Of regressors that draw at random, so that a baseline is the same in every run."""
 
 
+PENALTY = 10.0
+"""Of a ridge that nobody gives one, and for which there are too few windows to choose."""
+
+
 def regressor(name: str, settings: Mapping[str, Any]) -> BaseEstimator:
     """Make a regressor that predicts several values.
 
@@ -56,6 +60,15 @@ def regressor(name: str, settings: Mapping[str, Any]) -> BaseEstimator:
     return made if get_tags(made).target_tags.multi_output else MultiOutputRegressor(made)
 
 
+def chooses(name: str, settings: Mapping[str, Any]) -> bool:
+    """Tell whether a regressor is a ridge whose penalty is left to be chosen.
+
+    >>> chooses("ridge", {}), chooses("Ridge", {"alpha": None}), chooses("ridge", {"alpha": 1.0})
+    (True, True, False)
+    """
+    return name.lower() == "ridge" and settings.get("alpha") is None
+
+
 def check(name: str, settings: Any) -> None:
     """Fit a regressor on a few random numbers, since it judges its settings only then.
 
@@ -71,6 +84,8 @@ def check(name: str, settings: Any) -> None:
             f"evaluation.regressors.{name} must be pairs of settings and values, got {settings!r}: "
             "write such as {alpha: 10.0}, or {} for the defaults"
         )
+    if chooses(name, settings):
+        settings = dict(settings) | {"alpha": PENALTY}
     random = np.random.default_rng(SEED)
     known, future = random.normal(size=(40, 8)), random.normal(size=(40, 2))
     try:

@@ -12,10 +12,9 @@ from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError, nearest
-from forecast.evaluation.baselines import classical, regression, rules, trees
+from forecast.evaluation.baselines import classical, regression, regressors, rules, trees
 from forecast.evaluation.baselines.classical import CLASSICAL
 from forecast.evaluation.baselines.regression import Flat
-from forecast.evaluation.baselines.regressors import regressor
 from forecast.evaluation.forecasts import Forecasts
 
 if TYPE_CHECKING:
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
 
 HELD_OUT = 0.1
 """Share of the training span, its end, on which is chosen where there is no validation span."""
-
-PENALTY = 10.0
-"""Of a ridge for which there are too few windows to choose."""
 
 
 @dataclass(frozen=True)
@@ -136,12 +132,12 @@ def _regressor(
     """Forecast by a regressor of scikit-learn, and say what was chosen for it."""
     stride = flat.window.stride
     train, early = spans.train[::stride], spans.early[::stride]
-    if name.lower() == "ridge" and "alpha" not in settings:
-        if not settings and len(early) and len(spans.held):
+    if regressors.chooses(name, settings):
+        if len(early) and len(spans.held) and not settings.keys() - {"alpha"}:
             values, penalty = regression.ridge(flat, train, early, spans.held, starts)
             return values, f"penalty {penalty:g}"
-        settings = {"alpha": PENALTY} | dict(settings)
-    return regression.regression(regressor(name, settings), flat, train, starts), ""
+        settings = dict(settings) | {"alpha": regressors.PENALTY}
+    return regression.regression(regressors.regressor(name, settings), flat, train, starts), ""
 
 
 def best_season(table: Table, window: Window, held: np.ndarray, seasons: Sequence[int]) -> int:

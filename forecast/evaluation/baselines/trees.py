@@ -116,7 +116,7 @@ def boosted_trees(
         Lagged(table, window, target, scaler, seasons, bool(years), order)
         for target in range(len(table.targets))
     ]
-    # sums over several threads are rounded by their number, and trees then split elsewhere
+    # several threads wait for one another longer than they work, and round sums by their number
     with threadpool_limits(1, user_api="openmp"):
         return np.stack([_one(lagged, train, starts) for lagged in every], axis=-1)
 

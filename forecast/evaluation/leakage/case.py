@@ -107,8 +107,14 @@ class Case:
 
     @cached_property
     def stop(self) -> np.ndarray:
-        """The validation windows that end last, on which baselines choose, (at most NEWEST,)."""
-        return self._last(self.learned.stop)
+        """The validation windows on which baselines choose, (at most NEWEST,).
+
+        With a lead the first scored origins lie in the validation span, and what is validated
+        behind them is changed: the choice is made on the newest windows that end before.
+        """
+        stop, window = self.learned.stop, self.window
+        first = self.table.time[self.scored + window.timesteps - 1].min()
+        return self._last(stop[self.table.time[stop + window.span - 1] <= first])
 
     def _last(self, starts: np.ndarray) -> np.ndarray:
         """Keep the windows that end last, (at most NEWEST,)."""
