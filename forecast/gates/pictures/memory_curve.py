@@ -16,6 +16,7 @@ _CURVE = "#2166ac"
 _MARK = "#b2182b"
 # Colour and shape: what is used is a dot, what is not a diamond, what hurts a square.
 _LOOKS = {"used": (_CURVE, "o"), "unused": ("#6b7280", "D"), "hurts": (_MARK, "s")}
+_LEGEND = "● used  ◆ not used  ■ hurts"
 
 
 def memory_curve(found: Memory, unit: str = "") -> "Figure":
@@ -34,7 +35,10 @@ def memory_curve(found: Memory, unit: str = "") -> "Figure":
     'newest 2 of 4 steps suffice'
     """
     longest = max(found.curve)
-    figure = new_figure(f"newest {found.used} of {longest} steps suffice", None)
+    title = f"newest {found.used} of {longest} steps suffice"
+    if found.used == longest > 1:
+        title = f"no fewer than all {longest} steps suffice"
+    figure = new_figure(title, None)
     parts = _parts(found)
     right = 0.97 if not parts else 0.6
     axes = figure.add_axes((0.11, 0.12, right - 0.11, 0.74))
@@ -87,5 +91,7 @@ def _dots(figure: "Figure", parts: dict[str, Change], error: str) -> None:
     left, right = axes.get_xlim()
     ends = sorted({round(left), 0, round(right)}) if right - left > 4 else [0, round(right, 1)]
     axes.set_xticks(ends, [f"{end:+g}".replace("-", "−") if end else "0" for end in ends])
+    axes.get_xticklabels()[-1].set_horizontalalignment("right")  # which stays in the picture
     axes.tick_params(labelsize=15 if len(parts) <= 10 else 11, labelcolor=INK)
-    axes.set_xlabel(literal(f"{error} without, %"), fontsize=15, color=INK)
+    figure.text(0.97, 0.02, _LEGEND, fontsize=13, color=INK, ha="right")
+    axes.set_xlabel(literal(f"change of {error}, %"), fontsize=15, color=INK)
