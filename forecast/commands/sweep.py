@@ -166,12 +166,12 @@ def _refit(
                 tracked.keep(text, CONFIG)
             again = train.command("sweep", request.overrides)
             training = Training(
-                full,
-                own,
-                spec,
-                cuts,
-                name,
-                again,
+                request=full,
+                data=own,
+                spec=spec,
+                cuts=cuts,
+                name=name,
+                again=again,
                 go_on=lambda _: again,
                 final=lambda outcome: f"{name} · {naming.scored(outcome)}",
                 epochs=best.epochs,
