@@ -1,5 +1,6 @@
 """`forecast sweep`: a grid over time-ordered folds, resumable, with a leaderboard."""
 
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -172,7 +173,7 @@ def _refit(
                 cuts=cuts,
                 name=name,
                 again=again,
-                go_on=lambda _: again,
+                go_on=lambda _: shlex.join(["forecast", "sweep", *request.overrides]),
                 final=lambda outcome: f"{name} · {naming.scored(outcome)}",
                 epochs=best.epochs,
                 relatives={"the sweep": parent.id},
