@@ -1,5 +1,6 @@
 """`forecast reproduce run=ID`: trains again from what the store holds, and compares to the bit."""
 
+import shlex
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -74,7 +75,7 @@ def run(request: Request) -> bool:
         kind="reproduce",
         tags=tags,
         relatives=relatives,
-        go_on=f"forecast reproduce run={run_id}",
+        go_on=shlex.join(["forecast", "reproduce", *request.overrides]),
     )
     found_again.complete()
     tracked = found_again.run

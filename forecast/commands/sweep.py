@@ -1,5 +1,6 @@
 """`forecast sweep`: a grid over time-ordered folds, resumable, with a leaderboard."""
 
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -171,13 +172,13 @@ def _refit(
                 tracked.keep(text, CONFIG)
             again = train.command("sweep", request.overrides)
             training = Training(
-                full,
-                own,
-                spec,
-                cuts,
-                name,
-                again,
-                go_on=lambda _: again,
+                request=full,
+                data=own,
+                spec=spec,
+                cuts=cuts,
+                name=name,
+                again=again,
+                go_on=lambda _: shlex.join(["forecast", "sweep", *request.overrides]),
                 final=lambda outcome: f"{name} · {naming.scored(outcome)}",
                 epochs=best.epochs,
                 relatives={"the sweep": parent.id},

@@ -76,9 +76,10 @@ def test_sigkill_after_the_training(
         own = bundle.load(kept).model.get_weights()
         for one, other in zip(own, undisturbed.weights, strict=True):
             np.testing.assert_array_equal(one, other)
+    here = Place(tmp_path, [], [])
     if run.state != "FINISHED":
-        finish(tmp_path, "train", f"resume={run.local_id}")
-        said = (tmp_path / "said.txt").read_text()
-        assert said.count("train      epoch 1/12") == 1 and "the training is finished" in said
+        assert here.run("train", f"resume={run.local_id}") == 0, here.errors
+        assert "the training is finished" in here.printed[-1]
+        assert "epoch 1/12" not in here.printed[-1]
     same(tmp_path, store(tmp_path), undisturbed)
-    finish(tmp_path, "predict", f"run={run.local_id}", "output=next.csv")
+    assert here.run("predict", f"run={run.local_id}", "output=next.csv") == 0, here.errors
