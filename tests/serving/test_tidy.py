@@ -38,9 +38,7 @@ def said() -> tuple[pd.DataFrame, pd.DataFrame, list[dict]]:
                         "step": step + 1,
                         "target": name,
                         "forecast": every[window, step, target, 1],
-                        **{
-                            f"q{q:g}": every[window, step, target, n] for n, q in enumerate(LEVELS)
-                        },
+                        **{f"q{q:g}": every[window, step, target, n] for n, q in enumerate(LEVELS)},
                         "true": table.outputs[row, target],
                     }
                 )
