@@ -131,14 +131,12 @@ def interval_line(outcome: Outcome) -> None:
     found = outcome.intervals
     if found is not None:
         _calibrated_line(outcome, found)
-    said, levels = outcome.test.quantiles, outcome.test.levels
-    pairs = [
-        (levels[low], levels[-1 - low], (said[..., low], said[..., -1 - low]))
+    said, levels, true = outcome.test.quantiles, outcome.test.levels, outcome.test.true
+    off = [
+        (float(coverage(true, said[..., low], said[..., -1 - low])), levels[low], levels[-1 - low])
         for low in range(len(levels) // 2)
         if said is not None and abs(levels[low] + levels[-1 - low] - 1) < 1e-9
     ]
-    true = outcome.test.true
-    off = [(float(coverage(true, *ends)), low, high) for low, high, ends in pairs]
     if not off:
         return
     share, low, high = max(off, key=lambda pair: abs(pair[0] - (pair[2] - pair[1])))

@@ -30,7 +30,7 @@ class Rising(Layer):
 
     With a start, a step is its first size times softplus of a sum: what the layer learns for all
     windows, and what the network says of this one. The middle number then learns from its own
-    error alone, so that it is trained as if it were the only one.
+    error alone.
 
     Args:
         levels: Numbers of each target, which stand together.
@@ -62,10 +62,8 @@ class Rising(Layer):
         steps = self._steps(ops.concatenate([x[..., :middle], x[..., middle + 1 :]], axis=-1))
         up = ops.cumsum(steps[..., middle:], axis=-1)
         down = ops.flip(ops.cumsum(ops.flip(steps[..., :middle], -1), axis=-1), -1)
+        # the middle learns from its own error alone: others far off may not pull it along
         held = ops.stop_gradient(centre) if self.start else centre
-        if self.start:
-            # a loss is the mean over the numbers: of one of them it is as small as they are many
-            centre = held + self.levels * (centre - held)
         rising = ops.concatenate([held - down, centre, held + up], axis=-1)
         return ops.reshape(rising, (-1, horizon, columns))
 

@@ -4,10 +4,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
-from forecast.commands.console import say, score_table, table
+from forecast.commands import train
+from forecast.commands.console import interval_line, say, score_table, table
 from forecast.commands.progress import EpochProgress, during
 from forecast.commands.terminal import console
+from forecast.data.table import Table
 from forecast.evaluation.significance.pairs import Verdict
 from forecast.metrics.headline import HEADLINES
 
@@ -74,3 +77,52 @@ def test_a_stage_lasts_as_a_line_only_when_it_succeeds():
         progress.on_train_end()
         raise KeyboardInterrupt
     assert said.get() == ""
+
+
+@pytest.mark.parametrize("spread", [1.0, 0.5, 3.0])
+def test_quantiles_that_hold_another_share_than_they_promise_are_named(spread):
+    true = norm.ppf((np.arange(1000) + 0.5) / 1000).reshape(-1, 1, 1)
+    levels = (0.05, 0.25, 0.5, 0.75, 0.95)
+    every = np.broadcast_to(spread * norm.ppf(levels), (1000, 1, 1, 5))
+    test = SimpleNamespace(true=true, quantiles=every, levels=levels)
+    with console.capture() as captured:
+        interval_line(SimpleNamespace(intervals=None, test=test))
+    line = " ".join(captured.get().split())
+    if spread == 1:
+        assert not line
+    else:
+        share = [np.mean(np.abs(true) <= spread * norm.ppf(level)) for level in (0.95, 0.75)]
+        far = 0 if abs(share[0] - 0.9) > abs(share[1] - 0.5) else 1
+        ends = ("0.05 and 0.95, not 90%", "0.25 and 0.75, not 50%")[far]
+        assert line.startswith(f"warning {share[far]:.1%} of the truth lies between the model's")
+        assert f"own quantiles {ends}" in line
+
+
+def test_quantiles_that_are_far_from_promised_are_not_asked_of_a_model_without_them():
+    test = SimpleNamespace(true=np.zeros((3, 1, 1)), quantiles=None, levels=())
+    with console.capture() as captured:
+        interval_line(SimpleNamespace(intervals=None, test=test))
+    assert not captured.get()
+
+
+def test_what_moves_for_the_first_time_is_said_before_training():
+    code, tick = np.repeat(np.arange(5), 20), np.tile(np.arange(20), 5)
+    load = np.random.default_rng(0).normal(size=100)
+    flag, price = (tick >= 15).astype(float), np.where(code == 0, load, 7.0 + (tick >= 15))
+    values = np.column_stack([load, flag, price])
+    names = ("north", "east", "south", "west", "middle")
+    made = Table(
+        values, load[:, None], ("load", "flag", "price"), ("load",), code, tick, tick, names
+    )
+    with console.capture() as captured:
+        train.warn(made, tick < 15, "the training rows")
+    text = " ".join(captured.get().split())
+    assert text == (
+        "warning flag does not vary in the training rows, and does later: nothing is learned from "
+        "it, and the model reads it as if it did not "
+        "warning price of east, south, west and 1 more does not vary in the training rows, and "
+        "does later: it is scaled as in the other series"
+    )
+    with console.capture() as captured:
+        train.warn(made, tick < 20, "the training rows")
+    assert not captured.get()

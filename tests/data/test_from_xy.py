@@ -96,3 +96,133 @@ def test_a_series_that_fit_has_not_seen_is_refused_with_the_nearest_name():
     x, y = two_series().frames()
     with pytest.raises(InputError, match=r"X must hold series seen in fit, got 'a': known: bb, c"):
         panel.from_xy(x, y, names=("bb", "c"))
+
+
+def wide(rows=6, **zone):
+    """Two sites of hourly rows, two columns, as people hold a panel."""
+    hours_ = pd.date_range("2024-01-01", periods=rows, freq="h", **zone)
+    index = pd.MultiIndex.from_product([["b", "a"], hours_])
+    values = np.random.default_rng(0).normal(size=(2 * rows, 2))
+    return pd.DataFrame(values, index, ["load", "temp"])
+
+
+def equal(one, two):
+    for name in ("inputs", "outputs", "series", "tick", "time"):
+        assert same(getattr(one, name), getattr(two, name))
+    assert (one.names, one.frequency) == (two.names, two.frequency)
+
+
+@pytest.mark.parametrize("targets", [lambda x: x[["load"]], lambda x: x["load"]])
+@pytest.mark.parametrize("lost", [lambda x: x.to_numpy(), lambda x: x.reset_index(drop=True)])
+def test_an_index_that_x_has_lost_is_taken_from_y(lost, targets):
+    x = wide().sample(frac=1, random_state=0)
+    equal(panel.from_xy(lost(x), targets(x)), panel.from_xy(x, targets(x)))
+
+
+@pytest.mark.parametrize("lost", [lambda x: x.to_numpy(), lambda x: x.reset_index(drop=True)])
+def test_an_index_that_y_has_lost_is_that_of_x(lost):
+    x = wide().sample(frac=1, random_state=0)
+    equal(panel.from_xy(x, lost(x[["load"]])), panel.from_xy(x, x[["load"]]))
+
+
+def test_a_column_of_an_array_that_is_a_target_in_another_unit_is_known_as_that_target():
+    x = wide()
+    scaled = (x - x.mean()) / x.std()
+    scaled.iloc[3, 0], x.iloc[3, 0] = np.nan, np.nan
+    assert panel.from_xy(scaled.to_numpy(), x[["load"]]).target_positions == (0,)
+    assert panel.from_xy(scaled.to_numpy(), x["temp"]).target_positions == (1,)
+    turned = scaled * [-1, 1]
+    assert panel.from_xy(turned.to_numpy(), x[["load"]]).target_positions == (-1,)
+    noisy = scaled.assign(load=scaled["load"] + 1e-3 * (np.arange(12) % 3))
+    assert panel.from_xy(noisy.to_numpy(), x[["load"]]).target_positions == (-1,)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda y: y.sample(frac=1, random_state=1),
+        lambda y: y.rename({"a": "c"}),
+        lambda y: y.droplevel(0),
+        lambda y: y.set_index(y.index.set_levels(y.index.levels[1] + pd.Timedelta("1h"), level=1)),
+    ],
+)
+def test_indexes_that_differ_are_refused(spoil):
+    x = wide()
+    with pytest.raises(InputError, match=r"y must have the index of X, got .* in row \d+: write"):
+        panel.from_xy(x, spoil(x[["load"]]))
+    equal(panel.from_xy(x, spoil(x[["load"]]).to_numpy() * 0), panel.from_xy(x, x[["load"]] * 0))
+
+
+def test_rows_of_y_in_another_order_may_be_put_in_order_as_the_message_says():
+    x = wide()
+    turned = x[["load"]].iloc[::-1]
+    with pytest.raises(InputError, match=r"y\.loc\[X\.index\]"):
+        panel.from_xy(x, turned)
+    equal(panel.from_xy(x, turned.loc[x.index]), panel.from_xy(x, x[["load"]]))
+
+
+def test_a_zone_in_x_alone_is_refused_and_two_zones_are_compared_in_utc():
+    x = wide(tz="UTC")
+    with pytest.raises(InputError, match=r"y must state a zone where X does, got .*to_numpy"):
+        panel.from_xy(x, wide()[["load"]])
+    elsewhere = x[["load"]].tz_convert("Asia/Tokyo", level=1)
+    equal(panel.from_xy(x, elsewhere), panel.from_xy(x, x[["load"]]))
+
+
+def test_a_pair_that_is_there_twice_is_refused_wherever_the_index_stands():
+    x = pd.concat([wide(), wide().iloc[:1]])
+    for given in (x, x.to_numpy()):
+        with pytest.raises(InputError, match="data.time must be unique within a series"):
+            panel.from_xy(given, x[["load"]])
+
+
+@pytest.mark.parametrize("start", [0, 7])
+def test_row_numbers_say_no_more_than_the_order(start):
+    x = wide().reset_index(drop=True)
+    moved = x.set_axis(range(start, start + len(x)))
+    assert panel.from_xy(moved, moved[["load"]]).tick.tolist() == list(range(12))
+    assert panel.from_xy(moved, x[["load"]]).frequency is None
+    equal(panel.from_xy(moved, x[["load"]]), panel.from_xy(x, x[["load"]]))
+
+
+def test_row_numbers_that_differ_are_refused():
+    x = wide().reset_index(drop=True)
+    with pytest.raises(InputError, match="y must have the index of X, got row number 5 for row nu"):
+        panel.from_xy(x.set_axis(range(3, 15)), x[["load"]].set_axis(range(5, 17)))
+
+
+@pytest.mark.parametrize(
+    ("index", "told"),
+    [
+        ([0, 1, 2, 3, 9, 10, 11, 12, 13, 14, 15, 16], "got 3 followed by 9: write X.reset_index"),
+        (list(range(12))[::-1], "got 11 followed by 10: write X.reset_index"),
+        (list("aaaaaabbbbbb"), r"got 'a': write X.set_index\(pd.to_datetime"),
+        ([f"2024-01-{day:02}" for day in range(1, 13)], r"write X.set_index\(pd.to_datetime"),
+        (pd.period_range("2024-01", periods=12, freq="M"), r"write X.to_timestamp\(\)"),
+        (pd.to_timedelta(range(12), "h"), r"or X.reset_index\(drop=True\)"),
+    ],
+)
+def test_an_index_that_is_no_clock_and_no_count_is_refused(index, told):
+    x = wide().set_axis(index)
+    with pytest.raises(InputError, match=f"X must have time stamps as its index.*{told}"):
+        panel.from_xy(x)
+    panel.from_xy(x.reset_index(drop=True))
+
+
+def test_a_row_without_a_series_is_refused():
+    x = wide().rename({"a": np.nan})
+    with pytest.raises(InputError, match="X must name the series of every row in its index"):
+        panel.from_xy(x)
+
+
+def test_several_levels_of_series_are_joined():
+    x = pd.concat({"north": wide(), "south": wide()})
+    assert panel.from_xy(x).names == ("north/a", "north/b", "south/a", "south/b")
+
+
+def test_time_stamps_alone_are_no_rows_of_a_panel():
+    x = wide().loc["b"]
+    told = r"X must have a \(series, time\) index as in fit, got time stamps alone: write pd.concat"
+    with pytest.raises(InputError, match=told):
+        panel.from_xy(x, names=("a", "b"), frequency="h")
+    assert panel.from_xy(pd.concat({"b": x}), names=("a", "b"), frequency="h").series.max() == 1

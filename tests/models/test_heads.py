@@ -5,12 +5,15 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from scipy.stats import norm
 
 from forecast import models
 from forecast.errors import InputError
-from forecast.models import Sizes
+from forecast.models import Sizes, heads
 from forecast.models.channels import Together
 from forecast.models.rising import Rising
+from forecast.training.quantiles import Pinball
 
 from .test_contract import REPAIRS, build, jolted, repaired, settings, window
 
@@ -68,6 +71,64 @@ def test_rising_is_a_running_sum_of_softplus_from_the_middle():
         middle = numbers[2]
         expected = [middle - steps[1] - steps[0], middle - steps[1], middle, middle + steps[3]]
         np.testing.assert_allclose(own, expected, rtol=1e-5)
+
+
+def test_rising_begins_where_it_is_told_and_keeps_the_middle():
+    start = [-2.0, -0.5, 0.0, 1.5]
+    layer = Rising(4, start)
+    found = layer(np.zeros((2, 3, 2 * 4), np.float32)).numpy().reshape(2, 3, 2, 4)
+    np.testing.assert_allclose(found, np.broadcast_to(start, (2, 3, 2, 4)), rtol=1e-6)
+    x = np.random.default_rng(0).normal(size=(2, 3, 2 * 4)).astype(np.float32)
+    usual = np.random.default_rng(1).normal(size=(3, 2, 3)).astype(np.float32) / 10
+    layer.set_weights([usual])
+    said, found = x.reshape(2, 3, 2, 4), layer(x).numpy().reshape(2, 3, 2, 4)
+    np.testing.assert_array_equal(found[..., 2], said[..., 2])
+    own = np.log(np.e - 1) + 10 * usual + 0.1 * said[..., [0, 1, 3]]
+    np.testing.assert_allclose(
+        np.diff(found), np.diff(start) * np.log1p(np.exp(own)), rtol=1e-3, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "levels"),
+    [
+        *((name, tuple(np.arange(1, 20) / 20)) for name in models.__all__),
+        ("mlp", (0.05, 0.5, 0.95)),
+        ("mlp", (0.5, 0.9)),
+    ],
+)
+def test_untrained_quantiles_are_about_those_of_a_normal_distribution(name, levels):
+    sizes = replace(SIZES, levels=levels)
+    model = build(name, sizes)
+    said = model(window(sizes)).numpy().reshape(-1, 4, 2, len(levels))
+    apart = said - said[..., [levels.index(0.5)]]
+    normal = np.broadcast_to(norm.ppf(levels), apart.shape)
+    np.testing.assert_allclose(apart, normal, rtol=0.35, atol=0.01)
+    np.testing.assert_allclose(apart.mean(axis=(0, 1, 2)), normal[0, 0, 0], rtol=0.08, atol=0.01)
+
+
+def test_the_median_learns_from_its_own_error_alone():
+    sizes = replace(SIZES, levels=(0.05, 0.3, 0.5, 0.9))
+    x, true = tf.constant(np.float32(np.random.default_rng(0).normal(size=(2, 5, 4, 8)))), None
+    true = x[1, ..., :2]
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        every = heads.meaning(x[0], sizes)
+        loss = tf.reduce_sum(Pinball(sizes.levels).call(true, every))
+    found = tape.gradient(loss, x)[0].numpy().reshape(5, 4, 2, 4)[..., 2]
+    alone = np.where(true > x[0].numpy().reshape(5, 4, 2, 4)[..., 2], -0.5, 0.5) / 8
+    np.testing.assert_allclose(found, alone, rtol=1e-5)  # half its absolute error, of 2 x 4 numbers
+
+
+def test_a_layer_saved_without_a_start_is_as_it_was():
+    config = Rising(4).get_config()
+    del config["start"]
+    old = keras.saving.deserialize_keras_object(
+        {"class_name": "Rising", "registered_name": "forecast>Rising", "config": config}
+    )
+    x = np.random.default_rng(0).normal(size=(2, 3, 2 * 4)).astype(np.float32)
+    np.testing.assert_array_equal(old(x), Rising(4)(x))
+    assert not old.weights
 
 
 def test_quantiles_of_shared_channels_stand_with_their_target():

@@ -137,6 +137,13 @@ def sealed(folder: Path, change) -> None:
     form.write(folder, kept)
 
 
+def limits(told, value):
+    """Limits of the scaler's shape, the first of them a number and the rest none."""
+    found = [[None for _ in row] for row in told["scaler"]["input_std"]]
+    found[0][0] = value
+    return found
+
+
 WRONG = [
     ("no scaler", lambda told: told.pop("scaler")),
     ("code, which is none", lambda told: told.update(code="print()")),
@@ -162,6 +169,8 @@ WRONG = [
     ("series twice", lambda told: told.update(series=["north", "north"])),
     ("a scale that is none", lambda told: told["scaler"]["input_std"][0].__setitem__(0, np.nan)),
     ("a scale that is none", lambda told: told["scaler"]["output_std"][0].__setitem__(0, 0)),
+    ("scaler of shape", lambda told: told["scaler"].update(input_limit=[[None]])),
+    ("a scale that is none", lambda told: told["scaler"].update(input_limit=limits(told, -1.0))),
     ("intervals by", lambda told: told["intervals"].update(method="guess")),
 ]
 
@@ -172,6 +181,12 @@ def test_facts_that_are_none_are_refused_in_one_sentence(copy: Path, said: str, 
     with pytest.raises(InputError, match=f"^bundle must hold .*{re.escape(said)}") as told:
         bundle.load(copy)
     assert "\n" not in str(told.value)
+
+
+def test_limits_of_inputs_are_read_and_none_means_no_limit(copy: Path):
+    sealed(copy, lambda told: told["scaler"].update(input_limit=limits(told, 2.5)))
+    found = bundle.load(copy).scaler.input_limit
+    assert found.ravel()[0] == 2.5 and np.isinf(found.ravel()[1:]).all()
 
 
 def test_the_facts_say_what_predicts_and_what_it_was_made_with(copy: Path, place: Place):

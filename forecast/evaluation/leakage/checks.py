@@ -1,7 +1,6 @@
 """The data path and the training of an experiment, each held against a changed future."""
 
 from collections.abc import Iterator
-from dataclasses import astuple
 
 import numpy as np
 from sklearn.base import clone
@@ -165,8 +164,9 @@ def _scale(case: Case, own: TrainingSet, other: TrainingSet, told: str) -> Check
     if case.fitted_scaler is not None:
         pairs.append((other.scaler, case.fitted_scaler))
     for one, two in pairs:
-        parts = zip(one.to_dict(), astuple(one), astuple(two), strict=True)
-        for name, before, after in parts:
+        endless = np.full_like(one.input_std, np.inf)  # what no limit at all means
+        for name, part in vars(one).items():
+            before, after = (endless if p is None else p for p in (part, getattr(two, name)))
             where = first(before, after, np.ones(len(before), bool))
             if where:
                 kind, what = name.split("_")
