@@ -75,8 +75,8 @@ def _elsewhere() -> bool:
     return any(f.f_code.co_filename.startswith(home) for thread, f in frames if thread != here)
 
 
-def _drop() -> None:
-    """Drop the store of every device that has one."""
+def _drop(*, missing: bool = True) -> None:
+    """Drop the store of every device, where it may be missing."""
     for device in tf.config.list_logical_devices():
         proto = tensor_pb2.TensorProto(dtype=types_pb2.DT_RESOURCE)
         proto.tensor_shape.SetInParent()
@@ -87,8 +87,10 @@ def _drop() -> None:
         try:
             with tf.device(device.name):
                 handle = tf.io.parse_tensor(proto.SerializeToString(), tf.resource)
-                tf.raw_ops.DestroyResourceOp(resource=handle, ignore_lookup_error=True)
+                tf.raw_ops.DestroyResourceOp(resource=handle, ignore_lookup_error=missing)
         except tf.errors.OpError as error:
+            if not missing:
+                raise
             log.debug("compiled programs of %s stay in memory: %s", device.name, error)
 
 
