@@ -9,6 +9,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Literal, Protocol, TypeVar
 
+from forecast.training import executables
+
 KEEP = 8
 """Compiled programs kept for reuse; the one unused for longest goes first."""
 
@@ -82,16 +84,20 @@ def take(kept: "OrderedDict[str, Thing]", key: str, use: Use, make: Callable[[],
             finally:
                 owner.fits -= use == "fit"
         found.owner.use = use
-        _keep(kept, free, found)
-        return found
+        dropped = _keep(kept, free, found)
+    if dropped:
+        executables.gone(dropped)
+    return found
 
 
-def _keep(kept: "OrderedDict[str, Thing]", key: str, thing: Thing) -> None:
-    """Keep a thing as the one used last; the oldest that nobody uses goes where there are many."""
+def _keep(kept: "OrderedDict[str, Thing]", key: str, thing: Thing) -> int:
+    """Keep a thing as the one used last, and count the oldest that go, where there are many."""
     while kept.get(key, thing) is not thing:
         key = f"beside {key}"
     kept[key] = thing
     kept.move_to_end(key)
     idle = [one for one, other in kept.items() if other.owner.use is None]
-    for one in idle[: max(len(kept) - KEEP, 0)]:
+    going = idle[: max(len(kept) - KEEP, 0)]
+    for one in going:
         del kept[one]
+    return len(going)

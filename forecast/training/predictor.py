@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from forecast.data import cache
 from forecast.errors import InputError
-from forecast.training import one_pass, owned
+from forecast.training import executables, one_pass, owned
 from forecast.training.gather import cut
 
 log = logging.getLogger(__name__)
@@ -107,6 +107,11 @@ class Compiled:
 
     def __call__(self, *arguments: Any) -> Any:
         """Run the compiled function."""
+        with executables.running():
+            return self._run(*arguments)
+
+    def _run(self, *arguments: Any) -> Any:
+        """Run it, or find another way where XLA cannot."""
         try:
             return self._compiled(*arguments)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:

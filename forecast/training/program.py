@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
@@ -53,6 +54,9 @@ class Program:
         stateful: bool = False,
     ):
         optimizer.build(predictor.model.trainable_variables)
+        # one replica has nothing to add up, and TensorFlow would register a gradient of the sum for
+        # ever, and with it the graph and its variables
+        optimizer._all_reduce_sum_gradients = _as_they_are
         self.predictor = predictor
         self.model = predictor.model
         self.optimizer = optimizer
@@ -264,6 +268,11 @@ def _made(
     except BaseException:
         own.owner.give_back()
         raise
+
+
+def _as_they_are(pairs: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """Return gradients and variables unchanged."""
+    return pairs
 
 
 def padded_length(rows: int) -> int:

@@ -183,7 +183,7 @@ def rows(data):
 @pytest.mark.slow
 def test_a_grid_in_threads_scores_as_one_after_the_other():
     grid = {"model__units": [[3], [4]], "training__learning_rate": [1e-2, 1e-3, 1e-4]}
-    data = DATA.frames()
+    data = table(rows=80).frames()
     scores = []
     for jobs in (1, 4):
         search = GridSearchCV(

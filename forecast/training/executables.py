@@ -1,0 +1,108 @@
+"""What XLA has compiled, which TensorFlow keeps as long as the process lives unless it is dropped.
+
+TensorFlow has one store of executables for each device, by the names of functions, and never asks
+whether a function still exists. Where enough functions have gone, the whole store is dropped; what
+is still in use is compiled again at its next call, or read from where XLA keeps it on disk, to the
+same bits.
+"""
+
+import gc
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2, types_pb2
+
+log = logging.getLogger(__name__)
+
+GONE = 8
+"""Programs that are no longer kept, after which the store is dropped."""
+
+STORE = "xla_device_compiler"
+KIND = b"N10tensorflow14DeviceCompilerIN3xla15LocalExecutableENS1_11LocalClientEEE"
+"""Name and C++ type of the store; where TensorFlow calls it otherwise, nothing is dropped."""
+
+_calls = threading.Condition()
+_running = 0
+_dropping = False
+_gone = 0
+
+
+@contextmanager
+def running() -> Iterator[None]:
+    """Run a compiled function, which must not lose its executable meanwhile."""
+    global _running
+    with _calls:
+        _calls.wait_for(lambda: not _dropping)
+        _running += 1
+    try:
+        yield
+    finally:
+        with _calls:
+            _running -= 1
+            _calls.notify_all()
+
+
+def gone(programs: int) -> None:
+    """Count programs that are no longer kept, and drop the store where there are enough of them."""
+    global _gone, _dropping
+    with _calls:
+        _gone += programs
+        if _gone < GONE or _dropping:
+            return
+        _dropping = True
+    try:
+        with _calls:
+            _calls.wait_for(lambda: not _running)  # a call takes about a second at most
+        gc.collect()  # a program and its functions refer to each other
+        if not _elsewhere():
+            _drop()
+            _gone = 0
+    finally:
+        with _calls:
+            _dropping = False
+            _calls.notify_all()
+
+
+def _elsewhere() -> bool:
+    """Tell whether another thread is inside TensorFlow, which may run an executable of its own."""
+    here, home = threading.get_ident(), os.path.dirname(tf.__file__)
+    frames = sys._current_frames().items()
+    return any(f.f_code.co_filename.startswith(home) for thread, f in frames if thread != here)
+
+
+def _drop(*, missing: bool = True) -> None:
+    """Drop the store of every device, where it may be missing."""
+    for device in tf.config.list_logical_devices():
+        proto = tensor_pb2.TensorProto(dtype=types_pb2.DT_RESOURCE)
+        proto.tensor_shape.SetInParent()
+        name = f"/job:localhost/replica:0/task:0{device.name}"
+        proto.resource_handle_val.add(
+            device=name, container="localhost", name=STORE, hash_code=_hash(KIND)
+        )
+        try:
+            with tf.device(device.name):
+                handle = tf.io.parse_tensor(proto.SerializeToString(), tf.resource)
+                tf.raw_ops.DestroyResourceOp(resource=handle, ignore_lookup_error=missing)
+        except tf.errors.OpError as error:
+            if not missing:
+                raise
+            log.debug("compiled programs of %s stay in memory: %s", device.name, error)
+
+
+def _hash(data: bytes) -> int:
+    """Hash the name of a C++ type as TensorFlow does (MurmurHash64A with its seed)."""
+    times, full = 0xC6A4A7935BD1E995, 2**64 - 1
+    found = 0xDECAFCAFFE ^ (len(data) * times & full)
+    whole = len(data) // 8 * 8
+    for begin in range(0, whole, 8):
+        part = int.from_bytes(data[begin : begin + 8], "little") * times & full
+        found = (found ^ ((part ^ part >> 47) * times & full)) * times & full
+    if data[whole:]:
+        found = (found ^ int.from_bytes(data[whole:], "little")) * times & full
+    found = (found ^ found >> 47) * times & full
+    return found ^ found >> 47
