@@ -47,8 +47,10 @@ def deal(
     """
     given = np.flatnonzero(rows)
     own, late = table.take(rows), stopping[rows]
-    train = windows.by_content(own, windows.starts(own, window, within=~late))[:: window.stride]
-    stop = windows.by_content(own, windows.starts(own, window, within=late))
+    # what training rows hold decides about the order, and not what is kept for stopping
+    train = windows.by_content(own, windows.starts(own, window, within=~late), ~late)
+    train = train[:: window.stride]
+    stop = windows.by_content(own, windows.starts(own, window, within=late), ~late)
     for name, found, count in (
         ("training", train, int((~late).sum())),
         ("stopping", stop, int(late.sum())),
