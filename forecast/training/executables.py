@@ -6,6 +6,7 @@ is still in use is compiled again at its next call, or read from where XLA keeps
 same bits.
 """
 
+import ctypes
 import gc
 import logging
 import os
@@ -61,11 +62,19 @@ def gone(programs: int) -> None:
         gc.collect()  # a program and its functions refer to each other
         if not _elsewhere():
             _drop()
+            _trim()
             _gone = 0
     finally:
         with _calls:
             _dropping = False
             _calls.notify_all()
+
+
+def _trim() -> None:
+    """Give what was freed back to the system; the C library of Linux keeps it otherwise."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 def _elsewhere() -> bool:

@@ -1,10 +1,7 @@
 """Programs that are no longer kept leave the memory, and freeing them changes no bit."""
 
 import gc
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import pytest
 import tensorflow as tf
@@ -15,16 +12,6 @@ from forecast.training import executables
 from .problems import LSTM, bits, forecaster, linear, table
 
 DATA = table(rows=40)
-GROWTH = """
-import psutil
-from forecast.training.parameters import Model
-from tests.training.problems import forecaster, table
-
-for number in range(64):
-    forecaster(Model("mlp", hidden=[4 + number]), epochs=1, tail=10).fit(table(rows=40))
-    if number % 16 == 15:
-        print(psutil.Process().memory_info().rss)
-"""
 
 
 def test_a_type_is_hashed_as_tensorflow_hashes_it():
@@ -92,13 +79,3 @@ def test_a_graph_goes_with_its_program():
     assert graphs() <= before
     program._programs.update(kept[0])
     predictor._predictors.update(kept[1])
-
-
-@pytest.mark.slow
-def test_memory_is_flat_over_64_networks():
-    root = Path(__file__).parents[2]
-    out = subprocess.run(
-        [sys.executable, "-c", GROWTH], cwd=root, stdout=subprocess.PIPE, check=True, timeout=1200
-    ).stdout.split()
-    first, *later = map(int, out)
-    assert len(later) == 3 and max(later) < 1.1 * first, out
