@@ -210,7 +210,7 @@ def in_hydras_grammar(overrides: list[str]) -> list[str]:
     >>> in_hydras_grammar(["runs=12e4,34"])
     ["runs=['12e4','34']"]
     >>> in_hydras_grammar(["evaluation.regressors={}"])
-    ['++evaluation.regressors=???', '++evaluation.regressors={}']
+    ['evaluation.regressors=???', '++evaluation.regressors={}']
     """
     found = []
     for text in overrides:
@@ -225,7 +225,8 @@ def in_hydras_grammar(overrides: list[str]) -> list[str]:
         elif _below(key, misread.MAPPINGS):
             text = f"++{text}"
             if value.startswith("{"):
-                found.append(f"++{key}={MISSING}")
+                # without ++ where it can be: Hydra's sweeper keeps one override of one spelling
+                found.append(f"{'' if key in misread.MAPPINGS else '++'}{key}={MISSING}")
         found.append(text)
     return found
 
