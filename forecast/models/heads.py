@@ -5,6 +5,7 @@ from statistics import NormalDist
 from typing import Any
 
 import keras
+import numpy as np
 
 from forecast.errors import InputError
 from forecast.models.convolution import Newest
@@ -71,6 +72,36 @@ def meaning(x: Any, sizes: Sizes) -> Any:
     if sizes.task == "event":
         return keras.layers.Activation("sigmoid", name="probabilities")(x)
     return keras.layers.Softmax(name="probabilities")(x)
+
+
+def begin_as(model: keras.Model, plain: keras.Model, levels: Sequence[float]) -> None:
+    """Let a network of quantiles begin as the network of one value a target would.
+
+    What both have alike is copied; where the quantiles of a target stand along the last axis, the
+    middle one begins as the value and the others at zero, from where `Rising` puts them.
+
+    Args:
+        model: Of `levels`, changed in place.
+        plain: Of one value, the same otherwise and drawn from the same seed.
+        levels: Of the quantiles, rising.
+    """
+    middle = min(range(len(levels)), key=lambda place: abs(levels[place] - 0.5))
+    own = [weight for layer in _layers(model) for weight in layer.weights]
+    given = [weight for layer in _layers(plain) for weight in layer.weights]
+    for to, value in zip(own, given, strict=True):
+        shape, columns = tuple(value.shape), to.shape[-1:]
+        if to.shape == value.shape:
+            to.assign(value)
+        elif to.shape[:-1] == shape[:-1] and columns == (shape[-1] * len(levels),):
+            begin = np.zeros((*shape, len(levels)), to.dtype)
+            begin[..., middle] = keras.ops.convert_to_numpy(value)
+            to.assign(begin.reshape(to.shape))
+
+
+def _layers(model: keras.Model) -> list[keras.layers.Layer]:
+    """List the layers that hold weights, innermost, without the one that makes quantiles rise."""
+    every = model._flatten_layers(include_self=False, recursive=True)
+    return [one for one in every if not isinstance(one, (Rising, keras.Model))]
 
 
 def _hidden(x: Any, dense: Sequence[int], activation: str) -> Any:

@@ -19,6 +19,9 @@ PACE = 10.0
 GAIN = 0.1
 """How much slower it learns to depend on the window."""
 
+SHARE = 0.01
+"""Share of a step's gradient that reaches the layers below, which so learn for the middle."""
+
 
 @keras.saving.register_keras_serializable("forecast")
 class Rising(Layer):
@@ -73,4 +76,5 @@ class Rising(Layer):
             return ops.softplus(x)
         pairs = zip(self.start, self.start[1:], strict=False)
         first = ops.convert_to_tensor([high - low for low, high in pairs], x.dtype)
+        x = SHARE * x + (1 - SHARE) * ops.stop_gradient(x)
         return first * ops.softplus(ONE + PACE * self.usual + GAIN * x)

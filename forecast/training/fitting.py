@@ -1,7 +1,7 @@
 """One fit: rows on the device, a leased program, callbacks, and what comes out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -14,7 +14,7 @@ from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.metrics.headline import HEADLINES
-from forecast.models import Sizes
+from forecast.models import Sizes, heads
 from forecast.models.repairs import finish
 from forecast.models.series import told
 from forecast.training import choices, loop, predictor, quantiles, runtime
@@ -99,8 +99,9 @@ class Job:
         training = self.training
         if training.stateful:
             lanes.check(self.train, self.window)
-        with runtime.seeded(training.seed):
-            own = build(model, sizes(self.table, self.window, model, training.quantiles))
+        own = seeded(
+            model, sizes(self.table, self.window, model, training.quantiles), training.seed
+        )
         if stage is not None and stage.begin is not None and stage.begin.ended:
             assign(state(own), stage.begin.state)
             past = {name: list(values) for name, values in stage.begin.history.items()}
@@ -244,6 +245,17 @@ def build(model: Any, sizes: Sizes) -> keras.Model:
     if not isinstance(model, Model):
         return finish(_of_shape(model(sizes), sizes), sizes)
     return models.build(model.name, sizes, model.settings)
+
+
+def seeded(model: Any, sizes: Sizes, seed: int) -> keras.Model:
+    """Make the model that a seed draws; one of quantiles begins as that of one value would."""
+    with runtime.seeded(seed):
+        own = build(model, sizes)
+    if sizes.levels:
+        with runtime.seeded(seed):
+            plain = build(model, replace(sizes, levels=()))
+        heads.begin_as(own, plain, sizes.levels)
+    return own
 
 
 def _of_shape(made: Any, sizes: Sizes) -> keras.Model:

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import ops
 from scipy.stats import norm
 
 from forecast import models
@@ -13,6 +14,8 @@ from forecast.errors import InputError
 from forecast.models import Sizes, heads
 from forecast.models.channels import Together
 from forecast.models.rising import Rising
+from forecast.training import fitting, runtime
+from forecast.training.parameters import Model
 from forecast.training.quantiles import Pinball
 
 from .test_contract import REPAIRS, build, jolted, repaired, settings, window
@@ -147,3 +150,26 @@ def test_channels_that_share_a_network_cannot_tell_classes_apart():
     asked = settings("mlp") | {"channels": "shared"}
     with pytest.raises(InputError, match="model.channels must be joint where classes"):
         models.build("mlp", CLASSES, asked)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Model("lstm", units=[3]),
+        Model("patch_gru", patch=4, units=3, embedding=4, decoding="queries"),
+        Model("mlp", hidden=[4], channels="shared"),
+        Model("nlinear"),
+    ],
+    ids=lambda model: model.name,
+)
+def test_a_network_of_quantiles_begins_as_that_of_one_value(model):
+    levels = tuple(place / 10 for place in range(1, 10))
+    sizes = Sizes(timesteps=8, features=3, horizon=4, targets=2, levels=levels)
+    with runtime.seeded(5):
+        plain = fitting.build(model, replace(sizes, levels=()))
+    window = np.random.default_rng(0).normal(size=(6, 8, 3)).astype(np.float32)
+    value = ops.convert_to_numpy(plain(window))
+    every = ops.convert_to_numpy(fitting.seeded(model, sizes, 5)(window)).reshape(6, 4, 2, 9)
+    assert np.array_equal(every[..., 4], value)  # to the bit
+    apart = every - every[..., 4:5]
+    np.testing.assert_allclose(apart, np.broadcast_to(norm.ppf(levels), apart.shape), atol=1e-5)
