@@ -1,6 +1,7 @@
 """Our side of the comparisons."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import keras
 import numpy as np
@@ -14,9 +15,12 @@ from forecast.models import build
 from forecast.training import choices, loop, program
 from forecast.training.gather import cut
 from forecast.training.parameters import Training
-from forecast.training.predictor import Compiled, predictor
+from forecast.training.predictor import Compiled, Predictor
 
 Work = Callable[[], object]
+HELD = ExitStack()
+"""Programs that are measured, until the process ends."""
+
 PLAIN = {"normalization": "none", "linear_path": False}
 DILATIONS = [1, 2, 4, 8, 16, 32]
 
@@ -51,7 +55,8 @@ def train(sizes: Sizes) -> Work:
     model = network(sizes)
     training = Training(optimizer="Adam", weight_decay=None, batch_size=sizes.batch)
     goal = program.Goal(choices.loss(training))
-    leased = program.lease(model, choices.optimizer(training), goal, window)
+    lent = program.lease(model, choices.optimizer(training), goal, window)
+    leased = HELD.enter_context(lent)
     leased.load(model, 1e-3)
 
     def epoch() -> None:
@@ -72,7 +77,7 @@ def train(sizes: Sizes) -> Work:
 def predict(sizes: Sizes) -> Work:
     """Predict every window."""
     rows, starts, _ = data(sizes)
-    compiled = predictor(network(sizes))
+    compiled = Predictor(network(sizes))
     return lambda: compiled.predict(rows.inputs, starts, sizes.batch)
 
 

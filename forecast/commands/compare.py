@@ -213,7 +213,7 @@ def _crps(shared: Common, subjects: Sequence[Subject]) -> None:
             skill = float(metrics.skill(own, first))
             against = [f"{skill:+.1%}", wording.cell(skill, verdict)]
         rows.append((subject.name, "" if np.isnan(own) else own, *against))
-    title = f"CRPS of the calibrated intervals, against {subjects[0].letter}"
+    title = f"CRPS, against {subjects[0].letter}"
     table(title, ("", "CRPS", "skill", "verdict"), rows)
 
 

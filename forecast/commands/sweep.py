@@ -12,8 +12,8 @@ from forecast.commands.config import Request
 from forecast.commands.console import say
 from forecast.commands.progress import TrialProgress
 from forecast.commands.recorded import CONFIG
+from forecast.commands.recording import Training
 from forecast.commands.schema import SweepConfig
-from forecast.commands.stages import Training
 from forecast.commands.terminal import busy
 from forecast.commands.tracked import tracking
 from forecast.errors import InputError, nearest

@@ -11,7 +11,7 @@ from forecast.commands import build, links, observe, recorded, resume, stages, v
 from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import say
-from forecast.commands.stages import Recorded, Training
+from forecast.commands.recording import Recorded, Training
 from forecast.commands.terminal import busy
 from forecast.commands.tracked import tracking
 from forecast.data import still, task

@@ -64,12 +64,6 @@ def agreed(X: Any, y: Any = None) -> Stamps | None:
     return one
 
 
-def zoned(X: Any, y: Any = None) -> bool | None:
-    """Tell whether the time stamps of a pair state a zone; None where there are none."""
-    stamps = agreed(X, y)
-    return None if stamps is None else stamps.zoned
-
-
 def targets_among(values: np.ndarray, outputs: np.ndarray) -> dict[int, int]:
     """Find the columns of an array that are targets, which a transformer may have scaled.
 

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
-from forecast.data import index, panel, split, windows
+from forecast.data import panel, split, windows
 from forecast.data.table import Table
 from forecast.data.training_set import training_set
 from forecast.data.windows import Window
@@ -114,7 +114,6 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
         learned = training_set(table, window, rows, tail, self.scaling)
         self.scaler_ = learned.scaler
         self.names_, self.frequency_ = table.names, table.frequency
-        self.zoned_ = None if isinstance(X, Table) else index.zoned(X, y)
         self.features_, self.targets_ = table.features, table.targets
         self.n_features_in_ = len(table.features)
         self.context_ = table.take(rows).newest(window.timesteps + window.lead)
@@ -247,7 +246,6 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
             later = _recoded(X, self.names_)
         else:
             later = panel.from_xy(X, y, names=self.names_, frequency=self.frequency_)
-            self._check_zone(index.zoned(X, y))
         if later.inputs.shape[1] != self.n_features_in_:
             raise InputError(
                 f"X has {later.inputs.shape[1]} features, but {type(self).__name__} is expecting "
@@ -279,15 +277,6 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
         table = self.context_.then(later)
         ours = np.isin(_rank(table), _rank(later))
         return table, ours
-
-    def _check_zone(self, zoned: bool | None) -> None:
-        """Refuse time stamps with a zone after those without one, and the other way round."""
-        if None not in (zoned, self.zoned_) and zoned != self.zoned_:
-            raise InputError(
-                f"X must have time stamps {'with' if self.zoned_ else 'without'} a zone as in fit, "
-                f"got them {'with' if zoned else 'without'}: write X.tz_localize("
-                f"{'the zone' if self.zoned_ else 'None'}, level=-1)"
-            )
 
     def _keep(self, fitted: Any) -> None:
         """Store what a fit has learned."""

@@ -170,6 +170,6 @@ def test_a_configuration_that_cannot_be_meant_is_refused(command, overrides, tol
     door.refuse(
         f"{re.escape(key)} {told}" if told.startswith("must ") else told,
         command,
-        *SMALL,
+        *(() if command in ("predict", "inspect", "compare") else SMALL),
         *overrides,
     )

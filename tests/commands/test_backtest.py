@@ -37,10 +37,10 @@ def test_prints_a_row_for_each_fold_and_one_for_all(printed, client, parent):
     table = printed[printed.index("Backtest, MAE of 4 steps") : printed.index("\nrun ")]
     rows = [line.split() for line in table.splitlines() if re.match(r"([123]|all) ", line)]
     assert [row[0] for row in rows] == ["1", "2", "3", "all"]
-    windows = [int(row[-5]) for row in rows]
+    windows = [int(row[-6]) for row in rows]
     assert windows[3] == sum(windows[:3]) == 2 * (44 - 4 + 1)
     metrics = client.get_run(parent).data.metrics
-    assert float(rows[3][-4]) == pytest.approx(metrics["test/mae"], rel=1e-3)
+    assert float(rows[3][-5]) == pytest.approx(metrics["test/mae"], rel=1e-3)
     assert printed.splitlines()[-1].startswith("next ")
     assert printed.count("kept epoch 1 of 1") == 2 and "the model of fold 1" in printed
 

@@ -211,9 +211,9 @@ def test_crps_and_its_verdict_are_printed_for_runs_that_have_it(place: Place, ke
     ids = [keep(frame, model=name) for frame, name in zip(frames, names, strict=True)]
     assert place.run("compare", f"runs=[{','.join(ids)}]", "output=r.png") == 0, place.errors[-1]
     printed = place.printed[-1]
-    table = printed[printed.index("Whole distribution, beside A") :].splitlines()
+    table = printed[printed.index("CRPS, against A") :].splitlines()
     crps = [frame.crps.mean() for frame in frames[:2]]
-    assert table[1].split() == ["CRPS", "skill", "it", "is"]
+    assert table[1].split() == ["CRPS", "skill", "verdict"]
     assert table[2].split() == ["A", "lstm", f"{crps[0]:.4g}"]
     skill = f"{1 - crps[1] / crps[0]:+.1%}"
     assert table[3].split() == ["B", "gru", f"{crps[1]:.4g}", skill, "worse,", "p", "<0.001"]

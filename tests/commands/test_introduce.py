@@ -47,7 +47,7 @@ def test_a_trained_run_describes_itself(client, lstm_run):
     assert what.startswith("**lstm-4 · 8→4** (lstm, ") and "of 2 series (north, south)" in what
     assert "load of the next 4 rows from the last 8" in what and "on the 82 windows after" in what
     rows = {row[0]: row[1:] for row in cells(table)[1:]}
-    assert set(rows) == {"lstm", "persistence", "seasonal_naive", "ridge"}
+    assert set(rows) == {"lstm", "persistence", "seasonal_naive", "boosted_trees", "ridge"}
     assert float(rows["lstm"][0]) == float(f"{run.metrics['test/mae']:.4g}")
     errors = [float(row[0]) for row in rows.values()]
     assert errors == sorted(errors)
@@ -59,7 +59,7 @@ def test_a_trained_run_describes_itself(client, lstm_run):
     for name, run_id in linked(table).items():
         found = client.get_run(run_id).data
         assert (found.tags["forecast.kind"], found.params["model"]) == ("baseline", name)
-    assert len(linked(table)) == 3 and "viewStateShareKey=forecast" in links
+    assert len(linked(table)) == 4 and "viewStateShareKey=forecast" in links
 
 
 def test_a_baseline_describes_itself(client, lstm_run):

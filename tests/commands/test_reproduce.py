@@ -73,7 +73,7 @@ def test_baselines_of_a_file_that_moved_are_not_written_twice(again, client, lst
     found = client.search_runs([experiment], "tags.`forecast.kind` = 'baseline'")
     digest = client.get_run(lstm_run).data.tags["forecast.data_digest"]
     names = [r.data.params["model"] for r in found if digest == r.data.tags["forecast.data_digest"]]
-    assert sorted(names) == ["persistence", "ridge", "seasonal_naive"]
+    assert sorted(names) == ["boosted_trees", "persistence", "ridge", "seasonal_naive"]
 
 
 def test_other_data_are_refused(place: Place, client, lstm_run: str, touched: str):

@@ -16,7 +16,7 @@ from forecast.data.table import Table
 
 from ..conftest import LSTM, TINY, Place, columns, word
 
-BASELINES = ("persistence", "seasonal_naive", "ridge")
+BASELINES = ("persistence", "seasonal_naive", "boosted_trees", "ridge")
 
 
 def test_prints_model_and_baselines_with_skill(place: Place, lstm_run: str):
@@ -81,7 +81,7 @@ def test_every_run_says_how_far_it_was_proved(place: Place, lstm_run: str, cnn_r
         assert run.data.tags["forecast.leak_proof"] == "data"
         assert run.data.metrics["time/leak_proof_seconds"] > 0
     printed = next(text for text in place.printed if lstm_run in text)
-    assert "12 checks found no leak" in printed and "LEAKS" not in printed
+    assert "13 checks found no leak" in printed and "LEAKS" not in printed
 
 
 @pytest.mark.slow
@@ -94,7 +94,7 @@ def test_a_run_that_leaks_is_kept_and_says_so(place: Place, client):
     assert place.run("train", *TINY, *only) == 0
     said = " ".join(place.printed[-1].split())
     copy = "input 'soon' is a copy of target 'load' 2 rows later"
-    assert "warning THIS RUN LEAKS, do not trust its scores: 1 of 12 checks" in said
+    assert "warning THIS RUN LEAKS, do not trust its scores: 1 of 13 checks" in said
     assert copy in said
     run = client.get_run(word(place.printed[-1], "run"))
     assert run.data.tags["forecast.leak_proof"].startswith(f"FAILED: columns: {copy}")

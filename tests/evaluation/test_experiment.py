@@ -141,7 +141,7 @@ def test_verdicts_are_of_losses_by_origin(outcome):
     for name, verdict in outcome.verdicts.items():
         gap = outcome.scores["test/mae"] - outcome.baseline_scores[name]["test/mae"]
         assert verdict.difference == pytest.approx(gap)
-        assert verdict.origins == 17 and verdict.word == "too few origins"
+        assert verdict.origins == 17 and verdict.word == "too few origins to test"
 
 
 def test_tables_by_step_series_and_target(outcome):
@@ -227,8 +227,8 @@ def test_a_baseline_of_fewer_windows_is_compared_on_those(outcome, monkeypatch):
     """As one that costs too much forecasts the windows of some time stamps alone."""
     every = rivals.forecasts
 
-    def fewer(*args):
-        found = every(*args)
+    def fewer(*args, **more):
+        found = every(*args, **more)
         own = found["ridge"]
         drawn = TABLE.tick[own.origins] % 3 == 0
         return found | {"ridge": own.at(own.starts[drawn][::-1])}
@@ -261,7 +261,7 @@ def test_baselines_have_intervals_calibrated_like_the_models(outcome):
     held = windows.starts(TABLE, window, within=cuts.validation_rows(TABLE))
     both = np.concatenate([held, outcome.test.starts])
     scaler = outcome.forecaster.scaler_
-    every = rivals.forecasts(SPEC, TABLE, cuts.train_rows(TABLE), scaler, both)
+    every = rivals.forecasts(SPEC, TABLE, cuts.train_rows(TABLE), scaler, both, validation=held)
     assert list(outcome.baseline_intervals) == list(every)
     for name, found in every.items():
         spans = found.at(outcome.test.starts), found.at(held)

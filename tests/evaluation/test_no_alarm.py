@@ -72,7 +72,7 @@ def alarms(seed, models):
     return found
 
 
-@pytest.mark.parametrize(("seed", "model"), zip((0, 1, 7), MODELS, strict=True))
+@pytest.mark.parametrize(("seed", "model"), list(zip((0, 1, 7), MODELS, strict=True)))
 def test_no_baseline_and_no_model_of_a_random_panel_is_accused(seed, model):
     assert alarms(seed, [model]) == []
 

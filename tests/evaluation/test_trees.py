@@ -41,7 +41,8 @@ def gappy(seed=5):
 
 def lagged(table, target=0, years=True):
     scaler = scale.fit(table.take(table.tick < 60))
-    return Lagged(table, WINDOW, target, scaler, (DAY, 7 * DAY), years)
+    order = np.arange(len(table.names))
+    return Lagged(table, WINDOW, target, scaler, (DAY, 7 * DAY), years, order)
 
 
 def pairs(table):
@@ -133,8 +134,10 @@ def test_forecasts_are_those_of_scikit_learns_trees_and_the_season_before(monkey
     scaler = scale.fit(table.take(learned))
     starts = windows.starts(table, window, within=~learned)
     said = trees.boosted_trees(table, window, learned, starts, scaler=scaler, seasons=(24,))
-    own = Lagged(table, window, 0, scaler, (24,), False)
-    origins = np.repeat(windows.starts(table, window, within=learned) + 5, 3)
+    order = windows.series_order(table, learned)
+    own = Lagged(table, window, 0, scaler, (24,), False, order)
+    first = windows.starts(table, window, within=learned)
+    origins = np.repeat(windows.by_content(table, first, learned) + 5, 3)
     steps = np.tile(np.arange(3), len(origins) // 3)
     true, unit = table.outputs[origins + 1 + steps, 0], scaler.output_std[table.series[origins], 0]
 
@@ -255,8 +258,10 @@ def test_fits_are_remembered_by_every_bit_of_what_is_learned(monkeypatch):
 def test_the_time_of_the_year_is_left_out_where_training_has_not_seen_a_year():
     table = panel((120,), targets=1)
     origins = np.arange(90, 95)
+    alone = np.zeros(1, int)
     short, full = (
-        Lagged(table, WINDOW, 0, scale.fit(table), (24, 168), years) for years in (False, True)
+        Lagged(table, WINDOW, 0, scale.fit(table), (24, 168), years, alone)
+        for years in (False, True)
     )
     steps = np.zeros(5, int)
     assert full.ahead(origins, steps).shape[1] - short.ahead(origins, steps).shape[1] == 3

@@ -52,7 +52,7 @@ def test_rows_without_a_clock_are_refused_after_rows_with_one(direct):
 
 def test_time_stamps_with_a_zone_are_refused_after_those_without(direct):
     zoned = X[~EARLY].tz_localize("UTC", level=-1)
-    with pytest.raises(InputError, match="X must have time stamps without a zone as in fit"):
+    with pytest.raises(InputError, match="time stamps must state no zone, as those of fit"):
         direct.predict(zoned)
     bare = zoned.tz_localize(None, level=-1)
     assert isinstance(bare, pd.DataFrame) and len(direct.predict(bare))
