@@ -125,8 +125,10 @@ def test_metrics_page_names_everything_a_run_holds(client, lstm_run):
     page = read("docs/metrics.md").replace("<layer>", "lstm_1").replace("<series>", "north")
     named = set(re.findall(r"`([^`]+)`", page))
     named |= {name.replace("<gate>", gate) for name in named for gate in "ifco"}
-    baselines = ("persistence", "seasonal_naive", "ridge")
+    baselines = ("persistence", "seasonal_naive", "boosted_trees", "ridge")
     named |= {name.replace("<baseline>", b) for name in named for b in baselines}
+    kinds = re.findall(r"`([a-z_]+)`", page.partition("`gates.alert.<kind>`")[2].partition("\n")[0])
+    named |= {f"gates.alert.{kind}" for kind in kinds}
     run = client.get_run(lstm_run)
     unknown = {
         key

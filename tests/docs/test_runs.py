@@ -38,7 +38,7 @@ def test_every_block_runs_as_written(page, reader):
     if page == "README.md":
         said, seen = maes(read(page)), maes(reader.printed["make train"])
         assert said.keys() == seen.keys()
-        assert len(seen) == 4
+        assert len(seen) == 5
         assert said == pytest.approx(seen, rel=0.03)  # other processors round otherwise
         assert (reader.folder / "tomorrow.parquet").is_file()
         assert len(list(reader.folder.glob("forecast_*.png"))) == 1
