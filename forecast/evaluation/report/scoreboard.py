@@ -113,21 +113,23 @@ def _overall(outcome: "Outcome") -> Html:
     best = {
         column: _best(column, [every[name].get(column) for name in names]) for column in columns
     }
-    heads = ["", *(titles[column] for column in columns), "skill of the model"]
+    first, *others = sorted(columns, key=lambda column: column != key)
+    against = ["skill", "verdict"] if verdicts else ["skill"]
+    # what the errors mean comes before the other scores, which may be wider than the page
+    heads = ["", titles[first], *against, *(titles[column] for column in others)]
     rows = []
     for name in names:
-        row = [Html(f"<b>{escape(name)}</b>") if name == model else name]
-        row += [_score(every[name].get(column), best[column]) for column in columns]
         skill = outcome.scores.get(f"skill/{name}", np.nan)
+        cells = [_score(every[name].get(column), best[column]) for column in (first, *others)]
+        row = [Html(f"<b>{escape(name)}</b>") if name == model else name, cells[0]]
         row.append("" if name == model else percent(skill))
-        rows.append([*row, wording.cell(skill, verdicts.get(name))] if verdicts else row)
+        if verdicts:
+            row.append(wording.cell(skill, verdicts.get(name)))
+        rows.append([*row, *cells[1:]])
     unit = outcome.table.common_unit
     where = f"Test span, {len(outcome.test.starts):,} windows{unit}; best first. "
     told = "★ marks the best of a column. Skill is the share of a baseline's error that is gone."
-    return Html(
-        f'<p class="note">{escape(where + told)}</p>'
-        + table([*heads, "verdict"] if verdicts else heads, rows)
-    )
+    return Html(f'<p class="note">{escape(where + told)}</p>' + table(heads, rows))
 
 
 def _interval_columns(outcome: "Outcome") -> dict[str, str]:
