@@ -21,7 +21,7 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 def seed_counts_up(patch: pytest.MonkeyPatch) -> None:
     """Every training of a process draws another seed."""
-    numbers, seeded = itertools.count(), runtime.seeded
+    numbers, seeded = itertools.count(1), runtime.seeded
     patch.setattr(runtime, "seeded", lambda seed: seeded(seed + next(numbers)))
 
 
@@ -223,6 +223,7 @@ FAULTS: dict[str, Plant] = {
     "later_truth_exchanged": one_row_too_late,
     "windows_in_batches": mean_of_a_batch_taken_out,
     "threads_beside_each_other": threads_share_a_forecaster,
+    "in_another_process": seed_counts_up,
 }
 """Relation to the fault that it must find."""
 

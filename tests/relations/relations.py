@@ -5,16 +5,24 @@ the bit, what to a share of the values' deviation, and leaves out what may move.
 """
 
 import io
+import tempfile
 import threading
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 
-from forecast.data import panel, source
+from forecast.data import source
 from forecast.evaluation.experiment import Spec
+from forecast.training.forecaster import Forecaster
 
+from . import pipeline
 from .panels import EXACT, Case
 from .pipeline import Found, same_forecasts, same_scores
 
@@ -231,6 +239,18 @@ def threads_beside_each_other(case: Case, run: Run) -> None:
         _equal(one, other)
 
 
+def in_another_process(case: Case, run: Run) -> None:
+    """A process that has just begun, and the forecaster that it sends back: equal to the bit."""
+    found = run(case)
+    forecasts, weights, forecaster = _worker().submit(_elsewhere, case).result(timeout=300)
+    for name, values in found.forecasts.items():
+        assert values.equals(forecasts[name]), name
+    for a, b in zip(found.weights, weights, strict=True):
+        assert np.array_equal(a, b)
+    test = found.outcome.test
+    assert np.array_equal(forecaster.predict_windows(test.table, test.starts), test.values)
+
+
 RELATIONS: dict[str, Callable[[Case, Run], None]] = {
     relation.__name__: relation
     for relation in (
@@ -256,8 +276,21 @@ RELATIONS: dict[str, Callable[[Case, Run], None]] = {
         later_truth_exchanged,
         windows_in_batches,
         threads_beside_each_other,
+        in_another_process,
     )
 }
+
+
+@cache
+def _worker() -> ProcessPoolExecutor:
+    """One process, begun anew, that does what it is sent until the tests end."""
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+
+
+def _elsewhere(case: Case) -> tuple[dict[str, pd.DataFrame], list[np.ndarray], Forecaster]:
+    """What another process does with a case."""
+    found = pipeline.run(case)
+    return found.forecasts, found.weights, found.outcome.forecaster
 
 
 def _equal(a: Found, b: Found) -> None:
@@ -311,7 +344,8 @@ def _with(case: Case, *, training__seed: int | None = None, hourly: bool = False
     """The same case with another seed, or with rows that are an hour apart."""
     spec: Spec = case.spec
     if training__seed is not None:
-        spec = replace(spec, training=replace_seed(spec, training__seed))
+        training = clone(spec.training).set_params(seed=training__seed)
+        spec = replace(spec, training=training)
     if hourly and case.schema.frequency != "h":
         start = case.frame.ts.min()
         frame = case.frame.assign(ts=start + (case.frame.ts - start) / 24)
@@ -320,22 +354,9 @@ def _with(case: Case, *, training__seed: int | None = None, hourly: bool = False
     return replace(case, spec=spec)
 
 
-def replace_seed(spec: Spec, seed: int):
-    """The same training with another seed."""
-    from sklearn.base import clone
-
-    return clone(spec.training).set_params(seed=seed)
-
-
 def _read(file: io.BytesIO, ending: str) -> pd.DataFrame:
     """Read a file as the commands do, with its stamps parsed when the table is built."""
-    import tempfile
-    from pathlib import Path
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"rows{ending}"
         path.write_bytes(file.getvalue())
         return source.read(path)
-
-
-__all__ = ["RELATIONS", "panel"]
