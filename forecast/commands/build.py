@@ -142,14 +142,15 @@ def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
     Args:
         config: Plain configuration.
         columns: Of the file; `data.targets=["*"]` names all of them but time and series,
-            and those that are known ahead or static.
+            those that are known ahead or static, and those without a name.
 
     Returns:
         The schema.
     """
     data = config.data
     known = [column for column in data.known_future if column not in data.calendar]
-    other = (data.time, *data.series, *known, *data.static)
+    columns = list(columns)
+    other = (data.time, *data.series, *known, *data.static, *source.nameless(columns))
     named = [column for column in columns if column not in other]
     targets = named if named and data.targets == [ALL] else data.targets
     return Schema(
@@ -171,6 +172,12 @@ def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
         known_future=tuple(data.known_future),
         static=tuple(data.static),
     )
+
+
+def without_names(columns: Iterable[str]) -> str:
+    """Name the columns that have no name in the file, which `data.targets=["*"]` leaves out."""
+    found = ", ".join(source.nameless(columns))
+    return f"; columns without a name: {found}" if found else ""
 
 
 def window(config: Config) -> Window:

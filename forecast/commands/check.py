@@ -35,7 +35,7 @@ def run(request: Request) -> Quality:
         path, frame = build.rows(settings)
         window = build.window(settings)
         found = quality.report(frame, build.schema(settings, frame.columns), window)
-    _show(found, request)
+    _show(found, request, build.without_names(frame.columns))
     with busy("data", "checking"):
         data = build.made(settings, path, frame)
         _prepare(request, data)
@@ -48,13 +48,13 @@ def run(request: Request) -> Quality:
     return found
 
 
-def _show(found: Quality, request: Request) -> None:
-    """Print the report."""
+def _show(found: Quality, request: Request, more: str) -> None:
+    """Print the report; `more` ends the line of the data."""
     settings, window = request.settings, build.window(request.settings)
     frames = found.to_frames()
     if not frames["columns"].constant.any():
         del frames["columns"]["constant"]
-    say("data", f"{build.name(settings)}: {found.rows:,} rows, {found.first} to {found.last}")
+    say("data", f"{build.name(settings)}: {found.rows:,} rows, {found.first} to {found.last}{more}")
     say(
         "grid",
         f"frequency {found.frequency}, {found.duplicated_stamps} time stamps twice, "

@@ -214,5 +214,5 @@ def summary(data: Loaded) -> str:
     first, last = (str(stamp)[:10] for stamp in (table.time.min(), table.time.max()))
     return (
         f"{data.name}: {len(data.frame):,} rows of {len(table.names)} series ({names}), "
-        f"frequency {table.frequency}, {first} to {last}"
+        f"frequency {table.frequency}, {first} to {last}" + build.without_names(data.frame.columns)
     )

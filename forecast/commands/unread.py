@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from forecast.commands.schema import Config
+from forecast.data import source
 from forecast.errors import InputError, plain
 
 if TYPE_CHECKING:
@@ -135,6 +136,8 @@ def refuse_other_columns(bundle: "Bundle", columns: Iterable[str], settings: Con
     schema, data = bundle.schema, settings.data
     apart = {data.time, schema.time, *data.series, *schema.series}
     apart |= {*schema.known_columns, *schema.static}
+    columns = list(columns)
+    apart |= {*source.nameless(columns)}
     named = [column for column in columns if column not in apart]
     if set(named) != set(schema.targets):
         raise fixed_otherwise("data.targets", schema.targets, named)

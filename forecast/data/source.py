@@ -2,9 +2,11 @@
 
 import hashlib
 import lzma
+import re
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,9 @@ _OTHERS = {
     b"\0": ("bytes that are no text", "fetch the file again"),
 }
 """How files begin that are taken for CSV, what they are, and what helps."""
+
+_NAMELESS = re.compile(r"Unnamed: \d+(_level_\d+)?|__index_level_\d+__|\s*")
+"""What pandas and Arrow call a column whose header is empty, or an index without a name."""
 
 _ENCODING = "utf-8-sig"  # drops the byte-order mark that spreadsheets write before the first name
 _UNREADABLE = (
@@ -109,6 +114,15 @@ def _parquet(path: Path) -> pd.DataFrame:
         frame = frame.reset_index(drop=bool(set(named) & set(frame.columns)))
     frame.columns = frame.columns.map(str)
     return frame
+
+
+def nameless(columns: Iterable[str]) -> list[str]:
+    """List the columns without a name: row numbers of a frame, or what a trailing comma makes.
+
+    >>> nameless(["Unnamed: 0", "load", "__index_level_0__"])
+    ['Unnamed: 0', '__index_level_0__']
+    """
+    return [column for column in columns if _NAMELESS.fullmatch(column)]
 
 
 def _csv(path: Path) -> pd.DataFrame:
