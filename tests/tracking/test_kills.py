@@ -57,13 +57,12 @@ def test_sigkill_at_five_random_moments(
         same(folder, store(folder), undisturbed)
 
 
-@pytest.mark.parametrize("seed", range(10))
 def test_sigkill_after_the_training(
-    seed: int, place: Place, undisturbed: Undisturbed, tmp_path: Path
+    number: int, place: Place, undisturbed: Undisturbed, tmp_path: Path
 ):
     """The model predicts, whenever that was; what is missing is made without another training."""
     shutil.copy(place.folder / "load.csv", tmp_path)
-    moment = random.Random(f"after {seed}").uniform(0, undisturbed.after)
+    moment = random.Random(f"after {number}").uniform(0, undisturbed.after)
     process = start(tmp_path, "train", *COMMAND)
     wait_for_fit(tmp_path, process)
     time.sleep(moment)
