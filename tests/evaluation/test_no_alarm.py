@@ -14,7 +14,6 @@ from forecast.training.parameters import Model, Training
 BASELINES = ("boosted_trees", "drift", "moving_average")
 REGRESSORS = {"ridge": {}, "Lasso": {"alpha": 0.1}, "KNeighborsRegressor": {}}
 MODELS = {"linear": {}, "lstm": {"units": [3]}, "causal_cnn": {"filters": 2, "dilations": [1, 2]}}
-PANELS = 100
 
 
 def random_panel(seed):
@@ -78,6 +77,8 @@ def test_no_baseline_and_no_model_of_a_random_panel_is_accused(seed, model):
 
 
 @pytest.mark.slow
-def test_of_a_hundred_random_panels_none_is_accused():
-    found = {seed: alarms(seed, MODELS) for seed in range(PANELS)}
+def test_of_many_random_panels_none_is_accused(pytestconfig):
+    """As many as `--panels` says: 20, or a hundred with `--panels=100`."""
+    panels = range(pytestconfig.getoption("--panels"))
+    found = {seed: alarms(seed, MODELS) for seed in panels}
     assert {seed: told for seed, told in found.items() if told} == {}
