@@ -54,12 +54,13 @@ def holes_filled_by_lines(patch: pytest.MonkeyPatch) -> None:
 
 
 def zone_cut_off(patch: pytest.MonkeyPatch) -> None:
-    parse = clock.parse
+    read = clock.read
 
-    def wall_time(column, time_format):
-        return parse(column.dt.tz_localize(None) if column.dt.tz else column, time_format)
+    def wall_time(column, time_format, **more):
+        bare = column.dt.tz_localize(None) if column.dt.tz else column
+        return read(bare, time_format, **more)
 
-    patch.setattr(clock, "parse", wall_time)
+    patch.setattr(clock, "read", wall_time)
 
 
 def year_is_a_feature(patch: pytest.MonkeyPatch) -> None:
@@ -116,7 +117,7 @@ def order_of_training_by_name(patch: pytest.MonkeyPatch) -> None:
 
 
 def order_of_training_by_place(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(windows, "by_content", lambda table, starts: starts)
+    patch.setattr(windows, "by_content", lambda table, starts, learned=None: starts)
 
 
 def features_in_alphabetical_order(patch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,7 @@ def train_by_hand(network, ours, data, batch_size, deal):
     reset, empty, losses = 0, 0, []
     for epoch in range(like.epochs):
         order = np.random.default_rng([like.seed, epoch])
-        starts = windows.starts(data, window)
+        starts = windows.by_content(data, windows.starts(data, window))
         before, total = np.full(batch_size, -1), 0.0
         for batch in lanes.deal(starts, window, batch_size, shuffle=order):
             anew = batch != before + window.timesteps
