@@ -17,7 +17,7 @@ def folds() -> list[Arrays]:
     """Write out the windows of every fold: the same rows, scale and stopping tail as ours."""
     from forecast import Folds
     from forecast.commands import build, config
-    from forecast.data import scale, split, tail, windows
+    from forecast.data import samples, scale, split, windows
 
     settings = config.compose(QUESTION).settings
     table, spec = build.load(settings).table, build.spec(settings)
@@ -27,11 +27,11 @@ def folds() -> list[Arrays]:
     for learned, scored in Folds(FOLDS).split(table.take(~test)):
         rows, ahead = np.zeros((2, len(table)), bool)
         rows[given[learned]], ahead[given[scored]] = True, True
-        stopping = tail.stopping_rows(table, rows, spec.training.tail)
+        stopping = samples.stopping_rows(table, rows, spec.training.tail)
         scaler = scale.fit(table.take(rows & ~stopping), spec.scaling)
         x, y = scaler.inputs(table).astype("float32"), scaler.outputs(table).astype("float32")
         parts: Arrays = {}
-        dealt = tail.deal(table, window, rows, stopping)
+        dealt = samples.early_stopping_split(table, window, rows, stopping)
         for name, starts in (
             ("train", dealt[0]),
             ("stop", dealt[1]),

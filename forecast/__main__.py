@@ -67,7 +67,7 @@ def _answer(given: list[str]) -> int:
 
         print(f"forecast {version('forecast')}")
         return 0
-    from forecast.data.address import concealed
+    from forecast.data.fetch import conceal
     from forecast.errors import Incomplete, InputError, nearest
 
     if given[0] == "--complete":
@@ -95,10 +95,10 @@ def _answer(given: list[str]) -> int:
         with heard():
             answer = import_module("forecast.commands.corridor").enter(command, overrides)
     except InputError as error:
-        print(f"forecast: {concealed(str(error))}", file=sys.stderr)
+        print(f"forecast: {conceal(str(error))}", file=sys.stderr)
         return 2
     except Incomplete as error:
-        print(f"forecast: {concealed(str(error))}", file=sys.stderr)
+        print(f"forecast: {conceal(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from forecast.commands import ui
-from forecast.data import cache
+from forecast.data import fetch
 from forecast.search import engine
 
 ROOT = Path(__file__).parents[1]
@@ -47,16 +47,16 @@ def test_the_page_of_make_ui_is_for_this_machine_alone():
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o1777])
 def test_compiled_programs_are_not_taken_from_where_others_write(tmp_path, monkeypatch, mode):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    found = cache.private("xla")
-    assert found.stat().st_mode & 0o777 == 0o700 and cache.private("xla") == found
+    found = fetch.private_cache_folder("xla")
+    assert found.stat().st_mode & 0o777 == 0o700 and fetch.private_cache_folder("xla") == found
     for place in (found, found.parent):
         place.chmod(mode)
         with pytest.raises(PermissionError):
-            cache.private("xla")
+            fetch.private_cache_folder("xla")
         place.chmod(0o700)
     monkeypatch.setattr(os, "getuid", lambda: 12345)
     with pytest.raises(PermissionError):
-        cache.private("xla")
+        fetch.private_cache_folder("xla")
 
 
 def test_no_room_reads_a_pickle():

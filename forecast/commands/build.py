@@ -10,8 +10,8 @@ import pandas as pd
 
 from forecast.commands import config as configs
 from forecast.commands.schema import Config
-from forecast.data import clock, download, panel, source
-from forecast.data.address import place
+from forecast.data import clock, fetch, panel, source
+from forecast.data.fetch import without_secrets
 from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -127,13 +127,13 @@ def where(path: str, sha256: str | None = None) -> Path:
     if path.startswith(EMBEDDED):
         return configs.SAMPLES / path.removeprefix(EMBEDDED)
     if path.startswith(("http://", "https://")):
-        return download.fetch(path, sha256)
+        return fetch.download(path, sha256)
     return Path(path).expanduser()
 
 
 def name(config: Config) -> str:
     """Return what the data set is called: its name, or the file's."""
-    return config.data.name or Path(place(config.data.path)).name.split(".")[0]
+    return config.data.name or Path(without_secrets(config.data.path)).name.split(".")[0]
 
 
 def schema(config: Config, columns: Iterable[str] = ()) -> Schema:

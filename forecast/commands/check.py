@@ -10,9 +10,10 @@ from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import say, table
 from forecast.commands.terminal import busy, console
-from forecast.data import canary, quality, split
+from forecast.data import quality, split
 from forecast.data.quality import Quality
 from forecast.evaluation import preparation
+from forecast.evaluation.leakage import columns
 
 NETWORK = ("model", "training", "gates", "tracking", "experiment")
 """Groups whose values only the network and its observers judge, for which TensorFlow is started."""
@@ -39,7 +40,7 @@ def run(request: Request) -> Quality:
     with busy("data", "checking"):
         data = build.made(settings, path, frame)
         _prepare(request, data)
-    for copy in canary.canary(data.table, window):
+    for copy in columns.canary(data.table, window):
         say("warning", f"{copy}: the future may leak through it")
     if settings.leak:
         console.print()

@@ -26,7 +26,7 @@ from forecast.commands import misread, no_code
 from forecast.commands.flat import flatten
 from forecast.commands.no_code import UsersFiles
 from forecast.commands.schema import Config
-from forecast.data.address import concealed
+from forecast.data.fetch import conceal
 from forecast.errors import InputError, nearest
 
 PACKAGE = Path(__file__).parent.parent
@@ -126,12 +126,12 @@ class Request:
         """
         raw = OmegaConf.to_container(self.composed, resolve=False)
         found = flatten(raw, OmegaConf.to_container(self.composed, resolve=True))
-        return {k: concealed(v) if isinstance(v, str) else v for k, v in found.items()}
+        return {k: conceal(v) if isinstance(v, str) else v for k, v in found.items()}
 
     @property
     def yaml(self) -> str:
         """Return the configuration as it was written: interpolations unresolved, no secrets."""
-        return concealed(OmegaConf.to_yaml(self.composed))
+        return conceal(OmegaConf.to_yaml(self.composed))
 
     def but(self, overrides: list[str]) -> "Request":
         """Return the configuration with more overrides behind these.

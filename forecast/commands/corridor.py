@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from forecast.commands import config, level, misread, no_code, unread
 from forecast.commands.config import Request
 from forecast.commands.terminal import busy
-from forecast.data.address import concealed
+from forecast.data.fetch import conceal
 from forecast.errors import InputError
 from forecast.training import runtime
 
@@ -161,7 +161,7 @@ def _with_hydra(command: str, flags: list[str], overrides: list[str]) -> Any:
             config.check(composed)
             task = tuple(HydraConfig.get().overrides.task)
             if silent:
-                print(concealed(f"job        {' '.join(task)}"), flush=True)
+                print(conceal(f"job        {' '.join(task)}"), flush=True)
             found = _run(command, Request(composed, task))
             # a sweeper minimises what it is given; commands return no number of the test span
             return found if isinstance(found, float) else None

@@ -7,8 +7,9 @@ import numpy as np
 from forecast.commands import build
 from forecast.commands.config import Request
 from forecast.commands.console import say, table
-from forecast.data import ahead, columns, task
-from forecast.data.layout import layout
+from forecast.data import columns, features
+from forecast.data.features import layout_of
+from forecast.data.schema import target_names
 from forecast.data.table import Table
 from forecast.models import explain
 from forecast.models.series import embedded
@@ -39,7 +40,7 @@ def run(request: Request) -> int:
         [(row.name, row.shape, row.formula, f"{row.count:,}" if row.count else "") for row in rows],
     )
     total = sum(row.count for row in rows)
-    say("features", ", ".join(ahead.names(empty, spec.window, embedded(model))))
+    say("features", ", ".join(features.input_names(empty, spec.window, embedded(model))))
     say("parameters", f"{total:,}")
     field = explain.receptive_field(model)
     if field:
@@ -67,8 +68,8 @@ def without_rows(settings: Any) -> Table:
         if told:
             columns.check(frame, schema)
             names = np.unique(columns.labels(frame, schema))
-    places, nothing = layout(schema), np.zeros(0, int)
-    outputs, about = task.names(schema)
+    places, nothing = layout_of(schema), np.zeros(0, int)
+    outputs, about = target_names(schema)
     return Table(
         inputs=np.zeros((0, len(places.features))),
         outputs=np.zeros((0, len(outputs))),

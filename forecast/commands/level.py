@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from forecast.data.address import concealed
+from forecast.data.fetch import conceal
 from forecast.errors import InputError
 
 FLAGS = {"-q": "quiet", "--quiet": "quiet", "-v": "verbose", "--verbose": "verbose"}
@@ -78,7 +78,7 @@ def _heard() -> Iterator[None]:
     try:
         yield
     except InputError:
-        print(concealed(traceback.format_exc()), file=sys.stderr)
+        print(conceal(traceback.format_exc()), file=sys.stderr)
         raise
     finally:
         root.removeHandler(handler)

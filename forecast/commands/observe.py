@@ -7,7 +7,7 @@ import numpy as np
 
 from forecast.commands.console import say
 from forecast.commands.schema import Config, GatesConfig
-from forecast.data import ahead, scale
+from forecast.data import features, scale
 from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.errors import InputError
@@ -66,7 +66,7 @@ class Observer:
         self._unwatched: list[str] = []
         self._pictures: dict[str, dict[int, bytes]] = {}
         embedding = spec.model.get_params().get("series_embedding")
-        self._names = ahead.names(table, spec.window, embedding or 0)
+        self._names = features.input_names(table, spec.window, embedding or 0)
 
         def probe() -> np.ndarray:
             learned = ~cuts.test_rows(table) if refit else cuts.train_rows(table)

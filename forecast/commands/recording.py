@@ -17,7 +17,7 @@ from forecast.commands.console import (
     score_table,
 )
 from forecast.commands.terminal import console
-from forecast.data.address import concealed
+from forecast.data.fetch import conceal
 from forecast.data.split import Holdout
 from forecast.errors import Incomplete, InputError, cause
 from forecast.evaluation.experiment import Outcome, Spec
@@ -165,7 +165,7 @@ class Recorded:
     def _failed(self, stages: Sequence[str], doing: str, error: Exception) -> None:
         """Remember a failure, and log where it comes from for `--verbose`."""
         found = "".join(traceback.format_exception(error))
-        logging.getLogger(__name__).debug("%s", concealed(found))
+        logging.getLogger(__name__).debug("%s", conceal(found))
         kind = (
             "" if isinstance(error, InputError) or not str(error) else type(error).__name__ + ": "
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from forecast.commands.config import Request
 from forecast.commands.console import say
-from forecast.data.address import place
+from forecast.data.fetch import without_secrets
 from forecast.errors import InputError
 from forecast.tracking import local
 from forecast.tracking.journal import Journal
@@ -40,12 +40,12 @@ def run(request: Request) -> int:
 def _send(journals: list[Journal], uri: str, folder: Path) -> int:
     """Send journals that are open."""
     if not journals:
-        say("sync", f"no run in {folder}/ waits for {place(uri)}")
+        say("sync", f"no run in {folder}/ waits for {without_secrets(uri)}")
         return 0
     reach = functools.cache(functools.partial(Store, uri))
     reach(journals[0].head["experiment"])  # says so where it is away
     count = sum(local.waiting(journal.folder) for journal in journals)
-    say("sync", f"{count:,} records of {len(journals)} runs to {place(uri)}")
+    say("sync", f"{count:,} records of {len(journals)} runs to {without_secrets(uri)}")
     with impatient():
         sender = Sender(reach)
         for journal in journals:
@@ -56,7 +56,8 @@ def _send(journals: list[Journal], uri: str, folder: Path) -> int:
         say("refused", f"{journal.local_id}: {journal.marks['refused']}")
     if left := sum(local.waiting(one.folder) for one in journals if one not in refused):
         raise InputError(
-            f"tracking.uri must take everything, got {place(uri)!r}, which left {left:,} records "
+            f"tracking.uri must take everything, got {without_secrets(uri)!r}, which left "
+            f"{left:,} records "
             f"({sender.trouble}): sync again"
         )
     return len(journals)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from forecast.commands.console import say
 from forecast.commands.schema import TrackingConfig
-from forecast.data.address import place
+from forecast.data.fetch import without_secrets
 from forecast.errors import InputError, cause
 from forecast.tracking import local
 from forecast.tracking.tracker import Tracker
@@ -35,7 +35,7 @@ def tracking(settings: TrackingConfig, data: str) -> Iterator[Tracker]:
             folder.rmdir()  # which removes what is empty
         raise
     said = tracker.trouble is not None
-    where = place(settings.uri)
+    where = without_secrets(settings.uri)
     if said:
         say(
             "warning",

@@ -14,8 +14,8 @@ from forecast.commands.console import say
 from forecast.commands.recording import Recorded, Training
 from forecast.commands.terminal import busy
 from forecast.commands.tracked import tracking
-from forecast.data import still, task
-from forecast.data.address import concealed
+from forecast.data import scale, schema
+from forecast.data.fetch import conceal
 from forecast.data.table import Table
 from forecast.evaluation import experiment, selection
 from forecast.evaluation.experiment import Outcome
@@ -166,7 +166,7 @@ def command(name: str, overrides: Iterable[str]) -> str:
     """
     own = ("tracking", "register=")
     kept = [text for text in overrides if not text.lstrip("+~").startswith(own)]
-    return concealed(shlex.join(["forecast", name, *kept]))
+    return conceal(shlex.join(["forecast", name, *kept]))
 
 
 def question(request: Request, data: Loaded) -> dict[str, Any]:
@@ -195,9 +195,9 @@ def warn(table: Table, rows: np.ndarray, where: str) -> None:
         rows: Mask (rows,).
         where: What these rows are called.
     """
-    for name in task.lacking(table.outputs[rows], table.targets, table.task):
+    for name in schema.missing_classes(table.outputs[rows], table.targets, table.task):
         say("warning", f"{where} hold no {name}: its probability is learned from nothing")
-    for column, series in still.moving_later(table, rows).items():
+    for column, series in scale.moving_later(table, rows).items():
         if series:
             more = f" and {len(series) - 3} more" if len(series) > 3 else ""
             among = f" of {', '.join(series[:3])}{more}"

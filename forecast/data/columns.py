@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from forecast.data import task
-from forecast.data.schema import Schema
+from forecast.data.schema import Schema, label_positions
 from forecast.errors import InputError, nearest, shown
 
 GREATEST = 1e100
@@ -156,7 +155,7 @@ def values(frame: pd.DataFrame, name: str, schema: Schema) -> pd.Series:
         InputError: A value is neither, or there is none.
     """
     if schema.labelled(name):
-        return task.positions(frame[name], schema.classes[name])
+        return label_positions(frame[name], schema.classes[name])
     return numbers(frame, name, schema)
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 import numpy as np
 import pandas as pd
 
-from forecast.data import clock, columns, panel, scale, static, windows
+from forecast.data import clock, columns, features, panel, scale, windows
 from forecast.data.schema import MISSING, Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError
@@ -274,7 +274,7 @@ def _column(frame: pd.DataFrame, name: str, schema: Schema) -> ColumnQuality:
     values = values[np.isfinite(values)]
     low, high = schema.valid.get(name, (-np.inf, np.inf))
     keys = [frame[key] for key in schema.series if _once(frame, key)]
-    hole = static.holes(column, keys) if name in schema.static else column.isna()
+    hole = features.static_holes(column, keys) if name in schema.static else column.isna()
     missing = int(hole.sum())
     return ColumnQuality(
         column=name,

@@ -2,14 +2,102 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from forecast.data import moments
-from forecast.data.moments import Moments
 from forecast.data.table import Table
 from forecast.errors import InputError, nearest
+
+
+class Moments(NamedTuple):
+    """What is known of each column in each series, every part (series, columns).
+
+    Attributes:
+        mean: Of the finite values; 0 where there is none.
+        std: Their deviation; 0 where they are alike.
+        least: Of them.
+        most: Of them.
+        own: Whether the series has values of its own; where not, the rest is that of all rows.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+    least: np.ndarray
+    most: np.ndarray
+    own: np.ndarray
+
+
+def of_all(values: np.ndarray, series: int) -> Moments:
+    """Describe columns over all rows, and say the same of every series.
+
+    Args:
+        values: (rows, columns), NaN where missing.
+        series: How many there are.
+
+    Returns:
+        The moments.
+    """
+    mean, std, least, most = (np.repeat(part, series, axis=0) for part in _columns(values, None))
+    return Moments(mean, std, least, most, np.ones(mean.shape, bool))
+
+
+def of_series(values: np.ndarray, table: Table) -> Moments:
+    """Describe columns in every series.
+
+    Args:
+        values: (rows, columns) of the table's rows, NaN where missing.
+        table: Says which series each row is of; rows of a series stand together.
+
+    Returns:
+        The moments; a column without a value in a series takes those of all rows.
+    """
+    found = of_all(values, len(table.names))
+    first = np.flatnonzero(np.diff(table.series, prepend=-1))
+    code = table.series[first]
+    own = np.add.reduceat(np.isfinite(values), first, axis=0, dtype=np.intp) > 0
+    for part, of_own in zip(found[:4], _columns(values, first), strict=True):
+        part[code] = np.where(own, of_own, part[code])
+    found.own[:] = False
+    found.own[code] = own
+    return found
+
+
+def _columns(values: np.ndarray, first: np.ndarray | None) -> tuple[np.ndarray, ...]:
+    """Return mean, deviation, least and most of stretches of rows, each (stretches, columns)."""
+    good = np.isfinite(values)
+    count = np.maximum(_total(good, first), 1)
+    mean = _total(np.where(good, values, 0.0), first) / count
+    centre = mean
+    if first is not None:
+        centre = np.repeat(mean, np.diff(first, append=len(values)), axis=0)
+    std = np.sqrt(_total(np.where(good, values - centre, 0.0) ** 2, first) / count)
+    least = _over(np.minimum, np.where(good, values, np.inf), first)
+    most = _over(np.maximum, np.where(good, values, -np.inf), first)
+    # a column of one repeated value has no spread, whatever the rounding of its mean leaves
+    alike = least >= most
+    mean[alike] = np.where(np.isfinite(least), least, 0.0)[alike]
+    std[alike | (std <= 1e-12 * np.abs(mean))] = 0
+    return mean, std, least, most
+
+
+def _total(values: np.ndarray, first: np.ndarray | None) -> np.ndarray:
+    """Sum stretches of rows that begin at `first`, or all rows; (stretches, columns)."""
+    if first is None:
+        return values.sum(axis=0, keepdims=True)
+    # behind a zero each stretch is summed pairwise, to the same bits as by itself
+    behind_zeros = np.insert(values, first, 0, axis=0)
+    kind = np.intp if values.dtype == bool else None
+    return np.add.reduceat(behind_zeros, first + np.arange(len(first)), axis=0, dtype=kind)
+
+
+def _over(how: np.ufunc, values: np.ndarray, first: np.ndarray | None) -> np.ndarray:
+    """Return the least or greatest of stretches of rows, or of all; (stretches, columns)."""
+    if first is None:
+        start = np.inf if how is np.minimum else -np.inf
+        return how.reduce(values, axis=0, keepdims=True, initial=start)
+    return how.reduceat(values, first, axis=0)
+
 
 SCALING = ("series", "global")
 
@@ -112,7 +200,7 @@ def fit(table: Table, per: str = "series") -> Scaler:
     inputs, outputs = _moments(table.inputs, table, per), _moments(table.outputs, table, per)
     if table.static:
         places, once = list(table.static), np.unique(table.series, return_index=True)[1]
-        over = moments.of_all(table.inputs[once][:, places], len(table.names))
+        over = of_all(table.inputs[once][:, places], len(table.names))
         for part, value in zip(inputs, over, strict=True):
             part[:, places] = value
     input_std, input_limit = _lent(inputs, table.target_positions)
@@ -139,8 +227,8 @@ def fit(table: Table, per: str = "series") -> Scaler:
 def _moments(values: np.ndarray, table: Table, per: str) -> Moments:
     """Describe every column in every series, or over all."""
     if per == "global":
-        return moments.of_all(values, len(table.names))
-    return moments.of_series(values, table)
+        return of_all(values, len(table.names))
+    return of_series(values, table)
 
 
 def still(found: Moments) -> np.ndarray:
@@ -182,3 +270,37 @@ def _lent(found: Moments, targets: Sequence[int] = ()) -> tuple[np.ndarray, np.n
         if column not in targets or not varies.any():
             limit[stands[:, column], column] = reach[varies, column].max(initial=0)
     return std, limit
+
+
+def moving_later(table: Table, rows: np.ndarray) -> dict[str, tuple[str, ...]]:
+    """Name the columns that stand still in the training rows and move in the others.
+
+    Args:
+        table: The data.
+        rows: Mask (rows,) of the training rows.
+
+    Returns:
+        Column to the series where it is so; no name where it stands still in all of them.
+
+    >>> tick, zero = np.arange(4), np.zeros(4, int)
+    >>> values = np.array([[1.0, 5], [2, 5], [3, 5], [4, 6]])
+    >>> table = Table(values, values[:, :1], ("a", "b"), ("a",), zero, tick, tick)
+    >>> moving_later(table, tick < 3)
+    {'b': ()}
+    """
+    last = len(table.features) - table.indicators
+    own = [n for n, name in enumerate(table.targets) if name not in table.features]
+    values, names = table.inputs[:, :last], list(table.features[:last])
+    if table.task == "regression" and own:  # of events and classes `task.lacking` tells
+        values = np.column_stack([values, table.outputs[:, own]])
+        names += [table.targets[n] for n in own]
+    learned = of_series(values[rows], table.take(rows))
+    constant = still(learned)
+    moves = constant & learned.own & ~still(of_series(values, table))
+    everywhere = (constant | ~learned.own).all(axis=0)
+    return {
+        names[column]: ()
+        if everywhere[column]
+        else tuple(table.names[code] for code in np.flatnonzero(moves[:, column]))
+        for column in np.flatnonzero(moves.any(axis=0))
+    }

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.data import clock, lanes, split, windows
+from forecast.data import clock, samples, split, windows
+from forecast.data.samples import training_set
 from forecast.data.split import Holdout
 from forecast.data.table import Table
-from forecast.data.training_set import training_set
 from forecast.errors import InputError
 from forecast.evaluation.baselines import regressors, rivals
 from forecast.evaluation.intervals import reach
@@ -75,7 +75,7 @@ def prepare(spec: "Spec", table: Table) -> Holdout:
         )
     dealt = training_set(table, spec.window, *learnable(table, cuts), spec.scaling)
     if spec.training.stateful:
-        lanes.check(dealt.train, spec.window)
+        samples.check_stateful(dealt.train, spec.window)
     return cuts
 
 

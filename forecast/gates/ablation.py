@@ -54,7 +54,7 @@ def memory(
             None freezes none.
         seed: Of the choice of other windows, and of the bootstrap.
         within: See `Memory.within`.
-        lasting: Columns that stay real, since they are no past: see `forecast.data.ahead`.
+        lasting: Columns that stay real, since they are no past: see `forecast.data.features`.
         sample: Where the windows lie in time, and what each counts. None takes them as
             neighbours in their order, all alike.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.data import ahead, windows
+from forecast.data import features, windows
 from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -89,7 +89,7 @@ def study(
             errors,
             traced=traced,
             within=limits.memory,
-            lasting=ahead.lasting(table, window, coded=coded),
+            lasting=features.lasting(table, window, coded=coded),
             sample=in_time(table, window, starts, np.isfinite(true).sum(axis=(1, 2))),
         )
         found = replace(found, measure=headline.key)
@@ -164,7 +164,9 @@ def standardised(
         The windows.
     """
     return windows.inputs(
-        ahead.seen(scaler.inputs(table), table, window, coded=coded), starts, window
+        features.append_known_future(scaler.inputs(table), table, window, coded=coded),
+        starts,
+        window,
     )
 
 

@@ -14,7 +14,7 @@ class KnownAhead(Layer):
 
     (samples, timesteps, features) to (samples, horizon, known columns).
 
-    `forecast.data.ahead` has put them there: ⌈horizon / timesteps⌉ copies side by side, the first
+    `forecast.data.features` puts them there: ⌈horizon / timesteps⌉ copies side by side, the first
     of which holds the newest rows.
 
     Args:

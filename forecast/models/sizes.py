@@ -18,7 +18,7 @@ class Sizes:
             empty means the first columns.
         indicators: How many of the last features say, by 1, that a feature is missing.
         ahead: How many features, directly before those, are values of later rows (see
-            `forecast.data.ahead`).
+            `forecast.data.features`).
         series: How many series there are, where the model asked for the number of a row's series:
             it is then the very last feature. 0 means that there is no such column.
         levels: Quantiles predicted of each target, rising; empty means one value.

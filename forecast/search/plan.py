@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from forecast.data import split, tail
+from forecast.data import samples, split
 from forecast.data.table import Table
 from forecast.errors import InputError
 from forecast.search import folds, keys
@@ -103,8 +103,8 @@ def check(plan: Plan) -> None:
         table = plan.tables[trial.table]
         rows = (table.time >= first) & (table.time < end)
         try:
-            stopping = tail.stopping_rows(table, rows, spec.training.tail)
-            tail.deal(table, spec.window, rows, stopping)
+            stopping = samples.stopping_rows(table, rows, spec.training.tail)
+            samples.early_stopping_split(table, spec.window, rows, stopping)
         except InputError as error:
             part = f", {trial.rung}," if str(trial.rung) else ""
             raise InputError(

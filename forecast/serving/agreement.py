@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.data import ahead, task
-from forecast.data.layout import layout
+from forecast.data import schema
+from forecast.data.features import copies, layout_of
 from forecast.evaluation.intervals.reach import METHODS
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ def disagreement(found: "Bundle") -> str:
         and all((part >= 0).all() for part in limits)
     ):
         return "a scale that is none"
-    columns, outputs = layout(found.schema), len(task.names(found.schema)[0])
-    copies = ahead.copies(window) if columns.known else 0
-    features = len(columns.features) + copies * len(columns.known) + coded(found.model)
+    columns, outputs = layout_of(found.schema), len(schema.target_names(found.schema)[0])
+    ahead = copies(window) if columns.known else 0
+    features = len(columns.features) + ahead * len(columns.known) + coded(found.model)
     series, horizon = len(found.names), window.horizon
     shapes = {
         "model's input": (found.model.input_shape, (None, window.timesteps, features)),

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from forecast.data.address import place
+from forecast.data.fetch import without_secrets
 from forecast.errors import InputError, cause
 
 SQLITE = "sqlite:///"
@@ -76,5 +76,5 @@ def _refused(uri: str, why: str, cure: str = "") -> InputError:
     """Say what an address must be."""
     return InputError(
         f"tracking.uri must be a store that can be written, such as {SQLITE}mlflow.db or "
-        f"http://host:5000, got {place(uri)!r} ({why}): {cure or 'write one of these'}"
+        f"http://host:5000, got {without_secrets(uri)!r} ({why}): {cure or 'write one of these'}"
     )

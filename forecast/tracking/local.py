@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forecast.data.address import place
+from forecast.data.fetch import without_secrets
 from forecast.errors import InputError, nearest
 from forecast.tracking.journal import (
     LINES,
@@ -250,7 +250,7 @@ def leftover(folder: Path, uri: str) -> list[Journal]:
         if settled(path) or not (read := story(path)) or not read[0]:
             continue
         told, marks = read
-        if "refused" in marks or told[0]["store"] != place(uri):
+        if "refused" in marks or told[0]["store"] != without_secrets(uri):
             continue
         try:
             journal = Journal(path)

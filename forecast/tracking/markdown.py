@@ -5,7 +5,7 @@ import shlex
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from forecast.data.address import concealed
+from forecast.data.fetch import conceal
 from forecast.tracking.run import MOST_TEXT
 
 SPECIAL = re.compile(
@@ -38,7 +38,7 @@ def plain(text: str, most: int | None = None) -> str:
     >>> plain("a|b <img> wind_speed *")
     'a&#124;b &#60;img&#62; wind_speed &#42;'
     """
-    words = " ".join(concealed(text).split())
+    words = " ".join(conceal(text).split())
     kept = "".join(c if unicodedata.category(c)[0] != "C" else "�" for c in words)
     if most is not None and len(kept) > most:
         kept = kept[: most - 1] + "…"

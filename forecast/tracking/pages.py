@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from forecast.data.address import place
+from forecast.data.fetch import without_secrets
 
 KEY = "forecast"
 """Of the view in which an experiment opens; those of others begin with it."""
@@ -23,7 +23,7 @@ def base(uri: str, port: int) -> str:
     >>> base("sqlite:///mlflow.db", 5000), base("http://me:secret@host:5000/", 5001)
     ('http://127.0.0.1:5000', 'http://host:5000')
     """
-    return place(uri).rstrip("/") if serves(uri) else f"http://127.0.0.1:{port}"
+    return without_secrets(uri).rstrip("/") if serves(uri) else f"http://127.0.0.1:{port}"
 
 
 def serves(uri: str) -> bool:

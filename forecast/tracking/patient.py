@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from secrets import token_hex
 from typing import Any
 
-from forecast.data.address import place
+from forecast.data.fetch import without_secrets
 from forecast.tracking.sender import FINAL, PAUSES
 from forecast.tracking.store import Unreachable, reason
 
@@ -94,7 +94,8 @@ def _gone(uri: str, error: Exception) -> Unreachable:
     cause = reason(error)
     return Unreachable(
         f"tracking.uri must be a store that can be reached as long as a sweep runs, got "
-        f"{place(uri)!r} ({cause}): start the server and give the command again, which goes on "
+        f"{without_secrets(uri)!r} ({cause}): start the server and give the command again, which "
+        "goes on "
         "with what is finished",
         cause,
     )

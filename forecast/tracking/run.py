@@ -18,7 +18,7 @@ from uuid import NAMESPACE_OID, uuid5
 import numpy as np
 from PIL import Image
 
-from forecast.data.address import concealed
+from forecast.data.fetch import conceal
 from forecast.tracking.store import Unreachable
 
 MOST_TEXT = 5_900
@@ -194,7 +194,7 @@ def milliseconds(clock: Callable[[], float]) -> int:
 
 def texts(values: Mapping[str, Any]) -> dict[str, str]:
     """Write values as MLflow keeps parameters and tags: text of bounded length, no secrets."""
-    return {key: concealed(str(value))[:MOST_TEXT] for key, value in values.items()}
+    return {key: conceal(str(value))[:MOST_TEXT] for key, value in values.items()}
 
 
 def safe_key(name: str, taken: set[str] | None = None) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from forecast.data.address import HIDDEN, concealed, place
+from forecast.data.fetch import HIDDEN, conceal, without_secrets
 from forecast.errors import InputError, cause
 from forecast.tracking import address
 from forecast.tracking.address import SQLITE
@@ -69,14 +69,15 @@ class Store:
                 self.experiment_id = self._open()
         except ImportError as error:  # of the database's driver
             raise InputError(
-                f"tracking.uri must be a store whose driver is installed, got {place(uri)!r} "
+                f"tracking.uri must be a store whose driver is installed, got "
+                f"{without_secrets(uri)!r} "
                 f"({cause(error)}): install it, or use {DEFAULT_URI}"
             ) from error
         except (MlflowException, SQLAlchemyError, OSError) as error:
             away = server(uri) is not None and not WRONG.search(str(error))
             cure = "make room, or name another" if _file(uri) else "start the server"
             told = (
-                f"tracking.uri must be a store that can be reached, got {place(uri)!r} "
+                f"tracking.uri must be a store that can be reached, got {without_secrets(uri)!r} "
                 f"({reason(error)}): {cure}, or use {DEFAULT_URI}"
             )
             raise (Unreachable(told, reason(error)) if away else InputError(told)) from error
@@ -161,7 +162,7 @@ def server(uri: str) -> tuple[str, int] | None:
     >>> server("postgresql+psycopg2://me:secret@db/mlflow"), server("sqlite:///mlflow.db")
     (('db', 5432), None)
     """
-    parts = urlsplit(place(uri))  # a password may look like a port
+    parts = urlsplit(without_secrets(uri))  # a password may look like a port
     scheme = parts.scheme.partition("+")[0]
     if scheme not in PORTS or parts.hostname in (None, HIDDEN):
         return None
@@ -196,7 +197,7 @@ def _absolute(uri: str) -> str:
 def reason(error: Exception) -> str:
     """Return the cause of an MLflow error, secrets left out: the system's words or a first line."""
     system = re.search(r"\[Errno -?\d+\] [\w ]+|timed out", str(error))
-    return concealed(system[0] if system else cause(error))
+    return conceal(system[0] if system else cause(error))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 
-from forecast.data.address import place
+from forecast.data.fetch import without_secrets
 from forecast.errors import InputError
 from forecast.tracking import local
 from forecast.tracking.journal import Held, Journal
@@ -100,7 +100,7 @@ class Tracker:
                 "tags": texts(own | dict(tags or {})),
                 "parent": parent and parent.local_id,
                 "time": milliseconds(self.clock),
-                "store": place(self.uri),
+                "store": without_secrets(self.uri),
                 "experiment": self.experiment,
             }
         )

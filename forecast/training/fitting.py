@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from forecast import models
-from forecast.data import ahead, lanes, windows
+from forecast.data import features, samples, windows
 from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -98,7 +98,7 @@ class Job:
         """
         training = self.training
         if training.stateful:
-            lanes.check(self.train, self.window)
+            samples.check_stateful(self.train, self.window)
         own = seeded(
             model, sizes(self.table, self.window, model, training.quantiles), training.seed
         )
@@ -214,7 +214,7 @@ def sizes(table: Table, window: Window, model: Any = None, levels: Sequence[floa
         The sizes.
     """
     asks = isinstance(model, Model) and model.get_params().get("series_embedding") is not None
-    known = ahead.count(table, window)
+    known = features.input_count(table, window)
     return Sizes(
         window.timesteps,
         len(table.features) + known + asks,
@@ -274,7 +274,7 @@ def _of_shape(made: Any, sizes: Sizes) -> keras.Model:
 
 def _rows(model: keras.Model, scaler: Scaler, table: Table, window: Window) -> Rows:
     """Put a table's rows on the device as a model reads them."""
-    inputs = ahead.seen(scaler.inputs(table), table, window, coded=told(model))
+    inputs = features.append_known_future(scaler.inputs(table), table, window, coded=told(model))
     return Rows.put(inputs, scaler.outputs(table))
 
 

@@ -11,8 +11,8 @@ from sklearn.utils import estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
 from forecast.data import panel, split, windows
+from forecast.data.samples import training_set
 from forecast.data.table import Table
-from forecast.data.training_set import training_set
 from forecast.data.windows import Window
 from forecast.errors import InputError, nearest
 from forecast.metrics.headline import HEADLINES

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from forecast.data import lanes, windows
+from forecast.data import samples, windows
 from forecast.errors import InputError
 from forecast.training.program import SLICE, Program, Rows
 
@@ -82,7 +82,7 @@ def _deal(
     """Deal an epoch's batches, (steps, batch) each; one that must not be padded stands alone."""
     order = np.random.default_rng(seed)
     if program.stateful:
-        return [lanes.deal(starts, program.window, batch_size, shuffle=order)]
+        return [samples.stateful_batches(starts, program.window, batch_size, shuffle=order)]
     dealt = list(windows.batches(starts, batch_size, shuffle=order))
     short = batch_size - len(dealt[-1])
     if short and program.exact_batches:

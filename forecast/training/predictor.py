@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from forecast.data import cache
+from forecast.data import fetch
 from forecast.errors import InputError
 from forecast.training import executables, one_pass, owned
 from forecast.training.gather import cut
@@ -129,7 +129,7 @@ class Compiled:
             full = next((n for n in NO_ROOM if os.strerror(n) in str(error)), None)
             if full is None:
                 raise
-            raise OSError(full, os.strerror(full), str(cache.folder("xla"))) from error
+            raise OSError(full, os.strerror(full), str(fetch.cache_folder("xla"))) from error
 
 
 def take(model: keras.Model, use: owned.Use) -> Predictor:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from forecast.data import cache
+from forecast.data import fetch
 
 CACHE_FLAG = "--tf_xla_persistent_cache_directory"
 KEPT = 300
@@ -83,7 +83,7 @@ def _keep_compiled(threads: int) -> None:
         told.append(next(line for line in lines if line.startswith(("flags", "Features"))))
     name = f"{version('tensorflow')}-{sha256(' '.join(told).encode()).hexdigest()[:12]}"
     with suppress(OSError, RuntimeError):  # no home, or not ours to write in: compile each time
-        folder = cache.private("xla") / name
+        folder = fetch.private_cache_folder("xla") / name
         folder.mkdir(mode=0o700, exist_ok=True)
         if shutil.disk_usage(folder).free < ROOM:
             return  # XLA fails where it cannot keep what it has compiled

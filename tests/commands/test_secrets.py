@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from forecast.commands import build, config, recorded, train
-from forecast.data import download
-from forecast.data.address import place as shown
+from forecast.data import fetch
+from forecast.data.fetch import without_secrets as shown
 from forecast.errors import InputError
 from forecast.tracking import tracker
 from forecast.tracking.run import ending
@@ -151,6 +151,6 @@ def test_a_download_stays_in_its_folder(tmp_path: Path, monkeypatch, last: str):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     home = tmp_path / "forecast" / "data"
     for digest in (None, "0" * 64):
-        found = download.fetch(f"https://host/{last}", digest)
+        found = fetch.download(f"https://host/{last}", digest)
         assert found.resolve().parent == home and len(found.name) < 120
         assert not found.name.startswith(".")

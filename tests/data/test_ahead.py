@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecast.data import ahead, panel, quality, scale, windows
+from forecast.data import features, panel, quality, scale, windows
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
 
@@ -41,8 +41,8 @@ def futures(window, later, known):
 @given(tables(), any_window(), st.sampled_from([(0,), (1,), (0, 1)]), st.booleans())
 def test_the_extra_columns_of_a_window_end_with_the_predicted_rows(table, window, known, coded):
     table = replace(table, known=known, inputs=np.nan_to_num(table.inputs, nan=-1.0))
-    rows = ahead.seen(table.inputs, table, window, coded=coded)
-    extra = ahead.count(table, window)
+    rows = features.append_known_future(table.inputs, table, window, coded=coded)
+    extra = features.input_count(table, window)
     assert extra == len(known) * -(-window.horizon // window.timesteps)
     assert rows.shape == (len(table), 2 + extra + coded)
     assert (rows[:, :2] == table.inputs).all()
@@ -74,21 +74,23 @@ def test_the_extra_columns_of_a_window_end_with_the_predicted_rows(table, window
 def test_the_shift_by_hand(timesteps, horizon, lead, expected):
     window, table = Window(timesteps, horizon, lead=lead), panel.build(fairs(), FAIR)
     table = replace(table, inputs=np.arange(30.0)[:, None], known=(0,))
-    rows = ahead.seen(table.inputs, table, window)
+    rows = features.append_known_future(table.inputs, table, window)
     assert rows[:timesteps, 1:].tolist() == expected
 
 
 def test_without_known_columns_rows_are_as_they_were():
     table = panel.build(fairs(), Schema("time", ("load",), ("load", "fair")))
-    assert ahead.seen(table.inputs, table, Window(2, 9)) is table.inputs
-    assert ahead.count(table, Window(2, 9)) == 0 and table.known == () and table.static == ()
-    assert ahead.names(table, Window(2, 9)) == table.features
+    assert features.append_known_future(table.inputs, table, Window(2, 9)) is table.inputs
+    assert (
+        features.input_count(table, Window(2, 9)) == 0 and table.known == () and table.static == ()
+    )
+    assert features.input_names(table, Window(2, 9)) == table.features
 
 
 def test_extra_columns_stand_before_those_that_say_what_is_missing_and_the_series_stands_last():
     table = panel.build(fairs(), replace(FAIR, missing="mask"))
     window = Window(2, 3)
-    assert ahead.names(table, window, embedded=2) == (
+    assert features.input_names(table, window, embedded=2) == (
         "load",
         "fair",
         "hour_sin",
@@ -104,12 +106,12 @@ def test_extra_columns_stand_before_those_that_say_what_is_missing_and_the_serie
         "load_missing",
         "fair_missing",
     )
-    rows = ahead.seen(table.inputs, table, window, coded=True)
-    assert rows.shape[1] == len(ahead.names(table, window)) + 1
+    rows = features.append_known_future(table.inputs, table, window, coded=True)
+    assert rows.shape[1] == len(features.input_names(table, window)) + 1
     assert (rows[:-3, 4] == table.inputs[3:, 1]).all()  # the newest copy is three rows later
     assert (rows[:, -3:-1] == table.inputs[:, -2:]).all()
-    lasting = ahead.lasting(table, window, coded=True)
-    names = ahead.names(table, window)
+    lasting = features.lasting(table, window, coded=True)
+    names = features.input_names(table, window)
     clock = ["hour_sin", "hour_cos"]  # of an older step they follow from those of the newest
     assert [names[n] for n in lasting[:-1]] == [*clock, *(n for n in names if "_ahead" in n)]
     assert lasting[-1] == len(names)
@@ -118,7 +120,7 @@ def test_extra_columns_stand_before_those_that_say_what_is_missing_and_the_serie
 def test_extra_columns_have_the_scale_of_their_source():
     table, window = panel.build(fairs(), FAIR), Window(2, 2)
     scaler = scale.fit(table)
-    rows = ahead.seen(scaler.inputs(table), table, window)
+    rows = features.append_known_future(scaler.inputs(table), table, window)
     fair = table.inputs[:, 1]
     expected = ((fair - fair.mean()) / fair.std()).astype(np.float32)
     np.testing.assert_allclose(rows[:-2, 4], expected[2:], rtol=1e-6)

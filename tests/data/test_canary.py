@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecast.data import canary as canaries
-from forecast.data.canary import canary
 from forecast.data.table import Table
 from forecast.data.windows import Window
+from forecast.evaluation.leakage import columns as canaries
+from forecast.evaluation.leakage.columns import canary
 
 from .panels import QUIET
 

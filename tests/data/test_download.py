@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from forecast.data.download import fetch
+from forecast.data.fetch import download
 from forecast.errors import InputError
 
 CONTENT = b"ts,load\n2024-01-01,1\n"
@@ -45,40 +45,40 @@ def address(tmp_path, monkeypatch):
 
 
 def test_a_file_is_fetched_once_and_kept(address, tmp_path, capfd):
-    found = fetch(address, SHA256)
+    found = download(address, SHA256)
     assert found.read_bytes() == CONTENT and found.is_relative_to(tmp_path / "cache")
-    assert fetch(address, SHA256) == found and Quiet.asked == ["/load.csv"]
+    assert download(address, SHA256) == found and Quiet.asked == ["/load.csv"]
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_file_without_a_hash_is_taken_as_it_is(address, capfd):
-    assert fetch(address).read_bytes() == CONTENT
+    assert download(address).read_bytes() == CONTENT
     assert capfd.readouterr() == ("", "")
 
 
 def test_another_file_than_the_hash_says_is_refused(address):
     with pytest.raises(InputError, match="data.sha256 must be the hash of .*load.csv"):
-        fetch(address, "0" * 64)
+        download(address, "0" * 64)
 
 
 def test_without_a_network_the_error_names_the_place_for_the_file(address, tmp_path):
     elsewhere = "http://127.0.0.1:9/load.csv"
     place = tmp_path / "cache" / "forecast" / "data" / "load.csv"
     with pytest.raises(InputError, match=f"without a network, put the file at {place}"):
-        fetch(elsewhere, SHA256)
+        download(elsewhere, SHA256)
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(CONTENT)
-    assert fetch(elsewhere, SHA256) == place
+    assert download(elsewhere, SHA256) == place
 
 
 def test_an_address_that_serves_no_file_is_an_input_error(address):
     with pytest.raises(InputError, match="must be an address that can be reached"):
-        fetch(address.replace("load", "lead"), SHA256)
+        download(address.replace("load", "lead"), SHA256)
 
 
 def test_two_files_of_one_name_are_kept_apart_without_a_hash(address, tmp_path):
     other = tmp_path / "served" / "other"
     other.mkdir()
     (other / "load.csv").write_bytes(b"another file")
-    assert fetch(address).read_bytes() == CONTENT
-    assert fetch(address.replace("load.csv", "other/load.csv")).read_bytes() == b"another file"
+    assert download(address).read_bytes() == CONTENT
+    assert download(address.replace("load.csv", "other/load.csv")).read_bytes() == b"another file"

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecast.data import lanes, windows
+from forecast.data import samples, windows
 from forecast.data.windows import Window
 
 from .panels import QUIET, tables
@@ -19,7 +19,7 @@ def test_lanes_hold_every_window_once_and_go_on_wherever_they_can(table, window,
     if not len(starts):
         return
     known = set(starts.tolist())
-    dealt = lanes.deal(starts, window, count, shuffle=np.random.default_rng(seed))
+    dealt = samples.stateful_batches(starts, window, count, shuffle=np.random.default_rng(seed))
     assert dealt.dtype == np.int32 and dealt.shape[1] == count
     assert sorted(dealt[dealt >= 0].tolist()) == starts.tolist()
     assert (dealt >= 0).any(axis=1).all()
@@ -47,7 +47,7 @@ def test_lanes_of_a_border_where_row_numbers_alone_would_go_on():
     """Row 5 follows row 4 and is another series; rows 9 and 10 of it are a tick apart."""
     table = gapless([5, 8])
     table.tick[9:] += 1
-    dealt = lanes.deal(
+    dealt = samples.stateful_batches(
         windows.starts(table, Window(2, 1)), Window(2, 1), 1, shuffle=np.random.default_rng(0)
     )
     chains = [[0, 2], [1], [5], [6], [9], [10]]
@@ -59,7 +59,7 @@ def test_lanes_of_a_border_where_row_numbers_alone_would_go_on():
 def test_lanes_are_dealt_anew_with_every_seed_and_alike_with_the_same():
     starts, window = np.arange(200, dtype=np.int32), Window(10, 1)
     one, two, other = (
-        lanes.deal(starts, window, 4, shuffle=np.random.default_rng(seed)).tolist()
+        samples.stateful_batches(starts, window, 4, shuffle=np.random.default_rng(seed)).tolist()
         for seed in (1, 1, 2)
     )
     assert one == two != other

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecast.data import scale, still
+from forecast.data import scale
 from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.errors import InputError
@@ -285,9 +285,9 @@ def test_what_moves_for_the_first_time_is_named(per):
     rows = panel(3)
     rows.inputs[rows.series == 5, 1] = 3.0
     early = rows.tick < 40
-    assert still.moving_later(rows, early) == {}
+    assert scale.moving_later(rows, early) == {}
     rows.inputs[(rows.series == 4) & ~early, 1] += 1
     rows.inputs[(rows.series == 1) & ~early, 0] -= 1
-    assert still.moving_later(rows, early) == {"y": ("b",), "x": ("e",)}
+    assert scale.moving_later(rows, early) == {"y": ("b",), "x": ("e",)}
     rows.inputs[early, 1] = 7.0
-    assert still.moving_later(rows, early) == {"y": ("b",), "x": ()}
+    assert scale.moving_later(rows, early) == {"y": ("b",), "x": ()}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.data import ahead, panel, scale, tail, training_set, windows
+from forecast.data import features, panel, samples, scale, windows
 from forecast.data.split import Holdout, holdout
 from forecast.errors import InputError
 from forecast.evaluation import experiment, leak_proof, scores
@@ -62,7 +62,7 @@ def test_a_scaler_of_all_rows(monkeypatch):
     def fit_on_all(table, per="series"):
         return scale.fit(inspect.currentframe().f_back.f_locals["table"], per)
 
-    monkeypatch.setattr(training_set, "scale", type("Leaky", (), {"fit": staticmethod(fit_on_all)}))
+    monkeypatch.setattr(samples, "scale", type("Leaky", (), {"fit": staticmethod(fit_on_all)}))
     told = found(prove())
     assert told["scale"] == "the scale, mean of input 'load' in s0"
     assert told["inputs"].startswith("input 'load' of s0 at 2024-01-01")
@@ -73,7 +73,7 @@ def test_a_fitted_forecaster_whose_scaler_has_seen_all_rows():
     fitted.scaler_ = scale.fit(TABLE)
     assert set(found(prove(forecaster=fitted))) == {"scale"}
     honest = experiment.learnable(TABLE, CUTS)
-    fitted.scaler_ = training_set.training_set(TABLE, WINDOW, *honest).scaler
+    fitted.scaler_ = samples.training_set(TABLE, WINDOW, *honest).scaler
     assert prove(forecaster=fitted).holds
 
 
@@ -118,13 +118,13 @@ def test_holes_filled_from_behind(monkeypatch):
 
 
 def test_validation_is_test(monkeypatch):
-    deal = tail.deal
+    deal = samples.early_stopping_split
 
     def stop_on_test(table, window, rows, stopping):
         late = windows.starts(table, window, within=table.time >= CUTS.test)
         return deal(table, window, rows, stopping)[0], late
 
-    monkeypatch.setattr(tail, "deal", stop_on_test)
+    monkeypatch.setattr(samples, "early_stopping_split", stop_on_test)
     told = found(prove())
     assert told["windows"].startswith("a stopping window of s0 at ")
     assert told["stopping"].startswith("other windows train or stop, first s0 at 2024-01-04")
@@ -133,7 +133,7 @@ def test_validation_is_test(monkeypatch):
 def test_a_fold_scored_on_its_own_stopping_set():
     """As a sweep's trial is fitted: rows before the fold's cut, the newest of them to stop on."""
     rows = TABLE.time < CUTS.test
-    learned = training_set.training_set(TABLE, WINDOW, rows, 0.2)
+    learned = samples.training_set(TABLE, WINDOW, rows, 0.2)
     begins = TABLE.time[learned.stop + WINDOW.timesteps + WINDOW.lead].min()
     cuts = Holdout(begins, CUTS.test)
     honest = windows.starts(TABLE, WINDOW, within=~rows)
@@ -153,12 +153,12 @@ def test_a_window_across_a_series(monkeypatch):
 
 
 def test_a_model_that_reads_the_row_behind_the_origin(monkeypatch):
-    seen = ahead.seen
+    seen = features.append_known_future
 
     def one_ahead(values, table, window, *, coded=False):
         return np.roll(seen(values, table, window, coded=coded), -1, axis=0)
 
-    monkeypatch.setattr(ahead, "seen", one_ahead)
+    monkeypatch.setattr(features, "append_known_future", one_ahead)
     told = found(prove(forecaster=SPEC))
     assert {"linear", "ridge"} <= set(told) and "persistence" not in told
     assert told["linear"].startswith("the forecast of 'load', step 1, from s0 at 2024-01-0")

@@ -9,13 +9,13 @@ import pytest
 
 from benchmarks import literature
 from forecast.commands import config
-from forecast.data import cache
+from forecast.data import fetch
 
 
 def present(data):
     """Whether the file is in the cache and the one that the configuration means."""
     settings = config.compose([f"data={data}"]).settings.data
-    file = cache.folder("data") / settings.path.rpartition("/")[2]
+    file = fetch.cache_folder("data") / settings.path.rpartition("/")[2]
     return file.exists() and hashlib.sha256(file.read_bytes()).hexdigest() == settings.sha256
 
 

@@ -7,7 +7,7 @@ import pytest
 from keras import layers as kl
 
 from forecast import Model, Schema, Training, Window, build, gates
-from forecast.data import ahead, windows
+from forecast.data import features, windows
 from forecast.errors import InputError
 from forecast.evaluation import experiment
 from forecast.gates.ablation import inverse, lengths
@@ -262,7 +262,7 @@ def test_the_clock_is_no_memory():
     """A network that reads the hour of an old step and the newest input remembers nothing."""
     table, window = clocked(), Window(8, 1)
     starts = windows.starts(table, window)[8::5]
-    seen = windows.inputs(ahead.seen(table.inputs, table, window), starts, window)
+    seen = windows.inputs(features.append_known_future(table.inputs, table, window), starts, window)
     true = windows.outputs(table.outputs, starts, window)[:, 0]
     model = keras.Sequential([keras.Input(seen.shape[1:]), kl.Flatten(), kl.Dense(1)])
     kernel = np.zeros(seen.shape[1:])
@@ -272,7 +272,7 @@ def test_the_clock_is_no_memory():
     def errors(outputs):
         return np.abs(outputs - true)[:, 0] + 0.1
 
-    found = gates.memory(model, seen, errors, lasting=ahead.lasting(table, window))
+    found = gates.memory(model, seen, errors, lasting=features.lasting(table, window))
     assert found.whole == pytest.approx(0.1, abs=1e-5)
     assert found.used == 1 and "the newest step alone is" in found.advice()
     assert gates.memory(model, seen, errors).used == 6  # were the hours those of another window

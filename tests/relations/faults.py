@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.data import clock, panel, scale, source, tail, windows
+from forecast.data import clock, panel, samples, scale, source, windows
 from forecast.evaluation import experiment
 from forecast.evaluation.baselines import rules
 from forecast.training import runtime
@@ -107,13 +107,13 @@ def holes_count_as_zero(patch: pytest.MonkeyPatch) -> None:
 
 
 def order_of_training_by_name(patch: pytest.MonkeyPatch) -> None:
-    deal = tail.deal
+    deal = samples.early_stopping_split
 
     def by_name(table, *arguments):
         train, stop = deal(table, *arguments)
         return np.roll(train, len(table.names[0])), stop
 
-    patch.setattr(tail, "deal", by_name)
+    patch.setattr(samples, "early_stopping_split", by_name)
 
 
 def order_of_training_by_place(patch: pytest.MonkeyPatch) -> None:

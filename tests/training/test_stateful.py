@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers as kl
 
-from forecast.data import lanes, windows
+from forecast.data import samples, windows
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.training import fitting, loop, program
@@ -56,16 +56,16 @@ def train_by_hand(network, ours, data, batch_size, deal):
         order = np.random.default_rng([like.seed, epoch])
         starts = windows.by_content(data, windows.starts(data, window))
         before, total = np.full(batch_size, -1), 0.0
-        for batch in lanes.deal(starts, window, batch_size, shuffle=order):
+        for batch in samples.stateful_batches(starts, window, batch_size, shuffle=order):
             anew = batch != before + window.timesteps
             real = batch >= 0
             past = deal(windows.inputs(x, np.maximum(batch, 0), window))
             ahead = deal(windows.outputs(y, np.maximum(batch, 0), window))
-            samples = len(past) // batch_size
+            rows = len(past) // batch_size
             for layer in network.layers:
                 for state in getattr(layer, "states", None) or []:
-                    state.assign(state.numpy() * ~np.repeat(anew, samples)[:, None])
-            weight = np.repeat(real * batch_size / real.sum(), samples)
+                    state.assign(state.numpy() * ~np.repeat(anew, rows)[:, None])
+            weight = np.repeat(real * batch_size / real.sum(), rows)
             loss = network.train_on_batch(past, ahead, sample_weight=weight[:, None])
             total += float(loss) * real.sum()
             network.reset_metrics()

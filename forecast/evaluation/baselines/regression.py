@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.multioutput import MultiOutputRegressor
 from threadpoolctl import threadpool_limits
 
-from forecast.data import ahead, windows
+from forecast.data import features, windows
 from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -107,7 +107,7 @@ class Flat:
 
     @cached_property
     def _seen(self) -> np.ndarray:
-        return ahead.seen(self.scaler.inputs(self.table), self.table, self.window)
+        return features.append_known_future(self.scaler.inputs(self.table), self.table, self.window)
 
     @cached_property
     def _outputs(self) -> np.ndarray:

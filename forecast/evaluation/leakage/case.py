@@ -7,10 +7,10 @@ from functools import cached_property
 import numpy as np
 
 from forecast.data import clock, windows
+from forecast.data.samples import TrainingSet, training_set
 from forecast.data.scale import Scaler
 from forecast.data.split import Holdout
 from forecast.data.table import Table
-from forecast.data.training_set import TrainingSet, training_set
 from forecast.data.windows import Window
 from forecast.evaluation import experiment
 from forecast.evaluation.baselines import rivals

@@ -5,14 +5,15 @@ from collections.abc import Iterator
 import numpy as np
 from sklearn.base import clone
 
-from forecast.data import ahead, canary
+from forecast.data import features
+from forecast.data.samples import TrainingSet
 from forecast.data.table import Table
-from forecast.data.training_set import TrainingSet
 from forecast.data.windows import Window
 from forecast.evaluation import experiment, scores
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.leakage import perturb
 from forecast.evaluation.leakage.case import Case, Check
+from forecast.evaluation.leakage.columns import canary
 from forecast.evaluation.leakage.perturb import date, first, place
 from forecast.training.forecaster import Forecaster
 
@@ -116,7 +117,7 @@ def columns(case: Case) -> Check:
     Returns:
         Whether there is none.
     """
-    found = canary.canary(case.table, case.window)
+    found = canary(case.table, case.window)
     compared = f"{len(case.table.features)} inputs, none a copy of a later target"
     return Check("columns", "", compared, not found, "; ".join(map(str, found)))
 
@@ -192,12 +193,12 @@ def _seen(
         return Check(name, told, compared, False, f"other windows train or stop{which}")
     seen, truth = (
         [
-            ahead.seen(s.scaler.inputs(data), data, window, coded=True)
+            features.append_known_future(s.scaler.inputs(data), data, window, coded=True)
             for data, s in zip((table, wild), sets, strict=True)
         ],
         [s.scaler.outputs(data) for data, s in zip((table, wild), sets, strict=True)],
     )
-    names = (*ahead.names(table, window), "number of the series")
+    names = (*features.input_names(table, window), "number of the series")
     past = _covered(table, starts, 0, window.timesteps)
     future = _covered(table, starts, window.timesteps + window.lead, window.horizon)
     if where := first(seen[0], seen[1], past):

@@ -1,0 +1,225 @@
+"""Where the input columns of a table stand: what follows from the schema alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from forecast.data import clock
+from forecast.data.schema import Schema
+from forecast.data.table import Table
+from forecast.data.windows import Window
+from forecast.errors import InputError
+
+SAYS = "_missing"
+"""Ends the name of a column that says where another is missing."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The input columns of a table, in their order.
+
+    Attributes:
+        features: Names: raw columns, the calendar, then those that say what is missing.
+        known: Positions of those that are known ahead; a circle has two, labels one each.
+        static: Positions of those that have one value a series.
+        said: Raw columns of which another column says where they are missing.
+    """
+
+    features: tuple[str, ...]
+    known: tuple[int, ...]
+    static: tuple[int, ...]
+    said: tuple[str, ...]
+
+
+def layout_of(schema: Schema) -> Layout:
+    """Lay out the input columns.
+
+    Args:
+        schema: What the raw columns mean.
+
+    Returns:
+        Names and positions.
+
+    >>> layout_of(Schema("time", ("load",), calendar=("hour",), known_future=("fair", "hour")))
+    Layout(features=('load', 'fair', 'hour_sin', 'hour_cos'), known=(1, 2, 3), static=(), said=())
+    """
+    features: list[str] = []
+    known: list[int] = []
+    static: list[int] = []
+    for name in schema.inputs:
+        columns = columns_of(name, schema)
+        places = range(len(features), len(features) + len(columns))
+        known += places if name in schema.known_columns else ()
+        static += places if name in schema.static else ()
+        features += columns
+    for name in schema.calendar:
+        _, made = clock.describe(np.zeros(0, "datetime64[ns]"), (name,))
+        known += (
+            range(len(features), len(features) + len(made)) if name in schema.known_future else ()
+        )
+        features += made
+    masked = schema.missing == "mask"
+    said = tuple(name for name in schema.inputs if masked and name not in schema.static)
+    features += [f"{name}{SAYS}" for name in said]
+    return Layout(tuple(features), tuple(known), tuple(static), said)
+
+
+def columns_of(name: str, schema: Schema) -> list[str]:
+    """Name the input columns that a raw column becomes.
+
+    Args:
+        name: The raw column.
+        schema: What it means.
+
+    Returns:
+        Two for a circular column, one for each label, else the column itself.
+
+    >>> columns_of("sky", Schema("time", ("load",), classes={"sky": ("clear", "rain")}))
+    ['sky=clear', 'sky=rain']
+    """
+    if name in schema.circular:
+        return [f"{name}_sin", f"{name}_cos"]
+    if schema.labelled(name):
+        return [f"{name}={label}" for label in schema.classes[name]]
+    return [name]
+
+
+def copies(window: Window) -> int:
+    """Return how many extra columns one known column has."""
+    return -(-window.horizon // window.timesteps)
+
+
+def input_count(table: Table, window: Window) -> int:
+    """Return how many extra columns `append_known_future` makes."""
+    return len(table.known) * copies(window)
+
+
+def append_known_future(
+    values: np.ndarray, table: Table, window: Window, *, coded: bool = False
+) -> np.ndarray:
+    """Make the rows that a model reads: known columns of later rows stand beside each row.
+
+    Args:
+        values: Inputs of the table, standardised or not, (rows, features).
+        table: Says which columns are known ahead.
+        window: Shape of a sample.
+        coded: Whether the number of the row's series stands behind all other columns.
+
+    Returns:
+        (rows, features + extra columns); those stand, copy by copy, before the columns that say
+        what is missing. Rows beyond the last one are zeros, and no window holds them.
+
+    >>> rows = np.array([[1.0, 10], [2, 20], [3, 30], [4, 40]])
+    >>> zero, tick = np.zeros(4, int), np.arange(4)
+    >>> table = Table(rows, rows[:, :1], ("a", "b"), ("a",), zero, tick, tick, known=(1,))
+    >>> append_known_future(rows, table, Window(timesteps=2, horizon=1)).tolist()
+    [[1.0, 10.0, 20.0], [2.0, 20.0, 30.0], [3.0, 30.0, 40.0], [4.0, 40.0, 0.0]]
+    """
+    parts = [values]
+    if table.known:
+        known, last = values[:, list(table.known)], values.shape[1] - table.indicators
+        reach = window.lead + window.horizon
+        later = [_later(known, reach - j * window.timesteps) for j in range(copies(window))]
+        parts = [values[:, :last], *later, values[:, last:]]
+    if coded:
+        parts.append(table.series[:, None].astype(values.dtype))
+    return np.concatenate(parts, axis=1) if len(parts) > 1 else values
+
+
+def input_names(table: Table, window: Window, embedded: int = 0) -> tuple[str, ...]:
+    """Name what a network reads of each row, for pictures and tables.
+
+    Args:
+        table: Columns.
+        window: Shape of a sample.
+        embedded: Learned columns that stand for the series.
+
+    Returns:
+        The names, those of extra columns such as "holiday_ahead", of the next copy
+        "holiday_ahead_2", and of learned ones "series_1".
+    """
+    last = len(table.features) - table.indicators
+    learned = [f"series_{number}" for number in range(1, embedded + 1)]
+    later = [
+        f"{table.features[place]}_ahead{f'_{copy}' if copy > 1 else ''}"
+        for copy in range(1, copies(window) + 1)
+        for place in table.known
+    ]
+    return (*table.features[:last], *learned, *later, *table.features[last:])
+
+
+def lasting(table: Table, window: Window, *, coded: bool = False) -> list[int]:
+    """List the input columns that hold no past: known ahead, the clock, static.
+
+    The clock of an older step follows from that of the newest, so nobody has to remember it.
+
+    Args:
+        table: Columns.
+        window: Shape of a sample.
+        coded: As for `append_known_future`.
+
+    Returns:
+        Their positions.
+    """
+    extra, last = input_count(table, window), len(table.features) - table.indicators
+    code = [len(table.features) + extra] if coded else []
+    ticking = [n for n, name in enumerate(table.features) if name in clock.COLUMNS]
+    return [*table.static, *ticking, *range(last, last + extra), *code]
+
+
+def _later(values: np.ndarray, rows: int) -> np.ndarray:
+    """Shift up, so that each row holds what stands some rows behind it."""
+    found = np.zeros_like(values)
+    found[: max(0, len(values) - rows)] = values[rows:]
+    return found
+
+
+def fill_static(
+    values: np.ndarray, series: np.ndarray, names: Sequence[str], column: str
+) -> np.ndarray:
+    """Write the one value of every series in all its rows.
+
+    Args:
+        values: (rows,), NaN where a row does not say it.
+        series: Series of each row, (rows,).
+        names: Name of every series.
+        column: What the column is called, for errors.
+
+    Returns:
+        (rows,) without a hole.
+
+    Raises:
+        InputError: A series has two values, or none.
+
+    >>> fill_static(np.array([np.nan, 7, np.nan, 9]), np.array([0, 0, 1, 1]), "ab", "area").tolist()
+    [7.0, 7.0, 9.0, 9.0]
+    """
+    groups = pd.Series(values).groupby(series)
+    least, greatest = groups.min(), groups.max()
+    for code in least.index[least.isna()]:
+        raise InputError(
+            f"data.static must hold a value for every series, got none in column {column!r} of "
+            f"series {names[code]!r}: write it in one of its rows"
+        )
+    for code in least.index[least < greatest]:
+        raise InputError(
+            f"data.static must be one value in all rows of a series, got {least[code]:g} and "
+            f"{greatest[code]:g} in column {column!r} of series {names[code]!r}: mend it, or name "
+            "the column in data.features"
+        )
+    return least.loc[series].to_numpy(float)
+
+
+def static_holes(column: pd.Series, keys: Sequence[pd.Series]) -> pd.Series:
+    """Tell which rows belong to a series that has no value.
+
+    Args:
+        column: Static, as it stands in the file, (rows,).
+        keys: Columns that name the series, (rows,) each; none means one series.
+
+    Returns:
+        Mask (rows,).
+    """
+    return column.isna().groupby(list(keys) or np.zeros(len(column))).transform("all")

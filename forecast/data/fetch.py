@@ -1,0 +1,138 @@
+"""Addresses as they may be shown: without the secrets that may stand in them."""
+
+import hashlib
+import logging
+import os
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from forecast.errors import InputError
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
+_END = ".,:;)]}"
+"""What ends a sentence or a list around an address, and is no part of it."""
+
+HIDDEN = "…"
+"""Stands for an address of which nobody can tell where a secret in it ends."""
+
+
+def without_secrets(address: str) -> str:
+    """Return an address without user, password, query and fragment.
+
+    Args:
+        address: Of a server, a database or a file; anything else is returned as it is.
+
+    Returns:
+        Where it leads, which says nothing of who may go there.
+
+    >>> without_secrets("https://me:secret@tracking:5000/path?token=x")
+    'https://tracking:5000/path'
+    >>> without_secrets("postgresql://me:se/cr#et@db/mlflow"), place("sqlite:///mlflow.db")
+    ('postgresql://db/mlflow', 'sqlite:///mlflow.db')
+    """
+    scheme, mark, rest = address.partition("://")
+    if not mark or rest.startswith("/"):  # a file
+        return address
+    if scheme.lower() not in ("http", "https"):  # a database takes any password as it is written
+        rest = rest.rpartition("@")[2]
+    try:
+        parts = urlsplit(f"{scheme}://{rest}")
+        _ = parts.port
+    except ValueError:
+        return f"{scheme}://{HIDDEN}"
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def conceal(text: str) -> str:
+    """Return a text with every address in it as its place.
+
+    >>> conceal("GET https://me:secret@host/load.csv?sig=x, then sqlite:///mlflow.db")
+    'GET https://host/load.csv, then sqlite:///mlflow.db'
+    """
+
+    def shown(found: re.Match[str]) -> str:
+        address = found[0].rstrip(_END)
+        return without_secrets(address) + found[0][len(address) :]
+
+    return _ADDRESS.sub(shown, text)
+
+
+def cache_folder(name: str) -> Path:
+    """Return a folder of this project's cache, which may not exist yet.
+
+    Args:
+        name: Such as "data".
+
+    Returns:
+        `~/.cache/forecast/<name>`, or under `XDG_CACHE_HOME`.
+    """
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "forecast" / name
+
+
+def private_cache_folder(name: str) -> Path:
+    """Return a folder of the cache that nobody else can put anything into; made if need be.
+
+    Args:
+        name: Such as "xla", whose files are run.
+
+    Returns:
+        The folder.
+
+    Raises:
+        PermissionError: It belongs to somebody else, or others may write there.
+    """
+    found = cache_folder(name)
+    found.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for place in (found, found.parent):
+        told = place.stat()
+        if told.st_uid != os.getuid() or told.st_mode & 0o022:
+            raise PermissionError(f"others may write into {place}")
+    return found
+
+
+log = logging.getLogger(__name__)
+
+
+def download(address: str, sha256: str | None = None) -> Path:
+    """Return a file from the network, fetched where it is not yet kept.
+
+    Args:
+        address: http or https.
+        sha256: What the file must hash to; None takes what comes.
+
+    Returns:
+        The file in the cache.
+
+    Raises:
+        InputError: It cannot be fetched, or is another file.
+    """
+    import pooch  # takes a moment, and few commands need it
+    import requests
+
+    shown = without_secrets(address)
+    name = shown.rpartition("/")[2].lstrip(".")[-100:] or "file"  # stays inside the folder
+    # without a hash nothing else tells apart two files of one name
+    apart = "" if sha256 else f"{hashlib.sha256(address.encode()).hexdigest()[:8]}-"
+    kept = cache_folder("data") / f"{apart}{name}"
+    if not log.isEnabledFor(logging.DEBUG):
+        pooch.get_logger().setLevel(logging.ERROR)
+    known = f"sha256:{sha256}" if sha256 else None
+    try:
+        return Path(pooch.retrieve(address, known_hash=known, fname=kept.name, path=kept.parent))
+    except requests.exceptions.InvalidURL as error:
+        raise InputError(
+            f"data.path must be an address with a host, got {shown}: write it as your browser "
+            "shows it"
+        ) from error
+    except ValueError as error:  # as pooch says that the hash is another
+        raise InputError(
+            f"data.sha256 must be the hash of data.path={shown}, got another file: it may have "
+            f"changed there; put the file you mean at {kept}, or set data.path to it"
+        ) from error
+    except OSError as error:  # no network, no such address, no room
+        raise InputError(
+            f"data.path must be an address that can be reached, got {shown} "
+            f"({type(error).__name__}): without a network, put the file at {kept}"
+        ) from error
