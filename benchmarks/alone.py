@@ -25,15 +25,15 @@ def memory() -> Found:
     """Growth of peak memory after the first compiled slices, against windows written out."""
     from benchmarks import ours
     from forecast import Window
-    from forecast.training import choices, program
+    from forecast.training import compiled, losses
     from forecast.training.parameters import Training
 
     sizes = replace(LONG, net="lstm_8", batch=64)
     rows, starts, _ = ours.data(sizes)
     training = Training(optimizer="Adam", weight_decay=None)
-    goal = program.Goal(choices.loss(training))
+    goal = compiled.Goal(losses.build_loss(training))
     model, window = ours.network(sizes), Window(sizes.timesteps, 1)
-    lent = program.lease(model, choices.optimizer(training), goal, window)
+    lent = compiled.lease(model, losses.build_optimizer(training), goal, window)
     leased = ours.HELD.enter_context(lent)
     leased.load(model, 1e-3)
     order = np.random.default_rng(0).permutation(starts)

@@ -12,10 +12,10 @@ from benchmarks.cases import Sizes
 from forecast import Window, windows
 from forecast.models import Sizes as Shape
 from forecast.models import build
-from forecast.training import choices, loop, program
-from forecast.training.gather import cut
+from forecast.training import loop, losses
+from forecast.training.compiled import Goal, Rows, lease
 from forecast.training.parameters import Training
-from forecast.training.predictor import Compiled, Predictor
+from forecast.training.predict import Compiled, Predictor, cut
 
 Work = Callable[[], object]
 HELD = ExitStack()
@@ -42,11 +42,11 @@ def network(sizes: Sizes) -> keras.Model:
     return keras.Model(window, kl.Reshape((1, 1))(kl.Dense(1)(kl.GRU(32)(window))))
 
 
-def data(sizes: Sizes) -> tuple[program.Rows, np.ndarray, Window]:
+def data(sizes: Sizes) -> tuple[Rows, np.ndarray, Window]:
     """Make rows, window starts and the window."""
     values = np.random.default_rng(0).normal(size=(sizes.rows, sizes.features))
     starts = np.arange(sizes.windows, dtype=np.int32)
-    return program.Rows.put(values, values[:, :1]), starts, Window(sizes.timesteps, 1)
+    return Rows.put(values, values[:, :1]), starts, Window(sizes.timesteps, 1)
 
 
 def train(sizes: Sizes) -> Work:
@@ -54,8 +54,8 @@ def train(sizes: Sizes) -> Work:
     rows, starts, window = data(sizes)
     model = network(sizes)
     training = Training(optimizer="Adam", weight_decay=None, batch_size=sizes.batch)
-    goal = program.Goal(choices.loss(training))
-    lent = program.lease(model, choices.optimizer(training), goal, window)
+    goal = Goal(losses.build_loss(training))
+    lent = lease(model, losses.build_optimizer(training), goal, window)
     leased = HELD.enter_context(lent)
     leased.load(model, 1e-3)
 

@@ -136,7 +136,7 @@ def train(uri: str) -> dict[str, Any]:
     from forecast.tracking.journalled import Journalled
     from forecast.tracking.store import Store
     from forecast.tracking.tracker import Tracker
-    from forecast.training.stage import Checkpoint
+    from forecast.training.state import Checkpoint
 
     watch, epochs = Watch(), [np.zeros(2)]
     watch.over(Tracker, "__init__", "begin", "known", "close")

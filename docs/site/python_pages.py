@@ -22,7 +22,7 @@ PAGES = {
         "Models in Python",
         "`from forecast import models`: functions from sizes and settings to a Keras model, and "
         "what all settings have in common. `Model` and the configuration name them.",
-        ["forecast.models.sizes.Sizes", "forecast.models.settings.Repairs"],
+        ["forecast.models.settings.Sizes", "forecast.models.settings.Repairs"],
     ),
     "python_metrics": (
         "Metrics in Python",

@@ -9,7 +9,7 @@ from forecast.commands.observe import Observer
 from forecast.tracking.journal import FIT
 from forecast.tracking.journalled import Journalled
 from forecast.training.forecaster import Forecaster
-from forecast.training.stage import Checkpoint, Stage
+from forecast.training.state import Checkpoint, Stage
 
 ABOUT = "fit"
 """Name of what is kept of a fit beside its weights: seconds and threads, as JSON."""

@@ -12,8 +12,8 @@ from forecast.data.features import layout_of
 from forecast.data.schema import target_names
 from forecast.data.table import Table
 from forecast.models import explain
-from forecast.models.series import embedded
-from forecast.training import choices, fitting
+from forecast.models.layers import embedding_size
+from forecast.training import fit, losses
 
 
 def run(request: Request) -> int:
@@ -29,9 +29,9 @@ def run(request: Request) -> int:
     spec = build.spec(settings)
     spec.window.check()
     empty = without_rows(settings)
-    choices.loss(spec.training, empty.task)
-    sizes = fitting.sizes(empty, spec.window, spec.model, spec.training.quantiles)
-    model = fitting.build(spec.model, sizes)
+    losses.build_loss(spec.training, empty.task)
+    sizes = fit.sizes(empty, spec.window, spec.model, spec.training.quantiles)
+    model = fit.build_network(spec.model, sizes)
     rows = explain.layers(model)
     table(
         f"{spec.model.name}: (samples, {sizes.timesteps}, {sizes.features}) → "
@@ -40,7 +40,7 @@ def run(request: Request) -> int:
         [(row.name, row.shape, row.formula, f"{row.count:,}" if row.count else "") for row in rows],
     )
     total = sum(row.count for row in rows)
-    say("features", ", ".join(features.input_names(empty, spec.window, embedded(model))))
+    say("features", ", ".join(features.input_names(empty, spec.window, embedding_size(model))))
     say("parameters", f"{total:,}")
     field = explain.receptive_field(model)
     if field:

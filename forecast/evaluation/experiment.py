@@ -29,7 +29,7 @@ from forecast.training.parameters import Model, Training
 if TYPE_CHECKING:
     import keras
 
-    from forecast.training.stage import Stage
+    from forecast.training.state import Stage
 
 
 @dataclass(frozen=True)
@@ -262,10 +262,11 @@ def prepare(spec: Spec, table: Table) -> Holdout:
     """
     cuts = preparation.prepare(spec, table)
     runtime.start(spec.training.threads)  # which keeps TensorFlow, imported next, quiet
-    from forecast.training import door, quantiles
+    from forecast.training import losses
+    from forecast.training.fit import preflight
 
-    quantiles.check(spec.training.quantiles)
-    door.check(spec.model, spec.training, table, spec.window)
+    losses.check_quantiles(spec.training.quantiles)
+    preflight(spec.model, spec.training, table, spec.window)
     return cuts
 
 
@@ -280,14 +281,14 @@ def score_model(forecaster: Forecaster, table: Table, *, starts: np.ndarray) -> 
     Returns:
         The forecasts.
     """
-    from forecast.training import quantiles
+    from forecast.training import losses
 
     window = forecaster.window or Window()
     levels = tuple((forecaster.training or Training()).quantiles)
     if not levels:
         return Forecasts(table, window, starts, forecaster.predict_windows(table, starts))
     every = forecaster.predict_quantiles(table, starts)
-    return Forecasts(table, window, starts, quantiles.point(every, levels), every, levels)
+    return Forecasts(table, window, starts, losses.point_forecast(every, levels), every, levels)
 
 
 def hold_out(

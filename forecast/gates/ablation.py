@@ -20,7 +20,7 @@ from forecast.gates.resampling import Sample
 from forecast.gates.split import cell_of, join, split, to_numpy
 from forecast.gates.trace import Activations
 from forecast.training.forecaster import BATCH
-from forecast.training.predictor import Compiled, predict
+from forecast.training.predict import Compiled, predict
 
 WIDE = 60.0
 """Beyond this a sigmoid or tanh does not change in float32."""

@@ -10,7 +10,7 @@ from forecast.gates.names import CANDIDATES, KEEPING
 from forecast.gates.recorder import calls, undisturbed
 from forecast.gates.snapshots import ACTIVITY, Snapshot
 from forecast.gates.trace import Activations, check, retrace, to_tensors
-from forecast.training.predictor import Compiled
+from forecast.training.predict import Compiled
 
 SHUT, OPEN = 0.1, 0.9
 """Below and above these a gate counts as shut and as open (Karpathy et al. 2015, §4.2)."""

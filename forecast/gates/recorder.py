@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import keras
 
 from forecast.gates.names import recurrent_layers
-from forecast.training.predictor import state
+from forecast.training.predict import state
 
 
 class Call(NamedTuple):

@@ -20,9 +20,8 @@ from forecast.gates.pictures.trace_map import trace_map
 from forecast.gates.resampling import Sample, block_length
 from forecast.gates.trace import trace
 from forecast.metrics.headline import HEADLINES
-from forecast.models.channels import Channels
-from forecast.models.series import told
-from forecast.training import quantiles
+from forecast.models.layers import Channels, reads_series_number
+from forecast.training import losses
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,14 +66,16 @@ def study(
     """
     fitted, table, window = outcome.forecaster, outcome.table, outcome.spec.window
     starts = spread(table, window, outcome.cuts.validation_rows(table), max(most, SHOWN))
-    coded = told(fitted.model_)
+    coded = reads_series_number(fitted.model_)
     seen = standardised(table, fitted.scaler_, window, starts, coded=coded)
     true = windows.outputs(table.outputs, starts, window)
 
     levels, headline = outcome.spec.training.quantiles, HEADLINES[table.task]
 
     def errors(outputs: np.ndarray) -> np.ndarray:  # (windows,)
-        values = quantiles.point(quantiles.apart(outputs.astype(np.float64), levels), levels)
+        values = losses.point_forecast(
+            losses.split_quantiles(outputs.astype(np.float64), levels), levels
+        )
         said = fitted.scaler_.invert(values, table.series[starts])
         return headline.of(true, said, axis=(1, 2))
 

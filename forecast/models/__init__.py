@@ -16,7 +16,7 @@ from forecast.models.linear import dlinear, linear, nlinear
 from forecast.models.mlp import mlp
 from forecast.models.patch_recurrent import patch_gru, patch_lstm
 from forecast.models.recurrent import gru, lstm, simple_rnn
-from forecast.models.sizes import Sizes as Sizes
+from forecast.models.settings import Sizes as Sizes
 
 __all__ = [
     "causal_cnn",

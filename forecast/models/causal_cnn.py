@@ -9,10 +9,15 @@ import keras
 
 from forecast.errors import InputError
 from forecast.models import heads
-from forecast.models.convolution import CausalConv, FeatureConv, Newest
-from forecast.models.receptive_field import fitting_dilations, receptive_field, spacings
-from forecast.models.settings import Repairs
-from forecast.models.sizes import Sizes
+from forecast.models.convolution import (
+    CausalConv,
+    FeatureConv,
+    Newest,
+    fitting_dilations,
+    receptive_field,
+    spacings,
+)
+from forecast.models.settings import Repairs, Sizes
 
 log = logging.getLogger(__name__)
 

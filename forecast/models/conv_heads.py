@@ -9,9 +9,8 @@ from keras import ops
 
 from forecast.errors import InputError
 from forecast.models import heads
-from forecast.models.layer import Layer
-from forecast.models.settings import Repairs
-from forecast.models.sizes import Sizes
+from forecast.models.layers import Layer
+from forecast.models.settings import Repairs, Sizes
 
 
 @dataclass(frozen=True, kw_only=True)

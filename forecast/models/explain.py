@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import keras
 
-from forecast.models.channels import Patches
 from forecast.models.conv_heads import StepConv
 from forecast.models.convolution import CausalConv, FeatureConv
+from forecast.models.layers import Patches
 
 
 @dataclass(frozen=True)

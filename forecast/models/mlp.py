@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import keras
 
 from forecast.models import heads
-from forecast.models.settings import Repairs
-from forecast.models.sizes import Sizes
+from forecast.models.settings import Repairs, Sizes
 
 
 @dataclass(frozen=True, kw_only=True)

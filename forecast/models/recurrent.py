@@ -7,9 +7,8 @@ from typing import Any, Literal
 import keras
 
 from forecast.models import heads
-from forecast.models.known_steps import KnownSteps
-from forecast.models.settings import Repairs
-from forecast.models.sizes import Sizes
+from forecast.models.layers import KnownSteps
+from forecast.models.settings import Repairs, Sizes
 
 
 @dataclass(frozen=True, kw_only=True)

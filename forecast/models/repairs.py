@@ -13,12 +13,18 @@ import keras
 
 from forecast.errors import InputError
 from forecast.models import heads
-from forecast.models.channels import Channels, Patches, Together
-from forecast.models.known_ahead import KnownAhead
-from forecast.models.level import LastValue, Moments, Relative
-from forecast.models.series import SeriesColumns, SeriesNumber
-from forecast.models.settings import Repairs
-from forecast.models.sizes import Sizes
+from forecast.models.layers import (
+    Channels,
+    KnownAhead,
+    LastValue,
+    Moments,
+    Patches,
+    Relative,
+    SeriesColumns,
+    SeriesNumber,
+    Together,
+)
+from forecast.models.settings import Repairs, Sizes
 
 
 def inner(sizes: Sizes, repairs: Repairs) -> Sizes:

@@ -180,7 +180,7 @@ def run(trial: Trial, table: Table, begin: Arrays | None = None) -> Result:
     Returns:
         The score and how it came about.
     """
-    from forecast.training.stage import Checkpoint, Stage
+    from forecast.training.state import Checkpoint, Stage
 
     began = time.perf_counter()
     spec, (first, end) = trial.spec, trial.train

@@ -24,12 +24,12 @@ def disagreement(found: "Bundle") -> str:
     Raises:
         InputError: A part could be of no model.
     """
-    from forecast.models.series import told as coded
-    from forecast.training.quantiles import check
+    from forecast.models.layers import reads_series_number as coded
+    from forecast.training.losses import check_quantiles
 
     window, scaler, levels = found.window, found.scaler, found.quantiles
     window.check()
-    check(levels)
+    check_quantiles(levels)
     if len(set(found.names)) < len(found.names):
         return "one of its series twice"
     parts = (scaler.input_mean, scaler.input_std, scaler.output_mean, scaler.output_std)

@@ -112,13 +112,13 @@ class Bundle:
     def forecasts(self, table: Table, *, history: bool = False) -> pd.DataFrame:
         """Forecast from a table that `table` has made; see `predict`."""
         runtime.start()
-        from forecast.training.fitting import predict
-        from forecast.training.quantiles import point
+        from forecast.training.fit import predict_scaled
+        from forecast.training.losses import point_forecast
 
         starts = (windows.every if history else windows.latest)(table, self.window)
         if not len(starts):
             lacking.refuse(table, self.window, self.schema.known_columns)
-        values = predict(
+        values = predict_scaled(
             self.model,
             self.scaler,
             table,
@@ -128,7 +128,7 @@ class Bundle:
             batch_size=min(BATCH, 1 << (len(starts) - 1).bit_length()),
             levels=self.quantiles,
         )
-        middle, more = point(values, self.quantiles), {}
+        middle, more = point_forecast(values, self.quantiles), {}
         if self.reach is not None:
             ends = self.reach.around(values, self.quantiles, middle, table.series[starts])
             more = dict(zip(("lower", "upper"), ends, strict=True))

@@ -23,7 +23,10 @@ from forecast.training.parameters import Model, Training
 if TYPE_CHECKING:
     import keras
 
-    from forecast.training.stage import Stage
+    from forecast.training.state import Stage
+
+from forecast.data.card import card, listed
+from forecast.models import explain
 
 BATCH = 256
 """Windows of one compiled prediction."""
@@ -107,7 +110,7 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
                 f"got n_samples = {len(table)}: take a smaller window or more rows"
             )
         self.threads_ = runtime.start(training.threads)
-        from forecast.training import fitting
+        from forecast.training.fit import Interrupted, Job
 
         rows = np.ones(len(table), bool) if rows is None else rows
         tail = training.tail if tail is None else tail
@@ -117,10 +120,10 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
         self.features_, self.targets_ = table.features, table.targets
         self.n_features_in_ = len(table.features)
         self.context_ = table.take(rows).newest(window.timesteps + window.lead)
-        job = fitting.Job(table, learned.scaler, window, training, (learned.train, learned.stop))
+        job = Job(table, learned.scaler, window, training, (learned.train, learned.stop))
         try:
             fitted = job.run(self.model if self.model is not None else Model(), callbacks, stage)
-        except fitting.Interrupted as interrupted:
+        except Interrupted as interrupted:
             self._keep(interrupted.fitted)
             raise KeyboardInterrupt from None
         self._keep(fitted)
@@ -152,9 +155,9 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
         Raises:
             InputError: The table has other series.
         """
-        from forecast.training import quantiles
+        from forecast.training import losses
 
-        return quantiles.point(self.predict_quantiles(table, starts), self._levels())
+        return losses.point_forecast(self.predict_quantiles(table, starts), self._levels())
 
     def predict_quantiles(self, table: Table, starts: np.ndarray) -> np.ndarray:
         """Predict every quantile of given windows.
@@ -177,9 +180,9 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
                 f"{', '.join(table.names)}"
             )
         runtime.start((self.training or Training()).threads)
-        from forecast.training.fitting import predict
+        from forecast.training.fit import predict_scaled
 
-        return predict(
+        return predict_scaled(
             self.model_,
             self.scaler_,
             table,
@@ -227,9 +230,7 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
 
     def _html_repr(self) -> str:
         """Say what a notebook shows; scikit-learn asks for it by this name."""
-        from forecast.training import shown
-
-        return shown.html(self) if hasattr(self, "model_") else str(estimator_html_repr(self))
+        return _html(self) if hasattr(self, "model_") else str(estimator_html_repr(self))
 
     def _levels(self) -> Sequence[float]:
         """Return the quantiles asked for."""
@@ -301,3 +302,25 @@ def _recoded(table: Table, names: tuple[str, ...]) -> Table:
 def _rank(table: Table) -> np.ndarray:
     """Give every (series, tick) one number."""
     return table.tick * len(table.names) + table.series
+
+
+def _html(forecaster: Forecaster) -> str:
+    """Write a fitted forecaster as HTML.
+
+    Args:
+        forecaster: Fitted.
+
+    Returns:
+        Markup.
+    """
+    window = forecaster.window or Window()
+    facts = {
+        "window": f"{window.timesteps} timesteps, then {window.horizon} of the horizon",
+        "targets": listed(forecaster.targets_),
+        "inputs": listed(forecaster.features_),
+        "kept": f"epoch {forecaster.best_epoch_} of {len(forecaster.history_['loss'])}",
+        "weights": f"{forecaster.model_.count_params():,}",
+    }
+    rows = [vars(layer) for layer in explain.layers(forecaster.model_)]
+    layers = pd.DataFrame(rows).set_index("name")
+    return card(f"Forecaster: {forecaster.model_.name}", facts, layers)

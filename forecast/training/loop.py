@@ -10,7 +10,7 @@ import numpy as np
 
 from forecast.data import samples, windows
 from forecast.errors import InputError
-from forecast.training.program import SLICE, Program, Rows
+from forecast.training.compiled import SLICE, Program, Rows
 
 SECONDS = 1.0
 """How long one call into the program may take: Ctrl-C and the progress bar wait for its end."""

@@ -39,13 +39,13 @@ def test_a_flag_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]):
 
 def test_explain_counts_what_keras_counts(place: Place):
     from forecast.data.windows import Window
-    from forecast.models.sizes import Sizes
-    from forecast.training import fitting
+    from forecast.models.settings import Sizes
+    from forecast.training import fit
     from forecast.training.parameters import Model
 
     assert place.run("explain", *TINY, *LSTM) == 0
     # load, temp and the hour's sine and cosine
-    model = fitting.build(
+    model = fit.build_network(
         Model("lstm", units=[4], recurrent_dropout=0.0),
         Sizes(Window(8, 4).timesteps, 4, 4, 1, (0,)),
     )

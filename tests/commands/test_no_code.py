@@ -12,7 +12,7 @@ from forecast.__main__ import main
 from forecast.commands import config, no_code, recorded
 from forecast.errors import InputError
 from forecast.evaluation.baselines import regressors, rivals
-from forecast.training import choices
+from forecast.training import losses
 from forecast.training.parameters import Training
 
 BODY = {"_target_": "numpy.savetxt", "fname": "canary", "X": [1.0]}
@@ -168,9 +168,9 @@ def test_what_a_command_may_set_of_hydra_is_set(folder: Path):
 
 NAMED = {
     "model": lambda name: models.defaults(name),
-    "loss": lambda name: choices.loss(Training(loss=name)),
-    "optimizer": lambda name: choices.optimizer(Training(optimizer=name)),
-    "metric": lambda name: choices.metrics(Training(metrics=[name])),
+    "loss": lambda name: losses.build_loss(Training(loss=name)),
+    "optimizer": lambda name: losses.build_optimizer(Training(optimizer=name)),
+    "metric": lambda name: losses.build_metrics(Training(metrics=[name])),
     "regressor": lambda name: regressors.regressor(name, {}),
     "baseline": lambda name: rivals.check([name]),
 }

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from forecast.models.sizes import Sizes
+from forecast.models.settings import Sizes
 
 from .pages import PAGES, blocks, lines, read
 from .reader import SKIPPED, Reader

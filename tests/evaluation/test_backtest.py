@@ -10,8 +10,9 @@ from forecast.data.windows import Window
 from forecast.evaluation import backtest, experiment, fold_figures
 from forecast.evaluation.experiment import Spec
 from forecast.evaluation.rolling import Plan
-from forecast.training import predictor, program, quantiles
-from forecast.training.fitting import predict
+from forecast.training import losses, predict
+from forecast.training.compiled import _programs
+from forecast.training.fit import predict_scaled
 from forecast.training.parameters import Model, Training
 
 from .tables import panel
@@ -32,14 +33,14 @@ TABLE.outputs[71, 0] = np.nan
 @pytest.fixture(scope="module")
 def found():
     """Three folds, and how often programs were compiled for them."""
-    kept = dict(program._programs), dict(predictor._predictors)
-    program._programs.clear()
-    predictor._predictors.clear()
+    kept = dict(_programs), dict(predict._predictors)
+    _programs.clear()
+    predict._predictors.clear()
     compiled = []
 
     def around(fold, step):
         outcome = step(())
-        [training], [prediction] = program._programs.values(), predictor._predictors.values()
+        [training], [prediction] = _programs.values(), predict._predictors.values()
         compiled.append(
             [
                 part._compiled.experimental_get_tracing_count()
@@ -49,8 +50,8 @@ def found():
         return outcome
 
     yield backtest.run(SPEC, TABLE, Plan(3), around=around), compiled
-    program._programs.update(kept[0])
-    predictor._predictors.update(kept[1])
+    _programs.update(kept[0])
+    predict._predictors.update(kept[1])
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +161,7 @@ def test_windows_and_scores_do_not_depend_on_the_batch_size(batch_size, rolled):
     levels, errors = SPEC.training.quantiles, []
     for outcome in rolled.outcomes:
         one, starts = outcome.forecaster, outcome.test.starts
-        every = predict(
+        every = predict_scaled(
             one.model_,
             one.scaler_,
             TABLE,
@@ -169,7 +170,7 @@ def test_windows_and_scores_do_not_depend_on_the_batch_size(batch_size, rolled):
             batch_size=batch_size,
             levels=levels,
         )
-        errors.append(np.abs(outcome.test.true - quantiles.point(every, levels)))
+        errors.append(np.abs(outcome.test.true - losses.point_forecast(every, levels)))
     error = np.concatenate(errors)
     assert len(error) == rolled.overall.scores["test/windows"]
     assert np.nanmean(error) == pytest.approx(rolled.overall.scores["test/mae"], rel=1e-6)

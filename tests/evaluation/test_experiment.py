@@ -13,7 +13,7 @@ from forecast.evaluation import experiment, figures, report, scores
 from forecast.evaluation.baselines import rivals
 from forecast.evaluation.experiment import Spec
 from forecast.evaluation.intervals import calibration
-from forecast.training.fitting import predict
+from forecast.training.fit import predict_scaled
 from forecast.training.parameters import Model, Training
 
 from .tables import panel
@@ -168,7 +168,9 @@ def test_frame_has_a_row_for_each_window_step_and_target(outcome):
 def test_scores_do_not_depend_on_the_batch_size(batch_size, outcome):
     one, starts = outcome.forecaster, outcome.test.starts
     [values] = np.moveaxis(
-        predict(one.model_, one.scaler_, TABLE, one.window, starts, batch_size=batch_size), -1, 0
+        predict_scaled(one.model_, one.scaler_, TABLE, one.window, starts, batch_size=batch_size),
+        -1,
+        0,
     )
     assert values.shape == outcome.test.values.shape
     np.testing.assert_allclose(values, outcome.test.values, rtol=1e-6)

@@ -14,7 +14,7 @@ from forecast.evaluation.baselines import regression, rules, trees
 from forecast.evaluation.baselines.ticks import Ticks
 from forecast.evaluation.leakage import perturb
 from forecast.evaluation.leakage.perturb import Raw
-from forecast.training import fitting, predictor
+from forecast.training import fit, predict
 from forecast.training.forecaster import Forecaster
 
 from .leaks import WINDOW, case, frame, schema, spec
@@ -226,7 +226,7 @@ def test_a_copied_column_is_named():
 def test_a_training_that_stops_on_the_test_span(monkeypatch):
     """That both are equal without it is a test of every architecture, in test_leak_contract."""
     monkeypatch.setattr(
-        fitting.Job, "_validate", lambda job, program: {"val_loss": float(job.scaled[-1, 0])}
+        fit.Job, "_validate", lambda job, program: {"val_loss": float(job.scaled[-1, 0])}
     )
     proof = prove(full=True, origins=1)
     assert found(proof) == {"training": "val_loss of the training"} and proof.full
@@ -235,14 +235,14 @@ def test_a_training_that_stops_on_the_test_span(monkeypatch):
 def test_one_pass_over_all_rows_is_proved_too(monkeypatch):
     for module in ("case", "predictions"):
         monkeypatch.setattr(f"forecast.evaluation.leakage.{module}.BATCH", 16)
-    calls, by_pass = [], predictor.Predictor._by_pass
+    calls, by_pass = [], predict.Predictor._by_pass
 
     def noted(self, *arguments):
         calls.append(arguments)
         return by_pass(self, *arguments)
 
-    monkeypatch.setattr(predictor.Predictor, "_by_pass", noted)
-    monkeypatch.setattr(predictor, "CHUNK", 64)
+    monkeypatch.setattr(predict.Predictor, "_by_pass", noted)
+    monkeypatch.setattr(predict, "CHUNK", 64)
     cnn = spec("causal_cnn", normalization="none", filters=2, kernel_size=3, dilations=[1, 1])
     assert prove(forecaster=cnn, origins=1).holds and len(calls) == 2
 

@@ -12,8 +12,13 @@ from forecast import models
 from forecast.errors import InputError
 from forecast.models import Sizes
 from forecast.models.causal_cnn import CausalCnn
-from forecast.models.convolution import CausalConv, Newest
-from forecast.models.receptive_field import fitting_dilations, receptive_field, spacings
+from forecast.models.convolution import (
+    CausalConv,
+    Newest,
+    fitting_dilations,
+    receptive_field,
+    spacings,
+)
 
 QUIET = settings(deadline=None, derandomize=True, database=None, max_examples=200)
 

@@ -12,11 +12,11 @@ from scipy.stats import norm
 from forecast import models
 from forecast.errors import InputError
 from forecast.models import Sizes, heads
-from forecast.models.channels import Together
-from forecast.models.rising import Rising
-from forecast.training import fitting, runtime
+from forecast.models.heads import Rising
+from forecast.models.layers import Together
+from forecast.training import fit, runtime
+from forecast.training.losses import Pinball
 from forecast.training.parameters import Model
-from forecast.training.quantiles import Pinball
 
 from .test_contract import REPAIRS, build, jolted, repaired, settings, window
 
@@ -166,10 +166,10 @@ def test_a_network_of_quantiles_begins_as_that_of_one_value(model):
     levels = tuple(place / 10 for place in range(1, 10))
     sizes = Sizes(timesteps=8, features=3, horizon=4, targets=2, levels=levels)
     with runtime.seeded(5):
-        plain = fitting.build(model, replace(sizes, levels=()))
+        plain = fit.build_network(model, replace(sizes, levels=()))
     window = np.random.default_rng(0).normal(size=(6, 8, 3)).astype(np.float32)
     value = ops.convert_to_numpy(plain(window))
-    every = ops.convert_to_numpy(fitting.seeded(model, sizes, 5)(window)).reshape(6, 4, 2, 9)
+    every = ops.convert_to_numpy(fit.seeded(model, sizes, 5)(window)).reshape(6, 4, 2, 9)
     assert np.array_equal(every[..., 4], value)  # to the bit
     apart = every - every[..., 4:5]
     np.testing.assert_allclose(apart, np.broadcast_to(norm.ppf(levels), apart.shape), atol=1e-5)

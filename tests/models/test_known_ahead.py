@@ -7,8 +7,13 @@ import pytest
 from forecast import models
 from forecast.errors import InputError
 from forecast.models import Sizes, explain
-from forecast.models.known_ahead import KnownAhead
-from forecast.models.series import SeriesColumns, SeriesNumber, embedded, told
+from forecast.models.layers import (
+    KnownAhead,
+    SeriesColumns,
+    SeriesNumber,
+    embedding_size,
+    reads_series_number,
+)
 from forecast.training import one_pass
 
 RNG = np.random.default_rng(4)
@@ -79,8 +84,8 @@ def test_the_series_columns_stand_before_the_known_ones_and_the_number_goes():
 def test_only_a_model_that_asks_is_told_the_series():
     asked = models.build("lstm", Sizes(6, 3, 2, series=4), {"series_embedding": 3, "units": [2]})
     plain = models.build("lstm", Sizes(6, 2, 2), {"units": [2]})
-    assert (told(asked), embedded(asked)) == (True, 3)
-    assert (told(plain), embedded(plain)) == (False, 0)
+    assert (reads_series_number(asked), embedding_size(asked)) == (True, 3)
+    assert (reads_series_number(plain), embedding_size(plain)) == (False, 0)
     rows = {row.name: (row.formula, row.count) for row in explain.layers(asked)}
     assert rows["series_embedding"] == ("4·3", 12)
     # two features, three learned columns and two units

@@ -10,7 +10,7 @@ from keras import callbacks as kc
 from keras import layers as kl
 
 from forecast.errors import InputError
-from forecast.training import choices
+from forecast.training.losses import build_loss, build_metrics
 
 from .problems import bits, forecaster, table, training
 
@@ -277,7 +277,7 @@ def test_settings_that_cannot_be_meant(changes, sentence):
 def test_an_unreduced_loss_is_refused():
     loss = keras.losses.MeanSquaredError(reduction=None)
     with pytest.raises(InputError, match="training.loss must be reduced"):
-        choices.loss(training(loss=loss))
+        build_loss(training(loss=loss))
 
 
 def twice(true, predicted):
@@ -287,4 +287,4 @@ def twice(true, predicted):
 def test_a_metric_that_keras_cannot_make_again_is_refused():
     own = keras.metrics.MeanMetricWrapper(twice, name="twice")
     with pytest.raises(InputError, match=r"training.metrics must .* got 'twice': decorate"):
-        choices.metrics(training(metrics=(own,)))
+        build_metrics(training(metrics=(own,)))

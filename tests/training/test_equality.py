@@ -6,7 +6,7 @@ import pytest
 from keras import layers as kl
 
 from forecast.data import windows
-from forecast.training import fitting
+from forecast.training import fit
 from forecast.training.parameters import Model
 
 from .problems import CNN, LSTM, WINDOW, Initial, apart, forecaster, gru, keras_fit, pairs, table
@@ -19,7 +19,7 @@ def compare(model, theirs=None, loss="mae", **changes):
     start = Initial()
     ours = forecaster(model, **{"epochs": 3, "loss": loss} | changes)
     ours.fit(DATA, callbacks=[start])
-    alone = fitting.build(model, fitting.sizes(DATA, WINDOW))
+    alone = fit.build_network(model, fit.sizes(DATA, WINDOW))
     alone.set_weights(start.weights)
     x, y = pairs(ours, DATA)
     assert len(x) == 60
@@ -90,7 +90,7 @@ def test_metrics_are_those_of_keras(batch_size):
         flat, **given, metrics=["RootMeanSquaredError", keras.metrics.LogCoshError(name="cosh")]
     )
     ours.fit(DATA, callbacks=[start])
-    alone = fitting.build(flat, fitting.sizes(DATA, WINDOW))
+    alone = fit.build_network(flat, fit.sizes(DATA, WINDOW))
     alone.set_weights(start.weights)
     early = DATA.tick < 30
     x, y = pairs(ours, DATA.take(early))

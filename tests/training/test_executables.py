@@ -63,19 +63,19 @@ def test_a_graph_goes_with_its_program():
     """TensorFlow's registry of gradients held the graphs of all optimisers."""
     from tensorflow.python.framework.func_graph import FuncGraph
 
-    from forecast.training import predictor, program
+    from forecast.training import compiled, predict
 
     def graphs():
         gc.collect()
         return sum(isinstance(one, FuncGraph) for one in gc.get_objects())
 
-    kept = dict(program._programs), dict(predictor._predictors)
+    kept = dict(compiled._programs), dict(predict._predictors)
     before = graphs()
-    program._programs.clear()
-    predictor._predictors.clear()
+    compiled._programs.clear()
+    predict._predictors.clear()
     forecaster(linear, epochs=1).fit(DATA)
-    program._programs.clear()
-    predictor._predictors.clear()
+    compiled._programs.clear()
+    predict._predictors.clear()
     assert graphs() <= before
-    program._programs.update(kept[0])
-    predictor._predictors.update(kept[1])
+    compiled._programs.update(kept[0])
+    predict._predictors.update(kept[1])

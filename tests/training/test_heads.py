@@ -9,10 +9,9 @@ from sklearn.metrics import mean_pinball_loss
 
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.training import choices
 from forecast.training.forecaster import Forecaster
+from forecast.training.losses import Pinball, build_loss
 from forecast.training.parameters import Model, Training
-from forecast.training.quantiles import Pinball
 
 from .problems import WINDOW, Initial, apart, forecaster, keras_fit, linear, pairs, table, training
 
@@ -128,12 +127,12 @@ def test_an_event_that_can_be_foreseen_is():
 @pytest.mark.parametrize("levels", [[0.1, 0.9], [0.5, 0.1], [0.0, 0.5], [0.5, 1.5], [0.5, 0.5]])
 def test_levels_that_are_none_are_refused(levels):
     with pytest.raises(InputError, match="training.quantiles must be rising numbers"):
-        choices.loss(Training(quantiles=levels))
+        build_loss(Training(quantiles=levels))
 
 
 def test_quantiles_of_probabilities_are_refused():
     with pytest.raises(InputError, match="training.quantiles must be empty where data.events"):
-        choices.loss(Training(quantiles=[0.5]), "event")
+        build_loss(Training(quantiles=[0.5]), "event")
 
 
 def test_keras_metrics_beside_quantiles_are_refused():

@@ -10,7 +10,7 @@ from keras import layers as kl
 
 from forecast import Model
 from forecast.models import Sizes
-from forecast.training import fitting, one_pass, predictor
+from forecast.training import fit, one_pass, predict
 
 from .problems import WINDOW, forecaster, table
 
@@ -20,7 +20,7 @@ RNG = np.random.default_rng(0)
 
 def filled(sizes=SIZES, **changes):
     """A causal CNN whose every weight counts."""
-    model = fitting.build(Model("causal_cnn", normalization="none", **changes), sizes)
+    model = fit.build_network(Model("causal_cnn", normalization="none", **changes), sizes)
     for weight in model.weights:
         weight.assign(RNG.normal(0, 0.3, weight.shape))
     return model
@@ -76,7 +76,7 @@ def louder(sizes):
     ids=["normalised", "recurrent", "subclass"],
 )
 def test_every_other_network_goes_by_window(model):
-    assert not one_pass.possible(fitting.build(model, SIZES))
+    assert not one_pass.possible(fit.build_network(model, SIZES))
 
 
 @settings(deadline=None, derandomize=True, database=None, max_examples=25)
@@ -89,13 +89,13 @@ def test_any_windows_in_any_order_come_back_in_that_order(first, count, seed, ba
     same(found, MADE.model(cut))
 
 
-MADE = predictor.Predictor(filled())
+MADE = predict.Predictor(filled())
 INPUTS = tf.constant(RNG.normal(size=(400, 3)), tf.float32)
 
 
 def test_windows_reach_over_the_border_of_a_pass(monkeypatch):
-    monkeypatch.setattr(predictor, "CHUNK", 16)
-    small = predictor.Predictor(filled())
+    monkeypatch.setattr(predict, "CHUNK", 16)
+    small = predict.Predictor(filled())
     starts = np.arange(5, 76, dtype=np.int32)
     cut = INPUTS.numpy()[:99][starts[:, None] + np.arange(24)]
     same(small.predict(INPUTS[:99], starts, 8), small.model(cut))
@@ -110,7 +110,7 @@ def test_an_estimator_forecasts_a_panel_alike_either_way(monkeypatch):
     fitted = forecaster(model, epochs=1).fit(data.take(data.tick < 150))
     ahead = fitted.predict(data.take(data.tick >= 150))
     monkeypatch.setattr(one_pass, "possible", lambda _: False)
-    predictor._predictors.clear()
+    predict._predictors.clear()
     by_window = fitted.predict(data.take(data.tick >= 150))
     assert len(ahead) == 2 * (50 - WINDOW.horizon + 1)
     same(ahead, by_window)

@@ -9,8 +9,8 @@ from keras import layers as kl
 
 from forecast.data import windows
 from forecast.errors import InputError
-from forecast.training import loop, owned, predictor, program
-from forecast.training.fitting import build, predict, sizes
+from forecast.training import compiled, loop, owned, predict
+from forecast.training.fit import build_network, predict_scaled, sizes
 
 from .problems import CNN, LSTM, WINDOW, bits, forecaster, gru, linear, table
 
@@ -22,20 +22,20 @@ OTHER = table(rows=40, seed=9)
 @pytest.fixture(autouse=True)
 def fresh():
     """No program of another test is known; nothing of a test is kept."""
-    kept = dict(program._programs), dict(predictor._predictors)
-    program._programs.clear()
-    predictor._predictors.clear()
+    kept = dict(compiled._programs), dict(predict._predictors)
+    compiled._programs.clear()
+    predict._predictors.clear()
     yield
-    program._programs.clear()
-    predictor._predictors.clear()
-    program._programs.update(kept[0])
-    predictor._predictors.update(kept[1])
+    compiled._programs.clear()
+    predict._predictors.clear()
+    compiled._programs.update(kept[0])
+    predict._predictors.update(kept[1])
 
 
 def traces():
     """How often each program was compiled for training."""
     return [
-        one._steps._compiled.experimental_get_tracing_count() for one in program._programs.values()
+        one._steps._compiled.experimental_get_tracing_count() for one in compiled._programs.values()
     ]
 
 
@@ -72,10 +72,10 @@ def test_keras_own_numbering_of_layers_does_not_hide_that_two_models_are_one():
         )
 
     for made in (stack, linear, gru, CNN):
-        one, two = (build(made, sizes(DATA, WINDOW)) for _ in range(2))
-        assert predictor.architecture(one) == predictor.architecture(two)
-    assert predictor.architecture(build(stack, sizes(DATA, WINDOW))) != predictor.architecture(
-        build(linear, sizes(DATA, WINDOW))
+        one, two = (build_network(made, sizes(DATA, WINDOW)) for _ in range(2))
+        assert predict.architecture(one) == predict.architecture(two)
+    assert predict.architecture(build_network(stack, sizes(DATA, WINDOW))) != predict.architecture(
+        build_network(linear, sizes(DATA, WINDOW))
     )
 
 
@@ -87,7 +87,7 @@ def test_wiring_tells_models_apart():
         return keras.Model(window, kl.Reshape((asked.horizon, 1))(kl.Dense(3)(kl.Flatten()(x))))
 
     asked = sizes(DATA, WINDOW)
-    straight, crossed = (predictor.architecture(parallel(asked, swap)) for swap in (False, True))
+    straight, crossed = (predict.architecture(parallel(asked, swap)) for swap in (False, True))
     assert straight != crossed
 
 
@@ -131,10 +131,10 @@ def test_a_loss_with_other_settings_is_another_program():
         forecaster(linear, loss=Pinball(share), epochs=8, learning_rate=3e-2).fit(DATA)
         for share in (0.05, 0.95)
     )
-    assert len(program._programs) == 2
+    assert len(compiled._programs) == 2
     assert (low.predict(DATA) < high.predict(DATA)).mean() > 0.95
     forecaster(linear, loss=Pinball(0.95), epochs=1).fit(OTHER)
-    assert len(program._programs) == 2
+    assert len(compiled._programs) == 2
 
 
 class Meanwhile(keras.callbacks.Callback):
@@ -165,9 +165,9 @@ def test_predicting_and_fitting_inside_a_fit_disturb_nobody():
 
 def test_few_programs_are_kept():
     for units in range(1, owned.KEEP + 3):
-        model = build(LSTM, sizes(DATA, WINDOW)) if units == 1 else linear_of(units)
-        predictor.take(model, "prediction").owner.give_back()
-    assert len(predictor._predictors) == owned.KEEP
+        model = build_network(LSTM, sizes(DATA, WINDOW)) if units == 1 else linear_of(units)
+        predict.take(model, "prediction").owner.give_back()
+    assert len(predict._predictors) == owned.KEEP
 
 
 def linear_of(units):
@@ -240,7 +240,7 @@ class Counting:
 
     def train(self, rows, batches, carry=None):
         del rows, carry
-        assert 0 < len(batches) <= program.SLICE
+        assert 0 < len(batches) <= compiled.SLICE
         real = batches >= 0
         assert real.any(axis=1).all() and not (np.diff(real.astype(int)) > 0).any()
         assert real.all() or not self.exact_batches
@@ -285,7 +285,7 @@ def test_slices_grow_to_about_a_second_and_shrink_when_steps_are_slow(monkeypatc
     fake.train = train
     monkeypatch.setattr(loop.time, "perf_counter", lambda: clock[0])
     starts = np.arange(3000, dtype=np.int32)
-    for seconds, least, most in ((0.01, 16, 100), (0.4, 1, 16), (1e-6, 16, program.SLICE)):
+    for seconds, least, most in ((0.01, 16, 100), (0.4, 1, 16), (1e-6, 16, compiled.SLICE)):
         sizes_of_calls.clear()
         loop.train(
             fake, None, starts, epochs=range(1), batch_size=2, seed=0, callbacks=[], validate=dict
@@ -299,10 +299,12 @@ def test_slices_grow_to_about_a_second_and_shrink_when_steps_are_slow(monkeypatc
 def test_predictions_do_not_depend_on_the_batch_size():
     fitted = forecaster(linear, epochs=1).fit(DATA)
     starts = windows.starts(DATA, WINDOW)
-    whole = predict(fitted.model_, fitted.scaler_, DATA, WINDOW, starts, batch_size=60)
+    whole = predict_scaled(fitted.model_, fitted.scaler_, DATA, WINDOW, starts, batch_size=60)
     for batch_size in (1, 7, 100):
-        parts = predict(fitted.model_, fitted.scaler_, DATA, WINDOW, starts, batch_size=batch_size)
+        parts = predict_scaled(
+            fitted.model_, fitted.scaler_, DATA, WINDOW, starts, batch_size=batch_size
+        )
         assert parts.shape == (60, 3, 1, 1)
         np.testing.assert_allclose(parts, whole, rtol=1e-5)
-    nothing = predict(fitted.model_, fitted.scaler_, DATA, WINDOW, starts[:0], batch_size=4)
+    nothing = predict_scaled(fitted.model_, fitted.scaler_, DATA, WINDOW, starts[:0], batch_size=4)
     assert nothing.shape == (0, 3, 1, 1)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from forecast import models
-from forecast.models.sizes import Sizes
+from forecast.models.settings import Sizes
 from forecast.training import runtime
 
 SIZES = Sizes(timesteps=6, features=2, horizon=2)

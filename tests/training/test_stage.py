@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from forecast import Model
-from forecast.training import program
-from forecast.training.stage import Checkpoint, Stage
+from forecast.training import compiled
+from forecast.training.state import Checkpoint, Stage
 
 from .problems import CNN, bits, forecaster, linear, table
 
@@ -28,7 +28,7 @@ def in_parts(ends: list[int], make, fresh=False):
     begin = None
     for end in ends:
         if fresh:
-            program._programs.clear()  # nothing may be left in memory but the checkpoint
+            compiled._programs.clear()  # nothing may be left in memory but the checkpoint
         stage = Stage(end, begin)
         fitted = make().fit(DATA, stage=stage)
         begin = through_a_file(stage.end)

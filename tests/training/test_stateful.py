@@ -10,11 +10,11 @@ from keras import layers as kl
 from forecast.data import samples, windows
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.training import fitting, loop, program
-from forecast.training.carry import readers
+from forecast.training import compiled, fit, loop
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model
-from forecast.training.stage import Stage
+from forecast.training.state import Stage
+from forecast.training.stateful import readers
 
 from .problems import CNN, WINDOW, Initial, apart, bits, forecaster, gru, linear, table, training
 from .test_equality import normalized, restrained
@@ -129,13 +129,13 @@ def test_shared_channels_and_patches_carry_a_state_for_each_target():
 
 def test_the_result_does_not_depend_on_where_a_slice_ends(monkeypatch):
     fits, calls = [], []
-    train = program.Program.train
+    train = compiled.Program.train
 
     def counted(self, rows, batches, carry):
         calls[-1].append(len(batches))
         return train(self, rows, batches, carry)
 
-    monkeypatch.setattr(program.Program, "train", counted)
+    monkeypatch.setattr(compiled.Program, "train", counted)
     for seconds in (1e-9, 1e9):
         monkeypatch.setattr(loop, "SECONDS", seconds)
         calls.append([])
@@ -147,8 +147,8 @@ def test_the_result_does_not_depend_on_where_a_slice_ends(monkeypatch):
 
 def test_a_call_goes_on_with_the_state_that_it_is_given():
     fitted = forecaster(SMALL, stateful=True, batch_size=2).fit(DATA)
-    [one] = [p for p in program._programs.values() if p.stateful and p.model.name == "lstm"][-1:]
-    rows = program.Rows.put(fitted.scaler_.inputs(DATA), fitted.scaler_.outputs(DATA))
+    [one] = [p for p in compiled._programs.values() if p.stateful and p.model.name == "lstm"][-1:]
+    rows = compiled.Rows.put(fitted.scaler_.inputs(DATA), fitted.scaler_.outputs(DATA))
 
     def losses(*calls):
         one.load(fitted.model_, 1e-3)
@@ -166,7 +166,7 @@ def test_a_call_goes_on_with_the_state_that_it_is_given():
 @pytest.mark.parametrize("model", [DROPPING, two_layers], ids=["simple_rnn", "own"])
 def test_prediction_begins_with_zeros_as_an_ordinary_model_does(model):
     fitted = forecaster(model, stateful=True, batch_size=2, tail=12).fit(DATA)
-    alone = fitting.build(model, fitting.sizes(DATA, WINDOW))
+    alone = fit.build_network(model, fit.sizes(DATA, WINDOW))
     alone.set_weights(fitted.model_.get_weights())
     starts = windows.starts(DATA, WINDOW)
     past = windows.inputs(fitted.scaler_.inputs(DATA), starts, WINDOW)
@@ -286,6 +286,6 @@ def test_stateful_is_true_or_false(value):
 
 
 def test_a_window_with_more_than_its_past_is_read_like_any_other():
-    sizes = fitting.Sizes(8, 6, 3, ahead=2, series=2)
-    made = fitting.build(Model("lstm", units=[3], series_embedding=2), sizes)
+    sizes = fit.Sizes(8, 6, 3, ahead=2, series=2)
+    made = fit.build_network(Model("lstm", units=[3], series_embedding=2), sizes)
     assert [(layer.name, samples) for layer, samples in readers(made)] == [("lstm_1", 1)]

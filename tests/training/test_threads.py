@@ -13,8 +13,8 @@ from sklearn.model_selection import GridSearchCV
 from forecast.data.schema import Schema
 from forecast.data.split import Folds
 from forecast.serving import bundle
-from forecast.training import owned, predictor
-from forecast.training.fitting import build, sizes
+from forecast.training import owned, predict
+from forecast.training.fit import build_network, sizes
 from forecast.training.parameters import Model
 
 from .problems import WINDOW, bits, forecaster, linear, table
@@ -50,10 +50,10 @@ def different(tasks, serial):
 
 def test_a_fit_and_a_prediction_of_one_shape_never_have_one_model():
     """The window in which another thread loaded its weights, held open."""
-    model = build(linear, sizes(DATA, WINDOW))
-    own = predictor.take(model, "prediction")
+    model = build_network(linear, sizes(DATA, WINDOW))
+    own = predict.take(model, "prediction")
     seen = []
-    waiting = threading.Thread(target=lambda: seen.append(predictor.take(model, "prediction")))
+    waiting = threading.Thread(target=lambda: seen.append(predict.take(model, "prediction")))
     waiting.start()
     waiting.join(0.3)
     assert waiting.is_alive() and not seen  # a prediction waits for a prediction
@@ -61,21 +61,21 @@ def test_a_fit_and_a_prediction_of_one_shape_never_have_one_model():
     waiting.join(10)
     assert seen == [own] and own.owner.use == "prediction"
     own.owner.give_back()
-    trained = predictor.take(model, "fit")
+    trained = predict.take(model, "fit")
     assert trained is own  # what is free is used again
-    beside = predictor.take(model, "prediction")
+    beside = predict.take(model, "prediction")
     assert beside is not trained  # and a fit, which takes long, is not waited for
     trained.owner.give_back()
     beside.owner.give_back()
 
 
 def test_a_waiting_fit_comes_before_later_predictions():
-    model = build(linear, sizes(DATA, WINDOW))
-    own = predictor.take(model, "prediction")
+    model = build_network(linear, sizes(DATA, WINDOW))
+    own = predict.take(model, "prediction")
     order = []
 
     def use(kind):
-        taken = predictor.take(model, kind)
+        taken = predict.take(model, kind)
         order.append((kind, taken is own))
         taken.owner.give_back()
 
@@ -111,7 +111,7 @@ def test_a_refused_program_gives_its_predictor_back():
     for _ in range(3):
         with pytest.raises(ValueError, match="stateful"):
             forecaster(linear, stateful=True).fit(DATA)
-    assert all(one.owner.use is None for one in predictor._predictors.values())
+    assert all(one.owner.use is None for one in predict._predictors.values())
 
 
 def test_fits_of_one_shape_in_threads():

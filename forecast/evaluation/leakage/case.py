@@ -150,20 +150,20 @@ class Case:
         forecaster, window = self.forecaster, self.window
         if hasattr(forecaster, "model_"):
             return forecaster.predict_quantiles
-        from forecast.training import fitting, runtime
+        from forecast.training import fit, runtime
 
         training, scaler = self.spec.training, self.learned.scaler
         runtime.start(training.threads)
-        sizes = fitting.sizes(self.table, window, self.spec.model, training.quantiles)
+        sizes = fit.sizes(self.table, window, self.spec.model, training.quantiles)
         with runtime.seeded(training.seed):
-            model = fitting.build(self.spec.model, sizes)
+            model = fit.build_network(self.spec.model, sizes)
         rng = self.rng(0)
         for weight in model.weights:  # some begin at zero, and would hide what they read
             weight.assign(weight + rng.uniform(0.01, 0.05, weight.shape))
 
         def predict(table: Table, starts: np.ndarray) -> np.ndarray:
             levels = training.quantiles
-            return fitting.predict(
+            return fit.predict_scaled(
                 model, scaler, table, window, starts, batch_size=BATCH, levels=levels
             )
 

@@ -6,22 +6,32 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from forecast import models
 from forecast.data import features, samples, windows
 from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.data.windows import Window
-from forecast.errors import InputError
+from forecast.errors import InputError, cause
 from forecast.metrics.headline import HEADLINES
 from forecast.models import Sizes, heads
+from forecast.models.layers import reads_series_number
 from forecast.models.repairs import finish
-from forecast.models.series import told
-from forecast.training import choices, loop, predictor, quantiles, runtime
+from forecast.training import loop, losses, predict, runtime
+from forecast.training.compiled import Goal, Program, Rows, lease
+from forecast.training.losses import (
+    build_loss,
+    build_metrics,
+    build_optimizer,
+    build_schedule,
+    point_forecast,
+    split_quantiles,
+)
 from forecast.training.parameters import Model, Training
-from forecast.training.predictor import state
-from forecast.training.program import Goal, Program, Rows, lease
-from forecast.training.stage import Stage, assign
+from forecast.training.predict import state
+from forecast.training.state import Stage, assign
+from forecast.training.stateful import readers
 
 BATCH = 256
 """Windows of one compiled prediction of the stopping set."""
@@ -107,11 +117,11 @@ class Job:
             past = {name: list(values) for name, values in stage.begin.history.items()}
             return Fitted(own, past, _best_epoch(past))
         self.rows = _rows(own, self.scaler, self.table, self.window)
-        goal = Goal(choices.loss(training, self.table.task), choices.metrics(training))
-        optimizer = choices.optimizer(training)
+        goal = Goal(build_loss(training, self.table.task), build_metrics(training))
+        optimizer = build_optimizer(training)
         history = _History()
         # the best weights come back first, so that a callback of the caller has the last word
-        schedule, stopping = choices.schedule(training), self._stopping()
+        schedule, stopping = build_schedule(training), self._stopping()
         told = [*schedule, *stopping, *callbacks, history]
         interrupted = False
         with lease(own, optimizer, goal, self.window, stateful=training.stateful) as program:
@@ -162,7 +172,7 @@ class Job:
         weights = program.model.trainable_variables
         penalty = sum(float(v.regularizer(v)) for v in weights if v.regularizer)
         levels, headline = self.training.quantiles, HEADLINES[self.table.task]
-        said = quantiles.point(quantiles.apart(predicted, levels), levels)
+        said = point_forecast(split_quantiles(predicted, levels), levels)
         said = self.scaler.invert(said, self.table.series[self.stop])
         happened = windows.outputs(self.table.outputs, self.stop, self.window)
         for metric in program.metrics:
@@ -229,7 +239,7 @@ def sizes(table: Table, window: Window, model: Any = None, levels: Sequence[floa
     )
 
 
-def build(model: Any, sizes: Sizes) -> keras.Model:
+def build_network(model: Any, sizes: Sizes) -> keras.Model:
     """Make the Keras model that a `Model` or a user's function describes.
 
     Args:
@@ -250,10 +260,10 @@ def build(model: Any, sizes: Sizes) -> keras.Model:
 def seeded(model: Any, sizes: Sizes, seed: int) -> keras.Model:
     """Make the model that a seed draws; one of quantiles begins as that of one value would."""
     with runtime.seeded(seed):
-        own = build(model, sizes)
+        own = build_network(model, sizes)
     if sizes.levels:
         with runtime.seeded(seed):
-            plain = build(model, replace(sizes, levels=()))
+            plain = build_network(model, replace(sizes, levels=()))
         heads.begin_as(own, plain, sizes.levels)
     return own
 
@@ -274,11 +284,13 @@ def _of_shape(made: Any, sizes: Sizes) -> keras.Model:
 
 def _rows(model: keras.Model, scaler: Scaler, table: Table, window: Window) -> Rows:
     """Put a table's rows on the device as a model reads them."""
-    inputs = features.append_known_future(scaler.inputs(table), table, window, coded=told(model))
+    inputs = features.append_known_future(
+        scaler.inputs(table), table, window, coded=reads_series_number(model)
+    )
     return Rows.put(inputs, scaler.outputs(table))
 
 
-def predict(
+def predict_scaled(
     model: keras.Model,
     scaler: Scaler,
     table: Table,
@@ -303,7 +315,53 @@ def predict(
         (windows, horizon, targets, levels) float64.
     """
     rows = _rows(model, scaler, table, window)
-    scaled = predictor.predict(model, rows.inputs, starts, batch_size)
-    each = quantiles.apart(scaled.astype(np.float64), levels)
+    scaled = predict.predict(model, rows.inputs, starts, batch_size)
+    each = split_quantiles(scaled.astype(np.float64), levels)
     series = table.series[starts]
     return np.stack([scaler.invert(part, series) for part in np.moveaxis(each, -1, 0)], axis=-1)
+
+
+def preflight(
+    model: Model,
+    training: Training,
+    table: Table,
+    window: Window,
+) -> None:
+    """Build the network, and call loss and metrics once.
+
+    Args:
+        model: Architecture.
+        training: How to train.
+        table: The data.
+        window: Shape of a sample.
+
+    Raises:
+        InputError: The network cannot be built or does not fit into memory, a name is none of
+            Keras's, a loss or metric cannot take the forecasts, or a stateful training needs a
+            network that reads its window step by step.
+    """
+    losses.build_optimizer(training)
+    losses.build_schedule(training)
+    own = build_network(model, sizes(table, window, model, training.quantiles))
+    truth = tf.zeros((2, window.horizon, len(table.targets)))
+    forecast = tf.fill((2, *own.output_shape[1:]), 0.5)
+    _compare("loss", losses.build_loss(training, table.task), truth, forecast)
+    for metric in losses.build_metrics(training):
+        _compare("metrics", metric, truth, forecast)
+    if training.stateful:
+        readers(own)
+
+
+def _compare(name: str, measure: Any, truth: tf.Tensor, forecast: tf.Tensor) -> None:
+    """Call a loss or metric once, as a training step does."""
+    try:
+        if name == "loss":
+            measure(truth, forecast, sample_weight=tf.ones((2, 1)))
+        else:
+            measure.update_state(truth, forecast, sample_weight=tf.ones((2, 1)))
+    except (TypeError, ValueError, tf.errors.OpError) as error:
+        raise InputError(
+            f"training.{name} must compare forecasts of the shape {tuple(forecast.shape[1:])} with "
+            f"the truth, got {type(measure).__name__} ({cause(error)}): take another, such as "
+            "MeanAbsoluteError"
+        ) from error

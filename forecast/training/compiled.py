@@ -18,10 +18,9 @@ import tensorflow as tf
 
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.training import owned, predictor
-from forecast.training.carry import Carry, States
-from forecast.training.gather import cut
-from forecast.training.predictor import Compiled, Predictor, architecture
+from forecast.training import owned, predict
+from forecast.training.predict import Compiled, Predictor, architecture, cut
+from forecast.training.stateful import Carry, States
 
 SLICE = 512
 """Most steps of one call; the number done is dynamic, so a call ends whenever it should."""
@@ -262,7 +261,7 @@ def _made(
     stateful: bool,
 ) -> Program:
     """Make a program around a predictor that is taken with it; see `lease`."""
-    own = predictor.take(model, "fit")
+    own = predict.take(model, "fit")
     try:
         return Program(own, optimizer, goal, window, stateful=stateful)
     except BaseException:

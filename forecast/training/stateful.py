@@ -10,9 +10,7 @@ import tensorflow as tf
 from keras import layers as kl
 
 from forecast.errors import InputError
-from forecast.models.channels import Channels, Patches
-from forecast.models.level import Relative
-from forecast.models.series import SeriesColumns
+from forecast.models.layers import Channels, Patches, Relative, SeriesColumns
 
 RECURRENT = (kl.LSTM, kl.GRU, kl.SimpleRNN, kl.RNN)
 STEPWISE = (

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from forecast.training.predictor import state
-from forecast.training.program import Program
+from forecast.training.compiled import Program
+from forecast.training.predict import state
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,319 @@
+"""What our Keras layers share."""
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+
+class Layer(keras.layers.Layer):
+    """A layer that keeps each argument of its constructor as an attribute of the same name.
+
+    So Keras can save and load it safely: no Lambda, no pickled code.
+    """
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        taken = inspect.signature(type(self)).parameters
+        own = {name: getattr(self, name) for name in taken if name != "kwargs"}
+        return super().get_config() | own
+
+
+class OfTargets(Layer):
+    """A layer that knows where the targets stand among the features.
+
+    Args:
+        positions: Column of each target among the features, -1 for one that is no input.
+        kwargs: What every Keras layer takes (name, dtype, …).
+    """
+
+    def __init__(self, positions: Sequence[int], **kwargs: Any):
+        super().__init__(**kwargs)
+        self.positions = tuple(positions)
+
+
+@keras.saving.register_keras_serializable("forecast")
+class LastValue(OfTargets):
+    """Read each target at the origin: (samples, timesteps, features) to (samples, 1, targets).
+
+    A target that is no input has 0.
+    """
+
+    def call(self, x: Any) -> Any:
+        """Gather the columns of the newest step."""
+        return columns(x[:, -1:], self.positions)
+
+
+@keras.saving.register_keras_serializable("forecast")
+class Moments(OfTargets):
+    """Mean and deviation of each target in a window, both (samples, 1, targets).
+
+    A target that is no input has 0 and 1.
+    """
+
+    def call(self, x: Any) -> tuple[Any, Any]:
+        """Average over the steps; the small term keeps a constant window finite."""
+        scale = ops.sqrt(ops.var(x, axis=1, keepdims=True) + 1e-5)
+        return (
+            columns(ops.mean(x, axis=1, keepdims=True), self.positions),
+            columns(scale, self.positions, absent=1.0),
+        )
+
+
+@keras.saving.register_keras_serializable("forecast")
+class Relative(OfTargets):
+    """Write the targets' columns of a window relative to their level, and their scale if given."""
+
+    def call(self, x: Any, level: Any, scale: Any = None) -> Any:
+        """Change the targets' columns of every step; level and scale are (samples, 1, targets)."""
+        own = {position: target for target, position in enumerate(self.positions)}
+        of_feature = [own.get(feature, -1) for feature in range(x.shape[-1])]
+        x = x - columns(level, of_feature)
+        return x if scale is None else x / columns(scale, of_feature, absent=1.0)
+
+
+def columns(x: Any, positions: Sequence[int], absent: float = 0.0) -> Any:
+    """Pick columns by position.
+
+    Args:
+        x: (samples, steps, columns).
+        positions: Of the columns wanted; -1 gives a column of one value.
+        absent: That value.
+
+    Returns:
+        (samples, steps, wanted).
+    """
+    if list(positions) == list(range(x.shape[-1])):
+        return x
+    nothing = ops.zeros_like(x[:, :, :1]) + absent
+    return ops.concatenate([x[:, :, p : p + 1] if p >= 0 else nothing for p in positions], axis=-1)
+
+
+@keras.saving.register_keras_serializable("forecast")
+class Channels(OfTargets):
+    """Make every target a sample of its own, with the features that are no target beside it.
+
+    (samples, timesteps, features) to (samples·targets, timesteps, 1 + others); the targets of one
+    window stand together. A target that is no input is zeros.
+    """
+
+    def call(self, x: Any) -> Any:
+        """Gather each target's columns."""
+        own = ops.transpose(columns(x, self.positions), (0, 2, 1))  # (samples, targets, timesteps)
+        apart = own[..., None]
+        others = [f for f in range(x.shape[-1]) if f not in self.positions]
+        if others:
+            beside = ops.repeat(columns(x, others)[:, None], len(self.positions), axis=1)
+            apart = ops.concatenate([apart, beside], axis=-1)
+        return ops.reshape(apart, (-1, *apart.shape[2:]))  # samples and targets merged
+
+
+@keras.saving.register_keras_serializable("forecast")
+class Together(Layer):
+    """Put the targets of one window back together: the inverse of `Channels` for forecasts.
+
+    (samples·targets, horizon, levels) to (samples, horizon, targets·levels); one level is a value.
+
+    Args:
+        targets: Of a window.
+        kwargs: What every Keras layer takes (name, dtype, …).
+    """
+
+    def __init__(self, targets: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.targets = targets
+
+    def call(self, x: Any) -> Any:
+        """Turn samples into targets."""
+        _, horizon, levels = x.shape
+        apart = ops.reshape(x, (-1, self.targets, horizon, levels))
+        return ops.reshape(ops.transpose(apart, (0, 2, 1, 3)), (-1, horizon, self.targets * levels))
+
+
+@keras.saving.register_keras_serializable("forecast")
+class Patches(Layer):
+    """Write neighbouring rows side by side, as one step.
+
+    (samples, timesteps, features) to (samples, ⌈timesteps / rows⌉, rows·features), oldest row
+    first; where the timesteps are no multiple, the oldest row is repeated before the window.
+
+    Args:
+        rows: Of a patch.
+        kwargs: What every Keras layer takes (name, dtype, …).
+    """
+
+    def __init__(self, rows: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.rows = rows
+
+    def call(self, x: Any) -> Any:
+        """Fill up and reshape."""
+        x = fill_rows(x, self.rows)
+        return ops.reshape(x, (-1, x.shape[1] // self.rows, self.rows * x.shape[2]))
+
+
+@keras.saving.register_keras_serializable("forecast")
+class Periods(Layer):
+    """Make every period of a window a sample.
+
+    (samples, timesteps, features) to (samples·periods, rows, features).
+
+    Args:
+        rows: Of a period; the oldest period is filled by repeating the oldest row.
+        kwargs: What every Keras layer takes (name, dtype, …).
+    """
+
+    def __init__(self, rows: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.rows = rows
+
+    def call(self, x: Any) -> Any:
+        """Fill up and cut."""
+        return ops.reshape(fill_rows(x, self.rows), (-1, self.rows, x.shape[2]))
+
+
+@keras.saving.register_keras_serializable("forecast")
+class InOrder(Layer):
+    """Make the states of a window's parts a sequence again.
+
+    (samples·parts, units) to (samples, parts, units).
+
+    Args:
+        parts: Of a window.
+        kwargs: What every Keras layer takes (name, dtype, …).
+    """
+
+    def __init__(self, parts: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.parts = parts
+
+    def call(self, x: Any) -> Any:
+        """Turn samples into steps."""
+        return ops.reshape(x, (-1, self.parts, x.shape[-1]))
+
+
+def fill_rows(x: Any, rows: int) -> Any:
+    """Repeat the oldest row before a window until its length is a multiple of `rows`."""
+    short = -x.shape[1] % rows
+    return ops.concatenate([x[:, :1]] * short + [x], axis=1) if short else x
+
+
+@keras.saving.register_keras_serializable("forecast")
+class SeriesNumber(Layer):
+    """Read the number of the series: the last column at the origin.
+
+    (samples, timesteps, features) to (samples,) int32.
+
+    Args:
+        kwargs: What every Keras layer takes (name, dtype, …).
+    """
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+
+    def call(self, x: Any) -> Any:
+        """Read one value of each window."""
+        return ops.cast(x[:, -1, -1], "int32")
+
+
+@keras.saving.register_keras_serializable("forecast")
+class SeriesColumns(Layer):
+    """Put learned values in the place of the number of the series.
+
+    (samples, timesteps, features) and (samples, values) to (samples, timesteps, features − 1 +
+    values).
+
+    Args:
+        last: How many features stay the last ones, behind the learned values.
+        kwargs: What every Keras layer takes (name, dtype, …).
+    """
+
+    def __init__(self, last: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.last = last
+
+    def call(self, x: Any, learned: Any) -> Any:
+        """Repeat the values at every step."""
+        cut = x.shape[2] - 1 - self.last
+        beside = ops.repeat(learned[:, None], x.shape[1], axis=1)
+        return ops.concatenate([x[:, :, :cut], beside, x[:, :, cut:-1]], axis=-1)
+
+
+def reads_series_number(model: keras.Model) -> bool:
+    """Tell whether a model reads the number of the series.
+
+    Args:
+        model: Any.
+
+    Returns:
+        True where the last column of its windows is that number.
+    """
+    return any(isinstance(layer, SeriesNumber) for layer in model.layers)
+
+
+def embedding_size(model: keras.Model) -> int:
+    """Count the learned values that stand for a series in a model.
+
+    Args:
+        model: Any.
+
+    Returns:
+        How many; 0 where the model is not told.
+    """
+    learned = [layer for layer in model.layers if layer.name == "series_embedding"]
+    return learned[0].output_dim if learned and reads_series_number(model) else 0
+
+
+@keras.saving.register_keras_serializable("forecast")
+class KnownAhead(Layer):
+    """Cut the known columns of the predicted rows out of a window.
+
+    (samples, timesteps, features) to (samples, horizon, known columns).
+
+    `forecast.data.features` puts them there: ⌈horizon / timesteps⌉ copies side by side, the first
+    of which holds the newest rows.
+
+    Args:
+        ahead: How many features are values of later rows, all copies together.
+        horizon: Rows predicted.
+        indicators: How many features stand behind those.
+        kwargs: What every Keras layer takes (name, dtype, …).
+    """
+
+    def __init__(self, ahead: int, horizon: int, indicators: int = 0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.ahead = ahead
+        self.horizon = horizon
+        self.indicators = indicators
+
+    def call(self, x: Any) -> Any:
+        """Put the copies behind each other, oldest first, and keep the newest rows."""
+        copies = -(-self.horizon // x.shape[1])
+        known, last = self.ahead // copies, x.shape[2] - self.indicators
+        first = [last - (copies - j) * known for j in reversed(range(copies))]
+        steps = ops.concatenate([x[:, :, begin : begin + known] for begin in first], axis=1)
+        return steps[:, -self.horizon :]
+
+
+@keras.saving.register_keras_serializable("forecast")
+class KnownSteps(Layer):
+    """Tell at which steps anything is known.
+
+    (samples, timesteps, features) to (samples, timesteps).
+
+    It reads the columns that say what is missing, and never a value that stands for a hole.
+
+    Args:
+        indicators: How many of the last features say, by 1, that a feature is missing.
+        kwargs: What every Keras layer takes (name, dtype, …).
+    """
+
+    def __init__(self, indicators: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.indicators = indicators
+
+    def call(self, x: Any) -> Any:
+        """Return True where one of the features is there."""
+        return ops.any(x[:, :, -self.indicators :] < 0.5, axis=-1)
