@@ -95,7 +95,7 @@ def worker() -> Found:
 
     from forecast import Model, Training, Window
     from forecast.commands import build, config
-    from forecast.evaluation.experiment import Spec
+    from forecast.evaluation.outcome import Spec
     from forecast.search import trial
 
     table = build.load(config.compose([]).settings).table

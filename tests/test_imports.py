@@ -19,6 +19,7 @@ ROOMS = (
     "training",
     "evaluation",
     "gates",
+    "report",
     "tracking",
     "serving",
     "search",

@@ -11,9 +11,9 @@ from forecast.commands.progress import FoldProgress
 from forecast.commands.recorded import CONFIG
 from forecast.commands.terminal import busy, console
 from forecast.commands.tracked import tracking
-from forecast.evaluation import backtest, rolling, selection
+from forecast.evaluation import backtest, rolling
 from forecast.evaluation.backtest import Backtest, Step
-from forecast.evaluation.experiment import Outcome
+from forecast.evaluation.outcome import Outcome, validation_error
 from forecast.evaluation.rolling import Plan, RollingFold
 from forecast.evaluation.significance import wording
 from forecast.tracking import description, fold_record, naming, record
@@ -88,7 +88,7 @@ def run(request: Request) -> float | None:
     links.show(settings.tracking, parent.id)
     say("next", "forecast train, which keeps a model   ·   make ui")
     first = found.outcomes[0]
-    return selection.validation_error(first.forecaster, first.test.headline)
+    return validation_error(first.forecaster, first.test.headline)
 
 
 def _say(fold: RollingFold, count: int, outcome: Outcome) -> None:

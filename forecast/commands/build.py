@@ -15,7 +15,7 @@ from forecast.data.fetch import without_secrets
 from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.data.windows import Window
-from forecast.evaluation.experiment import Spec
+from forecast.evaluation.outcome import Spec
 from forecast.training.parameters import Model, Training
 
 EMBEDDED = "embedded:"

@@ -16,11 +16,12 @@ from forecast.commands.config import Request
 from forecast.commands.console import say, table
 from forecast.commands.terminal import busy, console
 from forecast.errors import InputError
-from forecast.evaluation.significance import critical_difference, wording
+from forecast.evaluation.significance import wording
 from forecast.evaluation.significance.common import PREDICTIONS, Common, common
 from forecast.evaluation.significance.pairs import LEVEL, probability
 from forecast.evaluation.significance.ranks import Ranking
 from forecast.metrics.headline import HEADLINES
+from forecast.report import comparison
 from forecast.tracking import local, pages
 from forecast.tracking.store import client, impatient, reason
 
@@ -247,5 +248,5 @@ def _series(shared: Common, subjects: Sequence[Subject], picture: Path) -> None:
         for group in found.groups:
             say("", f"ranks closer than that: {', '.join(group)}")
     with output.whole(picture) as file:
-        critical_difference.diagram(found).savefig(file, dpi=120)
+        comparison.diagram(found).savefig(file, dpi=120)
     say("wrote", str(picture))

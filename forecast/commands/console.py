@@ -14,9 +14,8 @@ from forecast.commands import level
 from forecast.commands.terminal import INDENT, console
 from forecast.evaluation import scores
 from forecast.evaluation.baselines import rivals
-from forecast.evaluation.experiment import Outcome
 from forecast.evaluation.intervals.calibration import Intervals
-from forecast.evaluation.report import scoreboard
+from forecast.evaluation.outcome import Outcome, headline
 from forecast.evaluation.significance import wording
 from forecast.metrics import coverage
 
@@ -115,7 +114,7 @@ def score_table(outcome: Outcome) -> None:
 
 def result_line(outcome: Outcome) -> None:
     """Say how large the error is, and whether it is smaller than that of baselines."""
-    say("result", scoreboard.headline(outcome))
+    say("result", headline(outcome))
 
 
 def baseline_lines(outcome: Outcome) -> None:

@@ -16,7 +16,7 @@ from forecast.commands.observe import ABOUT, FIELD, facts, heading, limits, tell
 from forecast.commands.schema import Config, GatesConfig
 from forecast.commands.terminal import busy, console
 from forecast.errors import InputError, cause
-from forecast.gates import Memory, alerts, inputs, report, snapshot
+from forecast.gates import Memory, alerts, inputs, snapshot
 from forecast.gates import load as load_snapshot
 from forecast.gates.comparison import distances
 from forecast.gates.history import history
@@ -24,7 +24,8 @@ from forecast.gates.memory import STEPPED
 from forecast.gates.names import tap_offset
 from forecast.gates.snapshots import is_convolution, unpack
 from forecast.gates.statistics import rms
-from forecast.gates.subject import Subject, pictures
+from forecast.report import gate_page
+from forecast.report.gate_page import Subject, pictures
 from forecast.tracking import local
 from forecast.tracking.store import client, impatient, reason
 
@@ -58,7 +59,7 @@ def run(request: Request) -> Path:
     if len(subjects) == 2:
         _compare(*subjects)
     with output.whole(out) as file:
-        file.write_text(report.page(subjects), encoding="utf-8")
+        file.write_text(gate_page.page(subjects), encoding="utf-8")
     say("wrote", str(out))
     return out
 
@@ -174,7 +175,7 @@ def _inputs(subjects: Sequence[Subject]) -> dict[str, list[str]]:
 
 def _show(subject: Subject, order: Mapping[str, Sequence[str]]) -> None:
     """Print a network's numbers; `order` is that of the inputs of each layer."""
-    shown = report.numbers(subject)
+    shown = gate_page.numbers(subject)
     last = max(subject.history)
     if len(shown):
         table(

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from forecast.evaluation.experiment import Outcome
-from forecast.evaluation.report import scoreboard
+from forecast.evaluation.outcome import Outcome, strongest
 from forecast.gates.names import KEEPING, gate_names, layers
 from forecast.tracking import description, naming, pages, saved, view
 from forecast.tracking.description import Place
@@ -84,7 +83,7 @@ def _experiment(store: Store, outcome: Outcome, where: Place, now: int) -> None:
     keeping = {name: next((g for g in own if g in KEEPING), "") for name, own in named.items()}
     state = view.runs(
         outcome.test.headline.key,
-        scoreboard.strongest(outcome),
+        strongest(outcome),
         keeping,
         saved.opened(found.tags.get(saved.TAG + pages.KEY))[1],
     )

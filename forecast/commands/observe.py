@@ -11,12 +11,16 @@ from forecast.data import features, scale
 from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.errors import InputError
-from forecast.evaluation.experiment import Outcome, Spec
-from forecast.gates import Alert, GateSnapshots, Limits, Memory, inputs, report, to_image
+from forecast.evaluation.outcome import Outcome, Spec
+from forecast.gates import Alert, GateSnapshots, Limits, Memory, inputs
 from forecast.gates.snapshots import Snapshot
 from forecast.gates.study import spread, standardised, study
-from forecast.gates.subject import Subject, encoded
 from forecast.models import explain
+from forecast.report import gate_page
+from forecast.report.album import album
+from forecast.report.canvas import to_image
+from forecast.report.gate_page import Subject, encoded
+from forecast.report.trace_map import trace_map
 from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.run import Run
@@ -66,6 +70,7 @@ class Observer:
         self._unwatched: list[str] = []
         self._pictures: dict[str, dict[int, bytes]] = {}
         embedding = spec.model.get_params().get("series_embedding")
+        self._timesteps = spec.window.timesteps
         self._names = features.input_names(table, spec.window, embedding or 0)
 
         def probe() -> np.ndarray:
@@ -77,12 +82,11 @@ class Observer:
 
         self.callback = GateSnapshots(
             log=epochs.add,
-            picture=self._picture,
+            draw=self._draw,
             save=self._save,
             every=settings.tracking.snapshots,
             pictures=settings.gates.pictures,
             probe=probe if settings.gates.probe else None,
-            feature_names=self._names,
         )
         self.callback.warn = self._unwatched.append
         about = {"timesteps": spec.window.timesteps, "features": list(self._names)}
@@ -129,7 +133,11 @@ class Observer:
         """
         gates = self._settings.gates
         found = study(outcome, self.callback.history, limits(gates), gates.memory)
-        record.record_study(self._run, found)
+        traces = {
+            layer: trace_map(own.gates, own.inputs, layer, names=own.names, titles=own.titles)
+            for layer, own in found.traces.items()
+        }
+        record.record_study(self._run, found, outcome.table.common_unit, traces)
         fitted, timesteps = outcome.forecaster, outcome.spec.window.timesteps
         field = explain.receptive_field(fitted.model_)
         if field:
@@ -144,23 +152,28 @@ class Observer:
             ),
             found.memory,
             found.alerts,
-            {heading(path): encoded(to_image(figure)) for path, figure in found.traces.items()},
+            {
+                heading(f"gates_{layer}.png"): encoded(to_image(figure))
+                for layer, figure in traces.items()
+            },
         )
-        self._run.keep(report.page([subject]), "gates.html")
+        self._run.keep(gate_page.page([subject]), "gates.html")
         for layer, norms in inputs(self._last, self._names).items():
             self._run.keep(norms.reset_index(names="input"), f"inputs_{layer}.csv")
         for text in self._unwatched:
             say("gates", text)
         tell(found.memory, found.alerts)
-        return report.section(subject)
+        return gate_page.section(subject)
 
     def _save(self, name: str, weights: Snapshot) -> None:
         self._last = weights
         self._run.keep(weights, name)
 
-    def _picture(self, key: str, pixels: np.ndarray, step: int) -> None:
-        self._pictures.setdefault(key, {})[step] = encoded(pixels)
-        self._run.image(key, pixels, step)
+    def _draw(self, snapshots: Mapping[int, Snapshot]) -> None:
+        drawn = album(snapshots, timesteps=self._timesteps, feature_names=self._names)
+        for key, step, pixels in drawn:
+            self._pictures.setdefault(key, {})[step] = encoded(pixels)
+            self._run.image(key, pixels, step)
 
 
 def facts(

@@ -20,7 +20,7 @@ from forecast.data import clock, source
 from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.errors import InputError
-from forecast.evaluation import figures
+from forecast.report import figures
 from forecast.serving.bundle import Bundle
 
 HISTORY = 3

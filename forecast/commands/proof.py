@@ -7,10 +7,10 @@ from forecast.commands.build import Loaded
 from forecast.commands.console import say
 from forecast.commands.schema import Config
 from forecast.errors import InputError
-from forecast.evaluation.experiment import Outcome
 from forecast.evaluation.leakage.checks import EPOCHS
 from forecast.evaluation.leakage.perturb import Raw
 from forecast.evaluation.leakage.proof import leak_proof
+from forecast.evaluation.outcome import Outcome
 from forecast.tracking.run import Run
 from forecast.training import runtime
 

@@ -20,7 +20,7 @@ from forecast.commands.terminal import console
 from forecast.data.fetch import conceal
 from forecast.data.split import Holdout
 from forecast.errors import Incomplete, InputError, cause
-from forecast.evaluation.experiment import Outcome, Spec
+from forecast.evaluation.outcome import Outcome, Spec
 from forecast.tracking import record
 from forecast.tracking.journal import AFTER, records, scored
 from forecast.tracking.journalled import Journalled

@@ -16,9 +16,10 @@ from forecast.commands.observe import Observer
 from forecast.commands.progress import EpochProgress, during
 from forecast.commands.recording import BEHIND_SCORES, Recorded, Training
 from forecast.commands.terminal import busy
-from forecast.evaluation import experiment, report
-from forecast.evaluation.experiment import Outcome
-from forecast.evaluation.stopwatch import Stopwatch
+from forecast.evaluation import experiment
+from forecast.evaluation.experiment import Stopwatch
+from forecast.evaluation.outcome import Outcome, headline
+from forecast.report import run_page
 from forecast.serving import bundle, form, package
 from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
@@ -253,5 +254,5 @@ def page(training: Training, outcome: Outcome, run_id: str, more: Sequence[tuple
         "run": run_id,
         "versions": ", ".join(code),
     }
-    found = report.sections(outcome, facts=known, command=training.again)
-    return report.page(training.name, [*found, *more], lead=report.headline(outcome))
+    found = run_page.sections(outcome, facts=known, command=training.again)
+    return run_page.page(training.name, [*found, *more], lead=headline(outcome))

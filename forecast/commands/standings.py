@@ -6,10 +6,11 @@ from forecast import metrics
 from forecast.commands.console import say, table
 from forecast.commands.terminal import console
 from forecast.evaluation.significance import wording
-from forecast.search import coordinates, leaderboard
+from forecast.report import comparison, markdown
+from forecast.search import leaderboard
 from forecast.search.ledger import Ledger
 from forecast.search.sweep import Finished
-from forecast.tracking import description, markdown, saved, view
+from forecast.tracking import description, saved, view
 from forecast.tracking.description import Place
 from forecast.tracking.run import milliseconds, safe_key
 
@@ -70,7 +71,9 @@ def describe(
     )
     parent.tags({description.NOTE: description.of_sweep(lead, heads, cells, again, where)})
     shown = view.candidates(
-        parent.id, list(map(safe_key, coordinates.varied(finished.standings))), best.headline
+        parent.id,
+        list(map(safe_key, comparison.varied(leaderboard.rows(finished.standings)))),
+        best.headline,
     )
     found = store.client.get_experiment(store.experiment_id)
     key, now = saved.key("sweep", parent.id), milliseconds(parent.clock)

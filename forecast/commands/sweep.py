@@ -18,9 +18,9 @@ from forecast.commands.terminal import busy
 from forecast.commands.tracked import tracking
 from forecast.errors import InputError, nearest
 from forecast.evaluation import experiment
-from forecast.evaluation.experiment import Outcome
-from forecast.evaluation.report import scoreboard
-from forecast.search import candidates, coordinates, leaderboard, space, tpe
+from forecast.evaluation.outcome import Outcome, headline
+from forecast.report import comparison
+from forecast.search import candidates, leaderboard, space, tpe
 from forecast.search import plan as plans
 from forecast.search import sweep as sweeps
 from forecast.search.candidates import Builder, Composed
@@ -96,8 +96,11 @@ def _report(name: str, ledger: Ledger, finished: Finished, data: Loaded, request
     if not _refitted(parent):  # whoever has refitted the winner has kept the leaderboard before
         board = leaderboard.frame(finished.standings, finished.baselines)
         parent.keep(board, "leaderboard.csv")
-        parent.keep(leaderboard.figure(finished.standings, finished.baselines), "leaderboard.png")
-        parent.keep(coordinates.figure(finished.standings), "parallel_coordinates.png")
+        rows = leaderboard.rows(finished.standings)
+        error = leaderboard.LABELS[finished.standings[0].headline]
+        drawn = comparison.leaderboard(rows, finished.baselines, error)
+        parent.keep(drawn, "leaderboard.png")
+        parent.keep(comparison.coordinates(rows, error), "parallel_coordinates.png")
         head = f"cv/{best.headline}"
         parent.metrics({f"{head}_mean": best.mean, f"{head}_std": best.std})
         parent.metrics({"cv/origins": finished.origins})
@@ -106,7 +109,7 @@ def _report(name: str, ledger: Ledger, finished: Finished, data: Loaded, request
         if ledger.claim("winner"):
             bury(ledger)
             outcome, run_id = _refit(parent, ledger.owner, best, data, request)
-            result = scoreboard.headline(outcome)
+            result = headline(outcome)
             if not request.settings.tracking.run_name:
                 name = f"{name} · {best.headline} {best.mean:.3g}"
                 introduce.rename(parent.store, parent, name)

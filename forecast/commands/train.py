@@ -17,8 +17,8 @@ from forecast.commands.tracked import tracking
 from forecast.data import scale, schema
 from forecast.data.fetch import conceal
 from forecast.data.table import Table
-from forecast.evaluation import experiment, selection
-from forecast.evaluation.experiment import Outcome
+from forecast.evaluation import experiment
+from forecast.evaluation.outcome import Outcome, validation_error
 from forecast.tracking import naming, registry
 from forecast.tracking.journalled import Journalled
 from forecast.tracking.run import ending
@@ -57,7 +57,7 @@ def run(request: Request) -> float | None:
         say("next", f"forecast promote registered={settings.register}   ·   make ui")
     else:
         say("next", f"forecast predict run={tracked.id}   ·   make ui")
-    return selection.validation_error(outcome.forecaster, outcome.test.headline)
+    return validation_error(outcome.forecaster, outcome.test.headline)
 
 
 def trained(

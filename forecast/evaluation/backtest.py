@@ -12,10 +12,10 @@ from forecast.data.card import card
 from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.evaluation import experiment, rolling, scores
-from forecast.evaluation.experiment import Outcome, Spec
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import calibration
 from forecast.evaluation.intervals.calibration import Intervals
+from forecast.evaluation.outcome import Outcome, Spec
 from forecast.evaluation.rolling import Plan, RollingFold
 from forecast.evaluation.significance import pairs
 

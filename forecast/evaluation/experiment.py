@@ -1,16 +1,14 @@
 """The one story: fit, score, compare. It knows no tracker and prints nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import clone
 
 from forecast.data import clock, windows
 from forecast.data.scale import Scaler
-from forecast.data.split import Cut, Holdout
+from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.evaluation import preparation, scores
@@ -18,95 +16,41 @@ from forecast.evaluation.baselines import rivals
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import calibration
 from forecast.evaluation.intervals.calibration import Intervals, Spans
+from forecast.evaluation.outcome import Outcome as Outcome
+from forecast.evaluation.outcome import Spec as Spec
 from forecast.evaluation.preparation import learnable as learnable
 from forecast.evaluation.significance import pairs
-from forecast.evaluation.significance.pairs import Verdict
-from forecast.evaluation.stopwatch import Stopwatch
 from forecast.training import runtime
 from forecast.training.forecaster import Forecaster
-from forecast.training.parameters import Model, Training
+from forecast.training.parameters import Training
 
 if TYPE_CHECKING:
     import keras
 
     from forecast.training.state import Stage
+import time
 
 
-@dataclass(frozen=True)
-class Spec:
-    """Everything an experiment depends on, beside the table.
+class Stopwatch:
+    """Measure stages, one after the other; `before` are the seconds of earlier ones."""
 
-    Attributes:
-        model: Architecture.
-        window: Shape of a sample.
-        training: How to train.
-        scaling: "series" or "global".
-        validation: Span that stops training, before the test span.
-        test: Span at the end, scored once.
-        season: Rows of a season; None follows from the frequency.
-        baselines: Beside persistence and seasonal naive, which are always there: rules, boosted
-            trees and classical models by name.
-        regressors: Baselines on the flattened window: name in scikit-learn to its settings. Of a
-            ridge without an alpha it is chosen on the validation windows.
-        interval: Share of the truth that prediction intervals are to cover; None for none.
-        calibration: How they are made: "split", "cqr" or "adaptive".
-    """
+    def __init__(self, before: Mapping[str, float] | None = None) -> None:
+        self._stage: str | None = None
+        self._began = 0.0
+        self._seconds = dict(before or {})
 
-    model: Model
-    window: Window
-    training: Training
-    scaling: str = "series"
-    validation: Cut = 0.1
-    test: Cut = 0.2
-    season: int | None = None
-    baselines: tuple[str, ...] = ("boosted_trees",)
-    regressors: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"ridge": {}})
-    interval: float | None = 0.9
-    calibration: str = "adaptive"
+    def begin(self, stage: str) -> None:
+        """End the stage before and begin this one."""
+        self.end()
+        self._stage, self._began = stage, time.perf_counter()
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What an experiment found.
-
-    Attributes:
-        spec: What was asked.
-        table: The data.
-        cuts: Where validation and test began.
-        season: Rows of a season.
-        forecaster: The fitted estimator.
-        test: Forecasts of every test window, by the model.
-        baselines: The same by each baseline.
-        scores: Final metrics of the model, by name.
-        baseline_scores: Final metrics of each baseline, by name.
-        verdicts: Whether the model is better than each baseline, by name.
-        refit: Whether it learned from train and validation alike, without stopping.
-        seconds: How long each stage took.
-        intervals: Around the test forecasts; None for probabilities, where none were asked for, and
-            where too little is known, as in a refit with few test windows.
-        baseline_intervals: Around those of each baseline, by the same method.
-    """
-
-    spec: Spec
-    table: Table
-    cuts: Holdout
-    season: int
-    forecaster: Forecaster
-    test: Forecasts = field(repr=False)
-    baselines: dict[str, Forecasts] = field(repr=False)
-    scores: dict[str, float]
-    baseline_scores: dict[str, dict[str, float]]
-    verdicts: dict[str, Verdict]
-    refit: bool = False
-    seconds: dict[str, float] = field(default_factory=dict)
-    intervals: Intervals | None = field(default=None, repr=False)
-    baseline_intervals: dict[str, Intervals] = field(default_factory=dict, repr=False)
-
-    def _repr_html_(self) -> str:
-        """Show the scores in a notebook as the report of a run does."""
-        from forecast.evaluation.report import scoreboard
-
-        return f"<p>{escape(scoreboard.headline(self))}</p>{scoreboard.section(self)}"
+    def end(self) -> dict[str, float]:
+        """End the running stage and return the seconds of all."""
+        if self._stage:
+            before = self._seconds.get(self._stage, 0.0)  # a stage may be gone on with
+            self._seconds[self._stage] = before + time.perf_counter() - self._began
+            self._stage = None
+        return self._seconds
 
 
 def run(

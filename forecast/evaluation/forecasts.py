@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,21 @@ from forecast.errors import InputError
 from forecast.metrics.headline import HEADLINES, Headline
 from forecast.metrics.point import Axis
 
-if TYPE_CHECKING:
-    from forecast.evaluation.intervals.calibration import Intervals
+
+class Ends(Protocol):
+    """Intervals around forecasts, each (windows, horizon, targets)."""
+
+    @property
+    def lower(self) -> np.ndarray:
+        """Lower ends."""
+
+    @property
+    def upper(self) -> np.ndarray:
+        """Upper ends."""
+
+    @property
+    def crps(self) -> np.ndarray:
+        """Continuous ranked probability score of each value."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +124,7 @@ class Forecasts:
             return self
         return self.at(other.starts[np.isin(other.starts, self.starts)])
 
-    def frame(self, intervals: "Intervals | None" = None) -> pd.DataFrame:
+    def frame(self, intervals: Ends | None = None) -> pd.DataFrame:
         """Return one row for each window, step and target, with origin and time stamp.
 
         Args:

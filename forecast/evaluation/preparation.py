@@ -14,7 +14,7 @@ from forecast.evaluation.baselines import regressors, rivals
 from forecast.evaluation.intervals import reach
 
 if TYPE_CHECKING:
-    from forecast.evaluation.experiment import Spec
+    from forecast.evaluation.outcome import Spec
 
 TRUTH: dict[str, windows.Truth] = {"train": "whole", "validation": "whole", "test": "some"}
 """Span to how much of what its windows predict must be known."""

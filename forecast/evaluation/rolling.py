@@ -18,7 +18,7 @@ from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError, nearest
 from forecast.evaluation import experiment
-from forecast.evaluation.experiment import Spec
+from forecast.evaluation.outcome import Spec
 
 SCHEMES = ("expanding", "rolling")
 

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -12,14 +12,13 @@ from forecast.errors import InputError
 from forecast.gates.activity import Probe
 from forecast.gates.history import numbers
 from forecast.gates.names import NOTHING, unwatched
-from forecast.gates.pictures.album import album
 from forecast.gates.snapshots import Snapshot, snapshot
 
 _logger = logging.getLogger(__name__)
 
 
 class GateSnapshots(keras.callbacks.Callback):
-    """Measure the gates after every epoch, keep snapshots, and draw them when training ends.
+    """Measure the gates after every epoch, keep snapshots, and hand them out when training ends.
 
     Works in `model.fit` and wherever else the epoch hooks of a callback are called. Outputs are
     plain functions, so any tracker, a list or a folder can receive them.
@@ -43,31 +42,28 @@ class GateSnapshots(keras.callbacks.Callback):
         self,
         *,
         log: Callable[[dict[str, float], int], object] | None = None,
-        picture: Callable[[str, np.ndarray, int], object] | None = None,
+        draw: Callable[[Mapping[int, Snapshot]], object] | None = None,
         save: Callable[[str, Snapshot], object] | None = None,
         every: int = 1,
         pictures: int = 6,
         probe: Any = None,
-        feature_names: Sequence[str] | None = None,
     ) -> None:
-        """Say where the numbers, snapshots and pictures go.
+        """Say where the numbers and snapshots go.
 
         Args:
             log: Called once an epoch with all gate and tap metrics and the step: the epoch,
                 counted from 1. Nothing is logged before training.
-            picture: Called when training ends with a key such as `gates/lstm_1`, the pixels
-                (height, width, 3) uint8, and the epoch as step. All pictures of a run share one
-                scale. `forecast.gates.pictures.album` lists the keys.
+            draw: Called once when training ends with the snapshots to be drawn,
+                `{epoch: snapshot}`; `forecast.report.album` makes pictures of them in one scale.
             save: Called with a file name such as `snapshots/epoch_0007.npz` and the snapshot.
                 Epoch 0 holds the weights before training.
             every: Epochs between two snapshots; the last epoch has one in any case.
-            pictures: How many of the snapshots are drawn at most, evenly spread from epoch 0;
-                the last epoch is drawn in addition.
+            pictures: Most snapshots for `draw`, evenly spread from epoch 0; the last epoch comes in
+                addition.
             probe: Windows, (samples, timesteps, features), on which is measured how open the
                 gates are; some thirty are enough. For a model of several inputs a list, tuple or
                 dictionary of arrays, as `fit` takes it. A function is called when
                 training begins.
-            feature_names: Names of the inputs.
 
         Raises:
             InputError: `every` or `pictures` is below 1.
@@ -77,12 +73,11 @@ class GateSnapshots(keras.callbacks.Callback):
             if value < 1:
                 raise InputError(f"{name}: must be at least 1, received {value}; leave it out")
         self.log = log
-        self.picture = picture
+        self.draw = draw
         self.save = save
         self.every = every
         self.pictures = pictures
         self.probe = probe
-        self.feature_names = feature_names
         self.warn: Callable[[str], object] = _logger.warning
         self.history: dict[int, dict[str, float]] = {}
         self._probe: Probe | None = None
@@ -164,7 +159,7 @@ class GateSnapshots(keras.callbacks.Callback):
         self._remember(step, weights)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Save the last epoch if it was not due, and draw the kept snapshots.
+        """Save the last epoch if it was not due, and hand out the kept snapshots.
 
         Args:
             logs: Not used; part of Keras's signature.
@@ -174,10 +169,8 @@ class GateSnapshots(keras.callbacks.Callback):
             if self._saved != self._step:
                 self._save(self._step, self._weights)
             self._kept[self._step] = self._weights
-        if self.picture is not None:
-            drawn = album(self._kept, timesteps=self._timesteps, feature_names=self.feature_names)
-            for key, step, pixels in drawn:
-                self.picture(key, pixels, step)
+        if self.draw is not None:
+            self.draw(self._kept)
         self._forget()
 
     def _forget(self) -> None:
@@ -224,7 +217,7 @@ class GateSnapshots(keras.callbacks.Callback):
         if not weights or step % self.every:
             return
         self._save(step, weights)
-        if self.picture is None or step % self._stride:
+        if self.draw is None or step % self._stride:
             return
         self._kept[step] = weights
         # Memory and drawing time stay bounded however long the training: keep every second one.

@@ -1,8 +1,7 @@
-"""What a trained network does with its memory: looked at once, on the weights that were kept."""
+"""Study a trained network: its memory, alerts, and its gates on real windows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,21 +9,16 @@ from forecast.data import features, windows
 from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.data.windows import Window
-from forecast.evaluation.experiment import Outcome
+from forecast.evaluation.outcome import Outcome
 from forecast.gates.ablation import memory
 from forecast.gates.alerts import Alert, Limits, alerts
 from forecast.gates.history import evenly
 from forecast.gates.memory import Memory
-from forecast.gates.pictures.memory_curve import memory_curve
-from forecast.gates.pictures.trace_map import trace_map
 from forecast.gates.resampling import Sample, block_length
 from forecast.gates.trace import trace
 from forecast.metrics.headline import HEADLINES
 from forecast.models.layers import Channels, reads_series_number
 from forecast.training import losses
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 TRACED = 256
 """Windows whose gates give the means at which gates are frozen."""
@@ -34,26 +28,41 @@ SHOWN = 3
 
 
 @dataclass(frozen=True)
+class Traced:
+    """Gates of one layer on a few real windows.
+
+    Attributes:
+        gates: Gate to its activations, each (windows, timesteps, units).
+        inputs: What the windows hold of some inputs, (windows, timesteps, inputs), original units.
+        names: Of these inputs.
+        titles: Of the windows.
+    """
+
+    gates: Mapping[str, np.ndarray]
+    inputs: np.ndarray
+    names: list[str]
+    titles: list[str]
+
+
+@dataclass(frozen=True)
 class Study:
     """What was found.
 
     Attributes:
         memory: None where there were fewer than two windows.
         alerts: What stands out.
-        traces: Path of an artifact to the picture of a layer's gates on real windows.
-        curve: The picture of the memory, where it was measured.
+        traces: Layer to its gates on real windows.
     """
 
     memory: Memory | None
     alerts: list[Alert]
-    traces: Mapping[str, "Figure"]
-    curve: "Figure | None"
+    traces: Mapping[str, Traced]
 
 
 def study(
     outcome: Outcome, history: Mapping[int, Mapping[str, float]], limits: Limits, most: int
 ) -> Study:
-    """Measure and draw the memory of an experiment's network on validation windows.
+    """Measure the memory of an experiment's network on validation windows.
 
     Args:
         outcome: What the experiment found.
@@ -62,7 +71,7 @@ def study(
         most: Most windows to measure the memory on; below 2 it is not measured.
 
     Returns:
-        Memory, alerts, and pictures of the memory and of the gates on real windows.
+        Memory, alerts, and the gates on real windows.
     """
     fitted, table, window = outcome.forecaster, outcome.table, outcome.spec.window
     starts = spread(table, window, outcome.cuts.validation_rows(table), max(most, SHOWN))
@@ -81,8 +90,8 @@ def study(
 
     sample = evenly(len(starts), TRACED)
     traced = trace(fitted.model_, seen[sample])
-    found, curve = None, None
-    traces: dict[str, Figure] = {}
+    found = None
+    traces: dict[str, Traced] = {}
     if min(most, len(starts)) > 1:
         found = memory(
             fitted.model_,
@@ -94,7 +103,6 @@ def study(
             sample=in_time(table, window, starts, np.isfinite(true).sum(axis=(1, 2))),
         )
         found = replace(found, measure=headline.key)
-        curve = memory_curve(found, table.common_unit)
     drawn = evenly(len(sample), SHOWN)
     shown = starts[sample[drawn]]
     # where channels share the network, each window is a row for each target: the first is drawn
@@ -104,15 +112,14 @@ def study(
     for layer, gates in traced.items():
         if any(values.ndim != 3 or len(values) != rows for values in gates.values()):
             continue  # periods of a window, or the like, have no one time axis
-        traces[f"figures/gates_{layer}.png"] = trace_map(
+        traces[layer] = Traced(
             {gate: values[:: rows // len(sample)][drawn] for gate, values in gates.items()},
             windows.inputs(table.inputs, shown, window)[:, :, lines],
-            layer,
-            names=[table.features[line] for line in lines],
-            titles=[_origin(table, window, start) for start in shown],
+            [table.features[line] for line in lines],
+            [_origin(table, window, start) for start in shown],
         )
     kept = history.get(fitted.best_epoch_, {})
-    return Study(found, alerts(kept, found, limits), traces, curve)
+    return Study(found, alerts(kept, found, limits), traces)
 
 
 def spread(table: Table, window: Window, rows: np.ndarray, most: int) -> np.ndarray:

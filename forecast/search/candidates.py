@@ -8,7 +8,7 @@ from typing import Any
 from forecast.data.table import Table
 from forecast.errors import InputError
 from forecast.evaluation import experiment
-from forecast.evaluation.experiment import Spec
+from forecast.evaluation.outcome import Spec
 from forecast.search.space import GROUPS
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from forecast.evaluation.experiment import Spec
+from forecast.evaluation.outcome import Spec
 
 ROOMS = ("data", "metrics", "models", "training")
 """Rooms whose sources decide what a trial computes; a change elsewhere retrains nothing."""

@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from forecast.evaluation.literal import literal
 from forecast.metrics.headline import HEADLINES
+from forecast.report.comparison import Row
 from forecast.search.candidates import Candidate
 from forecast.search.trial import Result, Rung, Trial
 
@@ -156,30 +154,16 @@ def frame(standings: Sequence[Standing], baselines: Mapping[str, float]) -> pd.D
     return pd.DataFrame(rows)
 
 
-def figure(standings: Sequence[Standing], baselines: Mapping[str, float]) -> Figure:
-    """Draw every candidate's mean with its folds as dots, and the baselines as lines.
-
-    Args:
-        standings: Ranked.
-        baselines: Baseline to its error on the same origins.
-
-    Returns:
-        A figure with one panel.
-    """
-    shown = [standing for standing in standings if np.isfinite(standing.mean)][:40]
-    drawn = Figure(figsize=(9, 1.6 + 0.34 * len(shown)), layout="constrained")
-    axes = drawn.subplots()
-    for place, standing in enumerate(shown):
-        colour = "#0072B2" if tied(standings[0], standing) else "#888888"
-        axes.plot(standing.scores, [place] * len(standing.scores), ".", color=colour, alpha=0.6)
-        axes.plot(standing.mean, place, "D", color=colour, ms=6)
-    for (name, error), style in zip(baselines.items(), cycle(("--", ":", "-.")), strict=False):
-        axes.axvline(error, ls=style, color="#222222", lw=1, label=name)
-    names = [f"{s.candidate.name}{f'  ({s.rung})' if str(s.rung) else ''}" for s in shown]
-    axes.set_yticks(range(len(shown)), [literal(name) for name in names], fontsize=8)
-    axes.invert_yaxis()
-    axes.set_xlabel(f"{LABELS[standings[0].headline]}: mean over folds, and each fold")
-    axes.set_title("Leaderboard; blue is tied with the best", loc="left", fontsize=10)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8)
-    return drawn
+def rows(standings: Sequence[Standing]) -> list[Row]:
+    """Return what pictures show of the ranked candidates."""
+    return [
+        Row(
+            standing.candidate.name,
+            standing.candidate.point,
+            standing.scores,
+            standing.mean,
+            str(standing.rung),
+            tied(standings[0], standing),
+        )
+        for standing in standings
+    ]

@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from forecast.data import windows
 from forecast.data.table import Table
-from forecast.evaluation.experiment import Spec
+from forecast.evaluation.outcome import Spec
 from forecast.metrics.headline import HEADLINES
 from forecast.training import runtime
 from forecast.training.forecaster import Forecaster

@@ -7,12 +7,13 @@ import numpy as np
 
 from forecast.data.table import Table
 from forecast.evaluation.baselines import rules
-from forecast.evaluation.experiment import Outcome
-from forecast.evaluation.report import scoreboard
+from forecast.evaluation.outcome import Outcome, headline
 from forecast.evaluation.rolling import RollingFold
 from forecast.evaluation.significance import wording
-from forecast.tracking import markdown, pages
-from forecast.tracking.markdown import link, number, plain
+from forecast.report import markdown
+from forecast.report.markdown import link, number, plain
+from forecast.report.sections.scores import percent
+from forecast.tracking import pages
 
 NOTE = "mlflow.note.content"
 """The tag that MLflow shows as the description of a run or of an experiment."""
@@ -65,7 +66,7 @@ def of_outcome(outcome: Outcome, title: str, command: str, place: Place, folds: 
         verdict in words, the command, links.
     """
     return markdown.fitted(
-        [f"**{plain(scoreboard.headline(outcome))}**", _trained(outcome, title, place.data, folds)],
+        [f"**{plain(headline(outcome))}**", _trained(outcome, title, place.data, folds)],
         *_scores(outcome, place),
         [markdown.command(command), place.links()],
     )
@@ -83,7 +84,7 @@ def of_fold(fold: RollingFold, outcome: Outcome, count: int, place: Place) -> st
     fitted = "" if fold.refits else f", by the model of fold {fold.fitted}"
     first, last = (str(stamp)[:16] for stamp in (fold.begin, fold.last))
     where = f"Fold {fold.number} of {count}, {first} to {last}{fitted}."
-    lead = f"**{plain(scoreboard.headline(outcome))}**"
+    lead = f"**{plain(headline(outcome))}**"
     return markdown.fitted([lead, where], *_scores(outcome, place), [place.links()])
 
 
@@ -214,7 +215,7 @@ def _scores(outcome: Outcome, place: Place) -> tuple[list[str], list[list[str]]]
         error, own = number(every[name][key]), name == model
         shown = link(markdown.name(name), place.run(place.baselines.get(name)))
         gone = outcome.scores.get(f"skill/{name}", np.nan)
-        skill = "" if own else scoreboard.percent(gone)
+        skill = "" if own else percent(gone)
         verdict = wording.cell(gone, outcome.verdicts.get(name))
         rows.append([f"**{shown}**" if own else shown, error, skill, plain(verdict)])
     unit = plain(outcome.table.common_unit)

@@ -1,10 +1,10 @@
 """A backtest becomes a run with a child for each fold."""
 
-from forecast.evaluation import fold_figures
 from forecast.evaluation.backtest import Backtest
-from forecast.evaluation.experiment import Outcome
+from forecast.evaluation.outcome import Outcome
 from forecast.evaluation.rolling import RollingFold
 from forecast.evaluation.significance.common import PREDICTIONS
+from forecast.report import figures
 from forecast.tracking import record
 from forecast.tracking.run import Run
 
@@ -38,5 +38,5 @@ def record_backtest(parent: Run, found: Backtest) -> None:
     record.record_scores(parent, found.overall)
     parent.keep(found.frame(), PREDICTIONS)
     parent.keep(found.table(), "folds.csv")
-    parent.keep(fold_figures.forecasts(found), "figures/backtest.png")
-    parent.keep(fold_figures.error_by_fold(found), "figures/error_by_fold.png")
+    parent.keep(figures.fold_forecasts(found), "figures/backtest.png")
+    parent.keep(figures.error_by_fold(found), "figures/error_by_fold.png")

@@ -2,7 +2,7 @@
 
 import re
 
-from forecast.evaluation.experiment import Outcome, Spec
+from forecast.evaluation.outcome import Outcome, Spec
 from forecast.tracking.store import Store
 
 

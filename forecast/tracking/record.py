@@ -3,25 +3,30 @@
 import json
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from forecast.data.split import Holdout
 from forecast.data.table import Table
-from forecast.evaluation import figures, scores
+from forecast.evaluation import scores
 from forecast.evaluation.baselines import rules
-from forecast.evaluation.experiment import Outcome
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.calibration import Intervals
+from forecast.evaluation.outcome import Outcome
 from forecast.evaluation.significance.common import PREDICTIONS
 from forecast.gates.study import Study
+from forecast.report import figures
+from forecast.report.gate_curves import memory_curve
 from forecast.tracking import description, naming
 from forecast.tracking.description import Place
 from forecast.tracking.direct import Direct
 from forecast.tracking.run import Run, ending, safe_key
 from forecast.tracking.sender import ONCE
 from forecast.tracking.tracker import Tracker
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PER_TARGET = 12
 """Targets, and series, that get metrics of their own; more go to a file."""
@@ -116,23 +121,24 @@ def record_baselines(
     return runs
 
 
-def record_study(run: Run, found: Study) -> None:
+def record_study(run: Run, found: Study, unit: str, traces: Mapping[str, "Figure"]) -> None:
     """Write what a network does with its memory: metrics, alerts as tags, pictures.
 
     Args:
         run: The run.
         found: From `forecast.gates.study`.
+        unit: Of the error, such as " (°F)".
+        traces: Layer to the picture of its gates on real windows.
     """
     if found.memory is not None:
         run.series(found.memory.series())
+        run.keep(memory_curve(found.memory, unit), "figures/memory.png")
     texts: dict[str, list[str]] = {}
     for alert in found.alerts:
         texts.setdefault(alert.kind, []).append(alert.text)
     run.tags({f"gates.alert.{kind}": "; ".join(lines) for kind, lines in texts.items()})
-    if found.curve is not None:
-        run.keep(found.curve, "figures/memory.png")
-    for path, figure in found.traces.items():
-        run.keep(figure, path)
+    for layer, figure in traces.items():
+        run.keep(figure, f"figures/gates_{layer}.png")
 
 
 def lineage(table: Table, cuts: Holdout) -> dict[str, str]:

@@ -19,10 +19,8 @@ import numpy as np
 from PIL import Image
 
 from forecast.data.fetch import conceal
+from forecast.report.markdown import MOST_TEXT
 from forecast.tracking.store import Unreachable
-
-MOST_TEXT = 5_900
-"""Characters of a parameter or tag that are kept; MLflow refuses more than 6,000."""
 
 MOST_KEY = 200
 """Characters of a name in a key; MLflow refuses a run with a key of more than 250."""

@@ -12,8 +12,9 @@ from forecast.commands.console import result_line, score_table
 from forecast.commands.terminal import console
 from forecast.data import windows
 from forecast.data.windows import Window
-from forecast.evaluation import report, scores
+from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.outcome import strongest
 from forecast.evaluation.significance import pairs, promotion, wording
 from forecast.evaluation.significance.pairs import Verdict
 from forecast.metrics.headline import HEADLINES
@@ -321,6 +322,6 @@ def test_the_best_baseline_has_the_least_error():
     for number in range(20):
         found = outcome(number)
         best = min(found.baseline_scores, key=lambda n: found.baseline_scores[n]["test/mae"])
-        assert report.scoreboard.strongest(found) == best
+        assert strongest(found) == best
     none = SimpleNamespace(**vars(found) | {"baseline_scores": {}})
-    assert report.scoreboard.strongest(none) is None
+    assert strongest(none) is None

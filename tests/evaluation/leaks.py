@@ -5,8 +5,8 @@ import pandas as pd
 
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
-from forecast.evaluation.experiment import Spec
 from forecast.evaluation.leakage.perturb import Raw
+from forecast.evaluation.outcome import Spec
 from forecast.training.parameters import Model, Training
 
 WINDOW = Window(6, 3, lead=1)

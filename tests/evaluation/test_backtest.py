@@ -7,9 +7,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from forecast.data.windows import Window
-from forecast.evaluation import backtest, experiment, fold_figures
-from forecast.evaluation.experiment import Spec
+from forecast.evaluation import backtest, experiment
+from forecast.evaluation.outcome import Spec
 from forecast.evaluation.rolling import Plan
+from forecast.report import figures
 from forecast.training import losses, predict
 from forecast.training.compiled import _programs
 from forecast.training.fit import predict_scaled
@@ -189,7 +190,7 @@ def test_the_table_has_a_row_for_each_fold(rolled):
 def test_forecasts_are_drawn_over_the_whole_span_with_the_folds(rolled, tmp_path):
     half = (1, 1, 3)  # the second fold is forecast by the first one's model
     folds = (replace(one, fitted=n) for one, n in zip(rolled.folds, half, strict=True))
-    figure = fold_figures.forecasts(replace(rolled, folds=tuple(folds)))
+    figure = figures.fold_forecasts(replace(rolled, folds=tuple(folds)))
     drawn(figure, tmp_path)
     test = rolled.overall.test
     for code, axes in enumerate(figure.axes):
@@ -212,7 +213,7 @@ def test_forecasts_are_drawn_over_the_whole_span_with_the_folds(rolled, tmp_path
 
 
 def test_the_error_of_every_fold_is_drawn_beside_that_of_all(rolled, tmp_path):
-    axes = drawn(fold_figures.error_by_fold(rolled), tmp_path).axes[0]
+    axes = drawn(figures.error_by_fold(rolled), tmp_path).axes[0]
     lines = {line.get_label(): line for line in axes.lines if line.get_linestyle() == "-"}
     assert list(lines) == ["persistence", "seasonal_naive", "boosted_trees", "ridge", "linear"]
     expected = [outcome.scores["test/mae"] for outcome in rolled.outcomes]

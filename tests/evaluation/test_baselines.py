@@ -13,8 +13,8 @@ from forecast.errors import InputError
 from forecast.evaluation.baselines import classical, regression, rivals, rules
 from forecast.evaluation.baselines.regression import Flat
 from forecast.evaluation.baselines.regressors import regressor
-from forecast.evaluation.experiment import Spec
 from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.outcome import Spec
 from forecast.training.parameters import Model, Training
 
 from .tables import last_known, panel

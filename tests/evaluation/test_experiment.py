@@ -9,10 +9,11 @@ from forecast.commands import console
 from forecast.data import windows
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.evaluation import experiment, figures, report, scores
+from forecast.evaluation import experiment, scores
 from forecast.evaluation.baselines import rivals
-from forecast.evaluation.experiment import Spec
 from forecast.evaluation.intervals import calibration
+from forecast.evaluation.outcome import Spec
+from forecast.report import figures, run_page
 from forecast.training.fit import predict_scaled
 from forecast.training.parameters import Model, Training
 
@@ -251,7 +252,7 @@ def test_a_baseline_of_fewer_windows_is_compared_on_those(outcome, monkeypatch):
     assert found.verdicts["ridge"].origins == len(np.unique(TABLE.tick[test.origins[common]]))
     assert set(scores.series_table(test, found.baselines)) >= {"series", "model", "ridge"}
     assert "ridge" in found._repr_html_()
-    assert [name for name, _ in report.sections(found, facts={}, command="")]
+    assert [name for name, _ in run_page.sections(found, facts={}, command="")]
     figures.error_by_horizon(found)
     console.score_table(found)
     console.detail_tables(found)

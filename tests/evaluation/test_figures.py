@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from forecast.data import windows
 from forecast.data.windows import Window
-from forecast.evaluation import figures
 from forecast.evaluation.forecasts import Forecasts
+from forecast.report import figures
 from forecast.training.parameters import Model
 
 from .tables import panel

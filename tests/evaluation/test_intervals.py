@@ -11,9 +11,10 @@ from forecast.data import windows
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.evaluation import figures, scores
+from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import calibration, conformal, reach
+from forecast.report import figures
 
 LEVEL = 0.9
 

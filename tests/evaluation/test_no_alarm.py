@@ -7,8 +7,8 @@ import pytest
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.evaluation import leak_proof
-from forecast.evaluation.experiment import Spec
 from forecast.evaluation.leakage.perturb import Raw
+from forecast.evaluation.outcome import Spec
 from forecast.training.parameters import Model, Training
 
 BASELINES = ("boosted_trees", "drift", "moving_average")

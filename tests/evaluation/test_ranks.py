@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from forecast.errors import InputError
-from forecast.evaluation.significance import critical_difference, ranks
+from forecast.evaluation.significance import ranks
 from forecast.evaluation.significance.ranks import friedman, wilcoxon
+from forecast.report import comparison
 
 MODELS = ("C4.5", "C4.5+m", "C4.5+cf", "C4.5+m+cf")
 
@@ -128,7 +129,7 @@ def test_few_or_equal_cases():
 
 
 def test_the_diagram_names_every_model_at_its_rank(paper, tmp_path):
-    figure = critical_difference.diagram(paper)
+    figure = comparison.diagram(paper)
     assert isinstance(figure, Figure)
     figure.savefig(tmp_path / "cd.png")
     [axes] = figure.axes
@@ -219,7 +220,7 @@ def test_too_few_cases_have_ranks_and_no_test():
     np.testing.assert_array_equal(found.average, [1, 2, 3])
     assert np.isnan([found.p, found.critical, *found.pairs.ravel()]).all() and found.groups == []
     with pytest.raises(InputError, match="ranking must be of 5 or more cases, got 4"):
-        critical_difference.diagram(found)
+        comparison.diagram(found)
 
 
 def test_pairs_are_looked_at_only_where_the_models_differ():

@@ -11,14 +11,16 @@ import pytest
 from forecast.data import windows
 from forecast.data.split import Holdout
 from forecast.data.windows import Window
-from forecast.evaluation import report, scores, svg
+from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.marks import OTHERS, SHAPES, Band, Bars, Line, Rule
-from forecast.evaluation.page import number
-from forecast.evaluation.report import certainty, errors, examples, told
-from forecast.evaluation.report.parts import MOST, parts
-from forecast.evaluation.report.style import STYLE
+from forecast.evaluation.outcome import headline
 from forecast.evaluation.significance.pairs import Verdict
+from forecast.evaluation.significance.wording import number
+from forecast.report import charts, run_page
+from forecast.report.charts import OTHERS, SHAPES, Band, Bars, Line, Rule
+from forecast.report.page import REPORT_STYLE
+from forecast.report.sections import errors, examples, intervals, summary
+from forecast.report.sections.slices import MOST, parts
 from forecast.training.parameters import Training
 
 from .tables import panel
@@ -124,7 +126,7 @@ def outcome(table=None, window=None, *, quantiles=False, refit=False):
 
 
 def written(found, **more):
-    return report.page("a run", report.sections(found, **more), lead=report.headline(found))
+    return run_page.page("a run", run_page.sections(found, **more), lead=headline(found))
 
 
 @pytest.fixture(scope="module")
@@ -231,13 +233,13 @@ def test_the_headline_says_the_error_and_what_it_beats(plain):
     gone = round(100 * (1 - mae / others["persistence"]))
     tested = {"persistence": Verdict(-0.4, -5.0, 0.00001, 51)}
     better = SimpleNamespace(**vars(found) | {"verdicts": tested})
-    assert report.headline(better) == (
+    assert headline(better) == (
         f"{mae:.3g} MAE over 4 steps; {gone} % less error than persistence (p <0.001)."
     )
     chance = {"persistence": Verdict(0.1, 1.0, 0.32, 51)}
     skill = found.scores | {"skill/persistence": -0.07}
     worse = SimpleNamespace(**vars(found) | {"scores": skill, "verdicts": chance})
-    assert "; no significant difference from persistence (+7 %, p 0.32)." in report.headline(worse)
+    assert "; no significant difference from persistence (+7 %, p 0.32)." in headline(worse)
 
 
 def test_what_was_trained_is_told_in_words(plain):
@@ -251,7 +253,7 @@ def test_what_was_trained_is_told_in_words(plain):
     assert page.row("test")[1:] == ["1970-01-05 04:00", "1970-01-07 05:00", "50", "100", count]
     lead = SimpleNamespace(**vars(found))
     lead.spec = SimpleNamespace(window=Window(1, 1, lead=2))
-    assert told.window(lead) == "1 row of 1 h seen, 2 rows skipped, 1 row predicted"
+    assert summary.window(lead) == "1 row of 1 h seen, 2 rows skipped, 1 row predicted"
 
 
 def test_errors_by_clock_are_those_of_a_groupby():
@@ -382,7 +384,7 @@ def test_probabilities_have_a_reliability_and_no_residuals():
     page = Page(text)
     assert "How sure it is" in page.headings and "Autocorrelation" not in text
     assert "t0 &gt; 20" in text and any("Brier" in row for row in page.rows)
-    said, share, count = certainty.reliability(found.test.true, found.test.values)
+    said, share, count = intervals.reliability(found.test.true, found.test.values)
     frame = pd.DataFrame({"p": found.test.values.ravel(), "y": found.test.true.ravel()})
     groups = frame.groupby(np.minimum((frame.p * 10).astype(int), 9))
     np.testing.assert_allclose(said, groups.p.mean())
@@ -435,7 +437,7 @@ def test_one_step_and_a_model_without_baselines():
 
 
 def test_marks_lie_where_their_values_say():
-    drawn = svg.chart(
+    drawn = charts.chart(
         "a <title>",
         [
             Line("line", [0, 1, 2, 3], [0.0, np.nan, 10.0, 5.0], OTHERS[0], dots=True),
@@ -445,12 +447,12 @@ def test_marks_lie_where_their_values_say():
             Rule(3, upright=True),
         ],
     )
-    width, height = svg.RIGHT - svg.LEFT, svg.BOTTOM - svg.TOP
+    width, height = charts.RIGHT - charts.LEFT, charts.BOTTOM - charts.TOP
     assert "a &lt;title&gt;" in drawn
     line = re.search(r'class="line o0 d0" d="([^"]*)"', drawn)[1]
     found = [tuple(map(float, pair)) for pair in re.findall(r"([\d.]+) ([\d.]+)", line)]
     expected = [
-        (svg.LEFT + width * x / 3, svg.BOTTOM - height * y / 10)
+        (charts.LEFT + width * x / 3, charts.BOTTOM - height * y / 10)
         for x, y in [(0, 0), (2, 10), (3, 5)]
     ]
     assert found == [pytest.approx(place, abs=0.06) for place in expected]
@@ -465,7 +467,7 @@ def test_no_two_of_many_baselines_look_alike():
     assert {look.split()[1] for look in OTHERS} == set(SHAPES) - {"model"}
     for look in OTHERS:
         colour, dash = (f".{name} {{" for name in look.split())
-        assert colour in STYLE and f".line{dash}" in STYLE
+        assert colour in REPORT_STYLE and f".line{dash}" in REPORT_STYLE
 
 
 @pytest.mark.parametrize(
@@ -481,7 +483,7 @@ def test_no_two_of_many_baselines_look_alike():
     ],
 )
 def test_ticks_are_few_round_and_inside(low, high, season):
-    found = svg.ticks(low, high, season=season)
+    found = charts.ticks(low, high, season=season)
     assert 2 <= len(found) <= 8
     assert low - 1e-9 <= found[0] and found[-1] <= high + 1e-9
     steps = np.diff(found)

@@ -11,7 +11,7 @@ from forecast.data.windows import Window
 from forecast.evaluation.baselines import regression, regressors, rivals
 from forecast.evaluation.baselines.regression import Flat
 from forecast.evaluation.baselines.ridge import PENALTIES, Path
-from forecast.evaluation.experiment import Spec
+from forecast.evaluation.outcome import Spec
 from forecast.training.parameters import Model, Training
 
 from .tables import panel

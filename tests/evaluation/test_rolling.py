@@ -9,7 +9,7 @@ from forecast.commands import config
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation import experiment, rolling
-from forecast.evaluation.experiment import Spec
+from forecast.evaluation.outcome import Spec
 from forecast.evaluation.rolling import Plan
 from forecast.training.parameters import Model, Training
 

@@ -10,7 +10,8 @@ from sklearn import metrics as sk
 from forecast import metrics
 from forecast.data import panel
 from forecast.data.schema import Schema
-from forecast.evaluation import experiment, figures, scores
+from forecast.evaluation import experiment, scores
+from forecast.report import figures
 
 from .test_experiment import SPEC, TABLE
 

@@ -7,8 +7,8 @@ import pytest
 
 from forecast.data.table import Table
 from forecast.data.windows import Window
-from forecast.evaluation import experiment, selection
-from forecast.evaluation.experiment import Outcome, Spec
+from forecast.evaluation import experiment, outcome
+from forecast.evaluation.outcome import Outcome, Spec
 from forecast.search import leaderboard, trial
 from forecast.search import plan as plans
 from forecast.search.candidates import Candidate
@@ -47,7 +47,7 @@ def learned(found: Outcome) -> dict[str, object]:
     scale = {k: v for k, v in vars(fitted.scaler_).items() if isinstance(v, np.ndarray)}
     chosen = {
         "kept epoch": fitted.best_epoch_,
-        "given to sweepers": selection.validation_error(fitted, found.test.headline),
+        "given to sweepers": outcome.validation_error(fitted, found.test.headline),
         "season": found.season,
         "cuts": (found.cuts.validation, found.cuts.test),
     }

@@ -13,8 +13,8 @@ from forecast.data import scale, windows
 from forecast.data.windows import Window
 from forecast.evaluation.baselines import rivals, rules, trees
 from forecast.evaluation.baselines.lagged import NEAR, SHORT, WEEKS, Lagged
-from forecast.evaluation.experiment import Spec
 from forecast.evaluation.leakage import perturb
+from forecast.evaluation.outcome import Spec
 from forecast.training.parameters import Model, Training
 
 from .tables import last_known, panel

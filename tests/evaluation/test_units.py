@@ -7,7 +7,7 @@ import pytest
 
 from forecast.data.windows import Window
 from forecast.evaluation import experiment
-from forecast.evaluation.experiment import Spec
+from forecast.evaluation.outcome import Spec
 from forecast.training.parameters import Model, Training
 
 from .tables import panel

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers as kl
 
-from forecast import gates
+from forecast import gates, report
 from forecast.errors import InputError
 
 from .models import small_model
@@ -29,12 +29,13 @@ class Seen:
         assert name not in self.saved
         self.saved[name] = weights
 
-    def picture(self, key, image, step):
-        assert (key, step) not in self.pictures
-        self.pictures[key, step] = image
+    def draw(self, snapshots):
+        for key, step, image in report.album(snapshots, timesteps=6):
+            assert (key, step) not in self.pictures
+            self.pictures[key, step] = image
 
     def outputs(self, *, pictures):
-        drawn = {"picture": self.picture} if pictures else {}
+        drawn = {"draw": self.draw} if pictures else {}
         return {"log": self.log, "save": self.save, **drawn}
 
 
@@ -105,16 +106,20 @@ def test_pictures_of_a_long_training_are_few_and_even():
 
 
 def test_one_colour_scale_and_the_feature_names_for_the_whole_run(monkeypatch):
-    limits, names = [], []
-    module = sys.modules[gates.album.__module__]
+    limits, names, kept = [], [], {}
+    module = sys.modules[report.album.__module__]
+    heat_map = report.heat_map
 
     def spy(weights, layer, limit, **options):
         limits.append(limit)
         names.append(options["feature_names"])
-        return gates.heat_map(weights, layer, limit, **options)
+        return heat_map(weights, layer, limit, **options)
 
     monkeypatch.setattr(module, "heat_map", spy)
-    train(2, draw=True, feature_names=["a", "b", "c"])
+    callback = gates.GateSnapshots(draw=kept.update)
+    small_model().fit(X, Y, epochs=2, verbose=0, callbacks=[callback])
+    assert list(kept) == [0, 1, 2]
+    list(report.album(kept, timesteps=6, feature_names=["a", "b", "c"]))
     assert len(limits) == 3
     assert len(set(limits)) == 1
     assert names == [["a", "b", "c"]] * 3

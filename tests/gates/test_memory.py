@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from keras import layers as kl
 
-from forecast import Model, Schema, Training, Window, build, gates
+from forecast import Model, Schema, Training, Window, build, gates, report
 from forecast.data import features, windows
 from forecast.errors import InputError
 from forecast.evaluation import experiment
@@ -405,7 +405,8 @@ def test_events_are_measured_by_their_brier_score():
     assert found.memory.whole == pytest.approx(
         outcome.forecaster.history_["val_brier"][outcome.forecaster.best_epoch_ - 1], rel=0.15
     )
-    assert found.curve.axes[0].get_ylabel().startswith("validation Brier score")
+    drawn = report.memory_curve(found.memory)
+    assert drawn.axes[0].get_ylabel().startswith("validation Brier score")
 
 
 @pytest.mark.slow

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from keras import layers as kl
 
-from forecast import gates
+from forecast import gates, report
 from forecast.errors import InputError
-from forecast.gates.pictures.history_lines import history_lines
+from forecast.report.gate_curves import history_lines
 
 
 def lstm(units=3, features=2):
@@ -27,7 +27,7 @@ def texts(figure):
 
 def test_a_panel_for_every_gate_and_part_in_one_scale():
     weights = lstm()
-    found = panels(gates.heat_map(weights, "lstm_1", 0.8, epoch=4))
+    found = panels(report.heat_map(weights, "lstm_1", 0.8, epoch=4))
     assert len(found) == 12
     drawn = iter(found)
     for part in ("kernel", "recurrent_kernel", "bias"):
@@ -38,14 +38,14 @@ def test_a_panel_for_every_gate_and_part_in_one_scale():
 
 
 def test_what_is_written():
-    written = texts(gates.heat_map(lstm(), "lstm_1", 0.8, feature_names=["temp", "dewp"], epoch=4))
+    written = texts(report.heat_map(lstm(), "lstm_1", 0.8, feature_names=["temp", "dewp"], epoch=4))
     for word in ("lstm_1", "epoch 4", "forget", "candidate", "temp", "dewp", "3 units", "+1.00"):
         assert word in written
 
 
 def test_features_are_named_only_when_few():
     names = [f"feature {number}" for number in range(17)]
-    written = texts(gates.heat_map(lstm(features=17), "lstm_1", 0.8, feature_names=names))
+    written = texts(report.heat_map(lstm(features=17), "lstm_1", 0.8, feature_names=names))
     assert "feature 3" not in written
     assert "17 features" in written
 
@@ -54,7 +54,7 @@ def test_features_are_named_only_when_few():
 def test_a_gru(reset_after):
     layer = kl.GRU(3, reset_after=reset_after)
     layer.build((None, 4, 2))
-    found = panels(gates.heat_map(gates.split(layer), "gru_1", 1.0))
+    found = panels(report.heat_map(gates.split(layer), "gru_1", 1.0))
     assert len(found) == (12 if reset_after else 9)
 
 
@@ -62,8 +62,8 @@ def test_zero_is_white_and_the_ends_are_blue_and_red():
     weights = {
         "h": {"kernel": np.array([[-9.0, 0.0, 9.0]]), "recurrent_kernel": np.zeros((3, 3))},
     }
-    figure = gates.heat_map(weights, "rnn_1", 1.0)
-    image = gates.to_image(figure).astype(int)
+    figure = report.heat_map(weights, "rnn_1", 1.0)
+    image = report.to_image(figure).astype(int)
     box = panels(figure)[0].get_window_extent()
     row = image.shape[0] - round((box.y0 + box.y1) / 2)
     low, zero, high = (image[row, round(box.x0 + box.width * s)] for s in (1 / 6, 1 / 2, 5 / 6))
@@ -76,19 +76,19 @@ def test_weights_that_are_not_finite_can_be_drawn():
     weights = lstm()
     weights["i"]["kernel"][0, 0] = np.nan
     weights["f"]["bias"][0] = np.inf
-    assert gates.to_image(gates.heat_map(weights, "lstm_1", 1.0)).shape == (800, 1000, 3)
+    assert report.to_image(report.heat_map(weights, "lstm_1", 1.0)).shape == (800, 1000, 3)
 
 
 def test_an_image_is_opaque_and_white_in_a_dark_style():
     weights, bars = lstm(), {"conv_1/kernel/lag_00": np.ones((1, 1))}
-    light = [gates.heat_map(weights, "lstm_1", 1.0), gates.tap_bars(bars, 1.0)]
+    light = [report.heat_map(weights, "lstm_1", 1.0), report.tap_bars(bars, 1.0)]
     with matplotlib.style.context("dark_background"):
-        dark = [gates.heat_map(weights, "lstm_1", 1.0), gates.tap_bars(bars, 1.0)]
-        dark = [gates.to_image(figure) for figure in dark]
+        dark = [report.heat_map(weights, "lstm_1", 1.0), report.tap_bars(bars, 1.0)]
+        dark = [report.to_image(figure) for figure in dark]
     for ours, theirs in zip(light, dark, strict=True):
         assert theirs.dtype == np.uint8
         assert (theirs[0] == 255).all()
-        np.testing.assert_array_equal(gates.to_image(ours), theirs)
+        np.testing.assert_array_equal(report.to_image(ours), theirs)
 
 
 def observed(units=5, steps=9):
@@ -100,10 +100,10 @@ def observed(units=5, steps=9):
     frozen = {f"lstm_{n}/{gate}": 2.0 for n in (1, 2) for gate in "ifco"}
     history = {n: {f"gates.lstm_1/f_{s}": n / 9 for s in ("shut", "update")} for n in (1, 2)}
     return [
-        gates.saturation(parts, "lstm_1", 72, epoch=1000),
-        gates.influence_map(pd.DataFrame(rng.random((20, 4)), names, list("ifco")), "lstm_1", 1.0),
-        gates.memory_curve(gates.Memory({1: 3.0, 64: 2.1, 72: 2.0}, 2.5, frozen), ", MW"),
-        gates.trace_map(traced, rng.random((3, steps, 2)), "lstm_1", names=["a load", "temp"]),
+        report.saturation(parts, "lstm_1", 72, epoch=1000),
+        report.influence_map(pd.DataFrame(rng.random((20, 4)), names, list("ifco")), "lstm_1", 1.0),
+        report.memory_curve(gates.Memory({1: 3.0, 64: 2.1, 72: 2.0}, 2.5, frozen), ", MW"),
+        report.trace_map(traced, rng.random((3, steps, 2)), "lstm_1", names=["a load", "temp"]),
         history_lines(history, "lstm_1"),
     ]
 
@@ -114,7 +114,7 @@ def test_dots_stand_where_their_units_are():
         "gru_1/shut/z": np.array([0.75, 0.0]),
         "gru_1/open/z": np.array([0.25, 1.0]),
     }
-    gate, scale = gates.saturation(weights, "gru_1", 24).axes
+    gate, scale = report.saturation(weights, "gru_1", 24).axes
     dots = gate.lines[1]
     assert dots.get_xdata().tolist() == [0.75, 0.0] and dots.get_ydata().tolist() == [0.25, 1.0]
     assert scale.lines[0].get_ydata() == pytest.approx([1.4427, 99.499], rel=1e-4)
@@ -123,7 +123,7 @@ def test_dots_stand_where_their_units_are():
 
 def test_the_strongest_inputs_are_shown_with_their_numbers():
     norms = pd.DataFrame({"f": np.arange(20.0)}, [f"x{n}" for n in range(20)])
-    (axes,) = gates.influence_map(norms, "lstm_1", 19.0).axes
+    (axes,) = report.influence_map(norms, "lstm_1", 19.0).axes
     assert [label.get_text() for label in axes.get_yticklabels()][:2] == ["x19", "x18"]
     assert len(axes.images[0].get_array()) == 16
     assert "19.00" in texts(axes)
@@ -131,7 +131,7 @@ def test_the_strongest_inputs_are_shown_with_their_numbers():
 
 def test_units_that_keep_longest_are_on_top_of_a_trace():
     forget = np.broadcast_to([0.2, 0.9, 0.5], (2, 6, 3))
-    figure = gates.trace_map({"f": forget}, np.zeros((2, 6, 1)), "lstm_1", names=["load"])
+    figure = report.trace_map({"f": forget}, np.zeros((2, 6, 1)), "lstm_1", names=["load"])
     (first, second) = panels(figure)[:2]
     np.testing.assert_array_equal(first.get_array()[:, 0], [0.9, 0.5, 0.2])
     assert first.get_clim() == second.get_clim() == (0.0, 1.0)
@@ -142,7 +142,7 @@ def test_the_memory_curve_marks_what_suffices():
     found = gates.Memory(
         {1: 3.0, 2: 2.01, 4: 2.0}, 2.5, {"lstm_1/f": 1.9}, 0.01, intervals, "brier"
     )
-    axes, parts = gates.memory_curve(found).axes
+    axes, parts = report.memory_curve(found).axes
     assert list(axes.lines[1].get_xdata()) == [1, 2, 4]
     assert axes.lines[2].get_xdata()[0] == 2
     (line,) = axes.collections[0].get_segments()
@@ -163,11 +163,11 @@ def test_the_memory_curve_marks_what_suffices():
 def test_every_label_is_inside_the_picture():
     names = ["a_very_long_feature_name", "temp"]
     for figure in (
-        gates.heat_map(lstm(), "body.encoder.bidirectional_1.forward", 1.0, feature_names=names),
-        gates.heat_map(lstm(128, 120), "lstm_1", 0.015, epoch=1000),
+        report.heat_map(lstm(), "body.encoder.bidirectional_1.forward", 1.0, feature_names=names),
+        report.heat_map(lstm(128, 120), "lstm_1", 0.015, epoch=1000),
         *observed(),
     ):
-        image = gates.to_image(figure)
+        image = report.to_image(figure)
         border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
         assert (border == 255).all()
 
@@ -175,17 +175,17 @@ def test_every_label_is_inside_the_picture():
 def test_the_colour_limit_is_that_of_the_run():
     early = {"lstm_1/kernel/i": np.full((4, 4), 0.2), "lstm_1/bias/f": np.full(4, 5.0)}
     late = {"lstm_1/kernel/i": np.full((4, 4), -0.6), "conv_1/kernel/lag_00": np.ones((1, 1))}
-    assert gates.colour_limit([early, late]) == pytest.approx(0.6)
-    assert gates.colour_limit([late, early]) == pytest.approx(0.6)
+    assert report.colour_limit([early, late]) == pytest.approx(0.6)
+    assert report.colour_limit([late, early]) == pytest.approx(0.6)
     broken = {"lstm_1/kernel/i": np.array([[np.nan, np.inf]])}
-    assert gates.colour_limit([early, broken]) == pytest.approx(0.2)
-    assert gates.colour_limit([]) == 1.0
+    assert report.colour_limit([early, broken]) == pytest.approx(0.2)
+    assert report.colour_limit([]) == 1.0
 
 
 def test_one_large_weight_does_not_make_the_others_pale():
     kernel = np.full((40, 40), 0.1)
     kernel[0, 0] = 100.0
-    assert gates.colour_limit([{"lstm_1/kernel/i": kernel}]) == pytest.approx(0.1)
+    assert report.colour_limit([{"lstm_1/kernel/i": kernel}]) == pytest.approx(0.1)
 
 
 def test_bars_stand_at_their_lags_with_the_newest_at_the_right():
@@ -197,9 +197,9 @@ def test_bars_stand_at_their_lags_with_the_newest_at_the_right():
         "conv_2/kernel/lag_00": np.array([[np.nan]]),
         "lstm_1/kernel/i": np.ones((2, 2)),
     }
-    limit = gates.bar_limit([weights])
+    limit = report.bar_limit([weights])
     assert limit == 7.0
-    first, second = gates.tap_bars(weights, limit, epoch=2).axes
+    first, second = report.tap_bars(weights, limit, epoch=2).axes
     assert [bar.get_height() for bar in first.patches] == [5.0, 1.0, 2.0]
     assert [bar.get_height() for bar in second.patches] == [7.0, 0.0]
     assert {
@@ -216,14 +216,14 @@ def test_any_number_of_convolutions(layers):
         for n in range(layers)
         for lag in (2, 1, 0)
     }
-    figure = gates.tap_bars(weights, 2.0)
+    figure = report.tap_bars(weights, 2.0)
     assert len(figure.axes) == layers
-    assert gates.to_image(figure).shape == (800, 1000, 3)
+    assert report.to_image(figure).shape == (800, 1000, 3)
 
 
 def test_taps_that_look_ahead_have_signs():
     weights = {f"conv_1/kernel/tap_{n}": np.full((2, 2), 2.0 + n) for n in (-1, 0, 1)}
-    figure = gates.tap_bars(weights, gates.bar_limit([weights]))
+    figure = report.tap_bars(weights, report.bar_limit([weights]))
     (axes,) = figure.axes
     assert [bar.get_height() for bar in axes.patches] == [1.0, 2.0, 3.0]
     labels = dict(zip(axes.get_xticks(), axes.get_xticklabels(), strict=True))
@@ -234,25 +234,25 @@ def test_taps_that_look_ahead_have_signs():
 def test_pyplot_is_not_touched():
     import matplotlib.pyplot as plt
 
-    gates.heat_map(lstm(), "lstm_1", 1.0)
+    report.heat_map(lstm(), "lstm_1", 1.0)
     assert plt.get_fignums() == []
 
 
 @pytest.mark.parametrize("limit", [0.0, -1.0, float("nan"), float("inf")])
 def test_limits_that_cannot_be_meant(limit):
     with pytest.raises(InputError, match=r"^limit: must be a positive number"):
-        gates.heat_map(lstm(), "lstm_1", limit)
+        report.heat_map(lstm(), "lstm_1", limit)
     with pytest.raises(InputError, match=r"^limit: must be a positive number"):
-        gates.tap_bars({"conv_1/kernel/lag_00": np.ones((1, 1))}, limit)
+        report.tap_bars({"conv_1/kernel/lag_00": np.ones((1, 1))}, limit)
 
 
 def test_nothing_to_draw():
     with pytest.raises(InputError, match=r"^gates: must hold at least one gate"):
-        gates.heat_map({}, "lstm_1", 1.0)
+        report.heat_map({}, "lstm_1", 1.0)
     with pytest.raises(InputError, match=r"^weights: must hold at least one convolution"):
-        gates.tap_bars({"lstm_1/kernel/i": np.ones((1, 1))}, 1.0)
+        report.tap_bars({"lstm_1/kernel/i": np.ones((1, 1))}, 1.0)
     with pytest.raises(InputError, match=r"^feature_names: .* received 1 names for 2 rows"):
-        gates.heat_map(lstm(), "lstm_1", 1.0, feature_names=["temp"])
+        report.heat_map(lstm(), "lstm_1", 1.0, feature_names=["temp"])
 
 
 def test_names_between_dollar_signs_are_no_formula():
@@ -261,10 +261,10 @@ def test_names_between_dollar_signs_are_no_formula():
     norms = pd.DataFrame({"f": [5.0, 1.0]}, index=names)
     traced = {gate: rng.uniform(size=(1, 6, 3)) for gate in "ifo"}
     drawn = [
-        gates.heat_map(lstm(), "lstm_1", 0.8, feature_names=names),
-        gates.influence_map(norms, "lstm_1", 5.0),
-        gates.trace_map(traced, rng.normal(size=(1, 6, 2)), "lstm_1", names=names, titles=["$_$"]),
-        gates.memory_curve(gates.Memory({1: 3.0, 2: 2.01, 4: 2.0}, 2.5, {}), ", $^$"),
+        report.heat_map(lstm(), "lstm_1", 0.8, feature_names=names),
+        report.influence_map(norms, "lstm_1", 5.0),
+        report.trace_map(traced, rng.normal(size=(1, 6, 2)), "lstm_1", names=names, titles=["$_$"]),
+        report.memory_curve(gates.Memory({1: 3.0, 2: 2.01, 4: 2.0}, 2.5, {}), ", $^$"),
     ]
     for figure in drawn:
-        assert gates.to_image(figure).size
+        assert report.to_image(figure).size

@@ -8,11 +8,11 @@ import pytest
 
 from forecast import gates
 from forecast.errors import InputError
-from forecast.gates import report
 from forecast.gates.comparison import distances
 from forecast.gates.history import evenly, history
 from forecast.gates.influence import readers
-from forecast.gates.subject import Subject, pictures
+from forecast.report import gate_page
+from forecast.report.gate_page import Subject, pictures
 
 from .models import small_model
 
@@ -69,7 +69,7 @@ def subject():
 
 
 def test_one_network(subject):
-    text = report.page([subject])
+    text = gate_page.page([subject])
     page = Page(text)
     assert page.open == [] and page.loads == [] and "http" not in text
     shown = " ".join(page.texts)
@@ -97,7 +97,7 @@ def test_two_networks_side_by_side(subject):
     recurrent = {name: a for name, a in subject.last.items() if name.startswith("lstm_1")}
     wider = {f"lstm_1/kernel/{gate}": np.ones((9, 4)) for gate in "ifco"}
     other = Subject("run B", {**recurrent, **wider})
-    shown = " ".join(Page(report.page([subject, other])).texts)
+    shown = " ".join(Page(gate_page.page([subject, other])).texts)
     assert "lstm_1: kernel is (3, 4) in the first run and (9, 4) in the second" in shown
     assert "have no distance" not in shown
     assert "conv_1 only in the first run." in shown
@@ -105,7 +105,7 @@ def test_two_networks_side_by_side(subject):
 
 
 def test_the_numbers_of_the_last_epoch(subject):
-    found = report.numbers(subject)
+    found = gate_page.numbers(subject)
     assert list(found.index) == [f"lstm_1 {gate}" for gate in "ifco"]
     assert found.loc["lstm_1 c", "open"] == ""
     kernel = subject.last["lstm_1/kernel/f"]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
-from forecast.evaluation.experiment import Spec
+from forecast.evaluation.outcome import Spec
 from forecast.training.parameters import Model, Training
 
 MODELS = (

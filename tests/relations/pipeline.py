@@ -7,8 +7,8 @@ import pandas as pd
 
 from forecast.data import panel
 from forecast.evaluation import experiment
-from forecast.evaluation.experiment import Outcome
 from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.outcome import Outcome
 
 from .panels import Case
 

@@ -19,7 +19,7 @@ import pandas as pd
 from sklearn.base import clone
 
 from forecast.data import source
-from forecast.evaluation.experiment import Spec
+from forecast.evaluation.outcome import Spec
 from forecast.training.forecaster import Forecaster
 
 from . import pipeline

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from forecast import Model, Training, Window
-from forecast.evaluation.experiment import Spec
+from forecast.evaluation.outcome import Spec
 from forecast.search import engine
 from forecast.search.trial import Trial
 

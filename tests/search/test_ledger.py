@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from forecast import Model, Training, Window
-from forecast.evaluation.experiment import Spec
+from forecast.evaluation.outcome import Spec
 from forecast.search import ledger, owners
 from forecast.search.candidates import Candidate
 from forecast.search.ledger import Ledger

@@ -13,10 +13,11 @@ import pytest
 from forecast import Folds, Model, Training, Window
 from forecast.data.table import Table
 from forecast.errors import InputError
-from forecast.evaluation.experiment import Spec
-from forecast.search import coordinates, folds, keys, leaderboard, owners, space
+from forecast.evaluation.outcome import Spec
+from forecast.report import comparison
+from forecast.search import folds, keys, leaderboard, owners, space
 from forecast.search.candidates import Builder, Candidate, Composed
-from forecast.search.leaderboard import Standing
+from forecast.search.leaderboard import LABELS, Standing
 
 
 def table(rows: int = 60, holes: tuple[int, ...] = ()) -> Table:
@@ -227,9 +228,13 @@ def board(*points: tuple[dict, float]) -> list[Standing]:
     return sorted(made, key=lambda standing: standing.mean)
 
 
+def drawn(*points: tuple[dict, float]) -> list[comparison.Row]:
+    return leaderboard.rows(board(*points))
+
+
 def test_only_what_differs_is_an_axis_and_numbers_stand_in_their_order():
-    found = coordinates.varied(
-        board(
+    found = comparison.varied(
+        drawn(
             ({"model": "lstm", "training.learning_rate": 1e-2, "model.units": [16]}, 3.0),
             ({"model": "lstm", "training.learning_rate": 5e-4, "model.units": [8]}, 2.0),
             ({"model": "lstm", "training.learning_rate": 1e-3}, 4.0),
@@ -237,18 +242,17 @@ def test_only_what_differs_is_an_axis_and_numbers_stand_in_their_order():
     )
     assert found == {
         "training.learning_rate": ["0.0005", "0.001", "0.01"],
-        "model.units": [coordinates.ABSENT, "[8]", "[16]"],
+        "model.units": [comparison.ABSENT, "[8]", "[16]"],
     }
 
 
 def test_every_candidate_is_a_line_through_its_values_up_to_its_score():
-    standings = board(
+    rows = drawn(
         ({"model.filters": 8}, 4.0), ({"model.filters": 16}, 2.0), ({"model.filters": 32}, 3.0)
     )
-    axes = coordinates.figure(standings).axes[0]
+    axes = comparison.coordinates(rows, LABELS["mae"]).axes[0]
     assert [text.get_text() for text in axes.get_xticklabels()][-1] == "mean MAE"
-    events = [replace(one, headline="brier") for one in standings]
-    last = coordinates.figure(events).axes[0].get_xticklabels()[-1]
+    last = comparison.coordinates(rows, LABELS["brier"]).axes[0].get_xticklabels()[-1]
     assert last.get_text() == "mean Brier score"
     lines = {tuple(line.get_ydata()): line for line in axes.lines if len(line.get_xdata()) == 2}
     heights = [points for points, line in lines.items() if line.get_linestyle() == "-"]
@@ -259,5 +263,6 @@ def test_every_candidate_is_a_line_through_its_values_up_to_its_score():
 
 
 def test_a_single_candidate_can_be_drawn_and_a_failed_one_is_left_out():
-    figure = coordinates.figure(board(({"model.filters": 8}, 4.0), ({"model.filters": 16}, np.inf)))
+    rows = drawn(({"model.filters": 8}, 4.0), ({"model.filters": 16}, np.inf))
+    figure = comparison.coordinates(rows, LABELS["mae"])
     assert [text.get_text() for text in figure.axes[0].texts] == ["4"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from forecast import Training, Window
-from forecast.evaluation.experiment import Spec
+from forecast.evaluation.outcome import Spec
 from forecast.search import trial
 from forecast.search.trial import Rung, Trial
 

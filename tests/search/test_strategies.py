@@ -7,7 +7,7 @@ import pytest
 
 from forecast import Model, Training, Window
 from forecast.errors import InputError
-from forecast.evaluation.experiment import Spec
+from forecast.evaluation.outcome import Spec
 from forecast.search import space
 from forecast.search.candidates import Candidate
 from forecast.search.leaderboard import Standing

@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from forecast.tracking import markdown
+from forecast.report import markdown
 
 HARM = [
     "a|b<img src=x onerror=alert(1)>",

@@ -18,9 +18,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from forecast.commands import compare, links
-from forecast.evaluation.figures import MODEL, TRUE, dates, plain
-from forecast.evaluation.significance.critical_difference import diagram
 from forecast.evaluation.significance.ranks import friedman
+from forecast.report.comparison import diagram
+from forecast.report.figures import MODEL, TRUE, dates, plain
 from forecast.tracking import pages
 from forecast.tracking.store import client
 from tests.ui import browser

@@ -18,7 +18,7 @@ from forecast.evaluation.baselines.regression import Flat
 from forecast.evaluation.forecasts import Forecasts
 
 if TYPE_CHECKING:
-    from forecast.evaluation.experiment import Spec
+    from forecast.evaluation.outcome import Spec
 
 HELD_OUT = 0.1
 """Share of the training span, its end, on which is chosen where there is no validation span."""

@@ -15,7 +15,7 @@ from forecast.data.windows import Window
 from forecast.evaluation import experiment
 from forecast.evaluation.baselines import rivals
 from forecast.evaluation.baselines.classical import CLASSICAL
-from forecast.evaluation.experiment import Spec
+from forecast.evaluation.outcome import Spec
 from forecast.training.forecaster import BATCH, Forecaster
 
 NEWEST = 96

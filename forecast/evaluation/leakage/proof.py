@@ -11,10 +11,10 @@ from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.evaluation.experiment import Outcome, Spec
 from forecast.evaluation.leakage import checks, predictions, rows
 from forecast.evaluation.leakage.case import Case, Check
 from forecast.evaluation.leakage.perturb import Raw
+from forecast.evaluation.outcome import Outcome, Spec
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
 

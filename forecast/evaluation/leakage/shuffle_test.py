@@ -9,8 +9,8 @@ from forecast.data import columns, split
 from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.evaluation import experiment
-from forecast.evaluation.experiment import Spec
 from forecast.evaluation.leakage.perturb import Raw
+from forecast.evaluation.outcome import Spec
 from forecast.training.forecaster import Forecaster
 
 BOUND = 3.0

@@ -1,5 +1,6 @@
 """Who wins, in words: every page, table and terminal line takes its sentence from here."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -121,3 +122,39 @@ def _share(skill: float) -> str:
     if size < 0.05:
         return "<0.1 %"
     return f"{size:.0f} %" if size >= 9.95 else f"{size:.1f}".removesuffix(".0") + " %"
+
+
+def number(value: float, digits: int = 4) -> str:
+    """Write a number with the digits that mean something.
+
+    Args:
+        value: Any; what is not finite becomes a dash.
+        digits: How many of them.
+
+    Returns:
+        Text.
+
+    >>> number(3.75123), number(-0.5), number(123456.7), number(float("nan"))
+    ('3.751', '−0.5', '123,457', '–')
+    """
+    if not math.isfinite(value):
+        return "–"
+    text = f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
+    return text.replace("-", "−", 1) if text.startswith("-") else text
+
+
+def measured(value: float, unit: str, digits: int = 4) -> str:
+    """Write a number with its unit.
+
+    Args:
+        value: Any.
+        unit: As a caption ends, such as ", °F", or nothing.
+        digits: That mean something.
+
+    Returns:
+        Text.
+
+    >>> measured(3.75123, ", °F", 3), measured(0.5, "")
+    ('3.75 °F', '0.5')
+    """
+    return f"{number(value, digits)} {unit.removeprefix(', ')}".rstrip()

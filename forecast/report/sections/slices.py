@@ -9,11 +9,11 @@ import numpy as np
 
 from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.marks import OTHERS
-from forecast.evaluation.page import Html
+from forecast.report.charts import OTHERS
+from forecast.report.page import Html
 
 if TYPE_CHECKING:
-    from forecast.evaluation.experiment import Outcome
+    from forecast.evaluation.outcome import Outcome
 
 MOST = 8
 """Targets, and series, that have pictures of their own: those with the largest error."""

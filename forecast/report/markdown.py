@@ -6,7 +6,6 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from forecast.data.fetch import conceal
-from forecast.tracking.run import MOST_TEXT
 
 SPECIAL = re.compile(
     r"""[\\`*{}\[\]<>&|~#@"']|:(?!\s|$)|_(?![A-Za-z0-9])|(?<![A-Za-z0-9])_|(?<=www)\.""",
@@ -14,6 +13,9 @@ SPECIAL = re.compile(
 )
 """What begins markup, a mention, an emoji or a link. MLflow's reader knows no \\< and no \\&, so
 each is written by its number; an underscore within a word begins nothing."""
+
+MOST_TEXT = 5_900
+"""Characters of a parameter or tag that are kept; MLflow refuses more than 6,000."""
 
 LONG = 60
 """Most characters of a name that are shown."""

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecast.evaluation.literal import literal
 from forecast.gates.names import CANDIDATES, KEEPING, STATES
-from forecast.gates.pictures.canvas import INK, gate_title, new_figure, style
 from forecast.gates.trace import Activations
+from forecast.report.canvas import INK, escape_mathtext, gate_title, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,7 +61,7 @@ def trace_map(
         axes = figure.add_subplot(grid[0, column])
         _series(axes, series, column, names)
         if titles:
-            axes.set_title(literal(titles[column]), fontsize=14, color=INK)
+            axes.set_title(escape_mathtext(titles[column]), fontsize=14, color=INK)
         for row, (gate, values) in enumerate(gates.items(), start=1):
             below = figure.add_subplot(grid[row, column])
             image = _panel(below, gate, values[column][:, order], timesteps)
@@ -93,7 +92,7 @@ def _series(axes: Any, series: np.ndarray, column: int, names: Sequence[str]) ->
     low, high = float(np.nanmin(series)), float(np.nanmax(series))
     room = 0.05 * (high - low or 1.0)
     for name, values, colour in zip(names, series[column].T, _LINES, strict=False):
-        axes.plot(values, color=colour, linewidth=2, label=literal(name))
+        axes.plot(values, color=colour, linewidth=2, label=escape_mathtext(name))
     axes.set_xlim(-0.5, series.shape[1] - 0.5)
     axes.set_ylim(low - room, high + room)
     axes.set_xticks([])

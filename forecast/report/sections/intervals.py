@@ -7,15 +7,15 @@ import numpy as np
 
 from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.marks import OTHERS, Bars, Line, Rule
-from forecast.evaluation.page import Html, measured, number, table
-from forecast.evaluation.report.parts import Part, parts, switch
-from forecast.evaluation.svg import Axis, chart, legend
+from forecast.evaluation.significance.wording import measured, number
 from forecast.metrics import coverage
 from forecast.metrics.point import mean
+from forecast.report.charts import OTHERS, Axis, Bars, Line, Rule, chart, legend
+from forecast.report.page import Html, table
+from forecast.report.sections.slices import Part, parts, switch
 
 if TYPE_CHECKING:
-    from forecast.evaluation.experiment import Outcome
+    from forecast.evaluation.outcome import Outcome
 
 BINS = 10
 """Groups of probabilities in a reliability diagram."""

@@ -8,10 +8,10 @@ import numpy as np
 
 from forecast.data.split import distinct
 from forecast.data.table import Table
-from forecast.evaluation.page import Html, facts, table
+from forecast.report.page import Html, facts, table
 
 if TYPE_CHECKING:
-    from forecast.evaluation.experiment import Outcome
+    from forecast.evaluation.outcome import Outcome
 
 MOST = 16
 """Names that are listed; of more only their number is told."""

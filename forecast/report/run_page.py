@@ -6,17 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.evaluation.marks import OTHERS, Line, Mark, Rule
-from forecast.evaluation.page import Html, frame
-from forecast.evaluation.report import certainty, errors, examples, scoreboard, told
-from forecast.evaluation.report.scoreboard import headline
-from forecast.evaluation.report.style import SCRIPT, STYLE
-from forecast.evaluation.svg import Axis, chart, legend
+from forecast.report.charts import OTHERS, Axis, Line, Mark, Rule, chart, legend
+from forecast.report.page import REPORT_STYLE, SCRIPT, Html, frame
+from forecast.report.sections import errors, examples, intervals, scores, summary
 
 if TYPE_CHECKING:
-    from forecast.evaluation.experiment import Outcome
+    from forecast.evaluation.outcome import Outcome
 
-__all__ = ["headline", "page", "sections"]
 
 Section = tuple[str, str]
 """A title as text, and what stands below it as markup."""
@@ -49,7 +45,7 @@ def page(title: str, sections: Iterable[Section], *, lead: str = "") -> str:
     return frame(
         title,
         f'<h1>{escape(title)}</h1>{told_first}<nav class="contents">{links}</nav>{body}',
-        style=STYLE,
+        style=REPORT_STYLE,
         script=SCRIPT,
     )
 
@@ -68,10 +64,10 @@ def sections(
         Title and markup of each.
     """
     found = [
-        ("What was trained on what", told.section(outcome, facts, command)),
-        ("Scores beside baselines", scoreboard.section(outcome)),
+        ("What was trained on what", summary.section(outcome, facts, command)),
+        ("Scores beside baselines", scores.section(outcome)),
         ("Where the error is", errors.section(outcome)),
-        ("How sure it is", certainty.section(outcome)),
+        ("How sure it is", intervals.section(outcome)),
         ("Best and worst windows", examples.section(outcome)),
         ("Learning curve", learning(outcome)),
     ]

@@ -5,12 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from forecast.gates.influence import inputs
-from forecast.gates.pictures.canvas import to_image
-from forecast.gates.pictures.heat_map import colour_limit, heat_map
-from forecast.gates.pictures.influence_map import influence_map
-from forecast.gates.pictures.saturation import measured, saturation
-from forecast.gates.pictures.tap_bars import bar_limit, tap_bars
 from forecast.gates.snapshots import Snapshot, is_convolution, unpack
+from forecast.report.canvas import to_image
+from forecast.report.gate_bars import bar_limit, measured, saturation, tap_bars
+from forecast.report.gate_maps import colour_limit, heat_map, influence_map
 
 
 def album(

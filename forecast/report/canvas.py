@@ -9,6 +9,7 @@ from forecast.errors import InputError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+
 INK = "#222222"
 FRAME = "#9a9a9a"
 
@@ -122,3 +123,18 @@ def to_image(figure: "Figure") -> np.ndarray:
         return colours.copy()
     share = opacity / 255.0
     return np.round(colours * share + 255.0 * (1.0 - share)).astype(np.uint8)
+
+
+def escape_mathtext(text: str) -> str:
+    r"""Write a text so that matplotlib shows it as it is.
+
+    Args:
+        text: A name or unit that came with the data.
+
+    Returns:
+        The text with its dollar signs escaped.
+
+    >>> print(escape_mathtext("US$ to A$"))
+    US\$ to A\$
+    """
+    return text.replace("$", r"\$")

@@ -10,14 +10,14 @@ import pandas as pd
 from forecast.data import clock, windows
 from forecast.data.table import Table
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.marks import Bars, Line, Rule
-from forecast.evaluation.page import Html, number
-from forecast.evaluation.report.parts import Part, forecasters, looks, parts, switch
-from forecast.evaluation.svg import Axis, chart, legend
+from forecast.evaluation.significance.wording import number
 from forecast.metrics import bias
+from forecast.report.charts import Axis, Bars, Line, Rule, chart, legend
+from forecast.report.page import Html
+from forecast.report.sections.slices import Part, forecasters, looks, parts, switch
 
 if TYPE_CHECKING:
-    from forecast.evaluation.experiment import Outcome
+    from forecast.evaluation.outcome import Outcome
 
 BINS = 41
 """Bars of a histogram."""

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.marks import OTHERS, Band, Line, Mark, Rule
-from forecast.evaluation.page import Html, measured
-from forecast.evaluation.report.certainty import Ends, bands
-from forecast.evaluation.report.told import stamp
-from forecast.evaluation.svg import Axis, chart, legend
+from forecast.evaluation.significance.wording import measured
+from forecast.report.charts import OTHERS, Axis, Band, Line, Mark, Rule, chart, legend
+from forecast.report.page import Html
+from forecast.report.sections.intervals import Ends, bands
+from forecast.report.sections.summary import stamp
 
 if TYPE_CHECKING:
-    from forecast.evaluation.experiment import Outcome
+    from forecast.evaluation.outcome import Outcome
 
 COUNT = 3
 """Windows of each kind."""

@@ -1,18 +1,94 @@
-"""The gate report: one page that needs nothing but itself."""
+"""Everything that a report tells of one network, put together from its snapshots."""
 
+import io
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
 
+import numpy as np
 import pandas as pd
 
-from forecast.evaluation.page import facts, frame
 from forecast.gates.alerts import Alert
 from forecast.gates.comparison import distances
+from forecast.gates.history import evenly
+from forecast.gates.memory import Memory
 from forecast.gates.names import NOTHING
-from forecast.gates.pictures.canvas import to_image
-from forecast.gates.pictures.memory_curve import memory_curve
-from forecast.gates.subject import Subject, encoded
+from forecast.gates.snapshots import Snapshot, is_convolution, unpack
+from forecast.report.album import album
+from forecast.report.canvas import to_image
+from forecast.report.gate_curves import history_lines, memory_curve
+from forecast.report.page import facts, frame
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One network.
+
+    Attributes:
+        title: What it is called.
+        last: Snapshot of the last epoch.
+        history: `{epoch: metrics}` as `GateSnapshots` logs them.
+        pictures: `{key: {epoch: WebP}}` of the album.
+        facts: Name to text, for the head of the report.
+        memory: What was measured after training.
+        alerts: What stands out.
+        figures: Heading to a picture (WebP or PNG) that belongs to no epoch.
+        inputs: Layer to (features, gates), what `forecast.gates.inputs` found in the last epoch.
+    """
+
+    title: str
+    last: Snapshot = field(default_factory=dict)
+    history: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    pictures: Mapping[str, Mapping[int, bytes]] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    memory: Memory | None = None
+    alerts: Sequence[Alert] = ()
+    figures: Mapping[str, bytes] = field(default_factory=dict)
+    inputs: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    def curves(self) -> Iterator[bytes]:
+        """Draw the statistics over the epochs, layer by layer."""
+        if len(self.history) > 1:
+            for layer, gates in unpack(self.last).items():
+                if not is_convolution(gates):
+                    yield encoded(to_image(history_lines(self.history, layer)))
+
+
+def pictures(
+    snapshots: Mapping[int, Snapshot],
+    timesteps: int,
+    feature_names: Sequence[str] | None,
+    most: int,
+) -> dict[str, dict[int, bytes]]:
+    """Draw some of the snapshots.
+
+    Args:
+        snapshots: `{epoch: snapshot}`, rising.
+        timesteps: Look-back.
+        feature_names: Of the inputs; None where they are not known.
+        most: Most epochs, beside the last.
+
+    Returns:
+        `{key: {epoch: WebP}}` of the album.
+    """
+    found: dict[str, dict[int, bytes]] = {}
+    epochs = list(snapshots)
+    chosen = {epochs[n]: snapshots[epochs[n]] for n in evenly(len(epochs), most + 1)}
+    for key, epoch, pixels in album(chosen, timesteps=timesteps, feature_names=feature_names):
+        found.setdefault(key, {})[epoch] = encoded(pixels)
+    return found
+
+
+def encoded(pixels: np.ndarray) -> bytes:
+    """Write pixels (height, width, 3) as a lossless WebP file, half as large as a PNG."""
+    from matplotlib.image import imsave
+
+    buffer = io.BytesIO()
+    effort = {"lossless": True, "method": 2, "quality": 50}
+    imsave(buffer, pixels, format="webp", pil_kwargs=effort)
+    return buffer.getvalue()
+
 
 SIZES = (
     "Kernel, recurrent and bias are root mean squares per weight: unlike norms they do not grow "
@@ -186,20 +262,20 @@ def _comparison(first: Subject, second: Subject) -> Iterator[str]:
 
 
 def _albums(albums: Sequence[Mapping[str, Mapping[int, bytes]]]) -> Iterator[str]:
-    epochs = sorted({epoch for album in albums for images in album.values() for epoch in images})
+    epochs = sorted({epoch for own in albums for images in own.values() for epoch in images})
     if len(epochs) > 1:
         yield (
             f'<nav>Epoch <b id="shown">{epochs[-1]}</b> <input type="range" id="epoch" aria-label='
             f'"epoch" min="{epochs[0]}" max="{epochs[-1]}" value="{epochs[-1]}" step="1"></nav>'
         )
-    for key in dict.fromkeys(key for album in albums for key in album):
+    for key in dict.fromkeys(key for own in albums for key in own):
         kind, _, layer = key.partition("/")
         taps = key == "gates/taps"
         heading = "Taps of the convolutions" if taps else f"{_HEADINGS[kind]}: {layer}"
         yield f"<h2>{escape(heading)}</h2>"
         if not taps:
             yield f'<p class="note">{_NOTES[kind]}</p>'
-        yield _row(_slides(album.get(key, {})) for album in albums)
+        yield _row(_slides(own.get(key, {})) for own in albums)
 
 
 def _slides(images: Mapping[int, bytes]) -> str:

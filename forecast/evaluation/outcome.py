@@ -1,0 +1,213 @@
+"""What an experiment is asked and what it finds: plain data, and the scoreboard of it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecast.data.card import card
+from forecast.data.split import Cut, Holdout
+from forecast.data.table import Table
+from forecast.data.windows import Window
+from forecast.evaluation import scores
+from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.intervals.calibration import Intervals
+from forecast.evaluation.significance import wording
+from forecast.evaluation.significance.pairs import Verdict
+from forecast.metrics.headline import Headline
+from forecast.training.forecaster import Forecaster
+from forecast.training.parameters import Model, Training
+
+COLUMNS = {
+    "test/mae": "MAE",
+    "test/rmse": "RMSE",
+    "test/mase": "MASE",
+    "test/smape": "sMAPE",
+    "test/bias": "bias",
+    "test/r2": "R²",
+    "test/crps": "CRPS",
+    "test/brier": "Brier",
+    "test/log_loss": "log loss",
+    "test/auc": "AUC",
+    "test/accuracy": "accuracy",
+}
+"""Metric to its heading, of those that a run has."""
+
+COVERED = "test/coverage_"
+"""Of which neither more nor less is better."""
+
+HIGHER = ("test/r2", "test/auc", "test/accuracy")
+"""Of which more is better; of a bias the smallest is, and less of all others."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Everything an experiment depends on, beside the table.
+
+    Attributes:
+        model: Architecture.
+        window: Shape of a sample.
+        training: How to train.
+        scaling: "series" or "global".
+        validation: Span that stops training, before the test span.
+        test: Span at the end, scored once.
+        season: Rows of a season; None follows from the frequency.
+        baselines: Beside persistence and seasonal naive, which are always there: rules, boosted
+            trees and classical models by name.
+        regressors: Baselines on the flattened window: name in scikit-learn to its settings. Of a
+            ridge without an alpha it is chosen on the validation windows.
+        interval: Share of the truth that prediction intervals are to cover; None for none.
+        calibration: How they are made: "split", "cqr" or "adaptive".
+    """
+
+    model: Model
+    window: Window
+    training: Training
+    scaling: str = "series"
+    validation: Cut = 0.1
+    test: Cut = 0.2
+    season: int | None = None
+    baselines: tuple[str, ...] = ("boosted_trees",)
+    regressors: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"ridge": {}})
+    interval: float | None = 0.9
+    calibration: str = "adaptive"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an experiment found.
+
+    Attributes:
+        spec: What was asked.
+        table: The data.
+        cuts: Where validation and test began.
+        season: Rows of a season.
+        forecaster: The fitted estimator.
+        test: Forecasts of every test window, by the model.
+        baselines: The same by each baseline.
+        scores: Final metrics of the model, by name.
+        baseline_scores: Final metrics of each baseline, by name.
+        verdicts: Whether the model is better than each baseline, by name.
+        refit: Whether it learned from train and validation alike, without stopping.
+        seconds: How long each stage took.
+        intervals: Around the test forecasts; None for probabilities, where none were asked for, and
+            where too little is known, as in a refit with few test windows.
+        baseline_intervals: Around those of each baseline, by the same method.
+    """
+
+    spec: Spec
+    table: Table
+    cuts: Holdout
+    season: int
+    forecaster: "Forecaster"
+    test: Forecasts = field(repr=False)
+    baselines: dict[str, Forecasts] = field(repr=False)
+    scores: dict[str, float]
+    baseline_scores: dict[str, dict[str, float]]
+    verdicts: dict[str, Verdict]
+    refit: bool = False
+    seconds: dict[str, float] = field(default_factory=dict)
+    intervals: Intervals | None = field(default=None, repr=False)
+    baseline_intervals: dict[str, Intervals] = field(default_factory=dict, repr=False)
+
+    def _repr_html_(self) -> str:
+        """Show the scores in a notebook: one row per forecaster, the best first."""
+        return card(headline(self), {}, board(self))
+
+
+def headline(outcome: "Outcome") -> str:
+    """Say in a sentence how large the error is, compared with the best baseline and persistence.
+
+    Args:
+        outcome: What the experiment found.
+
+    Returns:
+        Plain text, such as "3.68 °F MAE over 24 steps; 5.9 % less error than ridge (p 0.0025); 34 %
+        less error than persistence (p <0.001)."
+    """
+    head, test = outcome.test.headline, outcome.test
+    own = outcome.scores[f"test/{head.key}"]
+    steps = test.window.horizon
+    text = f"{wording.measured(own, test.table.common_unit, 3)} {head.name} over "
+    text += f"{steps} steps" if steps > 1 else "one step"
+    names = dict.fromkeys(filter(None, (strongest(outcome), "persistence")))
+    return wording.sentence(
+        text,
+        {
+            name: (outcome.scores[f"skill/{name}"], outcome.verdicts.get(name))
+            for name in names
+            if name in outcome.baseline_scores
+        },
+    )
+
+
+def strongest(outcome: "Outcome") -> str | None:
+    """Return the best baseline: against it the model has the smallest skill.
+
+    Of baselines on the same windows that is the one with the smallest headline error; of one that
+    was scored on fewer, its error is set against the model's on those.
+    """
+    key = f"test/{outcome.test.headline.key}"
+
+    def rank(name: str) -> tuple[float, float]:
+        skill = outcome.scores[f"skill/{name}"]
+        return (skill if not np.isnan(skill) else 0.0), outcome.baseline_scores[name][key]
+
+    return min(outcome.baseline_scores, key=rank, default=None)
+
+
+def best(column: str, values: list[float | None]) -> float:
+    """Return the best value of a column of the scoreboard; NaN of fewer than two."""
+    known = np.array([value for value in values if value is not None])
+    known = known[np.isfinite(known)]
+    if len(known) < 2 or column.startswith(COVERED):
+        return np.nan  # a single value is no best
+    rank = -known if column in HIGHER else np.abs(known) if column == "test/bias" else known
+    return float(known[rank.argmin()])
+
+
+def columns(outcome: Outcome) -> dict[str, str]:
+    """Return metric to heading of the scoreboard, the headline error first."""
+    titles = dict(COLUMNS)
+    if outcome.intervals is not None:
+        level = scores.percent(outcome.intervals.level)
+        titles[f"{COVERED}{level}"] = f"inside {level} %"
+        titles[f"test/winkler_{level}"] = "interval score"
+    first = f"test/{outcome.test.headline.key}"
+    found = [key for key in titles if key in outcome.scores]
+    return {key: titles[key] for key in sorted(found, key=lambda key: key != first)}
+
+
+def board(outcome: Outcome) -> pd.DataFrame:
+    """Return the scores of model and baselines, best first: a row per forecaster."""
+    heads = columns(outcome)
+    every = {outcome.spec.model.name: outcome.scores} | outcome.baseline_scores
+    rows = {
+        name: {heads[key]: found.get(key, np.nan) for key in heads} for name, found in every.items()
+    }
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    return frame.sort_values(next(iter(heads.values())), kind="stable")
+
+
+def validation_error(fitted: Forecaster, headline: Headline) -> float | None:
+    """Return the error of the epoch whose weights were kept, on the windows that chose it.
+
+    Early stopping goes by the loss as trained, on standardised values; this is the headline error
+    of the same windows at the same epoch in original units, so that trainings of different losses
+    and scalings compare.
+
+    Args:
+        fitted: The forecaster.
+        headline: The error that models of its task are compared by.
+
+    Returns:
+        The error; None where no rows were kept for stopping, as in the refit of a winner.
+    """
+    values = fitted.history_.get(f"val_{headline.key}")
+    if not values:
+        return None
+    error = float(values[fitted.best_epoch_ - 1])
+    return error if math.isfinite(error) else None

@@ -1,1 +1,0 @@
-"""What the gates look like: one file a picture, all of one size, light on any ground."""
