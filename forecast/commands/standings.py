@@ -70,6 +70,7 @@ def describe(
         f"Trained once more and scored once on the test span: {markdown.plain(result, 300)}"
     )
     parent.tags({description.NOTE: description.of_sweep(lead, heads, cells, again, where)})
+    varied = comparison.varied(leaderboard.rows(finished.standings))
     shown = view.candidates(
         parent.id,
         list(map(safe_key, comparison.varied(leaderboard.rows(finished.standings)))),
