@@ -226,7 +226,7 @@ def _run(*words: str, folder: str) -> float:
 
 def _metrics(folder: str) -> dict[str, list[float]]:
     """Read every value of the newest training's timings from the store."""
-    from forecast.tracking.store import client
+    from forecast.tracking.mlflow.store import client
 
     store = client(f"sqlite:///{Path(folder) / 'mlflow.db'}")
     [experiment] = [e for e in store.search_experiments() if e.name != "Default"]

@@ -18,7 +18,7 @@ from forecast.commands import build, config
 from forecast.data import scale, split, windows
 from forecast.errors import InputError
 from forecast.evaluation.baselines import rules
-from forecast.tracking.store import Store
+from forecast.tracking.mlflow.store import Store
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"

@@ -53,13 +53,13 @@ def http() -> Found:
 def _trained(folder: Path) -> None:
     """Train the default model for an epoch, and write its bundle and its MLflow model."""
     from forecast.commands import build, config
-    from forecast.serving import bundle, package
+    from forecast.serving import files, package
     from forecast.training.forecaster import Forecaster
 
     settings = config.compose(["training.epochs=1"]).settings
     data, spec = build.load(settings), build.spec(settings)
     fitted = Forecaster(spec.model, spec.window, spec.training).fit(data.table)
-    bundle.save(folder / "bundle", fitted, data.schema, {})
+    files.save(folder / "bundle", fitted, data.schema, {})
     example = package.example(data.frame, data.schema, spec.window)
     package.package(folder / "model", folder / "bundle", example)
     each = WINDOWS // len(data.table.names) + spec.window.timesteps
@@ -74,7 +74,7 @@ import keras, pandas
 rows = pandas.read_csv(sys.argv[2])
 began = time.perf_counter()
 from forecast.serving import bundle
-loaded = bundle.load(sys.argv[1])
+loaded = files.load(sys.argv[1])
 load = time.perf_counter() - began
 found = loaded.predict(rows, history=True)
 seconds = time.perf_counter() - began

@@ -129,7 +129,7 @@ def _run(folder: str, *words: str) -> tuple[float, str]:
 
 def _trials(folder: str) -> list[tuple]:
     """List every trial of a store, with the parameters of its candidate."""
-    from forecast.tracking.store import Store, client
+    from forecast.tracking.mlflow.store import Store, client
 
     uri = f"sqlite:///{Path(folder) / 'mlflow.db'}"
     [name] = [e.name for e in client(uri).search_experiments() if e.name != "Default"]

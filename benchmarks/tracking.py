@@ -134,7 +134,7 @@ def train(uri: str) -> dict[str, Any]:
     from forecast.commands import config
     from forecast.commands import train as command
     from forecast.tracking.journalled import Journalled
-    from forecast.tracking.store import Store
+    from forecast.tracking.mlflow.store import Store
     from forecast.tracking.tracker import Tracker
     from forecast.training.state import Checkpoint
 

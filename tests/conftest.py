@@ -147,7 +147,7 @@ def cnn_run(place: Place) -> str:
 
 @pytest.fixture(scope="session")
 def client(place: Place, lstm_run: str):
-    from forecast.tracking.store import client as open_client
+    from forecast.tracking.mlflow.store import client as open_client
 
     del lstm_run
     return open_client(place.uri)

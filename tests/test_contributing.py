@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from forecast.tracking.store import client as open_client
+from forecast.tracking.mlflow.store import client as open_client
 
 from .conftest import word
 from .docs.pages import ROOT, blocks, lines

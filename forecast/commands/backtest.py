@@ -16,8 +16,9 @@ from forecast.evaluation.backtest import Backtest, Step
 from forecast.evaluation.outcome import Outcome, validation_error
 from forecast.evaluation.rolling import Plan, RollingFold
 from forecast.evaluation.significance import wording
-from forecast.tracking import description, fold_record, naming, record
+from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
+from forecast.tracking.mlflow import description, pages
 from forecast.tracking.run import ending
 
 
@@ -43,7 +44,7 @@ def run(request: Request) -> float | None:
     for fold in fits:
         rows = fold.train_rows(data.table)
         train.warn(data.table, rows, f"the training rows of fold {fold.number}")
-    title = f"backtest · {naming.title(spec)} · {len(folds)} folds"
+    title = f"backtest · {pages.title(spec)} · {len(folds)} folds"
     name, tags = settings.tracking.run_name or title, train.identity(data)
     again = train.command("backtest", request.overrides)
     own = {key: value for key, value in request.flat.items() if key.startswith("backtest.")}
@@ -56,7 +57,7 @@ def run(request: Request) -> float | None:
         with FoldProgress(len(fits), spec.training.epochs) as progress:
 
             def tracked(fold: RollingFold, step: Step) -> Outcome:
-                label = naming.unique(tracker.store, f"fold {fold.number} · {_day(fold.begin)}")
+                label = pages.unique(tracker.store, f"fold {fold.number} · {_day(fold.begin)}")
                 made = tracker.begin(label, kind="fold", tags=tags, parent=parent)
                 with ending(made) as child:
                     known = {"fold": fold.number, "fitted_before_fold": fold.fitted}
@@ -67,19 +68,19 @@ def run(request: Request) -> float | None:
                     )
                     note = description.of_fold(fold, outcome, len(folds), place)
                     child.tags({description.NOTE: note})
-                    fold_record.record_fold(parent, child, fold, outcome)
+                    record.record_fold(parent, child, fold, outcome)
                 _say(fold, len(folds), outcome)
                 return outcome
 
             found = backtest.run(spec, data.table, plan, folds=folds, around=tracked)
-        fold_record.record_backtest(parent, found)
+        record.record_backtest(parent, found)
         spans = record.lineage(found.overall.table, found.overall.cuts)
         introduce.describe(
             tracker, parent, found.overall, again, introduce.place(tracker, data.name), len(folds)
         )
         parent.data(data.name, data.digest, str(data.path), spans)
         if not settings.tracking.run_name:
-            introduce.rename(tracker.store, parent, f"{name} · {naming.scored(found.overall)}")
+            introduce.rename(tracker.store, parent, f"{name} · {pages.scored(found.overall)}")
     _print(found)
     console.print()
     result_line(found.overall)

@@ -22,8 +22,9 @@ from forecast.evaluation.significance.pairs import LEVEL, probability
 from forecast.evaluation.significance.ranks import Ranking
 from forecast.metrics.headline import HEADLINES
 from forecast.report import comparison
-from forecast.tracking import local, pages
-from forecast.tracking.store import client, impatient, reason
+from forecast.tracking import folders
+from forecast.tracking.mlflow import pages
+from forecast.tracking.mlflow.store import client, no_retries, reason
 
 GROUPS = ("model", "window", "training", "data", "split")
 """Params whose differences are shown."""
@@ -79,7 +80,7 @@ def run(request: Request) -> Common:
         )
     picture = output.place(settings.output, PICTURE, PICTURES)
     store = client(settings.tracking.uri)
-    with busy("compare", "reading"), impatient():
+    with busy("compare", "reading"), no_retries():
         pairs = zip(ascii_uppercase, settings.runs, strict=False)
         subjects = [read(store, letter, run_id) for letter, run_id in pairs]
     ids = [subject.id for subject in subjects]
@@ -113,7 +114,7 @@ def _page(store: Any, subjects: Sequence[Subject]) -> str:
     homes = list(dict.fromkeys(subject.experiment for subject in subjects))
     named = {subject.id: subject.title for subject in subjects}
     try:
-        with impatient():
+        with no_retries():
             return links.beside(store, homes, named)
     except (MlflowException, OSError):  # a store that may only be read
         return pages.comparison(homes, named)
@@ -124,7 +125,7 @@ def read(store: Any, letter: str, run_id: str) -> Subject:
     from mlflow.exceptions import MlflowException
 
     try:
-        found = local.in_store(store, run_id)
+        found = folders.in_store(store, run_id)
     except (MlflowException, OSError) as error:
         raise InputError(
             f"runs must be ids of runs, got {run_id!r} ({reason(error)}): see `make ui`, and set "

@@ -26,8 +26,8 @@ from forecast.gates.snapshots import is_convolution, unpack
 from forecast.gates.statistics import rms
 from forecast.report import gate_page
 from forecast.report.gate_page import Subject, pictures
-from forecast.tracking import local
-from forecast.tracking.store import client, impatient, reason
+from forecast.tracking import folders
+from forecast.tracking.mlflow.store import client, no_retries, reason
 
 SHOWN = 12
 """Distances, and inputs, that the terminal shows, the largest first."""
@@ -110,9 +110,9 @@ def _of_run(store: Any, key: str, run_id: str, gates: GatesConfig) -> Subject:
     """Read the run that a key names: its snapshots alone tell all but the memory."""
     from mlflow.exceptions import MlflowException
 
-    with TemporaryDirectory() as folder, impatient():
+    with TemporaryDirectory() as folder, no_retries():
         try:
-            found = local.in_store(store, run_id)
+            found = folders.in_store(store, run_id)
             own = found.info.run_id
             place = Path(store.download_artifacts(own, "snapshots", folder))
         except (MlflowException, OSError) as error:
@@ -239,4 +239,4 @@ def _stem(name: str) -> str:
     """Return what the report's file is called after."""
     if name.endswith(".keras"):
         return Path(name).stem
-    return name if local.NAMED.fullmatch(name) else name[:8]  # whose first 8 are a date
+    return name if folders.NAMED.fullmatch(name) else name[:8]  # whose first 8 are a date

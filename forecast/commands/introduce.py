@@ -6,10 +6,10 @@ from typing import Any
 
 from forecast.evaluation.outcome import Outcome, strongest
 from forecast.gates.names import KEEPING, gate_names, layers
-from forecast.tracking import description, naming, pages, saved, view
-from forecast.tracking.description import Place
+from forecast.tracking.mlflow import description, pages, views
+from forecast.tracking.mlflow.description import Place
+from forecast.tracking.mlflow.store import Store
 from forecast.tracking.run import Run, milliseconds
-from forecast.tracking.store import Store
 from forecast.tracking.tracker import Tracker
 
 WRITTEN = "forecast.note"
@@ -44,7 +44,7 @@ def place(
 
 def rename(store: Store | None, tracked: Run, name: str) -> None:
     """Call a run what it turned out to be, unless another is called that."""
-    tracked.tags({"mlflow.runName": naming.unique(store, name, tracked.id)})
+    tracked.tags({"mlflow.runName": pages.unique(store, name, tracked.id)})
 
 
 def describe(
@@ -62,7 +62,7 @@ def describe(
     """
     from mlflow.exceptions import MlflowException
 
-    note = description.of_outcome(outcome, naming.title(outcome.spec), again, where, folds)
+    note = description.of_outcome(outcome, pages.title(outcome.spec), again, where, folds)
     tracked.tags({description.NOTE: note})
     if tracker.store is None:
         return
@@ -81,13 +81,13 @@ def _experiment(store: Store, outcome: Outcome, where: Place, now: int) -> None:
         for name, layer in layers(outcome.forecaster.model_).items()
     }
     keeping = {name: next((g for g in own if g in KEEPING), "") for name, own in named.items()}
-    state = view.runs(
+    state = views.runs(
         outcome.test.headline.key,
         strongest(outcome),
         keeping,
-        saved.opened(found.tags.get(saved.TAG + pages.KEY))[1],
+        views.opened(found.tags.get(views.TAG + pages.KEY))[1],
     )
-    saved.keep(store.client, found, pages.KEY, NAME, state, now)
+    views.keep(store.client, found, pages.KEY, NAME, state, now)
 
 
 def tell(client: Any, experiment: Any, note: str) -> None:

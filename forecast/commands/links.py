@@ -8,9 +8,9 @@ from forecast.commands import level
 from forecast.commands.console import say
 from forecast.commands.schema import TrackingConfig
 from forecast.errors import InputError
-from forecast.tracking import pages, saved, view
+from forecast.tracking.mlflow import pages, views
+from forecast.tracking.mlflow.store import check_server, client, no_retries
 from forecast.tracking.run import milliseconds
-from forecast.tracking.store import client, impatient, knock
 
 
 def show(settings: TrackingConfig, run_id: str, sweep: str = "") -> None:
@@ -28,7 +28,7 @@ def show(settings: TrackingConfig, run_id: str, sweep: str = "") -> None:
     if level.quiet():
         return
     try:
-        with impatient():
+        with no_retries():
             shown = _pages(reached(settings.uri), run_id, sweep)
     except (MlflowException, OSError, InputError):
         return
@@ -43,7 +43,7 @@ def _pages(store: Any, run_id: str, sweep: str) -> dict[str, str]:
     home = run.info.experiment_id
     shown = {"view": pages.run(home, sweep or run_id)}
     if sweep:
-        shown["candidates"] = pages.view(home, saved.key("sweep", sweep), charts=True)
+        shown["candidates"] = pages.view(home, views.key("sweep", sweep), charts=True)
     if other := _last(store, run):
         named = {one.info.run_id: one.info.run_name for one in (run, other)}
         shown["beside"] = beside(store, [home], named)
@@ -61,10 +61,10 @@ def beside(store: Any, homes: Sequence[str], named: Mapping[str, str]) -> str:
     if len(homes) > 1:
         return pages.comparison(homes, named)
     found = store.get_experiment(homes[0])
-    opening = saved.opened(found.tags.get(saved.TAG + pages.KEY))[1]
-    key, name = saved.key("runs", *named), " beside ".join(named.values())
-    state = view.beside(opening, list(named))
-    saved.keep(store, found, key, name, state, milliseconds(time.time))
+    opening = views.opened(found.tags.get(views.TAG + pages.KEY))[1]
+    key, name = views.key("runs", *named), " beside ".join(named.values())
+    state = views.beside(opening, list(named))
+    views.keep(store, found, key, name, state, milliseconds(time.time))
     return pages.view(homes[0], key, charts=True)
 
 
@@ -75,7 +75,7 @@ def reached(uri: str) -> Any:
         OSError: It does not.
         InputError: It is none.
     """
-    knock(uri)
+    check_server(uri)
     return client(uri)
 
 

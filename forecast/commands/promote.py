@@ -12,8 +12,8 @@ from forecast.errors import InputError
 from forecast.evaluation.significance import promotion
 from forecast.evaluation.significance.promotion import Decision
 from forecast.metrics.headline import HEADLINES
-from forecast.tracking import registry
-from forecast.tracking.store import client, impatient
+from forecast.tracking.mlflow import registry
+from forecast.tracking.mlflow.store import client, no_retries
 
 
 def run(request: Request) -> bool:
@@ -67,7 +67,7 @@ def _decide(store: Any, champion: Any | None, challenger: Any) -> Decision:
     compare.scores(decision.shared, (old, new))
     origins = decision.shared.frame.origin
     span = origins.min(), origins.max()
-    with impatient():
+    with no_retries():
         earlier = registry.uses(store, challenger, champion, span)
         registry.remember(store, challenger, champion, span)
     return replace(decision, why=f"{decision.why}; {promotion.used(earlier)}")
@@ -80,7 +80,7 @@ def _subject(store: Any, alias: str, version: Any) -> Subject:
             f"the {alias} of {version.name} must come from a run, got version {version.version} "
             f"without: train one with register={version.name}"
         )
-    with impatient():
+    with no_retries():
         found = compare.read(store, alias, version.run_id)
     say(alias, f"version {version.version}, run {found.id}")
     say("", found.title)

@@ -14,9 +14,9 @@ from forecast.commands.terminal import console
 from forecast.data import source
 from forecast.errors import InputError
 from forecast.evaluation.significance.common import PREDICTIONS
-from forecast.tracking import local, repetition
-from forecast.tracking.repetition import Aspect
-from forecast.tracking.store import client, impatient, reason
+from forecast.tracking import diff, folders
+from forecast.tracking.diff import Aspect
+from forecast.tracking.mlflow.store import client, no_retries, reason
 from forecast.training import runtime
 
 KINDS = ("train", "reproduce")
@@ -79,7 +79,7 @@ def run(request: Request) -> bool:
     )
     found_again.complete()
     tracked = found_again.run
-    aspects = repetition.compare(before, _held(store, tracked.id))
+    aspects = diff.compare_runs(before, _held(store, tracked.id))
     differ = [aspect.name for aspect in aspects if aspect.differences]
     verdict = f"all but {', '.join(differ)}" if differ else "all"
     store.set_tag(tracked.id, "forecast.reproduced", verdict)
@@ -111,8 +111,8 @@ def _read(store: Any, run_id: str) -> tuple[Any, str]:
     from mlflow.exceptions import MlflowException
 
     try:
-        with impatient():
-            found = local.in_store(store, run_id)
+        with no_retries():
+            found = folders.in_store(store, run_id)
         kind = found.data.tags.get("forecast.kind", "unknown")
         if kind not in KINDS or found.info.status != "FINISHED":
             raise InputError(
@@ -181,7 +181,7 @@ def _held(store: Any, run_id: str) -> dict[str, dict[str, Any]]:
     columns: dict[str, Any] = {str(name): column.to_numpy() for name, column in frame.items()}
     return {
         "config": config,
-        **repetition.held(store, run_id),
+        **diff.held(store, run_id),
         "forecasts": columns,
         "weights": weights,
     }

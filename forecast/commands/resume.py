@@ -12,7 +12,7 @@ from forecast.commands.build import Loaded
 from forecast.commands.config import Request
 from forecast.commands.console import say
 from forecast.errors import InputError
-from forecast.tracking import journal, local
+from forecast.tracking import folders, journal
 from forecast.tracking.journalled import Journalled
 from forecast.tracking.run import Record
 
@@ -48,7 +48,7 @@ def original(request: Request) -> Request:
             )
         if text.startswith("tracking.uri="):
             changes["tracking.uri"] = settings.tracking.uri
-    folder = local.interrupted(Path(settings.tracking.folder), run_id)
+    folder = folders.interrupted(Path(settings.tracking.folder), run_id)
     file, told = journal.kept(folder, recorded.CONFIG), journal.records(folder)
     if file is None:
         raise InputError(
@@ -121,7 +121,7 @@ def check(run_id: str, folder: Path, data: Loaded) -> None:
     Raises:
         InputError: The digest differs.
     """
-    tags = journal.records(local.find(folder, run_id))[0]["tags"]
+    tags = journal.records(folders.find(folder, run_id))[0]["tags"]
     for other in versions.others(tags):
         say("warning", f"not as it was, so numbers may differ in their last bits: {other}")
     digest = tags["forecast.data_digest"]

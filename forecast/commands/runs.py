@@ -4,8 +4,8 @@ from pathlib import Path
 
 from forecast.commands.config import Request
 from forecast.commands.console import say, table
-from forecast.tracking import local
-from forecast.tracking.local import LocalRun
+from forecast.tracking import folders
+from forecast.tracking.folders import LocalRun
 
 SHOWN = 30
 """Runs that are listed, the newest."""
@@ -21,9 +21,9 @@ def run(request: Request) -> list[LocalRun]:
         The runs, the newest first.
     """
     folder = Path(request.settings.tracking.folder)
-    for path in local.damaged(folder):
+    for path in folders.damaged(folder):
         say("damaged", f"{path}: its journal cannot be read; delete it, or bring a copy back")
-    every = list(local.runs(folder))
+    every = list(folders.runs(folder))
     found = [one for one in every if one.kind != "baseline" or one.waiting]
     if not found:
         say("runs", f"none in {folder}/")

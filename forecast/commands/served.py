@@ -8,10 +8,10 @@ from typing import Any
 
 from forecast.commands.schema import TrackingConfig
 from forecast.errors import InputError
-from forecast.serving import bundle, package
+from forecast.serving import files, package
 from forecast.serving.bundle import Bundle
-from forecast.tracking import local
-from forecast.tracking.store import client, impatient, reason
+from forecast.tracking import folders
+from forecast.tracking.mlflow.store import client, no_retries, reason
 
 REGISTERED = "models:/"
 
@@ -47,7 +47,7 @@ def find(run: str, tracking: TrackingConfig) -> Served:
     """
     for place in (Path(run).expanduser(), Path(tracking.folder) / run):
         if (inside := package.inside(place)) is not None:
-            return Served(bundle.load(inside), place.resolve().name, local.params(place))
+            return Served(files.load(inside), place.resolve().name, folders.params(place))
     if Path(run).expanduser().is_dir():
         raise InputError(
             f"run must be a folder with a bundle, got {run!r} without one: give the run's model/, "
@@ -57,10 +57,10 @@ def find(run: str, tracking: TrackingConfig) -> Served:
 
     store = client(tracking.uri)
     try:
-        with impatient(), TemporaryDirectory() as folder:
+        with no_retries(), TemporaryDirectory() as folder:
             if run.startswith(REGISTERED):
                 return _registered(store, run, Path(folder))
-            found = local.in_store(store, run)
+            found = folders.in_store(store, run)
             fetched = package.fetch(store, found.info.run_id, Path(folder))
             return Served(fetched, found.info.run_id[:8], found.data.params)
     except (MlflowException, OSError) as error:
@@ -97,4 +97,4 @@ def _registered(store: Any, name: str, folder: Path) -> Served:
             "register a trained run"
         )
     recorded = store.get_run(found.run_id).data.params if found.run_id else {}
-    return Served(bundle.load(inside), f"{found.name}_{found.version}", recorded)
+    return Served(files.load(inside), f"{found.name}_{found.version}", recorded)

@@ -20,7 +20,7 @@ from forecast.evaluation import experiment
 from forecast.evaluation.experiment import Stopwatch
 from forecast.evaluation.outcome import Outcome, headline
 from forecast.report import run_page
-from forecast.serving import bundle, form, package
+from forecast.serving import files, package, schema
 from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.journal import EVALUATION, FIT
@@ -169,7 +169,7 @@ def _keep_model(found: Recorded, forecaster: Forecaster) -> None:
             **training.spans,
         }
         fresh = folder.with_name(f"{folder.name}.new")
-        bundle.save(fresh, forecaster, training.data.schema, facts)
+        files.save(fresh, forecaster, training.data.schema, facts)
         fresh.rename(folder)  # so that it is whole once it is there
     tracked.params({"threads_used": forecaster.threads_})
     tracked.data(training.data.name, training.data.digest, str(training.data.path), training.spans)
@@ -190,7 +190,7 @@ def _send_model(found: Recorded, *, interval: bool) -> None:
         )
         if interval:  # the weights have arrived before, or arrive first
             for path in [*model.rglob("*")]:
-                if path.is_file() and path.name not in (SIGNED, form.FACTS):
+                if path.is_file() and path.name not in (SIGNED, schema.FACTS):
                     path.unlink()
         tracked.keep(model, "model")
 
@@ -200,7 +200,7 @@ def _keep_intervals(found: Recorded, outcome: Outcome) -> None:
     if outcome.intervals is None:
         return
     folder = found.run.journal.folder / package.NAME
-    bundle.add_intervals(folder, outcome.intervals.reach)
+    files.add_intervals(folder, outcome.intervals.reach)
     _send_model(found, interval=True)
 
 

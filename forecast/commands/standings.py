@@ -10,8 +10,8 @@ from forecast.report import comparison, markdown
 from forecast.search import leaderboard
 from forecast.search.ledger import Ledger
 from forecast.search.sweep import Finished
-from forecast.tracking import description, saved, view
-from forecast.tracking.description import Place
+from forecast.tracking.mlflow import description, views
+from forecast.tracking.mlflow.description import Place
 from forecast.tracking.run import milliseconds, safe_key
 
 SHOWN = 20
@@ -71,15 +71,15 @@ def describe(
     )
     parent.tags({description.NOTE: description.of_sweep(lead, heads, cells, again, where)})
     varied = comparison.varied(leaderboard.rows(finished.standings))
-    shown = view.candidates(
+    shown = views.candidates(
         parent.id,
-        list(map(safe_key, comparison.varied(leaderboard.rows(finished.standings)))),
+        [safe_key(setting) for setting in varied],
         best.headline,
     )
     found = store.client.get_experiment(store.experiment_id)
-    key, now = saved.key("sweep", parent.id), milliseconds(parent.clock)
+    key, now = views.key("sweep", parent.id), milliseconds(parent.clock)
     name = store.client.get_run(parent.id).info.run_name
-    saved.keep(store.client, found, key, name, shown, now)
+    views.keep(store.client, found, key, name, shown, now)
 
 
 def board(finished: Finished) -> tuple[list[str], list[list[str]]]:

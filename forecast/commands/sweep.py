@@ -30,11 +30,12 @@ from forecast.search.plan import Plan
 from forecast.search.strategies import RESOURCES, Everything, Halving, Strategy
 from forecast.search.sweep import Finished
 from forecast.search.tpe import Tpe
-from forecast.tracking import local, naming
-from forecast.tracking.direct import Direct
-from forecast.tracking.patient import Patient
+from forecast.tracking import folders
+from forecast.tracking.mlflow import pages
+from forecast.tracking.mlflow.client import RetryingClient
+from forecast.tracking.mlflow.direct import DirectRun
+from forecast.tracking.mlflow.store import Store, no_retries
 from forecast.tracking.run import ending
-from forecast.tracking.store import Store, impatient
 
 STRATEGIES = ("grid", "random", "halving", "tpe")
 
@@ -42,7 +43,7 @@ POLL = 1.0
 """Seconds between two looks at what another driver does."""
 
 
-@impatient()  # the ledger asks again itself
+@no_retries()  # the ledger asks again itself
 def run(request: Request) -> float:
     """Run what is missing of a sweep, rank it, refit the winner and score it once on test.
 
@@ -74,7 +75,7 @@ def run(request: Request) -> float:
         train.warn(data.table, learned, f"the training rows of fold {number}")
     # others read the ledger meanwhile, so it is written directly and its server must be there
     store = Store(settings.tracking.uri, settings.tracking.experiment or data.name)
-    store.client = Patient(store.client, settings.tracking.uri)
+    store.client = RetryingClient(store.client, settings.tracking.uri)
     name = settings.tracking.run_name or _title(settings.sweep, strategy)
     tags = {"forecast.version": version("forecast"), "forecast.data_digest": data.digest}
     ledger = Ledger.open(store, plans.key(plan), name, tags, resume=settings.sweep.resume)
@@ -133,7 +134,7 @@ def _report(name: str, ledger: Ledger, finished: Finished, data: Loaded, request
     return run_id
 
 
-def _refitted(parent: Direct) -> tuple[str, str] | None:
+def _refitted(parent: DirectRun) -> tuple[str, str] | None:
     """Return what was said of the winner's test error, and its run, once it was refitted."""
     known = parent.store.client.get_run(parent.id).data.tags
     if "forecast.winner_error" not in known:
@@ -144,7 +145,7 @@ def _refitted(parent: Direct) -> tuple[str, str] | None:
 
 
 def _refit(
-    parent: Direct, owner: str, best: Standing, data: Loaded, request: Request
+    parent: DirectRun, owner: str, best: Standing, data: Loaded, request: Request
 ) -> tuple[Outcome, str]:
     """Train the winner on all rows before the test span, then open the test span, once.
 
@@ -156,12 +157,12 @@ def _refit(
     full = request.but([*overrides, f"training.epochs={best.epochs}"])
     meaning = build.schema(full.settings, data.frame.columns)
     own = replace(data, schema=meaning, table=build.table(data, full.settings))
-    name = f"winner · {naming.title(candidate.spec)}"
+    name = f"winner · {pages.title(candidate.spec)}"
     tags = {**train.identity(own), "forecast.owner": owner}
     spec, text = candidate.spec, full.yaml
     cuts = experiment.prepare(spec, own.table)
     with tracking(request.settings.tracking, data.name) as tracker:
-        left = local.unfinished(tracker.folder, parent.id, CONFIG, text)
+        left = folders.unfinished(tracker.folder, parent.id, CONFIG, text)
         if left is None:
             made = tracker.begin(name, kind="train", tags=tags, parent=parent)
         else:
@@ -182,7 +183,7 @@ def _refit(
                 name=name,
                 again=again,
                 go_on=lambda _: shlex.join(["forecast", "sweep", *request.overrides]),
-                final=lambda outcome: f"{name} · {naming.scored(outcome)}",
+                final=lambda outcome: f"{name} · {pages.scored(outcome)}",
                 epochs=best.epochs,
                 relatives={"the sweep": parent.id},
             )

@@ -9,10 +9,10 @@ from forecast.commands.config import Request
 from forecast.commands.console import say
 from forecast.data.fetch import without_secrets
 from forecast.errors import InputError
-from forecast.tracking import local
+from forecast.tracking import folders
 from forecast.tracking.journal import Journal
+from forecast.tracking.mlflow.store import Store, no_retries
 from forecast.tracking.sender import Sender
-from forecast.tracking.store import Store, impatient
 from forecast.tracking.tracker import PATIENCE
 
 
@@ -31,7 +31,7 @@ def run(request: Request) -> int:
     settings = request.settings.tracking
     folder = Path(settings.folder)
     with ExitStack() as until_the_end:
-        journals = local.leftover(folder, settings.uri)
+        journals = folders.leftover(folder, settings.uri)
         for journal in journals:
             until_the_end.callback(journal.close)
         return _send(journals, settings.uri, folder)
@@ -44,9 +44,9 @@ def _send(journals: list[Journal], uri: str, folder: Path) -> int:
         return 0
     reach = functools.cache(functools.partial(Store, uri))
     reach(journals[0].head["experiment"])  # says so where it is away
-    count = sum(local.waiting(journal.folder) for journal in journals)
+    count = sum(folders.waiting(journal.folder) for journal in journals)
     say("sync", f"{count:,} records of {len(journals)} runs to {without_secrets(uri)}")
-    with impatient():
+    with no_retries():
         sender = Sender(reach)
         for journal in journals:
             sender.take(journal)
@@ -54,7 +54,7 @@ def _send(journals: list[Journal], uri: str, folder: Path) -> int:
     refused = [journal for journal in journals if "refused" in journal.marks]
     for journal in refused:
         say("refused", f"{journal.local_id}: {journal.marks['refused']}")
-    if left := sum(local.waiting(one.folder) for one in journals if one not in refused):
+    if left := sum(folders.waiting(one.folder) for one in journals if one not in refused):
         raise InputError(
             f"tracking.uri must take everything, got {without_secrets(uri)!r}, which left "
             f"{left:,} records "

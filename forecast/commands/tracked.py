@@ -9,7 +9,7 @@ from forecast.commands.console import say
 from forecast.commands.schema import TrackingConfig
 from forecast.data.fetch import without_secrets
 from forecast.errors import InputError, cause
-from forecast.tracking import local
+from forecast.tracking import folders
 from forecast.tracking.tracker import Tracker
 
 
@@ -45,7 +45,7 @@ def tracking(settings: TrackingConfig, data: str) -> Iterator[Tracker]:
     try:
         yield tracker
     except KeyboardInterrupt:
-        left = next(local.runs(folder), None)
+        left = next(folders.runs(folder), None)
         if left and left.resumable:
             say("resume", f"forecast train resume={left.local_id}")
         raise

@@ -19,10 +19,10 @@ from forecast.data.fetch import conceal
 from forecast.data.table import Table
 from forecast.evaluation import experiment
 from forecast.evaluation.outcome import Outcome, validation_error
-from forecast.tracking import naming, registry
 from forecast.tracking.journalled import Journalled
+from forecast.tracking.mlflow import pages, registry
+from forecast.tracking.mlflow.store import client
 from forecast.tracking.run import ending
-from forecast.tracking.store import client
 from forecast.tracking.tracker import Tracker
 
 FOLDER = "runs"
@@ -88,13 +88,13 @@ def trained(
     cuts = experiment.prepare(spec, data.table)
     say("data", summary(data))
     warn(data.table, cuts.train_rows(data.table), "the training rows")
-    name = settings.tracking.run_name or naming.title(spec)
+    name = settings.tracking.run_name or pages.title(spec)
     again = command("train", request.overrides)
     if settings.resume:
         resume.check(settings.resume, Path(settings.tracking.folder), data)
 
     def called(outcome: Outcome) -> str:
-        return f"{name} · {naming.scored(outcome)}" if kind == "train" else name
+        return f"{name} · {pages.scored(outcome)}" if kind == "train" else name
 
     every = identity(data) | {recorded.COMMAND: again} | dict(tags or {})
     with (
@@ -141,7 +141,7 @@ def begin(
     """
     settings = request.settings
     if settings.register:
-        registry.check(client(settings.tracking.uri), settings.register)
+        registry.check_registry(client(settings.tracking.uri), settings.register)
     if settings.resume:
         tracked = tracker.again(settings.resume)
         resume.keep_changes(tracked, request)

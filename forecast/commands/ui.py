@@ -11,9 +11,9 @@ from forecast.commands.console import say
 from forecast.commands.links import reached
 from forecast.commands.terminal import console
 from forecast.errors import InputError
-from forecast.tracking import pages, saved
-from forecast.tracking.address import SQLITE
-from forecast.tracking.store import ARTIFACTS, impatient
+from forecast.tracking.mlflow import pages, views
+from forecast.tracking.mlflow.address import SQLITE
+from forecast.tracking.mlflow.store import ARTIFACTS, no_retries
 
 SHOWN = 10
 """Experiments that are listed, those that were written last."""
@@ -37,7 +37,7 @@ def run(request: Request) -> None:
         _check(port)
     base = pages.base(uri, port)
     file = Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
-    with impatient():
+    with no_retries():
         found = [] if file and not file.exists() else _pages(reached(uri))
     for label, text, page in found:
         say(label, f"{text} {base}/{page}")
@@ -102,14 +102,14 @@ def _pages(store: Any) -> list[tuple[str, str, str]]:
         every = store.search_experiments(max_results=SHOWN, order_by=["last_update_time DESC"])
     except MlflowException:  # such as tables of an older version, of which MLflow says what to do
         return []
-    homes = [one for one in every if saved.TAG + pages.KEY in one.tags]
+    homes = [one for one in every if views.TAG + pages.KEY in one.tags]
     found = [("all", one.name, pages.view(one.experiment_id)) for one in homes]
-    last = {"beside": saved.key("runs"), "candidates": saved.key("sweep")}
+    last = {"beside": views.key("runs"), "candidates": views.key("sweep")}
     for label, head in last.items():
         for one in homes:
             shown = (
                 (key, name)
-                for key, name in saved.ours(one.tags).items()
+                for key, name in views.ours(one.tags).items()
                 if key[: len(head)] == head
             )
             if newest := next(shown, None):

@@ -9,7 +9,7 @@ from forecast.search.leaderboard import Standing
 from forecast.search.ledger import Ledger, checkpoint
 from forecast.search.strategies import Asked
 from forecast.search.trial import Arrays, Result, Trial
-from forecast.tracking.direct import Direct
+from forecast.tracking.mlflow.direct import DirectRun
 
 
 class Watcher(Protocol):
@@ -40,7 +40,7 @@ class Board:
         self.errors: dict[str, str] = {}
         self.reused = self.ran = 0
         self._best = float("inf")
-        self._runs: dict[str, Direct] = {}
+        self._runs: dict[str, DirectRun] = {}
 
     def open(self, asked: Asked, trials: Sequence[Trial]) -> list[Trial]:
         """Take in a round, look up what is finished and return what is missing."""

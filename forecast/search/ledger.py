@@ -7,9 +7,9 @@ from forecast.metrics.headline import HEADLINES
 from forecast.search import owners
 from forecast.search.candidates import Candidate
 from forecast.search.trial import Arrays, Result, Trial
-from forecast.tracking import naming
-from forecast.tracking.direct import Direct
-from forecast.tracking.store import Store
+from forecast.tracking.mlflow import pages
+from forecast.tracking.mlflow.direct import DirectRun
+from forecast.tracking.mlflow.store import Store
 
 CHECKPOINT = "checkpoint.npz"
 
@@ -27,7 +27,7 @@ class Ledger:
         resume: Whether what is finished counts.
     """
 
-    def __init__(self, store: Store, parent: Direct, owner: str, *, resume: bool = True):
+    def __init__(self, store: Store, parent: DirectRun, owner: str, *, resume: bool = True):
         self.store = store
         self.parent = parent
         self.owner = owner
@@ -36,7 +36,7 @@ class Ledger:
         self.claims.end()  # a table of who has what, which nobody is running
         self._admitted: dict[int, Candidate] = {}
         self._candidates = {
-            int(run.data.tags["forecast.candidate"]): Direct(store, run.info.run_id)
+            int(run.data.tags["forecast.candidate"]): DirectRun(store, run.info.run_id)
             for run in store.find(_where(kind="candidate", parent=parent.id))
         }
 
@@ -59,9 +59,9 @@ class Ledger:
         key = key if resume else f"{key}-{time.time_ns()}"
         marks = {"forecast.sweep_key": key}
 
-        def create() -> Direct:
-            called = naming.unique(store, name)
-            return Direct.create(store, called, kind="sweep", tags={**marks, **tags})
+        def create() -> DirectRun:
+            called = pages.unique(store, name)
+            return DirectRun.create(store, called, kind="sweep", tags={**marks, **tags})
 
         parent = only(store, _where(kind="sweep", **marks), create)
         store.client.update_run(parent.id, status="RUNNING")
@@ -71,7 +71,7 @@ class Ledger:
         """Take in candidates; a run is created for each once its first trial is written."""
         self._admitted |= {candidate.number: candidate for candidate in candidates}
 
-    def candidate(self, number: int) -> Direct:
+    def candidate(self, number: int) -> DirectRun:
         """Find or create the run of a candidate that was taken in."""
         if number not in self._candidates:
             candidate = self._admitted[number]
@@ -111,7 +111,7 @@ class Ledger:
             elif run.info.status == "RUNNING" and not owners.alive(
                 tags.get("forecast.owner", ""), self.claims
             ):
-                Direct(self.store, run.info.run_id).end("KILLED")
+                DirectRun(self.store, run.info.run_id).end("KILLED")
         for key, source in elsewhere.items():
             # what another sweep finished becomes a child of this one too
             tags = {"forecast.reused_from": source, "forecast.reused_key": key}
@@ -125,7 +125,7 @@ class Ledger:
         )
         return _result(done[0].data.metrics) if done else None
 
-    def begin(self, trial: Trial) -> Direct | None:
+    def begin(self, trial: Trial) -> DirectRun | None:
         """Claim a trial and create its run.
 
         Args:
@@ -157,7 +157,7 @@ class Ledger:
                 return False
         return False
 
-    def finish(self, run: Direct, result: Result) -> None:
+    def finish(self, run: DirectRun, result: Result) -> None:
         """Write a trial's score and epochs, then close it."""
         history = result.history
         run.series(
@@ -179,26 +179,26 @@ class Ledger:
             run.keep(result.checkpoint, CHECKPOINT)
         run.end()
 
-    def fail(self, run: Direct, reason: str) -> None:
+    def fail(self, run: DirectRun, reason: str) -> None:
         """Close a trial that could not be scored."""
         run.tags({"forecast.error": reason})
         run.end("FAILED")
 
-    def _trial(self, trial: Trial, tags: Mapping[str, str]) -> Direct:
+    def _trial(self, trial: Trial, tags: Mapping[str, str]) -> DirectRun:
         """Create the run of a trial."""
         parts = ["trial", f"fold {trial.fold + 1} seed {trial.seed}", str(trial.rung)]
         name = " · ".join(part for part in parts if part)
         parent = self.candidate(trial.candidate).id
-        run = Direct.create(self.store, name, kind="trial", tags=tags, parent=parent)
+        run = DirectRun.create(self.store, name, kind="trial", tags=tags, parent=parent)
         run.params({"fold": trial.fold + 1, "seed": trial.seed, "origins": len(trial.origins)})
         return run
 
-    def _only(self, kind: str, name: str, tags: Mapping[str, str]) -> Direct:
+    def _only(self, kind: str, name: str, tags: Mapping[str, str]) -> DirectRun:
         """Find or create the one child of the parent with some tags."""
 
-        def create() -> Direct:
-            called = naming.unique(self.store, name)
-            return Direct.create(self.store, called, kind=kind, tags=tags, parent=self.parent.id)
+        def create() -> DirectRun:
+            called = pages.unique(self.store, name)
+            return DirectRun.create(self.store, called, kind=kind, tags=tags, parent=self.parent.id)
 
         return only(self.store, _where(kind=kind, parent=self.parent.id, **tags), create)
 
@@ -224,10 +224,10 @@ def bury(ledger: Ledger) -> None:
     marks = _where(kind="train", parent=ledger.parent.id)
     for run in ledger.store.find(f"{marks} and attributes.status = 'RUNNING'"):
         if not owners.alive(run.data.tags.get("forecast.owner", ""), ledger.claims):
-            Direct(ledger.store, run.info.run_id).end("KILLED")
+            DirectRun(ledger.store, run.info.run_id).end("KILLED")
 
 
-def only(store: Store, where: str, create: Callable[[], Direct]) -> Direct:
+def only(store: Store, where: str, create: Callable[[], DirectRun]) -> DirectRun:
     """Find the one run of its kind, or create it.
 
     On SQLite a lock keeps others from creating it too. On a server the oldest wins: who finds after
@@ -243,12 +243,12 @@ def only(store: Store, where: str, create: Callable[[], Direct]) -> Direct:
     """
     with store.alone():
         if known := store.find(where, newest=False, most=1):
-            return Direct(store, known[0].info.run_id)
+            return DirectRun(store, known[0].info.run_id)
         made = create()
         [first] = store.find(where, newest=False, most=1)
         if first.info.run_id != made.id:
             store.client.delete_run(made.id)
-        return Direct(store, first.info.run_id)
+        return DirectRun(store, first.info.run_id)
 
 
 def _where(*, kind: str, parent: str | None = None, **tags: str) -> str:

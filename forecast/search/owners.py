@@ -11,8 +11,8 @@ from typing import Any
 
 import psutil
 
-from forecast.tracking.direct import Direct
-from forecast.tracking.store import Unreachable
+from forecast.tracking.mlflow.direct import DirectRun
+from forecast.tracking.mlflow.store import Unreachable
 
 BEAT = 15.0
 """Seconds between two signs of life of a driver."""
@@ -65,7 +65,7 @@ def heard_of(holder: str, tags: Mapping[str, str], now: float) -> bool:
     return now - float(tags.get(_tag(holder), 0)) < SILENT
 
 
-def alive(holder: str, run: Direct) -> bool:
+def alive(holder: str, run: DirectRun) -> bool:
     """Tell whether a driver still lives: by its process on this host, else by its signs of life.
 
     Args:
@@ -82,7 +82,7 @@ def alive(holder: str, run: Direct) -> bool:
 
 
 @contextmanager
-def beating(run: Direct, owner: str) -> Iterator[None]:
+def beating(run: DirectRun, owner: str) -> Iterator[None]:
     """Show signs of life on a run, from a thread, inside the block.
 
     Args:

@@ -17,9 +17,9 @@ from forecast.search.engine import Engine
 from forecast.search.leaderboard import Standing
 from forecast.search.ledger import Ledger
 from forecast.search.plan import Plan, trials
-from forecast.tracking import description
-from forecast.tracking.description import Place
-from forecast.tracking.direct import Direct
+from forecast.tracking.mlflow import description
+from forecast.tracking.mlflow.description import Place
+from forecast.tracking.mlflow.direct import DirectRun
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _working(plan: Plan, ledger: Ledger) -> Iterator[Engine]:
         yield workers
 
 
-def _close(run: Direct, standing: Standing, parent: str) -> None:
+def _close(run: DirectRun, standing: Standing, parent: str) -> None:
     """Write a candidate's scores by fold and what it is, and close its run, once."""
     if run.store.client.get_run(run.id).info.status == "FINISHED":
         return
@@ -111,7 +111,7 @@ def _close(run: Direct, standing: Standing, parent: str) -> None:
     run.end("FAILED" if standing.errors else "FINISHED")
 
 
-def _baselines(plan: Plan, parent: Direct) -> dict[str, float]:
+def _baselines(plan: Plan, parent: DirectRun) -> dict[str, float]:
     """Let the baselines learn from each fold's rows and forecast its origins; mean over folds.
 
     The sweep's own run keeps them, so that the same command need not fit them again.

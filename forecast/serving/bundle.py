@@ -1,12 +1,7 @@
 """A trained run as two files: weights as `.keras`, everything else as JSON. No pickle anywhere."""
 
-import shutil
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import version
-from pathlib import Path
-from platform import python_version
 from typing import Any
 
 import numpy as np
@@ -17,18 +12,47 @@ from forecast.data.scale import Scaler
 from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.data.windows import Window
-from forecast.errors import InputError, cause, nearest
+from forecast.errors import InputError, nearest
 from forecast.evaluation.intervals.reach import Reach
-from forecast.serving import form, lacking
-from forecast.serving.agreement import disagreement
-from forecast.serving.form import WEIGHTS
-from forecast.serving.tidy import tidy
 from forecast.training import runtime
-from forecast.training.forecaster import BATCH, Forecaster
-from forecast.training.parameters import Training
+from forecast.training.forecaster import BATCH
 
-MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
-"""What Keras packs into a model without assets."""
+
+def tidy(
+    table: Table,
+    starts: np.ndarray,
+    window: Window,
+    forecast: np.ndarray,
+    more: Mapping[str, np.ndarray],
+) -> pd.DataFrame:
+    """Write forecasts as rows, window by window, step by step, target by target.
+
+    Args:
+        table: The rows they were made from.
+        starts: First input row of every window, (windows,).
+        window: Shape of a sample.
+        forecast: (windows, horizon, targets), original units.
+        more: Name of a column to its values, (windows, horizon, targets).
+
+    Returns:
+        A row for each window, step and target, in the order of `Forecasts.frame`.
+    """
+    count, horizon, targets = forecast.shape
+    origins = table.time[starts + window.timesteps - 1]
+    ahead = clock.following(origins, str(table.frequency), window.lead + horizon)[:, window.lead :]
+    each, steps = horizon * targets, np.arange(1, horizon + 1)
+    names = np.asarray(table.names, object)[table.series[starts]]
+    return pd.DataFrame(
+        {
+            "series": np.repeat(names, each),
+            "origin": clock.written(np.repeat(origins, each), table.zoned),
+            "time": clock.written(np.repeat(ahead.ravel(), targets), table.zoned),
+            "step": np.tile(np.repeat(steps, targets), count),
+            "target": np.tile(np.asarray(table.targets, object), count * horizon),
+            "forecast": forecast.ravel(),
+        }
+        | {name: values.ravel() for name, values in more.items()}
+    )
 
 
 @dataclass(frozen=True)
@@ -72,7 +96,7 @@ class Bundle:
         schema = self.schema
         columns.check(frame, schema)
         time, zoned = clock.read(frame[schema.time], schema.time_format, zoned=schema.zoned)
-        lacking.refuse_other_frequency(time, str(schema.frequency))
+        refuse_other_frequency(time, str(schema.frequency))
         frame = frame.assign(**{schema.time: clock.written(time, zoned)})  # read once
         made = schema.known_future and not schema.known_columns
         rows = self.window.lead + self.window.horizon if made else 0
@@ -117,7 +141,7 @@ class Bundle:
 
         starts = (windows.every if history else windows.latest)(table, self.window)
         if not len(starts):
-            lacking.refuse(table, self.window, self.schema.known_columns)
+            refuse_short_history(table, self.window, self.schema.known_columns)
         values = predict_scaled(
             self.model,
             self.scaler,
@@ -136,140 +160,80 @@ class Bundle:
         return tidy(table, starts, self.window, middle, more)
 
 
-def save(
-    folder: Path,
-    forecaster: Forecaster,
-    schema: Schema,
-    facts: Mapping[str, Any],
-    *,
-    reach: Reach | None = None,
-) -> list[Path]:
-    """Write a fitted forecaster as a bundle.
+def refuse_other_frequency(time: np.ndarray, frequency: str) -> None:
+    """Refuse rows that are further apart than those of training, on the same grid.
+
+    With `data.missing=hold` they would be filled up, and what is forecast would be wrong silently.
 
     Args:
-        folder: Where to; made if need be.
-        forecaster: Fitted on a table that the schema made.
-        schema: How raw rows are read.
-        facts: More for people: data digest, spans, run id.
-        reach: Of the intervals around its forecasts.
-
-    Returns:
-        The files written.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    window = forecaster.window or Window()
-    packages = ("forecast", "tensorflow", "keras", "numpy", "pandas")
-    forecaster.model_.save(folder / WEIGHTS)
-    told = {
-        "schema": _served(schema, forecaster).to_dict(),
-        "window": {name: int(value) for name, value in window.get_params().items()},
-        "scaler": forecaster.scaler_.to_dict(),
-        "series": list(forecaster.names_),
-        "quantiles": list((forecaster.training or Training()).quantiles),
-        "intervals": reach and reach.to_dict(),
-        "versions": {"python": python_version()} | {name: version(name) for name in packages},
-        "facts": dict(facts),
-    }
-    return [folder / WEIGHTS, form.write(folder, told)]
-
-
-def add_intervals(folder: Path, reach: Reach) -> None:
-    """Write what gives the forecasts of a saved bundle their intervals; the weights stay.
-
-    The file is replaced as a whole: whoever reads the bundle meanwhile has it without or with them.
-
-    Args:
-        folder: Of the bundle.
-        reach: Of the intervals around its forecasts.
+        time: Time stamps as sent, (rows,).
+        frequency: Of training.
 
     Raises:
-        InputError: The bundle is damaged.
+        InputError: All distances have a divisor above one.
     """
-    told = form.read(folder) | {"intervals": reach.to_dict()}
-    fresh = folder.with_name(f"{folder.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)  # what a kill has left
-    shutil.copytree(folder, fresh)
-    form.write(fresh, {name: told[name] for name in told if name not in form.OWN}).replace(
-        folder / form.FACTS
-    )
-    shutil.rmtree(fresh)
-
-
-def _served(schema: Schema, forecaster: Forecaster) -> Schema:
-    """Fix frequency and zone, which a few new rows may not tell, and ask for columns in use."""
-    used = {*schema.inputs, *schema.targets}
-    return replace(
-        schema,
-        frequency=forecaster.frequency_,
-        zoned=forecaster.context_.zoned,
-        circular={name: period for name, period in schema.circular.items() if name in used},
-        valid={name: bounds for name, bounds in schema.valid.items() if name in used},
-        classes={name: parts for name, parts in schema.classes.items() if name in used},
-    )
-
-
-def load(folder: str | Path) -> Bundle:
-    """Read a bundle; no code in it is run.
-
-    Args:
-        folder: With the two files.
-
-    Returns:
-        What predicts.
-
-    Raises:
-        InputError: A file is missing or damaged, or the format is unknown.
-    """
-    folder = Path(folder)
-    told = form.read(folder)
-    runtime.start()
-    import keras
-
-    import forecast.models  # noqa: F401  registers our layers with Keras
-
-    try:
-        _check_members(folder / WEIGHTS)
-        model = keras.saving.load_model(folder / WEIGHTS, compile=False, safe_mode=True)
-    except Exception as error:  # Keras has as many for a file that is no model as there are faults
+    ticks = np.unique(clock.ticks(time, frequency))
+    apart = int(np.gcd.reduce(np.diff(ticks))) if len(ticks) > 2 else 1
+    if apart > 1:
         raise InputError(
-            f"bundle must hold a {WEIGHTS} of known layers, got {str(folder / WEIGHTS)!r} "
-            f"({cause(error)}): download the run's model/ again"
-        ) from error
-    try:
-        found = _made(model, told)
-        fault = disagreement(found)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        fault = str(error)
-    if fault:
-        raise InputError(
-            f"bundle must hold what belongs together, got {fault}: download the run's model/ again"
+            f"data must have the frequency of training, {frequency}, got rows that are {apart} "
+            f"times as far apart ({pd.Timestamp(time.min())}, …, {pd.Timestamp(time.max())}): send "
+            "all rows, or train on such data"
         )
-    return found
 
 
-def _made(model: Any, told: Mapping[str, Any]) -> Bundle:
-    """Turn the fields of the file into objects."""
-    return Bundle(
-        model,
-        Schema.from_dict(told["schema"]),
-        Window(**told["window"]),
-        Scaler.from_dict(told["scaler"]),
-        tuple(told["series"]),
-        told["versions"] | told["facts"],
-        tuple(told["quantiles"]),
-        Reach.from_dict(given) if (given := told["intervals"]) else None,
+def refuse_short_history(table: Table, window: Window, known: tuple[str, ...]) -> None:
+    """Say what the series that comes closest to a forecast lacks.
+
+    Args:
+        table: Of which no series can be forecast.
+        window: Shape of a sample.
+        known: Raw columns that are known ahead.
+
+    Raises:
+        InputError: Always.
+    """
+    _refuse_short_future(table, window, known)
+    origins = windows.origins(table)
+    length = origins - np.searchsorted(table.series, table.series[origins]) + 1
+    if not len(origins):
+        raise InputError(
+            f"data must hold a known target, got none in {len(table)} rows: fill the newest"
+        )
+    origin = int(origins[length.argmax()])
+    whose = f" of series {str(table.names[table.series[origin]])!r}"
+    rule = f"data must end with window.timesteps={window.timesteps} rows without a hole"
+    if length.max() < window.timesteps:
+        raise InputError(
+            f"{rule}, got {length.max()} rows{whose}: send older rows too, "
+            f"{window.timesteps} or more of each series"
+        )
+    past = slice(origin - window.timesteps + 1, origin + 1)
+    bad = ~np.isfinite(table.inputs[past])
+    row = int(np.flatnonzero(bad.any(axis=1))[-1]) if bad.any() else 0
+    named = [table.features[column] for column in np.flatnonzero(bad[row])]
+    what = f" in {', '.join(named[:3])}{' …' if len(named) > 3 else ''}" if named else ""
+    raise InputError(
+        f"{rule}, got one{what} at {pd.Timestamp(table.time[past][row])}{whose}: fill it, or send "
+        "rows until the hole is older than that"
     )
 
 
-def _check_members(weights: Path) -> None:
-    """Refuse an archive that would be unpacked into more than it is, or beside what it is.
-
-    Raises:
-        ValueError: A member has another name than Keras gives, or is compressed.
-        OSError: There is no such file.
-        BadZipFile: It is no archive.
-    """
-    with zipfile.ZipFile(weights) as archive:
-        for member in archive.infolist():
-            if member.filename not in MEMBERS or member.compress_type != zipfile.ZIP_STORED:
-                raise ValueError(f"{member.filename[:100]!r} is no member that Keras writes")
+def _refuse_short_future(table: Table, window: Window, known: tuple[str, ...]) -> None:
+    """Say how far the known columns must reach, where a series could be forecast with them."""
+    past = replace(table, known=())
+    for origin in windows.origins(table) if table.known else ():
+        rows = np.flatnonzero(table.series == table.series[origin])
+        until_origin = past.take(rows[rows <= origin])
+        if not len(windows.latest(until_origin, window)):
+            continue  # its past is at fault
+        asked = window.lead + window.horizon
+        until = clock.following(table.time[[origin]], str(table.frequency), asked)[0, -1]
+        there = np.isfinite(table.inputs[rows][:, list(table.known)]).all(axis=1)
+        last_row = rows[(rows > origin) & ~np.logical_or.accumulate(~there & (rows > origin))]
+        last = table.time[max(last_row, default=origin)]
+        raise InputError(
+            f"data must hold the known-future columns {', '.join(known)} until "
+            f"{pd.Timestamp(until)}, got rows until {pd.Timestamp(last)}: append rows with those "
+            "columns and empty targets"
+        )

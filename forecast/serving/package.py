@@ -10,9 +10,9 @@ import pandas as pd
 
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
-from forecast.serving import bundle
+from forecast.serving import files
 from forecast.serving.bundle import Bundle
-from forecast.serving.form import FACTS
+from forecast.serving.schema import FACTS
 
 ISO = "%Y-%m-%dT%H:%M:%S.%f%z"
 """How a time stamp of a Parquet file is sent to a server."""
@@ -120,7 +120,7 @@ def fetch(client: Any, run_id: str, folder: Path) -> Bundle:
     Returns:
         The bundle.
     """
-    return bundle.load(client.download_artifacts(run_id, f"model/{INSIDE}", str(folder)))
+    return files.load(client.download_artifacts(run_id, f"model/{INSIDE}", str(folder)))
 
 
 def inside(folder: Path) -> Path | None:

@@ -18,15 +18,17 @@ from forecast.evaluation.significance.common import PREDICTIONS
 from forecast.gates.study import Study
 from forecast.report import figures
 from forecast.report.gate_curves import memory_curve
-from forecast.tracking import description, naming
-from forecast.tracking.description import Place
-from forecast.tracking.direct import Direct
+from forecast.tracking.mlflow import description, pages
+from forecast.tracking.mlflow.description import Place
+from forecast.tracking.mlflow.direct import DirectRun
 from forecast.tracking.run import Run, ending, safe_key
 from forecast.tracking.sender import ONCE
 from forecast.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+from forecast.evaluation.backtest import Backtest
+from forecast.evaluation.rolling import RollingFold
 
 PER_TARGET = 12
 """Targets, and series, that get metrics of their own; more go to a file."""
@@ -102,13 +104,13 @@ def record_baselines(
             parts += [outcome.spec.regressors.get(name), outcome.refit]
         key = sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
         if tracker.store and (known := tracker.known(key)):
-            runs[name] = Direct(tracker.store, known)
+            runs[name] = DirectRun(tracker.store, known)
             continue
         window, error = outcome.spec.window, outcome.baseline_scores[name]
         label = f"baseline · {name} · {window.timesteps}→{window.horizon}"
         label += " · refit" if depends and outcome.refit else ""
         label += f" · {found.headline.key} {error[f'test/{found.headline.key}']:.3g}"
-        label = naming.unique(tracker.store, label)
+        label = pages.unique(tracker.store, label)
         tags = {ONCE: key, "forecast.data_digest": digest}
         with ending(tracker.begin(label, kind="baseline", tags=tags)) as run:
             run.params({"model": name, **question})
@@ -196,3 +198,36 @@ def _steps(forecasts: Forecasts, intervals: Intervals | None) -> dict[str, dict[
 def _series(values: np.ndarray) -> dict[int, float]:
     """Number values from step 1."""
     return {step: float(value) for step, value in enumerate(values, start=1)}
+
+
+def record_fold(parent: Run, child: Run, fold: RollingFold, outcome: Outcome) -> None:
+    """Write the numbers of a fold to its own run, and its place in the series to the backtest's.
+
+    Args:
+        parent: The run of the backtest.
+        child: The run of the fold, with params and epochs already written.
+        fold: The fold.
+        outcome: What its experiment found.
+    """
+    record_scores(child, outcome)
+    if fold.refits:
+        child.metrics({"train/best_epoch": float(outcome.forecaster.best_epoch_)})
+    headline = outcome.test.headline.key
+    found = {f"fold/{headline}": outcome.scores[f"test/{headline}"]}
+    for name in outcome.baselines:
+        found[f"fold/skill_{name}"] = outcome.scores[f"skill/{name}"]
+    parent.metrics(found, step=fold.number)
+
+
+def record_backtest(parent: Run, found: Backtest) -> None:
+    """Write the numbers of all folds together, their forecasts and pictures.
+
+    Args:
+        parent: The run of the backtest.
+        found: What it found.
+    """
+    record_scores(parent, found.overall)
+    parent.keep(found.frame(), PREDICTIONS)
+    parent.keep(found.table(), "folds.csv")
+    parent.keep(figures.fold_forecasts(found), "figures/backtest.png")
+    parent.keep(figures.error_by_fold(found), "figures/error_by_fold.png")

@@ -20,7 +20,7 @@ from PIL import Image
 
 from forecast.data.fetch import conceal
 from forecast.report.markdown import MOST_TEXT
-from forecast.tracking.store import Unreachable
+from forecast.tracking.mlflow.store import Unreachable
 
 MOST_KEY = 200
 """Characters of a name in a key; MLflow refuses a run with a key of more than 250."""

@@ -10,12 +10,12 @@ from secrets import token_hex
 
 from forecast.data.fetch import without_secrets
 from forecast.errors import InputError
-from forecast.tracking import local
+from forecast.tracking import folders
 from forecast.tracking.journal import Held, Journal
 from forecast.tracking.journalled import Journalled
+from forecast.tracking.mlflow.store import Store, Unreachable, no_retries, server
 from forecast.tracking.run import Run, milliseconds, texts
 from forecast.tracking.sender import LOCAL_ID, ONCE, Sender
-from forecast.tracking.store import Store, Unreachable, impatient, server
 
 START = 10.0
 """Seconds that a server has to give a new run its id; then the run goes by its local one."""
@@ -54,7 +54,7 @@ class Tracker:
         self._own: list[Journal] = []
         self._earlier: list[Journal] | None = None
         self._until_the_end = ExitStack()
-        self._until_the_end.enter_context(impatient())  # we ask again ourselves
+        self._until_the_end.enter_context(no_retries())  # we ask again ourselves
         try:
             self.store = self._reach(experiment)
         except Unreachable as error:
@@ -118,7 +118,7 @@ class Tracker:
         Raises:
             InputError: There is none, another process writes it, or it has finished.
         """
-        return self.reopen(local.interrupted(self.folder, run_id), run_id)
+        return self.reopen(folders.interrupted(self.folder, run_id), run_id)
 
     def reopen(self, folder: Path, run_id: str) -> Journalled:
         """Go on with the run of a folder.
@@ -195,7 +195,7 @@ class Tracker:
             seconds = START if server(self.uri) else MOST  # a file is only ever busy
             self._sender.identify(run.journal, seconds)
         if self._earlier is None:
-            self._earlier = local.leftover(self.folder, self.uri)
+            self._earlier = folders.leftover(self.folder, self.uri)
             for journal in self._earlier:
                 self._sender.take(journal)
         return run

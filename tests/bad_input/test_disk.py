@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from forecast.errors import InputError
-from forecast.serving import bundle, form
+from forecast.serving import files, schema
 
 from ..conftest import TINY, Place, load_frame
 from .door import SMALL, listing, one_sentence
@@ -174,7 +174,7 @@ def test_a_file_that_is_no_model_is_refused(data, door):
 
 
 @pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("name", [form.WEIGHTS, form.FACTS])
+@pytest.mark.parametrize("name", [schema.WEIGHTS, schema.FACTS])
 def test_a_bundle_with_a_byte_changed_or_cut_off_is_refused(name, seed, place, lstm_run, tmp_path):
     whole = place.folder / "mlartifacts" / lstm_run / "artifacts/model/artifacts/bundle"
     copy = Path(shutil.copytree(whole, tmp_path / "bundle"))
@@ -186,7 +186,7 @@ def test_a_bundle_with_a_byte_changed_or_cut_off_is_refused(name, seed, place, l
         data[anywhere.randrange(len(data))] ^= 1 << anywhere.randrange(8)
     file.write_bytes(data)
     with pytest.raises(InputError) as caught:
-        bundle.load(copy)
+        files.load(copy)
     one_sentence(f"forecast: {caught.value}\n", "bundle")
 
 

@@ -12,9 +12,9 @@ from forecast.errors import InputError
 from forecast.evaluation.significance.common import common
 from forecast.evaluation.significance.pairs import diebold_mariano
 from forecast.metrics.headline import HEADLINES
-from forecast.tracking.direct import Direct
+from forecast.tracking.mlflow.direct import DirectRun
+from forecast.tracking.mlflow.store import Store
 from forecast.tracking.run import ending
-from forecast.tracking.store import Store
 
 from ..conftest import Place, columns
 
@@ -46,7 +46,7 @@ def keep(place: Place):
     store = Store(place.uri, "by hand")
 
     def write(frame=None, kind="train", metrics=None, **params):
-        with ending(Direct.create(store, f"{kind} by hand", kind=kind)) as run:
+        with ending(DirectRun.create(store, f"{kind} by hand", kind=kind)) as run:
             run.params(params)
             run.metrics(metrics or {"test/mae": 1.0})
             if frame is not None:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from forecast.commands import introduce
-from forecast.tracking import description, saved
+from forecast.tracking.mlflow import description, views
 
 from ..conftest import LSTM, TINY, word
 
@@ -115,7 +115,7 @@ def test_a_description_that_somebody_has_written_stays():
 def test_the_view_names_what_its_runs_hold(client, lstm_run):
     run = client.get_run(lstm_run)
     tags = client.get_experiment(run.info.experiment_id).tags
-    name, state, _ = saved.opened(tags[f"{saved.TAG}forecast"])
+    name, state, _ = views.opened(tags[f"{views.TAG}forecast"])
     assert name and "metrics.`test/mae`" in state["selectedColumns"]
     for column in state["selectedColumns"]:
         kind, key = re.fullmatch("(params|metrics).`(.*)`", column).groups()
@@ -141,7 +141,7 @@ def test_train_prints_its_pages(client, twins):
     assert found["all"].endswith("&viewStateShareKey=forecast")
     key = found["beside"].rpartition("=")[2]
     tags = client.get_experiment(home).tags
-    shown = saved.opened(tags[f"{saved.TAG}{key}"])[1]["searchFilter"]
+    shown = views.opened(tags[f"{views.TAG}{key}"])[1]["searchFilter"]
     beside = [run_id for run_id in re.findall(r"\w{32}", shown) if run_id != second]
     # the newest other one that was trained on these data
     where = "tags.`forecast.kind` = 'train' and attributes.status = 'FINISHED'"
@@ -156,7 +156,7 @@ def test_compare_prints_its_page(place, client, twins):
     key = found["view"].rpartition("=")[2]
     assert key == f"forecast-runs-{first[:8]}-{second[:8]}"
     home = client.get_run(first).info.experiment_id
-    assert f"{saved.TAG}{key}" in client.get_experiment(home).tags
+    assert f"{views.TAG}{key}" in client.get_experiment(home).tags
 
 
 def test_a_fold_links_to_its_backtest(place, client):

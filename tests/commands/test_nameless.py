@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from forecast.tracking.store import client
+from forecast.tracking.mlflow.store import client
 
 from ..conftest import Place, load_frame, word
 

@@ -11,7 +11,7 @@ import pytest
 from forecast.commands import config, corridor, unread
 from forecast.commands.schema import Config
 from forecast.errors import InputError
-from forecast.serving import bundle, package
+from forecast.serving import files, package
 from forecast.serving.bundle import Bundle
 
 from ..conftest import TINY, Place, word
@@ -50,7 +50,7 @@ def folder(client, lstm_run: str, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="module")
 def served(folder: Path) -> Bundle:
-    return bundle.load(package.inside(folder))
+    return files.load(package.inside(folder))
 
 
 @pytest.fixture(scope="module")

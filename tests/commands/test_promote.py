@@ -5,10 +5,10 @@ import re
 import pandas as pd
 import pytest
 
-from forecast.tracking import registry
-from forecast.tracking.direct import Direct
+from forecast.tracking.mlflow import registry
+from forecast.tracking.mlflow.direct import DirectRun
+from forecast.tracking.mlflow.store import Store
 from forecast.tracking.run import ending
-from forecast.tracking.store import Store
 
 from ..conftest import TINY, Place, columns, word
 from .test_compare import said
@@ -26,7 +26,7 @@ def challenge(store: Store):
     """Register a run by hand as the challenger."""
 
     def write(name: str, frame: pd.DataFrame | None, **tags: str) -> str:
-        with ending(Direct.create(store, f"{name} by hand", kind="train", tags=tags)) as run:
+        with ending(DirectRun.create(store, f"{name} by hand", kind="train", tags=tags)) as run:
             run.params({"model": "lstm"})
             run.metrics({"test/mae": 1.0})
             if frame is not None:

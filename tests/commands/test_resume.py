@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from forecast.serving import package
-from forecast.tracking import journalled, local
-from forecast.tracking.store import Store
+from forecast.tracking import folders, journalled
+from forecast.tracking.mlflow.store import Store
 from forecast.tracking.tracker import Tracker
 
 from ..conftest import CNN, LSTM, TINY, Place, word
@@ -36,7 +36,7 @@ def stopped(here: Place, monkeypatch: pytest.MonkeyPatch, after: int, *words: st
     monkeypatch.setattr(journalled.Journalled, "checkpoint", checkpoint)
     assert here.run("train", *TINY, *words, *EPOCHS) == 130
     monkeypatch.undo()
-    found = local.runs(here.folder / "runs")  # baselines of the same second come in any order
+    found = folders.runs(here.folder / "runs")  # baselines of the same second come in any order
     return next(run.local_id for run in found if run.kind == "train")
 
 
@@ -105,7 +105,7 @@ def test_other_data_is_refused(here: Place, monkeypatch: pytest.MonkeyPatch):
     assert here.run("train", f"resume={run_id}") == 2
     assert here.errors[-1].startswith("forecast: data must be what the run has seen (sha256 ")
     file.write_text(before)
-    assert next(local.runs(here.folder / "runs")).state == "KILLED"
+    assert next(folders.runs(here.folder / "runs")).state == "KILLED"
     (here.folder / "runs").rename(here.folder / "moved")
     moved = "tracking.folder=moved"
     assert here.run("train", f"resume={run_id}", moved, f"tracking.uri={here.uri}") == 0
@@ -127,7 +127,7 @@ def test_a_training_without_its_server_ends_well_and_is_sent_later(here: Place):
     assert here.errors[-1].startswith("forecast: tracking.uri must be a store that can be reached")
     assert here.run("sync") == 0  # nothing is for this store
     assert "no run in runs/ waits" in here.printed[-1]
-    run = next(run for run in local.runs(here.folder / "runs") if run.kind == "train")
+    run = next(run for run in folders.runs(here.folder / "runs") if run.kind == "train")
     for file in (here.folder / "runs").glob("*/journal.jsonl"):  # the server is found at last
         file.write_text(file.read_text().replace("http://127.0.0.1:9", "sqlite:///mlflow.db"))
     assert here.run("sync") == 0

@@ -13,8 +13,8 @@ from forecast.data import fetch
 from forecast.data.fetch import without_secrets as shown
 from forecast.errors import InputError
 from forecast.tracking import tracker
+from forecast.tracking.mlflow.store import Store
 from forecast.tracking.run import ending
-from forecast.tracking.store import Store
 from forecast.tracking.tracker import Tracker
 
 from ..conftest import TINY, Place, load_frame

@@ -10,9 +10,9 @@ import pytest
 from forecast.commands import checkpoints, introduce, proof, recorded, stages
 from forecast.commands.observe import Observer
 from forecast.evaluation import experiment
-from forecast.serving import bundle, package
-from forecast.tracking import local, record
-from forecast.tracking.store import Store
+from forecast.serving import bundle, files, package
+from forecast.tracking import folders, record
+from forecast.tracking.mlflow.store import Store
 from forecast.training import loop
 
 from ..conftest import LSTM, TINY, Place, load_frame, word
@@ -54,7 +54,7 @@ class Held:
             if path.is_file()
         }
         self.config = (folder / "config.yaml").read_text("utf-8")
-        self.bundle = bundle.load(folder / "model" / package.INSIDE)
+        self.bundle = files.load(folder / "model" / package.INSIDE)
         self.forecasts = pd.DataFrame()
         if "predictions.parquet" in self.artifacts:
             self.forecasts = pd.read_parquet(folder / "predictions.parquet")
@@ -99,8 +99,8 @@ def plant(monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
     monkeypatch.setattr(*STAGES[stage][:2], fault)
 
 
-def newest(here: Place) -> local.LocalRun:
-    return next(run for run in local.runs(here.folder / "runs") if run.kind == "train")
+def newest(here: Place) -> folders.LocalRun:
+    return next(run for run in folders.runs(here.folder / "runs") if run.kind == "train")
 
 
 QUICK = ("evaluation", "baselines")

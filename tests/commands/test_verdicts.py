@@ -18,10 +18,11 @@ from forecast.evaluation.outcome import strongest
 from forecast.evaluation.significance import pairs, promotion, wording
 from forecast.evaluation.significance.pairs import Verdict
 from forecast.metrics.headline import HEADLINES
-from forecast.tracking import description, record
-from forecast.tracking.direct import Direct
+from forecast.tracking import record
+from forecast.tracking.mlflow import description
+from forecast.tracking.mlflow.direct import DirectRun
+from forecast.tracking.mlflow.store import Store
 from forecast.tracking.run import ending
-from forecast.tracking.store import Store
 
 from ..conftest import Place
 from ..evaluation import test_report
@@ -109,7 +110,7 @@ def runs(store: Store, tmp_path_factory) -> list[Written]:
     place = description.Place("synthetic", store.experiment_id)
     for number in range(20):
         found = outcome(number)
-        with ending(Direct.create(store, f"run {number}", kind="train")) as run:
+        with ending(DirectRun.create(store, f"run {number}", kind="train")) as run:
             run.params({"model": "lstm"})
             record.record_scores(run, found)
             note = description.of_outcome(found, f"run {number}", "forecast train", place)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from forecast.tracking.store import Store
+from forecast.tracking.mlflow.store import Store
 
 from ..conftest import Place
 from ..servers import (

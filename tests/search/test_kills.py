@@ -12,7 +12,7 @@ import optuna
 import psutil
 import pytest
 
-from forecast.tracking.store import Store
+from forecast.tracking.mlflow.store import Store
 
 from ..conftest import Place
 from .conftest import Undisturbed, finish, scores, start, trials

@@ -11,8 +11,8 @@ from forecast.search import ledger, owners
 from forecast.search.candidates import Candidate
 from forecast.search.ledger import Ledger
 from forecast.search.trial import Result, Rung, Trial
-from forecast.tracking.direct import Direct
-from forecast.tracking.store import Store
+from forecast.tracking.mlflow.direct import DirectRun
+from forecast.tracking.mlflow.store import Store
 
 SPEC = Spec(Model("lstm", units=[2]), Window(4, 2), Training())
 
@@ -45,9 +45,9 @@ def test_who_comes_second_on_a_server_joins_the_first(store: Store):
     where = "tags.`forecast.kind` = 'race'"
     rival = []
 
-    def create() -> Direct:
-        rival.append(Direct.create(store, "rival", kind="race"))
-        return Direct.create(store, "ours", kind="race")
+    def create() -> DirectRun:
+        rival.append(DirectRun.create(store, "rival", kind="race"))
+        return DirectRun.create(store, "ours", kind="race")
 
     assert ledger.only(store, where, create).id == rival[0].id
     assert [run.info.run_id for run in store.find(where)] == [rival[0].id]  # ours is gone
@@ -105,7 +105,7 @@ def test_a_checkpoint_comes_back_as_it_was(store: Store):
 def test_a_refit_that_a_dead_driver_left_is_closed_and_one_that_lives_is_not(store: Store):
     own = opened(store, "refits")
     dead, alive = (
-        Direct.create(
+        DirectRun.create(
             store, "winner", kind="train", tags={"forecast.owner": who}, parent=own.parent.id
         )
         for who in ('{"host": "gone", "pid": 1, "start": 1.0}', own.owner)

@@ -15,7 +15,7 @@ from forecast.data import panel
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.serving import bundle, form, package
+from forecast.serving import bundle, files, package, schema
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
 
@@ -31,7 +31,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("good")
     told = Training(epochs=1, tail=0)
     fitted = Forecaster(Model("linear"), Window(4, 2), told)
-    bundle.save(folder, fitted.fit(panel.build(load_frame(60), SCHEMA)), SCHEMA, {})
+    files.save(folder, fitted.fit(panel.build(load_frame(60), SCHEMA)), SCHEMA, {})
     return folder
 
 
@@ -60,14 +60,14 @@ def change(folder: Path, name: str, text: bytes, compression: int = zipfile.ZIP_
 
 def refused(folder: Path) -> str:
     """Load what a stranger has made, who can count hashes too."""
-    told = json.loads((folder / form.FACTS).read_text("utf-8"))
-    form.write(
-        folder, {key: told[key] for key in told if key not in ("format", "weights", form.SEAL)}
+    told = json.loads((folder / schema.FACTS).read_text("utf-8"))
+    schema.write(
+        folder, {key: told[key] for key in told if key not in ("format", "weights", schema.SEAL)}
     )
     with pytest.raises(
         InputError, match=r"^bundle must hold a model\.keras of known layers"
     ) as raised:
-        bundle.load(folder)
+        files.load(folder)
     assert "\n" not in str(raised.value)
     return str(raised.value)
 

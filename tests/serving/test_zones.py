@@ -11,7 +11,7 @@ from forecast.data import panel
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.serving import bundle, form
+from forecast.serving import files, schema
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
 
@@ -34,14 +34,14 @@ def as_text(frame: pd.DataFrame) -> pd.DataFrame:
 def trained(request, tmp_path_factory) -> tuple[str | None, Path]:
     folder = tmp_path_factory.mktemp("bundle")
     table = panel.build(local(load_frame(60), request.param), SCHEMA)
-    bundle.save(folder, Forecaster(Model("linear"), WINDOW, FIT).fit(table), SCHEMA, {})
+    files.save(folder, Forecaster(Model("linear"), WINDOW, FIT).fit(table), SCHEMA, {})
     return request.param, folder
 
 
 @pytest.mark.parametrize("write", [as_text, lambda frame: frame], ids=["text", "stamps"])
 def test_stamps_of_the_other_kind_are_refused_and_the_cure_works(trained, write):
     zone, folder = trained
-    served = bundle.load(folder)
+    served = files.load(folder)
     right, wrong = (write(local(load_frame(60), one)) for one in (zone, None if zone else "EST"))
     assert len(served.predict(right)) == 2 * 2
     rule = "a zone" if zone else "no zone"
@@ -59,7 +59,7 @@ def test_stamps_of_the_other_kind_are_refused_and_the_cure_works(trained, write)
 def test_forecasts_say_utc_where_training_stated_a_zone(trained, tmp_path: Path):
     zone, folder = trained
     frame = local(load_frame(60), zone)
-    said = bundle.load(folder).predict(frame)
+    said = files.load(folder).predict(frame)
     said.to_csv(tmp_path / "a.csv", index=False)
     said.to_parquet(tmp_path / "a.parquet", index=False)
     text = pd.read_csv(tmp_path / "a.csv")
@@ -74,20 +74,20 @@ def test_forecasts_say_utc_where_training_stated_a_zone(trained, tmp_path: Path)
 
 def test_a_bundle_of_before_takes_both_kinds(trained):
     zone, folder = trained
-    told = json.loads((folder / form.FACTS).read_text("utf-8"))
+    told = json.loads((folder / schema.FACTS).read_text("utf-8"))
     del told["schema"]["zoned"]
-    text = json.dumps(told | {"format": 2}, indent=1).rpartition(f'"{form.SEAL}"')[0]
+    text = json.dumps(told | {"format": 2}, indent=1).rpartition(f'"{schema.SEAL}"')[0]
     try:
-        (folder / form.FACTS).write_bytes(form._sealed(text.encode()))
-        served = bundle.load(folder)
+        (folder / schema.FACTS).write_bytes(schema._sealed(text.encode()))
+        served = files.load(folder)
         assert served.schema.zoned is None
         for one in ("America/New_York", None):
             said = served.predict(local(load_frame(60), one))
             assert len(said) == 4 and (said.time.dt.tz is None) == (one is None)
     finally:
-        kept = {key: told[key] for key in told if key not in ("format", "weights", form.SEAL)}
+        kept = {key: told[key] for key in told if key not in ("format", "weights", schema.SEAL)}
         kept["schema"]["zoned"] = zone is not None
-        form.write(folder, kept)
+        schema.write(folder, kept)
 
 
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", None])

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from forecast.serving import package
-from forecast.tracking import journal, local
-from forecast.tracking.store import Store
+from forecast.tracking import folders, journal
+from forecast.tracking.mlflow.store import Store
 
 from ..conftest import LSTM, TINY, Place
 from ..servers import kill as end
@@ -72,9 +72,9 @@ def wait_for_fit(folder: Path, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.005)
 
 
-def trained(folder: Path) -> list[local.LocalRun]:
+def trained(folder: Path) -> list[folders.LocalRun]:
     """The trained runs of a folder, the newest first."""
-    return [run for run in local.runs(folder / "runs") if run.kind == "train"]
+    return [run for run in folders.runs(folder / "runs") if run.kind == "train"]
 
 
 def store(folder: Path) -> Store:
@@ -90,7 +90,7 @@ def points(kept: Store, run_id: str) -> Counter[tuple[str, int, float]]:
     return found
 
 
-def told(folder: Path, run: local.LocalRun) -> Counter[tuple[str, int, float]]:
+def told(folder: Path, run: folders.LocalRun) -> Counter[tuple[str, int, float]]:
     """Every number that the journal has of a run."""
     found: Counter[tuple[str, int, float]] = Counter()
     for record in journal.records(folder / "runs" / run.local_id):

@@ -15,10 +15,10 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from forecast.errors import InputError
-from forecast.tracking import journal, local, sender
+from forecast.tracking import folders, journal, sender
 from forecast.tracking import tracker as trackers
 from forecast.tracking.journal import Held, Journal
-from forecast.tracking.store import Store, Unreachable
+from forecast.tracking.mlflow.store import Store, Unreachable
 from forecast.tracking.tracker import Tracker
 
 
@@ -163,7 +163,7 @@ def test_what_a_server_will_never_take_is_left_and_the_rest_goes_on(uri: str, tm
         gone.end()
         other.end()
     assert list(tracker.refused) == [gone.local_id] and tracker.waiting == []
-    states = {run.local_id: run for run in local.runs(tmp_path / "runs")}
+    states = {run.local_id: run for run in folders.runs(tmp_path / "runs")}
     assert states[gone.local_id].refused and not states[other.local_id].refused
     check(Store(uri, "tests"), other.id)
 
@@ -185,7 +185,7 @@ def test_a_run_that_lost_its_files_holds_up_no_other(uri: str, tmp_path: Path):
         parent.end()
     assert later.waiting == []
     check(Store(uri, "tests"), child.id)
-    states = {run.name: run for run in local.runs(folder)}
+    states = {run.name: run for run in folders.runs(folder)}
     assert "is not there" in states["broken"].refused
 
 
@@ -255,7 +255,7 @@ def test_one_process_at_a_time(uri: str, tmp_path: Path):
         run = tracker.begin("one", kind="train")
         with pytest.raises(Held):
             Journal(run.journal.folder)
-        assert [one.state for one in local.runs(tmp_path / "runs")] == ["RUNNING"]
+        assert [one.state for one in folders.runs(tmp_path / "runs")] == ["RUNNING"]
         with (
             Tracker(uri, "tests", tmp_path / "runs") as other,
             pytest.raises(InputError, match="that nobody is training"),
@@ -287,15 +287,15 @@ def test_a_run_whose_process_was_killed_is_found_dead(uri: str, tmp_path: Path):
     Store(uri, "tests")
     done = subprocess.run([sys.executable, "-c", DYING, uri, str(tmp_path / "runs")], check=False)
     assert done.returncode == -signal.SIGKILL
-    assert {one.state for one in local.runs(tmp_path / "runs")} == {"DIED"}
+    assert {one.state for one in folders.runs(tmp_path / "runs")} == {"DIED"}
     with Tracker(uri, "tests", tmp_path / "runs") as tracker:
         tracker.begin("next", kind="train").end()
     found = {run.info.run_name: run for run in Store(uri, "tests").find("")}
     assert set(found) == {"dies", "next"}  # of a baseline nobody knew, nothing is left
     assert found["dies"].info.status == "KILLED"
-    assert found["dies"].data.tags["forecast.error"] == local.DIED
+    assert found["dies"].data.tags["forecast.error"] == folders.DIED
     assert found["dies"].data.metrics == {"loss": 1.0}
-    assert [one.kind for one in local.runs(tmp_path / "runs")] == ["train", "train"]
+    assert [one.kind for one in folders.runs(tmp_path / "runs")] == ["train", "train"]
 
 
 def test_a_baseline_that_others_have_answered_meanwhile_is_not_sent(uri: str, tmp_path: Path):

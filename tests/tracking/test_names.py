@@ -11,9 +11,9 @@ from mlflow.utils.validation import (
     _validate_param,
 )
 
-from forecast.tracking.delivery import _data_set
 from forecast.tracking.record import _keys
 from forecast.tracking.run import Record, Run, safe_key
+from forecast.tracking.sender import _data_set
 
 NAMES = [
     "Temp (°C)",

@@ -2,9 +2,9 @@
 
 import pytest
 
-from forecast.tracking import naming
-from forecast.tracking.direct import Direct
-from forecast.tracking.store import Store
+from forecast.tracking.mlflow import pages
+from forecast.tracking.mlflow.direct import DirectRun
+from forecast.tracking.mlflow.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -16,16 +16,16 @@ def store(tmp_path_factory):
 def test_the_first_keeps_it_and_others_are_numbered(store, name):
     made = []
     for _ in range(3):
-        made.append(Direct.create(store, naming.unique(store, name), kind="train"))
+        made.append(DirectRun.create(store, pages.unique(store, name), kind="train"))
     names = [store.client.get_run(run.id).info.run_name for run in made]
     assert names == [name, f"{name} · 2", f"{name} · 3"]
-    assert naming.unique(store, name, made[0].id) == name  # its own name is nobody else's
+    assert pages.unique(store, name, made[0].id) == name  # its own name is nobody else's
 
 
 def test_a_longer_name_is_another(store):
-    Direct.create(store, "gru-4 · 8→4 · mae 2.311", kind="train")
-    assert naming.unique(store, "gru-4 · 8→4 · mae 2.31") == "gru-4 · 8→4 · mae 2.31"
+    DirectRun.create(store, "gru-4 · 8→4 · mae 2.311", kind="train")
+    assert pages.unique(store, "gru-4 · 8→4 · mae 2.31") == "gru-4 · 8→4 · mae 2.31"
 
 
 def test_without_a_server_a_name_stays():
-    assert naming.unique(None, "lstm") == "lstm"
+    assert pages.unique(None, "lstm") == "lstm"

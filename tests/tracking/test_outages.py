@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from forecast.tracking.store import Store
+from forecast.tracking.mlflow.store import Store
 
 from ..conftest import Place
 from ..servers import (

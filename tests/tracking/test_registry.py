@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from forecast.errors import InputError
-from forecast.tracking import registry
-from forecast.tracking.direct import Direct
+from forecast.tracking.mlflow import registry
+from forecast.tracking.mlflow.direct import DirectRun
+from forecast.tracking.mlflow.store import Store
 from forecast.tracking.run import ending
-from forecast.tracking.store import Store
 
 from ..search.test_cluster import free_port, process, wait_for
 
@@ -21,7 +21,7 @@ def store(tmp_path_factory) -> Store:
 
 def kept(store: Store) -> str:
     """A run with something in its model/."""
-    with ending(Direct.create(store, "one", kind="train")) as run:
+    with ending(DirectRun.create(store, "one", kind="train")) as run:
         run.keep("a model", "model/MLmodel")
     return run.id
 
@@ -43,7 +43,7 @@ def fetched(uri: str, name: str, folder: Path) -> str:
 
 def test_versions_count_up_and_the_newest_is_the_challenger(store: Store):
     first, second = kept(store), kept(store)
-    registry.check(store.client, "load")
+    registry.check_registry(store.client, "load")
     assert registry.register(store.client, "load", first, {"forecast.score": "mae 2"}) == "1"
     challenger, champion = registry.holders(store.client, "load")
     assert (str(challenger.version), challenger.run_id, champion) == ("1", first, None)
@@ -69,7 +69,7 @@ def test_the_champion_stays_until_another_is_promoted(store: Store, tmp_path):
 @pytest.mark.parametrize("name", ["a/b", "a:b", "a@b", "", "..", "é", "a b"])
 def test_names_that_no_address_can_hold_are_refused(store: Store, name: str):
     with pytest.raises(InputError, match="^register must be a name of letters"):
-        registry.check(store.client, name)
+        registry.check_registry(store.client, name)
 
 
 def test_what_is_not_there_is_named(store: Store):
@@ -84,7 +84,7 @@ def test_a_store_without_a_registry_is_one_sentence():
     from mlflow import MlflowClient
 
     nowhere = MlflowClient(tracking_uri="http://127.0.0.1:9", registry_uri="http://127.0.0.1:9")
-    for call in (registry.check, registry.holders):
+    for call in (registry.check_registry, registry.holders):
         with pytest.raises(InputError, match="^tracking.uri must be a store with a model registry"):
             call(nowhere, "load")
 
@@ -98,7 +98,7 @@ def test_a_server_keeps_models_too(tmp_path):
     with process(tmp_path, Path(sys.executable).parent / "mlflow", *words, *kept_in):
         wait_for(f"{uri}/health", tmp_path / "said.txt")
         store = Store(uri, "tests")
-        registry.check(store.client, "load")
+        registry.check_registry(store.client, "load")
         assert registry.register(store.client, "load", kept(store), {}) == "1"
         registry.promote(store.client, "load", "1", "promoted: there was no champion")
         assert fetched(uri, "load", tmp_path / "here") == "a model"

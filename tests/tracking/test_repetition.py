@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from forecast.tracking.repetition import compare, held
+from forecast.tracking.diff import compare_runs, held
 
 
 def differences(before, now):
-    (found,) = compare({"it": before}, {"it": now})
+    (found,) = compare_runs({"it": before}, {"it": now})
     return [(one.name, one.before, one.now) for one in found.differences]
 
 
@@ -22,7 +22,7 @@ def test_what_only_one_of_them_has_is_a_difference():
         ("a", "1.0", "–"),
         ("b", "–", "float64 (3,)"),
     ]
-    (found,) = compare({"weights": {"a": np.zeros(3)}}, {})
+    (found,) = compare_runs({"weights": {"a": np.zeros(3)}}, {})
     assert found.name == "weights" and found.count == 3 and len(found.differences) == 1
 
 
@@ -58,5 +58,5 @@ def test_one_number_that_moves_is_found(client, lstm_run: str, key: str):
     before, now = held(client, lstm_run), held(client, lstm_run)
     group = "metrics by step" if " at " in key else "metrics"
     now[group][key] = float(np.nextafter(now[group][key], np.inf))
-    differ = {a.name: [one.name for one in a.differences] for a in compare(before, now)}
+    differ = {a.name: [one.name for one in a.differences] for a in compare_runs(before, now)}
     assert differ == {name: [key] if name == group else [] for name in before}

@@ -10,9 +10,9 @@ import pytest
 from mlflow import MlflowClient
 
 from forecast.errors import InputError
-from forecast.tracking.direct import Direct
+from forecast.tracking.mlflow.direct import DirectRun
+from forecast.tracking.mlflow.store import Store
 from forecast.tracking.run import ending
-from forecast.tracking.store import Store
 from forecast.training import runtime
 
 EPOCH_METRICS = {
@@ -174,7 +174,7 @@ def store(tmp_path) -> Store:
     ("error", "status"), [(KeyboardInterrupt, "KILLED"), (RuntimeError, "FAILED")]
 )
 def test_a_run_ends_with_the_status_it_deserves(store: Store, error, status: str):
-    run = Direct.create(store, "one", kind="train")
+    run = DirectRun.create(store, "one", kind="train")
     with pytest.raises(error), ending(run):
         raise error("why")
     seen = store.client.get_run(run.id)
@@ -186,7 +186,7 @@ def test_sigterm_closes_the_run_as_killed(store: Store):
     import os
     import signal
 
-    run = Direct.create(store, "one", kind="train")
+    run = DirectRun.create(store, "one", kind="train")
     with pytest.raises(KeyboardInterrupt), ending(run):
         os.kill(os.getpid(), signal.SIGTERM)
         signal.pause()
@@ -194,20 +194,20 @@ def test_sigterm_closes_the_run_as_killed(store: Store):
 
 
 def test_only_finite_numbers_are_written(store: Store):
-    run = Direct.create(store, "one", kind="train")
+    run = DirectRun.create(store, "one", kind="train")
     run.metrics({"a": 1.0, "b": float("nan"), "c": float("inf")})
     assert store.client.get_run(run.id).data.metrics == {"a": 1.0}
 
 
 def test_a_claim_is_given_once(store: Store):
-    run = Direct.create(store, "claims", kind="ledger")
+    run = DirectRun.create(store, "claims", kind="ledger")
     assert run.claim("claim.x.0", "me")
     assert not run.claim("claim.x.0", "you")
     assert run.claim("claim.x.0", "me")
 
 
 def test_artifacts_lie_beside_the_store_and_not_in_mlruns(store: Store, tmp_path):
-    Direct.create(store, "one", kind="train").keep("text", "note.txt")
+    DirectRun.create(store, "one", kind="train").keep("text", "note.txt")
     assert list((tmp_path / "mlartifacts").rglob("note.txt"))
     assert not (tmp_path / "mlruns").exists()
 

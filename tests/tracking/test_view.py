@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from forecast.tracking import saved, view
+from forecast.tracking.mlflow import views
 
 
 def keys(state, kind):
@@ -14,7 +14,7 @@ def keys(state, kind):
 
 
 def test_columns_and_charts_stand_in_their_order():
-    state = view.runs("mae", "ridge", {"lstm_1": "f", "gru_1": "z", "simple_rnn_1": ""}, {})
+    state = views.runs("mae", "ridge", {"lstm_1": "f", "gru_1": "z", "simple_rnn_1": ""}, {})
     assert state["selectedColumns"] == [
         "params.`model`",
         "params.`window.timesteps`",
@@ -38,15 +38,15 @@ def test_columns_and_charts_stand_in_their_order():
 
 
 def test_a_model_without_gates_has_no_such_section():
-    state = view.runs("mae", None, {}, {})
+    state = views.runs("mae", None, {}, {})
     assert [s["name"] for s in state["compareRunSections"]] == ["Losses", "Error by steps ahead"]
     assert state["selectedColumns"][-1] == "metrics.`test/mae`"
 
 
 def test_what_earlier_runs_have_stays():
-    first = view.runs("mae", "ridge", {"lstm_1": "f"}, {})
-    both = view.runs("brier", "climatology", {"gru_1": "z"}, first)
-    again = view.runs("mae", "ridge", {"lstm_1": "f"}, both)
+    first = views.runs("mae", "ridge", {"lstm_1": "f"}, {})
+    both = views.runs("brier", "climatology", {"gru_1": "z"}, first)
+    again = views.runs("mae", "ridge", {"lstm_1": "f"}, both)
     assert again == both != first
     assert both["selectedColumns"][3:] == [
         "metrics.`test/mae`",
@@ -61,14 +61,14 @@ def test_what_earlier_runs_have_stays():
 
 
 def test_a_comparison_is_the_same_view_of_its_runs_alone():
-    opening = view.runs("mae", "ridge", {"lstm_1": "f"}, {})
-    state = view.beside(opening, ["a1", "b2"])
+    opening = views.runs("mae", "ridge", {"lstm_1": "f"}, {})
+    state = views.beside(opening, ["a1", "b2"])
     assert state.pop("searchFilter") == "attributes.run_id IN ('a1', 'b2')"
     assert state == opening
 
 
 def test_candidates_stand_best_first_with_a_line_each():
-    state = view.candidates("p1", ["model.units", "window.timesteps"], "mae")
+    state = views.candidates("p1", ["model.units", "window.timesteps"], "mae")
     assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`cv/mae_mean`", True)
     assert "mlflow.parentRunId = 'p1'" in state["searchFilter"]
     [chart] = state["compareRunCharts"]
@@ -77,7 +77,7 @@ def test_candidates_stand_best_first_with_a_line_each():
 
 
 def test_a_view_is_named_and_packed_as_mlflow_unpacks_it():
-    text = saved.packed("mine", {"a": "→"}, 5, 6)
+    text = views.packed("mine", {"a": "→"}, 5, 6)
     envelope = json.loads(text)
     head, dense = envelope.pop("state").split(";")
     assert envelope == {"name": "mine", "createdAt": 5, "updatedAt": 6} and head == "deflate"
@@ -86,15 +86,15 @@ def test_a_view_is_named_and_packed_as_mlflow_unpacks_it():
 
 def test_the_largest_view_fits_into_a_tag():
     layers = {f"body.bidirectional_lstm_{n}.backward": "f" for n in range(40)}
-    state = view.runs("mae", "seasonal_naive", layers, {})
+    state = views.runs("mae", "seasonal_naive", layers, {})
     runs = [f"{n:032x}" for n in range(26)]
     name = " beside ".join(["reproduces lstm-120-100-50 · 720→720 · mae 2.39"] * 26)
-    assert len(saved.packed(name[: saved.LONG], view.beside(state, runs), 1, 1)) < 5_000
+    assert len(views.packed(name[: views.LONG], views.beside(state, runs), 1, 1)) < 5_000
 
 
 @pytest.mark.parametrize("text", [None, "", "nonsense", "[]", '{"name": "a"}', '{"state": 5}'])
 def test_what_is_no_view_of_ours_is_empty(text):
-    assert saved.opened(text) == ("", {}, 0)
+    assert views.opened(text) == ("", {}, 0)
 
 
 class Experiment:
@@ -116,20 +116,20 @@ class Experiment:
 
 def test_a_view_is_written_once_and_again_where_it_is_another():
     found = Experiment({})
-    saved.keep(found, found, "forecast", "n", {"a": 1}, 5)
-    saved.keep(found, found, "forecast", "n", {"a": 1}, 6)
+    views.keep(found, found, "forecast", "n", {"a": 1}, 5)
+    views.keep(found, found, "forecast", "n", {"a": 1}, 6)
     assert len(found.written) == 1
-    saved.keep(found, found, "forecast", "n", {"a": 2}, 7)
-    told = json.loads(found.tags[f"{saved.TAG}forecast"])
+    views.keep(found, found, "forecast", "n", {"a": 2}, 7)
+    told = json.loads(found.tags[f"{views.TAG}forecast"])
     assert (told["createdAt"], told["updatedAt"]) == (5, 7)
 
 
 def test_views_of_others_stay_and_of_ours_the_newest():
-    theirs = {f"{saved.TAG}{name}": "theirs" for name in ("abc", "forecast-of-mine")}
+    theirs = {f"{views.TAG}{name}": "theirs" for name in ("abc", "forecast-of-mine")}
     found = Experiment(theirs)
-    saved.keep(found, found, "forecast", "n", {"a": 1}, 1)
+    views.keep(found, found, "forecast", "n", {"a": 1}, 1)
     for number in range(30):
-        saved.keep(found, found, saved.key("runs", f"{number:08d}"), f"{number}", {}, 2 + number)
-    assert theirs.items() <= found.tags.items() and f"{saved.TAG}forecast" in found.tags
-    names = list(saved.ours(found.tags).values())
-    assert names == [f"{number}" for number in range(29, 29 - saved.MOST, -1)]
+        views.keep(found, found, views.key("runs", f"{number:08d}"), f"{number}", {}, 2 + number)
+    assert theirs.items() <= found.tags.items() and f"{views.TAG}forecast" in found.tags
+    names = list(views.ours(found.tags).values())
+    assert names == [f"{number}" for number in range(29, 29 - views.MOST, -1)]

@@ -21,8 +21,8 @@ from forecast.commands import compare, links
 from forecast.evaluation.significance.ranks import friedman
 from forecast.report.comparison import diagram
 from forecast.report.figures import MODEL, TRUE, dates, plain
-from forecast.tracking import pages
-from forecast.tracking.store import client
+from forecast.tracking.mlflow import pages
+from forecast.tracking.mlflow.store import client
 from tests.ui import browser
 from tests.ui.browser import ROOT, Visitor
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from forecast.errors import InputError, nearest
-from forecast.tracking.store import impatient, reason
+from forecast.tracking.mlflow.store import no_retries, reason
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 PROMOTION = "forecast.promotion"
@@ -19,7 +19,7 @@ DECIDED = "forecast.promotion_origins"
 """Tag of a version: each champion that it was compared with, first and last common origin."""
 
 
-def check(client: Any, name: str) -> None:
+def check_registry(client: Any, name: str) -> None:
     """Make sure that a model can be registered, before anything is trained.
 
     Args:
@@ -37,7 +37,7 @@ def check(client: Any, name: str) -> None:
             "register=nyc_temp"
         )
     try:
-        with impatient():
+        with no_retries():
             client.search_registered_models(f"name = '{name}'", max_results=1)
     except (MlflowException, OSError) as error:
         raise _no_registry(error) from error
@@ -90,7 +90,7 @@ def holders(client: Any, name: str) -> tuple[Any, Any | None]:
     from mlflow.exceptions import MlflowException
 
     try:
-        with impatient():
+        with no_retries():
             aliases = client.get_registered_model(name).aliases
             versions = {
                 alias: client.get_model_version(name, aliases[alias])

@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from forecast.tracking.delivery import deliver
+from forecast.tracking.mlflow.store import Store
 from forecast.tracking.run import Record, Run, texts
-from forecast.tracking.store import Store
+from forecast.tracking.sender import deliver
 
 
-class Direct(Run):
+class DirectRun(Run):
     """A run whose records are sent at once.
 
     Args:
@@ -32,7 +32,7 @@ class Direct(Run):
         kind: str,
         tags: Mapping[str, str] | None = None,
         parent: str | None = None,
-    ) -> "Direct":
+    ) -> "DirectRun":
         """Create a run.
 
         Args:

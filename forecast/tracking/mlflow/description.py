@@ -13,7 +13,7 @@ from forecast.evaluation.significance import wording
 from forecast.report import markdown
 from forecast.report.markdown import link, number, plain
 from forecast.report.sections.scores import percent
-from forecast.tracking import pages
+from forecast.tracking.mlflow import pages
 
 NOTE = "mlflow.note.content"
 """The tag that MLflow shows as the description of a run or of an experiment."""

@@ -6,8 +6,8 @@ from secrets import token_hex
 from typing import Any
 
 from forecast.data.fetch import without_secrets
+from forecast.tracking.mlflow.store import Unreachable, reason
 from forecast.tracking.sender import FINAL, PAUSES
-from forecast.tracking.store import Unreachable, reason
 
 MOST = 60.0
 """Seconds that a server may be away in the middle of a sweep."""
@@ -22,7 +22,7 @@ CREATION = "forecast.creation"
 """Tag by which a run is looked up before its creation is tried again."""
 
 
-class Patient:
+class RetryingClient:
     """MLflow's client, each of whose calls is repeated until it succeeds or was refused for good.
 
     Only downloads are as they were: whoever wants a file that may be lost can do without. Once a

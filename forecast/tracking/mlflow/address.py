@@ -17,7 +17,7 @@ BUSY = ("locked", "busy")
 """What SQLite says while another process writes: the file is in order."""
 
 
-def check(uri: str, *, existing: bool = False) -> None:
+def check_uri(uri: str, *, existing: bool = False) -> None:
     """Refuse what can never be a store.
 
     Args:

@@ -44,7 +44,7 @@ class Aspect:
     differences: tuple[Difference, ...]
 
 
-def compare(before: Held, now: Held) -> list[Aspect]:
+def compare_runs(before: Held, now: Held) -> list[Aspect]:
     """Compare two runs in all aspects of the first.
 
     Args:
@@ -54,7 +54,7 @@ def compare(before: Held, now: Held) -> list[Aspect]:
     Returns:
         One entry an aspect. Nothing is rounded: a number equals the same bits.
 
-    >>> (found,) = compare({"metrics": {"a": 0.3, "b": 1.0}}, {"metrics": {"a": 0.1 + 0.2}})
+    >>> (found,) = compare_runs({"metrics": {"a": 0.3, "b": 1.0}}, {"metrics": {"a": 0.1 + 0.2}})
     >>> for one in found.differences:
     ...     print(one.name, one.before, one.now)
     a 0.3 0.30000000000000004

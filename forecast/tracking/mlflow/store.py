@@ -16,8 +16,8 @@ import numpy as np
 
 from forecast.data.fetch import HIDDEN, conceal, without_secrets
 from forecast.errors import InputError, cause
-from forecast.tracking import address
-from forecast.tracking.address import SQLITE
+from forecast.tracking.mlflow import address
+from forecast.tracking.mlflow.address import SQLITE
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 ARTIFACTS = "mlartifacts"
@@ -53,7 +53,7 @@ class Store:
     """
 
     def __init__(self, uri: str, experiment: str):
-        address.check(uri)
+        address.check_uri(uri)
         _hush()
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
@@ -62,9 +62,9 @@ class Store:
         self.uri = uri
         self.experiment = experiment
         try:
-            knock(uri)
+            check_server(uri)
             # tables and experiments are created without a lock by MLflow
-            with _alone(uri), _whole(uri), impatient():
+            with _alone(uri), _whole(uri), no_retries():
                 self.client: Any = MlflowClient(tracking_uri=_absolute(uri))
                 self.experiment_id = self._open()
         except ImportError as error:  # of the database's driver
@@ -169,7 +169,7 @@ def server(uri: str) -> tuple[str, int] | None:
     return parts.hostname, parts.port or PORTS[scheme]
 
 
-def knock(uri: str) -> None:
+def check_server(uri: str) -> None:
     """Find out in seconds whether a server listens; MLflow asks a database for minutes.
 
     Raises:
@@ -181,7 +181,7 @@ def knock(uri: str) -> None:
 
 def client(uri: str) -> Any:
     """Return a quiet client for reading; a file that is not there is not created."""
-    address.check(uri, existing=True)
+    address.check_uri(uri, existing=True)
     _hush()
     from mlflow import MlflowClient
 
@@ -201,7 +201,7 @@ def reason(error: Exception) -> str:
 
 
 @contextmanager
-def impatient() -> Iterator[None]:
+def no_retries() -> Iterator[None]:
     """Ask a server once: a wrong address says so soon, and nothing is created twice unseen."""
     asked_for = {
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",

@@ -1,0 +1,229 @@
+"""TODO."""
+
+import shutil
+import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from platform import python_version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast.data import schema
+from forecast.data.features import copies, layout_of
+from forecast.data.scale import Scaler
+from forecast.data.schema import Schema
+from forecast.data.windows import Window
+from forecast.errors import InputError, cause
+from forecast.evaluation.intervals.reach import METHODS, Reach
+from forecast.serving.schema import FACTS, OWN, WEIGHTS, read, write
+from forecast.training import runtime
+from forecast.training.forecaster import Forecaster
+from forecast.training.parameters import Training
+
+if TYPE_CHECKING:
+    from forecast.serving.bundle import Bundle
+
+
+MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
+"""What Keras packs into a model without assets."""
+
+
+def save(
+    folder: Path,
+    forecaster: Forecaster,
+    schema: Schema,
+    facts: Mapping[str, Any],
+    *,
+    reach: Reach | None = None,
+) -> list[Path]:
+    """Write a fitted forecaster as a bundle.
+
+    Args:
+        folder: Where to; made if need be.
+        forecaster: Fitted on a table that the schema made.
+        schema: How raw rows are read.
+        facts: More for people: data digest, spans, run id.
+        reach: Of the intervals around its forecasts.
+
+    Returns:
+        The files written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    window = forecaster.window or Window()
+    packages = ("forecast", "tensorflow", "keras", "numpy", "pandas")
+    forecaster.model_.save(folder / WEIGHTS)
+    told = {
+        "schema": _served(schema, forecaster).to_dict(),
+        "window": {name: int(value) for name, value in window.get_params().items()},
+        "scaler": forecaster.scaler_.to_dict(),
+        "series": list(forecaster.names_),
+        "quantiles": list((forecaster.training or Training()).quantiles),
+        "intervals": reach and reach.to_dict(),
+        "versions": {"python": python_version()} | {name: version(name) for name in packages},
+        "facts": dict(facts),
+    }
+    return [folder / WEIGHTS, write(folder, told)]
+
+
+def add_intervals(folder: Path, reach: Reach) -> None:
+    """Write what gives the forecasts of a saved bundle their intervals; the weights stay.
+
+    The file is replaced as a whole: whoever reads the bundle meanwhile has it without or with them.
+
+    Args:
+        folder: Of the bundle.
+        reach: Of the intervals around its forecasts.
+
+    Raises:
+        InputError: The bundle is damaged.
+    """
+    told = read(folder) | {"intervals": reach.to_dict()}
+    fresh = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)  # what a kill has left
+    shutil.copytree(folder, fresh)
+    write(fresh, {name: told[name] for name in told if name not in OWN}).replace(folder / FACTS)
+    shutil.rmtree(fresh)
+
+
+def _served(schema: Schema, forecaster: Forecaster) -> Schema:
+    """Fix frequency and zone, which a few new rows may not tell, and ask for columns in use."""
+    used = {*schema.inputs, *schema.targets}
+    return replace(
+        schema,
+        frequency=forecaster.frequency_,
+        zoned=forecaster.context_.zoned,
+        circular={name: period for name, period in schema.circular.items() if name in used},
+        valid={name: bounds for name, bounds in schema.valid.items() if name in used},
+        classes={name: parts for name, parts in schema.classes.items() if name in used},
+    )
+
+
+def load(folder: str | Path) -> Bundle:
+    """Read a bundle; no code in it is run.
+
+    Args:
+        folder: With the two files.
+
+    Returns:
+        What predicts.
+
+    Raises:
+        InputError: A file is missing or damaged, or the format is unknown.
+    """
+    folder = Path(folder)
+    told = read(folder)
+    runtime.start()
+    import keras
+
+    import forecast.models  # noqa: F401  registers our layers with Keras
+
+    try:
+        _check_members(folder / WEIGHTS)
+        model = keras.saving.load_model(folder / WEIGHTS, compile=False, safe_mode=True)
+    except Exception as error:  # Keras has as many for a file that is no model as there are faults
+        raise InputError(
+            f"bundle must hold a {WEIGHTS} of known layers, got {str(folder / WEIGHTS)!r} "
+            f"({cause(error)}): download the run's model/ again"
+        ) from error
+    try:
+        found = _made(model, told)
+        fault = disagreement(found)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        fault = str(error)
+    if fault:
+        raise InputError(
+            f"bundle must hold what belongs together, got {fault}: download the run's model/ again"
+        )
+    return found
+
+
+def _made(model: Any, told: Mapping[str, Any]) -> Bundle:
+    """Turn the fields of the file into objects."""
+    return Bundle(
+        model,
+        Schema.from_dict(told["schema"]),
+        Window(**told["window"]),
+        Scaler.from_dict(told["scaler"]),
+        tuple(told["series"]),
+        told["versions"] | told["facts"],
+        tuple(told["quantiles"]),
+        Reach.from_dict(given) if (given := told["intervals"]) else None,
+    )
+
+
+def _check_members(weights: Path) -> None:
+    """Refuse an archive that would be unpacked into more than it is, or beside what it is.
+
+    Raises:
+        ValueError: A member has another name than Keras gives, or is compressed.
+        OSError: There is no such file.
+        BadZipFile: It is no archive.
+    """
+    with zipfile.ZipFile(weights) as archive:
+        for member in archive.infolist():
+            if member.filename not in MEMBERS or member.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"{member.filename[:100]!r} is no member that Keras writes")
+
+
+def disagreement(found: "Bundle") -> str:
+    """Say which parts of a bundle are not of one model.
+
+    Args:
+        found: Made of fields that have the right form.
+
+    Returns:
+        A few words; nothing where all fit.
+
+    Raises:
+        InputError: A part could be of no model.
+    """
+    from forecast.models.layers import reads_series_number as coded
+    from forecast.training.losses import check_quantiles
+
+    window, scaler, levels = found.window, found.scaler, found.quantiles
+    window.check()
+    check_quantiles(levels)
+    if len(set(found.names)) < len(found.names):
+        return "one of its series twice"
+    parts = (scaler.input_mean, scaler.input_std, scaler.output_mean, scaler.output_std)
+    limits = [] if scaler.input_limit is None else [scaler.input_limit]
+    if not all(map(np.all, map(np.isfinite, parts))) or not (
+        (scaler.input_std > 0).all()
+        and (scaler.output_std > 0).all()
+        and all((part >= 0).all() for part in limits)
+    ):
+        return "a scale that is none"
+    columns, outputs = layout_of(found.schema), len(schema.target_names(found.schema)[0])
+    ahead = copies(window) if columns.known else 0
+    features = len(columns.features) + ahead * len(columns.known) + coded(found.model)
+    series, horizon = len(found.names), window.horizon
+    shapes = {
+        "model's input": (found.model.input_shape, (None, window.timesteps, features)),
+        "model's output": (
+            found.model.output_shape,
+            (None, horizon, outputs * max(1, len(levels))),
+        ),
+        "scaler": (
+            {part.shape for part in (scaler.input_mean, scaler.input_std, *limits)},
+            {(series, len(columns.features))},
+        ),
+        "scaler of targets": (
+            {part.shape for part in (scaler.output_mean, scaler.output_std)},
+            {(series, outputs)},
+        ),
+    }
+    if found.reach is not None:
+        shapes["intervals"] = (found.reach.values.shape, (series, horizon, outputs))
+        if found.reach.method not in METHODS:
+            return f"intervals by {found.reach.method!r}"
+        if found.reach.between and not {*found.reach.between} <= {*levels}:
+            return f"intervals around {found.reach.between} and quantiles {levels}"
+    wrong = [
+        f"the {name} of shape {has} for {asked}"
+        for name, (has, asked) in shapes.items()
+        if has != asked
+    ]
+    return wrong[0] if wrong else ""

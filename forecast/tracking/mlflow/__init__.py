@@ -1,0 +1,1 @@
+"""What MLflow needs of us: client, store, registry, and the pages that people open."""
