@@ -17,7 +17,7 @@ from forecast.commands.console import say, table
 from forecast.commands.terminal import busy, console
 from forecast.errors import InputError
 from forecast.evaluation.significance import wording
-from forecast.evaluation.significance.common import PREDICTIONS, Common, common
+from forecast.evaluation.significance.aligned import PREDICTIONS, Common, common
 from forecast.evaluation.significance.pairs import LEVEL, probability
 from forecast.evaluation.significance.ranks import Ranking
 from forecast.metrics.headline import HEADLINES

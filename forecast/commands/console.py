@@ -13,7 +13,7 @@ from rich.text import Text
 from forecast.commands import level
 from forecast.commands.terminal import INDENT, console
 from forecast.evaluation import scores
-from forecast.evaluation.baselines import rivals
+from forecast.evaluation.baselines import all
 from forecast.evaluation.intervals.calibration import Intervals
 from forecast.evaluation.outcome import Outcome, headline
 from forecast.evaluation.significance import wording
@@ -120,7 +120,7 @@ def result_line(outcome: Outcome) -> None:
 def baseline_lines(outcome: Outcome) -> None:
     """Say what was chosen for baselines, and which of them could not be scored."""
     notes = {name: found.note for name, found in outcome.baselines.items() if found.note}
-    notes |= rivals.left_out(outcome.spec, outcome.table)
+    notes |= all.left_out(outcome.spec, outcome.table)
     if notes:
         say("baselines", "; ".join(f"{name}: {note}" for name, note in notes.items()))
 

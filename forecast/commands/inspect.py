@@ -18,8 +18,7 @@ from forecast.commands.terminal import busy, console
 from forecast.errors import InputError, cause
 from forecast.gates import Memory, alerts, inputs, snapshot
 from forecast.gates import load as load_snapshot
-from forecast.gates.comparison import distances
-from forecast.gates.history import history
+from forecast.gates.history import distances, history
 from forecast.gates.memory import STEPPED
 from forecast.gates.names import tap_offset
 from forecast.gates.snapshots import is_convolution, unpack

@@ -13,7 +13,7 @@ from forecast.commands.console import say, table
 from forecast.commands.terminal import console
 from forecast.data import source
 from forecast.errors import InputError
-from forecast.evaluation.significance.common import PREDICTIONS
+from forecast.evaluation.significance.aligned import PREDICTIONS
 from forecast.tracking import diff, folders
 from forecast.tracking.diff import Aspect
 from forecast.tracking.mlflow.store import client, no_retries, reason

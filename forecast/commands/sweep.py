@@ -20,16 +20,15 @@ from forecast.errors import InputError, nearest
 from forecast.evaluation import experiment
 from forecast.evaluation.outcome import Outcome, headline
 from forecast.report import comparison
-from forecast.search import candidates, leaderboard, space, tpe
+from forecast.search import candidates, leaderboard, space, strategies
 from forecast.search import plan as plans
 from forecast.search import sweep as sweeps
 from forecast.search.candidates import Builder, Composed
 from forecast.search.leaderboard import Standing
 from forecast.search.ledger import Ledger, bury
 from forecast.search.plan import Plan
-from forecast.search.strategies import RESOURCES, Everything, Halving, Strategy
+from forecast.search.strategies import RESOURCES, Everything, Halving, Strategy, Tpe
 from forecast.search.sweep import Finished
-from forecast.search.tpe import Tpe
 from forecast.tracking import folders
 from forecast.tracking.mlflow import pages
 from forecast.tracking.mlflow.client import RetryingClient
@@ -221,7 +220,7 @@ def _strategy(sweep: SweepConfig, builder: Builder) -> Strategy:
         )
     grids = space.read(sweep.grid)
     if sweep.strategy == "tpe":
-        tpe.require()
+        strategies.require()
         probes = builder.all(space.corners(grids))
         return Tpe(probes, grids, builder.build, sweep.samples, sweep.batch, sweep.seed)
     if sweep.strategy not in STRATEGIES:

@@ -12,7 +12,7 @@ from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.evaluation import preparation, scores
-from forecast.evaluation.baselines import rivals
+from forecast.evaluation.baselines import all
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import calibration
 from forecast.evaluation.intervals.calibration import Intervals, Spans
@@ -150,7 +150,7 @@ def evaluate(
     watch.begin("baselines")
     learned = cuts.learned_rows(table) if refit else cuts.train_rows(table)
     before = test.starts[:0] if held is None else held.starts
-    both = rivals.forecasts(
+    both = all.forecasts(
         spec,
         table,
         learned,

@@ -10,8 +10,8 @@ from forecast.data.samples import training_set
 from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.errors import InputError
-from forecast.evaluation.baselines import regressors, rivals
-from forecast.evaluation.intervals import reach
+from forecast.evaluation.baselines import all, regression
+from forecast.evaluation.intervals import margin
 
 if TYPE_CHECKING:
     from forecast.evaluation.outcome import Spec
@@ -53,9 +53,9 @@ def prepare(spec: "Spec", table: Table) -> Holdout:
     """
     spec.window.check()
     spec.training.check()
-    rivals.check(spec.baselines)
+    all.check(spec.baselines)
     for name, settings in spec.regressors.items():
-        regressors.check(name, settings)
+        regression.check(name, settings)
     longest = int(np.bincount(table.series).max())
     if spec.season is not None and not 1 <= spec.season < longest:
         raise InputError(
@@ -63,7 +63,7 @@ def prepare(spec: "Spec", table: Table) -> Holdout:
             f"longest series, got {spec.season!r}: write such as {clock.season(table.frequency)}, "
             "or null"
         )
-    reach.check(spec.interval, spec.calibration, spec.training.quantiles, table.task)
+    margin.check(spec.interval, spec.calibration, spec.training.quantiles, table.task)
     cuts = split.holdout(table, spec.validation, spec.test)
     found = spans(spec, table, cuts)
     if min(span.windows for span in found) == 0:

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from forecast.gates.activity import OPEN, SHUT
-from forecast.gates.change import Change
 from forecast.gates.memory import RECURRENCE, WITHIN, Memory
 from forecast.gates.names import KEEPING
-from forecast.gates.resampling import LEVEL
+from forecast.gates.resampling import LEVEL, Change
 
 WINDOWS = "as far as these windows tell"
 """That a difference was not seen does not mean that there is none."""

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
+from scipy.stats import wasserstein_distance
 
 from forecast.gates.activity import activity
-from forecast.gates.snapshots import Snapshot
-from forecast.gates.statistics import statistics, taps
+from forecast.gates.snapshots import ACTIVITY, Snapshot
+from forecast.gates.statistics import rms, statistics, taps
 
 
 def numbers(weights: Snapshot, previous: Snapshot | None, timesteps: int) -> dict[str, float]:
@@ -65,3 +67,69 @@ def evenly(count: int, most: int) -> np.ndarray:
     [0, 4, 8, 12, 16, 20]
     """
     return np.linspace(0, count - 1, min(most, count)).round().astype(int)
+
+
+def distances(
+    ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Compare the distributions of the weights of every gate and tap of two snapshots.
+
+    Args:
+        ours: A snapshot.
+        theirs: Another one.
+
+    Returns:
+        A row for each array of equal name: root mean square of the weights of both, and the first
+        Wasserstein distance between the two sets of weights, which has the unit of a weight and
+        takes sets of any sizes (Kantorovich 1942; computed by SciPy). And a sentence for each part
+        of a layer that is of another shape, or that one of them has not.
+
+    >>> table, sentences = distances({"rnn_1/bias/h": np.zeros(2)}, {"rnn_1/bias/h": np.ones(2)})
+    >>> table.distance.tolist(), sentences
+    ([1.0], [])
+    """
+    ours, theirs = _weights(ours), _weights(theirs)
+    rows: list[dict[str, object]] = []
+    sentences: dict[tuple[str, str], str] = {}
+    for name in (name for name in ours if name in theirs):
+        layer, part, gate = name.split("/")
+        first, second = ours[name], theirs[name]
+        if first.shape != second.shape:
+            sentences.setdefault(
+                (layer, part),
+                f"{layer}: {part} is {first.shape} in the first run and {second.shape} in the "
+                "second: the distance is between their distributions",
+            )
+        rows.append(
+            {
+                "layer": layer,
+                "gate": gate,
+                "part": part,
+                "first": rms([first]),
+                "second": rms([second]),
+                "distance": float(wasserstein_distance(first.ravel(), second.ravel())),
+            }
+        )
+    told = [*sentences.values(), *_alone(ours, theirs, "first"), *_alone(theirs, ours, "second")]
+    columns = ["layer", "gate", "part", "first", "second", "distance"]
+    return pd.DataFrame(rows, columns=columns), told
+
+
+def _weights(snapshot: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return a snapshot without activity."""
+    return {name: array for name, array in snapshot.items() if name.split("/")[1] not in ACTIVITY}
+
+
+def _alone(mine: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray], run: str) -> list[str]:
+    """Say which layers, or gates and taps of a layer, one run has and the other has not."""
+    known = {name.split("/")[0] for name in other}
+    layers: list[str] = []
+    gates: dict[str, list[str]] = {}
+    for name in mine:
+        layer, _, gate = name.split("/")
+        if layer not in known and layer not in layers:
+            layers.append(layer)
+        elif layer in known and name not in other and gate not in gates.setdefault(layer, []):
+            gates[layer].append(gate)
+    told = [f"{', '.join(layers)} only in the {run} run"] if layers else []
+    return told + [f"{name} {', '.join(g)} only in the {run} run" for name, g in gates.items() if g]

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from forecast.gates.change import Change
-from forecast.gates.resampling import Interval
+from forecast.gates.resampling import Change, Interval
 from forecast.metrics.headline import HEADLINES
 
 WITHIN = 0.01

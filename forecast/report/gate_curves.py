@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecast.gates.change import Change
 from forecast.gates.memory import Memory
+from forecast.gates.resampling import Change
 from forecast.report.canvas import FRAME, INK, escape_mathtext, gate_title, new_figure, style
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.gates.alerts import Alert
-from forecast.gates.comparison import distances
-from forecast.gates.history import evenly
+from forecast.gates.history import distances, evenly
 from forecast.gates.memory import Memory
 from forecast.gates.names import NOTHING
 from forecast.gates.snapshots import Snapshot, is_convolution, unpack

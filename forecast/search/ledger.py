@@ -1,15 +1,130 @@
 """MLflow as the ledger of a sweep: what is done, what is running, and who runs it."""
 
+import json
+import os
+import socket
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psutil
 
 from forecast.metrics.headline import HEADLINES
-from forecast.search import owners
 from forecast.search.candidates import Candidate
 from forecast.search.trial import Arrays, Result, Trial
 from forecast.tracking.mlflow import pages
 from forecast.tracking.mlflow.direct import DirectRun
-from forecast.tracking.mlflow.store import Store
+from forecast.tracking.mlflow.store import Store, Unreachable
+
+BEAT = 15.0
+"""Seconds between two signs of life of a driver."""
+
+SILENT = 90.0
+"""Seconds of silence after which a driver on another host counts as dead."""
+
+
+def name() -> str:
+    """Name this process so that others can tell whether it lives: host, pid and start."""
+    own = psutil.Process(os.getpid())
+    return json.dumps({"host": socket.gethostname(), "pid": own.pid, "start": own.create_time()})
+
+
+def runs_here(holder: str) -> bool | None:
+    """Tell whether an owner is a living process of this host.
+
+    Args:
+        holder: As `name` wrote it; anything else is dead.
+
+    Returns:
+        True or False, or None for an owner on another host.
+    """
+    who = _read(holder)
+    if not who:
+        return False
+    if who["host"] != socket.gethostname():
+        return None
+    try:
+        process = psutil.Process(who["pid"])
+        # one that has ended stays listed until its parent asks how
+        ended = process.status() == psutil.STATUS_ZOMBIE
+        # pids are used again; the start tells two processes apart
+        return not ended and abs(process.create_time() - who["start"]) < 1
+    except psutil.Error:
+        return False
+
+
+def heard_of(holder: str, tags: Mapping[str, str], now: float) -> bool:
+    """Tell whether an owner on another host has shown a sign of life lately.
+
+    Args:
+        holder: As `name` wrote it.
+        tags: Of the run on which drivers show signs of life.
+        now: Seconds since 1970.
+
+    Returns:
+        Whether its last sign is less than `SILENT` seconds old.
+    """
+    return now - float(tags.get(_tag(holder), 0)) < SILENT
+
+
+def alive(holder: str, run: DirectRun) -> bool:
+    """Tell whether a driver still lives: by its process on this host, else by its signs of life.
+
+    Args:
+        holder: As `name` wrote it.
+        run: On which drivers show signs of life.
+
+    Returns:
+        Whether it does.
+    """
+    here = runs_here(holder)
+    if here is not None:
+        return here
+    return heard_of(holder, run.store.client.get_run(run.id).data.tags, time.time())
+
+
+@contextmanager
+def beating(run: DirectRun, owner: str) -> Iterator[None]:
+    """Show signs of life on a run, from a thread, inside the block.
+
+    Args:
+        run: Where.
+        owner: This process.
+    """
+    stop = threading.Event()
+
+    def beat() -> None:
+        with suppress(Unreachable):  # the driver says so
+            while True:
+                run.tags({_tag(owner): str(time.time())})
+                if stop.wait(BEAT):
+                    return
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _tag(holder: str) -> str:
+    """Name the tag of a driver's signs of life."""
+    who = _read(holder)
+    return f"heartbeat.{who['host']}.{who['pid']}"
+
+
+def _read(holder: str) -> dict[str, Any]:
+    """Read an owner back, nothing where it is none."""
+    try:
+        who = json.loads(holder)
+    except ValueError:
+        return {}
+    return who if isinstance(who, dict) and {"host", "pid", "start"} <= who.keys() else {}
+
 
 CHECKPOINT = "checkpoint.npz"
 
@@ -65,7 +180,7 @@ class Ledger:
 
         parent = only(store, _where(kind="sweep", **marks), create)
         store.client.update_run(parent.id, status="RUNNING")
-        return cls(store, parent, owners.name(), resume=resume)
+        return cls(store, parent, name(), resume=resume)
 
     def admit(self, candidates: Iterable[Candidate]) -> None:
         """Take in candidates; a run is created for each once its first trial is written."""
@@ -108,7 +223,7 @@ class Ledger:
                 elif key not in found:
                     elsewhere[key] = run.info.run_id
                     found[key] = _result(run.data.metrics)
-            elif run.info.status == "RUNNING" and not owners.alive(
+            elif run.info.status == "RUNNING" and not alive(
                 tags.get("forecast.owner", ""), self.claims
             ):
                 DirectRun(self.store, run.info.run_id).end("KILLED")
@@ -153,7 +268,7 @@ class Ledger:
             if self.claims.claim(claim, self.owner):
                 return True
             holder = self.store.client.get_run(self.claims.id).data.params.get(claim, "")
-            if holder != self.owner and owners.alive(holder, self.claims):
+            if holder != self.owner and alive(holder, self.claims):
                 return False
         return False
 
@@ -223,7 +338,7 @@ def bury(ledger: Ledger) -> None:
     """Close the refits of a sweep's winner that a dead driver has left running."""
     marks = _where(kind="train", parent=ledger.parent.id)
     for run in ledger.store.find(f"{marks} and attributes.status = 'RUNNING'"):
-        if not owners.alive(run.data.tags.get("forecast.owner", ""), ledger.claims):
+        if not alive(run.data.tags.get("forecast.owner", ""), ledger.claims):
             DirectRun(ledger.store, run.info.run_id).end("KILLED")
 
 

@@ -13,7 +13,7 @@ from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError, nearest
-from forecast.evaluation.intervals.reach import Reach
+from forecast.evaluation.intervals.margin import Reach
 from forecast.training import runtime
 from forecast.training.forecaster import BATCH
 

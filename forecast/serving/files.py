@@ -17,7 +17,7 @@ from forecast.data.scale import Scaler
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError, cause
-from forecast.evaluation.intervals.reach import METHODS, Reach
+from forecast.evaluation.intervals.margin import METHODS, Reach
 from forecast.serving.schema import FACTS, OWN, WEIGHTS, read, write
 from forecast.training import runtime
 from forecast.training.forecaster import Forecaster

@@ -14,7 +14,7 @@ from forecast.evaluation.baselines import rules
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.calibration import Intervals
 from forecast.evaluation.outcome import Outcome
-from forecast.evaluation.significance.common import PREDICTIONS
+from forecast.evaluation.significance.aligned import PREDICTIONS
 from forecast.gates.study import Study
 from forecast.report import figures
 from forecast.report.gate_curves import memory_curve

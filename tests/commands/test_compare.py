@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from forecast.errors import InputError
-from forecast.evaluation.significance.common import common
+from forecast.evaluation.significance.aligned import common
 from forecast.evaluation.significance.pairs import diebold_mariano
 from forecast.metrics.headline import HEADLINES
 from forecast.tracking.mlflow.direct import DirectRun

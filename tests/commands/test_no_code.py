@@ -11,7 +11,7 @@ from forecast import models
 from forecast.__main__ import main
 from forecast.commands import config, no_code, recorded
 from forecast.errors import InputError
-from forecast.evaluation.baselines import regressors, rivals
+from forecast.evaluation.baselines import all, regression
 from forecast.training import losses
 from forecast.training.parameters import Training
 
@@ -171,8 +171,8 @@ NAMED = {
     "loss": lambda name: losses.build_loss(Training(loss=name)),
     "optimizer": lambda name: losses.build_optimizer(Training(optimizer=name)),
     "metric": lambda name: losses.build_metrics(Training(metrics=[name])),
-    "regressor": lambda name: regressors.regressor(name, {}),
-    "baseline": lambda name: rivals.check([name]),
+    "regressor": lambda name: regression.regressor(name, {}),
+    "baseline": lambda name: all.check([name]),
 }
 
 

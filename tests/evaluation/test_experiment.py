@@ -10,7 +10,7 @@ from forecast.data import windows
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation import experiment, scores
-from forecast.evaluation.baselines import rivals
+from forecast.evaluation.baselines import all
 from forecast.evaluation.intervals import calibration
 from forecast.evaluation.outcome import Spec
 from forecast.report import figures, run_page
@@ -228,7 +228,7 @@ def test_spans_without_a_window_are_refused_with_all_counts(changes, sentence):
 
 def test_a_baseline_of_fewer_windows_is_compared_on_those(outcome, monkeypatch):
     """As one that costs too much forecasts the windows of some time stamps alone."""
-    every = rivals.forecasts
+    every = all.forecasts
 
     def fewer(*args, **more):
         found = every(*args, **more)
@@ -236,7 +236,7 @@ def test_a_baseline_of_fewer_windows_is_compared_on_those(outcome, monkeypatch):
         drawn = TABLE.tick[own.origins] % 3 == 0
         return found | {"ridge": own.at(own.starts[drawn][::-1])}
 
-    monkeypatch.setattr(rivals, "forecasts", fewer)
+    monkeypatch.setattr(all, "forecasts", fewer)
     found = experiment.evaluate(SPEC, TABLE, outcome.cuts, outcome.forecaster)
     ridge, test = found.baselines["ridge"], found.test
     common = np.flatnonzero(TABLE.tick[test.origins] % 3 == 0)
@@ -264,7 +264,7 @@ def test_baselines_have_intervals_calibrated_like_the_models(outcome):
     held = windows.starts(TABLE, window, within=cuts.validation_rows(TABLE))
     both = np.concatenate([held, outcome.test.starts])
     scaler = outcome.forecaster.scaler_
-    every = rivals.forecasts(SPEC, TABLE, cuts.train_rows(TABLE), scaler, both, validation=held)
+    every = all.forecasts(SPEC, TABLE, cuts.train_rows(TABLE), scaler, both, validation=held)
     assert list(outcome.baseline_intervals) == list(every)
     for name, found in every.items():
         spans = found.at(outcome.test.starts), found.at(held)

@@ -13,7 +13,7 @@ from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.intervals import calibration, conformal, reach
+from forecast.evaluation.intervals import calibration, conformal, margin
 from forecast.report import figures
 
 LEVEL = 0.9
@@ -260,7 +260,7 @@ def test_without_held_out_windows_only_adaptive_speaks_and_only_after_a_while():
 
 def test_the_forecast_lies_between_the_ends_though_residuals_are_biased():
     held, test = parts(noise(160) - 8, Window(1, 2), 0, 100, quantiles=True)
-    for method in reach.METHODS:
+    for method in margin.METHODS:
         found = calibration.calibrate(test, held, scale(test.table), 0.9, method)
         assert (found.lower <= test.values).all() and (test.values <= found.upper).all()
 
@@ -342,10 +342,10 @@ def test_a_row_of_the_frame_has_its_ends():
 
 def test_a_reach_is_plain_data_and_back():
     values = np.array([[[1.5, np.nan]]])
-    one = reach.Reach(0.9, "adaptive", (0.05, 0.95), values)
+    one = margin.Reach(0.9, "adaptive", (0.05, 0.95), values)
     plain = one.to_dict()
     assert plain["reach"] == [[[1.5, None]]]
-    again = reach.Reach.from_dict(plain)
+    again = margin.Reach.from_dict(plain)
     np.testing.assert_array_equal(again.values, values)
     assert (again.level, again.method, again.between) == (0.9, "adaptive", (0.05, 0.95))
 
@@ -367,10 +367,10 @@ def test_a_reach_is_plain_data_and_back():
 )
 def test_what_cannot_be_calibrated_is_refused(level, method, quantiles, sentence):
     with pytest.raises(InputError, match=sentence):
-        reach.check(level, method, quantiles, "regression")
+        margin.check(level, method, quantiles, "regression")
 
 
 def test_what_is_not_asked_is_not_checked():
-    reach.check(None, "nothing", (), "regression")
-    reach.check(0.9, "cqr", (), "event")
-    reach.check(0.9, "cqr", (0.05, 0.5, 0.95), "regression")
+    margin.check(None, "nothing", (), "regression")
+    margin.check(0.9, "cqr", (), "event")
+    margin.check(0.9, "cqr", (0.05, 0.5, 0.95), "regression")

@@ -14,8 +14,8 @@ from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.intervals import calibration, conformal, reach
-from forecast.evaluation.intervals.collected import CENTRAL, QUANTILES, Collected
+from forecast.evaluation.intervals import calibration, conformal, margin
+from forecast.evaluation.intervals.calibration import CENTRAL, QUANTILES, Collected
 
 LEVELS = (0.05, 0.5, 0.95)
 
@@ -95,7 +95,7 @@ def thresholds(seen, known, share):
 
 def one_by_one(test, held, scaler, level, method):
     """Lower and upper ends and what is served, series by series."""
-    between = None if method == "split" else reach.pair(level, test.levels)
+    between = None if method == "split" else margin.pair(level, test.levels)
     lower, upper = np.full((2, *test.values.shape), np.nan)
     served = np.full((len(test.table.names), *test.values.shape[1:]), np.nan)
     share, made = np.array([level]), test.table
@@ -103,7 +103,7 @@ def one_by_one(test, held, scaler, level, method):
     ends = []
     for one in (held, test):
         every = one.values[..., None] if one.quantiles is None else one.quantiles
-        low, high = reach.base(every, one.levels, one.values, between)
+        low, high = margin.base(every, one.levels, one.values, between)
         std = scaler.output_std[one.series][:, None]
         ends.append((low, high, conformal.scores(low, high, one.true) / std))
     for code in np.unique(test.series):
@@ -120,13 +120,13 @@ def one_by_one(test, held, scaler, level, method):
             found = np.broadcast_to(fixed, (mine.sum() + 1, *fixed.shape))
         found = found * scaler.output_std[code, :, None]
         low, high = (end[mine][..., None] for end in ends[1][:2])
-        both = reach.widened(low, high, test.values[mine][..., None], found[:-1])
+        both = margin.widened(low, high, test.values[mine][..., None], found[:-1])
         lower[mine], upper[mine] = (end[..., 0] for end in both)
         served[code] = found[-1][..., 0]
     return lower, upper, served
 
 
-@pytest.mark.parametrize("method", reach.METHODS)
+@pytest.mark.parametrize("method", margin.METHODS)
 @pytest.mark.parametrize("cells", [conformal.CELLS, 20_000, 1])
 def test_series_at_once_are_series_one_by_one_to_the_bit(method, cells, monkeypatch):
     monkeypatch.setattr(conformal, "CELLS", cells)

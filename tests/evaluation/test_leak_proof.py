@@ -11,7 +11,7 @@ from forecast.data.split import Holdout, holdout
 from forecast.errors import InputError
 from forecast.evaluation import experiment, leak_proof, scores
 from forecast.evaluation.baselines import regression, rules, trees
-from forecast.evaluation.baselines.ticks import Ticks
+from forecast.evaluation.baselines.rules import Ticks
 from forecast.evaluation.leakage import perturb
 from forecast.evaluation.leakage.perturb import Raw
 from forecast.training import fit, predict

@@ -11,7 +11,7 @@ from forecast.data import features, windows
 from forecast.errors import InputError
 from forecast.evaluation import experiment
 from forecast.gates.ablation import inverse, lengths
-from forecast.gates.change import Change
+from forecast.gates.resampling import Change
 from forecast.gates.study import in_time, study
 
 RNG = np.random.default_rng(5)

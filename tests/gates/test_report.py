@@ -8,8 +8,7 @@ import pytest
 
 from forecast import gates
 from forecast.errors import InputError
-from forecast.gates.comparison import distances
-from forecast.gates.history import evenly, history
+from forecast.gates.history import distances, evenly, history
 from forecast.gates.influence import readers
 from forecast.report import gate_page
 from forecast.report.gate_page import Subject, pictures

@@ -5,8 +5,7 @@ import pytest
 
 from forecast.errors import InputError
 from forecast.gates import resampling
-from forecast.gates.change import Change
-from forecast.gates.resampling import Sample
+from forecast.gates.resampling import Change, Sample
 
 
 def losses(count, seed=0, *, memory=1):

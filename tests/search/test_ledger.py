@@ -7,7 +7,7 @@ import pytest
 
 from forecast import Model, Training, Window
 from forecast.evaluation.outcome import Spec
-from forecast.search import ledger, owners
+from forecast.search import ledger
 from forecast.search.candidates import Candidate
 from forecast.search.ledger import Ledger
 from forecast.search.trial import Result, Rung, Trial
@@ -83,7 +83,7 @@ def replace_owner(made: Ledger, *, pid: int, start: float | None = None) -> Ledg
     import psutil
 
     begun = psutil.Process(pid).create_time() if start is None else start
-    who = json.loads(owners.name()) | {"pid": pid, "start": begun}
+    who = json.loads(ledger.name()) | {"pid": pid, "start": begun}
     made.owner = json.dumps(who)
     return made
 

@@ -15,7 +15,7 @@ from forecast.data.table import Table
 from forecast.errors import InputError
 from forecast.evaluation.outcome import Spec
 from forecast.report import comparison
-from forecast.search import folds, keys, leaderboard, owners, space
+from forecast.search import keys, leaderboard, ledger, plan, space
 from forecast.search.candidates import Builder, Candidate, Composed
 from forecast.search.leaderboard import LABELS, Standing
 
@@ -158,7 +158,7 @@ def test_all_candidates_are_scored_on_the_origins_that_all_can_predict():
     # row 45 is a hole in the inputs: the longer window loses more origins
     tables = {"t": table(holes=(45,))}
     pair = [candidate(0, 4), candidate(1, 8)]
-    (fold,) = folds.common(pair, tables, np.ones(60, bool), Folds(2, test_size=15))[1:]
+    (fold,) = plan.common(pair, tables, np.ones(60, bool), Folds(2, test_size=15))[1:]
     expected = [
         origin
         for origin in range(60)
@@ -198,26 +198,26 @@ def test_a_candidate_with_a_failed_fold_cannot_win():
 
 
 def test_an_owner_is_told_apart_from_another_process_with_its_pid():
-    me = owners.name()
-    assert owners.runs_here(me) is True
-    assert owners.runs_here(me.replace('"start": ', '"start": 1')) is False
-    assert owners.runs_here("nonsense") is False
+    me = ledger.name()
+    assert ledger.runs_here(me) is True
+    assert ledger.runs_here(me.replace('"start": ', '"start": 1')) is False
+    assert ledger.runs_here("nonsense") is False
     elsewhere = '{"host": "elsewhere", "pid": 1, "start": 5.0}'
-    assert owners.runs_here(elsewhere) is None
+    assert ledger.runs_here(elsewhere) is None
     tags = {"heartbeat.elsewhere.1": "1000.0"}
-    assert owners.heard_of(elsewhere, tags, 1080.0)
-    assert not owners.heard_of(elsewhere, tags, 1100.0)
+    assert ledger.heard_of(elsewhere, tags, 1080.0)
+    assert not ledger.heard_of(elsewhere, tags, 1100.0)
 
 
 def test_an_owner_has_ended_though_nobody_has_asked_how():
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         begun = psutil.Process(process.pid).create_time()
-        who = json.dumps(json.loads(owners.name()) | {"pid": process.pid, "start": begun})
-        assert owners.runs_here(who) is True
+        who = json.dumps(json.loads(ledger.name()) | {"pid": process.pid, "start": begun})
+        assert ledger.runs_here(who) is True
         process.stdin.close()
         while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
             time.sleep(0.01)
-        assert owners.runs_here(who) is False
+        assert ledger.runs_here(who) is False
 
 
 def board(*points: tuple[dict, float]) -> list[Standing]:

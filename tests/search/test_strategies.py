@@ -11,8 +11,7 @@ from forecast.evaluation.outcome import Spec
 from forecast.search import space
 from forecast.search.candidates import Candidate
 from forecast.search.leaderboard import Standing
-from forecast.search.strategies import Everything, Halving
-from forecast.search.tpe import Tpe
+from forecast.search.strategies import Everything, Halving, Tpe
 
 
 def candidate(number, point=None):

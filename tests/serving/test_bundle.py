@@ -16,7 +16,7 @@ from forecast.data import panel, source, windows
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.evaluation.intervals.reach import Reach
+from forecast.evaluation.intervals.margin import Reach
 from forecast.serving import files
 from forecast.serving.schema import FORM, write
 from forecast.training.forecaster import Forecaster

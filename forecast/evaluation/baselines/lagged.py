@@ -12,7 +12,7 @@ from forecast.data.schema import CALENDAR
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.evaluation.baselines import rules
-from forecast.evaluation.baselines.ticks import Ticks
+from forecast.evaluation.baselines.rules import Ticks
 
 NEAR = (1, 2, 3, 5, 8, 11, 17, 22)
 """Rows before the origin at which the target is read."""

@@ -6,17 +6,148 @@ from typing import Any
 
 import numpy as np
 
-from forecast.data import split
+from forecast.data import split, windows
 from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.evaluation.leakage import checks, predictions, rows
+from forecast.evaluation.leakage import checks, perturb
 from forecast.evaluation.leakage.case import Case, Check
-from forecast.evaluation.leakage.perturb import Raw
+from forecast.evaluation.leakage.checks import forecast
+from forecast.evaluation.leakage.perturb import Raw, date, first, place
 from forecast.evaluation.outcome import Outcome, Spec
-from forecast.training.forecaster import Forecaster
+from forecast.training.forecaster import BATCH, Forecaster
 from forecast.training.parameters import Model, Training
+
+LEAST = 3
+"""Moments at which they lie, at least; at one moment every series has an origin."""
+
+CELLS = 10_000_000
+"""Values of the table times moments: wide tables are changed at fewer moments."""
+
+
+def predictions(case: Case, origins: int) -> Iterator[Check]:
+    """Forecast from some origins, and again with everything after one of them changed.
+
+    Args:
+        case: The experiment.
+        origins: How many, about.
+
+    Yields:
+        For the network and every baseline whether its forecasts are as they were.
+    """
+    table, window = case.table, case.window
+    time = table.time[case.scored + window.timesteps - 1]  # of the origins
+    moments = np.unique(time)
+    count = min(max(LEAST, origins // len(table.names)), max(LEAST, CELLS // table.inputs.size))
+    moments = moments[np.unique(np.linspace(0, len(moments) - 1, count).astype(int))]
+    each = [case.scored[time == moment][:origins] for moment in moments]
+    starts, own = np.concatenate(each), np.repeat(moments, [len(part) for part in each])
+    middle = len(moments) // 2
+    many = _newest(case, moments[middle])  # whole batches too, or one pass over all rows
+    before, all_before = _forecasts(case, table, starts), case.network(table, many)
+    moved = dict.fromkeys(before, "")
+    for number, moment in enumerate(moments):
+        wild = _after(case, moment, 10 + number)
+        # the same windows in the same places of a batch, so that equal means equal to the last bit
+        for name, values in _forecasts(case, wild, starts).items():
+            where = first(before[name], values, own == moment)
+            if where and not moved[name]:
+                moved[name] = f"the forecast of {forecast(case, starts, where)}"
+        if number == middle and not moved[case.name]:
+            where = first(all_before, case.network(wild, many), np.ones(len(many), bool))
+            if where:
+                moved[case.name] = f"the forecast of {forecast(case, many, where)}"
+    for name, offender in moved.items():
+        more = f", and from {len(many)} at once" if name == case.name else ""
+        compared = f"forecasts from {len(starts)} origins{more}"
+        yield Check(name, "rows after each origin", compared, not offender, offender)
+
+
+def _forecasts(case: Case, table: Table, starts: np.ndarray) -> dict[str, np.ndarray]:
+    """Forecast windows by the network and by every baseline, (windows, horizon, targets, …)."""
+    others = case.baselines(table, case.learned.scaler, starts, case.stop)
+    return {case.name: case.network(table, starts)} | others
+
+
+def _after(case: Case, moment: np.datetime64, number: int) -> Table:
+    """Perturb all rows after a moment; what is known of the rows predicted from it stays."""
+    table, reach = case.table, case.window.lead + case.window.horizon
+    spared = table.tick <= table.tick[table.time == moment].max() + reach
+    return perturb.table(table, table.time > moment, case.rng(number), spared=spared)
+
+
+def _newest(case: Case, moment: np.datetime64) -> np.ndarray:
+    """List the last windows with origins up to a moment, neighbours and more than one batch."""
+    every = windows.starts(case.table, case.window, truth="none")
+    return every[case.table.time[every + case.window.timesteps - 1] <= moment][-BATCH - 1 :]
+
+
+HOLES = 2
+"""Moments behind a hole at which raw rows are cut, beside the ends of both spans."""
+
+
+def rows(case: Case, raw: Raw) -> Check:
+    """Build the table again from raw rows that are other ones after a moment.
+
+    Args:
+        case: The experiment.
+        raw: What its table was built from.
+
+    Returns:
+        Whether no row before the moment has changed.
+
+    Raises:
+        InputError: The table was built from something else.
+    """
+    table, stamps = case.table, raw.time
+    moments = _moments(case, raw, stamps)
+    compared = f"{len(table):,} rows built from {len(moments)} frames of another future"
+    for number, moment in enumerate(moments):
+        frame = perturb.frame(raw, stamps > moment, case.rng(100 + number))
+        told = f"raw rows after {date(moment)}"
+        offender = _moved(table, raw.table(frame, case.window.timesteps), table.time <= moment)
+        if offender:
+            if _moved(table, raw.table(raw.frame, case.window.timesteps), table.time == table.time):
+                raise InputError(
+                    "raw must be what the table was built from, got a frame and a schema that "
+                    "build another one: give those of this table"
+                )
+            return Check("rows", told, compared, False, offender)
+    return Check("rows", f"raw rows after {len(moments)} moments", compared, True)
+
+
+def _moved(table: Table, other: Table, rows: np.ndarray) -> str:
+    """Say what differs between two tables in some rows; nothing where they are equal."""
+    if table.features != other.features or table.targets != other.targets:
+        return f"columns {', '.join(sorted({*table.features} ^ {*other.features}))}"
+    if len(table) != len(other) or not np.array_equal(table.time, other.time):
+        return f"{len(other):,} rows in place of {len(table):,}"
+    for kind, names in (("inputs", table.features), ("outputs", table.targets)):
+        where = first(getattr(table, kind), getattr(other, kind), rows)
+        if where:
+            return f"{kind[:-1]} {names[where[1]]!r} of {place(table, where[0])}"
+    return ""
+
+
+def _moments(case: Case, raw: Raw, stamps: np.ndarray) -> list[np.datetime64]:
+    """Choose where raw rows are cut: at the end of both spans, and where a hole would be filled."""
+    time, schema = case.table.time, raw.schema
+    ends = [time[time < cut].max() for cut in (case.cuts.validation, case.cuts.test)]
+    there = [name for name in raw.frame.columns if name not in schema.static]
+    holes = stamps[raw.frame[there].isna().any(axis=1).to_numpy()]
+    grid, rows_of = np.unique(time, return_counts=True)
+    given, count = np.unique(stamps, return_counts=True)
+    have = np.zeros(len(grid), int)
+    found = np.isin(grid, given)
+    have[found] = count[np.searchsorted(given, grid[found])]
+    holes = np.unique(np.concatenate([holes, grid[rows_of > have]]))
+    holes = holes[(holes > stamps.min()) & (holes < stamps.max())]
+    picked = (
+        holes[np.linspace(0, len(holes) - 1, HOLES + 2).astype(int)[1:-1]] if len(holes) else []
+    )
+    return list(np.unique(np.array([*ends, *picked], time.dtype)))
+
 
 ORIGINS = 24
 """Origins from which forecasts are repeated with another future."""
@@ -139,12 +270,12 @@ def _spec(forecaster: Any) -> tuple[Spec, Forecaster]:
 def _checks(case: Case, raw: Raw | None, full: bool, origins: int) -> Iterator[Check]:
     """Prove one thing after the other."""
     if raw is not None:
-        yield rows.rows(case, raw)
+        yield rows(case, raw)
     yield checks.columns(case)
     yield checks.spans(case)
     yield from checks.learning(case)
     if len(case.learned.stop):
         yield checks.stopping(case)
-    yield from predictions.predictions(case, origins)
+    yield from predictions(case, origins)
     if full:
         yield checks.training(case)

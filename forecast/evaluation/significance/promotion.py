@@ -7,7 +7,7 @@ import pandas as pd
 
 from forecast.errors import InputError
 from forecast.evaluation.significance import wording
-from forecast.evaluation.significance.common import Common, common
+from forecast.evaluation.significance.aligned import Common, common
 from forecast.metrics.headline import Headline
 
 

@@ -12,7 +12,7 @@ from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError, nearest
-from forecast.evaluation.baselines import classical, regression, regressors, rules, trees
+from forecast.evaluation.baselines import classical, regression, rules, trees
 from forecast.evaluation.baselines.classical import CLASSICAL
 from forecast.evaluation.baselines.regression import Flat
 from forecast.evaluation.forecasts import Forecasts
@@ -132,12 +132,12 @@ def _regressor(
     """Forecast by a regressor of scikit-learn, and say what was chosen for it."""
     stride = flat.window.stride
     train, early = spans.train[::stride], spans.early[::stride]
-    if regressors.chooses(name, settings):
+    if regression.chooses(name, settings):
         if len(early) and len(spans.held) and not settings.keys() - {"alpha"}:
             values, penalty = regression.ridge(flat, train, early, spans.held, starts)
             return values, f"penalty {penalty:g}"
-        settings = dict(settings) | {"alpha": regressors.PENALTY}
-    return regression.regression(regressors.regressor(name, settings), flat, train, starts), ""
+        settings = dict(settings) | {"alpha": regression.PENALTY}
+    return regression.regression(regression.regressor(name, settings), flat, train, starts), ""
 
 
 def best_season(table: Table, window: Window, held: np.ndarray, seasons: Sequence[int]) -> int:
