@@ -129,14 +129,16 @@ def startup() -> Found:
 
 def evaluation() -> Found:
     """Seconds of the default training behind its fit: scores, baselines, intervals, pictures."""
-    from forecast.commands import build, config, train
+    from forecast.cli.commands import train
+    from forecast.cli.config import compose
+    from forecast.cli.runs import load
     from forecast.evaluation import experiment, leak_proof
     from forecast.evaluation.leakage.perturb import Raw
     from forecast.tracking import record
     from forecast.tracking.tracker import Tracker
 
-    settings = config.compose(["training.epochs=1"]).settings  # what is scored is of one size
-    data, spec = build.load(settings), build.spec(settings)
+    settings = compose.compose(["training.epochs=1"]).settings  # what is scored is of one size
+    data, spec = load.load(settings), load.spec(settings)
     outcome = experiment.run(spec, data.table)
     parts = {name: seconds for name, seconds in outcome.seconds.items() if name != "fit"}
     with tempfile.TemporaryDirectory() as folder:
@@ -161,19 +163,21 @@ def gates() -> Found:
     """Milliseconds of an epoch that watching the gates of two LSTM layers costs."""
     import keras
 
-    from forecast.commands import build, config, observe
+    from forecast.cli.config import compose
+    from forecast.cli.runs import load
+    from forecast.cli.runs.gates import Observer
     from forecast.evaluation import experiment
     from forecast.tracking.epochs import EpochMetrics
     from forecast.tracking.tracker import Tracker
 
-    settings = config.compose(["model.units=[64,64]", "training.epochs=8"]).settings
-    data, spec, spent = build.load(settings), build.spec(settings), []
+    settings = compose.compose(["model.units=[64,64]", "training.epochs=8"]).settings
+    data, spec, spent = load.load(settings), load.spec(settings), []
     cuts = experiment.prepare(spec, data.table)
     with tempfile.TemporaryDirectory() as folder:
         tracker = Tracker(f"sqlite:///{folder}/mlflow.db", "gates", Path(folder) / "runs")
         run = tracker.begin("x", kind="train")
         epochs = EpochMetrics(run)
-        watch = observe.Observer(run, epochs, settings, spec, data.table, cuts).callback
+        watch = Observer(run, epochs, settings, spec, data.table, cuts).callback
         begin = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda *_: spent.append(-time.perf_counter())
         )
@@ -214,7 +218,7 @@ MEASURES: dict[str, Callable[[], Found]] = {
 
 _IMPORT = (
     "from forecast.training import runtime; runtime.start(1); "
-    "import forecast.commands.train, mlflow.pyfunc"
+    "import forecast.cli.commands.train, mlflow.pyfunc"
 )
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.__main__ import BEGIN, END, machine
-from forecast.commands import build, config
+from forecast.cli.config import compose
+from forecast.cli.runs import load
 from forecast.data import scale, split, windows
 from forecast.errors import InputError
 from forecast.evaluation.baselines import rules
@@ -207,8 +208,8 @@ def repeat_last() -> Iterator[str]:
 
 def persistence(overrides: list[str]) -> tuple[Any, Any]:
     """Return square and absolute error of each test window on the scale of the training rows."""
-    settings = config.compose(overrides).settings
-    table, spec = build.load(settings).table, build.spec(settings)
+    settings = compose.compose(overrides).settings
+    table, spec = load.load(settings).table, load.spec(settings)
     cuts = split.holdout(table, spec.validation, spec.test)
     scaler = scale.fit(table.take(cuts.train_rows(table)))
     starts = windows.starts(table, spec.window, within=cuts.test_rows(table))

@@ -16,11 +16,12 @@ Arrays = dict[str, np.ndarray]
 def folds() -> list[Arrays]:
     """Write out the windows of every fold: the same rows, scale and stopping tail as ours."""
     from forecast import Folds
-    from forecast.commands import build, config
+    from forecast.cli.config import compose
+    from forecast.cli.runs import load
     from forecast.data import samples, scale, split, windows
 
-    settings = config.compose(QUESTION).settings
-    table, spec = build.load(settings).table, build.spec(settings)
+    settings = compose.compose(QUESTION).settings
+    table, spec = load.load(settings).table, load.spec(settings)
     window, found = spec.window, []
     test = split.holdout(table, spec.validation, spec.test).test_rows(table)
     given = np.flatnonzero(~test)

@@ -52,12 +52,13 @@ def http() -> Found:
 
 def _trained(folder: Path) -> None:
     """Train the default model for an epoch, and write its bundle and its MLflow model."""
-    from forecast.commands import build, config
+    from forecast.cli.config import compose
+    from forecast.cli.runs import load
     from forecast.serving import files, package
     from forecast.training.forecaster import Forecaster
 
-    settings = config.compose(["training.epochs=1"]).settings
-    data, spec = build.load(settings), build.spec(settings)
+    settings = compose.compose(["training.epochs=1"]).settings
+    data, spec = load.load(settings), load.spec(settings)
     fitted = Forecaster(spec.model, spec.window, spec.training).fit(data.table)
     files.save(folder / "bundle", fitted, data.schema, {})
     example = package.example(data.frame, data.schema, spec.window)

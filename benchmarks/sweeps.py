@@ -94,11 +94,12 @@ def worker() -> Found:
     import psutil
 
     from forecast import Model, Training, Window
-    from forecast.commands import build, config
+    from forecast.cli.config import compose
+    from forecast.cli.runs import load
     from forecast.evaluation.outcome import Spec
     from forecast.search import trial
 
-    table = build.load(config.compose([]).settings).table
+    table = load.load(compose.compose([]).settings).table
     origins = np.flatnonzero(table.series == 0)[4000:4500]
     span = (table.time.min(), table.time[3000])
     seen = []

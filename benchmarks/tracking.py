@@ -131,8 +131,8 @@ def train(uri: str) -> dict[str, Any]:
     runtime.start(1)
     import mlflow.pyfunc  # noqa: F401  # the model is packaged with it, tracked or not
 
-    from forecast.commands import config
-    from forecast.commands import train as command
+    from forecast.cli.commands import train as command
+    from forecast.cli.config import compose
     from forecast.tracking.journalled import Journalled
     from forecast.tracking.mlflow.store import Store
     from forecast.tracking.tracker import Tracker
@@ -158,9 +158,9 @@ def train(uri: str) -> dict[str, Any]:
     Journalled.checkpoint = counted  # type: ignore[method-assign,assignment]
     if uri == NOWHERE:
         command.tracking = lambda *_: contextlib.nullcontext(Nowhere())  # type: ignore[assignment]
-        request = config.compose([])
+        request = compose.compose([])
     else:
-        request = config.compose([f"tracking.uri={uri}"])
+        request = compose.compose([f"tracking.uri={uri}"])
         Store(uri, "nyc_weather")  # its first tables take 5 s, once in a folder
     wall, cpu = time.perf_counter(), time.process_time()
     command.run(request)

@@ -92,8 +92,8 @@ class Place:
 
     def run(self, *arguments: str) -> int:
         """Run a command in the folder and keep what it said."""
-        from forecast.__main__ import main
-        from forecast.commands.terminal import console
+        from forecast.cli.console import console
+        from forecast.cli.main import main
 
         out, err = io.StringIO(), io.StringIO()
         before = os.getcwd()

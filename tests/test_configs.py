@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from forecast import models
-from forecast.commands import build, config, observe, recorded, schema
+from forecast.cli.config import compose, recorded, schema
+from forecast.cli.runs import gates, load
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation import experiment
@@ -57,23 +58,23 @@ def override(option):
 
 @pytest.mark.parametrize("option", OPTIONS, ids=str)
 def test_every_option_composes_into_plain_frozen_values(option):
-    request = config.compose([override(option), *NEEDS.get(str(option), [])])
+    request = compose.compose([override(option), *NEEDS.get(str(option), [])])
     found = request.settings
     assert isinstance(found, schema.Config)
     assert recorded.request(request.yaml).settings == found
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.window.timesteps = 1
-    spec = build.spec(found)
+    spec = load.spec(found)
     assert spec.model.name in models.__all__
     spec.window.check()
     spec.training.check()
-    build.schema(found)
+    load.schema(found)
     assert set(spec.model.get_params()) == {"name"} | set(models.defaults(spec.model.name))
 
 
 @pytest.mark.parametrize("name", models.__all__)
 def test_a_script_and_a_command_train_alike(name):
-    spec = build.spec(config.compose([f"model={name}"]).settings)
+    spec = load.spec(compose.compose([f"model={name}"]).settings)
 
     def plain(estimator):
         found = estimator.get_params().items()
@@ -85,14 +86,14 @@ def test_a_script_and_a_command_train_alike(name):
 
 
 def test_intervals_of_a_command_are_those_of_a_script():
-    spec = build.spec(config.compose([]).settings)
+    spec = load.spec(compose.compose([]).settings)
     own = experiment.Spec(spec.model, spec.window, spec.training)
     assert (spec.interval, spec.calibration) == (own.interval, own.calibration)
 
 
 def test_limits_of_alerts_are_those_of_a_script():
-    settings = config.compose([]).settings.gates
-    assert observe.limits(settings) == Limits()
+    settings = compose.compose([]).settings.gates
+    assert gates.limits(settings) == Limits()
     assert GateSnapshots().pictures == settings.pictures
 
 
@@ -117,13 +118,13 @@ def test_every_group_has_an_option_and_every_option_a_group():
 def test_every_experiment_trains_for_one_tiny_epoch(option, short, transformer):
     """Its sizes are its own; only rows, epochs, spans and the window are cut."""
     own, file = [], short
-    if config.compose([override(option)]).settings.data.sha256:
+    if compose.compose([override(option)]).settings.data.sha256:
         own = ["data.sha256=null", "window.timesteps=72"]
         own += ["split.validation=0.2", "split.test=0.2"]
         file = transformer
-    found = config.compose([override(option), f"data.path={file}", *TINY, *own]).settings
-    data = build.load(found)
-    outcome = experiment.run(build.spec(found), data.table)
+    found = compose.compose([override(option), f"data.path={file}", *TINY, *own]).settings
+    data = load.load(found)
+    outcome = experiment.run(load.spec(found), data.table)
     assert len(outcome.forecaster.history_["loss"]) == 1
     assert np.isfinite(list(outcome.scores.values())).all()
     assert outcome.scores["test/windows"] > 0
@@ -138,21 +139,21 @@ def test_every_experiment_says_the_command_that_runs_it(option):
 
 def test_the_default_configuration_by_hand():
     """What a newcomer gets with `make train`."""
-    found = config.compose([]).settings
-    spec = build.spec(found)
+    found = compose.compose([]).settings
+    spec = load.spec(found)
     assert (spec.window.timesteps, spec.window.horizon) == (72, 24)
     assert (spec.window.stride, spec.window.lead) == (1, 0)
     assert (spec.validation, spec.test, spec.scaling) == (0.1, 0.2, "series")
     assert spec.model.name == "lstm"
     assert found.data.name == "nyc_weather" and found.data.targets == ["temp"]
-    with gzip.open(build.where(found.data.path)) as file:
+    with gzip.open(load.where(found.data.path)) as file:
         assert b"origin" in file.readline()
 
 
 def test_keys_of_the_configuration_are_settings_of_the_estimator():
     names = {f.name for f in dataclasses.fields(schema.TrainingConfig)} - {"scaling"}
     assert names <= set(Training().get_params())
-    assert build.spec(config.compose([]).settings).training.get_params().keys() >= names
+    assert load.spec(compose.compose([]).settings).training.get_params().keys() >= names
 
 
 @pytest.mark.parametrize(
@@ -181,7 +182,7 @@ def test_keys_of_the_configuration_are_settings_of_the_estimator():
     ],
 )
 def test_overrides_reach_the_spec(overrides, attribute, value):
-    found = build.spec(config.compose(overrides).settings)
+    found = load.spec(compose.compose(overrides).settings)
     for name in attribute:
         found = found[name] if isinstance(found, dict) else getattr(found, name)
     assert found == value
@@ -199,7 +200,7 @@ def test_overrides_reach_the_spec(overrides, attribute, value):
 )
 def test_what_cannot_be_meant_is_refused_in_one_sentence(overrides, sentence):
     with pytest.raises(InputError, match=sentence) as caught:
-        config.compose(overrides)
+        compose.compose(overrides)
     assert "\n" not in str(caught.value)
 
 
@@ -211,7 +212,7 @@ def test_what_cannot_be_meant_is_refused_in_one_sentence(overrides, sentence):
     ],
 )
 def test_columns_of_a_file_are_keys_without_ceremony(overrides):
-    found = build.schema(config.compose(overrides).settings)
+    found = load.schema(compose.compose(overrides).settings)
     assert found.valid["temp"] == (0, 100)
     # a mapping stands for the default one, a key of it is put beside the others
     assert ("wind_speed" in found.valid) == ("={" not in overrides[0])
@@ -221,13 +222,13 @@ def test_columns_of_a_file_are_keys_without_ceremony(overrides):
 
 def test_a_key_that_only_begins_like_one_of_columns_is_unknown():
     with pytest.raises(InputError, match='data.validx must be a key .* "data.valid"'):
-        config.compose(["data.validx=3"])
+        compose.compose(["data.validx=3"])
 
 
 def test_a_server_without_an_address_is_refused(monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     with pytest.raises(InputError, match="^tracking.uri must be set, got nothing: .*TRACKING_URI"):
-        config.compose(["tracking=server"])
+        compose.compose(["tracking=server"])
 
 
 def test_an_option_in_a_users_own_conf_is_near(monkeypatch, tmp_path):
@@ -235,7 +236,7 @@ def test_an_option_in_a_users_own_conf_is_near(monkeypatch, tmp_path):
     (tmp_path / "conf" / "data" / "load.yaml").write_text("path: load.csv\n")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match='data must be one .* did you mean "load"'):
-        config.compose(["data=lod"])
+        compose.compose(["data=lod"])
 
 
 @pytest.mark.parametrize(
@@ -251,20 +252,20 @@ def test_an_option_in_a_users_own_conf_is_near(monkeypatch, tmp_path):
 )
 def test_a_point_of_a_sweep_is_composed_as_hydra_composes_it(more):
     """Only groups go through Hydra again; keys are set on a copy of what it composed."""
-    base = config.compose(["training.epochs=3", "window.horizon=12"])
+    base = compose.compose(["training.epochs=3", "window.horizon=12"])
     again = [base.but(more) for _ in range(2)]
-    whole = config.compose([*base.overrides, *more])
+    whole = compose.compose([*base.overrides, *more])
     assert [one.yaml for one in again] == [whole.yaml] * 2
     assert again[0].settings == whole.settings and again[0].overrides == whole.overrides
-    assert base.yaml == config.compose(list(base.overrides)).yaml  # untouched
+    assert base.yaml == compose.compose(list(base.overrides)).yaml  # untouched
 
 
 @pytest.mark.parametrize("wrong", ["trainin.epochs=3", "model.unitz=[3]", "window.timesteps=1.5"])
 def test_a_wrong_point_is_told_in_the_same_words(wrong):
-    base = config.compose([])
+    base = compose.compose([])
     said = []
-    for compose in (base.but, config.compose):
+    for way in (base.but, compose.compose):
         with pytest.raises(InputError) as caught:
-            compose([wrong])
+            way([wrong])
         said.append(str(caught.value))
     assert said[0] == said[1]

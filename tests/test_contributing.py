@@ -26,7 +26,7 @@ SHORT = "training.epochs=1"
 ONE_PROCESS = """
 import json, pathlib, sys
 import forecast, pytest
-from forecast.__main__ import main
+from forecast.cli.main import main
 assert pathlib.Path(forecast.__file__).is_relative_to(pathlib.Path.cwd())
 for program, *words in json.loads(sys.argv[1]):
     print("$", program, *words, flush=True)

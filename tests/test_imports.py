@@ -23,15 +23,15 @@ ROOMS = (
     "tracking",
     "serving",
     "search",
-    "commands",
+    "cli",
 )
 LEAF = "errors"
 
 # Where an outside library may be imported at all; libraries not named here are free.
 HOMES = {
-    "hydra": {"commands"},
-    "omegaconf": {"commands"},
-    "mlflow": {"tracking", "serving", "commands"},
+    "hydra": {"cli"},
+    "omegaconf": {"cli"},
+    "mlflow": {"tracking", "serving", "cli"},
 }
 # These rooms must be usable without paying for the import of TensorFlow.
 LIGHT_ROOMS = {"data", "metrics"}

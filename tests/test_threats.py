@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from forecast.commands import ui
+from forecast.cli.commands import ui
 from forecast.data import fetch
 from forecast.search import engine
 

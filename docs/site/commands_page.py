@@ -1,6 +1,6 @@
 """The page of the commands, from the table that `forecast --help` prints."""
 
-from forecast.__main__ import COMMANDS, usage
+from forecast.cli.main import COMMANDS, usage
 
 
 def text() -> str:

@@ -10,7 +10,7 @@ import griffe
 import yaml
 from sources import homes, written
 
-from forecast.commands import schema
+from forecast.cli.config import schema
 
 LINE = re.compile(r"^( *)([a-z_0-9]+):(?: (.*?))?(?:(?:^| )# (.*))?$")
 """A key of a YAML file, its depth, its value and what is said of it."""

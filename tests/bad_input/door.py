@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from forecast.__main__ import main
+from forecast.cli.main import main
 
 SMALL = [
     "data=file",

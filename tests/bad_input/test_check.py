@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from forecast.commands import build, config, observe
+from forecast.cli.config import compose
+from forecast.cli.runs import gates, load
 from forecast.errors import InputError
 from forecast.evaluation import experiment
 
@@ -25,9 +26,9 @@ GOOD = hours(240)
 def refused(overrides: list[str]) -> str | None:
     """What a training says before its first step; None where it would begin."""
     try:
-        made = config.compose(overrides).settings
-        observe.check(made)
-        experiment.prepare(build.spec(made), build.load(made).table)
+        made = compose.compose(overrides).settings
+        gates.check(made)
+        experiment.prepare(load.spec(made), load.load(made).table)
     except InputError as error:
         return str(error)
     return None

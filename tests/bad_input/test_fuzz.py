@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, seed, settings
 from hypothesis import strategies as st
 
-from forecast.commands import build, config
+from forecast.cli.config import compose
+from forecast.cli.runs import load
 from forecast.data import panel, source
 from forecast.data.schema import Schema
 from forecast.data.table import Table
@@ -136,7 +137,7 @@ def read(case: tuple[tuple[str, bytes], Schema]) -> None:
 
 def keys() -> list[str]:
     """Every key of the default configuration, but those that choose where a file is fetched."""
-    found = config.compose([]).flat
+    found = compose.compose([]).flat
     return sorted(key for key in found if key != "data.path")
 
 
@@ -155,7 +156,7 @@ VALUES = st.one_of(
     st.lists(st.integers(-2, 99), max_size=3).map(lambda found: str(found).replace(" ", "")),
     st.text(max_size=8),
 )
-GROUPS = sorted({path.parent.name for path in config.CONF.glob("*/*.yaml")})
+GROUPS = sorted({path.parent.name for path in compose.CONF.glob("*/*.yaml")})
 OVERRIDES = st.one_of(
     st.tuples(st.sampled_from(KEYS), VALUES).map("=".join),
     st.tuples(st.sampled_from(KEYS), VALUES).map("=".join),
@@ -171,15 +172,15 @@ OVERRIDES = st.one_of(
 )
 
 
-def compose(overrides: list[str]) -> None:
+def composed(overrides: list[str]) -> None:
     """Overrides become a spec and a schema, or an InputError says why not."""
     assume(not any(re.search(r"\$\{oc\.(?!env)", text) for text in overrides))
     try:
-        request = config.compose(overrides)
+        request = compose.compose(overrides)
         found = request.settings
         assert request.flat and request.yaml
-        build.schema(found)
-        spec = build.spec(found)
+        load.schema(found)
+        spec = load.spec(found)
         spec.training.check()
     except InputError as error:
         one_sentence(error)

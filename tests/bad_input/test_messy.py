@@ -10,7 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from forecast.commands import build, config
+from forecast.cli.config import compose
+from forecast.cli.runs import load
 
 from .door import SMALL
 from .files import GOOD, TIMES, lines, parquet
@@ -140,8 +141,8 @@ FINE = {
 def test_a_messy_file_is_read(name, door):
     case = FINE[name]
     door.put(case.file, case.data)
-    request = config.compose([*SMALL, f"data.path={case.file}", *case.overrides])
-    table = build.load(request.settings).table
+    request = compose.compose([*SMALL, f"data.path={case.file}", *case.overrides])
+    table = load.load(request.settings).table
     np.testing.assert_array_equal(table.outputs[:, 0], case.loads)
     assert table.time[0] == np.datetime64(case.first) and table.frequency == case.frequency
     assert (np.diff(table.tick) == 1).all()

@@ -5,7 +5,7 @@ import re
 import pandas as pd
 import pytest
 
-from forecast.commands.progress import FoldProgress
+from forecast.cli.progress import FoldProgress
 
 from ..conftest import TINY, Place, columns, word
 

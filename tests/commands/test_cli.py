@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from forecast.__main__ import COMMANDS, main
+from forecast.cli.main import COMMANDS, main
 
 from ..conftest import CNN, LSTM, TINY, Place, load_frame, word
 
 
 def test_help_names_every_command_and_imports_nothing_heavy():
     code = (
-        "import sys; from forecast.__main__ import main; main(['--help']);"
+        "import sys; from forecast.cli.main import main; main(['--help']);"
         "print(sorted({'tensorflow', 'keras', 'pandas', 'mlflow', 'hydra'} & set(sys.modules)))"
     )
     shown = subprocess.run(
@@ -97,7 +97,7 @@ def test_a_users_own_conf_comes_first(place: Place):
 
 
 def test_secrets_in_the_environment_are_not_tracked(monkeypatch: pytest.MonkeyPatch):
-    from forecast.commands.config import compose
+    from forecast.cli.config.compose import compose
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@host")
     request = compose([])
@@ -180,18 +180,18 @@ def test_a_multirun_that_is_refused_leaves_no_folder(overrides: list[str], told:
 
 
 def test_ctrl_c_says_how_a_sweep_goes_on(place: Place, monkeypatch: pytest.MonkeyPatch):
-    from forecast.commands import build
+    from forecast.cli.runs import load
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(build, "load", interrupted)
+    monkeypatch.setattr(load, "load", interrupted)
     assert place.run("sweep", *TINY) == 130
     assert place.errors[-1].endswith("is kept, and the same command goes on\n")
 
 
 def test_ctrl_c_is_heard_where_python_drops_it(place: Place, monkeypatch: pytest.MonkeyPatch):
-    from forecast.commands import build
+    from forecast.cli.runs import load
 
     class Dropping:
         def __del__(self):
@@ -202,7 +202,7 @@ def test_ctrl_c_is_heard_where_python_drops_it(place: Place, monkeypatch: pytest
         for _ in range(600):  # a signal ends the first of these sleeps
             time.sleep(0.1)
 
-    monkeypatch.setattr(build, "load", deaf)
+    monkeypatch.setattr(load, "load", deaf)
     # what a shell has started behind an & ignores it
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

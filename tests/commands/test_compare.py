@@ -248,7 +248,7 @@ def test_what_cannot_be_compared(place: Place, keep):
 @pytest.mark.processes
 def test_it_needs_no_tensorflow():
     script = (
-        "import sys, forecast.commands.compare, forecast.commands.promote; "
+        "import sys, forecast.cli.commands.compare, forecast.cli.commands.promote; "
         "print({'keras', 'tensorflow'} & {*sys.modules})"
     )
     done = subprocess.run(

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from forecast.commands import train
-from forecast.commands.console import interval_line, say, score_table, table
-from forecast.commands.progress import EpochProgress, during
-from forecast.commands.terminal import console
+from forecast.cli.commands import train
+from forecast.cli.console import console, interval_line, say, score_table, table
+from forecast.cli.progress import EpochProgress, during
 from forecast.data.table import Table
 from forecast.evaluation.significance.pairs import Verdict
 from forecast.metrics.headline import HEADLINES

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from forecast.commands import introduce
+from forecast.cli.runs import describe
 from forecast.tracking.mlflow import description, views
 
 from ..conftest import LSTM, TINY, word
@@ -105,10 +105,10 @@ class Experiment:
 def test_a_description_that_somebody_has_written_stays():
     found = Experiment()
     for text in ("of the first data", "of other data"):
-        introduce.tell(found, found, text)
+        describe.tell(found, found, text)
         assert found.tags[description.NOTE] == text
     found.tags[description.NOTE] = "of somebody"
-    introduce.tell(found, found, "of other data again")
+    describe.tell(found, found, "of other data again")
     assert found.tags[description.NOTE] == "of somebody"
 
 

@@ -113,10 +113,11 @@ def test_the_input_example_of_the_run_can_be_predicted(run: str, client, tmp_pat
 
 
 def test_a_sweep_keeps_tables_of_other_known_columns_apart():
-    from forecast.commands import build, config
+    from forecast.cli.config import compose
+    from forecast.cli.runs import load
 
     names = {
-        build.schema_name(config.compose([*KNOWN, *more]).settings)
+        load.schema_name(compose.compose([*KNOWN, *more]).settings)
         for more in ([], ["data.known_future=[fair]"], ["data.static=[]"], ["window.horizon=9"])
     }
     assert (

@@ -4,10 +4,9 @@ import logging
 
 import pytest
 
-from forecast.__main__ import main
-from forecast.commands import level
-from forecast.commands.console import say
-from forecast.commands.terminal import console
+from forecast.cli import level
+from forecast.cli.console import console, say
+from forecast.cli.main import main
 from forecast.errors import InputError
 
 from ..conftest import LSTM, TINY, Place

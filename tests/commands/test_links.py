@@ -2,8 +2,8 @@
 
 import pytest
 
-from forecast.commands import links
-from forecast.commands.schema import TrackingConfig
+from forecast.cli.config.schema import TrackingConfig
+from forecast.cli.runs import links
 
 from ..servers import between
 

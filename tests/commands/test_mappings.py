@@ -9,8 +9,8 @@ from typing import get_origin
 
 import pytest
 
-from forecast.commands import config, misread
-from forecast.commands.schema import Config
+from forecast.cli.config import compose, errors
+from forecast.cli.config.schema import Config
 
 ENTRIES = {
     "data.circular": ("wind_dir", "180"),
@@ -36,11 +36,11 @@ def mappings() -> list[str]:
 
 def found(key: str, *overrides: str) -> dict:
     group, name = key.split(".")
-    return getattr(getattr(config.compose(list(overrides)).settings, group), name)
+    return getattr(getattr(compose.compose(list(overrides)).settings, group), name)
 
 
 def test_each_mapping_of_the_schema_is_tried():
-    assert sorted(mappings()) == sorted(ENTRIES) == sorted(misread.MAPPINGS)
+    assert sorted(mappings()) == sorted(ENTRIES) == sorted(errors.MAPPINGS)
 
 
 @pytest.mark.parametrize("key", ENTRIES)
@@ -71,13 +71,13 @@ def test_the_settings_of_one_entry_are_replaced_too():
 
 
 def test_more_overrides_on_a_request_replace_likewise():
-    request = config.compose([]).but(["evaluation.regressors={}", "data.units={temp: K}"])
+    request = compose.compose([]).but(["evaluation.regressors={}", "data.units={temp: K}"])
     assert request.settings.evaluation.regressors == {}
     assert request.settings.data.units == {"temp": "K"}
 
 
 def test_a_multirun_and_what_hydra_shows_do_so_too(tmp_path: Path, monkeypatch, capfd):
-    from forecast.__main__ import main
+    from forecast.cli.main import main
 
     monkeypatch.chdir(tmp_path)
     assert main(["train", "--cfg", "job", "evaluation.regressors={}"]) == 0
@@ -88,10 +88,10 @@ def test_a_multirun_and_what_hydra_shows_do_so_too(tmp_path: Path, monkeypatch, 
 @pytest.mark.processes
 def test_each_job_of_a_multirun_has_its_own(tmp_path: Path):
     code = (
-        "import json, sys; from forecast.commands import corridor;"
-        "corridor._run = lambda command, request: print('has',"
+        "import json, sys; from forecast.cli import dispatch;"
+        "dispatch._run = lambda command, request: print('has',"
         " json.dumps(request.settings.evaluation.regressors));"
-        "corridor.enter('train', sys.argv[1:])"
+        "dispatch.enter('train', sys.argv[1:])"
     )
     sweep = "evaluation.regressors={},{Lasso: {alpha: 1.0}}"
     done = subprocess.run(

@@ -8,8 +8,8 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from forecast import models
-from forecast.__main__ import main
-from forecast.commands import config, no_code, recorded
+from forecast.cli.config import compose, recorded, safety
+from forecast.cli.main import main
 from forecast.errors import InputError
 from forecast.evaluation.baselines import all, regression
 from forecast.training import losses
@@ -45,7 +45,7 @@ def test_what_the_tests_below_would_run_does_run(folder: Path, monkeypatch):
     """Else they could not fail."""
     instantiate(OmegaConf.create(BODY))
     (folder / "canary").unlink()
-    monkeypatch.setattr(no_code.UsersFiles, "load_config", FileConfigSource.load_config)
+    monkeypatch.setattr(safety.UsersFiles, "load_config", FileConfigSource.load_config)
     text = GLOBAL + OmegaConf.to_yaml(OmegaConf.create(CALLBACK))
     write(folder, "model/small.yaml", text + "model: {name: lstm}\n")
     with pytest.raises(UserWarning, match="NoneType.on_multirun_start"):  # Hydra has called it
@@ -74,17 +74,17 @@ def test_no_key_of_ours_names_code(folder: Path, override: str):
     OmegaConf.register_new_resolver("harmful", lambda: dict(BODY), replace=True)
     try:
         with pytest.raises(InputError, match=r"_ must not be in a config, got") as refused:
-            config.compose([override])
+            compose.compose([override])
         assert "\n" not in str(refused.value)
         if override.startswith("+model."):
             with pytest.raises(InputError, match="must not be in a config"):
-                config.compose([]).but([override])
+                compose.compose([]).but([override])
     finally:
         OmegaConf.clear_resolver("harmful")
 
 
 def test_a_recorded_configuration_names_none_either(folder: Path):
-    text = config.compose([]).yaml
+    text = compose.compose([]).yaml
     for value in ("${oc.create:'{_target_: os.system}'}", "[{_target_: os.system}]"):
         line = f'  x: "{value}"\n' if value.startswith("$") else f"  x: {value}\n"
         with pytest.raises(InputError, match="_target_ must not be in a config"):
@@ -135,7 +135,7 @@ def test_a_file_tells_hydra_nothing_of_how_it_runs(folder: Path, name, body, cap
 
 
 def test_a_file_may_say_where_hydra_writes(folder: Path, capsys):
-    text = (config.CONF / "config.yaml").read_text("utf-8")
+    text = (compose.CONF / "config.yaml").read_text("utf-8")
     write(folder, "config.yaml", text + "  run:\n    dir: elsewhere\n")
     assert main(["explain", "--cfg", "hydra"]) == 0
     assert "dir: elsewhere" in capsys.readouterr().out
@@ -163,7 +163,7 @@ def test_a_command_leaves_hydras_machinery_alone(folder: Path, words, capsys):
 
 
 def test_what_a_command_may_set_of_hydra_is_set(folder: Path):
-    no_code.check_command(["hydra.run.dir=x", "hydra/launcher=basic", "hydra.verbose=true"])
+    safety.check_command(["hydra.run.dir=x", "hydra/launcher=basic", "hydra.verbose=true"])
 
 
 NAMED = {

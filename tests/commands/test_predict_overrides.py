@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from forecast.commands import config, corridor, unread
-from forecast.commands.schema import Config
+from forecast.cli import dispatch
+from forecast.cli.config import compose, unread
+from forecast.cli.config.schema import Config
 from forecast.errors import InputError
 from forecast.serving import files, package
 from forecast.serving.bundle import Bundle
@@ -19,7 +20,7 @@ from ..conftest import TINY, Place, word
 
 def keys() -> set[str]:
     """Every key of the schema, and every group with options."""
-    found = {path.parent.name for path in config.CONF.glob("*/*.yaml")}
+    found = {path.parent.name for path in compose.CONF.glob("*/*.yaml")}
     for group in fields(Config):
         if not is_dataclass(group.type):
             found.add(group.name)
@@ -72,9 +73,9 @@ def test_what_predict_reads_is_what_it_may_be_given(place, lstm_run, renamed, mo
     more = ("data.since=2024-03-02", "data.until=2024-03-09", "output=spied.csv")
     words = (f"run={lstm_run}", f"data.path={renamed}", *OTHERWISE, *more, "data.format=csv")
     overrides = [*words, "data.sha256=null", "data.duplicates=first", "history=false"]
-    asked, read = config.compose(overrides), set()
+    asked, read = compose.compose(overrides), set()
     spied = SimpleNamespace(settings=Spied(asked.settings, read), overrides=asked.overrides)
-    corridor._run("predict", spied)
+    dispatch._run("predict", spied)
     groups = {"data", "tracking"}  # which choose what is then read
     assert read == set(unread.READ["predict"]) - groups
 
@@ -140,25 +141,25 @@ def test_each_key_that_a_model_fixes_is_tried():
 def test_another_value_than_that_of_the_training_is_refused(key, served):
     words = [f"{key}={ANOTHER[key]}"]
     with pytest.raises(InputError, match=rf"^{key} must be .* fixed by the model, got ") as told:
-        unread.refuse_fixed(served, config.compose(words).settings, words)
+        unread.refuse_fixed(served, compose.compose(words).settings, words)
     cure = str(told.value).rpartition(": ")[2]
     assert f"or train with {key}=" in cure
     # the cure, applied literally: the word behind "train with" is an override that says the same
     again = [str(told.value).rpartition("train with ")[2]]
     group, name = unread._field(key).split(".")
-    found = [getattr(getattr(config.compose(one).settings, group), name) for one in (words, again)]
+    found = [getattr(getattr(compose.compose(one).settings, group), name) for one in (words, again)]
     assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("key", SAME)
 def test_the_value_of_the_training_does_no_harm(key, served):
     words = [f"{key}={SAME[key]}"]
-    unread.refuse_fixed(served, config.compose(words).settings, words)
+    unread.refuse_fixed(served, compose.compose(words).settings, words)
 
 
 def test_what_a_group_sets_by_itself_does_not_count(served):
     words = ["data=etth1"]  # which has other targets
-    unread.refuse_fixed(served, config.compose(words).settings, words)
+    unread.refuse_fixed(served, compose.compose(words).settings, words)
 
 
 @pytest.mark.parametrize(

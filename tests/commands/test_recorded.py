@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from forecast.commands import config, recorded
+from forecast.cli.config import compose, recorded
 from forecast.errors import InputError
 
 from ..conftest import LSTM, TINY, Place
@@ -13,8 +13,8 @@ GIVEN = ["model=causal_cnn", "training.learning_rate=1e-5", "data.targets=[temp,
 
 
 @pytest.fixture(scope="module")
-def given() -> config.Request:
-    return config.compose(GIVEN)
+def given() -> compose.Request:
+    return compose.compose(GIVEN)
 
 
 def test_a_run_gives_back_its_settings_and_its_command(place: Place, client, lstm_run, tmp_path):
@@ -22,7 +22,7 @@ def test_a_run_gives_back_its_settings_and_its_command(place: Place, client, lst
     words = recorded.overrides(client.get_run(lstm_run).data.tags[recorded.COMMAND])
     again = recorded.request(text, overrides=words)
     assert list(again.overrides) == [*TINY, *LSTM]
-    assert again.settings == config.compose([*TINY, *LSTM]).settings
+    assert again.settings == compose.compose([*TINY, *LSTM]).settings
 
 
 def test_values_keep_their_types_and_variables_stay_unresolved(given, monkeypatch):

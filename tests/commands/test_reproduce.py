@@ -7,7 +7,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from forecast.commands import versions
+from forecast.cli.runs import environment
 
 from ..conftest import Place, columns, word
 
@@ -100,10 +100,10 @@ def test_by_force_other_data_are_told_apart(place: Place, client, lstm_run: str,
 
 
 def test_other_versions_are_refused(place: Place, lstm_run: str, monkeypatch):
-    here = versions.tags()
+    here = environment.tags()
     now = json.loads(here["forecast.versions"]) | {"keras": "9.9"}
     others = here | {"forecast.versions": json.dumps(now), "forecast.git_commit": "beef"}
-    monkeypatch.setattr(versions, "tags", lambda: others)
+    monkeypatch.setattr(environment, "tags", lambda: others)
     assert place.run("reproduce", f"run={lstm_run}") == 2
     said = place.errors[-1]
     assert "commit beef (it had " in said and "keras 9.9 (it had 3." in said

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from forecast.commands import build, config, recorded, train
+from forecast.cli.commands import train
+from forecast.cli.config import compose, recorded
+from forecast.cli.runs import load
 from forecast.data import fetch
 from forecast.data.fetch import without_secrets as shown
 from forecast.errors import InputError
@@ -89,12 +91,12 @@ def test_what_a_store_is_told_holds_none(place: Place, client, tmp_path: Path, m
 def test_a_recorded_configuration_keeps_variables_and_no_secrets(monkeypatch):
     monkeypatch.setenv("URL", AWAY)
     given = [f"tracking.uri='{AWAY}'", "data.path='${oc.env:URL}'", "data.format='${data.path}'"]
-    request = config.compose(given)
+    request = compose.compose(given)
     assert request.settings.tracking.uri == request.settings.data.path == AWAY
     assert SECRET not in request.yaml + str(request.flat)
     again = recorded.request(request.yaml)
     assert again.settings.data.path == AWAY and again.settings.tracking.uri == shown(AWAY)
-    assert build.name(config.compose([f"data.path='{AWAY}'", "data.name=null"]).settings) == "127"
+    assert load.name(compose.compose([f"data.path='{AWAY}'", "data.name=null"]).settings) == "127"
     said = train.command("train", [*given, f"+tracking.uri={AWAY}", f"data.path={AWAY}"])
     assert SECRET not in said and "data.path=http://127.0.0.1:9/" in said
 
@@ -113,7 +115,7 @@ def test_a_recorded_configuration_keeps_variables_and_no_secrets(monkeypatch):
     ids=str,
 )
 def test_no_error_says_it(tmp_path: Path, monkeypatch, capsys, overrides):
-    from forecast.__main__ import main
+    from forecast.cli.main import main
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.commands import checkpoints, introduce, proof, recorded, stages
-from forecast.commands.observe import Observer
+from forecast.cli.config import recorded
+from forecast.cli.runs import checkpoints, describe, proof, stages
+from forecast.cli.runs.gates import Observer
 from forecast.evaluation import experiment
 from forecast.serving import bundle, files, package
 from forecast.tracking import folders, record
@@ -29,7 +30,7 @@ STAGES = {
     "leak proof": (proof, "leak_proof", "leak proof"),
     "gates": (Observer, "finish", "gates, report"),
     "report": (stages, "page", "report"),
-    "description": (introduce, "describe", "description"),
+    "description": (describe, "describe", "description"),
 }
 """Stage to what a planted fault replaces, and to what is missing then."""
 

@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 
-from forecast.commands import corridor
+from forecast.cli import dispatch
 
 from ..conftest import TINY, Place
 
@@ -114,13 +114,13 @@ def test_a_backtest_gives_that_of_its_first_fit(place, client, sweeper):
 @pytest.mark.processes
 def test_a_sweep_gives_the_mean_over_its_folds(place, client, monkeypatch):
     answers = []
-    enter = corridor.enter
+    enter = dispatch.enter
 
     def listening(command: str, overrides: list[str]) -> Any:
         answers.append(enter(command, overrides))
         return answers[-1]
 
-    monkeypatch.setattr(corridor, "enter", listening)
+    monkeypatch.setattr(dispatch, "enter", listening)
     grid = "sweep.grid={training.learning_rate:[1e-3,3e-1]}"
     words = [*SMALL, grid, "sweep.folds=2", "tracking.experiment=given"]
     for _ in range(2):  # the second time everything is there

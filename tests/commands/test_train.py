@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.commands.terminal import console
-from forecast.commands.train import warn
+from forecast.cli.commands.train import warn
+from forecast.cli.console import console
 from forecast.data.table import Table
 
 from ..conftest import LSTM, TINY, Place, columns, word

@@ -8,8 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from forecast.commands.console import result_line, score_table
-from forecast.commands.terminal import console
+from forecast.cli.console import console, result_line, score_table
 from forecast.data import windows
 from forecast.data.windows import Window
 from forecast.evaluation import scores

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from forecast.__main__ import COMMANDS
+from forecast.cli.main import COMMANDS
 
 from .pages import PAGES, ROOT, commands, prose, read
 
@@ -86,10 +86,10 @@ def test_options_of_groups_exist(page):
 def keys() -> set[str]:
     """Every key of the configuration, with the settings of every model, and the names of gates."""
     from forecast import gates
-    from forecast.commands import config
+    from forecast.cli.config import compose
 
     models = (ROOT / "conf" / "model").glob("*.yaml")
-    known = {key for one in models for key in config.compose([f"model={one.stem}"]).flat}
+    known = {key for one in models for key in compose.compose([f"model={one.stem}"]).flat}
     return known | {f"gates.{name}" for name in gates.__all__}
 
 

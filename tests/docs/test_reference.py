@@ -6,8 +6,8 @@ from importlib import import_module
 import pytest
 import yaml
 
-from forecast.__main__ import COMMANDS
-from forecast.commands import config
+from forecast.cli.config import compose
+from forecast.cli.main import COMMANDS
 
 from .pages import ROOT
 
@@ -40,7 +40,7 @@ def test_every_setting_of_a_model_has_a_row_with_its_default_and_its_meaning(mad
 def test_every_key_of_other_groups_has_a_row_with_its_meaning(made):
     page = made("configuration_page").text(ROOT / "conf")
     told = dict(re.findall(r"^\| `(.+?)` \|.*\| (.*) \|$", page, re.M))
-    flat = config.compose([]).flat
+    flat = compose.compose([]).flat
     keys = {key for key in flat if not key.startswith("model.")}
     keys = {re.sub(r"^((?:data|evaluation)\.[a-z]+)\..*", r"\1", key) for key in keys}
     assert {"data.path", "gates.alerts.dead", "evaluation.regressors", "leak"} <= keys

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from forecast.commands import console
+from forecast.cli import console
 from forecast.data import windows
 from forecast.data.windows import Window
 from forecast.errors import InputError

@@ -8,13 +8,13 @@ import hashlib
 import pytest
 
 from benchmarks import literature
-from forecast.commands import config
+from forecast.cli.config import compose
 from forecast.data import fetch
 
 
 def present(data):
     """Whether the file is in the cache and the one that the configuration means."""
-    settings = config.compose([f"data={data}"]).settings.data
+    settings = compose.compose([f"data={data}"]).settings.data
     file = fetch.cache_folder("data") / settings.path.rpartition("/")[2]
     return file.exists() and hashlib.sha256(file.read_bytes()).hexdigest() == settings.sha256
 
@@ -46,5 +46,5 @@ def test_rows_have_names_of_their_own_and_experiments_that_exist():
     names = [row.name(seed) for row in rows for seed in row.seeds]
     assert len(set(names)) == len(names)
     for row in rows:
-        settings = config.compose(list(row.overrides)).settings
+        settings = compose.compose(list(row.overrides)).settings
         assert settings.data.name == row.data and settings.window.horizon == row.horizon

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from forecast.commands import config
+from forecast.cli.config import compose
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation import experiment, rolling
@@ -137,4 +137,4 @@ def test_a_fold_without_a_window_to_learn_from_is_named():
 
 
 def test_a_plan_without_a_say_is_that_of_the_configuration():
-    assert Plan(**vars(config.compose([]).settings.backtest)) == Plan()
+    assert Plan(**vars(compose.compose([]).settings.backtest)) == Plan()

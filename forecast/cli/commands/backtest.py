@@ -1,0 +1,147 @@
+"""`forecast backtest`: the test span in folds, a model for each, tracked."""
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from forecast.cli.commands import train
+from forecast.cli.config.compose import Request
+from forecast.cli.config.recorded import CONFIG
+from forecast.cli.console import busy, console, interval_line, result_line, say, table
+from forecast.cli.progress import FoldProgress
+from forecast.cli.runs import describe, links, load
+from forecast.cli.runs.tracked import tracking
+from forecast.evaluation import backtest, rolling
+from forecast.evaluation.backtest import Backtest, Step
+from forecast.evaluation.outcome import Outcome, validation_error
+from forecast.evaluation.rolling import Plan, RollingFold
+from forecast.evaluation.significance import wording
+from forecast.tracking import record
+from forecast.tracking.epochs import EpochMetrics
+from forecast.tracking.mlflow import description, pages
+from forecast.tracking.run import ending
+
+
+def run(request: Request) -> float | None:
+    """Walk through the test span, track every fold; print what came out.
+
+    Args:
+        request: The configuration.
+
+    Returns:
+        Headline error of the kept epoch of the first fit on its validation span, in the unit of the
+        target: later fits stop on rows of the test span, which no sweeper of Hydra may choose by.
+    """
+    settings = request.settings
+    plan = Plan(**vars(settings.backtest))
+    plan.check()
+    spec = load.spec(settings)
+    with busy("data", "reading"):
+        data = load.load(settings)
+    folds = rolling.prepare(spec, data.table, plan)
+    say("data", train.summary(data))
+    fits = [fold for fold in folds if fold.refits]
+    for fold in fits:
+        rows = fold.train_rows(data.table)
+        train.warn(data.table, rows, f"the training rows of fold {fold.number}")
+    title = f"backtest · {pages.title(spec)} · {len(folds)} folds"
+    name, tags = settings.tracking.run_name or title, train.identity(data)
+    again = train.command("backtest", request.overrides)
+    own = {key: value for key, value in request.flat.items() if key.startswith("backtest.")}
+    with (
+        tracking(settings.tracking, data.name) as tracker,
+        ending(tracker.begin(name, kind="backtest", tags=tags)) as parent,
+    ):
+        parent.params(train.question(request, data) | own)
+        parent.keep(request.yaml, CONFIG)
+        with FoldProgress(len(fits), spec.training.epochs) as progress:
+
+            def tracked(fold: RollingFold, step: Step) -> Outcome:
+                label = pages.unique(tracker.store, f"fold {fold.number} · {_day(fold.begin)}")
+                made = tracker.begin(label, kind="fold", tags=tags, parent=parent)
+                with ending(made) as child:
+                    known = {"fold": fold.number, "fitted_before_fold": fold.fitted}
+                    child.params(known | rolling.spans(fold, data.table))
+                    outcome = step([progress, EpochMetrics(child)])
+                    place = describe.place(
+                        tracker, data.name, {}, {"the backtest": tracker.shown(parent)}
+                    )
+                    note = description.of_fold(fold, outcome, len(folds), place)
+                    child.tags({description.NOTE: note})
+                    record.record_fold(parent, child, fold, outcome)
+                _say(fold, len(folds), outcome)
+                return outcome
+
+            found = backtest.run(spec, data.table, plan, folds=folds, around=tracked)
+        record.record_backtest(parent, found)
+        spans = record.lineage(found.overall.table, found.overall.cuts)
+        describe.describe(
+            tracker, parent, found.overall, again, describe.place(tracker, data.name), len(folds)
+        )
+        parent.data(data.name, data.digest, str(data.path), spans)
+        if not settings.tracking.run_name:
+            describe.rename(tracker.store, parent, f"{name} · {pages.scored(found.overall)}")
+    _print(found)
+    console.print()
+    result_line(found.overall)
+    interval_line(found.overall)
+    say("run", parent.id)
+    links.show(settings.tracking, parent.id)
+    say("next", "forecast train, which keeps a model   ·   make ui")
+    first = found.outcomes[0]
+    return validation_error(first.forecaster, first.test.headline)
+
+
+def _say(fold: RollingFold, count: int, outcome: Outcome) -> None:
+    """Write a line about a fold that is done."""
+    headline, seconds = outcome.test.headline, sum(outcome.seconds.values())
+    epochs = outcome.spec.training.epochs
+    how = f"the model of fold {fold.fitted}"
+    if fold.refits:
+        how = f"kept epoch {outcome.forecaster.best_epoch_} of {epochs}"
+    error = outcome.scores[f"test/{headline.key}"]
+    unit = outcome.table.common_unit.replace(",", "")  # as behind a number
+    say(f"fold {fold.number}/{count}", f"{how}, {headline.name} {error:.4g}{unit}, {seconds:.1f} s")
+
+
+def _print(found: Backtest) -> None:
+    """Write the closing tables: errors of folds and of all windows, then skill and verdict."""
+    overall = found.overall
+    headline, names = overall.test.headline, list(overall.baselines)
+    rows: list[Sequence[object]] = [
+        (f"{fold.number}  {_day(fold.begin)} to {_day(fold.last)}", *_errors(outcome))
+        for fold, outcome in zip(found.folds, found.outcomes, strict=True)
+    ]
+    rows.append((Text("all", "bold"), *_errors(overall)))
+    steps = overall.spec.window.horizon
+    table(
+        f"Backtest, {headline.name} of {steps} steps{overall.table.common_unit}",
+        ("fold", "windows", *(_narrow(name) for name in (overall.spec.model.name, *names))),
+        rows,
+    )
+    skills = {name: overall.scores[f"skill/{name}"] for name in names}
+    table(
+        f"{overall.spec.model.name} against each baseline, all windows",
+        ("", "skill", "verdict"),
+        [
+            (name, f"{skill:+.1%}", wording.cell(skill, overall.verdicts.get(name)))
+            for name, skill in skills.items()
+        ],
+    )
+
+
+def _errors(outcome: Outcome) -> tuple[object, ...]:
+    """Return windows, and the headline error of the model and of every baseline."""
+    key = f"test/{outcome.test.headline.key}"
+    others = (own[key] for own in outcome.baseline_scores.values())
+    return f"{len(outcome.test.values):,}", outcome.scores[key], *others
+
+
+def _narrow(name: str) -> str:
+    """Write a name below itself, since many columns share 80."""
+    return name.replace("_", "\n")
+
+
+def _day(stamp: object) -> str:
+    """Write a time stamp as a day; rows without a clock have numbers."""
+    return str(stamp)[:10]

@@ -1,0 +1,119 @@
+"""`forecast check`: what is in a data set and what is wrong with it; `leak=true` trains twice."""
+
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from forecast.cli.config import unread
+from forecast.cli.config.compose import Request
+from forecast.cli.console import busy, console, say, table
+from forecast.cli.runs import load, proof
+from forecast.cli.runs.load import Loaded
+from forecast.data import quality, split
+from forecast.data.quality import Quality
+from forecast.evaluation import preparation
+from forecast.evaluation.leakage import columns
+
+NETWORK = ("model", "training", "gates", "tracking", "experiment")
+"""Groups whose values only the network and its observers judge, for which TensorFlow is started."""
+
+
+def run(request: Request) -> Quality:
+    """Print the data-quality report, then do what a training does before its network is made.
+
+    Args:
+        request: The configuration.
+
+    Returns:
+        The report.
+
+    Raises:
+        InputError: What `train` would say, after the report; or, with `leak=true`, something leaks.
+    """
+    settings = request.settings
+    with busy("data", "reading"):
+        path, frame = load.rows(settings)
+        window = load.window(settings)
+        found = quality.report(frame, load.schema(settings, frame.columns), window)
+    _show(found, request, load.without_names(frame.columns))
+    with busy("data", "checking"):
+        data = load.made(settings, path, frame)
+        _prepare(request, data)
+    for copy in columns.canary(data.table, window):
+        say("warning", f"{copy}: the future may leak through it")
+    if settings.leak:
+        console.print()
+        proof.require(settings, data)
+    console.print()
+    return found
+
+
+def _show(found: Quality, request: Request, more: str) -> None:
+    """Print the report; `more` ends the line of the data."""
+    settings, window = request.settings, load.window(request.settings)
+    frames = found.to_frames()
+    if not frames["columns"].constant.any():
+        del frames["columns"]["constant"]
+    say("data", f"{load.name(settings)}: {found.rows:,} rows, {found.first} to {found.last}{more}")
+    say(
+        "grid",
+        f"frequency {found.frequency}, {found.duplicated_stamps} time stamps twice, "
+        f"{found.duplicated_rows} rows twice",
+    )
+    for name, title in (
+        ("series", "Series"),
+        ("columns", "Columns"),
+        ("windows", f"Windows of {window.timesteps} → {window.horizon} kept"),
+    ):
+        _print(title, frames[name])
+    for fault in found.faults:
+        say("fault", fault)
+
+
+def _prepare(request: Request, data: Loaded) -> None:
+    """Refuse what `train` would refuse before its first step, and count the windows of each span.
+
+    The network is made only where an override could have spoiled it, since TensorFlow takes seconds
+    to start.
+    """
+    spec, table = load.spec(request.settings), data.table
+    cuts = split.holdout(table, spec.validation, spec.test)
+    spans = [asdict(span) for span in preparation.spans(spec, table, cuts)]
+    _print(f"Windows by span, data.missing={request.settings.data.missing}", pd.DataFrame(spans))
+    if not {key.split(".")[0] for key in unread.typed(request.overrides)} & {*NETWORK}:
+        preparation.prepare(spec, table)
+        return
+    from forecast.cli.runs import gates
+    from forecast.evaluation import experiment
+    from forecast.training import runtime
+
+    runtime.start(spec.training.threads)
+    gates.check(request.settings)
+    experiment.prepare(spec, table)
+
+
+def _print(title: str, frame: pd.DataFrame) -> None:
+    """Print a frame, shares as per cent."""
+    if frame.empty:
+        return
+    table(
+        title,
+        ["", *(str(column).replace("_", " ") for column in frame.columns[1:])],
+        [[_cell(name, value) for name, value in row.items()] for _, row in frame.iterrows()],
+    )
+
+
+def _cell(column: Any, value: Any) -> Any:
+    """Write a share as per cent, a date without a zero time, a missing value as nothing."""
+    if value is None or value is pd.NaT or (isinstance(value, float) and pd.isna(value)):
+        return ""
+    if column == "constant":
+        return "yes" if value else "no"
+    if column == "share":
+        return f"{value:.1%}"
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 1 else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else value

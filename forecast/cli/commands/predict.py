@@ -1,0 +1,173 @@
+"""`forecast predict run=…`: what follows the newest rows, or all rows, as table and picture."""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TextIO
+
+import numpy as np
+import pandas as pd
+
+from forecast.cli import output
+from forecast.cli.config import unread
+from forecast.cli.config.compose import Request
+from forecast.cli.config.schema import Config
+from forecast.cli.console import busy, say
+from forecast.cli.runs import forecast_table, load
+from forecast.cli.runs.served import Served, find
+from forecast.data import clock, source
+from forecast.data.schema import Schema
+from forecast.data.table import Table
+from forecast.errors import InputError
+from forecast.report import figures
+from forecast.serving.bundle import Bundle
+
+HISTORY = 3
+"""Look-backs of history that the picture shows."""
+
+PIPE = "-"
+"""As `data.path` standard input, as `output` standard output."""
+
+ENDS = (".csv", ".parquet")
+
+
+def run(request: Request) -> pd.DataFrame:
+    """Forecast the next horizon from the newest rows, by default of the file that was trained on.
+
+    Args:
+        request: The configuration; `run` names what predicts, `data.path` the newest rows.
+
+    Returns:
+        One row for each window, step and target.
+
+    Raises:
+        InputError: An override says otherwise than the model was trained.
+    """
+    settings = request.settings
+    if not settings.run:
+        raise InputError("run must be the id of a trained run, got nothing: see it in `make ui`")
+    piped = settings.output == PIPE
+    if not piped:
+        output.place(settings.output, f"forecast{ENDS[0]}", ENDS)  # before anything is fetched
+    with busy("predict", "reading and forecasting"):
+        served = find(settings.run, settings.tracking)
+        unread.refuse_fixed(served.bundle, settings, request.overrides)
+        frame = _read(settings, unread.typed(request.overrides), served)
+        schema = _schema(settings, unread.typed(request.overrides), served, frame.columns)
+        bundle = replace(served.bundle, schema=schema)
+        rows = bundle.table(_between(frame, settings, schema))
+        found = bundle.forecasts(rows, history=settings.history)
+    left_out = sorted({rows.names[code] for code in np.unique(rows.series)} - {*found.series})
+    if piped:
+        _warn(left_out, sys.stderr)
+        found.to_csv(sys.stdout, index=False)
+        return found
+    newest = found[found.origin == found.groupby("series").origin.transform("max")]
+    out = output.place(settings.output, f"forecast_{served.name}{ENDS[0]}", ENDS)
+    picture = out.with_suffix(".png")
+    drawn = figures.prediction(_history(rows, bundle, newest), newest, schema.units)
+    if rows.zoned:
+        drawn.axes[-1].set_xlabel("UTC")
+    with output.whole(picture) as image, output.whole(out) as file:
+        if out.suffix == ".parquet":
+            found.to_parquet(file, index=False)
+        else:
+            found.to_csv(file, index=False)
+        drawn.savefig(image, dpi=120)
+    forecast_table.show(newest)
+    _warn(left_out, None)
+    count = len(found.drop_duplicates(["series", "origin"]))
+    say("wrote", f"{out} with {count:,} forecast{'s' * (count > 1)}, and {picture}")
+    return found
+
+
+def _read(settings: Config, typed: list[str], served: Served) -> pd.DataFrame:
+    """Read the rows that the command names, or the file that the run was trained on."""
+    data = settings.data
+    if "data" not in typed and "data.path" not in typed:
+        recorded = {key: text for key, text in served.recorded.items() if text != "None"}
+        if "data.path" not in recorded:
+            raise InputError(
+                "data.path must be given where run= names no run that knows its data, got nothing: "
+                "add data.path=newest.csv, or data.path=- for standard input"
+            )
+        digest = data.sha256 if "data.sha256" in typed else recorded.get("data.sha256")
+        kind = data.format if "data.format" in typed else recorded.get("data.format")
+        return source.read(load.where(recorded["data.path"], digest), kind)
+    if data.path == PIPE:
+        return _piped(data.format)
+    return source.read(load.where(data.path, data.sha256), data.format)
+
+
+def _schema(settings: Config, typed: list[str], served: Served, columns: Iterable[str]) -> Schema:
+    """Return what the columns of new rows mean: as in training, under the names of their file."""
+    data, trained, there = settings.data, served.bundle.schema, set(columns)
+    changes: dict[str, object] = {}
+    if "data.time" in typed or ("data" in typed and trained.time not in there):
+        changes["time"] = data.time
+    as_many = len(data.series) == len(trained.series)
+    if "data.series" in typed and not as_many:
+        raise unread.fixed_otherwise("data.series", trained.series, data.series)
+    if as_many and ("data.series" in typed or ("data" in typed and not {*trained.series} <= there)):
+        changes["series"] = tuple(data.series)
+    if "data.time_format" in typed or ("data" in typed and data.time_format is not None):
+        changes["time_format"] = data.time_format
+    if "data.duplicates" in typed:
+        changes["duplicates"] = data.duplicates
+    if "data.targets" in typed and data.targets == unread.ALL:
+        unread.refuse_other_columns(served.bundle, columns, settings)
+    return replace(trained, **changes)  # type: ignore[arg-type]
+
+
+def _between(frame: pd.DataFrame, settings: Config, schema: Schema) -> pd.DataFrame:
+    """Return the rows of the span that was asked for."""
+    since, until = settings.data.since, settings.data.until
+    if (since is None and until is None) or schema.time not in frame.columns:
+        return frame
+    time = clock.parse(frame[schema.time], schema.time_format)
+    return frame[source.between(time, since, until)]
+
+
+def _piped(kind: str | None) -> pd.DataFrame:
+    """Read standard input, CSV or Parquet."""
+    raw = sys.stdin.buffer.read()
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "piped"
+        file.write_bytes(raw)
+        try:
+            return source.read(file, kind or ("parquet" if raw.startswith(b"PAR1") else "csv"))
+        except InputError as error:
+            raise InputError(str(error).replace(str(file), PIPE)) from error
+
+
+def _warn(left_out: list[str], file: TextIO | None) -> None:
+    """Say which series have no forecast, on the terminal or in a file."""
+    if not left_out:
+        return
+    shown = ", ".join(left_out[:5]) + (" …" if len(left_out) > 5 else "")
+    text = f"no forecast of {shown}: too few rows, or a hole among the newest"
+    if file is None:
+        say("warning", text)
+    else:
+        print(f"forecast: {text}", file=file)
+
+
+def _history(rows: Table, bundle: Bundle, found: pd.DataFrame) -> pd.DataFrame:
+    """Return the newest targets up to each origin, in the picture's form."""
+    origins = found.groupby("series").origin.first().reindex(list(rows.names))
+    past = rows.time <= origins.to_numpy("datetime64[ns]")[rows.series]
+    newest = rows.take(past).newest(HISTORY * bundle.window.timesteps)
+    parts = [
+        pd.DataFrame(
+            {
+                "series": np.asarray(newest.names, object)[newest.series],
+                "time": clock.written(newest.time, rows.zoned),
+                "target": target,
+                "value": newest.outputs[:, column],
+            }
+        )
+        for column, target in enumerate(newest.targets)
+    ]
+    return pd.concat(parts, ignore_index=True)

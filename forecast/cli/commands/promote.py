@@ -1,0 +1,87 @@
+"""`forecast promote registered=NAME`: the challenger becomes champion if it is better."""
+
+from dataclasses import replace
+from typing import Any
+
+from forecast.cli.commands import compare
+from forecast.cli.commands.compare import Subject
+from forecast.cli.config.compose import Request
+from forecast.cli.console import console, say
+from forecast.cli.runs import proof
+from forecast.errors import InputError
+from forecast.evaluation.significance import promotion
+from forecast.evaluation.significance.promotion import Decision
+from forecast.metrics.headline import HEADLINES
+from forecast.tracking.mlflow import registry
+from forecast.tracking.mlflow.store import client, no_retries
+
+
+def run(request: Request) -> bool:
+    """Hold a challenger against the champion on their common origins; move the alias if it wins.
+
+    Args:
+        request: The configuration; `registered` names the model.
+
+    Returns:
+        Whether the challenger is the champion now.
+    """
+    settings = request.settings
+    name = settings.registered
+    if not name:
+        raise InputError(
+            "registered must be the name of a registered model, got nothing: give registered=NAME, "
+            "the name of forecast train register=NAME"
+        )
+    store = client(settings.tracking.uri)
+    challenger, champion = registry.holders(store, name)
+    if champion is not None and champion.version == challenger.version:
+        say("champion", f"{name} version {champion.version} already: there is nothing to decide")
+        return True
+    decision = _decide(store, champion, challenger)
+    said = f"{'promoted' if decision.promoted else 'not promoted'}: {decision.why}"
+    if decision.promoted:
+        registry.promote(store, name, challenger.version, said)
+        champion = challenger
+    else:
+        registry.refuse(store, name, challenger.version, said)
+    console.print()
+    say("decision", said)
+    say("champion", f"{name} version {champion.version}" if champion else f"none of {name}")
+    return decision.promoted
+
+
+def _decide(store: Any, champion: Any | None, challenger: Any) -> Decision:
+    """Compare what the runs of two versions have forecast, and show it."""
+    new = _subject(store, registry.CHALLENGER, challenger)
+    old = None if champion is None else _subject(store, registry.CHAMPION, champion)
+    proved = store.get_run(new.id).data.tags.get(proof.TAG, "")
+    if proved.startswith("FAILED"):
+        return Decision(False, f"its run leaks, so its scores say nothing ({proved})")
+    if old is None:
+        return Decision(True, "there was no champion")
+    headline = HEADLINES["event" if new.probability else "regression"]
+    decision = promotion.decide(old.frame, new.frame, headline)
+    if decision.shared is None:
+        return decision
+    say("shared", compare.in_common(decision.shared, (old, new)))
+    compare.scores(decision.shared, (old, new))
+    origins = decision.shared.frame.origin
+    span = origins.min(), origins.max()
+    with no_retries():
+        earlier = registry.uses(store, challenger, champion, span)
+        registry.remember(store, challenger, champion, span)
+    return replace(decision, why=f"{decision.why}; {promotion.used(earlier)}")
+
+
+def _subject(store: Any, alias: str, version: Any) -> Subject:
+    """Read the run behind a version, and say which it is."""
+    if not version.run_id:
+        raise InputError(
+            f"the {alias} of {version.name} must come from a run, got version {version.version} "
+            f"without: train one with register={version.name}"
+        )
+    with no_retries():
+        found = compare.read(store, alias, version.run_id)
+    say(alias, f"version {version.version}, run {found.id}")
+    say("", found.title)
+    return found

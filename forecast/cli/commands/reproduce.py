@@ -1,0 +1,202 @@
+"""`forecast reproduce run=ID`: trains again from what the store holds, and compares to the bit."""
+
+import shlex
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+
+from forecast.cli.config import recorded
+from forecast.cli.config.compose import Request
+from forecast.cli.console import console, say, table
+from forecast.cli.runs import environment, load
+from forecast.data import source
+from forecast.errors import InputError
+from forecast.evaluation.significance.aligned import PREDICTIONS
+from forecast.tracking import diff, folders
+from forecast.tracking.diff import Aspect
+from forecast.tracking.mlflow.store import client, no_retries, reason
+from forecast.training import runtime
+
+KINDS = ("train", "reproduce")
+"""Runs that were trained by this story and can be by it again."""
+
+TAKEN = ("run=", "force=", "data.path=", "tracking")
+"""Overrides that say where things are; every other setting is the run's."""
+
+GROUPS = ("data", "window", "model", "training", "split", "evaluation", "gates")
+"""Settings that are compared; a moved file is known by its digest."""
+
+SHOWN = 12
+"""Differences of one aspect that are printed."""
+
+
+def run(request: Request) -> bool:
+    """Train a run again and compare everything that it holds; print what is equal and what is not.
+
+    Args:
+        request: The configuration; `run` names the run, `data.path` its file where that has moved.
+
+    Returns:
+        Whether all is equal.
+    """
+    settings = request.settings
+    asked = _asked(request)
+    store = client(settings.tracking.uri)
+    found, text = _read(store, asked)
+    run_id = found.info.run_id
+    changes = {
+        "tracking.uri": settings.tracking.uri,
+        "tracking.experiment": store.get_experiment(found.info.experiment_id).name,
+        "tracking.run_name": f"reproduces {found.info.run_name}",
+        "register": None,
+        "resume": None,
+    }
+    if any(one.startswith("data.path=") for one in request.overrides):
+        changes["data.path"] = settings.data.path
+    words = recorded.overrides(found.data.tags.get(recorded.COMMAND, ""))
+    again = recorded.request(text, changes, overrides=words)
+    told = [*_other_data(again, found), *environment.others(found.data.tags)]
+    if told and not settings.force:
+        raise InputError(
+            f"run must meet its own data and versions again, got {'; '.join(told)}: bring them "
+            "back (data.path=… names a file that has moved), or add force=true"
+        )
+    for one in told:
+        say("warning", f"not as it was: {one}")
+    _warn_of_the_machine(found)
+    before = _held(store, run_id)
+    from forecast.cli.commands import train  # only now, since it imports TensorFlow
+
+    tags, relatives = {"forecast.reproduces": run_id}, {"the run that it repeats": run_id}
+    found_again = train.trained(
+        again,
+        kind="reproduce",
+        tags=tags,
+        relatives=relatives,
+        go_on=shlex.join(["forecast", "reproduce", *request.overrides]),
+    )
+    found_again.complete()
+    tracked = found_again.run
+    aspects = diff.compare_runs(before, _held(store, tracked.id))
+    differ = [aspect.name for aspect in aspects if aspect.differences]
+    verdict = f"all but {', '.join(differ)}" if differ else "all"
+    store.set_tag(tracked.id, "forecast.reproduced", verdict)
+    _show(aspects)
+    say("run", tracked.id)
+    if differ:
+        say("differs", f"not reproduced: {', '.join(differ)}")
+    else:
+        say("equal", "reproduced: all of it, to the last bit")
+    return not differ
+
+
+def _asked(request: Request) -> str:
+    """Return the id of the run; refuse what would change it instead of repeating it."""
+    run_id = request.settings.run
+    if not run_id:
+        raise InputError("run must be the id of a trained run, got nothing: see it in `make ui`")
+    for text in request.overrides:
+        if not text.lstrip("+").startswith(TAKEN):
+            raise InputError(
+                f"reproduce must be given only run, data.path, tracking and force, got {text!r}: "
+                "every other setting is that of the run"
+            )
+    return run_id
+
+
+def _read(store: Any, run_id: str) -> tuple[Any, str]:
+    """Read a run that can be repeated, and its configuration."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        with no_retries():
+            found = folders.in_store(store, run_id)
+        kind = found.data.tags.get("forecast.kind", "unknown")
+        if kind not in KINDS or found.info.status != "FINISHED":
+            raise InputError(
+                f"run must be a finished training, got {run_id!r} of kind {kind} and status "
+                f"{found.info.status}: take one of forecast train"
+            )
+        if "forecast.refit" in found.data.tags:
+            raise InputError(
+                f"run must be a training with a validation span of its own, got {run_id!r}, the "
+                "winner of a sweep, which learned that span too: repeat the sweep with "
+                "sweep.resume=false"
+            )
+        with TemporaryDirectory() as folder:
+            file = Path(store.download_artifacts(found.info.run_id, recorded.CONFIG, folder))
+            return found, file.read_text("utf-8")
+    except (MlflowException, OSError) as error:
+        raise InputError(
+            f"run must be the id of a trained run, got {run_id!r} ({reason(error)}): see "
+            "`make ui`, and set tracking.uri where the run is elsewhere"
+        ) from error
+
+
+def _other_data(again: Request, found: Any) -> list[str]:
+    """Say whether the file is another one."""
+    data = again.settings.data
+    path = load.where(data.path, data.sha256)
+    if not path.is_file():
+        raise InputError(
+            f"data.path must be the file that the run has read, got {str(path)!r}, which is not "
+            "there: add data.path=… with its new place"
+        )
+    before, now = found.data.tags.get("forecast.data_digest", "unknown"), source.digest(path)
+    return [] if before == now else [f"data of sha256 {now} (it had {before})"]
+
+
+def _warn_of_the_machine(found: Any) -> None:
+    """Start TensorFlow with the run's threads, and say in what this machine is another."""
+    tags = found.data.tags
+    before, now = (one.get(environment.PROCESSOR) for one in (tags, environment.tags()))
+    if before != now:
+        say("warning", f"another processor rounds otherwise: {now} (it had {before or 'unknown'})")
+    if tags.get("forecast.git_commit", "").endswith("+"):
+        say("warning", "the run was made of files that differ from its commit: nobody keeps them")
+    asked = int(found.data.params["threads_used"])
+    if (given := runtime.start(asked)) != asked:
+        say("warning", f"other threads sum otherwise: TensorFlow has {given} here (it had {asked})")
+
+
+def _held(store: Any, run_id: str) -> dict[str, dict[str, Any]]:
+    """Read everything of a run that is compared."""
+    from forecast.serving import package
+
+    with TemporaryDirectory() as folder:
+        text = Path(store.download_artifacts(run_id, recorded.CONFIG, folder)).read_text("utf-8")
+        frame = pd.read_parquet(store.download_artifacts(run_id, PREDICTIONS, folder))
+        model = package.fetch(store, run_id, Path(folder)).model
+    weights = {
+        f"{place} {one.path}": value
+        for place, (one, value) in enumerate(zip(model.weights, model.get_weights(), strict=True))
+    }
+    config = {
+        key: value
+        for key, value in recorded.request(text, {"tracking.uri": ""}).flat.items()
+        if key.split(".")[0] in GROUPS and key != "data.path"
+    }
+    columns: dict[str, Any] = {str(name): column.to_numpy() for name, column in frame.items()}
+    return {
+        "config": config,
+        **diff.held(store, run_id),
+        "forecasts": columns,
+        "weights": weights,
+    }
+
+
+def _show(aspects: list[Aspect]) -> None:
+    """Print what is equal, and of what is not the first differences."""
+    rows = [
+        (one.name, f"{one.count:,}", "not equal" if one.differences else "equal") for one in aspects
+    ]
+    table("Beside the run", ("", "values", "they are"), rows)
+    for aspect in aspects:
+        differ = sorted(aspect.differences, key=lambda one: not one.name.startswith("test/"))
+        if differ:
+            of = f", {SHOWN} of {len(differ)}" if len(differ) > SHOWN else ""
+            shown = [(one.name, one.before, one.now) for one in differ[:SHOWN]]
+            table(f"Not equal: {aspect.name}{of}", ("", "in the run", "now"), shown)
+    console.print()

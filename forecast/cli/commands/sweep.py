@@ -1,0 +1,248 @@
+"""`forecast sweep`: a grid over time-ordered folds, resumable, with a leaderboard."""
+
+import shlex
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.metadata import version
+
+from forecast.cli.commands import train
+from forecast.cli.config.compose import Request
+from forecast.cli.config.recorded import CONFIG
+from forecast.cli.config.schema import SweepConfig
+from forecast.cli.console import busy, say
+from forecast.cli.progress import TrialProgress
+from forecast.cli.runs import describe, gates, links, load, stages, standings
+from forecast.cli.runs.load import Loaded
+from forecast.cli.runs.recording import Training
+from forecast.cli.runs.tracked import tracking
+from forecast.errors import InputError, nearest
+from forecast.evaluation import experiment
+from forecast.evaluation.outcome import Outcome, headline
+from forecast.report import comparison
+from forecast.search import candidates, leaderboard, space, strategies
+from forecast.search import plan as plans
+from forecast.search import sweep as sweeps
+from forecast.search.candidates import Builder, Composed
+from forecast.search.leaderboard import Standing
+from forecast.search.ledger import Ledger, bury
+from forecast.search.plan import Plan
+from forecast.search.strategies import RESOURCES, Everything, Halving, Strategy, Tpe
+from forecast.search.sweep import Finished
+from forecast.tracking import folders
+from forecast.tracking.mlflow import pages
+from forecast.tracking.mlflow.client import RetryingClient
+from forecast.tracking.mlflow.direct import DirectRun
+from forecast.tracking.mlflow.store import Store, no_retries
+from forecast.tracking.run import ending
+
+STRATEGIES = ("grid", "random", "halving", "tpe")
+
+POLL = 1.0
+"""Seconds between two looks at what another driver does."""
+
+
+@no_retries()  # the ledger asks again itself
+def run(request: Request) -> float:
+    """Run what is missing of a sweep, rank it, refit the winner and score it once on test.
+
+    Args:
+        request: The configuration.
+
+    Returns:
+        Mean headline error of the winner over the folds, which all lie before the test span.
+    """
+    settings = request.settings
+    gates.check(settings)
+    with busy("data", "reading"):
+        data = load.load(settings)
+    say("data", train.summary(data))
+    builder = Builder(_compose(request, data))
+    strategy = _strategy(settings.sweep, builder)
+    plan = Plan(
+        strategy,
+        builder.tables,
+        data.digest,
+        settings.sweep.folds,
+        settings.sweep.seeds,
+        settings.sweep.workers,
+        settings.sweep.scheduler,
+    )
+    plans.check(plan)
+    for number, fold in enumerate(plan.parts, start=1):
+        learned = (data.table.time >= fold.first) & (data.table.time < fold.cut)
+        train.warn(data.table, learned, f"the training rows of fold {number}")
+    # others read the ledger meanwhile, so it is written directly and its server must be there
+    store = Store(settings.tracking.uri, settings.tracking.experiment or data.name)
+    store.client = RetryingClient(store.client, settings.tracking.uri)
+    name = settings.tracking.run_name or _title(settings.sweep, strategy)
+    tags = {"forecast.version": version("forecast"), "forecast.data_digest": data.digest}
+    ledger = Ledger.open(store, plans.key(plan), name, tags, resume=settings.sweep.resume)
+    with ending(ledger.parent) as parent:
+        parent.keep(request.yaml, CONFIG)
+        with TrialProgress(strategy.most * plan.folds * plan.seeds) as progress:
+            finished = sweeps.run(plan, ledger, progress)
+        run_id = _report(name, ledger, finished, data, request)
+    say("sweep", parent.id)
+    say("run", run_id)
+    links.show(settings.tracking, run_id, parent.id)
+    say("next", f"forecast predict run={run_id}   ·   make ui")
+    return sweeps.winner(finished).mean
+
+
+def _report(name: str, ledger: Ledger, finished: Finished, data: Loaded, request: Request) -> str:
+    """Write and print the leaderboard; refit the winner once; return the id of its run."""
+    best, parent = sweeps.winner(finished), ledger.parent
+    if not _refitted(parent):  # whoever has refitted the winner has kept the leaderboard before
+        board = leaderboard.frame(finished.standings, finished.baselines)
+        parent.keep(board, "leaderboard.csv")
+        rows = leaderboard.rows(finished.standings)
+        error = leaderboard.LABELS[finished.standings[0].headline]
+        drawn = comparison.leaderboard(rows, finished.baselines, error)
+        parent.keep(drawn, "leaderboard.png")
+        parent.keep(comparison.coordinates(rows, error), "parallel_coordinates.png")
+        head = f"cv/{best.headline}"
+        parent.metrics({f"{head}_mean": best.mean, f"{head}_std": best.std})
+        parent.metrics({"cv/origins": finished.origins})
+    standings.show(finished)
+    while not (found := _refitted(parent)):
+        if ledger.claim("winner"):
+            bury(ledger)
+            outcome, run_id = _refit(parent, ledger.owner, best, data, request)
+            result = headline(outcome)
+            if not request.settings.tracking.run_name:
+                name = f"{name} · {best.headline} {best.mean:.3g}"
+                describe.rename(parent.store, parent, name)
+            again = train.command("sweep", request.overrides)
+            standings.describe(ledger, finished, run_id, data.name, again, result)
+            # the last, since whoever finds these does no more
+            parent.tags(
+                {
+                    "forecast.best_candidate": best.candidate.name,
+                    "forecast.best_candidate_id": ledger.candidate(best.candidate.number).id,
+                    "forecast.best_run_id": run_id,
+                    "forecast.winner_result": result,
+                    "forecast.winner_error": outcome.scores[f"test/{outcome.test.headline.key}"],
+                }
+            )
+            return run_id
+        time.sleep(POLL)  # another driver of the same sweep is at it
+    result, run_id = found
+    say("winner", f"{best.candidate.name}, scored before")
+    say("result", result)
+    return run_id
+
+
+def _refitted(parent: DirectRun) -> tuple[str, str] | None:
+    """Return what was said of the winner's test error, and its run, once it was refitted."""
+    known = parent.store.client.get_run(parent.id).data.tags
+    if "forecast.winner_error" not in known:
+        return None
+    error = float(known["forecast.winner_error"])
+    result = known.get("forecast.winner_result", f"test error {error:.4g}")  # of an older sweep
+    return result, known["forecast.best_run_id"]
+
+
+def _refit(
+    parent: DirectRun, owner: str, best: Standing, data: Loaded, request: Request
+) -> tuple[Outcome, str]:
+    """Train the winner on all rows before the test span, then open the test span, once.
+
+    No rows are left to stop on, so it trains for as many epochs as its trials kept.
+    """
+    candidate = best.candidate
+    say("winner", f"{candidate.name}, {best.epochs} epochs on train and validation")
+    overrides = candidates.overrides(candidate.point)
+    full = request.but([*overrides, f"training.epochs={best.epochs}"])
+    meaning = load.schema(full.settings, data.frame.columns)
+    own = replace(data, schema=meaning, table=load.table(data, full.settings))
+    name = f"winner · {pages.title(candidate.spec)}"
+    tags = {**train.identity(own), "forecast.owner": owner}
+    spec, text = candidate.spec, full.yaml
+    cuts = experiment.prepare(spec, own.table)
+    with tracking(request.settings.tracking, data.name) as tracker:
+        left = folders.unfinished(tracker.folder, parent.id, CONFIG, text)
+        if left is None:
+            made = tracker.begin(name, kind="train", tags=tags, parent=parent)
+        else:
+            made = tracker.reopen(left, left.name)
+        with ending(made) as tracked:
+            if left is not None:
+                tracked.tags({"forecast.owner": owner})
+            else:
+                tracked.params(stages.before_scores(train.question(full, own)))
+                tracked.tags({"forecast.refit": "train and validation, without stopping"})
+                tracked.keep(text, CONFIG)
+            again = train.command("sweep", request.overrides)
+            training = Training(
+                request=full,
+                data=own,
+                spec=spec,
+                cuts=cuts,
+                name=name,
+                again=again,
+                go_on=lambda _: shlex.join(["forecast", "sweep", *request.overrides]),
+                final=lambda outcome: f"{name} · {pages.scored(outcome)}",
+                epochs=best.epochs,
+                relatives={"the sweep": parent.id},
+            )
+            found = stages.record_training(tracker, tracked, training)
+    found.show()
+    return found.complete(), tracked.id
+
+
+def _compose(request: Request, data: Loaded) -> Callable[[list[str]], Composed]:
+    """Make what turns a point into an experiment; tables of equal schema are one."""
+    tables = {load.schema_name(request.settings): data.table}
+
+    def compose(overrides: list[str]) -> Composed:
+        full = request.but(overrides)
+        name = load.schema_name(full.settings)
+        if name not in tables:
+            tables[name] = load.table(data, full.settings)
+        return Composed(load.spec(full.settings), name, tables[name], train.question(full, data))
+
+    return compose
+
+
+def _strategy(sweep: SweepConfig, builder: Builder) -> Strategy:
+    """Choose a way through the space, with its candidates built."""
+    for name, least in (("folds", 2), ("seeds", 1), ("samples", 1), ("batch", 1), ("factor", 2)):
+        if getattr(sweep, name) < least:
+            raise InputError(
+                f"sweep.{name} must be a whole number of {least} or more, got "
+                f"{getattr(sweep, name)}: write such as {max(least, 3)}"
+            )
+    if not 0 <= sweep.seed < 2**32:
+        raise InputError(
+            f"sweep.seed must be a whole number from 0 to {2**32 - 1:,}, got {sweep.seed}: write "
+            "such as 0"
+        )
+    grids = space.read(sweep.grid)
+    if sweep.strategy == "tpe":
+        strategies.require()
+        probes = builder.all(space.corners(grids))
+        return Tpe(probes, grids, builder.build, sweep.samples, sweep.batch, sweep.seed)
+    if sweep.strategy not in STRATEGIES:
+        raise InputError(
+            f"sweep.strategy must be one of {', '.join(STRATEGIES)}, got {sweep.strategy!r}: "
+            f"{nearest(sweep.strategy, STRATEGIES)}"
+        )
+    if sweep.resource not in RESOURCES:
+        raise InputError(
+            f"sweep.resource must be one of {', '.join(RESOURCES)}, got {sweep.resource!r}: "
+            f"{nearest(sweep.resource, RESOURCES)}"
+        )
+    draws = sweep.strategy == "random" or (sweep.strategy == "halving" and space.has_ranges(grids))
+    points = space.sampled(grids, sweep.samples, sweep.seed) if draws else space.points(grids)
+    found = builder.all(points)
+    if sweep.strategy == "halving":
+        return Halving(found, sweep.factor, sweep.resource)
+    return Everything(found)
+
+
+def _title(sweep: SweepConfig, strategy: Strategy) -> str:
+    """Name a sweep for people."""
+    count = sweep.samples if sweep.strategy == "tpe" else len(strategy.probes)
+    how = "" if sweep.strategy == "grid" else f"{sweep.strategy} · "
+    return f"sweep · {how}{count} candidates x {sweep.folds} folds"

@@ -1,0 +1,218 @@
+"""`forecast train`: one model, scored beside baselines, tracked."""
+
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from forecast.cli.config import recorded
+from forecast.cli.config.compose import Request
+from forecast.cli.console import busy, say
+from forecast.cli.runs import checkpoints, environment, gates, links, load, stages
+from forecast.cli.runs.load import Loaded
+from forecast.cli.runs.recording import Recorded, Training
+from forecast.cli.runs.tracked import tracking
+from forecast.data import scale, schema
+from forecast.data.fetch import conceal
+from forecast.data.table import Table
+from forecast.evaluation import experiment
+from forecast.evaluation.outcome import Outcome, validation_error
+from forecast.tracking.journalled import Journalled
+from forecast.tracking.mlflow import pages, registry
+from forecast.tracking.mlflow.store import client
+from forecast.tracking.run import ending
+from forecast.tracking.tracker import Tracker
+
+FOLDER = "runs"
+"""Of runs, where `tracking.folder` names no other."""
+
+
+def run(request: Request) -> float | None:
+    """Train, score, track; print what came out.
+
+    Args:
+        request: The configuration.
+
+    Returns:
+        Headline error of the kept epoch on the validation span, in the unit of the target, which
+        is what a sweeper of Hydra minimises (`selection.validation_error`). No number of the test
+        span is returned, since whatever is returned here may choose settings.
+    """
+    settings = request.settings
+    found = trained(request)
+    tracked = found.run
+    found.show()
+    say("run", tracked.id)
+    links.show(settings.tracking, tracked.id)
+    outcome = found.complete()
+    if settings.register:
+        headline = outcome.test.headline.key
+        score = {"forecast.score": f"{headline} {outcome.scores[f'test/{headline}']:.6g}"}
+        made = registry.register(
+            client(settings.tracking.uri), settings.register, tracked.id, score
+        )
+        say("registered", f"{settings.register} version {made}, {registry.CHALLENGER}")
+        say("next", f"forecast promote registered={settings.register}   ·   make ui")
+    else:
+        say("next", f"forecast predict run={tracked.id}   ·   make ui")
+    return validation_error(outcome.forecaster, outcome.test.headline)
+
+
+def trained(
+    request: Request,
+    *,
+    kind: str = "train",
+    tags: Mapping[str, str] | None = None,
+    relatives: Mapping[str, str] | None = None,
+    go_on: str | None = None,
+) -> Recorded:
+    """Train, score and track, with a line for each stage.
+
+    Args:
+        request: The configuration.
+        kind: Of the run.
+        tags: More tags of the run.
+        relatives: What another run is to this one, to its id.
+        go_on: The command that makes what is missing; None resumes the run.
+
+    Returns:
+        What has become of it; its run has ended.
+    """
+    settings = request.settings
+    gates.check(settings)
+    spec = load.spec(settings)
+    with busy("data", "reading"):
+        data = load.load(settings)
+    cuts = experiment.prepare(spec, data.table)
+    say("data", summary(data))
+    warn(data.table, cuts.train_rows(data.table), "the training rows")
+    name = settings.tracking.run_name or pages.title(spec)
+    again = command("train", request.overrides)
+    if settings.resume:
+        checkpoints.check(settings.resume, Path(settings.tracking.folder), data)
+
+    def called(outcome: Outcome) -> str:
+        return f"{name} · {pages.scored(outcome)}" if kind == "train" else name
+
+    every = identity(data) | {recorded.COMMAND: again} | dict(tags or {})
+    with (
+        tracking(settings.tracking, data.name) as tracker,
+        ending(begin(tracker, name, data, request, kind, every)) as tracked,
+    ):
+        return stages.record_training(
+            tracker,
+            tracked,
+            Training(
+                request=request,
+                data=data,
+                spec=spec,
+                cuts=cuts,
+                name=name,
+                again=again,
+                go_on=lambda run: go_on or _resumes(run, settings.tracking.folder),
+                final=None if settings.tracking.run_name and kind == "train" else called,
+                relatives=relatives,
+            ),
+        )
+
+
+def begin(
+    tracker: Tracker,
+    name: str,
+    data: Loaded,
+    request: Request,
+    kind: str,
+    tags: Mapping[str, str],
+) -> Journalled:
+    """Begin a run with what is known before training, or take up an interrupted one.
+
+    Args:
+        tracker: Where runs are written.
+        name: What people read in the list.
+        data: What it sees.
+        request: The configuration.
+        kind: Of the run.
+        tags: Of the run.
+
+    Returns:
+        The run.
+    """
+    settings = request.settings
+    if settings.register:
+        registry.check_registry(client(settings.tracking.uri), settings.register)
+    if settings.resume:
+        tracked = tracker.again(settings.resume)
+        checkpoints.keep_changes(tracked, request)
+        return tracked
+    tracked = tracker.begin(name, kind=kind, tags=tags)
+    tracked.params(stages.before_scores(question(request, data)))
+    tracked.keep(request.yaml, recorded.CONFIG)  # the last, since no run goes on without it
+    return tracked
+
+
+def _resumes(run: Journalled, folder: str) -> str:
+    """Return the command that goes on with a run."""
+    elsewhere = f" tracking.folder={shlex.quote(folder)}" if folder != FOLDER else ""
+    return f"forecast train resume={run.local_id}{elsewhere}"
+
+
+def command(name: str, overrides: Iterable[str]) -> str:
+    """Write the command that does the same again, without secrets, wherever its runs are kept.
+
+    >>> command("train", ["model=lstm", "data.targets=[temp, dewp]", "tracking.uri=sqlite:///my.db"])
+    "forecast train model=lstm 'data.targets=[temp, dewp]'"
+    """
+    own = ("tracking", "register=")
+    kept = [text for text in overrides if not text.lstrip("+~").startswith(own)]
+    return conceal(shlex.join(["forecast", name, *kept]))
+
+
+def question(request: Request, data: Loaded) -> dict[str, Any]:
+    """Return the params of a run: the flattened configuration, groups without a say left out."""
+    everything = request.flat
+    kept = {
+        key: value
+        for key, value in everything.items()
+        if key.split(".")[0] in ("data", "window", "model", "training", "split", "evaluation")
+    }
+    kept["model"] = kept.pop("model.name")
+    kept["data.name"] = data.name
+    return kept
+
+
+def identity(data: Loaded) -> dict[str, str]:
+    """Return the tags that say which code saw which data."""
+    return environment.tags() | {"forecast.data_digest": data.digest}
+
+
+def warn(table: Table, rows: np.ndarray, where: str) -> None:
+    """Say what some training rows never show: events, classes, a column's movement.
+
+    Args:
+        table: The data.
+        rows: Mask (rows,).
+        where: What these rows are called.
+    """
+    for name in schema.missing_classes(table.outputs[rows], table.targets, table.task):
+        say("warning", f"{where} hold no {name}: its probability is learned from nothing")
+    for column, series in scale.moving_later(table, rows).items():
+        if series:
+            more = f" and {len(series) - 3} more" if len(series) > 3 else ""
+            among = f" of {', '.join(series[:3])}{more}"
+            then = "it is scaled as in the other series"
+        else:
+            among, then = "", "nothing is learned from it, and the model reads it as if it did not"
+        say("warning", f"{column}{among} does not vary in {where}, and does later: {then}")
+
+
+def summary(data: Loaded) -> str:
+    """Say in one line what was read."""
+    table = data.table
+    names = ", ".join(table.names[:3]) + (" …" if len(table.names) > 3 else "")
+    first, last = (str(stamp)[:10] for stamp in (table.time.min(), table.time.max()))
+    return (
+        f"{data.name}: {len(data.frame):,} rows of {len(table.names)} series ({names}), "
+        f"frequency {table.frequency}, {first} to {last}" + load.without_names(data.frame.columns)
+    )

@@ -1,0 +1,333 @@
+"""Configuration: a typed schema, values from YAML, and plain objects for the rooms."""
+
+import contextlib
+import copy
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache, cached_property, reduce
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from forecast.cli.config import errors, safety
+from forecast.cli.config.safety import UsersFiles
+from forecast.cli.config.schema import Config
+from forecast.data.fetch import conceal
+from forecast.errors import InputError, nearest
+
+PACKAGE = Path(__file__).parent.parent
+
+
+def _beside(inside: str, checkout: str) -> Path:
+    """Find a folder of the installed package, or of the checkout it is run from."""
+    installed = PACKAGE / inside
+    return installed if installed.is_dir() else PACKAGE.parent / checkout
+
+
+CONF = _beside("conf", "conf")
+_KEY = re.compile(r"\w+\.[\w.]+=")
+"""What sets one value; all else chooses a group, adds or deletes, which is left to Hydra."""
+
+UNREADABLE = (
+    HydraException,
+    OmegaConfBaseException,
+    ValueError,  # as Hydra raises for `model=null` and a number of 5,000 digits
+    OSError,  # a key that is too long for the name of a file
+    RecursionError,  # a list in a list in a list …
+)
+"""What Hydra raises for overrides that cannot be meant."""
+
+SAMPLES = _beside("sample", "data")
+
+
+class _UsersConf(SearchPathPlugin):
+    """Look in a user's own `conf/` before ours."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Put the working folder's `conf/` first."""
+        own = Path.cwd() / "conf"
+        if own.is_dir() and own.resolve() != CONF.resolve():
+            search_path.prepend(provider="user", path=f"{UsersFiles.scheme()}://{own}")
+
+
+def homes() -> tuple[Path, Path]:
+    """Return the folders in which groups have their options: ours, and the user's own."""
+    return CONF, Path.cwd() / "conf"
+
+
+@cache
+def register() -> None:
+    """Tell Hydra our schema and where to look, once a process."""
+    ConfigStore.instance().store(name="schema", node=form())
+    plugins = Plugins.instance()
+    plugins.register(_UsersConf)
+    plugins.register(UsersFiles)
+
+
+def form() -> DictConfig:
+    """Return the schema, open for values; what comes out of `Request.settings` is frozen again."""
+    schema = OmegaConf.structured(Config)
+    _open(schema)
+    return schema
+
+
+def _open(node: DictConfig) -> None:
+    """Let YAML fill a schema of frozen dataclasses."""
+    OmegaConf.set_readonly(node, None)
+    for key in node:
+        if not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
+            _open(node[key])
+
+
+@dataclass(frozen=True)
+class Request:
+    """A composed configuration in the forms that commands need.
+
+    Attributes:
+        composed: Hydra's form.
+        overrides: What it was composed from.
+    """
+
+    composed: DictConfig
+    overrides: tuple[str, ...]
+    _bases: dict[tuple[str, ...], "Request"] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def settings(self) -> Config:
+        """Return frozen dataclasses of plain values; Hydra ends here."""
+        try:
+            found = OmegaConf.to_object(self.composed)
+        except OmegaConfBaseException as error:
+            with opened():
+                raise errors.sentence(error, self.overrides) from error
+        if not isinstance(found, Config):
+            raise InputError("config must have the schema's form: keep `- schema` in its defaults")
+        return found
+
+    @cached_property
+    def flat(self) -> dict[str, Any]:
+        """Return dotted key to value, as on the command line.
+
+        A value that names an environment variable stays unresolved, so no secret is tracked.
+        """
+        raw = OmegaConf.to_container(self.composed, resolve=False)
+        found = flatten(raw, OmegaConf.to_container(self.composed, resolve=True))
+        return {k: conceal(v) if isinstance(v, str) else v for k, v in found.items()}
+
+    @property
+    def yaml(self) -> str:
+        """Return the configuration as it was written: interpolations unresolved, no secrets."""
+        return conceal(OmegaConf.to_yaml(self.composed))
+
+    def but(self, overrides: list[str]) -> "Request":
+        """Return the configuration with more overrides behind these.
+
+        Hydra takes a sixth of a second to compose, so it does so once for each choice of groups;
+        keys are then set on a copy, as Hydra itself sets them.
+
+        Args:
+            overrides: As on the command line, groups before their keys.
+
+        Returns:
+            What composing them all would give.
+
+        Raises:
+            InputError: A key, group or value is not known; the nearest name is given.
+        """
+        groups = tuple(text for text in overrides if not _KEY.match(text))
+        if groups not in self._bases:
+            self._bases[groups] = compose([*self.overrides, *groups])
+        config = copy.deepcopy(self._bases[groups].composed)
+        keys = in_hydras_grammar([text for text in overrides if text not in groups])
+        try:
+            for one in OverridesParser.create().parse_overrides(keys):
+                OmegaConf.update(
+                    config, one.key_or_group, one.value(), force_add=one.is_force_add()
+                )
+            check(config)
+        except UNREADABLE:
+            return compose([*self.overrides, *overrides])  # which says what is wrong
+        return Request(config, (*self.overrides, *overrides))
+
+
+def compose(overrides: list[str]) -> Request:
+    """Compose the configuration of a command.
+
+    Args:
+        overrides: As on the command line, such as ["model=lstm", "training.epochs=5"].
+
+    Returns:
+        The composed configuration.
+
+    Raises:
+        InputError: A key, group or value is not known; the nearest name is given.
+    """
+    register()
+    safety.check_command(overrides)
+    for override in overrides:
+        errors.check_option(override, homes())
+    with opened():
+        try:
+            config = hydra_compose("config", in_hydras_grammar(overrides))
+            check(config)
+        except InputError:
+            raise
+        except UNREADABLE as error:
+            raise errors.sentence(error, overrides) from error
+    return Request(config, tuple(overrides))
+
+
+def in_hydras_grammar(overrides: list[str]) -> list[str]:
+    """Write overrides as Hydra must read them.
+
+    Run ids stay text, since 12e4567 is not a number. Hydra would merge a mapping into the default
+    one instead of replacing it: a grid becomes a list of grids, and of other mappings the default
+    is taken away before. Names that mappings hold, such as columns of a user's file, are keys that
+    no schema knows, and Hydra takes those only behind `++`.
+
+    Args:
+        overrides: As on the command line.
+
+    Returns:
+        The same, for Hydra.
+
+    >>> in_hydras_grammar(["run=12e4", "data.valid.load=[0,9]"])
+    ["run='12e4'", '++data.valid.load=[0,9]']
+    >>> in_hydras_grammar(["runs=12e4,34"])
+    ["runs=['12e4','34']"]
+    >>> in_hydras_grammar(["evaluation.regressors={}"])
+    ['evaluation.regressors=???', '++evaluation.regressors={}']
+    """
+    found = []
+    for text in overrides:
+        key, _, value = text.partition("=")
+        if key in ("run", "other", "register", "registered") and not value.startswith("'"):
+            text = f"{key}='{value}'"
+        elif key == "runs":
+            ids = [part.strip(" '") for part in value.strip("[]").split(",")]
+            text = f"{key}=[{','.join(repr(part) for part in ids if part)}]"
+        elif key == "sweep.grid" and value.startswith("{"):
+            text = f"{key}=[{value}]"
+        elif _below(key, errors.MAPPINGS):
+            text = f"++{text}"
+            if value.startswith("{"):
+                # without ++ where it can be: Hydra's sweeper keeps one override of one spelling
+                found.append(f"{'' if key in errors.MAPPINGS else '++'}{key}={MISSING}")
+        found.append(text)
+    return found
+
+
+def _below(key: str, mappings: Sequence[str]) -> bool:
+    """Tell whether a key is one of some mappings, or lies in one."""
+    return key in mappings or key.startswith(tuple(f"{name}." for name in mappings))
+
+
+def check(config: DictConfig) -> None:
+    """Refuse what no schema can: code named in a config, a key pushed in by `+`, a missing value.
+
+    Args:
+        config: Composed.
+
+    Raises:
+        InputError: Naming the key.
+    """
+    raw = OmegaConf.to_container(config)
+    safety.refuse(raw, "")
+    _refuse_unset(raw, "")
+    _refuse_unknown(raw, Config, "")
+    safety.refuse(OmegaConf.to_container(config, resolve=True), "")
+    for group in fields(Config):
+        node = config.get(group.name)
+        for key in sorted(OmegaConf.missing_keys(node)) if isinstance(node, DictConfig) else ():
+            raise InputError(f"{key} must be set, got nothing: add {key}=… to the command")
+
+
+def _refuse_unset(node: Any, path: str) -> None:
+    """Refuse variables of the environment that are not set."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            _refuse_unset(value, f"{path}.{key}" if path else str(key))
+    elif variable := re.fullmatch(r"\$\{oc\.env:(\w+)\}", str(node)):
+        if variable[1] not in os.environ:
+            raise InputError(f"{path} must be set, got nothing: add {path}=… or set {variable[1]}")
+
+
+def _refuse_unknown(node: Any, kind: Any, path: str) -> None:
+    """Refuse keys that a group's dataclass has not, which `+key=…` may have added."""
+    known = {own.name: own.type for own in fields(kind)}
+    for name, value in node.items() if isinstance(node, dict) else ():
+        key = f"{path}{name}"
+        if name not in known:
+            raise InputError(
+                f"{key} must be a key of the config, got {key}={value}: "
+                f"{nearest(key, [f'{path}{own}' for own in known])}"
+            )
+        if is_dataclass(known[name]):
+            _refuse_unknown(value, known[name], f"{key}.")
+
+
+@contextlib.contextmanager
+def opened() -> Iterator[None]:
+    """Open Hydra on our conf/, leaving an already open one as it was."""
+    if GlobalHydra.instance().is_initialized():
+        GlobalHydra.instance().clear()
+    with initialize_config_dir(version_base="1.3", config_dir=str(CONF), job_name="forecast"):
+        yield
+
+
+_REFERENCE = re.compile(r"\$\{(\w[\w.]*)\}")
+"""A plain reference to another key; of all else nobody can tell where its value comes from."""
+
+
+def flatten(raw: Any, done: Any) -> dict[str, Any]:
+    """Flatten a configuration.
+
+    Args:
+        raw: As it is written.
+        done: With everything resolved.
+
+    Returns:
+        Dotted key to value; one that an environment variable may stand behind, straight or by way
+        of other keys, is as it is written.
+
+    >>> flatten({"a": {"b": "${c}", "d": "${e}"}, "c": 1, "e": "${oc.env:KEY}"},
+    ...         {"a": {"b": 1, "d": "secret"}, "c": 1, "e": "secret"})
+    {'a.b': 1, 'a.d': '${e}', 'c': 1, 'e': '${oc.env:KEY}'}
+    """
+    found: dict[str, Any] = {}
+
+    def walk(raw_node: Any, node: Any, key: str) -> None:
+        if isinstance(node, dict) and isinstance(raw_node, dict) and node:
+            for name in node:
+                walk(raw_node[name], node[name], f"{key}.{name}" if key else str(name))
+        elif key:
+            found[key] = raw_node if _is_open(raw_node, raw) else node
+
+    walk(raw, done, "")
+    return found
+
+
+def _is_open(node: Any, root: Any) -> bool:
+    """Tell whether something other than plain values stands behind a node."""
+    text = str(node)
+    return "${" in _REFERENCE.sub("", text) or any(
+        _is_open(reduce(_nested, name.split("."), root), root) for name in _REFERENCE.findall(text)
+    )
+
+
+def _nested(node: Any, name: str) -> Any:
+    """Return what stands below a node; what is not found counts as open."""
+    return node.get(name, "${") if isinstance(node, dict) else "${"

@@ -1,0 +1,148 @@
+"""What Hydra says of overrides that it cannot read, as one sentence with the nearest name."""
+
+import contextlib
+import re
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import compose
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from forecast.cli.config.schema import Config
+from forecast.errors import InputError, nearest, plain
+
+BY_COLUMN = ("data.circular", "data.valid", "data.units", "data.events", "data.classes")
+"""Settings whose keys are columns of the user's file."""
+
+MAPPINGS = (*BY_COLUMN, "evaluation.regressors")
+"""Settings that hold names and values: a mapping that is typed stands for the default one."""
+
+_CURES = {
+    "deletion": "leave the ~ away and give it a value",
+    "Ambiguous": "put it into quotes, or put -m before the overrides to run each",
+    "--multirun": "write one value, or put -m before the overrides to run each",
+    "Interpolation": "name a key that the config has",
+    "Optional": "write a value",
+    "Integer": "write a whole number",
+    "Float": "write a number, decimals with a point",
+    "bool": "write true or false",
+    "merge DictConfig": "write pairs, such as {a: 1}",
+    "Dict[": "write pairs, such as {a: 1}",
+    "ListConfig": "write a list, such as [a, b]",
+    "List[": "write a list, such as [a, b]",
+    "str": "write a text",
+}
+"""A word of OmegaConf's and Hydra's reasons to what mends the value; the first one counts."""
+
+
+def sentence(error: Exception, overrides: Sequence[str]) -> InputError:
+    """Turn an error of Hydra or OmegaConf into one sentence; Hydra must still be open.
+
+    Args:
+        error: As raised.
+        overrides: As on the command line.
+
+    Returns:
+        What to raise instead.
+    """
+    if isinstance(error, OverrideParseException):
+        key, equals, value = error.override.partition("=")
+        if not equals:
+            return InputError(
+                f"overrides must be key=value, got {plain(key)!r}: see forecast --help"
+            )
+        return InputError(
+            f"{plain(key)} must have a value that Hydra can read, got {plain(value)!r}: put what "
+            f"holds other signs than letters, digits and ./-_ into quotes, \"{plain(key)}='…'\""
+        )
+    known, text = _known(), str(error)
+    for override in reversed(overrides):  # of two for one key the last one counts
+        key, _, value = override.lstrip("+~").partition("=")
+        if not key or key not in text:
+            continue
+        if key not in known and not key.startswith(tuple(f"{name}." for name in MAPPINGS)):
+            return InputError(
+                f"{plain(key)} must be a key of the config, got {plain(override)}: "
+                f"{nearest(key, known)}"
+            )
+        told = f"{value!r}" if "=" in override else override
+        return InputError(
+            f"{plain(key)} must fit its type, got {plain(told)} ({_reason(error)}): {_cure(error)}"
+        )
+    said = getattr(error, "full_key", None) or "config"
+    given = plain(" ".join(overrides)) or "the defaults"
+    return InputError(
+        f"{said} must compose, got {given} ({_reason(error)}): see forecast train --help"
+    )
+
+
+def check_option(override: str, homes: Sequence[Path]) -> None:
+    """Refuse what chooses no option of a group; Hydra fails in many ways where it is no text.
+
+    Args:
+        override: As on the command line.
+        homes: Folders in which groups have their options.
+
+    Raises:
+        InputError: Naming the nearest option.
+    """
+    key, equals, value = override.lstrip("+").partition("=")
+    if not re.fullmatch(r"\w{1,99}", key) or not equals:
+        return
+    groups = [home / key for home in homes]
+    options = {
+        str(file.relative_to(group).with_suffix(""))
+        for group in groups
+        for file in group.rglob("*.yaml")
+    }
+    if options:
+        for asked in (part.strip(" '\"[]") for part in value.split(",")):
+            if asked not in options:
+                raise InputError(
+                    f"{key} must be one of its options, got {plain(asked)!r}: "
+                    f"{nearest(asked, options)}"
+                )
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of the deepest cause, shortened."""
+    merging = str(error).startswith("Error merging") and error.__cause__ is not None
+    lines = str(error.__cause__ if merging else error).splitlines()
+    return plain(next((line.strip() for line in lines if line.strip()), type(error).__name__))
+
+
+def _cure(error: Exception) -> str:
+    """Return what mends a value of the wrong type."""
+    reason = _reason(error)
+    return next((cure for word, cure in _CURES.items() if word in reason), "see its line in conf/")
+
+
+def _known() -> list[str]:
+    """List every key that the default configuration has, and every group."""
+    with contextlib.suppress(HydraException, OmegaConfBaseException):
+        found: list[str] = []
+        _list(OmegaConf.to_container(compose("config")), "", found)
+        return [*found, *(f"{group.name}.{key}" for group, key in _typed())]
+    return []
+
+
+def _list(node: Any, path: str, found: list[str]) -> None:
+    """Walk a configuration and list its keys, with and without keys below them."""
+    for name, value in node.items() if isinstance(node, dict) else ():
+        key = f"{path}.{name}" if path else str(name)
+        found.append(key)
+        _list(value, key, found)
+
+
+def _typed() -> list[tuple[Any, str]]:
+    """List the keys of the schema, some of which no default sets."""
+    return [
+        (group, own.name)
+        for group in fields(Config)
+        if is_dataclass(group.type)
+        for own in fields(group.type)
+    ]

@@ -1,0 +1,221 @@
+"""The terminal: its one console, and a spinner for what takes a while."""
+
+import textwrap
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from forecast.cli import level
+from forecast.evaluation import scores
+from forecast.evaluation.baselines import all
+from forecast.evaluation.intervals.calibration import Intervals
+from forecast.evaluation.outcome import Outcome, headline
+from forecast.evaluation.significance import wording
+from forecast.metrics import coverage
+
+console = Console(highlight=False)
+INDENT = " " * 11
+"""What stands before a sentence: the room of a stage's name."""
+
+
+def live() -> bool:
+    """Tell whether lines are to be drawn anew: on a terminal that moves its cursor."""
+    return console.is_terminal and not console.is_dumb_terminal and not level.quiet()
+
+
+def busy(stage: str, text: str) -> AbstractContextManager[Any]:
+    """Show on a terminal what is being done, and leave no line.
+
+    Args:
+        stage: Such as "data".
+        text: What is done, in a few words.
+    """
+    shown = f"[bold]{stage:<{len(INDENT) - 2}}[/bold]{text}"
+    return console.status(shown) if live() else nullcontext()
+
+
+SHOWN = {
+    "MAE": "test/mae",
+    "RMSE": "test/rmse",
+    "MASE": "test/mase",
+    "CRPS": "test/crps",
+    "Brier": "test/brier",
+    "log loss": "test/log_loss",
+    "AUC": "test/auc",
+    "accuracy": "test/accuracy",
+}
+"""Columns of the closing table, of those metrics that a run has."""
+
+FAR = 0.05
+"""Distance between what quantiles promise and what they hold that is worth a line."""
+
+ASIDE = (
+    "data",
+    "train",
+    "evaluate",
+    "track",
+    "fold",
+    "proof",
+    "memory",
+    "gates",
+    "intervals",
+    "next",
+)
+"""First words of the stages that `--quiet` leaves out: what is under way, advised or refined."""
+
+
+def say(stage: str, text: str) -> None:
+    """Write a sentence about a stage, its further lines below the first."""
+    if level.quiet() and stage.split(" ")[0] in ASIDE:
+        return
+    room = max(20, console.width - len(INDENT))
+    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    shown = plain(f"\n{INDENT}".join(lines))
+    console.print(f"[bold]{stage:<{len(INDENT)}}[/bold]{shown}", soft_wrap=True)
+
+
+def plain(text: str) -> str:
+    r"""Write a text that may come from the data so that a terminal shows it and does nothing else.
+
+    >>> print(plain("a[bold]\x1b]0;b"))
+    a\[bold]�]0;b
+    """
+    kept = (c if c == "\n" or unicodedata.category(c)[0] != "C" else "�" for c in text)
+    return escape("".join(kept))
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table; numbers stand right, and the first column left."""
+    shown = RichTable(
+        title=plain(title), title_justify="left", title_style="bold", box=None, pad_edge=False
+    )
+    for number, column in enumerate(columns):
+        shown.add_column(plain(column), justify="left" if number == 0 else "right", overflow="fold")
+    for row in rows:
+        shown.add_row(*(value if isinstance(value, Text) else plain(_cell(value)) for value in row))
+    console.print()
+    console.print(shown)
+
+
+def score_table(outcome: Outcome) -> None:
+    """Write the closing table: model and baselines, best first, with skill and verdict."""
+    own = outcome.scores
+    models = {outcome.spec.model.name: own, **outcome.baseline_scores}
+    order = sorted(models, key=lambda name: models[name][f"test/{outcome.test.headline.key}"])
+    count, steps = len(outcome.test.values), outcome.spec.window.horizon
+    shown = {name: key for name, key in SHOWN.items() if key in own}
+    if len(outcome.table.targets) > 1 and "test/mae_z" in own:  # one scale for all targets
+        shown |= {"MAE, z": "test/mae_z", "MSE, z": "test/mse_z"}
+    rows: list[list[Any]] = [
+        [name, *(models[name].get(key, "") for key in shown.values()), _skill(own, name)]
+        for name in order
+    ]
+    said = [
+        [wording.cell(own.get(f"skill/{name}", np.nan), outcome.verdicts.get(name))]
+        for name in order
+    ]
+    title = f"Test span, {count:,} windows of {steps} steps{outcome.table.common_unit}"
+    heads, verdict = ["", *shown, "skill"], ["verdict"]
+    both = [row + words for row, words in zip(rows, said, strict=True)]
+    if _width([heads + verdict, *both]) <= console.width:
+        heads, rows = heads + verdict, both
+    for row in rows:
+        row[0] = Text(row[0], "bold") if row[0] == outcome.spec.model.name else row[0]
+    table(title, heads, rows)
+    if verdict[0] not in heads:
+        named = zip(order, said, strict=True)
+        table("Against each baseline", ["", *verdict], [[n, *w] for n, w in named if w[0]])
+
+
+def result_line(outcome: Outcome) -> None:
+    """Say how large the error is, and whether it is smaller than that of baselines."""
+    say("result", headline(outcome))
+
+
+def baseline_lines(outcome: Outcome) -> None:
+    """Say what was chosen for baselines, and which of them could not be scored."""
+    notes = {name: found.note for name, found in outcome.baselines.items() if found.note}
+    notes |= all.left_out(outcome.spec, outcome.table)
+    if notes:
+        say("baselines", "; ".join(f"{name}: {note}" for name, note in notes.items()))
+
+
+def interval_line(outcome: Outcome) -> None:
+    """Say what the intervals covered of the test span, how wide they are, and what is far off."""
+    found = outcome.intervals
+    if found is not None:
+        _calibrated_line(outcome, found)
+    said, levels, true = outcome.test.quantiles, outcome.test.levels, outcome.test.true
+    off = [
+        (float(coverage(true, said[..., low], said[..., -1 - low])), levels[low], levels[-1 - low])
+        for low in range(len(levels) // 2)
+        if said is not None and abs(levels[low] + levels[-1 - low] - 1) < 1e-9
+    ]
+    if not off:
+        return
+    share, low, high = max(off, key=lambda pair: abs(pair[0] - (pair[2] - pair[1])))
+    if abs(share - (high - low)) > FAR:
+        say(
+            "warning",
+            f"{share:.1%} of the truth lies between the model's own quantiles {low:g} and "
+            f"{high:g}, not {high - low:.0%}: trust calibrated intervals, not the quantiles",
+        )
+
+
+def _calibrated_line(outcome: Outcome, found: Intervals) -> None:
+    """Say what calibrated intervals covered of the test span, and how wide they are."""
+    level, own = scores.percent(found.level), outcome.scores
+    unit = outcome.table.common_unit.replace(",", "")  # as behind a number
+    steps = scores.coverage_by_step(outcome.test, found)
+    say(
+        "intervals",
+        f"{own[f'test/coverage_{level}']:.1%} of the truth lies inside those of {level}% "
+        f"({found.method}; {np.nanmin(steps):.1%} to {np.nanmax(steps):.1%} by step), mean width "
+        f"{own[f'test/width_{level}']:.4g}{unit}",
+    )
+
+
+def detail_tables(outcome: Outcome) -> None:
+    """Write the error at some steps of the horizon, and for each series, unless quiet."""
+    if level.quiet():
+        return
+    models = {outcome.spec.model.name: outcome.test, **outcome.baselines}
+    horizon = outcome.spec.window.horizon
+    steps = sorted({1, *(max(1, round(horizon * part / 4)) for part in (1, 2, 3)), horizon})
+    by_step = {name: scores.by_step(found) for name, found in models.items()}
+    table(
+        f"{outcome.test.headline.name} by steps ahead",
+        ("", *(str(step) for step in steps)),
+        [(name, *(values[step - 1] for step in steps)) for name, values in by_step.items()],
+    )
+    names = list(scores.by_series(outcome.test))
+    if 1 < len(names) <= 8:
+        each = {name: scores.by_series(found) for name, found in models.items()}
+        table(
+            f"{outcome.test.headline.name} by series",
+            ("", *names),
+            [(name, *(own.get(one, "") for one in names)) for name, own in each.items()],
+        )
+
+
+def _skill(own: Mapping[str, float], name: str) -> str:
+    """Write the model's skill against a baseline, nothing for the model itself."""
+    return f"{own[key]:+.1%}" if (key := f"skill/{name}") in own else ""
+
+
+def _width(rows: Iterable[Sequence[Any]]) -> int:
+    """Return how wide a table of these rows is, heads among them."""
+    widest = [max(len(_cell(value)) for value in column) for column in zip(*rows, strict=True)]
+    return sum(widest) + 2 * (len(widest) - 1)
+
+
+def _cell(value: Any) -> str:
+    """Write a number with four digits that mean something."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,194 @@
+"""From the command line into a room: Hydra's own flags, or one plain composition."""
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from itertools import chain
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+
+from forecast.cli import level
+from forecast.cli.config import compose, errors, safety, unread
+from forecast.cli.config.compose import Request
+from forecast.cli.console import busy
+from forecast.data.fetch import conceal
+from forecast.errors import InputError
+from forecast.training import runtime
+
+TENSORFLOW = ("train", "backtest", "sweep", "predict", "inspect", "explain")
+"""Commands that build or run a network."""
+
+UNWRITABLE = (errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.ENOSPC, errno.EPERM, errno.EROFS)
+"""Errors of the system that a user can mend: no room, or no right to write."""
+
+SWITCHES = ("-m", "--multirun", "--hydra-help", "--help", "-h", "--resolve")
+"""Flags of Hydra without a value."""
+
+SHOWN = {
+    **dict.fromkeys(("--cfg", "-c"), ("job", "hydra", "all")),
+    **dict.fromkeys(
+        ("--info", "-i"), ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+    ),
+}
+"""Flags of Hydra that show something instead of running, and what each can show."""
+
+SILENT = ("hydra/hydra_logging=none", "hydra/job_logging=none")
+"""Overrides that keep the log lines of a multirun from the terminal."""
+
+
+def enter(command: str, overrides: list[str]) -> Any:
+    """Run a command with overrides.
+
+    Args:
+        command: Such as "train".
+        overrides: As on the command line; flags of Hydra are handed to Hydra, `-q` and `-v` are
+            ours.
+
+    Returns:
+        What the command returns.
+
+    Raises:
+        InputError: What the user can mend.
+    """
+    asked, rest = level.taken(overrides)
+    with level.at(asked):
+        flags, plain = parted(rest)
+        if flags:
+            return _with_hydra(command, flags, plain)
+        return _run(command, compose.compose(plain))
+
+
+def parted(given: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Part Hydra's flags from overrides, which Hydra wants behind them.
+
+    Args:
+        given: As on the command line.
+
+    Returns:
+        Flags, each with its value, and overrides.
+
+    Raises:
+        InputError: Something else begins with a dash, or a flag is without its value.
+
+    >>> parted(["model=gru", "--cfg", "job", "training.epochs=3"])
+    (['--cfg=job'], ['model=gru', 'training.epochs=3'])
+    """
+    flags: list[str] = []
+    plain: list[str] = []
+    rest = list(given)
+    while rest:
+        text = rest.pop(0)
+        name, equals, value = text.partition("=")
+        if name in SHOWN:
+            if not equals and rest:
+                value = rest.pop(0)
+            if value not in SHOWN[name]:
+                raise InputError(
+                    f"{name} must be followed by one of {', '.join(SHOWN[name])}, got {value!r}: "
+                    f"write {name} {SHOWN[name][0]}"
+                )
+            flags.append(f"{name}={value}")
+        elif text in SWITCHES:
+            flags.append(text)
+        elif text.startswith("-"):
+            raise InputError(f"overrides must be key=value, got {text!r}: see forecast --help")
+        else:
+            plain.append(text)
+    asked = [flag for flag in flags if flag != "--resolve"]
+    if flags and len(asked) != 1:
+        raise InputError(
+            f"flags of Hydra must be one of -m, --cfg, --info and --help, got {' '.join(flags)}: "
+            "give one of them a time"
+        )
+    return flags, plain
+
+
+def _run(command: str, request: Request) -> Any:
+    """Import a command and run it; TensorFlow is started first, while it can still be silenced."""
+    if command == "train" and request.settings.resume:
+        request = import_module("forecast.cli.runs.checkpoints").original(request)
+    unread.refuse(command, request.overrides)
+    heavy = command in TENSORFLOW
+    with busy("start", "TensorFlow" if heavy else "libraries"):
+        if heavy:
+            runtime.start(request.settings.training.threads)
+        room = import_module(f"forecast.cli.commands.{command}")
+    try:
+        return room.run(request)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise InputError(
+            f"forecast {command} must be able to write its files, got {error.strerror!r} for "
+            f"{error.filename or 'one of them'}: make room, or run it in a folder of yours"
+        ) from error
+
+
+def _meant(override: str) -> list[str]:
+    """Write an override once for each value that a multirun would give its key."""
+    try:
+        *_, one = OverridesParser.create().parse_overrides(compose.in_hydras_grammar([override]))
+    except HydraException:
+        return [override]  # which Hydra itself refuses
+    if not one.is_sweep_override():
+        return [override]
+    if not one.is_discrete_sweep() or isinstance(one.value(), Glob):
+        return []  # of values that only a sweeper knows
+    key = override.partition("=")[0]
+    return [f"{key}={value}" for value in one.sweep_string_iterator()]
+
+
+def _with_hydra(command: str, flags: list[str], overrides: list[str]) -> Any:
+    """Let Hydra read its flags and call the command once or many times."""
+    compose.register()
+    safety.check_command(overrides)
+    meant = [values for override in overrides if (values := _meant(override))]
+    for override in chain.from_iterable(meant):
+        errors.check_option(override, compose.homes())
+    failed: list[InputError] = []
+    faults: list[Exception] = []
+
+    @hydra.main(version_base="1.3", config_path=str(compose.CONF), config_name="config")
+    def job(composed: DictConfig) -> Any:
+        try:
+            compose.check(composed)
+            task = tuple(HydraConfig.get().overrides.task)
+            if silent:
+                print(conceal(f"job        {' '.join(task)}"), flush=True)
+            found = _run(command, Request(composed, task))
+            # a sweeper minimises what it is given; commands return no number of the test span
+            return found if isinstance(found, float) else None
+        except InputError as error:
+            failed.append(error)
+            return None
+        except Exception as error:
+            faults.append(error)
+            raise
+
+    silent = SILENT if {"-m", "--multirun"} & set(flags) else ()
+    if silent:
+        compose.compose([first for first, *_ in meant])  # before Hydra makes a folder for its jobs
+    sys.argv = [f"forecast {command}", *flags, *silent, *compose.in_hydras_grammar(overrides)]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints its errors itself, and exits with 1
+    try:
+        job()
+    except compose.UNREADABLE as error:
+        if error in faults or isinstance(error, InputError):  # as the reader of a file says it
+            raise
+        with compose.opened():
+            raise errors.sentence(error, overrides) from error
+    except Exception:
+        if failed:  # a sweeper may give up where a job has no number
+            raise failed[0] from None
+        raise
+    if failed:
+        raise failed[0]
+    return None

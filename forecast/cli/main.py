@@ -1,0 +1,128 @@
+"""`forecast COMMAND [overrides]`: picks the corridor and imports nothing heavy before it."""
+
+import errno
+import os
+import sys
+from importlib import import_module
+
+COMMANDS = {
+    "train": "train one model, score it beside baselines, track the run",
+    "backtest": "walk through the test span with a new model every fold",
+    "sweep": "try a grid over time-ordered folds, resumable, with a leaderboard",
+    "predict": "the next horizon from a run: run=ID, models:/NAME@ALIAS or a folder",
+    "runs": "the runs of this machine: running, finished, killed, not yet sent",
+    "ui": "MLflow's pages of the runs, with the addresses of all views",
+    "sync": "send what a run could not, while its server was away",
+    "inspect": "gate report of a run, or of two: run=ID [other=ID], file=model.keras",
+    "compare": "scores of runs on their common origins, and which differ: runs=[A,B,…]",
+    "reproduce": "train a run again, and compare all that it holds to the bit: run=ID",
+    "promote": "make the challenger champion if it is better: registered=NAME",
+    "explain": "shapes, parameters and receptive field of a configured model",
+    "check": "data-quality report of a data set",
+}
+
+NEXT = {
+    "sweep": ", and the same command goes on",
+    "backtest": " in its run, and the same command starts over",
+}
+"""How to go on after Ctrl-C; a training prints the command that resumes it."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: As on the command line, without the program's name.
+
+    Returns:
+        0 done; 3 done, and the answer is no; 2 what the user can mend; 1 a fault of ours, which
+        leaves the model of a training that was finished before it; 130 after Ctrl-C; 141 where
+        whoever read our output has closed it.
+    """
+    try:
+        status = _answer(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads our output has had enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(
+            "forecast: standard output must have room, got a full disk: send it elsewhere",
+            file=sys.stderr,
+        )
+        return 2
+    return status
+
+
+def _answer(given: list[str]) -> int:
+    """Run a command, or say in a sentence why not."""
+    if not given or given[0] in ("-h", "--help"):
+        print(usage())
+        return 0
+    if given[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"forecast {version('forecast')}")
+        return 0
+    from forecast.data.fetch import conceal
+    from forecast.errors import Incomplete, InputError, nearest
+
+    if given[0] == "--complete":
+        from forecast.cli.completion import candidates
+
+        found = candidates(" ".join(given[1:]), COMMANDS)
+        sys.stdout.writelines(f"{word}\n" for word in found)
+        return 0
+    command, overrides = given[0], given[1:]
+    try:
+        if command in ("--completion", "--install-completion"):
+            from forecast.cli import completion
+
+            shell = completion.chosen(overrides)
+            install = command == "--install-completion"
+            print(completion.install(shell) if install else completion.SCRIPTS[shell].rstrip())
+            return 0
+        if command not in COMMANDS:
+            raise InputError(
+                f"command must be one of the known ones, got {command!r}: "
+                f"{nearest(command, COMMANDS)}"
+            )
+        from forecast.cli.interrupt import heard
+
+        with heard():
+            answer = import_module("forecast.cli.dispatch").enter(command, overrides)
+    except InputError as error:
+        print(f"forecast: {conceal(str(error))}", file=sys.stderr)
+        return 2
+    except Incomplete as error:
+        print(f"forecast: {conceal(str(error))}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(
+            f"forecast: stopped; what was finished is kept{NEXT.get(command, '')}", file=sys.stderr
+        )
+        return 130
+    return 3 if answer is False else 0
+
+
+def usage() -> str:
+    """Return the help text."""
+    lines = [f"  {name:<9} {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: forecast COMMAND [key=value …]",
+            "",
+            *lines,
+            "",
+            "  forecast train model=causal_cnn window.timesteps=96 training.epochs=5",
+            "  forecast train --help     groups and keys of the configuration",
+            "  forecast train --cfg job  the configuration as it would run",
+            "  forecast train -m …       Hydra's own multirun",
+            "  forecast train -q …       closing table, ids and warnings only",
+            "  forecast train -v …       also what libraries log, and where a refusal came from",
+            "  forecast --install-completion   completion in bash or zsh (--completion prints it)",
+        ]
+    )

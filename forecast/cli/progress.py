@@ -1,0 +1,174 @@
+"""What moves while a command works: bars over epochs, folds and trials, stages with their time."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any
+
+import keras
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from forecast.cli import level
+from forecast.cli.console import INDENT, busy, console, live, say
+from forecast.metrics.headline import HEADLINES
+
+WIDE = 72
+"""Columns from which on a bar has its place beside all that is said."""
+
+
+@contextmanager
+def during(stage: str, text: str) -> Iterator[None]:
+    """Show on a terminal what is being done, and say what was done and for how long.
+
+    Args:
+        stage: Such as "track".
+        text: What is done, in a few words.
+    """
+    began = perf_counter()
+    with busy(stage, text):
+        yield
+    say(stage, f"{text}, {perf_counter() - began:.1f} s")
+
+
+class FoldProgress(keras.callbacks.Callback):
+    """One bar over the epochs of all folds; nothing where there is no terminal."""
+
+    def __init__(self, fits: int, epochs: int):
+        super().__init__()
+        self.fits = fits
+        self.epochs = epochs
+        self._fit = 0
+        self._bar = _bar("backtest")
+        self._task = self._bar.add_task("compiling", total=fits * epochs)
+
+    def __enter__(self) -> "FoldProgress":
+        """Show the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Show the loss."""
+        loss = (logs or {}).get("loss", float("nan"))
+        text = f"fit {self._fit + 1}/{self.fits}  epoch {epoch + 1}/{self.epochs}  loss {loss:.4f}"
+        done = self._fit * self.epochs + epoch + 1
+        self._bar.update(self._task, description=text, completed=done)
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Go to the next fit, whatever epochs this one has left."""
+        del logs
+        self._fit += 1
+        self._bar.update(self._task, completed=self._fit * self.epochs)
+
+
+class EpochProgress(keras.callbacks.Callback):
+    """A bar over the epochs with losses; one line an epoch where there is no terminal."""
+
+    def __init__(self, epochs: int):
+        super().__init__()
+        self.epochs = epochs
+        self._steps = 1
+        self._bar: Progress | None = None
+        self._task: Any = None
+        self._epoch = 0
+
+    def __enter__(self) -> "EpochProgress":
+        """Wait for the training."""
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        """Take the bar away, also after Ctrl-C."""
+        self._stop()
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Show the bar."""
+        del logs
+        self._steps = max(1, (self.params or {}).get("steps", 1))
+        if live():
+            self._bar = _bar("train")
+            self._bar.start()
+            self._task = self._bar.add_task("compiling", total=self.epochs * self._steps)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Move on within the epoch."""
+        del logs
+        if self._bar:
+            self._bar.update(self._task, completed=self._epoch * self._steps + batch + 1)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Remember the epoch."""
+        del logs
+        self._epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Show the losses."""
+        logs = logs or {}
+        told = [f"epoch {epoch + 1}/{self.epochs}", f"loss {logs.get('loss', float('nan')):.4f}"]
+        for headline in HEADLINES.values():
+            if (key := f"val_{headline.key}") in logs:
+                told.append(f"validation {headline.name} {logs[key]:.3f}")
+                break
+        if self._bar:
+            shown = "  ".join(told if console.width >= WIDE else [told[0], told[-1]])
+            self._bar.update(self._task, description=shown, completed=(epoch + 1) * self._steps)
+        else:
+            say("train", "  ".join([*told, f"{logs.get('epoch_seconds', 0):.1f} s"]))
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Take the bar away."""
+        del logs
+        self._stop()
+
+    def _stop(self) -> None:
+        """Take the bar away."""
+        if self._bar:
+            self._bar.stop()
+            self._bar = None
+
+
+class TrialProgress:
+    """A bar over the trials of a sweep; a line a trial where there is no terminal."""
+
+    def __init__(self, total: int):
+        self.total = total
+        self._said = -1
+        self._bar = _bar("sweep")
+        self._task = self._bar.add_task("starting", total=total)
+
+    def __enter__(self) -> "TrialProgress":
+        """Show the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+    def update(self, *, done: int, running: int, failed: int, best: float) -> None:
+        """Show how far the sweep is."""
+        text = f"{done + failed}/{self.total} trials, {running} running"
+        if failed:
+            text += f", {failed} failed"
+        if math.isfinite(best):
+            text += f", best {best:.4g}"
+        self._bar.update(self._task, completed=done + failed, description=text)
+        if not live() and not level.quiet() and done + failed != self._said:
+            self._said = done + failed
+            say("sweep", text)
+
+
+def _bar(stage: str) -> Progress:
+    """Return a bar behind a stage's name, gone when it ends; none where there is no terminal."""
+    return Progress(
+        TextColumn(f"[bold]{stage:<{len(INDENT) - 1}}[/bold]"),
+        TextColumn("{task.description}"),
+        *([BarColumn(bar_width=20)] if console.width >= WIDE else []),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not live(),
+    )

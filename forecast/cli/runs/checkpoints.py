@@ -1,0 +1,193 @@
+"""`forecast train resume=ID`: the configuration of the run, and the rows it saw."""
+
+import copy
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from omegaconf import OmegaConf
+
+from forecast.cli.config import recorded
+from forecast.cli.config.compose import Request
+from forecast.cli.console import say
+from forecast.cli.runs import environment
+from forecast.cli.runs.gates import Observer
+from forecast.cli.runs.load import Loaded
+from forecast.errors import InputError
+from forecast.tracking import folders, journal
+from forecast.tracking.journal import FIT
+from forecast.tracking.journalled import Journalled
+from forecast.tracking.run import Record
+from forecast.training.forecaster import Forecaster
+from forecast.training.state import Checkpoint, Stage
+
+TAKEN = ("resume=", "tracking.folder=", "tracking.uri=")
+"""Overrides that say where the run and its store are; the address may have held a password."""
+
+LATER = ("evaluation.", "gates.memory=", "gates.alerts.")
+"""Overrides that concern nothing but what follows the training."""
+
+
+def original(request: Request) -> Request:
+    """Return the request that an interrupted run was started with.
+
+    Args:
+        request: Of this command; `resume` names the run.
+
+    Returns:
+        That of the run, with `resume` set, and what it says of the stages behind the training.
+
+    Raises:
+        InputError: The run is not there, or the command says what can no longer be changed.
+    """
+    settings = request.settings
+    run_id = str(settings.resume)
+    changes = {"resume": run_id, "tracking.folder": settings.tracking.folder}
+    later = [text for text in request.overrides if _key(text).startswith(LATER)]
+    for text in request.overrides:
+        if text not in later and not text.startswith(TAKEN):
+            raise InputError(
+                "resume must stand alone, or with settings of evaluation, gates.memory or "
+                f"gates.alerts once the training is finished, got {text!r}: leave it out, the run "
+                "goes on with the configuration that it began with"
+            )
+        if text.startswith("tracking.uri="):
+            changes["tracking.uri"] = settings.tracking.uri
+    folder = folders.interrupted(Path(settings.tracking.folder), run_id)
+    file, told = journal.kept(folder, recorded.CONFIG), journal.records(folder)
+    if file is None:
+        raise InputError(
+            f"resume must be a run that had begun to train, got {run_id!r}, which had not: train "
+            "anew"
+        )
+    for text in later:
+        _refuse_late(text, told)
+        key = _key(text).partition("=")[0]
+        changes[key] = OmegaConf.select(request.composed, key)
+    words = (*recorded.overrides(_command(told)), *later)
+    return recorded.request(file.read_text("utf-8"), changes, overrides=words)
+
+
+def _key(text: str) -> str:
+    """Return an override without the signs that let Hydra add its key."""
+    return text.lstrip("+")
+
+
+def _refuse_late(text: str, told: Sequence[Record]) -> None:
+    """Refuse a setting of what follows the training where it comes too soon or too late.
+
+    Raises:
+        InputError: The run is still to be trained, or its scores are written.
+    """
+    if journal.missing(told) is None:
+        raise InputError(
+            f"resume must stand alone until the training is finished, got {text!r} for a run that "
+            "is not: resume it without that"
+        )
+    if text.startswith(journal.EVALUATION) and journal.scored(told):
+        raise InputError(
+            f"resume must leave the evaluation as it is once scores are written, got {text!r}: "
+            "resume it without that, or train anew"
+        )
+
+
+def _command(told: Sequence[Record]) -> str:
+    """Return the command of a run, with what was changed when it was resumed."""
+    tags = [record["values"] for record in told if record["do"] == "tags"]
+    every = [told[0]["tags"], *tags]
+    return str([values[recorded.COMMAND] for values in every if recorded.COMMAND in values][-1])
+
+
+def keep_changes(tracked: Journalled, request: Request) -> None:
+    """Write what a resumed run does otherwise than it began, so that it can be reproduced.
+
+    Args:
+        tracked: The run.
+        request: As `original` has returned it.
+    """
+    before = _command(journal.records(tracked.journal.folder))
+    later = request.overrides[len(recorded.overrides(before)) :]
+    if not later:
+        return
+    composed = copy.deepcopy(request.composed)
+    OmegaConf.update(composed, "resume", None)
+    tracked.keep(Request(composed, ()).yaml, recorded.CONFIG)
+    tracked.tags({recorded.COMMAND: f"{before} {shlex.join(later)}"})
+
+
+def check(run_id: str, folder: Path, data: Loaded) -> None:
+    """Refuse to go on with other data, and say which versions are others.
+
+    Args:
+        run_id: Local, or in MLflow.
+        folder: Where journals lie.
+        data: As it is now.
+
+    Raises:
+        InputError: The digest differs.
+    """
+    tags = journal.records(folders.find(folder, run_id))[0]["tags"]
+    for other in environment.others(tags):
+        say("warning", f"not as it was, so numbers may differ in their last bits: {other}")
+    digest = tags["forecast.data_digest"]
+    if digest != data.digest:
+        raise InputError(
+            f"data must be what the run has seen (sha256 {digest}…), got {data.path} with sha256 "
+            f"{data.digest}…: bring the file back, or train anew"
+        )
+
+
+ABOUT = "fit"
+"""Name of what is kept of a fit beside its weights: seconds and threads, as JSON."""
+
+
+def stage(tracked: Journalled, observer: Observer, epochs: int) -> Stage:
+    """Keep where the training stands after every epoch, and begin where the run was left.
+
+    Args:
+        tracked: The run.
+        observer: Of its gates.
+        epochs: In all.
+
+    Returns:
+        The stage that a fit is given; after a training that was finished it trains nothing.
+    """
+    left = tracked.last_checkpoint()
+    begin = None
+    if left is not None:
+        observer.resume(left)
+        begin = Checkpoint.read(left)
+        if begin.ended:
+            say("resume", f"the training is finished; missing: {', '.join(tracked.missing())}")
+        else:
+            say("resume", f"after epoch {begin.epochs} of {epochs}; own callbacks start anew")
+
+    def keep(reached: Checkpoint) -> None:
+        tracked.checkpoint(reached.arrays() | observer.state())
+
+    return Stage(epochs, begin, keep)
+
+
+def keep_fit(
+    tracked: Journalled, observer: Observer, forecaster: Forecaster, seconds: float
+) -> None:
+    """Keep a finished training: its weights, and what the stages behind it need to know of it.
+
+    Args:
+        tracked: The run.
+        observer: Of its gates.
+        forecaster: Fitted.
+        seconds: How long that took.
+    """
+    about = {"seconds": seconds, "threads": forecaster.threads_}
+    arrays = Checkpoint.of_model(forecaster.model_, forecaster.history_).arrays()
+    tracked.checkpoint(arrays | observer.whole() | {ABOUT: np.array(json.dumps(about))})
+    tracked.done(FIT)
+
+
+def about_fit(tracked: Journalled) -> tuple[float, int]:
+    """Return the seconds and threads of a finished fit, which `keep_fit` has kept."""
+    about = json.loads(str((tracked.last_checkpoint() or {})[ABOUT]))
+    return about["seconds"], about["threads"]

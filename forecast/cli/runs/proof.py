@@ -1,0 +1,68 @@
+"""What commands say about leaks: a line a check, a line and a tag a run."""
+
+import time
+
+from forecast.cli.config.schema import Config
+from forecast.cli.console import say
+from forecast.cli.runs import load
+from forecast.cli.runs.load import Loaded
+from forecast.errors import InputError
+from forecast.evaluation.leakage.checks import EPOCHS
+from forecast.evaluation.leakage.perturb import Raw
+from forecast.evaluation.leakage.proof import leak_proof
+from forecast.evaluation.outcome import Outcome
+from forecast.tracking.run import Run
+from forecast.training import runtime
+
+TAG = "forecast.leak_proof"
+"""Tag of a trained run: how far it was proved, or what leaks."""
+
+LONGEST = 400
+"""Characters of the tag."""
+
+
+def prove(tracked: Run, outcome: Outcome, data: Loaded) -> None:
+    """Prove the data path and the forecasts of a trained run, tag it, and say what was found.
+
+    A run that leaks is kept: its model and its scores are there to be looked into, and its tag
+    keeps it out of comparisons.
+
+    Args:
+        tracked: The run.
+        outcome: What the experiment found.
+        data: What it saw.
+    """
+    began = time.perf_counter()
+    found = leak_proof(outcome, data.table, raw=Raw(data.frame, data.schema))
+    seconds = time.perf_counter() - began
+    tracked.tags({TAG: found.level[:LONGEST]})
+    tracked.metrics({"time/leak_proof_seconds": seconds})
+    if found.holds:
+        say("proof", f"{len(found.checks)} checks found no leak in {seconds:.1f} s")
+    else:
+        say("warning", f"THIS RUN LEAKS, do not trust its scores: {found}")
+
+
+def require(settings: Config, data: Loaded) -> None:
+    """Prove everything, two short trainings included, and print one line a check.
+
+    Args:
+        settings: Plain configuration.
+        data: Loaded by it.
+
+    Raises:
+        InputError: Something leaks.
+    """
+    runtime.start(settings.training.threads)
+    spec = load.spec(settings)
+    epochs = min(EPOCHS, spec.training.epochs)
+    say("proof", f"trains twice, {epochs} of training.epochs={spec.training.epochs} each")
+    found = leak_proof(spec, data.table, raw=Raw(data.frame, data.schema), full=True)
+    for check in found.checks:
+        say("held" if check.held else "LEAK", f"{check.name}: {check}")
+    if not found.holds:
+        failed = next(check for check in found.checks if not check.held)
+        raise InputError(
+            f"data and split must let nothing leak, got {failed.name}: {failed.offender}; take the "
+            "column out, or mend what makes it"
+        )

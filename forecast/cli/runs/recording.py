@@ -1,0 +1,191 @@
+"""What becomes of a training: its stages, each of which may fail alone."""
+
+import logging
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeVar
+
+from forecast.cli.config.compose import Request
+from forecast.cli.console import (
+    baseline_lines,
+    console,
+    detail_tables,
+    interval_line,
+    result_line,
+    score_table,
+)
+from forecast.cli.runs.load import Loaded
+from forecast.data.fetch import conceal
+from forecast.data.split import Holdout
+from forecast.errors import Incomplete, InputError, cause
+from forecast.evaluation.outcome import Outcome, Spec
+from forecast.tracking import record
+from forecast.tracking.journal import AFTER, records, scored
+from forecast.tracking.journalled import Journalled
+
+BEHIND_SCORES = tuple(stage for stage in AFTER if stage != "model")
+"""Stages that need what the evaluation finds."""
+
+TRACEBACK = 4_000
+"""Characters of a traceback's end that the tag of an error keeps."""
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training to record.
+
+    Attributes:
+        request: Its configuration.
+        data: What it sees.
+        spec: What is trained.
+        cuts: Where its spans begin.
+        name: What pages call it.
+        again: The command that repeats it.
+        go_on: The command that makes what is missing, to its run.
+        final: Name of the run once its scores are known; None leaves the one that it has.
+        epochs: None keeps the validation span for stopping; a number learns from it too, as the
+            winner of a sweep does.
+        relatives: What another run is to this one, to its id.
+    """
+
+    request: Request
+    data: Loaded
+    spec: Spec
+    cuts: Holdout
+    name: str
+    again: str
+    go_on: Callable[[Journalled], str]
+    final: Callable[[Outcome], str] | None = None
+    epochs: int | None = None
+    relatives: Mapping[str, str | None] | None = None
+
+    @property
+    def refit(self) -> bool:
+        """Whether it learns from train and validation alike."""
+        return self.epochs is not None
+
+    @cached_property
+    def spans(self) -> dict[str, str]:
+        """Describe its rows."""
+        return record.lineage(self.data.table, self.cuts)
+
+
+@dataclass
+class Recorded:
+    """What has become of a training.
+
+    Attributes:
+        training: What was to be recorded.
+        run: Its run, closed as FAILED where something is missing.
+        outcome: What its evaluation found; None where that failed.
+        failures: Stages that failed, or were left out since another did, to the reason.
+        errors: Each failure for the run's tag.
+    """
+
+    training: Training
+    run: Journalled
+    outcome: Outcome | None = None
+    failures: dict[str, str] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+
+    def attempt(
+        self, stages: Sequence[str], doing: str, work: Callable[[], Found], *, again: bool = False
+    ) -> Found | None:
+        """Do the work of stages, which may fail without an end to the command.
+
+        Args:
+            stages: What the work makes; it finishes them only where it is one.
+            doing: The work, as in "the evaluation".
+            work: Does it.
+            again: Whether to do it although all are finished, since others need its result.
+
+        Returns:
+            What the work returns; None where it fails, or was finished before.
+        """
+        due = [stage for stage in stages if stage in self.run.missing()]
+        if not due and not again:
+            return None
+        try:
+            made = work()
+        except Exception as error:  # whatever it is, model and other stages are worth more
+            if not self.run.missing():
+                raise
+            self._failed(due or stages, doing, error)
+            return None
+        if stages == due and len(due) == 1:
+            self.run.done(due[0])
+        return made
+
+    def follow(self, stage: str, other: str) -> None:
+        """Count a stage as missing where one that it builds on is."""
+        if other in self.failures:
+            self.failures[stage] = self.failures[other]
+
+    def show(self) -> None:
+        """Print the scores, where there are any."""
+        if self.outcome is not None:
+            score_table(self.outcome)
+            baseline_lines(self.outcome)
+            detail_tables(self.outcome)
+            console.print()
+            result_line(self.outcome)
+            interval_line(self.outcome)
+
+    def close(self) -> None:
+        """Write what is missing to the run, which then has failed and may be resumed."""
+        self.run.tag_missing()
+        if self.failures:
+            self.run.tags({"forecast.error": "\n\n".join(self.errors)})
+            self.run.end("FAILED")
+
+    def complete(self) -> Outcome:
+        """Return what the evaluation found.
+
+        Raises:
+            Incomplete: Something is missing: what, why, and how to go on.
+        """
+        if self.outcome is not None and not self.failures:
+            return self.outcome
+        run_id, reasons = self.run.id, dict[str, list[str]]()
+        for stage, why in self.failures.items():
+            reasons.setdefault(why, []).append(stage)
+        lacking = "; ".join(f"{_listed(stages)} ({why})" for why, stages in reasons.items())
+        kept = f"run {run_id} is trained"
+        if "model" not in self.failures:
+            kept += f" and predicts (`forecast predict run={run_id}`)"
+        raise Incomplete(
+            f"{kept}, but these are missing: {lacking}: go on with "
+            f"`{self.training.go_on(self.run)}`{self._cure()}"
+        )
+
+    def _failed(self, stages: Sequence[str], doing: str, error: Exception) -> None:
+        """Remember a failure, and log where it comes from for `--verbose`."""
+        found = "".join(traceback.format_exception(error))
+        logging.getLogger(__name__).debug("%s", conceal(found))
+        kind = (
+            "" if isinstance(error, InputError) or not str(error) else type(error).__name__ + ": "
+        )
+        self.failures |= dict.fromkeys(stages, f"{doing} failed, {kind}{cause(error)}")
+        head = f"{doing}: {type(error).__name__}: {error}"
+        self.errors.append(f"{head}\n{found[-TRACEBACK:]}")
+
+    def _cure(self) -> str:
+        """Say what needs less memory, where that was the cause and may still be changed."""
+        short = any("MemoryError" in self.failures.get(stage, "") for stage in BEHIND_SCORES)
+        told = records(self.run.journal.folder)
+        if self.outcome is None and short and self.training.spec.interval and not scored(told):
+            return "; with evaluation.interval=null behind it less memory is needed"
+        return ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Join names as a sentence does.
+
+    >>> _listed(["scores", "gates", "report"])
+    'scores, gates and report'
+    """
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

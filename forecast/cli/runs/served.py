@@ -1,0 +1,100 @@
+"""What `run=` may name: a run, a registered model, or a folder with a bundle in it."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from forecast.cli.config.schema import TrackingConfig
+from forecast.errors import InputError
+from forecast.serving import files, package
+from forecast.serving.bundle import Bundle
+from forecast.tracking import folders
+from forecast.tracking.mlflow.store import client, no_retries, reason
+
+REGISTERED = "models:/"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A bundle, and where it comes from.
+
+    Attributes:
+        bundle: What predicts.
+        name: What files that it makes are called after.
+        recorded: Params of its run, which say what it was trained on; none where it has no run.
+    """
+
+    bundle: Bundle
+    name: str
+    recorded: dict[str, str]
+
+
+def find(run: str, tracking: TrackingConfig) -> Served:
+    """Read the bundle that `run=` names.
+
+    Args:
+        run: A folder; `models:/name@alias` or `models:/name/version`; or an id, of MLflow or that
+            of this machine.
+        tracking: Where runs are kept.
+
+    Returns:
+        The bundle.
+
+    Raises:
+        InputError: There is none.
+    """
+    for place in (Path(run).expanduser(), Path(tracking.folder) / run):
+        if (inside := package.inside(place)) is not None:
+            return Served(files.load(inside), place.resolve().name, folders.params(place))
+    if Path(run).expanduser().is_dir():
+        raise InputError(
+            f"run must be a folder with a bundle, got {run!r} without one: give the run's model/, "
+            "its artifacts/bundle/, or the id of the run"
+        )
+    from mlflow.exceptions import MlflowException
+
+    store = client(tracking.uri)
+    try:
+        with no_retries(), TemporaryDirectory() as folder:
+            if run.startswith(REGISTERED):
+                return _registered(store, run, Path(folder))
+            found = folders.in_store(store, run)
+            fetched = package.fetch(store, found.info.run_id, Path(folder))
+            return Served(fetched, found.info.run_id[:8], found.data.params)
+    except (MlflowException, OSError) as error:
+        what = "a registered model" if run.startswith(REGISTERED) else "a finished training run"
+        raise InputError(
+            f"run must be the id of {what}, got {run!r} ({reason(error)}): see `make ui`, and set "
+            "tracking.uri where it is elsewhere"
+        ) from error
+
+
+def _registered(store: Any, name: str, folder: Path) -> Served:
+    """Download the bundle of a version in the model registry."""
+    import mlflow.artifacts
+
+    told = name.removeprefix(REGISTERED)
+    if match := re.fullmatch(r"([^@]+)@([^@/]+)", told):
+        found = store.get_model_version_by_alias(match[1], match[2])
+    elif match := re.fullmatch(r"([^@]+)/(\d+)", told):
+        found = store.get_model_version(match[1], match[2])
+    else:
+        raise InputError(
+            f"run must be {REGISTERED}name@alias or {REGISTERED}name/version for a registered "
+            f"model, got {name!r}: write such as {REGISTERED}nyc_temp@champion"
+        )
+    where = mlflow.artifacts.download_artifacts(
+        artifact_uri=store.get_model_version_download_uri(found.name, found.version),
+        dst_path=str(folder),
+        tracking_uri=store.tracking_uri,
+    )
+    inside = package.inside(Path(where))
+    if inside is None:
+        raise InputError(
+            f"run must be a model that forecast has written, got {name!r} without a bundle: "
+            "register a trained run"
+        )
+    recorded = store.get_run(found.run_id).data.params if found.run_id else {}
+    return Served(files.load(inside), f"{found.name}_{found.version}", recorded)

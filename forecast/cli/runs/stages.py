@@ -1,0 +1,255 @@
+"""One training, recorded: the fit, then the stages behind it, each of which may fail alone."""
+
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from platform import python_version
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from forecast.cli.console import busy, say
+from forecast.cli.progress import EpochProgress, during
+from forecast.cli.runs import checkpoints, describe, environment, proof
+from forecast.cli.runs.gates import Observer
+from forecast.cli.runs.recording import BEHIND_SCORES, Recorded, Training
+from forecast.evaluation import experiment
+from forecast.evaluation.experiment import Stopwatch
+from forecast.evaluation.outcome import Outcome, headline
+from forecast.report import run_page
+from forecast.serving import files, package, schema
+from forecast.tracking import record
+from forecast.tracking.epochs import EpochMetrics
+from forecast.tracking.journal import EVALUATION, FIT
+from forecast.tracking.journalled import Journalled
+from forecast.tracking.run import Run
+from forecast.tracking.tracker import Tracker
+from forecast.training.forecaster import Forecaster
+
+OWN = ("data.path",)
+"""Where a file lies that its digest names: no other baselines."""
+
+SIGNED = "MLmodel"
+"""File of an MLflow model that says what it answers with."""
+
+
+def before_scores(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the settings of the evaluation: until it is written, `resume` may change them."""
+    return {key: value for key, value in params.items() if not key.startswith(EVALUATION)}
+
+
+def record_training(tracker: Tracker, tracked: Journalled, training: Training) -> Recorded:
+    """Train, or take up a training that was begun, and do all that follows it.
+
+    The model is kept as soon as the training ends. Whatever fails behind that leaves it, and what
+    the other stages make.
+
+    Args:
+        tracker: Where baselines are written.
+        tracked: The run.
+        training: What to train and record.
+
+    Returns:
+        What has become of it; the run is closed where something is missing.
+    """
+    found = Recorded(training, tracked)
+    observer, forecaster, watch = _fit(tracked, training)
+    try:
+        found.attempt(["model"], "writing the model", lambda: _keep_model(found, forecaster))
+        found.outcome = found.attempt(
+            BEHIND_SCORES,
+            "the evaluation",
+            lambda: _evaluate(training, forecaster, watch),
+            again=True,
+        )
+        if found.outcome is not None:
+            _after(tracker, found, found.outcome, observer)
+    except KeyboardInterrupt:
+        tracked.tag_missing()
+        raise
+    found.close()
+    return found
+
+
+def _fit(tracked: Journalled, training: Training) -> tuple[Observer, Forecaster, Stopwatch]:
+    """Train, or bring back what an earlier command has trained."""
+    epochs = EpochMetrics(tracked)
+    spec, settings, table = training.spec, training.request.settings, training.data.table
+    observer = Observer(tracked, epochs, settings, spec, table, training.cuts, refit=training.refit)
+    count = training.epochs or spec.training.epochs
+    stage = checkpoints.stage(tracked, observer, count)
+    with EpochProgress(count) as progress:
+        callbacks = [progress, observer.callback, epochs]
+        began = time.perf_counter()
+        forecaster = experiment.fit(
+            spec, table, training.cuts, callbacks, epochs=training.epochs, stage=stage
+        )
+        seconds = time.perf_counter() - began
+    if stage.begin is not None and stage.begin.ended:
+        seconds, forecaster.threads_ = checkpoints.about_fit(tracked)
+    else:
+        checkpoints.keep_fit(tracked, observer, forecaster, seconds)
+    if FIT in tracked.missing():
+        tracked.done(FIT)
+    say("train", f"kept epoch {forecaster.best_epoch_} of {count}, {seconds:.1f} s in all")
+    return observer, forecaster, Stopwatch({"fit": seconds})
+
+
+def _evaluate(training: Training, forecaster: Forecaster, watch: Stopwatch) -> Outcome:
+    """Score the test span, and say how long that took."""
+    with during("evaluate", "test span, baselines and verdicts"):
+        return experiment.evaluate(
+            training.spec,
+            training.data.table,
+            training.cuts,
+            forecaster,
+            refit=training.refit,
+            watch=watch,
+        )
+
+
+def _after(tracker: Tracker, found: Recorded, outcome: Outcome, observer: Observer) -> None:
+    """Write what an evaluation has found, and study the network."""
+    training, tracked = found.training, found.run
+    began, lacking = time.perf_counter(), {*tracked.missing()}
+    text = "model, leak proof, gates and report"
+    with busy("track", text):
+        found.attempt(["scores"], "writing the scores", lambda: _scores(found, outcome))
+        baselines = found.attempt(
+            ["baselines"],
+            "writing the baselines",
+            lambda: _baselines(tracker, training, outcome),
+            again="description" in lacking,
+        )
+        found.follow("intervals", "model")
+        if "intervals" not in found.failures:
+            found.attempt(
+                ["intervals"], "writing the intervals", lambda: _keep_intervals(found, outcome)
+            )
+        found.attempt(
+            ["leak proof"], "the proof", lambda: proof.prove(tracked, outcome, training.data)
+        )
+        section = found.attempt(
+            ["gates"],
+            "the study of the gates",
+            lambda: observer.finish(outcome, training.name),
+            again="report" in lacking,
+        )
+
+        def report_with(sections: Sequence[tuple[str, str]]) -> None:
+            tracked.keep(page(training, outcome, tracked.id, sections), "report.html")
+
+        def describe(runs: Mapping[str, Run]) -> None:
+            _describe(tracker, found, outcome, runs)
+
+        # what lacks a part is written as well, and once more when that is there
+        report, description = ["report"], ["description"]
+        report += [] if section else ["gates"]
+        description += [] if baselines is not None else ["baselines"]
+        found.attempt(report, "the report", lambda: report_with([section] if section else []))
+        found.attempt(description, "the description", lambda: describe(baselines or {}))
+        found.follow("report", "gates")
+        found.follow("description", "baselines")
+    if not found.failures:
+        say("track", f"{text}, {time.perf_counter() - began:.1f} s")
+
+
+def _keep_model(found: Recorded, forecaster: Forecaster) -> None:
+    """Write the bundle, which predicts from then on, and send it as MLflow's model."""
+    training, tracked = found.training, found.run
+    folder = tracked.journal.folder / package.NAME
+    if not folder.is_dir():
+        facts = {
+            "run_id": tracked.id,
+            "data": training.data.name,
+            "data_digest": training.data.digest,
+            **training.spans,
+        }
+        fresh = folder.with_name(f"{folder.name}.new")
+        files.save(fresh, forecaster, training.data.schema, facts)
+        fresh.rename(folder)  # so that it is whole once it is there
+    tracked.params({"threads_used": forecaster.threads_})
+    tracked.data(training.data.name, training.data.digest, str(training.data.path), training.spans)
+    _send_model(found, interval=False)
+
+
+def _send_model(found: Recorded, *, interval: bool) -> None:
+    """Write the model that MLflow serves: all of it, then what intervals change."""
+    training, tracked = found.training, found.run
+    with TemporaryDirectory() as folder:
+        source, window = tracked.journal.folder / package.NAME, training.spec.window
+        model = package.package(
+            Path(folder) / "model",
+            source,
+            package.example(training.data.frame, training.data.schema, window),
+            training.spec.training.quantiles,
+            interval=interval,
+        )
+        if interval:  # the weights have arrived before, or arrive first
+            for path in [*model.rglob("*")]:
+                if path.is_file() and path.name not in (SIGNED, schema.FACTS):
+                    path.unlink()
+        tracked.keep(model, "model")
+
+
+def _keep_intervals(found: Recorded, outcome: Outcome) -> None:
+    """Give the forecasts of the bundle the intervals that the evaluation has calibrated."""
+    if outcome.intervals is None:
+        return
+    folder = found.run.journal.folder / package.NAME
+    files.add_intervals(folder, outcome.intervals.reach)
+    _send_model(found, interval=True)
+
+
+def _scores(found: Recorded, outcome: Outcome) -> None:
+    """Write the settings of the evaluation, then scores, forecasts and pictures."""
+    settings = found.training.request.flat
+    found.run.params({k: v for k, v in settings.items() if k.startswith(EVALUATION)})
+    record.record(found.run, outcome)
+
+
+def _baselines(tracker: Tracker, training: Training, outcome: Outcome) -> dict[str, Run]:
+    """Write each baseline as a run of its own, once for each question."""
+    same_question = {
+        key: value
+        for key, value in training.request.flat.items()
+        if key.split(".")[0] in ("data", "window", "split", "evaluation") and key not in OWN
+    }
+    data = training.data
+    return record.record_baselines(tracker, outcome, data.name, data.digest, same_question)
+
+
+def _describe(
+    tracker: Tracker, found: Recorded, outcome: Outcome, baselines: Mapping[str, Run]
+) -> None:
+    """Write what the run is, and call it what it turned out to be."""
+    training = found.training
+    place = describe.place(tracker, training.data.name, baselines, training.relatives)
+    describe.describe(tracker, found.run, outcome, training.again, place)
+    if training.final is not None:
+        describe.rename(tracker.store, found.run, training.final(outcome))
+
+
+def page(training: Training, outcome: Outcome, run_id: str, more: Sequence[tuple[str, str]]) -> str:
+    """Write the report of a run.
+
+    Args:
+        training: What was trained.
+        outcome: What the experiment found.
+        run_id: Of the run.
+        more: Sections of other rooms, title and markup.
+
+    Returns:
+        One page that needs nothing but itself.
+    """
+    libraries = {"TensorFlow": "tensorflow", "Keras": "keras", "NumPy": "numpy"}
+    code = [f"forecast {version('forecast')} {environment.commit()}".rstrip()]
+    code += [f"Python {python_version()}"]
+    code += [f"{shown} {version(library)}" for shown, library in libraries.items()]
+    known = {
+        "data": f"{training.data.name}, sha256 {training.data.digest}…",
+        "run": run_id,
+        "versions": ", ".join(code),
+    }
+    found = run_page.sections(outcome, facts=known, command=training.again)
+    return run_page.page(training.name, [*found, *more], lead=headline(outcome))

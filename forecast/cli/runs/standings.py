@@ -1,0 +1,103 @@
+"""The leaderboard of a sweep: printed, and told on its page in MLflow."""
+
+import numpy as np
+
+from forecast import metrics
+from forecast.cli.console import console, say, table
+from forecast.evaluation.significance import wording
+from forecast.report import comparison, markdown
+from forecast.search import leaderboard
+from forecast.search.ledger import Ledger
+from forecast.search.sweep import Finished
+from forecast.tracking.mlflow import description, views
+from forecast.tracking.mlflow.description import Place
+from forecast.tracking.run import milliseconds, safe_key
+
+SHOWN = 20
+"""Candidates that are shown."""
+
+
+def show(finished: Finished) -> None:
+    """Print the leaderboard."""
+    best = finished.standings[0]
+    heads, rows = board(finished)
+    table(
+        f"Leaderboard, {finished.origins:,} common origins, {finished.ran} trials run, "
+        f"{finished.reused} reused",
+        heads,
+        rows,
+    )
+    console.print("= tied with the best within fold noise   * simplest of the tied")
+    if np.isfinite(best.mean):
+        naive = ", ".join(f"{k} {v:.4g}" for k, v in finished.baselines.items())
+        console.print(f"on the same origins: {naive}\n")
+        name = min(finished.baselines, key=lambda name: finished.baselines[name])
+        skill = float(metrics.skill(best.mean, finished.baselines[name]))
+        say("best", f"{best.candidate.name}: {wording.against(name, skill, None)}")
+
+
+def describe(
+    ledger: Ledger, finished: Finished, winner: str, data: str, again: str, result: str
+) -> None:
+    """Write the leaderboard of a sweep onto its run, and how its candidates are seen.
+
+    Args:
+        ledger: Of the sweep.
+        finished: What it found.
+        winner: Id of the run that trained the best candidate once more.
+        data: Name of the data.
+        again: The command that goes on with it.
+        result: What that run's error on the test span is, in a sentence.
+    """
+    store, parent, best = ledger.store, ledger.parent, finished.standings[0]
+    where = Place(data, store.experiment_id, relatives={"its winner": winner})
+    ids = [ledger.candidate(standing.candidate.number).id for standing in finished.standings]
+    heads, rows = board(finished)
+    cells = [
+        [
+            markdown.link(markdown.plain(row[0]), where.run(run_id)),
+            *(markdown.plain(cell, 120) for cell in row[1:]),
+        ]
+        for row, run_id in zip(rows, ids, strict=False)
+    ]
+    named = markdown.link(markdown.plain(best.candidate.name), where.run(ids[0]))
+    lead = (
+        f"**{leaderboard.LABELS[best.headline]} {best.mean:.4g} ± {best.std:.2g}** by {named}, the "
+        f"best of {len(ids):,} candidates on {finished.origins:,} origins of "
+        f"**{markdown.name(data)}**. `=` is a tie with it within fold noise, `*` the simplest of "
+        "the tied; skill is against the best baseline, on these origins, without a test.\n\n"
+        f"Trained once more and scored once on the test span: {markdown.plain(result, 300)}"
+    )
+    parent.tags({description.NOTE: description.of_sweep(lead, heads, cells, again, where)})
+    varied = comparison.varied(leaderboard.rows(finished.standings))
+    shown = views.candidates(
+        parent.id,
+        [safe_key(setting) for setting in varied],
+        best.headline,
+    )
+    found = store.client.get_experiment(store.experiment_id)
+    key, now = views.key("sweep", parent.id), milliseconds(parent.clock)
+    name = store.client.get_run(parent.id).info.run_name
+    views.keep(store.client, found, key, name, shown, now)
+
+
+def board(finished: Finished) -> tuple[list[str], list[list[str]]]:
+    """Write the leaderboard as cells: its heads and its rows, best first."""
+    best, simplest = finished.standings[0], leaderboard.recommended(finished.standings)
+    halved = any(str(standing.rung) for standing in finished.standings)
+    rows = []
+    for place, standing in enumerate(finished.standings[:SHOWN], start=1):
+        mark = " =" if leaderboard.tied(best, standing) and standing is not best else ""
+        mark += " *" if standing is simplest else ""
+        failed = f"failed: {standing.errors[0]}" if standing.errors else ""
+        skill = 1 - standing.mean / min(finished.baselines.values())
+        row = [
+            f"{place}. {standing.candidate.name}",
+            failed or f"{standing.mean:.4g} ± {standing.std:.2g}{mark}",
+            "" if failed else f"{skill:+.1%}",
+            f"{standing.parameters:,}",
+            f"{standing.seconds:.0f}",
+        ]
+        rows.append([*row, str(standing.rung).split(" ")[0]] if halved else row)
+    heads = ["", f"{leaderboard.LABELS[best.headline]} ± sd", "skill", "weights", "s"]
+    return [*heads, "dropped after"] if halved else heads, rows

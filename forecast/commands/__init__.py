@@ -1,1 +1,0 @@
-"""The commands: one corridor each, the only place that knows every room."""
