@@ -15,15 +15,15 @@ CHECKED = {
     "data.known_future": (("data/schema.py", "CALENDAR"),),
     "data.missing": (("data/schema.py", "MISSING"),),
     "training.scaling": (("data/scale.py", "SCALING"),),
-    "training.schedule": (("training/choices.py", "SCHEDULES"),),
+    "training.schedule": (("training/losses.py", "SCHEDULES"),),
     "evaluation.baselines": (
         ("evaluation/baselines/rules.py", "RULES"),
         ("evaluation/baselines/classical.py", "CLASSICAL"),
         ("evaluation/baselines/trees.py", "NAMES"),
     ),
-    "evaluation.calibration": (("evaluation/intervals/reach.py", "METHODS"),),
+    "evaluation.calibration": (("evaluation/intervals/margin.py", "METHODS"),),
     "backtest.scheme": (("evaluation/rolling.py", "SCHEMES"),),
-    "sweep.strategy": (("commands/sweep.py", "STRATEGIES"),),
+    "sweep.strategy": (("cli/commands/sweep.py", "STRATEGIES"),),
     "sweep.resource": (("search/strategies.py", "RESOURCES"),),
 }
 """Key to the constants that hold its values."""
@@ -50,7 +50,7 @@ def values(key: str) -> list[str]:
     """
     if key in KERAS:
         module, base = KERAS[key]
-        return _classes(module, {base, *constant("training/choices.py", "WRAPPERS")})
+        return _classes(module, {base, *constant("training/losses.py", "WRAPPERS")})
     return [name for place in CHECKED.get(key, ()) for name in constant(*place)]
 
 

@@ -242,7 +242,7 @@ class Asked(NamedTuple):
     """
 
     outputs: np.ndarray
-    target_names: tuple[str, ...]
+    names: tuple[str, ...]
     about: tuple[str, ...]
 
 

@@ -38,7 +38,7 @@ class Traced:
         titles: Of the windows.
     """
 
-    gates: Mapping[str, np.ndarray]
+    gates: dict[str, np.ndarray]
     inputs: np.ndarray
     names: list[str]
     titles: list[str]

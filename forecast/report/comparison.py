@@ -131,8 +131,8 @@ def leaderboard(rows: Sequence[Row], baselines: Mapping[str, float], error: str)
         colour = "#0072B2" if row.tied else "#888888"
         axes.plot(row.scores, [place] * len(row.scores), ".", color=colour, alpha=0.6)
         axes.plot(row.mean, place, "D", color=colour, ms=6)
-    for (name, error), style in zip(baselines.items(), cycle(("--", ":", "-.")), strict=False):
-        axes.axvline(error, ls=style, color="#222222", lw=1, label=name)
+    for (name, size), style in zip(baselines.items(), cycle(("--", ":", "-.")), strict=False):
+        axes.axvline(size, ls=style, color="#222222", lw=1, label=name)
     names = [f"{row.name}{f'  ({row.rung})' if row.rung else ''}" for row in shown]
     axes.set_yticks(range(len(shown)), [escape_mathtext(name) for name in names], fontsize=8)
     axes.invert_yaxis()

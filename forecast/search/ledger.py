@@ -25,7 +25,7 @@ SILENT = 90.0
 """Seconds of silence after which a driver on another host counts as dead."""
 
 
-def name() -> str:
+def owner_tag() -> str:
     """Name this process so that others can tell whether it lives: host, pid and start."""
     own = psutil.Process(os.getpid())
     return json.dumps({"host": socket.gethostname(), "pid": own.pid, "start": own.create_time()})
@@ -35,7 +35,7 @@ def runs_here(holder: str) -> bool | None:
     """Tell whether an owner is a living process of this host.
 
     Args:
-        holder: As `name` wrote it; anything else is dead.
+        holder: As `owner_tag` wrote it; anything else is dead.
 
     Returns:
         True or False, or None for an owner on another host.
@@ -59,7 +59,7 @@ def heard_of(holder: str, tags: Mapping[str, str], now: float) -> bool:
     """Tell whether an owner on another host has shown a sign of life lately.
 
     Args:
-        holder: As `name` wrote it.
+        holder: As `owner_tag` wrote it.
         tags: Of the run on which drivers show signs of life.
         now: Seconds since 1970.
 
@@ -73,7 +73,7 @@ def alive(holder: str, run: DirectRun) -> bool:
     """Tell whether a driver still lives: by its process on this host, else by its signs of life.
 
     Args:
-        holder: As `name` wrote it.
+        holder: As `owner_tag` wrote it.
         run: On which drivers show signs of life.
 
     Returns:
@@ -138,7 +138,7 @@ class Ledger:
     Args:
         store: Where runs are kept.
         parent: Run of the sweep.
-        owner: This process, see `owners.name`.
+        owner: This process, see `owner_tag`.
         resume: Whether what is finished counts.
     """
 
@@ -180,7 +180,7 @@ class Ledger:
 
         parent = only(store, _where(kind="sweep", **marks), create)
         store.client.update_run(parent.id, status="RUNNING")
-        return cls(store, parent, name(), resume=resume)
+        return cls(store, parent, owner_tag(), resume=resume)
 
     def admit(self, candidates: Iterable[Candidate]) -> None:
         """Take in candidates; a run is created for each once its first trial is written."""

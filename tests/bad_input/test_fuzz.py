@@ -188,7 +188,7 @@ def composed(overrides: list[str]) -> None:
 
 KINDS = {
     "loader": (read, st.tuples(FILES, SCHEMAS)),
-    "config": (compose, st.lists(OVERRIDES, min_size=1, max_size=3)),
+    "config": (composed, st.lists(OVERRIDES, min_size=1, max_size=3)),
 }
 WHOLE = {"loader": 800, "config": 200}
 """Cases of a slow test: Hydra takes as long for one as twenty files do."""

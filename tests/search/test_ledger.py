@@ -83,7 +83,7 @@ def replace_owner(made: Ledger, *, pid: int, start: float | None = None) -> Ledg
     import psutil
 
     begun = psutil.Process(pid).create_time() if start is None else start
-    who = json.loads(ledger.name()) | {"pid": pid, "start": begun}
+    who = json.loads(ledger.owner_tag()) | {"pid": pid, "start": begun}
     made.owner = json.dumps(who)
     return made
 

@@ -198,7 +198,7 @@ def test_a_candidate_with_a_failed_fold_cannot_win():
 
 
 def test_an_owner_is_told_apart_from_another_process_with_its_pid():
-    me = ledger.name()
+    me = ledger.owner_tag()
     assert ledger.runs_here(me) is True
     assert ledger.runs_here(me.replace('"start": ', '"start": 1')) is False
     assert ledger.runs_here("nonsense") is False
@@ -212,7 +212,7 @@ def test_an_owner_is_told_apart_from_another_process_with_its_pid():
 def test_an_owner_has_ended_though_nobody_has_asked_how():
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         begun = psutil.Process(process.pid).create_time()
-        who = json.dumps(json.loads(ledger.name()) | {"pid": process.pid, "start": begun})
+        who = json.dumps(json.loads(ledger.owner_tag()) | {"pid": process.pid, "start": begun})
         assert ledger.runs_here(who) is True
         process.stdin.close()
         while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
