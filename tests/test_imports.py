@@ -144,6 +144,64 @@ def wrong_libraries(package: Path) -> list[str]:
     return faults
 
 
+def edges(package: Path) -> dict[str, set[str]]:
+    """Module to the modules of the package that it imports, for typing and inside functions too."""
+    files = {
+        ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(
+            ".__init__"
+        ): path
+        for path in sources(package)
+    }
+    found: dict[str, set[str]] = {}
+    for name, path in files.items():
+        own = found.setdefault(name, set())
+        for node, _ in walk(parse(path)):
+            for module in imported(package, path, node):
+                names = getattr(node, "names", [])
+                parts = {f"{module}.{alias.name}" for alias in names} & files.keys()
+                own |= parts or ({module} & files.keys())
+    return {name: own - {name} for name, own in found.items()}
+
+
+def circles(package: Path) -> list[str]:
+    """Modules that import each other, whenever and for whatever they do so."""
+    graph = edges(package)
+    reached = {name: set(graph[name]) for name in graph}
+    for _ in graph:
+        grown = {
+            name: own.union(*(reached[other] for other in own)) for name, own in reached.items()
+        }
+        if grown == reached:
+            break
+        reached = grown
+    inside = sorted(name for name, own in reached.items() if name in own)
+    return [
+        f"{place(package, package.parent / (name.replace('.', '/') + '.py'), 1)}: imports itself "
+        f"through {', '.join(sorted(o for o in graph[name] if name in reached[o]))}"
+        for name in inside
+    ]
+
+
+MERGED = 70
+"""Lines below which a module with one importer belongs into that importer."""
+
+ALONE = {"hierarchical": "an architecture a file", "mlp": "an architecture a file"}
+"""Small modules that stay, and why."""
+
+
+def orphans(package: Path) -> list[str]:
+    """Small modules with a single importer."""
+    graph = edges(package)
+    faults = []
+    for path in sources(package):
+        parts = path.relative_to(package.parent).with_suffix("").parts
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        importers = [name for name, own in graph.items() if ".".join(parts) in own]
+        if lines < MERGED and path.stem not in ("__init__", *ALONE) and len(importers) == 1:
+            faults.append(f"{place(package, path, 1)}: part of {importers[0]}, its only importer")
+    return faults
+
+
 def parameters(function: Function) -> int:
     """Number of parameters, without `self` or `cls`."""
     spec = function.args
@@ -189,7 +247,9 @@ def vague_errors(package: Path) -> list[str]:
     return faults
 
 
-@pytest.mark.parametrize("rule", [wrong_edges, wrong_libraries, too_large, vague_errors])
+@pytest.mark.parametrize(
+    "rule", [wrong_edges, wrong_libraries, too_large, vague_errors, circles, orphans]
+)
 def test_house(rule):
     faults = rule(PACKAGE)
     assert not faults, "\n" + "\n".join(faults)
@@ -214,6 +274,8 @@ BAD_HOUSE = {
     "tracking/a.py": "def h(a, b, c, d, e, f, g, i, *, j): ...\nimport mlflow.pyfunc",
     "gates/a.py": "class C:\n" + "    def __init__(self, a, b, c, d, e, f, g, h, **i): ...\n" * 13,
     "serving/a.py": "\n" * 401,
+    "evaluation/a.py": "if TYPE_CHECKING:\n    from forecast.evaluation.b import f",
+    "evaluation/b.py": "def f():\n    from forecast.evaluation import a",
     "attic/a.py": "import forecast.data",
 }
 
@@ -233,6 +295,8 @@ BAD_HOUSE = {
         ),
         (wrong_libraries, ["data/a.py:1", "data/b.py:3", "search/a.py:2"]),
         (vague_errors, ["search/a.py:3", "search/a.py:4"]),
+        (circles, ["evaluation/a.py:1", "evaluation/b.py:1"]),
+        (orphans, ["data/a.py:1", "errors.py:1", "evaluation/a.py:1", "evaluation/b.py:1"]),
         (
             too_large,
             ["gates/a.py:1", *(f"gates/a.py:{n}" for n in range(2, 15)), "serving/a.py:401"]

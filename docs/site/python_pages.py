@@ -16,6 +16,8 @@ PAGES = {
             "forecast.training.parameters.Training",
             "forecast.training.forecaster.Forecaster",
             "forecast.evaluation.experiment",
+            "forecast.evaluation.outcome.Spec",
+            "forecast.evaluation.outcome.Outcome",
         ],
     ),
     "python_models": (
@@ -34,10 +36,19 @@ PAGES = {
         "`from forecast import gates`: what layers and convolutions weigh, do and remember.",
         [],
     ),
+    "python_report": (
+        "Pictures in Python",
+        "`from forecast import report`: pictures of gates, as matplotlib figures.",
+        [],
+    ),
 }
 """Name of a page to its title, its first sentence, and what it documents."""
 
-CATALOGUES = {"python_models": "forecast.models", "python_gates": "forecast.gates"}
+CATALOGUES = {
+    "python_models": "forecast.models",
+    "python_gates": "forecast.gates",
+    "python_report": "forecast.report",
+}
 """Pages that go on with all public names of a package, each where it is defined."""
 
 

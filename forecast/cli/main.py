@@ -2,8 +2,13 @@
 
 import errno
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from typing import Any
 
 COMMANDS = {
     "train": "train one model, score it beside baselines, track the run",
@@ -90,7 +95,6 @@ def _answer(given: list[str]) -> int:
                 f"command must be one of the known ones, got {command!r}: "
                 f"{nearest(command, COMMANDS)}"
             )
-        from forecast.cli.interrupt import heard
 
         with heard():
             answer = import_module("forecast.cli.dispatch").enter(command, overrides)
@@ -126,3 +130,32 @@ def usage() -> str:
             "  forecast --install-completion   completion in bash or zsh (--completion prints it)",
         ]
     )
+
+
+DELAY = 0.05
+"""Seconds until it is sent again: by then the place that drops exceptions is left."""
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """See to it that a Ctrl-C within the block ends it.
+
+    A signal becomes an exception wherever the main thread is. In a destructor or the callback of a
+    weak reference Python only reports that exception, and goes on as if nobody had pressed a key.
+    """
+    before, timers = sys.unraisablehook, list[threading.Timer]()
+
+    def hook(lost: Any) -> None:
+        if lost.exc_type is not KeyboardInterrupt:
+            before(lost)
+            return
+        timers.append(threading.Timer(DELAY, os.kill, (os.getpid(), signal.SIGINT)))
+        timers[-1].start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+        for timer in timers:
+            timer.cancel()

@@ -31,7 +31,18 @@ _HOMES = {
     "trace_map": "trace_map",
 }
 
-__all__ = list(_HOMES)
+__all__ = [
+    "album",
+    "bar_limit",
+    "colour_limit",
+    "heat_map",
+    "influence_map",
+    "memory_curve",
+    "saturation",
+    "tap_bars",
+    "to_image",
+    "trace_map",
+]
 
 
 def __getattr__(name: str) -> Any:

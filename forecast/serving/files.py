@@ -1,4 +1,4 @@
-"""TODO."""
+"""Save and load a bundle, and check that its parts are of one model."""
 
 import shutil
 import zipfile
@@ -7,7 +7,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,14 +18,11 @@ from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError, cause
 from forecast.evaluation.intervals.margin import METHODS, Reach
+from forecast.serving.bundle import Bundle
 from forecast.serving.schema import FACTS, OWN, WEIGHTS, read, write
 from forecast.training import runtime
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Training
-
-if TYPE_CHECKING:
-    from forecast.serving.bundle import Bundle
-
 
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 """What Keras packs into a model without assets."""
@@ -168,7 +165,7 @@ def _check_members(weights: Path) -> None:
                 raise ValueError(f"{member.filename[:100]!r} is no member that Keras writes")
 
 
-def disagreement(found: "Bundle") -> str:
+def disagreement(found: Bundle) -> str:
     """Say which parts of a bundle are not of one model.
 
     Args:

@@ -56,7 +56,7 @@ def test_every_option_of_a_group_is_there(made):
         assert name == "default" or f"### {group}={name}\n" in page
 
 
-@pytest.mark.parametrize("home", ["", ".gates", ".models", ".metrics"])
+@pytest.mark.parametrize("home", ["", ".gates", ".models", ".metrics", ".report"])
 def test_every_public_name_of_python_is_there(made, home):
     pages = made("python_pages")
     paths = {path for name in pages.PAGES for path in pages.documented(name)} | {"forecast.gates"}

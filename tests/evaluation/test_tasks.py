@@ -16,7 +16,7 @@ from forecast.report import figures
 from .test_experiment import SPEC, TABLE
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
-QUICK = replace(SPEC, model=experiment.Model("mlp", hidden=[4]))
+QUICK = replace(SPEC, model=Model("mlp", hidden=[4]))
 
 
 def asked(**more):

@@ -28,7 +28,7 @@ from forecast.cli.config.schema import Config
 from forecast.data.fetch import conceal
 from forecast.errors import InputError, nearest
 
-PACKAGE = Path(__file__).parent.parent
+PACKAGE = Path(__file__).parents[2]
 
 
 def _beside(inside: str, checkout: str) -> Path:
