@@ -12,6 +12,7 @@ from forecast.data import panel
 from forecast.data.schema import Schema
 from forecast.evaluation import experiment, scores
 from forecast.report import figures
+from forecast.training.parameters import Model
 
 from .test_experiment import SPEC, TABLE
 
