@@ -71,12 +71,6 @@ def cause(error: object) -> str:
 def plain(text: str) -> str:
     r"""Write a text on one line, and cut what no sentence can hold.
 
-    Args:
-        text: Such as a name that a file gives.
-
-    Returns:
-        The text, with a blank for each sign that cannot be printed.
-
     >>> plain("load\n(kW)")
     'load (kW)'
     """
@@ -86,12 +80,6 @@ def plain(text: str) -> str:
 
 def shown(value: object) -> str:
     """Write a value received on one line, a NumPy number as the plain number.
-
-    Args:
-        value: Anything.
-
-    Returns:
-        Its `repr`, without the name of a NumPy type.
 
     >>> import numpy as np
     >>> shown(np.float64(-1.5)), shown("1,5")

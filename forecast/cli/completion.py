@@ -32,13 +32,6 @@ PLAIN = re.compile(r"[\w./:%@+-]+")
 def candidates(line: str, commands: Collection[str]) -> list[str]:
     """List what may stand at the end of a line.
 
-    Args:
-        line: Up to the cursor, the program's name first.
-        commands: Those of the program.
-
-    Returns:
-        Whole words that begin as the last one does, sorted; keys of a group once its dot is there.
-
     >>> candidates("forecast tr", ["train", "sweep"])
     ['train']
     >>> candidates("forecast train model=patch_", ["train"])
@@ -232,17 +225,7 @@ SCRIPTS = {"bash": BASH, "zsh": ZSH}
 
 
 def chosen(asked: list[str]) -> str:
-    """Return the shell that is meant.
-
-    Args:
-        asked: Behind the option; nothing means the shell that `SHELL` names, else bash.
-
-    Returns:
-        A name of `SCRIPTS`.
-
-    Raises:
-        InputError: There is no script for it.
-    """
+    """Return the shell that is meant."""
     own = Path(os.environ.get("SHELL", "")).name
     shell = " ".join(asked) or (own if own in SCRIPTS else "bash")
     if shell not in SCRIPTS:
@@ -253,17 +236,7 @@ def chosen(asked: list[str]) -> str:
 
 
 def install(shell: str) -> str:
-    """Write the script of a shell: where bash-completion looks for it, or where zsh is told to.
-
-    Args:
-        shell: A name of `SCRIPTS`.
-
-    Returns:
-        What was written, and what is left to do.
-
-    Raises:
-        InputError: It cannot be written.
-    """
+    """Write the script of a shell: where bash-completion looks for it, or where zsh is told to."""
     data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     places = {"bash": "bash-completion/completions/forecast", "zsh": "forecast/completion.zsh"}
     file = data / places[shell]

@@ -31,12 +31,7 @@ def live() -> bool:
 
 
 def busy(stage: str, text: str) -> AbstractContextManager[Any]:
-    """Show on a terminal what is being done, and leave no line.
-
-    Args:
-        stage: Such as "data".
-        text: What is done, in a few words.
-    """
+    """Show on a terminal what is being done, and leave no line."""
     shown = f"[bold]{stage:<{len(INDENT) - 2}}[/bold]{text}"
     return console.status(shown) if live() else nullcontext()
 

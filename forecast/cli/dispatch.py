@@ -45,19 +45,7 @@ SILENT = ("hydra/hydra_logging=none", "hydra/job_logging=none")
 
 
 def enter(command: str, overrides: list[str]) -> Any:
-    """Run a command with overrides.
-
-    Args:
-        command: Such as "train".
-        overrides: As on the command line; flags of Hydra are handed to Hydra, `-q` and `-v` are
-            ours.
-
-    Returns:
-        What the command returns.
-
-    Raises:
-        InputError: What the user can mend.
-    """
+    """Run a command with overrides."""
     asked, rest = level.taken(overrides)
     with level.at(asked):
         flags, plain = parted(rest)
@@ -68,15 +56,6 @@ def enter(command: str, overrides: list[str]) -> Any:
 
 def parted(given: Sequence[str]) -> tuple[list[str], list[str]]:
     """Part Hydra's flags from overrides, which Hydra wants behind them.
-
-    Args:
-        given: As on the command line.
-
-    Returns:
-        Flags, each with its value, and overrides.
-
-    Raises:
-        InputError: Something else begins with a dash, or a flag is without its value.
 
     >>> parted(["model=gru", "--cfg", "job", "training.epochs=3"])
     (['--cfg=job'], ['model=gru', 'training.epochs=3'])

@@ -23,15 +23,6 @@ def quiet() -> bool:
 def taken(given: Sequence[str]) -> tuple[str, list[str]]:
     """Take the level out of a command line.
 
-    Args:
-        given: As on the command line, behind the command.
-
-    Returns:
-        "quiet", "verbose" or "", and what else is given.
-
-    Raises:
-        InputError: Both are asked for.
-
     >>> taken(["-q", "model=gru", "-m"])
     ('quiet', ['model=gru', '-m'])
     """
@@ -49,9 +40,6 @@ def at(level: str) -> Iterator[None]:
 
     Verbose is the level DEBUG of the logger `forecast`, which every place that silences a library
     asks; what the libraries then log goes to stderr, as does where a refusal came from.
-
-    Args:
-        level: "quiet", "verbose" or "".
     """
     global _level
     before, _level = _level, level

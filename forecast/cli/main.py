@@ -34,15 +34,10 @@ NEXT = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command.
+    """Run a command and return its exit status.
 
-    Args:
-        arguments: As on the command line, without the program's name.
-
-    Returns:
-        0 done; 3 done, and the answer is no; 2 what the user can mend; 1 a fault of ours, which
-        leaves the model of a training that was finished before it; 130 after Ctrl-C; 141 where
-        whoever read our output has closed it.
+    0 done; 3 done, and the answer is no; 2 what the user can mend; 1 a fault of ours, which leaves
+    a finished model; 130 after Ctrl-C; 141 if whoever read our output has closed it.
     """
     try:
         status = _answer(sys.argv[1:] if arguments is None else arguments)

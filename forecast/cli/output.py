@@ -8,19 +8,7 @@ from forecast.errors import InputError, cause
 
 
 def place(asked: str | None, default: str, endings: tuple[str, ...]) -> Path:
-    """Find out where a command writes, before it computes anything.
-
-    Args:
-        asked: As configured in `output`; None takes the default.
-        default: Name of the file in the working folder.
-        endings: That its name may have.
-
-    Returns:
-        The file.
-
-    Raises:
-        InputError: It is a folder or a device, its folder is none, or its ending is another.
-    """
+    """Find out where a command writes, before it computes anything."""
     path = Path(default if asked is None else asked)
     try:
         if path.is_dir() or (path.exists() and not path.is_file()):
@@ -36,17 +24,7 @@ def place(asked: str | None, default: str, endings: tuple[str, ...]) -> Path:
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Let a file be written beside its place, and put it there when it is whole.
-
-    Args:
-        path: Where to.
-
-    Yields:
-        Where to write meanwhile, a name with the same ending.
-
-    Raises:
-        InputError: It cannot be written; nothing is left behind then.
-    """
+    """Let a file be written beside its place, and put it there when it is whole."""
     fresh = path.with_name(f".part-{path.name}")
     try:
         yield fresh

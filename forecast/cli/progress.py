@@ -19,12 +19,7 @@ WIDE = 72
 
 @contextmanager
 def during(stage: str, text: str) -> Iterator[None]:
-    """Show on a terminal what is being done, and say what was done and for how long.
-
-    Args:
-        stage: Such as "track".
-        text: What is done, in a few words.
-    """
+    """Show on a terminal what is being done, and say what was done and for how long."""
     began = perf_counter()
     with busy(stage, text):
         yield

@@ -39,12 +39,6 @@ KERAS = {
 def values(key: str) -> list[str]:
     """List the values that a key of the schema can have.
 
-    Args:
-        key: Dotted, of another group than `model`.
-
-    Returns:
-        The values; none where they are no closed set.
-
     >>> values("data.missing")
     ['drop', 'hold', 'mask']
     """
@@ -56,12 +50,6 @@ def values(key: str) -> list[str]:
 
 def settings(architecture: str) -> dict[str, list[str]]:
     """List what the settings of an architecture can be.
-
-    Args:
-        architecture: A name of `forecast.models`.
-
-    Returns:
-        Setting to its values, of those whose annotation lists them.
 
     >>> settings("gru")["head"]
     ['last', 'flatten', 'time_distributed']
@@ -75,15 +63,7 @@ def settings(architecture: str) -> dict[str, list[str]]:
 
 
 def constant(file: str, name: str) -> list[str]:
-    """Read the names that a constant of the package holds, without importing it.
-
-    Args:
-        file: In the package.
-        name: Of a tuple of texts, a dict with texts as keys, or one made of functions by name.
-
-    Returns:
-        The names, in the order of the source.
-    """
+    """Read the names that a constant of the package holds, without importing it."""
     for line in _parsed(PACKAGE / file).body:
         if not isinstance(line, (ast.Assign, ast.AnnAssign)):
             continue

@@ -9,14 +9,6 @@ import pandas as pd
 def card(title: str, facts: Mapping[str, object], frame: pd.DataFrame | None = None) -> str:
     """Write HTML that reads on light and on dark pages, since it brings no colours.
 
-    Args:
-        title: In bold.
-        facts: Name to what is said, one a line; empty ones are left out.
-        frame: A table below them, its index as first column; floats with four digits.
-
-    Returns:
-        Markup.
-
     >>> card("a < b", {"rows": 3, "gap": ""})
     '<div><b>a &lt; b</b><table><tr><th style="text-align:left">rows</th><td
     style="text-align:left">3</td></tr></table></div>'

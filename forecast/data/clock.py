@@ -28,18 +28,7 @@ def read(
 ) -> tuple[np.ndarray, bool]:
     """Read a column of time stamps, and whether they state a zone.
 
-    Args:
-        column: Text, dates or time stamps, (rows,).
-        time_format: strptime format; None means ISO 8601.
-        zoned: Whether they must state a zone, as those of training did; None takes both kinds.
-
-    Returns:
-        datetime64[ns] (rows,), UTC where the column states zones, as written where it does not;
-        and whether it states them.
-
-    Raises:
-        InputError: A stamp is missing or cannot be read, only some state a zone, they state one
-            where those of training did not, or the reverse, or the format is none.
+    Shapes: `column` (rows,); returns (rows,).
 
     >>> read(pd.Series(["2024-01-01T02:00+02:00"]), None)
     (array(['2024-01-01T00:00:00.000000000'], dtype='datetime64[ns]'), True)
@@ -81,15 +70,7 @@ def read(
 
 
 def written(time: np.ndarray, zoned: bool | None) -> pd.DatetimeIndex:
-    """Return time stamps as they are written out: in UTC, and saying so, where they had a zone.
-
-    Args:
-        time: (stamps,) datetime64[ns].
-        zoned: Whether they stated a zone when they were read.
-
-    Returns:
-        (stamps,).
-    """
+    """Return time stamps as they are written out: in UTC, and saying so, where they had a zone."""
     return pd.DatetimeIndex(time, tz="UTC" if zoned else None)
 
 
@@ -118,17 +99,7 @@ def _to_datetime(text: pd.Series, time_format: str | None, utc: bool) -> pd.Seri
 def infer(time: np.ndarray, series: np.ndarray) -> str:
     """Find the distance of two rows.
 
-    Args:
-        time: (rows,) datetime64[ns], ascending within each series.
-        series: Series of each row, (rows,).
-
-    Returns:
-        A pandas alias: a calendar frequency that all stamps lie on (coarsest first; business days
-        where days leave out every weekend), else the commonest distance if all others are its
-        multiples.
-
-    Raises:
-        InputError: There is no such distance.
+    Shapes: `time` (rows,), `series` (rows,).
     """
     same = np.flatnonzero(np.diff(series) == 0)
     steps = np.diff(time)[same]
@@ -177,15 +148,7 @@ def _calendar(time: np.ndarray, same: np.ndarray, common: np.timedelta64) -> str
 def ticks(time: np.ndarray, frequency: str) -> np.ndarray:
     """Number time stamps along a regular grid.
 
-    Args:
-        time: (rows,) datetime64[ns].
-        frequency: A pandas alias.
-
-    Returns:
-        (rows,) int64; stamps one `frequency` apart differ by one.
-
-    Raises:
-        InputError: The alias is unknown, or a stamp lies off the grid of the first one.
+    Shapes: `time` (rows,); returns (rows,).
 
     >>> stamps = np.array(["2024-01-31", "2024-02-29", "2024-04-30"], "datetime64[ns]")
     >>> np.diff(ticks(stamps, "ME")).tolist()
@@ -237,13 +200,7 @@ def _length(offset: pd.offsets.BaseOffset) -> pd.Timedelta | None:
 def following(time: np.ndarray, frequency: str, steps: int) -> np.ndarray:
     """List the time stamps after some.
 
-    Args:
-        time: (origins,) datetime64[ns].
-        frequency: A pandas alias.
-        steps: How many after each.
-
-    Returns:
-        (origins, steps) datetime64[ns].
+    Shapes: `time` (origins,); returns (origins, steps).
 
     >>> following(np.array(["2024-01-31"], "datetime64[ns]"), "ME", 2).astype("datetime64[D]")
     array([['2024-02-29', '2024-03-31']], dtype='datetime64[D]')
@@ -261,13 +218,7 @@ def following(time: np.ndarray, frequency: str, steps: int) -> np.ndarray:
 def before(time: np.datetime64, frequency: str, steps: int) -> np.ndarray:
     """List the time stamps before one.
 
-    Args:
-        time: The first known stamp.
-        frequency: A pandas alias.
-        steps: How many.
-
-    Returns:
-        (steps,) datetime64[ns], ascending.
+    Returns (steps,).
     """
     earlier = pd.date_range(end=pd.Timestamp(time), periods=steps + 1, freq=frequency)[:-1]
     return earlier.to_numpy("datetime64[ns]")
@@ -276,12 +227,7 @@ def before(time: np.datetime64, frequency: str, steps: int) -> np.ndarray:
 def describe(time: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
     """Describe time stamps as points on circles, so that 23:00 is near 00:00.
 
-    Args:
-        time: (rows,) datetime64[ns].
-        names: Any of "hour", "weekday", "year".
-
-    Returns:
-        Values (rows, 2 x names), and a name for each column.
+    Shapes: `time` (rows,); returns (rows, 2 x names).
 
     >>> describe(np.array(["2024-01-01T06"], "datetime64[ns]"), ("hour",))[0].round(6).tolist()
     [[1.0, 0.0]]
@@ -304,13 +250,6 @@ def describe(time: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, tupl
 
 def season(frequency: str | None) -> int:
     """Tell how many rows the natural season of a frequency has.
-
-    Args:
-        frequency: A pandas alias, or None for rows without a clock.
-
-    Returns:
-        Rows a day for what is finer than a day, 7 for days, 5 for business days, 52 for weeks,
-        12 for months, 4 for quarters, else 1.
 
     >>> season("h"), season("15min"), season("D"), season("7D"), season("MS")
     (24, 96, 7, 52, 12)

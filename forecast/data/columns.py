@@ -13,29 +13,13 @@ GREATEST = 1e100
 
 
 def check(frame: pd.DataFrame, schema: Schema) -> None:
-    """Refuse a frame that has no rows, lacks a column, or holds one twice.
-
-    Args:
-        frame: Raw rows.
-        schema: What the columns mean.
-
-    Raises:
-        InputError: Naming the argument, the column and the nearest one there is.
-    """
+    """Refuse a frame that has no rows, lacks a column, or holds one twice."""
     for fault in faults(frame, schema):
         raise InputError(fault)
 
 
 def faults(frame: pd.DataFrame, schema: Schema) -> Iterator[str]:
-    """Say, one by one, which columns a frame lacks or holds twice.
-
-    Args:
-        frame: Raw rows.
-        schema: What the columns mean.
-
-    Yields:
-        A sentence each.
-    """
+    """Say, one by one, which columns a frame lacks or holds twice."""
     if frame.empty:
         yield "data must hold at least one row, got none: give another file or span"
     twice = frame.columns[frame.columns.duplicated()]
@@ -67,15 +51,7 @@ def faults(frame: pd.DataFrame, schema: Schema) -> Iterator[str]:
 def labels(frame: pd.DataFrame, schema: Schema) -> np.ndarray:
     """Name the series of every row; several columns are joined by a slash.
 
-    Args:
-        frame: Raw rows.
-        schema: What the columns mean.
-
-    Returns:
-        (rows,) text.
-
-    Raises:
-        InputError: A row names no series.
+    Returns (rows,).
     """
     if not schema.series:
         return np.full(len(frame), "series")
@@ -100,16 +76,7 @@ def labels(frame: pd.DataFrame, schema: Schema) -> np.ndarray:
 def numbers(frame: pd.DataFrame, name: str, schema: Schema) -> pd.Series:
     """Return a column as numbers, or say where it holds something else.
 
-    Args:
-        frame: Raw rows.
-        name: The column.
-        schema: Tells targets from features, for the message.
-
-    Returns:
-        (rows,) numbers, missing where the column is.
-
-    Raises:
-        InputError: A value is no finite number, or there is none.
+    Returns (rows,).
     """
     column = frame[name]
     argument = _argument(name, schema)
@@ -143,16 +110,7 @@ def numbers(frame: pd.DataFrame, name: str, schema: Schema) -> pd.Series:
 def values(frame: pd.DataFrame, name: str, schema: Schema) -> pd.Series:
     """Return a column as numbers, labels as their positions.
 
-    Args:
-        frame: Raw rows.
-        name: The column.
-        schema: Tells which columns hold labels.
-
-    Returns:
-        (rows,) numbers, missing where the column is.
-
-    Raises:
-        InputError: A value is neither, or there is none.
+    Returns (rows,).
     """
     if schema.labelled(name):
         return label_positions(frame[name], schema.classes[name])
@@ -170,17 +128,7 @@ def unique_rows(
 ) -> np.ndarray:
     """Choose one of the rows of a series that have one time stamp.
 
-    Args:
-        time: (rows,), ascending within each series.
-        series: Index into `names`, (rows,), ascending.
-        names: Name of every series.
-        keep: "first" or "last" of them, or "refuse".
-
-    Returns:
-        Mask (rows,) of the rows to keep.
-
-    Raises:
-        InputError: Naming the first that is there twice, where it is to be refused.
+    Shapes: `time` (rows,), `series` (rows,); returns (rows,).
     """
     twice = (np.diff(time) == np.timedelta64(0)) & (np.diff(series) == 0)
     if keep == "refuse" and twice.any():

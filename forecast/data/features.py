@@ -36,12 +36,6 @@ class Layout:
 def layout_of(schema: Schema) -> Layout:
     """Lay out the input columns.
 
-    Args:
-        schema: What the raw columns mean.
-
-    Returns:
-        Names and positions.
-
     >>> layout_of(Schema("time", ("load",), calendar=("hour",), known_future=("fair", "hour")))
     Layout(features=('load', 'fair', 'hour_sin', 'hour_cos'), known=(1, 2, 3), static=(), said=())
     """
@@ -69,13 +63,6 @@ def layout_of(schema: Schema) -> Layout:
 def columns_of(name: str, schema: Schema) -> list[str]:
     """Name the input columns that a raw column becomes.
 
-    Args:
-        name: The raw column.
-        schema: What it means.
-
-    Returns:
-        Two for a circular column, one for each label, else the column itself.
-
     >>> columns_of("sky", Schema("time", ("load",), classes={"sky": ("clear", "rain")}))
     ['sky=clear', 'sky=rain']
     """
@@ -101,15 +88,7 @@ def append_known_future(
 ) -> np.ndarray:
     """Make the rows that a model reads: known columns of later rows stand beside each row.
 
-    Args:
-        values: Inputs of the table, standardised or not, (rows, features).
-        table: Says which columns are known ahead.
-        window: Shape of a sample.
-        coded: Whether the number of the row's series stands behind all other columns.
-
-    Returns:
-        (rows, features + extra columns); those stand, copy by copy, before the columns that say
-        what is missing. Rows beyond the last one are zeros, and no window holds them.
+    Shapes: `values` (rows, features).
 
     >>> rows = np.array([[1.0, 10], [2, 20], [3, 30], [4, 40]])
     >>> zero, tick = np.zeros(4, int), np.arange(4)
@@ -129,17 +108,7 @@ def append_known_future(
 
 
 def input_names(table: Table, window: Window, embedded: int = 0) -> tuple[str, ...]:
-    """Name what a network reads of each row, for pictures and tables.
-
-    Args:
-        table: Columns.
-        window: Shape of a sample.
-        embedded: Learned columns that stand for the series.
-
-    Returns:
-        The names, those of extra columns such as "holiday_ahead", of the next copy
-        "holiday_ahead_2", and of learned ones "series_1".
-    """
+    """Name what a network reads of each row, for pictures and tables."""
     last = len(table.features) - table.indicators
     learned = [f"series_{number}" for number in range(1, embedded + 1)]
     later = [
@@ -154,14 +123,6 @@ def lasting(table: Table, window: Window, *, coded: bool = False) -> list[int]:
     """List the input columns that hold no past: known ahead, the clock, static.
 
     The clock of an older step follows from that of the newest, so nobody has to remember it.
-
-    Args:
-        table: Columns.
-        window: Shape of a sample.
-        coded: As for `append_known_future`.
-
-    Returns:
-        Their positions.
     """
     extra, last = input_count(table, window), len(table.features) - table.indicators
     code = [len(table.features) + extra] if coded else []
@@ -181,17 +142,7 @@ def fill_static(
 ) -> np.ndarray:
     """Write the one value of every series in all its rows.
 
-    Args:
-        values: (rows,), NaN where a row does not say it.
-        series: Series of each row, (rows,).
-        names: Name of every series.
-        column: What the column is called, for errors.
-
-    Returns:
-        (rows,) without a hole.
-
-    Raises:
-        InputError: A series has two values, or none.
+    Shapes: `values` (rows,), `series` (rows,); returns (rows,).
 
     >>> fill_static(np.array([np.nan, 7, np.nan, 9]), np.array([0, 0, 1, 1]), "ab", "area").tolist()
     [7.0, 7.0, 9.0, 9.0]
@@ -215,11 +166,6 @@ def fill_static(
 def static_holes(column: pd.Series, keys: Sequence[pd.Series]) -> pd.Series:
     """Tell which rows belong to a series that has no value.
 
-    Args:
-        column: Static, as it stands in the file, (rows,).
-        keys: Columns that name the series, (rows,) each; none means one series.
-
-    Returns:
-        Mask (rows,).
+    Shapes: `column` (rows,), `keys` (rows,); returns (rows,).
     """
     return column.isna().groupby(list(keys) or np.zeros(len(column))).transform("all")

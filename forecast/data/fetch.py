@@ -20,12 +20,6 @@ HIDDEN = "…"
 def without_secrets(address: str) -> str:
     """Return an address without user, password, query and fragment.
 
-    Args:
-        address: Of a server, a database or a file; anything else is returned as it is.
-
-    Returns:
-        Where it leads, which says nothing of who may go there.
-
     >>> without_secrets("https://me:secret@tracking:5000/path?token=x")
     'https://tracking:5000/path'
     >>> without_secrets("postgresql://me:se/cr#et@db/mlflow"), place("sqlite:///mlflow.db")
@@ -59,30 +53,13 @@ def conceal(text: str) -> str:
 
 
 def cache_folder(name: str) -> Path:
-    """Return a folder of this project's cache, which may not exist yet.
-
-    Args:
-        name: Such as "data".
-
-    Returns:
-        `~/.cache/forecast/<name>`, or under `XDG_CACHE_HOME`.
-    """
+    """Return a folder of this project's cache, which may not exist yet."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return home / "forecast" / name
 
 
 def private_cache_folder(name: str) -> Path:
-    """Return a folder of the cache that nobody else can put anything into; made if need be.
-
-    Args:
-        name: Such as "xla", whose files are run.
-
-    Returns:
-        The folder.
-
-    Raises:
-        PermissionError: It belongs to somebody else, or others may write there.
-    """
+    """Return a folder of the cache that nobody else can put anything into; made if need be."""
     found = cache_folder(name)
     found.mkdir(mode=0o700, parents=True, exist_ok=True)
     for place in (found, found.parent):
@@ -96,18 +73,7 @@ log = logging.getLogger(__name__)
 
 
 def download(address: str, sha256: str | None = None) -> Path:
-    """Return a file from the network, fetched where it is not yet kept.
-
-    Args:
-        address: http or https.
-        sha256: What the file must hash to; None takes what comes.
-
-    Returns:
-        The file in the cache.
-
-    Raises:
-        InputError: It cannot be fetched, or is another file.
-    """
+    """Return a file from the network, fetched where it is not yet kept."""
     import pooch  # takes a moment, and few commands need it
     import requests
 

@@ -31,18 +31,7 @@ class Stamps:
 
 
 def agreed(X: Any, y: Any = None) -> Stamps | None:
-    """Read the index of a pair, from whichever has one.
-
-    Args:
-        X: A frame, or an array, which has no index.
-        y: A frame, a series, an array, or None.
-
-    Returns:
-        Series and times; None where the rows follow each other without a clock.
-
-    Raises:
-        InputError: An index cannot be meant, or those of X and y differ.
-    """
+    """Read the index of a pair, from whichever has one."""
     one, two = _read(X, "X"), _read(y, "y")
     if one is None or two is None:
         if not len(_numbers(X)) or not len(_numbers(y)) or (_numbers(X) == _numbers(y)).all():
@@ -67,12 +56,7 @@ def agreed(X: Any, y: Any = None) -> Stamps | None:
 def targets_among(values: np.ndarray, outputs: np.ndarray) -> dict[int, int]:
     """Find the columns of an array that are targets, which a transformer may have scaled.
 
-    Args:
-        values: Inputs (rows, columns), NaN where missing.
-        outputs: (rows, targets), NaN where missing.
-
-    Returns:
-        Position of a column to the target of which it is a rising linear map, to rounding.
+    Shapes: `values` (rows, columns), `outputs` (rows, targets).
 
     >>> targets_among(np.array([[3.0, 0], [1, 5], [2, 2]]), np.array([[30.0], [10], [20]]))
     {0: 0}

@@ -21,12 +21,7 @@ _MOST = 20
 class Grid:
     """Every tick of every series, and where the given rows lie among them.
 
-    Args:
-        series: Series of each row, (rows,), ascending.
-        tick: Its tick, (rows,), ascending within a series, none twice.
-        frequency: A pandas alias.
-        time: Its time stamp, (rows,) datetime64[ns].
-        ahead: Ticks behind the last row of every series.
+    Shapes: `series` (rows,), `tick` (rows,), `time` (rows,).
 
     Attributes:
         series: (ticks,).
@@ -140,19 +135,7 @@ def from_xy(
 ) -> Table:
     """Turn scikit-learn's pair into a table; values are taken as they are.
 
-    Args:
-        X: (rows, features): a frame with a time or (series, time) index, or a plain array. Where y
-            has no such index either, rows follow each other without a clock.
-        y: (rows,) or (rows, targets), aligned with X, with the same index or none; None where
-            targets are not known.
-        names: Series known from an earlier table; a new one is refused.
-        frequency: Distance of two rows, if known from an earlier table.
-
-    Returns:
-        The table; without y its outputs are holes.
-
-    Raises:
-        InputError: Shapes disagree, or the index is not regular, not that of y, or none of rows.
+    Shapes: `X` (rows, features), `y` (rows,).
     """
     frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(_matrix(X, "X"))
     features = tuple(str(name) for name in frame.columns)
@@ -293,13 +276,5 @@ def _matrix(values: Any, name: str) -> np.ndarray:
 
 
 def without_targets(table: Table, targets: tuple[str, ...]) -> Table:
-    """Return a table whose outputs are holes under other names.
-
-    Args:
-        table: Rows whose targets are not known.
-        targets: Names of the output columns.
-
-    Returns:
-        The same rows.
-    """
+    """Return a table whose outputs are holes under other names."""
     return replace(table, outputs=np.full((len(table), len(targets)), np.nan), targets=targets)

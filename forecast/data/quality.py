@@ -134,17 +134,6 @@ def report(frame: pd.DataFrame, schema: Schema, window: Window) -> Quality:
 
     Faults of the data are collected, not raised, so that one look shows all of them.
 
-    Args:
-        frame: Raw rows in any order.
-        schema: What the columns mean; its missing policy is one of those compared.
-        window: Shape of a sample.
-
-    Returns:
-        The report.
-
-    Raises:
-        InputError: The window has a size that is none.
-
     >>> time = pd.date_range("2024-01-01", periods=6, freq="h").delete(2)
     >>> frame = pd.DataFrame({"time": time, "load": [1.0, 2.0, 4.0, 5.0, 6.0]})
     >>> found = report(frame, Schema("time", ("load",)), Window(timesteps=2, horizon=1))

@@ -15,16 +15,7 @@ from forecast.errors import InputError
 def stopping_rows(table: Table, rows: np.ndarray, tail: split.Cut) -> np.ndarray:
     """Choose the newest of some rows.
 
-    Args:
-        table: The data.
-        rows: Mask (rows,) of the rows that may be learned from.
-        tail: Share, time stamps or first date; 0 chooses none.
-
-    Returns:
-        Mask (rows,).
-
-    Raises:
-        InputError: Nothing would be left on one side of the cut.
+    Shapes: `rows` (rows,); returns (rows,).
     """
     if not isinstance(tail, str) and tail == 0:
         return np.zeros(len(table), bool)
@@ -37,17 +28,7 @@ def early_stopping_split(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Deal windows to training and stopping; no training window predicts a stopping row.
 
-    Args:
-        table: The data.
-        window: Shape of a sample; its stride thins training windows only.
-        rows: Mask (rows,) of the rows that may be read at all.
-        stopping: Mask (rows,) of those among them that are kept for stopping.
-
-    Returns:
-        First rows of the training windows and of the stopping windows, (windows,) each.
-
-    Raises:
-        InputError: One of both would have none.
+    Shapes: `rows` (rows,), `stopping` (rows,); returns (windows,).
     """
     given = np.flatnonzero(rows)
     own, late = table.take(rows), stopping[rows]
@@ -89,18 +70,7 @@ def training_set(
 ) -> TrainingSet:
     """Learn the scale and deal the windows; a fit and the proof that nothing leaks share this.
 
-    Args:
-        table: The data.
-        window: Shape of a sample.
-        rows: Mask (rows,) of the rows that may be learned from.
-        tail: Newest of these kept for stopping: share, time stamps or first date; 0 keeps none.
-        per: "series" or "global", see `data.scale.fit`.
-
-    Returns:
-        Scale and windows.
-
-    Raises:
-        InputError: Too few rows for one window, or a constant target.
+    Shapes: `rows` (rows,).
     """
     stopping = stopping_rows(table, rows, tail)
     scaler = scale.fit(table.take(rows & ~stopping), per)
@@ -113,12 +83,7 @@ def chains(starts: np.ndarray, window: Window) -> list[np.ndarray]:
     No look at the table is needed: a window's future lies unbroken behind its inputs, so the row at
     which the next one begins is of the same stretch.
 
-    Args:
-        starts: Ascending, as `starts` lists them, (windows,).
-        window: Shape of a sample.
-
-    Returns:
-        Chains of starts, as long as they can be; every window is in exactly one.
+    Shapes: `starts` (windows,).
 
     >>> [chain.tolist() for chain in chains(np.array([0, 1, 2, 3, 9]), Window(timesteps=2))]
     [[0, 2], [1, 3], [9]]
@@ -134,15 +99,7 @@ def stateful_batches(
 ) -> np.ndarray:
     """Deal chains of windows to the lanes of batches, so that a lane reads rows in their order.
 
-    Args:
-        starts: Ascending, (windows,).
-        window: Shape of a sample.
-        batch_size: Lanes.
-        shuffle: Source of the order of the chains; each goes to the lane that is free soonest.
-
-    Returns:
-        (steps, batch_size) int32; every window exactly once, -1 where a lane has come to its end.
-        Longer lanes stand before shorter ones, so each batch ends with those that have.
+    Shapes: `starts` (windows,).
 
     >>> order = np.random.default_rng(0)
     >>> stateful_batches(np.arange(4), Window(timesteps=2), 2, shuffle=order).tolist()
@@ -165,12 +122,7 @@ def stateful_batches(
 def check_stateful(starts: np.ndarray, window: Window) -> None:
     """Refuse windows of which none goes on where another ends.
 
-    Args:
-        starts: Training windows, ascending, (windows,).
-        window: Shape of a sample.
-
-    Raises:
-        InputError: There is no chain of two.
+    Shapes: `starts` (windows,).
     """
     if all(len(chain) == 1 for chain in chains(starts, window)):
         raise InputError(

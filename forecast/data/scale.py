@@ -31,12 +31,7 @@ class Moments(NamedTuple):
 def of_all(values: np.ndarray, series: int) -> Moments:
     """Describe columns over all rows, and say the same of every series.
 
-    Args:
-        values: (rows, columns), NaN where missing.
-        series: How many there are.
-
-    Returns:
-        The moments.
+    Shapes: `values` (rows, columns).
     """
     mean, std, least, most = (np.repeat(part, series, axis=0) for part in _columns(values, None))
     return Moments(mean, std, least, most, np.ones(mean.shape, bool))
@@ -45,12 +40,7 @@ def of_all(values: np.ndarray, series: int) -> Moments:
 def of_series(values: np.ndarray, table: Table) -> Moments:
     """Describe columns in every series.
 
-    Args:
-        values: (rows, columns) of the table's rows, NaN where missing.
-        table: Says which series each row is of; rows of a series stand together.
-
-    Returns:
-        The moments; a column without a value in a series takes those of all rows.
+    Shapes: `values` (rows, columns).
     """
     found = of_all(values, len(table.names))
     first = np.flatnonzero(np.diff(table.series, prepend=-1))
@@ -150,12 +140,8 @@ class Scaler:
     def invert(self, predicted: np.ndarray, series: np.ndarray) -> np.ndarray:
         """Bring predictions back to original units.
 
-        Args:
-            predicted: Standardised, (samples, horizon, targets).
-            series: Series of every sample, (samples,).
-
-        Returns:
-            (samples, horizon, targets) float64.
+        Shapes: `predicted` (samples, horizon, targets), `series` (samples,); returns (samples,
+        horizon, targets).
         """
         return predicted * self.output_std[series][:, None] + self.output_mean[series][:, None]
 
@@ -181,16 +167,6 @@ def fit(table: Table, per: str = "series") -> Scaler:
 
     A static column is scaled over all series, each counting once: within a series it is constant.
     What stands still has no deviation to divide by: see `Scaler`.
-
-    Args:
-        table: Training rows.
-        per: "series" gives every series its own scale; "global" shares one.
-
-    Returns:
-        A scaler for tables with the same columns and series names.
-
-    Raises:
-        InputError: A target is constant or absent in the training rows.
     """
     if per not in SCALING:
         raise InputError(
@@ -234,12 +210,7 @@ def _moments(values: np.ndarray, table: Table, per: str) -> Moments:
 def still(found: Moments) -> np.ndarray:
     """Tell which columns stand still in which series.
 
-    Args:
-        found: Of every series and column.
-
-    Returns:
-        Mask (series, columns): no deviation, or next to none beside the median of the series that
-        have one. Where all stand still, so does a series without values of its own.
+    Returns (series, columns).
     """
     return found.std <= [STILL * median for median in _medians(found.std, found.own)]
 
@@ -253,12 +224,7 @@ def _medians(std: np.ndarray, among: np.ndarray) -> list[float]:
 def _lent(found: Moments, targets: Sequence[int] = ()) -> tuple[np.ndarray, np.ndarray]:
     """Give a deviation to what stands still: the median of those that vary.
 
-    Args:
-        found: Of every series and column.
-        targets: Positions of the columns that are read as they are.
-
-    Returns:
-        Deviations (series, columns), all above 0, and limits (series, columns) of later values.
+    Returns (series, columns).
     """
     stands = still(found)
     medians = np.array(_medians(found.std, found.own & ~stands))
@@ -275,12 +241,7 @@ def _lent(found: Moments, targets: Sequence[int] = ()) -> tuple[np.ndarray, np.n
 def moving_later(table: Table, rows: np.ndarray) -> dict[str, tuple[str, ...]]:
     """Name the columns that stand still in the training rows and move in the others.
 
-    Args:
-        table: The data.
-        rows: Mask (rows,) of the training rows.
-
-    Returns:
-        Column to the series where it is so; no name where it stands still in all of them.
+    Shapes: `rows` (rows,).
 
     >>> tick, zero = np.arange(4), np.zeros(4, int)
     >>> values = np.array([[1.0, 5], [2, 5], [3, 5], [4, 6]])

@@ -249,12 +249,7 @@ class Asked(NamedTuple):
 def targets_asked(values: Mapping[str, np.ndarray], schema: Schema) -> Asked:
     """Turn targets into what is predicted of them.
 
-    Args:
-        values: Target to its values, (rows,) each; labels as their position.
-        schema: Tells the task.
-
-    Returns:
-        The output columns.
+    Shapes: `values` (rows,).
 
     >>> schema = Schema("time", ("load",), classes={"load": (5.0, 9.0)})
     >>> found = targets_asked({"load": np.array([4.0, 5.0, np.nan])}, schema)
@@ -304,15 +299,7 @@ def class_names(schema: Schema) -> tuple[str, ...]:
 def label_positions(column: pd.Series, labels: tuple[Any, ...]) -> pd.Series:
     """Turn labels into their positions.
 
-    Args:
-        column: Text, or numbers that are written like the labels.
-        labels: All that there may be.
-
-    Returns:
-        (rows,) positions, missing where the column is.
-
-    Raises:
-        InputError: A value is none of the labels.
+    Returns (rows,).
     """
     numeric = pd.api.types.is_numeric_dtype(column)
     text = column.map(lambda value: f"{value:g}" if numeric else str(value).strip())
@@ -331,13 +318,7 @@ def label_positions(column: pd.Series, labels: tuple[Any, ...]) -> pd.Series:
 def missing_classes(outputs: np.ndarray, names: tuple[str, ...], task: str) -> list[str]:
     """Say what some rows never show of an event or of classes.
 
-    Args:
-        outputs: (rows, outputs), NaN where missing.
-        names: Of the outputs.
-        task: Of the table; of values nothing is said.
-
-    Returns:
-        Such as "'load > 90'" or "anything but 'load > 90'", for each output of one value.
+    Shapes: `outputs` (rows, outputs).
 
     >>> missing_classes(np.array([[0.0, 1.0], [0.0, 1.0]]), ("a", "b"), "event")
     ["'a'", "anything but 'b'"]

@@ -51,19 +51,7 @@ _UNREADABLE = (
 
 
 def read(path: str | Path, format: str | None = None) -> pd.DataFrame:
-    """Read a data file.
-
-    Args:
-        path: A CSV file (`.gz`, `.zip`, `.bz2`, `.xz` are unpacked) or a Parquet file.
-        format: "csv" or "parquet"; None tells by the name.
-
-    Returns:
-        The rows and columns of the file, unchanged; a name that stands twice in its header does
-        so here.
-
-    Raises:
-        InputError: The file is missing, empty, or not what its format says.
-    """
+    """Read a data file."""
     path = Path(path)
     try:
         there = path.is_file()
@@ -170,14 +158,7 @@ def _refuse_width(path: Path, columns: int) -> None:
 
 
 def digest(path: str | Path) -> str:
-    """Hash a file's bytes.
-
-    Args:
-        path: Any file.
-
-    Returns:
-        The first 16 hex digits of its sha256.
-    """
+    """Hash a file's bytes."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
@@ -185,16 +166,7 @@ def digest(path: str | Path) -> str:
 def between(time: np.ndarray, since: str | None, until: str | None) -> np.ndarray:
     """Tell which time stamps lie in a span.
 
-    Args:
-        time: Parsed, (rows,).
-        since: First moment, such as "2017-01-01"; None takes all earlier ones.
-        until: Last moment; a day, a month or a year is meant to its end. None takes all later ones.
-
-    Returns:
-        Mask (rows,).
-
-    Raises:
-        InputError: A moment cannot be read, or no row lies between them.
+    Shapes: `time` (rows,); returns (rows,).
 
     >>> days = np.arange("2020-01-30", "2020-02-03", dtype="datetime64[D]")
     >>> between(days, "2020-01-31", "2020-02-01").tolist()

@@ -75,11 +75,7 @@ def holdout(table: Table, validation: Cut = 0.1, test: Cut = 0.2) -> Holdout:
 def distinct(time: np.ndarray) -> np.ndarray:
     """Return the distinct time stamps of some rows, ascending, without sorting the rows.
 
-    Args:
-        time: Of each row, (rows,).
-
-    Returns:
-        What `np.unique` would, (stamps,).
+    Shapes: `time` (rows,).
 
     >>> distinct(np.array([1, 1, 2, 0])).tolist()
     [0, 1, 2]
@@ -92,21 +88,7 @@ def distinct(time: np.ndarray) -> np.ndarray:
 def cut(
     table: Table, stamps: np.ndarray, name: str, size: Cut, *, whole: int | None = None
 ) -> np.datetime64:
-    """Find where the last span of some time stamps begins.
-
-    Args:
-        table: Tells how dates compare.
-        stamps: Distinct time stamps, ascending, (stamps,).
-        name: The argument's name, for errors.
-        size: Share, number or first date of the span.
-        whole: Number of time stamps that a share is one of; None means those given.
-
-    Returns:
-        The first time stamp of the span.
-
-    Raises:
-        InputError: Nothing would be left before or inside the span.
-    """
+    """Find where the last span of some time stamps begins."""
     if isinstance(size, str):
         count = int((stamps >= table.at(size, name)).sum())
     elif isinstance(size, float):

@@ -102,20 +102,6 @@ def run(
 
     Every fit begins with fresh weights and learns the scale of its own training rows. All are fits
     on rows of one table, so they share one compiled program.
-
-    Args:
-        spec: What is done in every fold; `test` is the span that is walked through, `validation`
-            the size of the stopping rows before each fold.
-        table: The data.
-        plan: How; None means `Plan()`.
-        folds: What `rolling.prepare` has returned, where it was called before.
-        around: Given each fold and what runs it; runs it and returns what it found.
-
-    Returns:
-        The outcome of every fold, and of all together.
-
-    Raises:
-        InputError: A setting is none, or a fold has no window.
     """
     plan = plan or Plan()
     folds = tuple(folds) or rolling.prepare(spec, table, plan)

@@ -61,8 +61,7 @@ class Forecasts:
     def error(self, axis: Axis = None) -> np.ndarray:
         """Return the headline error.
 
-        Args:
-            axis: Axes of (windows, horizon, targets) to average over; None means all.
+        Shapes: `axis` (windows, horizon, targets).
         """
         return self.headline.of(self.true, self.values, axis)
 
@@ -96,14 +95,7 @@ class Forecasts:
     def at(self, starts: np.ndarray) -> "Forecasts":
         """Return the forecasts of some of these windows.
 
-        Args:
-            starts: Their first input rows, in any order, (windows,).
-
-        Returns:
-            Forecasts in that order.
-
-        Raises:
-            InputError: One of them is not among these windows.
+        Shapes: `starts` (windows,).
         """
         if np.array_equal(starts, self.starts):
             return self
@@ -125,16 +117,7 @@ class Forecasts:
         return self.at(other.starts[np.isin(other.starts, self.starts)])
 
     def frame(self, intervals: Ends | None = None) -> pd.DataFrame:
-        """Return one row for each window, step and target, with origin and time stamp.
-
-        Args:
-            intervals: Around these forecasts, as columns lower, upper and crps.
-
-        Returns:
-            Columns series, origin, time, step, target, forecast, lower and upper, a column such as
-            q0.05 for each quantile, true, and crps, the loss that the run's CRPS is the mean of
-            (NaN where there is no interval or no truth); rows as `serving.tidy` writes them.
-        """
+        """Return one row for each window, step and target, with origin and time stamp."""
         ends = {} if intervals is None else {"lower": intervals.lower, "upper": intervals.upper}
         loss = np.full(self.values.shape, np.nan) if intervals is None else intervals.crps
         count, horizon, targets = self.values.shape

@@ -119,15 +119,7 @@ class Outcome:
 
 
 def headline(outcome: "Outcome") -> str:
-    """Say in a sentence how large the error is, compared with the best baseline and persistence.
-
-    Args:
-        outcome: What the experiment found.
-
-    Returns:
-        Plain text, such as "3.68 °F MAE over 24 steps; 5.9 % less error than ridge (p 0.0025); 34 %
-        less error than persistence (p <0.001)."
-    """
+    """Say in a sentence how large the error is, compared with the best baseline and persistence."""
     head, test = outcome.test.headline, outcome.test
     own = outcome.scores[f"test/{head.key}"]
     steps = test.window.horizon
@@ -198,13 +190,6 @@ def validation_error(fitted: Forecaster, headline: Headline) -> float | None:
     Early stopping goes by the loss as trained, on standardised values; this is the headline error
     of the same windows at the same epoch in original units, so that trainings of different losses
     and scalings compare.
-
-    Args:
-        fitted: The forecaster.
-        headline: The error that models of its task are compared by.
-
-    Returns:
-        The error; None where no rows were kept for stopping, as in the refit of a winner.
     """
     values = fitted.history_.get(f"val_{headline.key}")
     if not values:

@@ -38,19 +38,7 @@ class Span:
 
 
 def prepare(spec: "Spec", table: Table) -> Holdout:
-    """Cut the table and make sure that an experiment can be run on it, but for its network.
-
-    Args:
-        spec: Everything but the table.
-        table: The data.
-
-    Returns:
-        Where validation and test begin.
-
-    Raises:
-        InputError: A setting cannot be meant, a target does not vary, or a span has no window; the
-            message counts rows and windows of all three.
-    """
+    """Cut the table and make sure that an experiment can be run on it, but for its network."""
     spec.window.check()
     spec.training.check()
     all.check(spec.baselines)
@@ -80,16 +68,7 @@ def prepare(spec: "Spec", table: Table) -> Holdout:
 
 
 def spans(spec: "Spec", table: Table, cuts: Holdout) -> list[Span]:
-    """Count rows and windows of each span.
-
-    Args:
-        spec: Shape of a sample.
-        table: The data.
-        cuts: Where its spans begin.
-
-    Returns:
-        Train, validation and test.
-    """
+    """Count rows and windows of each span."""
     masks = (cuts.train_rows(table), cuts.validation_rows(table), cuts.test_rows(table))
     return [
         Span(
@@ -105,11 +84,6 @@ def spans(spec: "Spec", table: Table, cuts: Holdout) -> list[Span]:
 def learnable(table: Table, cuts: Holdout) -> tuple[np.ndarray, int]:
     """Tell what a fit may read.
 
-    Args:
-        table: The data.
-        cuts: Where its spans begin.
-
-    Returns:
-        Mask (rows,) of the rows, and how many of their newest time stamps are kept for stopping.
+    Returns (rows,).
     """
     return cuts.learned_rows(table), len(split.distinct(table.time[cuts.validation_rows(table)]))

@@ -50,11 +50,7 @@ class Plan:
         return self.folds if self.refit is False else int(self.refit)
 
     def check(self) -> None:
-        """Refuse what is no plan.
-
-        Raises:
-            InputError: A number is none, or the scheme is not known.
-        """
+        """Refuse what is no plan."""
         for name, example in (("folds", 5), ("stride", 1)):
             value = getattr(self, name)
             if not _whole(value) or value < 1:
@@ -124,20 +120,7 @@ class RollingFold(Holdout):
 
 
 def prepare(spec: Spec, table: Table, plan: Plan) -> tuple[RollingFold, ...]:
-    """Cut the test span into folds and make sure of what can be known before training.
-
-    Args:
-        spec: Window and spans.
-        table: The data.
-        plan: How many folds, and what their models learn from.
-
-    Returns:
-        The folds, in time order.
-
-    Raises:
-        InputError: A setting is none, the model cannot be built, or a fold has no window to learn
-            from, to stop on or to score.
-    """
+    """Cut the test span into folds and make sure of what can be known before training."""
     plan.check()
     cuts = experiment.prepare(spec, table)
     stamps = distinct(table.time)
@@ -176,15 +159,7 @@ def prepare(spec: Spec, table: Table, plan: Plan) -> tuple[RollingFold, ...]:
 
 
 def spans(fold: RollingFold, table: Table) -> dict[str, Any]:
-    """Return the first and last time stamp of what a fold learns from, stops on and scores.
-
-    Args:
-        fold: The fold.
-        table: The data.
-
-    Returns:
-        `<span>_from` and `<span>_to` of train, validation and test.
-    """
+    """Return the first and last time stamp of what a fold learns from, stops on and scores."""
     masks = {
         "train": fold.train_rows(table),
         "validation": fold.validation_rows(table),

@@ -14,17 +14,7 @@ from forecast.metrics.point import PLAIN, mean
 
 
 def overall(forecasts: Forecasts, train: Table, scaler: Scaler, season: int) -> dict[str, float]:
-    """Score forecasts over all windows, steps and targets, and by target.
-
-    Args:
-        forecasts: What was said.
-        train: Training rows, the scale of MASE and RMSSE.
-        scaler: The scale of `mae_z` and `mse_z`.
-        season: Rows of a season.
-
-    Returns:
-        Metric to value: `test/<metric>`, and `test_<target>/<metric>` for each of several targets.
-    """
+    """Score forecasts over all windows, steps and targets, and by target."""
     found = {
         "test/windows": float(len(forecasts.values)),
         "test/holes": float(np.isnan(forecasts.true).sum()),
@@ -41,18 +31,7 @@ def beside(
     scaler: Scaler,
     season: int,
 ) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """Score a model and its baselines alike.
-
-    Args:
-        model: What it said.
-        baselines: What each of them said about the same windows.
-        train: Training rows, the scale of MASE and RMSSE.
-        scaler: The scale of `mae_z` and `mse_z`.
-        season: Rows of a season.
-
-    Returns:
-        Metric to value of the model, its skills among them, and of each baseline.
-    """
+    """Score a model and its baselines alike."""
     own = overall(model, train, scaler, season) | skills(model, baselines)
     return own, {name: overall(found, train, scaler, season) for name, found in baselines.items()}
 
@@ -60,16 +39,7 @@ def beside(
 def calibrated(
     found: Mapping[str, float], forecasts: Forecasts, intervals: Intervals | None
 ) -> dict[str, float]:
-    """Add the scores of calibrated intervals to those of the model.
-
-    Args:
-        found: Metric to value.
-        forecasts: What was said.
-        intervals: Around it; None adds nothing.
-
-    Returns:
-        With CRPS, coverage, width and interval score, such as `test/coverage_90`.
-    """
+    """Add the scores of calibrated intervals to those of the model."""
     if intervals is None:
         return dict(found)
     every = dict(found) | _of_intervals("test", forecasts, intervals, slice(None))

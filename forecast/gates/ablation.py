@@ -160,12 +160,6 @@ def _changeable(model: keras.Model, windows: np.ndarray) -> Iterator[tuple[keras
 def lengths(timesteps: int) -> list[int]:
     """List the look-backs that are tried: powers of two, then the whole window.
 
-    Args:
-        timesteps: The whole window.
-
-    Returns:
-        Steps, rising.
-
     >>> lengths(72)
     [1, 2, 4, 8, 16, 32, 64, 72]
     """
@@ -178,14 +172,8 @@ def blended(
 ) -> np.ndarray:
     """Keep the newest steps of each window and take the older ones from another.
 
-    Args:
-        windows: (samples, timesteps, features).
-        newest: Steps that stay.
-        other: The other window of each, (samples,).
-        lasting: Columns that stay at all steps.
-
-    Returns:
-        (samples, timesteps, features).
+    Shapes: `windows` (samples, timesteps, features), `other` (samples,); returns (samples,
+    timesteps, features).
 
     >>> windows = np.array([[[1], [2], [3]], [[7], [8], [9]]])
     >>> blended(windows, 1, np.array([1, 0]))[:, :, 0].tolist()
@@ -244,12 +232,7 @@ def _frozen(
 def inverse(activation: Callable[[Any], Any], values: np.ndarray) -> np.ndarray | None:
     """Find by bisection where a rising activation takes some values.
 
-    Args:
-        activation: Of Keras.
-        values: Wanted, (units,).
-
-    Returns:
-        (units,), or None where it does not take them.
+    Shapes: `values` (units,); returns (units,).
 
     >>> inverse(keras.activations.tanh, np.array([0.0, 0.5])).round(3).tolist()
     [0.0, 0.549]

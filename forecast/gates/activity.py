@@ -133,16 +133,7 @@ def activity(weights: Mapping[str, np.ndarray], timesteps: int) -> dict[str, flo
 
 
 def steps_read(weights: Mapping[str, np.ndarray], layer: str, timesteps: int) -> int:
-    """Tell how many steps a layer reads.
-
-    Args:
-        weights: A snapshot.
-        layer: A recurrent layer.
-        timesteps: Where the snapshot does not say it.
-
-    Returns:
-        Steps, in which its time scales are counted too.
-    """
+    """Tell how many steps a layer reads."""
     return int(weights.get(f"{layer}/steps/hidden", [timesteps])[0])
 
 

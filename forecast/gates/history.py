@@ -14,14 +14,6 @@ from forecast.gates.statistics import rms, statistics, taps
 def numbers(weights: Snapshot, previous: Snapshot | None, timesteps: int) -> dict[str, float]:
     """Return everything that is logged of an epoch.
 
-    Args:
-        weights: Its snapshot.
-        previous: That of the epoch before; None leaves out what changed.
-        timesteps: Look-back of the windows.
-
-    Returns:
-        Metric to value: `statistics`, `activity` and `taps`.
-
     >>> list(numbers({"rnn_1/bias/h": np.ones(1)}, None, 8))
     ['gates.rnn_1/h_bias_norm', 'gates.rnn_1/h_bias_rms']
     """
@@ -34,14 +26,6 @@ def numbers(weights: Snapshot, previous: Snapshot | None, timesteps: int) -> dic
 
 def history(snapshots: Mapping[int, Snapshot], timesteps: int) -> dict[int, dict[str, float]]:
     """Compute the numbers of every epoch from its snapshot.
-
-    Args:
-        snapshots: `{epoch: snapshot}`.
-        timesteps: Look-back of the windows.
-
-    Returns:
-        `{epoch: metrics}` as `GateSnapshots` logs them, for every epoch but 0 where there are
-        others. The update ratio is left out where the snapshot of the epoch before is missing.
 
     >>> list(history({0: {"rnn_1/bias/h": np.ones(1)}, 1: {"rnn_1/bias/h": np.ones(1)}}, 8)[1])
     ['gates.rnn_1/h_bias_norm', 'gates.rnn_1/h_bias_rms', 'gates.rnn_1/h_update']
@@ -56,13 +40,6 @@ def history(snapshots: Mapping[int, Snapshot], timesteps: int) -> dict[int, dict
 def evenly(count: int, most: int) -> np.ndarray:
     """Pick places evenly, the first and the last among them.
 
-    Args:
-        count: Places there are.
-        most: Most to pick.
-
-    Returns:
-        Rising, (picked,).
-
     >>> evenly(21, 6).tolist()
     [0, 4, 8, 12, 16, 20]
     """
@@ -73,16 +50,6 @@ def distances(
     ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]
 ) -> tuple[pd.DataFrame, list[str]]:
     """Compare the distributions of the weights of every gate and tap of two snapshots.
-
-    Args:
-        ours: A snapshot.
-        theirs: Another one.
-
-    Returns:
-        A row for each array of equal name: root mean square of the weights of both, and the first
-        Wasserstein distance between the two sets of weights, which has the unit of a weight and
-        takes sets of any sizes (Kantorovich 1942; computed by SciPy). And a sentence for each part
-        of a layer that is of another shape, or that one of them has not.
 
     >>> table, sentences = distances({"rnn_1/bias/h": np.zeros(2)}, {"rnn_1/bias/h": np.ones(2)})
     >>> table.distance.tolist(), sentences

@@ -71,12 +71,6 @@ def inputs(
 def readers(layers: Sequence[str]) -> list[str]:
     """Pick the layers that read the inputs themselves.
 
-    Args:
-        layers: Names of recurrent layers in the order of the model.
-
-    Returns:
-        The first one, with its other direction.
-
     >>> readers(["bi_1.forward", "bi_1.backward", "lstm_2"])
     ['bi_1.forward', 'bi_1.backward']
     """

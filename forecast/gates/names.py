@@ -26,13 +26,6 @@ STATES = ("hidden", "cell")
 def gate_names(cell: Layer) -> tuple[str, ...]:
     """Name the gates of a cell in the order in which Keras stores them.
 
-    Args:
-        cell: A Keras cell, for example the `cell` of an LSTM layer.
-
-    Returns:
-        One short name per gate: input, forget, candidate, output for an LSTM; update, reset,
-        candidate for a GRU; the hidden state for a SimpleRNN; nothing for any other layer.
-
     >>> gate_names(keras.layers.LSTMCell(2))
     ('i', 'f', 'c', 'o')
     >>> gate_names(keras.layers.GRUCell(2))
@@ -49,14 +42,6 @@ def gate_names(cell: Layer) -> tuple[str, ...]:
 
 def members(layer: Layer) -> dict[str, Layer]:
     """List the single recurrent layers inside a wrapper, or the cells inside a stack.
-
-    Args:
-        layer: Any Keras layer.
-
-    Returns:
-        `{suffix: layer or cell}`: one entry with an empty suffix for a plain recurrent layer or
-        cell, `forward` and `backward` for `Bidirectional`, `cell_1`, `cell_2` … for stacked
-        cells, nothing for a layer without gates.
 
     >>> list(members(keras.layers.Bidirectional(keras.layers.GRU(2))))
     ['forward', 'backward']
@@ -81,15 +66,6 @@ def members(layer: Layer) -> dict[str, Layer]:
 def recurrent_layers(model: Layer) -> dict[str, Layer]:
     """Find every outermost recurrent layer of a model: wrappers and stacks stay whole.
 
-    Args:
-        model: Any Keras model or layer.
-
-    Returns:
-        `{path: layer}` in the order of the model; names of nested models are joined with a dot.
-
-    Raises:
-        InputError: `model` is no Keras layer.
-
     >>> bidirectional = keras.layers.Bidirectional(keras.layers.LSTM(2), name="both")
     >>> list(recurrent_layers(keras.Sequential([keras.Input((4, 3)), bidirectional])))
     ['both']
@@ -99,15 +75,6 @@ def recurrent_layers(model: Layer) -> dict[str, Layer]:
 
 def unwatched(model: Layer) -> dict[str, Layer]:
     """Find every recurrent layer whose gates have no names here: ConvLSTM, or a cell of one's own.
-
-    Args:
-        model: Any Keras model or layer.
-
-    Returns:
-        `{path: layer}` in the order of the model.
-
-    Raises:
-        InputError: `model` is no Keras layer.
 
     >>> model = keras.Sequential([keras.Input((4, 9, 1)), keras.layers.ConvLSTM1D(2, 3, name="c")])
     >>> list(unwatched(model))
@@ -169,12 +136,6 @@ def convolutions(model: Layer) -> dict[str, Layer]:
 def dilation(layer: Layer) -> int:
     """Read how many steps lie between two taps of a convolution.
 
-    Args:
-        layer: A convolution over time, as found by `convolutions`.
-
-    Returns:
-        The dilation in steps.
-
     >>> dilation(keras.layers.Conv1D(8, 3, dilation_rate=4))
     4
     """
@@ -186,17 +147,6 @@ def dilation(layer: Layer) -> int:
 
 def tap_names(layer: Layer, taps: int) -> list[str]:
     """Name the taps of a convolution by the step that each reads.
-
-    Args:
-        layer: A convolution over time, as found by `convolutions`.
-        taps: How many it has.
-
-    Returns:
-        Names in the order of the kernel, oldest first. Of a causal convolution, and of a layer that
-        has no `padding`, "lag_04": 4 steps before the newest step that the layer sees. Of
-        `padding="same"` "tap_-1", "tap_0", "tap_1": the offset from the step of the output, behind
-        which it looks too. Of any other, whose outputs have no step of their own, offsets from the
-        newest step that it reads: "tap_-1", "tap_0".
 
     >>> tap_names(keras.layers.Conv1D(8, 3, padding="causal", dilation_rate=2), 3)
     ['lag_04', 'lag_02', 'lag_00']
@@ -218,12 +168,6 @@ def tap_names(layer: Layer, taps: int) -> list[str]:
 
 def tap_offset(name: str) -> int | None:
     """Read the step of a tap out of its name.
-
-    Args:
-        name: Of `tap_names`, or of a gate.
-
-    Returns:
-        Steps, below 0 for older ones; None for a gate.
 
     >>> tap_offset("lag_04"), tap_offset("tap_1"), tap_offset("f")
     (-4, 1, None)

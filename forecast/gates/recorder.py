@@ -28,13 +28,6 @@ class Call(NamedTuple):
 def calls(model: keras.layers.Layer, windows: Any) -> dict[str, list[Call]]:
     """Run a model as at prediction time and note what its recurrent layers receive.
 
-    Args:
-        model: A built Keras model.
-        windows: Tensors, whatever the model takes. In a `tf.function` they may be symbolic.
-
-    Returns:
-        `{path: calls in their order}`, paths as by `recurrent_layers`.
-
     >>> inputs = keras.Input((4, 2))
     >>> model = keras.Model(inputs, keras.layers.GRU(3, name="gru_1")(inputs * 2.0))
     >>> calls(model, keras.ops.ones((1, 4, 2)))["gru_1"][0].inputs.numpy()[0, 0].tolist()
@@ -48,14 +41,7 @@ def calls(model: keras.layers.Layer, windows: Any) -> dict[str, list[Call]]:
 
 @contextmanager
 def undisturbed(model: keras.layers.Layer) -> Iterator[None]:
-    """Put random generators back: a layer with recurrent dropout draws even at prediction time.
-
-    Args:
-        model: Whose training must not notice that somebody looked.
-
-    Yields:
-        Nothing.
-    """
+    """Put random generators back: a layer with recurrent dropout draws even at prediction time."""
     others = state(model)[len(model.weights) :]
     before = [variable.numpy() for variable in others]
     try:

@@ -100,15 +100,6 @@ class Sample:
 def block_length(span: int, window: int, horizon: int) -> int:
     """Choose how many positions in time a block spans.
 
-    Args:
-        span: Positions from the first origin to the last.
-        window: Rows of a whole window, past and future: those closer than this share rows.
-        horizon: Rows from the origin to the end of the forecast, over which errors share truths.
-
-    Returns:
-        The whole window; where fewer than ten of these fit, a tenth of the span, but never less
-        than the horizon.
-
     >>> block_length(2000, 96, 24), block_length(500, 96, 24), block_length(100, 96, 24)
     (96, 50, 24)
     """

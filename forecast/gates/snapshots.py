@@ -93,12 +93,6 @@ def unpack(weights: Mapping[str, np.ndarray]) -> dict[str, Gates]:
 def is_convolution(gates: Gates) -> bool:
     """Say whether a layer of an unpacked snapshot is a convolution.
 
-    Args:
-        gates: One value of `unpack`.
-
-    Returns:
-        True when its parts are named by tap, not by gate.
-
     >>> is_convolution({"lag_00": {"kernel": np.zeros((2, 3))}})
     True
     """

@@ -128,12 +128,6 @@ def join(layer: keras.layers.Layer, gates: Gates) -> list[np.ndarray]:
 def cell_of(member: keras.layers.Layer) -> keras.layers.Layer:
     """Take the cell out of a recurrent layer; a cell is returned as it is.
 
-    Args:
-        member: A value of `forecast.gates.names.members`.
-
-    Returns:
-        The cell, which owns the weights.
-
     >>> type(cell_of(keras.layers.GRU(3))).__name__
     'GRUCell'
     """
@@ -142,12 +136,6 @@ def cell_of(member: keras.layers.Layer) -> keras.layers.Layer:
 
 def to_numpy(value: Any) -> np.ndarray:
     """Read a variable or a tensor.
-
-    Args:
-        value: A Keras variable, a tensor of the backend, or an array.
-
-    Returns:
-        Its numbers; they may share memory with `value`.
 
     >>> to_numpy(keras.ops.ones(2)).tolist()
     [1.0, 1.0]
@@ -158,12 +146,6 @@ def to_numpy(value: Any) -> np.ndarray:
 
 def is_built(layer: keras.layers.Layer) -> bool:
     """Say whether a recurrent layer or a cell has its weights.
-
-    Args:
-        layer: A value of `forecast.gates.names.layers`.
-
-    Returns:
-        True when the kernel exists.
 
     >>> is_built(keras.layers.GRU(3))
     False

@@ -112,12 +112,6 @@ def taps(weights: Weights, previous: Weights | None = None) -> dict[str, float]:
 def rms(arrays: Iterable[np.ndarray]) -> float:
     """Return the root mean square of all numbers of all arrays, added up in double precision.
 
-    Args:
-        arrays: Weights of any shapes.
-
-    Returns:
-        The L2 norm over the square root of the count; NaN where there are no numbers.
-
     >>> rms([np.array([[1.0, 1.0]]), np.array([7.0, 7.0])])
     5.0
     """

@@ -62,17 +62,7 @@ class Study:
 def study(
     outcome: Outcome, history: Mapping[int, Mapping[str, float]], limits: Limits, most: int
 ) -> Study:
-    """Measure the memory of an experiment's network on validation windows.
-
-    Args:
-        outcome: What the experiment found.
-        history: `{epoch: metrics}` of `GateSnapshots`.
-        limits: Beyond what something stands out.
-        most: Most windows to measure the memory on; below 2 it is not measured.
-
-    Returns:
-        Memory, alerts, and the gates on real windows.
-    """
+    """Measure the memory of an experiment's network on validation windows."""
     fitted, table, window = outcome.forecaster, outcome.table, outcome.spec.window
     starts = spread(table, window, outcome.cuts.validation_rows(table), max(most, SHOWN))
     coded = reads_series_number(fitted.model_)
@@ -125,14 +115,7 @@ def study(
 def spread(table: Table, window: Window, rows: np.ndarray, most: int) -> np.ndarray:
     """Pick windows evenly from those whose future lies in some rows.
 
-    Args:
-        table: The data.
-        window: Shape of a sample.
-        rows: Mask (rows,).
-        most: Most windows.
-
-    Returns:
-        Their starts, (windows,).
+    Shapes: `rows` (rows,); returns (windows,).
     """
     found = windows.starts(table, window, within=rows)
     return found[evenly(len(found), most)]
@@ -141,14 +124,7 @@ def spread(table: Table, window: Window, rows: np.ndarray, most: int) -> np.ndar
 def in_time(table: Table, window: Window, starts: np.ndarray, known: np.ndarray) -> Sample:
     """Say where windows lie in time, so that those which share rows are resampled together.
 
-    Args:
-        table: The data.
-        window: Shape of a sample.
-        starts: First input row of every window, (windows,).
-        known: Known values of every window's future, (windows,).
-
-    Returns:
-        What resamples them.
+    Shapes: `starts` (windows,), `known` (windows,).
     """
     origins = table.tick[starts + window.timesteps - 1]
     ahead_of = window.lead + window.horizon
@@ -161,15 +137,7 @@ def standardised(
 ) -> np.ndarray:
     """Cut windows as the network sees them, (windows, timesteps, features) float32.
 
-    Args:
-        table: The data.
-        scaler: What standardises.
-        window: Shape of a sample.
-        starts: First input row of every window, (windows,).
-        coded: Whether the network reads the number of the series.
-
-    Returns:
-        The windows.
+    Shapes: `starts` (windows,).
     """
     return windows.inputs(
         features.append_known_future(scaler.inputs(table), table, window, coded=coded),

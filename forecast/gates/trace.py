@@ -70,12 +70,6 @@ def trace(
 def check(model: keras.layers.Layer) -> None:
     """Refuse a model of which some gates cannot be recomputed, before anything is run.
 
-    Args:
-        model: Any Keras model.
-
-    Raises:
-        InputError: A layer is stateful, or lies in a wrapper inside `TimeDistributed`.
-
     >>> check(keras.Sequential([keras.Input((4, 2)), keras.layers.GRU(3)]))
     """
     for layer in recurrent_layers(model).values():
@@ -84,12 +78,6 @@ def check(model: keras.layers.Layer) -> None:
 
 def to_tensors(windows: Any) -> Any:
     """Turn the inputs of a model into tensors.
-
-    Args:
-        windows: An array, or any nest of arrays.
-
-    Returns:
-        The same nest.
 
     >>> to_tensors({"window": np.ones((1, 2))})["window"].shape
     TensorShape([1, 2])
@@ -100,15 +88,7 @@ def to_tensors(windows: Any) -> Any:
 def retrace(
     model: keras.layers.Layer, found: Mapping[str, Sequence[Call]]
 ) -> dict[str, Activations]:
-    """Recompute the gates from what the layers were called with.
-
-    Args:
-        model: The model of the calls.
-        found: From `forecast.gates.recorder.calls`.
-
-    Returns:
-        What `trace` returns.
-    """
+    """Recompute the gates from what the layers were called with."""
     result: dict[str, Activations] = {}
     for path, layer in recurrent_layers(model).items():
         # a layer that is called again on another number of steps, as a decoder is, is traced only

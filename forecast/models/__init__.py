@@ -35,33 +35,14 @@ __all__ = [
 
 
 def defaults(name: str) -> dict[str, Any]:
-    """Return the settings of an architecture with their default values, repairs among them.
-
-    Args:
-        name: A name of the catalogue.
-
-    Returns:
-        Setting to default.
-
-    Raises:
-        InputError: There is no such architecture.
-    """
+    """Return the settings of an architecture with their default values, repairs among them."""
     return _settings.defaults(_kind(name))
 
 
 def build(name: str, sizes: Sizes, settings: Mapping[str, Any]) -> keras.Model:
     """Make a model of the catalogue, repaired as asked.
 
-    Args:
-        name: A name of the catalogue.
-        sizes: What the model maps.
-        settings: Of the architecture and its repairs; those left out keep their defaults.
-
-    Returns:
-        (samples, timesteps, features) to (samples, horizon, targets).
-
-    Raises:
-        InputError: Unknown name or setting, or a value that the architecture cannot take.
+    Returns (samples, timesteps, features).
     """
     chosen = _settings.checked(_kind(name), name, settings)
     try:

@@ -71,11 +71,6 @@ class StepConv(Layer):
     """Convolve the matrix of every step with weights of that step alone, zeros around it.
 
     All heads are one product of shifted matrices, since a layer for each step compiles for minutes.
-
-    Args:
-        filters: Output channels of every step.
-        kernel_size: Height and width.
-        kwargs: What every Keras layer takes (name, dtype, …).
     """
 
     def __init__(self, filters: int, kernel_size: int, **kwargs: Any):

@@ -19,14 +19,6 @@ class CausalConv(Layer):
     just the cone below its last step, and with `spacing` and `keep` only the steps of that cone
     that the layers above read. Written as shifted slices and one matrix product: XLA's own
     gradient of a dilated convolution is an order of magnitude slower on a CPU.
-
-    Args:
-        filters: Output channels.
-        kernel_size: Taps, oldest first.
-        dilation: Time steps between two taps, a multiple of `spacing`.
-        spacing: Time steps between two rows of the input.
-        keep: Time steps between two rows of the output, a multiple of `spacing`.
-        kwargs: What every Keras layer takes (name, dtype, …).
     """
 
     def __init__(
@@ -73,11 +65,6 @@ class FeatureConv(Layer):
     """Convolve every feature over time with filters of its own; no feature sees another.
 
     It pads nothing: an output is there when all its taps lie inside the input.
-
-    Args:
-        filters: Output channels of each feature.
-        kernel_size: Taps, oldest first.
-        kwargs: What every Keras layer takes (name, dtype, …).
     """
 
     def __init__(self, filters: int, kernel_size: int, **kwargs: Any):
@@ -108,13 +95,7 @@ class FeatureConv(Layer):
 
 @keras.saving.register_keras_serializable("forecast")
 class Newest(Layer):
-    """Keep some newest rows: (samples, rows, channels) to (samples, keep, channels).
-
-    Args:
-        keep: Rows to keep; a shorter input is padded with zeros on its old side.
-        every: Distance of the rows kept, counted from the newest.
-        kwargs: What every Keras layer takes (name, dtype, …).
-    """
+    """Keep some newest rows: (samples, rows, channels) to (samples, keep, channels)."""
 
     def __init__(self, keep: int, *, every: int = 1, **kwargs: Any):
         super().__init__(**kwargs)
@@ -181,12 +162,6 @@ def spacings(dilations: Sequence[int]) -> tuple[int, ...]:
     Only the last step of the last convolution is used, so a convolution below needs to compute
     just the steps that those above read: multiples of what divides all their dilations. On
     doubling dilations this leaves about a sixth of the work, with the same result.
-
-    Args:
-        dilations: Steps between two taps, lowest layer first.
-
-    Returns:
-        Steps between two inputs of each convolution, and of the last output: one more than layers.
 
     >>> spacings([1, 2, 4, 8, 16, 4])
     (1, 2, 4, 4, 4, 4, 4)

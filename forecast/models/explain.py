@@ -30,12 +30,6 @@ class Explained:
 def layers(model: keras.Model) -> list[Explained]:
     """Explain every layer of a model.
 
-    Args:
-        model: Built.
-
-    Returns:
-        One entry a layer, in the model's order.
-
     >>> model = keras.Sequential([keras.Input((3, 7)), keras.layers.LSTM(2, name="lstm_1")])
     >>> layers(model)[0].formula
     '4·((7 + 2)·2 + 2)'
@@ -47,15 +41,7 @@ def layers(model: keras.Model) -> list[Explained]:
 
 
 def formula(layer: keras.layers.Layer) -> str:
-    """Write a layer's parameter count as the arithmetic behind it.
-
-    Args:
-        layer: Built.
-
-    Returns:
-        Such as "4·((7 + 2)·2 + 2)", whose value is `layer.count_params()`; the plain count for a
-        layer of another kind, and nothing for one without weights.
-    """
+    """Write a layer's parameter count as the arithmetic behind it."""
     if not layer.count_params():
         return ""
     if isinstance(layer, keras.layers.Bidirectional):
@@ -79,15 +65,7 @@ def formula(layer: keras.layers.Layer) -> str:
 
 
 def receptive_field(model: keras.Model) -> int | None:
-    """Count the newest rows of the window that a stack of our causal convolutions can see.
-
-    Args:
-        model: Any.
-
-    Returns:
-        1 + Σ (kernel_size − 1)·dilation, times the rows of a patch where it reads patches; None
-        where there is no such convolution.
-    """
+    """Count the newest rows of the window that a stack of our causal convolutions can see."""
     stacked = [
         layer
         for layer in model.layers

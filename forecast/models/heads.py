@@ -38,12 +38,6 @@ class Rising(Layer):
     With a start, a step is its first size times softplus of a sum: what the layer learns for all
     windows, and what the network says of this one. The middle number then learns from its own
     error alone.
-
-    Args:
-        levels: Numbers of each target, which stand together.
-        start: Where the numbers lie while the network gives 0, rising; the one nearest 0 is the
-            middle. Empty, as in older models, each step is softplus of the network alone.
-        kwargs: What every Keras layer takes (name, dtype, …).
     """
 
     def __init__(self, levels: int, start: Sequence[float] = (), **kwargs: Any):
@@ -150,11 +144,6 @@ def begin_as(model: keras.Model, plain: keras.Model, levels: Sequence[float]) ->
 
     What both have alike is copied; where the quantiles of a target stand along the last axis, the
     middle one begins as the value and the others at zero, from where `Rising` puts them.
-
-    Args:
-        model: Of `levels`, changed in place.
-        plain: Of one value, the same otherwise and drawn from the same seed.
-        levels: Of the quantiles, rising.
     """
     middle = min(range(len(levels)), key=lambda place: abs(levels[place] - 0.5))
     own = [weight for layer in _layers(model) for weight in layer.weights]

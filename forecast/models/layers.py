@@ -22,12 +22,7 @@ class Layer(keras.layers.Layer):
 
 
 class OfTargets(Layer):
-    """A layer that knows where the targets stand among the features.
-
-    Args:
-        positions: Column of each target among the features, -1 for one that is no input.
-        kwargs: What every Keras layer takes (name, dtype, …).
-    """
+    """A layer that knows where the targets stand among the features."""
 
     def __init__(self, positions: Sequence[int], **kwargs: Any):
         super().__init__(**kwargs)
@@ -77,13 +72,7 @@ class Relative(OfTargets):
 def columns(x: Any, positions: Sequence[int], absent: float = 0.0) -> Any:
     """Pick columns by position.
 
-    Args:
-        x: (samples, steps, columns).
-        positions: Of the columns wanted; -1 gives a column of one value.
-        absent: That value.
-
-    Returns:
-        (samples, steps, wanted).
+    Shapes: `x` (samples, steps, columns); returns (samples, steps, wanted).
     """
     if list(positions) == list(range(x.shape[-1])):
         return x
@@ -115,10 +104,6 @@ class Together(Layer):
     """Put the targets of one window back together: the inverse of `Channels` for forecasts.
 
     (samples·targets, horizon, levels) to (samples, horizon, targets·levels); one level is a value.
-
-    Args:
-        targets: Of a window.
-        kwargs: What every Keras layer takes (name, dtype, …).
     """
 
     def __init__(self, targets: int, **kwargs: Any):
@@ -138,10 +123,6 @@ class Patches(Layer):
 
     (samples, timesteps, features) to (samples, ⌈timesteps / rows⌉, rows·features), oldest row
     first; where the timesteps are no multiple, the oldest row is repeated before the window.
-
-    Args:
-        rows: Of a patch.
-        kwargs: What every Keras layer takes (name, dtype, …).
     """
 
     def __init__(self, rows: int, **kwargs: Any):
@@ -159,10 +140,6 @@ class Periods(Layer):
     """Make every period of a window a sample.
 
     (samples, timesteps, features) to (samples·periods, rows, features).
-
-    Args:
-        rows: Of a period; the oldest period is filled by repeating the oldest row.
-        kwargs: What every Keras layer takes (name, dtype, …).
     """
 
     def __init__(self, rows: int, **kwargs: Any):
@@ -179,10 +156,6 @@ class InOrder(Layer):
     """Make the states of a window's parts a sequence again.
 
     (samples·parts, units) to (samples, parts, units).
-
-    Args:
-        parts: Of a window.
-        kwargs: What every Keras layer takes (name, dtype, …).
     """
 
     def __init__(self, parts: int, **kwargs: Any):
@@ -205,9 +178,6 @@ class SeriesNumber(Layer):
     """Read the number of the series: the last column at the origin.
 
     (samples, timesteps, features) to (samples,) int32.
-
-    Args:
-        kwargs: What every Keras layer takes (name, dtype, …).
     """
 
     def __init__(self, **kwargs: Any):
@@ -224,10 +194,6 @@ class SeriesColumns(Layer):
 
     (samples, timesteps, features) and (samples, values) to (samples, timesteps, features − 1 +
     values).
-
-    Args:
-        last: How many features stay the last ones, behind the learned values.
-        kwargs: What every Keras layer takes (name, dtype, …).
     """
 
     def __init__(self, last: int, **kwargs: Any):
@@ -242,26 +208,12 @@ class SeriesColumns(Layer):
 
 
 def reads_series_number(model: keras.Model) -> bool:
-    """Tell whether a model reads the number of the series.
-
-    Args:
-        model: Any.
-
-    Returns:
-        True where the last column of its windows is that number.
-    """
+    """Tell whether a model reads the number of the series."""
     return any(isinstance(layer, SeriesNumber) for layer in model.layers)
 
 
 def embedding_size(model: keras.Model) -> int:
-    """Count the learned values that stand for a series in a model.
-
-    Args:
-        model: Any.
-
-    Returns:
-        How many; 0 where the model is not told.
-    """
+    """Count the learned values that stand for a series in a model."""
     learned = [layer for layer in model.layers if layer.name == "series_embedding"]
     return learned[0].output_dim if learned and reads_series_number(model) else 0
 
@@ -274,12 +226,6 @@ class KnownAhead(Layer):
 
     `forecast.data.features` puts them there: ⌈horizon / timesteps⌉ copies side by side, the first
     of which holds the newest rows.
-
-    Args:
-        ahead: How many features are values of later rows, all copies together.
-        horizon: Rows predicted.
-        indicators: How many features stand behind those.
-        kwargs: What every Keras layer takes (name, dtype, …).
     """
 
     def __init__(self, ahead: int, horizon: int, indicators: int = 0, **kwargs: Any):
@@ -304,10 +250,6 @@ class KnownSteps(Layer):
     (samples, timesteps, features) to (samples, timesteps).
 
     It reads the columns that say what is missing, and never a value that stands for a hole.
-
-    Args:
-        indicators: How many of the last features say, by 1, that a feature is missing.
-        kwargs: What every Keras layer takes (name, dtype, …).
     """
 
     def __init__(self, indicators: int, **kwargs: Any):

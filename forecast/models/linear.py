@@ -96,12 +96,7 @@ def dlinear(sizes: Sizes, settings: Decomposed = Decomposed()) -> keras.Model:
 
 @keras.saving.register_keras_serializable("forecast")
 class MovingAverage(Layer):
-    """Centred moving average over time, the first and last row repeated beyond the window.
-
-    Args:
-        rows: Of the average; with an even number it reaches one row further back than ahead.
-        kwargs: What every Keras layer takes (name, dtype, …).
-    """
+    """Centred moving average over time, the first and last row repeated beyond the window."""
 
     def __init__(self, rows: int, **kwargs: Any):
         super().__init__(**kwargs)

@@ -14,13 +14,7 @@ from forecast.models.settings import Repairs, Sizes
 
 @keras.saving.register_keras_serializable("forecast")
 class Queries(Layer):
-    """Ask every sample the same learned queries: (samples, …) to (samples·parts, 1, size).
-
-    Args:
-        parts: Queries of a sample.
-        size: Values of a query.
-        kwargs: What every Keras layer takes (name, dtype, …).
-    """
+    """Ask every sample the same learned queries: (samples, …) to (samples·parts, 1, size)."""
 
     def __init__(self, parts: int, size: int, **kwargs: Any):
         super().__init__(**kwargs)
@@ -46,12 +40,7 @@ class Queries(Layer):
 
 @keras.saving.register_keras_serializable("forecast")
 class ForEach(Layer):
-    """Give every part the state of its sample: (samples, units) to (samples·parts, units).
-
-    Args:
-        parts: Of a sample.
-        kwargs: What every Keras layer takes (name, dtype, …).
-    """
+    """Give every part the state of its sample: (samples, units) to (samples·parts, units)."""
 
     def __init__(self, parts: int, **kwargs: Any):
         super().__init__(**kwargs)
@@ -68,12 +57,6 @@ class Answers(Layer):
 
     (samples·parts, rows·targets) to (samples, horizon, targets); what goes beyond the horizon is
     cut off.
-
-    Args:
-        parts: Of a sample.
-        horizon: Steps to keep.
-        targets: Of a step.
-        kwargs: What every Keras layer takes (name, dtype, …).
     """
 
     def __init__(self, parts: int, horizon: int, targets: int, **kwargs: Any):

@@ -30,17 +30,6 @@ from forecast.models.settings import Repairs, Sizes
 def inner(sizes: Sizes, repairs: Repairs) -> Sizes:
     """Tell what the body must map, so that the repaired model maps what is asked for.
 
-    Args:
-        sizes: Of the repaired model.
-        repairs: Patches and channels change what the body sees.
-
-    Returns:
-        The body's sizes; each output is a target of the body.
-
-    Raises:
-        InputError: Channels are to share a network that tells classes apart, or series are to be
-            told apart and their number is not known.
-
     >>> found = inner(Sizes(96, 7, 24, 7), Repairs(channels="shared", patch=12))
     >>> found.timesteps, found.features, found.horizon, found.targets
     (8, 12, 24, 1)
@@ -56,13 +45,7 @@ def inner(sizes: Sizes, repairs: Repairs) -> Sizes:
 def repair(body: keras.Model, sizes: Sizes, repairs: Repairs) -> keras.Model:
     """Wrap a body in all repairs asked for.
 
-    Args:
-        body: Made for `inner(sizes, repairs)`.
-        sizes: What the result maps.
-        repairs: Which.
-
-    Returns:
-        (samples, timesteps, features) to (samples, horizon, targets).
+    Returns (samples, timesteps, features).
     """
     told = _told(sizes, repairs)
     one = _of_one(told, repairs)
@@ -81,12 +64,7 @@ def repair(body: keras.Model, sizes: Sizes, repairs: Repairs) -> keras.Model:
 def finish(body: keras.Model, sizes: Sizes) -> keras.Model:
     """Make a body's numbers what they stand for: rising quantiles, or probabilities.
 
-    Args:
-        body: From (samples, timesteps, features) to (samples, horizon, outputs).
-        sizes: Levels and task.
-
-    Returns:
-        A model of those sizes; the body where it predicts values.
+    Shapes: `body` (samples, timesteps, features).
     """
     if not sizes.levels and sizes.task == "regression":
         return body
@@ -98,14 +76,6 @@ def patch(body: keras.Model, sizes: Sizes, rows: int) -> keras.Model:
 
     Source: segments of SegRNN (Lin et al. 2023), patches of PatchTST (Nie et al. 2023), without
     overlap.
-
-    Args:
-        body: From (samples, ⌈timesteps / rows⌉, rows·features).
-        sizes: What the result maps.
-        rows: Of a patch; the oldest patch is filled by repeating the oldest row.
-
-    Returns:
-        A model of those sizes.
     """
     window = _window(sizes)
     steps = Patches(rows, name="patches")(window)
@@ -118,13 +88,7 @@ def share(body: keras.Model, sizes: Sizes) -> keras.Model:
     The targets become samples, so weights are learned from all of them and none sees another: the
     channel independence of DLinear and PatchTST.
 
-    Args:
-        body: From (samples, timesteps, 1 + features that are no target) to (samples, horizon, 1),
-            or as many columns as there are quantiles.
-        sizes: What the result maps. A target that is no feature has zeros for its own column.
-
-    Returns:
-        A model of those sizes.
+    Shapes: `body` (samples, horizon, 1).
     """
     window = _window(sizes)
     apart = Channels(sizes.positions, name="channels")(window)
@@ -133,19 +97,7 @@ def share(body: keras.Model, sizes: Sizes) -> keras.Model:
 
 
 def normalize(body: keras.Model, sizes: Sizes, how: str) -> keras.Model:
-    """Take the level out of every window and put it back on the forecast.
-
-    Args:
-        body: Of the same sizes.
-        sizes: What the result maps.
-        how: "last" subtracts each target's value at the origin (as NLinear and SegRNN do);
-            "instance" subtracts its mean in the window and divides by its deviation (RevIN, Kim et
-            al. 2022, without learned gain); "none" returns the body. A target that is no feature
-            keeps its level.
-
-    Returns:
-        A model of those sizes.
-    """
+    """Take the level out of every window and put it back on the forecast."""
     if how == "none" or max(sizes.positions) < 0 or sizes.task != "regression":
         return body  # a probability has no level
     window = _window(sizes)
@@ -169,13 +121,6 @@ def linear_path(body: keras.Model, sizes: Sizes) -> keras.Model:
 
     The network then learns what a linear model leaves over: the autoregressive component of LSTNet
     (Lai et al. 2018, equation 8), here over all features.
-
-    Args:
-        body: Of the same sizes.
-        sizes: What the result maps.
-
-    Returns:
-        A model of those sizes.
     """
     window = _window(sizes)
     flat = keras.layers.Flatten(name="flat_window")(window)  # (samples, timesteps·features)
@@ -192,14 +137,6 @@ def known_future(body: keras.Model, sizes: Sizes, units: int) -> keras.Model:
 
     Source: the temporal decoder of TiDE (Das et al. 2023): for every step ahead the same two dense
     layers read its forecast and its known columns. What they give is added, and is zero at first.
-
-    Args:
-        body: Of the same sizes.
-        sizes: What the result maps; some of its columns are values of later rows.
-        units: Of the hidden layer.
-
-    Returns:
-        A model of those sizes.
     """
     window = _window(sizes)
     forecast = body.call(window)
@@ -212,16 +149,7 @@ def known_future(body: keras.Model, sizes: Sizes, units: int) -> keras.Model:
 
 
 def tell_series(body: keras.Model, sizes: Sizes, values: int) -> keras.Model:
-    """Replace the number of the series by learned values that stand beside every step.
-
-    Args:
-        body: Made for as many columns more as there are learned values, and for one less.
-        sizes: What the result maps; its last column is the number of the series.
-        values: Learned for each series.
-
-    Returns:
-        A model of those sizes.
-    """
+    """Replace the number of the series by learned values that stand beside every step."""
     window = _window(sizes)
     number = SeriesNumber(name="series_number")(window)  # (samples,)
     learned = keras.layers.Embedding(sizes.series, values, name="series_embedding")(number)

@@ -81,17 +81,6 @@ class Repairs:
 def checked(kind: type[Repairs], architecture: str, given: Mapping[str, Any]) -> Any:
     """Make the settings of an architecture of what a user has written.
 
-    Args:
-        kind: The architecture's dataclass.
-        architecture: Its name, for errors.
-        given: Setting to value; those left out keep their defaults.
-
-    Returns:
-        The settings.
-
-    Raises:
-        InputError: An unknown setting, or a value of another kind than it takes.
-
     >>> checked(Repairs, "lstm", {"patch": 4}).patch
     4
     """

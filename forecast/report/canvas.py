@@ -27,13 +27,6 @@ _LONG_NAMES = {
 def new_figure(title: str, epoch: int | None) -> "Figure":
     """Make an empty figure of 1000 x 800 pixels, which a tracker shows large and as a thumbnail.
 
-    Args:
-        title: The heading; long ones are set smaller.
-        epoch: Added to the heading when given.
-
-    Returns:
-        A matplotlib figure that pyplot does not know of, so nothing has to be closed.
-
     >>> new_figure("lstm_1", 3).get_suptitle()
     'lstm_1 · epoch 3'
     """
@@ -47,10 +40,6 @@ def new_figure(title: str, epoch: int | None) -> "Figure":
 
 def style(axes: Any, *, boxed: bool = True) -> None:
     """Set every colour of a panel by hand: a dark style must not write white on white.
-
-    Args:
-        axes: A matplotlib axes.
-        boxed: Whether it has a frame at the top and at the right too.
 
     >>> style(new_figure("a title", None).add_subplot())
     """
@@ -66,13 +55,6 @@ def style(axes: Any, *, boxed: bool = True) -> None:
 def gate_title(gate: str, *, alone: bool = False) -> str:
     """Write a gate's short and long name.
 
-    Args:
-        gate: Such as "f", or "backward.f".
-        alone: Whether the layer has no other: the one gate of a SimpleRNN is its state.
-
-    Returns:
-        The text above its panel.
-
     >>> gate_title("backward.f"), gate_title("h", alone=True)
     ('backward.f  forget', 'h  state')
     """
@@ -83,12 +65,6 @@ def gate_title(gate: str, *, alone: bool = False) -> str:
 
 def check_limit(limit: float) -> None:
     """Refuse an end of a scale that cannot be meant.
-
-    Args:
-        limit: The end of a colour scale or of an axis.
-
-    Raises:
-        InputError: It is not a positive, finite number.
 
     >>> check_limit(0.5)
     """
@@ -127,12 +103,6 @@ def to_image(figure: "Figure") -> np.ndarray:
 
 def escape_mathtext(text: str) -> str:
     r"""Write a text so that matplotlib shows it as it is.
-
-    Args:
-        text: A name or unit that came with the data.
-
-    Returns:
-        The text with its dollar signs escaped.
 
     >>> print(escape_mathtext("US$ to A$"))
     US\$ to A\$

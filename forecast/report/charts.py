@@ -202,18 +202,7 @@ class Axis:
 def chart(
     title: str, marks: Sequence[Mark], *, x: Axis = Axis(), y: Axis = Axis(), note: str = ""
 ) -> Html:
-    """Draw a chart, its numbers folded below it.
-
-    Args:
-        title: Above it.
-        marks: From the ground up.
-        x: Along.
-        y: Up; it ends at round values where its ends are not given.
-        note: How to read it.
-
-    Returns:
-        Markup.
-    """
+    """Draw a chart, its numbers folded below it."""
     reached = [mark.reach() for mark in marks]
     low, high = x.ends(along for along, _ in reached)
     bottom, top = y.ends(up for _, up in reached)
@@ -253,16 +242,6 @@ def chart(
 def ticks(low: float, high: float, most: int = 5, season: int = 0) -> list[float]:
     """Choose round values between two.
 
-    Args:
-        low: First value that may be chosen.
-        high: Last.
-        most: About how many.
-        season: Whole numbers that go well with a season of this many; 0 for values that are not
-            whole.
-
-    Returns:
-        Rising, evenly spaced.
-
     >>> ticks(0, 3.1, 4), ticks(1, 24, season=24), ticks(-72, 24, season=24)
     ([0.0, 1.0, 2.0, 3.0], [6, 12, 18, 24], [-72, -48, -24, 0, 24])
     """
@@ -279,14 +258,7 @@ def ticks(low: float, high: float, most: int = 5, season: int = 0) -> list[float
 
 
 def legend(looks: Mapping[str, str]) -> Html:
-    """Show what each look means.
-
-    Args:
-        looks: Name to the look of a line, or "band".
-
-    Returns:
-        Markup.
-    """
+    """Show what each look means."""
     shown = "".join(
         f'<span><svg viewBox="0 0 38 12" aria-hidden="true">{_sample(look)}</svg>'
         f"{escape(name)}</span>"

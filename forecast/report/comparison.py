@@ -23,15 +23,6 @@ def diagram(ranking: Ranking) -> Figure:
     """Draw models on the line of their average ranks, those that do not differ under one bar.
 
     Source: Demšar 2006, figure 1; the best stands on the left.
-
-    Args:
-        ranking: From `friedman`.
-
-    Returns:
-        A figure with one panel.
-
-    Raises:
-        InputError: It has too few cases for a test.
     """
     if np.isnan(ranking.p):
         raise InputError(
@@ -114,16 +105,7 @@ ABSENT = "–"
 
 
 def leaderboard(rows: Sequence[Row], baselines: Mapping[str, float], error: str) -> Figure:
-    """Draw every candidate's mean with its folds as dots, and the baselines as lines.
-
-    Args:
-        rows: Ranked.
-        baselines: Baseline to its error on the same origins.
-        error: What people call the error.
-
-    Returns:
-        A figure with one panel.
-    """
+    """Draw every candidate's mean with its folds as dots, and the baselines as lines."""
     shown = [row for row in rows if np.isfinite(row.mean)][:40]
     drawn = Figure(figsize=(9, 1.6 + 0.34 * len(shown)), layout="constrained")
     axes = drawn.subplots()
@@ -144,14 +126,7 @@ def leaderboard(rows: Sequence[Row], baselines: Mapping[str, float], error: str)
 
 
 def varied(rows: Sequence[Row]) -> dict[str, list[str]]:
-    """List the settings that differ between candidates.
-
-    Args:
-        rows: Ranked.
-
-    Returns:
-        Key to its values as text, numbers in their order.
-    """
+    """List the settings that differ between candidates."""
     points = [row.point for row in rows]
     found = {}
     for key in dict.fromkeys(key for point in points for key in point):
@@ -164,15 +139,7 @@ def varied(rows: Sequence[Row]) -> dict[str, list[str]]:
 
 
 def coordinates(rows: Sequence[Row], error: str) -> Figure:
-    """Draw parallel coordinates: a line a candidate, its colour its mean error, the best bold.
-
-    Args:
-        rows: Ranked, the best of them finite.
-        error: What people call the error.
-
-    Returns:
-        A figure with one panel: the settings from left to right, then the score, low is up.
-    """
+    """Draw parallel coordinates: a line a candidate, its colour its mean error, the best bold."""
     shown = [row for row in rows if np.isfinite(row.mean)]
     axes_of = varied(shown)
     drawn = Figure(figsize=(2.6 + 2.2 * len(axes_of), 5), layout="constrained")

@@ -31,14 +31,7 @@ WINDOWS = 21
 
 
 def forecasts(outcome: "Outcome") -> Figure:
-    """Draw forecasts over the truth: for some series, the newest windows of the test span.
-
-    Args:
-        outcome: What the experiment found.
-
-    Returns:
-        A figure with a panel for each series.
-    """
+    """Draw forecasts over the truth: for some series, the newest windows of the test span."""
     test = outcome.test
     codes = np.unique(test.series)[:PANELS]
     figure = Figure(figsize=(11, 1 + 2.6 * len(codes)), layout="constrained")
@@ -54,14 +47,7 @@ def forecasts(outcome: "Outcome") -> Figure:
 
 
 def error_by_horizon(outcome: "Outcome") -> Figure:
-    """Draw the headline error against the steps ahead, model and baselines.
-
-    Args:
-        outcome: What the experiment found.
-
-    Returns:
-        A figure with one panel.
-    """
+    """Draw the headline error against the steps ahead, model and baselines."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     steps = np.arange(1, outcome.test.window.horizon + 1)
@@ -81,15 +67,7 @@ def error_by_horizon(outcome: "Outcome") -> Figure:
 
 
 def reliability(test: Forecasts, intervals: Intervals) -> Figure:
-    """Draw what intervals covered: of every level, and of the chosen one at every step.
-
-    Args:
-        test: Forecasts of the test windows.
-        intervals: Around them.
-
-    Returns:
-        A figure with two panels.
-    """
+    """Draw what intervals covered: of every level, and of the chosen one at every step."""
     figure = Figure(figsize=(10, 4.5), layout="constrained")
     whole, by_step = figure.subplots(1, 2)
     levels, shares = zip(*sorted(intervals.observed.items()), strict=True)
@@ -110,14 +88,7 @@ def reliability(test: Forecasts, intervals: Intervals) -> Figure:
 
 
 def learning_curve(history: Mapping[str, Sequence[float]]) -> Figure:
-    """Draw training and stopping loss against the epoch, the best epoch marked.
-
-    Args:
-        history: Metric to its value after each epoch.
-
-    Returns:
-        A figure with one panel.
-    """
+    """Draw training and stopping loss against the epoch, the best epoch marked."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     epochs = np.arange(1, len(history["loss"]) + 1)
@@ -134,17 +105,7 @@ def learning_curve(history: Mapping[str, Sequence[float]]) -> Figure:
 
 
 def prediction(history: pd.DataFrame, forecast: pd.DataFrame, units: Mapping[str, str]) -> Figure:
-    """Draw the newest rows and the forecast that follows them.
-
-    Args:
-        history: Columns series, time, target, value.
-        forecast: Columns series, time, target, forecast, and lower and upper or those of
-            quantiles, such as q0.05.
-        units: Unit of each target, where known.
-
-    Returns:
-        A figure with a panel for each series and target.
-    """
+    """Draw the newest rows and the forecast that follows them."""
     groups = list(forecast.groupby(["series", "target"], sort=False))[: 2 * PANELS]
     figure = Figure(figsize=(10, 1 + 2.4 * len(groups)), layout="constrained")
     axes = np.atleast_1d(figure.subplots(len(groups), 1, sharex=True))
@@ -238,14 +199,7 @@ LABELS = 8
 
 
 def fold_forecasts(found: Backtest) -> Figure:
-    """Draw forecasts over the truth of the whole test span, with the beginning of every fold.
-
-    Args:
-        found: What the backtest found.
-
-    Returns:
-        A figure with a panel for each series, of some series.
-    """
+    """Draw forecasts over the truth of the whole test span, with the beginning of every fold."""
     test = found.overall.test
     codes = np.unique(test.series)[:PANELS]
     figure = Figure(figsize=(14, 1 + 2.6 * len(codes)), layout="constrained")
@@ -275,14 +229,7 @@ def fold_forecasts(found: Backtest) -> Figure:
 
 
 def error_by_fold(found: Backtest) -> Figure:
-    """Draw the headline error of every fold, model and baselines.
-
-    Args:
-        found: What the backtest found.
-
-    Returns:
-        A figure with one panel.
-    """
+    """Draw the headline error of every fold, model and baselines."""
     overall = found.overall
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()

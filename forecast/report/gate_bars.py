@@ -80,13 +80,6 @@ def saturation(
 def measured(weights: Mapping[str, np.ndarray], layer: str) -> list[str]:
     """List the gates of a layer whose activity a snapshot holds.
 
-    Args:
-        weights: A snapshot.
-        layer: A recurrent layer.
-
-    Returns:
-        Names as in `split`.
-
     >>> measured({"gru_1/mean/z": np.zeros(1), "gru_1/range/hidden": np.zeros(1)}, "gru_1")
     ['z']
     """

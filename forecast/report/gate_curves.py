@@ -129,13 +129,6 @@ _COLOURS = {
 def history_lines(history: Mapping[int, Mapping[str, float]], layer: str) -> "Figure":
     """Draw a layer's statistics against the epoch: a panel a statistic, a line a gate.
 
-    Args:
-        history: `{epoch: metrics}` of `GateSnapshots`, or of its snapshots.
-        layer: Which layer.
-
-    Returns:
-        A matplotlib figure of 1000 x 800 pixels.
-
     >>> history = {1: {"gates.lstm_1/f_shut": 0.1}, 2: {"gates.lstm_1/f_shut": 0.2}}
     >>> [axes.get_title() for axes in history_lines(history, "lstm_1").axes]
     ['share shut']

@@ -60,17 +60,7 @@ def pictures(
     feature_names: Sequence[str] | None,
     most: int,
 ) -> dict[str, dict[int, bytes]]:
-    """Draw some of the snapshots.
-
-    Args:
-        snapshots: `{epoch: snapshot}`, rising.
-        timesteps: Look-back.
-        feature_names: Of the inputs; None where they are not known.
-        most: Most epochs, beside the last.
-
-    Returns:
-        `{key: {epoch: WebP}}` of the album.
-    """
+    """Draw some of the snapshots."""
     found: dict[str, dict[int, bytes]] = {}
     epochs = list(snapshots)
     chosen = {epochs[n]: snapshots[epochs[n]] for n in evenly(len(epochs), most + 1)}
@@ -143,12 +133,6 @@ if (slider) { slider.addEventListener('input', show); show(); }
 def page(subjects: Sequence[Subject]) -> str:
     """Write the report of one network, or of two side by side.
 
-    Args:
-        subjects: One or two.
-
-    Returns:
-        HTML with all pictures in it; it loads nothing.
-
     >>> text = page([Subject("a run")])
     >>> text.startswith("<!doctype html>"), "a run" in text, "http" in text
     (True, True, False)
@@ -158,14 +142,7 @@ def page(subjects: Sequence[Subject]) -> str:
 
 
 def section(subject: Subject) -> tuple[str, str]:
-    """Tell what stands out of a network, as a section of its run's report.
-
-    Args:
-        subject: The network.
-
-    Returns:
-        Title and markup; all else is in `gates.html` beside the report.
-    """
+    """Tell what stands out of a network, as a section of its run's report."""
     advice = subject.memory.advice() if subject.memory else ""
     said = f"<p>{escape(advice[0].upper() + advice[1:])}.</p>" if advice else ""
     told = [alert for alert in subject.alerts if alert.text != advice]
@@ -224,14 +201,7 @@ def _numbers(subject: Subject) -> str:
 
 
 def numbers(subject: Subject) -> pd.DataFrame:
-    """Return the statistics of the last epoch as text: (layer and gate, statistics).
-
-    Args:
-        subject: A network.
-
-    Returns:
-        Empty where nothing is recurrent; columns that no gate has are left out.
-    """
+    """Return the statistics of the last epoch as text: (layer and gate, statistics)."""
     told = subject.history
     rows: dict[str, dict[str, str]] = {}
     for key, value in told[max(told)].items() if told else ():

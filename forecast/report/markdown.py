@@ -30,13 +30,6 @@ WIDE = 72
 def plain(text: str, most: int | None = None) -> str:
     """Write a text that may come from the data so that MLflow shows it and does nothing else.
 
-    Args:
-        text: Any.
-        most: Characters that are kept.
-
-    Returns:
-        Markdown in one line.
-
     >>> plain("a|b <img> wind_speed *")
     'a&#124;b &#60;img&#62; wind_speed &#42;'
     """
@@ -63,12 +56,7 @@ def listed(texts: Sequence[str], most: int = 3) -> str:
 
 
 def link(text: str, address: str | None) -> str:
-    """Write a link; a text that leads nowhere stays a text.
-
-    Args:
-        text: In Markdown.
-        address: One of ours, or None.
-    """
+    """Write a link; a text that leads nowhere stays a text."""
     return f"[{text}]({address})" if address else text
 
 
@@ -79,12 +67,6 @@ def number(value: float) -> str:
 
 def command(text: str) -> str:
     r"""Write a command as a block that can be pasted into a shell.
-
-    Args:
-        text: As `shlex.join` writes it.
-
-    Returns:
-        What it does and the block, its lines not too wide.
 
     >>> print(command("forecast train 'data.path=a b.csv'"))
     The same again:
@@ -123,18 +105,7 @@ def fitted(
     after: Sequence[str],
     most: int = MOST_TEXT,
 ) -> str:
-    """Write paragraphs around a table of as many rows as fit.
-
-    Args:
-        before: Paragraphs above it; empty ones are left out.
-        heads: Of the table.
-        rows: Of the table, those that matter first.
-        after: Paragraphs below it.
-        most: Characters in all.
-
-    Returns:
-        Markdown.
-    """
+    """Write paragraphs around a table of as many rows as fit."""
     kept = list(rows)
     while True:
         left = len(rows) - len(kept)

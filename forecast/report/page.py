@@ -38,15 +38,6 @@ class Html(str):
 def frame(title: str, body: str, *, style: str = "", script: str = "") -> str:
     """Write a whole page.
 
-    Args:
-        title: Of the window.
-        body: Markup.
-        style: Rules beside those that all pages share.
-        script: Run when the page is there; the page must be whole without it.
-
-    Returns:
-        HTML that needs nothing but itself.
-
     >>> text = frame("a < b", "<p>so</p>")
     >>> text.startswith("<!doctype html>"), "<title>a &lt; b</title>" in text, "http" in text
     (True, True, False)
@@ -69,13 +60,6 @@ def facts(told: Mapping[str, str]) -> Html:
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Html:
     """Write a table that scrolls where it is too wide.
-
-    Args:
-        heads: Of the columns.
-        rows: Cells.
-
-    Returns:
-        Markup.
 
     >>> table(["a"], [["<b>"], [Html("<b>1</b>")]]).count("<b>")
     1

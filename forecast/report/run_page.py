@@ -21,14 +21,6 @@ Section = tuple[str, str]
 def page(title: str, sections: Iterable[Section], *, lead: str = "") -> str:
     """Write a report from its sections; later rooms add their own.
 
-    Args:
-        title: Of the page.
-        sections: Ready sections.
-        lead: A sentence below the title.
-
-    Returns:
-        HTML that loads nothing; the same sections give the same bytes.
-
     >>> text = page("run", [("Scores", "<p>good</p>")], lead="3 < 4")
     >>> '<h2 id="s1">Scores</h2><p>good</p>' in text, "3 &lt; 4" in text, "http" in text
     (True, True, False)
@@ -53,16 +45,7 @@ def page(title: str, sections: Iterable[Section], *, lead: str = "") -> str:
 def sections(
     outcome: "Outcome", *, facts: Mapping[str, str] = {}, command: str = ""
 ) -> list[Section]:
-    """Make the sections of an outcome; what makes no sense for its task is left out.
-
-    Args:
-        outcome: What the experiment found.
-        facts: What only the caller knows: the run, the data's name, versions.
-        command: That repeats the run.
-
-    Returns:
-        Title and markup of each.
-    """
+    """Make the sections of an outcome; what makes no sense for its task is left out."""
     found = [
         ("What was trained on what", summary.section(outcome, facts, command)),
         ("Scores beside baselines", scores.section(outcome)),
@@ -75,14 +58,7 @@ def sections(
 
 
 def learning(outcome: "Outcome") -> Html:
-    """Draw training and stopping loss against the epoch, the kept one marked.
-
-    Args:
-        outcome: What the experiment found.
-
-    Returns:
-        Markup.
-    """
+    """Draw training and stopping loss against the epoch, the kept one marked."""
     history = outcome.forecaster.history_
     epochs = np.arange(1, len(history["loss"]) + 1)
     marks: list[Mark] = [Line("training loss", epochs, history["loss"], OTHERS[0], dots=True)]

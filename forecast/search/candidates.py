@@ -59,9 +59,6 @@ class Composed:
 class Builder:
     """Builds candidates and keeps the tables that they read.
 
-    Args:
-        compose: Turns overrides into an experiment and its table.
-
     Attributes:
         tables: Name to table.
     """
@@ -72,19 +69,7 @@ class Builder:
         self._asked: dict[str, Any] = {}
 
     def build(self, number: int, point: Mapping[str, Any]) -> Candidate:
-        """Build one candidate, its network included, so that a typing error costs no training.
-
-        Args:
-            number: Its number.
-            point: Override to value.
-
-        Returns:
-            The candidate.
-
-        Raises:
-            InputError: It cannot be built, or asks another question than those before; the message
-                names the point.
-        """
+        """Build one candidate, its network included, so that a typing error costs no training."""
         try:
             made = self.compose(overrides(point))
             experiment.prepare(made.spec, made.table)

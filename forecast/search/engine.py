@@ -50,11 +50,7 @@ class Listener(Protocol):
 
 
 class Engine:
-    """Runs trials on the workers of a cluster.
-
-    Args:
-        client: Connected.
-    """
+    """Runs trials on the workers of a cluster."""
 
     def __init__(self, client: Client):
         self._client = client
@@ -69,11 +65,6 @@ class Engine:
         """Run trials until none is left.
 
         A worker gets trials of an architecture that it has compiled already, where there are any.
-
-        Args:
-            trials: What to run.
-            tables: Name to table; each is sent to each worker once.
-            listener: Told of every start and end.
         """
         for name in sorted({trial.table for trial in trials} - self._brought):
             self._bring(Brought(name, tables[name], trials[0].spec.training.threads))
@@ -171,15 +162,7 @@ class Engine:
 
 @contextmanager
 def cluster(scheduler: str | None, workers: int | None) -> Iterator[Engine]:
-    """Connect to a Dask cluster, or start one of single-threaded processes on this machine.
-
-    Args:
-        scheduler: Address of a running scheduler, such as tcp://host:8786; None starts one.
-        workers: Processes to start; None is one a core.
-
-    Yields:
-        The engine on its workers.
-    """
+    """Connect to a Dask cluster, or start one of single-threaded processes on this machine."""
     # a checkpoint goes to the one worker that needs it, however large it is
     large = dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"})
     if scheduler:

@@ -23,16 +23,7 @@ def trial_key(
 ) -> str:
     """Name a trial by what it computes.
 
-    Args:
-        spec: The candidate.
-        data: Digest of the data and of its schema.
-        train: Time stamps of the fold's training rows, (rows,).
-        scored: Origins that are scored, as (series, tick) numbers.
-        seed: Replicate.
-        epochs: After how many epochs it ends.
-
-    Returns:
-        16 hex digits.
+    Shapes: `train` (rows,), `scored` (series, tick).
     """
     return digest(
         {

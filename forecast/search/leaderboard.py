@@ -56,17 +56,7 @@ def rank(
     results: Mapping[str, Result],
     errors: Mapping[str, str],
 ) -> list[Standing]:
-    """Rank candidates, those that went further first, then the lowest mean error.
-
-    Args:
-        candidates: All of them.
-        trials: All of them; of a candidate those of its last rung count.
-        results: Trial key to result.
-        errors: Trial key to the reason of its failure.
-
-    Returns:
-        One standing a candidate.
-    """
+    """Rank candidates, those that went further first, then the lowest mean error."""
     standings = []
     of: dict[int, list[Trial]] = {candidate.number: [] for candidate in candidates}
     for trial in trials:
@@ -100,13 +90,6 @@ def tied(best: Standing, other: Standing) -> bool:
 
     Both are scored on the same folds, so differences are paired; a mean difference within one
     standard error counts as noise (the one-standard-error rule of Breiman et al. 1984).
-
-    Args:
-        best: The leader.
-        other: Anyone.
-
-    Returns:
-        True for the leader itself.
     """
     if best is other:
         return True
@@ -126,15 +109,7 @@ def recommended(standings: Sequence[Standing]) -> Standing:
 
 
 def frame(standings: Sequence[Standing], baselines: Mapping[str, float]) -> pd.DataFrame:
-    """Write the leaderboard as a table.
-
-    Args:
-        standings: Ranked.
-        baselines: Baseline to its error on the same origins.
-
-    Returns:
-        One row a candidate: rank, score, spread, skill, size, cost, and one column an override.
-    """
+    """Write the leaderboard as a table."""
     best, simplest = standings[0], recommended(standings)
     rows = []
     for place, standing in enumerate(standings, start=1):

@@ -32,14 +32,7 @@ def owner_tag() -> str:
 
 
 def runs_here(holder: str) -> bool | None:
-    """Tell whether an owner is a living process of this host.
-
-    Args:
-        holder: As `owner_tag` wrote it; anything else is dead.
-
-    Returns:
-        True or False, or None for an owner on another host.
-    """
+    """Tell whether an owner is a living process of this host."""
     who = _read(holder)
     if not who:
         return False
@@ -56,29 +49,12 @@ def runs_here(holder: str) -> bool | None:
 
 
 def heard_of(holder: str, tags: Mapping[str, str], now: float) -> bool:
-    """Tell whether an owner on another host has shown a sign of life lately.
-
-    Args:
-        holder: As `owner_tag` wrote it.
-        tags: Of the run on which drivers show signs of life.
-        now: Seconds since 1970.
-
-    Returns:
-        Whether its last sign is less than `SILENT` seconds old.
-    """
+    """Tell whether an owner on another host has shown a sign of life lately."""
     return now - float(tags.get(_tag(holder), 0)) < SILENT
 
 
 def alive(holder: str, run: DirectRun) -> bool:
-    """Tell whether a driver still lives: by its process on this host, else by its signs of life.
-
-    Args:
-        holder: As `owner_tag` wrote it.
-        run: On which drivers show signs of life.
-
-    Returns:
-        Whether it does.
-    """
+    """Tell whether a driver still lives: by its process on this host, else by its signs of life."""
     here = runs_here(holder)
     if here is not None:
         return here
@@ -87,12 +63,7 @@ def alive(holder: str, run: DirectRun) -> bool:
 
 @contextmanager
 def beating(run: DirectRun, owner: str) -> Iterator[None]:
-    """Show signs of life on a run, from a thread, inside the block.
-
-    Args:
-        run: Where.
-        owner: This process.
-    """
+    """Show signs of life on a run, from a thread, inside the block."""
     stop = threading.Event()
 
     def beat() -> None:
@@ -134,12 +105,6 @@ class Ledger:
 
     Only the driver writes; workers compute. A trial is FINISHED once its score is written, so
     whatever a kill leaves behind is either finished or run again.
-
-    Args:
-        store: Where runs are kept.
-        parent: Run of the sweep.
-        owner: This process, see `owner_tag`.
-        resume: Whether what is finished counts.
     """
 
     def __init__(self, store: Store, parent: DirectRun, owner: str, *, resume: bool = True):
@@ -159,18 +124,7 @@ class Ledger:
     def open(
         cls, store: Store, key: str, name: str, tags: Mapping[str, str], *, resume: bool = True
     ) -> "Ledger":
-        """Find the sweep of a key, or begin it.
-
-        Args:
-            store: Where.
-            key: Names the sweep: data, question, grid, folds, code.
-            name: What people read.
-            tags: More tags of a new parent.
-            resume: False begins a new sweep, which runs every trial itself.
-
-        Returns:
-            The ledger, its parent running.
-        """
+        """Find the sweep of a key, or begin it."""
         key = key if resume else f"{key}-{time.time_ns()}"
         marks = {"forecast.sweep_key": key}
 
@@ -197,14 +151,7 @@ class Ledger:
         return self._candidates[number]
 
     def finished(self, trials: Sequence[Trial]) -> dict[str, Result]:
-        """Look up what is done, by this sweep or another, and bury what died.
-
-        Args:
-            trials: All trials of the sweep.
-
-        Returns:
-            Trial key to result; nothing for a sweep that starts afresh.
-        """
+        """Look up what is done, by this sweep or another, and bury what died."""
         if not self.resume:
             return {}
         wanted = {trial.key: trial for trial in trials}
@@ -241,28 +188,14 @@ class Ledger:
         return _result(done[0].data.metrics) if done else None
 
     def begin(self, trial: Trial) -> DirectRun | None:
-        """Claim a trial and create its run.
-
-        Args:
-            trial: Not finished.
-
-        Returns:
-            Its run, or None while another living driver has it.
-        """
+        """Claim a trial and create its run."""
         if not self.claim(trial.key):
             return None
         tags = {"forecast.trial_key": trial.key, "forecast.owner": self.owner}
         return self._trial(trial, tags)
 
     def claim(self, name: str) -> bool:
-        """Claim a piece of work, unless another living driver has it.
-
-        Args:
-            name: Key of a trial, or "winner".
-
-        Returns:
-            Whether it is ours.
-        """
+        """Claim a piece of work, unless another living driver has it."""
         for attempt in range(1000):
             claim = f"claim.{name}.{attempt}"
             if self.claims.claim(claim, self.owner):
@@ -319,15 +252,7 @@ class Ledger:
 
 
 def checkpoint(store: Store, key: str) -> Arrays | None:
-    """Return where a trial's training ended; None if that is lost, which costs only time.
-
-    Args:
-        store: Where.
-        key: Of the trial.
-
-    Returns:
-        The checkpoint, as arrays.
-    """
+    """Return where a trial's training ended; None if that is lost, which costs only time."""
     for run in store.find(_where(kind="trial", **{"forecast.trial_key": key})):
         if found := store.arrays(run.info.run_id, CHECKPOINT):
             return found
@@ -347,14 +272,6 @@ def only(store: Store, where: str, create: Callable[[], DirectRun]) -> DirectRun
 
     On SQLite a lock keeps others from creating it too. On a server the oldest wins: who finds after
     creating that somebody was sooner deletes the new run and takes the other.
-
-    Args:
-        store: Where.
-        where: Finds it.
-        create: Creates it.
-
-    Returns:
-        The run.
     """
     with store.alone():
         if known := store.find(where, newest=False, most=1):

@@ -42,17 +42,7 @@ def common(
 ) -> list[Fold]:
     """Cut the folds and find the origins that all candidates can predict.
 
-    Args:
-        candidates: All of one question.
-        tables: Name to table, all on one grid.
-        development: Mask (rows,) of the rows before the test span.
-        folds: The splitter.
-
-    Returns:
-        The folds, in time order.
-
-    Raises:
-        InputError: A fold has no origin that all candidates can predict.
+    Shapes: `development` (rows,).
     """
     grid = next(iter(tables.values()))
     given = np.flatnonzero(development)
@@ -131,15 +121,7 @@ def key(plan: Plan) -> str:
 
 
 def trials(plan: Plan, asked: Asked) -> list[Trial]:
-    """List candidate x fold x seed, each on its rung.
-
-    Args:
-        plan: What to do.
-        asked: Candidates and their rungs.
-
-    Returns:
-        The trials.
-    """
+    """List candidate x fold x seed, each on its rung."""
     found: list[Trial] = []
     spans: dict[tuple[str, int, float], _Span] = {}  # many candidates read the same rows
     for candidate, rung in asked:
@@ -152,14 +134,7 @@ def trials(plan: Plan, asked: Asked) -> list[Trial]:
 
 
 def check(plan: Plan) -> None:
-    """Make sure that every fold leaves each candidate windows to learn from, before all begins.
-
-    Args:
-        plan: What to do.
-
-    Raises:
-        InputError: A fold is too short for a candidate; the message names both.
-    """
+    """Make sure that every fold leaves each candidate windows to learn from, before all begins."""
     strategy = plan.strategy
     names = {candidate.number: candidate.name for candidate in strategy.probes}
     seen = set()

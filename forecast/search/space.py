@@ -51,17 +51,6 @@ Grid = dict[str, list[Any] | Range]
 def read(grid: Any) -> list[Grid]:
     """Read what a person wrote into `sweep.grid`.
 
-    Args:
-        grid: Key to list of values, or to a range: {uniform: [low, high]},
-            {loguniform: [low, high]}, {randint: [low, high]} with both ends; or a list of such
-            grids.
-
-    Returns:
-        The grids.
-
-    Raises:
-        InputError: There is none, a value is neither list nor range, or a key changes the question.
-
     >>> read({"training.learning_rate": {"loguniform": [1e-4, 1e-2]}})
     [{'training.learning_rate': Range(name='loguniform', low=0.0001, high=0.01)}]
     """
@@ -76,15 +65,6 @@ def read(grid: Any) -> list[Grid]:
 
 def points(grids: list[Grid]) -> list[Point]:
     """List every point of grids that hold lists alone.
-
-    Args:
-        grids: As read.
-
-    Returns:
-        The points, each once.
-
-    Raises:
-        InputError: A range has no end of points.
 
     >>> points(read({"model.units": [[8], [16]], "model": ["lstm"]}))
     [{'model': 'lstm', 'model.units': [8]}, {'model': 'lstm', 'model.units': [16]}]
@@ -101,14 +81,6 @@ def points(grids: list[Grid]) -> list[Point]:
 
 def sampled(grids: list[Grid], count: int, seed: int) -> list[Point]:
     """Draw points, from each grid alike often.
-
-    Args:
-        grids: As read.
-        count: Points; fewer where lists hold no more.
-        seed: Of the draws.
-
-    Returns:
-        The points, no two alike.
 
     >>> sampled(read({"training.learning_rate": {"loguniform": [1e-4, 1e-2]}}), 1, 0)
     [{'training.learning_rate': 0.001252}]
@@ -140,12 +112,6 @@ def corners(grids: list[Grid]) -> list[Point]:
 
     Keys that decide which origins can be predicted are combined; of the others each value, or each
     end of a range, is taken once.
-
-    Args:
-        grids: As read.
-
-    Returns:
-        The points, each once.
 
     >>> corners(read({"window.timesteps": {"randint": [8, 48]}, "model.units": [[8]]}))
     [{'model.units': [8], 'window.timesteps': 8}, {'model.units': [8], 'window.timesteps': 48}]

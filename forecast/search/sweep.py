@@ -36,10 +36,6 @@ class Watcher(Protocol):
 class Board:
     """Writes what happens to the ledger and keeps the count.
 
-    Args:
-        ledger: Open.
-        watcher: Told of every change.
-
     Attributes:
         reused: Trials that were finished before.
         ran: Trials that were not.
@@ -150,16 +146,7 @@ class Finished:
 
 
 def run(plan: Plan, ledger: Ledger, watcher: Watcher) -> Finished:
-    """Run what is missing and rank everything.
-
-    Args:
-        plan: What to do.
-        ledger: Open.
-        watcher: Shows progress.
-
-    Returns:
-        The ranking.
-    """
+    """Run what is missing and rank everything."""
     board = Board(ledger, watcher)
     with ExitStack() as until_the_end:
         workers: Engine | None = None
@@ -235,17 +222,7 @@ def _baselines(plan: Plan, parent: DirectRun) -> dict[str, float]:
 
 
 def winner(finished: Finished) -> Standing:
-    """Return the best candidate.
-
-    Args:
-        finished: A sweep.
-
-    Returns:
-        The leader.
-
-    Raises:
-        InputError: Every candidate failed.
-    """
+    """Return the best candidate."""
     standings = finished.standings
     if standings and np.isfinite(standings[0].mean):
         return standings[0]

@@ -148,13 +148,7 @@ class Result:
 
 
 class Brought(WorkerPlugin):
-    """Brings a table to every worker once, and again to one that was restarted.
-
-    Args:
-        name: Of the table.
-        table: The data.
-        threads: Threads of one operation of TensorFlow.
-    """
+    """Brings a table to every worker once, and again to one that was restarted."""
 
     def __init__(self, name: str, table: Table, threads: int):
         self.name = f"forecast-{name}"
@@ -171,14 +165,6 @@ def run(trial: Trial, table: Table, begin: Arrays | None = None) -> Result:
     """Train on the fold's training rows and score its origins.
 
     Stopping sees only the tail of the training rows, never the scored ones.
-
-    Args:
-        trial: What to do.
-        table: The data.
-        begin: Checkpoint of `trial.previous`; without it all epochs are trained, to the same end.
-
-    Returns:
-        The score and how it came about.
     """
     from forecast.training.state import Checkpoint, Stage
 

@@ -27,15 +27,8 @@ def tidy(
 ) -> pd.DataFrame:
     """Write forecasts as rows, window by window, step by step, target by target.
 
-    Args:
-        table: The rows they were made from.
-        starts: First input row of every window, (windows,).
-        window: Shape of a sample.
-        forecast: (windows, horizon, targets), original units.
-        more: Name of a column to its values, (windows, horizon, targets).
-
-    Returns:
-        A row for each window, step and target, in the order of `Forecasts.frame`.
+    Shapes: `starts` (windows,), `forecast` (windows, horizon, targets), `more` (windows, horizon,
+    targets).
     """
     count, horizon, targets = forecast.shape
     origins = table.time[starts + window.timesteps - 1]
@@ -80,19 +73,7 @@ class Bundle:
     reach: Reach | None = None
 
     def table(self, frame: pd.DataFrame) -> Table:
-        """Read raw rows as in training.
-
-        Args:
-            frame: Rows with the columns of the schema, in any order; others are not read. Where
-                columns are known ahead, the rows behind the last known target say them; where the
-                calendar alone is, such rows are made.
-
-        Returns:
-            A table whose series are numbered as in training.
-
-        Raises:
-            InputError: A column is missing, a series is unknown, …
-        """
+        """Read raw rows as in training."""
         schema = self.schema
         columns.check(frame, schema)
         time, zoned = clock.read(frame[schema.time], schema.time_format, zoned=schema.zoned)
@@ -116,20 +97,6 @@ class Bundle:
         """Forecast what follows the last row of every series.
 
         Where columns are known ahead, it is the last row with a known target.
-
-        Args:
-            frame: Raw rows, at least the last `timesteps` of each series, and behind them the rows
-                of its future with what is known of them.
-            history: Whether to forecast from every row that has a whole look-back, and not only
-                from the last one.
-
-        Returns:
-            One row for each window, target and step: series, origin, time, step, target, forecast,
-            lower and upper where the bundle has intervals, and a column such as q0.05 for each
-            quantile. A series that ends with a hole has no rows.
-
-        Raises:
-            InputError: No series has an unbroken window, or what is known of its future.
         """
         return self.forecasts(self.table(frame), history=history)
 
@@ -165,12 +132,7 @@ def refuse_other_frequency(time: np.ndarray, frequency: str) -> None:
 
     With `data.missing=hold` they would be filled up, and what is forecast would be wrong silently.
 
-    Args:
-        time: Time stamps as sent, (rows,).
-        frequency: Of training.
-
-    Raises:
-        InputError: All distances have a divisor above one.
+    Shapes: `time` (rows,).
     """
     ticks = np.unique(clock.ticks(time, frequency))
     apart = int(np.gcd.reduce(np.diff(ticks))) if len(ticks) > 2 else 1
@@ -183,16 +145,7 @@ def refuse_other_frequency(time: np.ndarray, frequency: str) -> None:
 
 
 def refuse_short_history(table: Table, window: Window, known: tuple[str, ...]) -> None:
-    """Say what the series that comes closest to a forecast lacks.
-
-    Args:
-        table: Of which no series can be forecast.
-        window: Shape of a sample.
-        known: Raw columns that are known ahead.
-
-    Raises:
-        InputError: Always.
-    """
+    """Say what the series that comes closest to a forecast lacks."""
     _refuse_short_future(table, window, known)
     origins = windows.origins(table)
     length = origins - np.searchsorted(table.series, table.series[origins]) + 1

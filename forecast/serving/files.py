@@ -36,18 +36,7 @@ def save(
     *,
     reach: Reach | None = None,
 ) -> list[Path]:
-    """Write a fitted forecaster as a bundle.
-
-    Args:
-        folder: Where to; made if need be.
-        forecaster: Fitted on a table that the schema made.
-        schema: How raw rows are read.
-        facts: More for people: data digest, spans, run id.
-        reach: Of the intervals around its forecasts.
-
-    Returns:
-        The files written.
-    """
+    """Write a fitted forecaster as a bundle."""
     folder.mkdir(parents=True, exist_ok=True)
     window = forecaster.window or Window()
     packages = ("forecast", "tensorflow", "keras", "numpy", "pandas")
@@ -69,13 +58,6 @@ def add_intervals(folder: Path, reach: Reach) -> None:
     """Write what gives the forecasts of a saved bundle their intervals; the weights stay.
 
     The file is replaced as a whole: whoever reads the bundle meanwhile has it without or with them.
-
-    Args:
-        folder: Of the bundle.
-        reach: Of the intervals around its forecasts.
-
-    Raises:
-        InputError: The bundle is damaged.
     """
     told = read(folder) | {"intervals": reach.to_dict()}
     fresh = folder.with_name(f"{folder.name}.new")
@@ -99,17 +81,7 @@ def _served(schema: Schema, forecaster: Forecaster) -> Schema:
 
 
 def load(folder: str | Path) -> Bundle:
-    """Read a bundle; no code in it is run.
-
-    Args:
-        folder: With the two files.
-
-    Returns:
-        What predicts.
-
-    Raises:
-        InputError: A file is missing or damaged, or the format is unknown.
-    """
+    """Read a bundle; no code in it is run."""
     folder = Path(folder)
     told = read(folder)
     runtime.start()
@@ -152,13 +124,7 @@ def _made(model: Any, told: Mapping[str, Any]) -> Bundle:
 
 
 def _check_members(weights: Path) -> None:
-    """Refuse an archive that would be unpacked into more than it is, or beside what it is.
-
-    Raises:
-        ValueError: A member has another name than Keras gives, or is compressed.
-        OSError: There is no such file.
-        BadZipFile: It is no archive.
-    """
+    """Refuse an archive that would be unpacked into more than it is, or beside what it is."""
     with zipfile.ZipFile(weights) as archive:
         for member in archive.infolist():
             if member.filename not in MEMBERS or member.compress_type != zipfile.ZIP_STORED:
@@ -166,17 +132,7 @@ def _check_members(weights: Path) -> None:
 
 
 def disagreement(found: Bundle) -> str:
-    """Say which parts of a bundle are not of one model.
-
-    Args:
-        found: Made of fields that have the right form.
-
-    Returns:
-        A few words; nothing where all fit.
-
-    Raises:
-        InputError: A part could be of no model.
-    """
+    """Say which parts of a bundle are not of one model."""
     from forecast.models.layers import reads_series_number as coded
     from forecast.training.losses import check_quantiles
 

@@ -33,18 +33,7 @@ def package(
     *,
     interval: bool = False,
 ) -> Path:
-    """Wrap a bundle as an MLflow pyfunc model from code.
-
-    Args:
-        folder: Where to; must not exist.
-        source: The bundle's folder.
-        example: Raw rows that the model could be sent.
-        quantiles: Levels that it answers with, beside the forecast.
-        interval: Whether it answers with a lower and an upper end too.
-
-    Returns:
-        The folder.
-    """
+    """Wrap a bundle as an MLflow pyfunc model from code."""
     import mlflow.pyfunc
     from mlflow.models import ModelSignature
     from mlflow.types.schema import ColSpec
@@ -76,17 +65,7 @@ def package(
 
 
 def example(frame: pd.DataFrame, schema: Schema, window: Window) -> pd.DataFrame:
-    """Take raw rows that are enough for one forecast: the newest of one series.
-
-    Args:
-        frame: Raw rows.
-        schema: What the columns mean.
-        window: Shape of a sample.
-
-    Returns:
-        As many rows as a window reads, and those that `hold` may look back to. Where columns are
-        known ahead, the last rows are the future: all but those columns are empty there.
-    """
+    """Take raw rows that are enough for one forecast: the newest of one series."""
     read = list(dict.fromkeys((*schema.inputs, *schema.targets)))
     ordered = frame[[schema.time, *schema.series, *read]].sort_values(schema.time, kind="stable")
     if schema.series:
@@ -110,28 +89,12 @@ def example(frame: pd.DataFrame, schema: Schema, window: Window) -> pd.DataFrame
 
 
 def fetch(client: Any, run_id: str, folder: Path) -> Bundle:
-    """Download the bundle of a run, and nothing else of its model, which may name code.
-
-    Args:
-        client: MLflow client of the store.
-        run_id: The run.
-        folder: Where to.
-
-    Returns:
-        The bundle.
-    """
+    """Download the bundle of a run, and nothing else of its model, which may name code."""
     return files.load(client.download_artifacts(run_id, f"model/{INSIDE}", str(folder)))
 
 
 def inside(folder: Path) -> Path | None:
-    """Find the bundle in a folder.
-
-    Args:
-        folder: A bundle, an MLflow model, or a run as this machine keeps it before it is sent.
-
-    Returns:
-        The folder with the bundle's two files, None where there is none.
-    """
+    """Find the bundle in a folder."""
     for place in (".", NAME, str(INSIDE), f"model/{INSIDE}", f"files/*/{INSIDE}"):
         for found in sorted(folder.glob(f"{place}/{FACTS}")):
             return found.parent

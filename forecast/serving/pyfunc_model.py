@@ -26,18 +26,7 @@ class ServedForecast(PythonModel):
     ) -> pd.DataFrame:
         """Forecast what follows the rows.
 
-        Args:
-            context: Not used after loading.
-            model_input: Raw rows, (rows, columns).
-            params: Not used.
-
-        Returns:
-            series, origin, time, step, target, forecast, and where it has them lower, upper
-            and quantiles.
-
-        Raises:
-            MlflowException: The rows cannot be forecast; a server answers with the sentence and
-                400, and not with a traceback.
+        Shapes: `model_input` (rows, columns).
         """
         del context, params
         try:

@@ -76,15 +76,7 @@ other names, or (form, …), one of which fits."""
 
 
 def write(folder: Path, told: Mapping[str, Any]) -> Path:
-    """Write the facts of a bundle beside its weights, sealed by their hash.
-
-    Args:
-        folder: Holds the weights.
-        told: All fields of `FORM` but those of `OWN`.
-
-    Returns:
-        The file.
-    """
+    """Write the facts of a bundle beside its weights, sealed by their hash."""
     weights = {SEAL: _digest(folder / WEIGHTS)}
     text = json.dumps({"format": FORMAT, **told, "weights": weights}, indent=1, default=str)
     file = folder / FACTS
@@ -93,17 +85,7 @@ def write(folder: Path, told: Mapping[str, Any]) -> Path:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """Read the facts of a bundle, and make sure that no byte of its two files was changed.
-
-    Args:
-        folder: With the two files.
-
-    Returns:
-        Fields as `FORM` says.
-
-    Raises:
-        InputError: A file is missing or changed, the format is unknown, or a field is not of it.
-    """
+    """Read the facts of a bundle, and make sure that no byte of its two files was changed."""
     try:
         raw = (folder / FACTS).read_bytes()
         told = json.loads(raw.decode("utf-8"))
@@ -146,14 +128,6 @@ def _sealed(head: bytes) -> bytes:
 
 def misfit(value: Any, form: Any, name: str = "") -> str | None:
     """Say where plain data is not of a form.
-
-    Args:
-        value: From JSON.
-        form: See `FORM`.
-        name: Of the value, as in a path.
-
-    Returns:
-        A few words, or None where it fits.
 
     >>> misfit({"a": [1, "x"]}, {"a": [float]})
     "'x' as a[1]"

@@ -47,13 +47,6 @@ class Aspect:
 def compare_runs(before: Held, now: Held) -> list[Aspect]:
     """Compare two runs in all aspects of the first.
 
-    Args:
-        before: What the first holds.
-        now: What the second holds.
-
-    Returns:
-        One entry an aspect. Nothing is rounded: a number equals the same bits.
-
     >>> (found,) = compare_runs({"metrics": {"a": 0.3, "b": 1.0}}, {"metrics": {"a": 0.1 + 0.2}})
     >>> for one in found.differences:
     ...     print(one.name, one.before, one.now)
@@ -73,13 +66,7 @@ def compare_runs(before: Held, now: Held) -> list[Aspect]:
 def held(client: Any, run_id: str) -> dict[str, dict[str, Any]]:
     """Read what the tracking store holds of a run and a repetition must hold too.
 
-    Args:
-        client: MLflow client of the store.
-        run_id: The run.
-
-    Returns:
-        Its data's digest, its splits, its metrics with step 0 and those with others (epochs, steps
-        ahead), all but the seconds.
+    Returns (epochs, steps ahead).
     """
     run = client.get_run(run_id)
     metrics: dict[str, dict[str, Any]] = {"metrics": {}, "metrics by step": {}}

@@ -18,11 +18,7 @@ NAMES = {
 
 
 class EpochMetrics(keras.callbacks.Callback):
-    """Write losses, and whatever other callbacks measured in the same epoch.
-
-    Args:
-        run: Where to.
-    """
+    """Write losses, and whatever other callbacks measured in the same epoch."""
 
     def __init__(self, run: Run):
         super().__init__()

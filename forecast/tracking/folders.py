@@ -68,18 +68,7 @@ class LocalRun:
 
 
 def in_store(client: Any, run: str) -> Any:
-    """Return what MLflow has of a run, by its id there or by its local one.
-
-    Args:
-        client: Of MLflow.
-        run: Either id.
-
-    Returns:
-        MLflow's run.
-
-    Raises:
-        MlflowException: It has none.
-    """
+    """Return what MLflow has of a run, by its id there or by its local one."""
     if NAMED.fullmatch(run):
         everywhere = [one.experiment_id for one in client.search_experiments()]
         for found in client.search_runs(everywhere, f"tags.`{LOCAL_ID}` = '{run}'", max_results=1):
@@ -88,14 +77,7 @@ def in_store(client: Any, run: str) -> Any:
 
 
 def runs(folder: Path) -> Iterator[LocalRun]:
-    """Read the runs of a folder, the newest first.
-
-    Args:
-        folder: Where journals lie.
-
-    Yields:
-        Each run.
-    """
+    """Read the runs of a folder, the newest first."""
     for path in reversed(_folders(folder)):
         if not (found := story(path)) or not found[0]:
             continue
@@ -125,18 +107,7 @@ def runs(folder: Path) -> Iterator[LocalRun]:
 
 
 def find(folder: Path, run_id: str) -> Path:
-    """Find the folder of a run.
-
-    Args:
-        folder: Where journals lie.
-        run_id: Local, or in MLflow.
-
-    Returns:
-        Its folder.
-
-    Raises:
-        InputError: There is none.
-    """
+    """Find the folder of a run."""
     known: dict[str, Path] = {}
     for path in _folders(folder):
         if (found := story(path)) and found[0]:
@@ -150,18 +121,7 @@ def find(folder: Path, run_id: str) -> Path:
 
 
 def interrupted(folder: Path, run_id: str) -> Path:
-    """Find the folder of a run that ended before its time.
-
-    Args:
-        folder: Where journals lie.
-        run_id: Local, or in MLflow.
-
-    Returns:
-        Its folder.
-
-    Raises:
-        InputError: There is none, it has finished, or another command must be given again.
-    """
+    """Find the folder of a run that ended before its time."""
     found = find(folder, run_id)
     if not _alone(records(found)[0]):
         raise InputError(
@@ -177,17 +137,7 @@ def interrupted(folder: Path, run_id: str) -> Path:
 
 
 def unfinished(folder: Path, parent: str, path: str, text: str) -> Path | None:
-    """Find a training of something larger that ended before its time, to go on with.
-
-    Args:
-        folder: Where journals lie.
-        parent: Id of what it is a part of.
-        path: Of an artifact by which it is recognised, such as its configuration.
-        text: What that must hold.
-
-    Returns:
-        The newest such folder that no living process writes; None where there is none.
-    """
+    """Find a training of something larger that ended before its time, to go on with."""
     for found in reversed(_folders(folder)):
         read = story(found)
         if not read or not read[0] or read[0][0]["parent"] != parent:
@@ -201,14 +151,7 @@ def unfinished(folder: Path, parent: str, path: str, text: str) -> Path | None:
 
 
 def params(folder: Path) -> dict[str, str]:
-    """Read the parameters of a run on this machine, none where the folder is no run's.
-
-    Args:
-        folder: Of the run.
-
-    Returns:
-        Name to text.
-    """
+    """Read the parameters of a run on this machine, none where the folder is no run's."""
     read = story(folder) if (folder / LINES).is_file() else None
     found: dict[str, str] = {}
     for record in read[0] if read else ():
@@ -222,29 +165,14 @@ def _alone(head: Record) -> bool:
 
 
 def waiting(folder: Path) -> int:
-    """Count the records of a run that its store does not have.
-
-    Args:
-        folder: Of the run.
-
-    Returns:
-        Lines that were not sent.
-    """
+    """Count the records of a run that its store does not have."""
     with (folder / LINES).open("rb") as file:
         file.seek(marks_of(folder).get("bytes", 0))
         return file.read().count(b"\n")
 
 
 def leftover(folder: Path, uri: str) -> list[Journal]:
-    """Open what nobody writes and a store does not have as a whole; the dead are closed as KILLED.
-
-    Args:
-        folder: Where journals lie.
-        uri: Of the store.
-
-    Returns:
-        Journals, the oldest first.
-    """
+    """Open runs that no process writes and the store lacks parts of; close the dead as KILLED."""
     found = []
     for path in _folders(folder):
         if settled(path) or not (read := story(path)) or not read[0]:
@@ -271,14 +199,7 @@ def leftover(folder: Path, uri: str) -> list[Journal]:
 
 
 def damaged(folder: Path) -> list[Path]:
-    """List the folders whose lines cannot be read; nothing else here looks at them.
-
-    Args:
-        folder: Where journals lie.
-
-    Returns:
-        The folders, by name.
-    """
+    """List the folders whose lines cannot be read; nothing else here looks at them."""
     return [path for path in _folders(folder) if story(path) is None]
 
 

@@ -50,16 +50,10 @@ class Journal:
     A lock says that its process lives: the system takes it back when the process dies, however it
     dies. A line that a kill has torn is no record.
 
-    Args:
-        folder: Of the run; made if need be.
-
     Attributes:
         folder: Of the run.
         marks: How far it was sent: "asked" for a run, "run" its id in MLflow, "bytes" of the lines
             that have arrived, "refused" with the reason why the rest never will.
-
-    Raises:
-        Held: Another process has it.
     """
 
     def __init__(self, folder: Path):
@@ -112,14 +106,7 @@ class Journal:
         return made
 
     def pending(self, most: int = 5_000) -> "list[tuple[int, Record]]":
-        """Read what was not sent yet.
-
-        Args:
-            most: Records.
-
-        Returns:
-            Each record with the offset behind it, in bytes; files are named from here.
-        """
+        """Read what was not sent yet."""
         found = []
         for end, record in _records(self.folder, self.marks.get("bytes", 0)):
             if record["do"] == "files":
@@ -153,26 +140,12 @@ class Journal:
 
 
 def records(folder: Path) -> "list[Record]":
-    """Read all records of a run's folder, whoever writes it.
-
-    Args:
-        folder: Of the run.
-
-    Returns:
-        The records; a torn last line is none.
-    """
+    """Read all records of a run's folder, whoever writes it."""
     return [record for _, record in _records(folder, 0)]
 
 
 def story(folder: Path) -> "tuple[list[Record], dict[str, Any]] | None":
-    """Read all records of a run's folder and how far they were sent.
-
-    Args:
-        folder: Of the run.
-
-    Returns:
-        Both, or None where a line is no record, or the first does not create the run.
-    """
+    """Read all records of a run's folder and how far they were sent."""
     try:
         told, marks = records(folder), marks_of(folder)
     except (ValueError, TypeError):  # no JSON, no UTF-8, or no record
@@ -206,15 +179,7 @@ def marks_of(folder: Path) -> dict[str, Any]:
 
 
 def kept(folder: Path, path: str) -> Path | None:
-    """Return the newest file of an artifact's path, where this machine still has it.
-
-    Args:
-        folder: Of the run.
-        path: Where in the run's artifacts.
-
-    Returns:
-        The file, or None.
-    """
+    """Return the newest file of an artifact's path, where this machine still has it."""
     for record in reversed(records(folder)):
         if record["do"] == "files" and (place := own(folder, record["from"])):
             found = place / Path(path).name
@@ -224,24 +189,13 @@ def kept(folder: Path, path: str) -> Path | None:
 
 
 def missing(told: "Sequence[Record]") -> tuple[str, ...] | None:
-    """List the stages that a trained run lacks.
-
-    Args:
-        told: Its records.
-
-    Returns:
-        Some of `AFTER`; None where the run is not trained to its end.
-    """
+    """List the stages that a trained run lacks."""
     done = {record["stage"] for record in told if record["do"] == "done"}
     return tuple(stage for stage in AFTER if stage not in done) if FIT in done else None
 
 
 def scored(told: "Sequence[Record]") -> bool:
-    """Tell whether a run has written the settings of its evaluation, and so perhaps its scores.
-
-    Args:
-        told: Its records.
-    """
+    """Tell whether a run has written the settings of its evaluation, and so perhaps its scores."""
     params = (record["values"] for record in told if record["do"] == "params")
     return any(key.startswith(EVALUATION) for values in params for key in values)
 
@@ -250,13 +204,6 @@ def own(folder: Path, name: str) -> Path | None:
     """Return a folder of a run's files.
 
     A journal may come from a stranger: whatever it names elsewhere, or links to, would be sent.
-
-    Args:
-        folder: Of the run.
-        name: As its journal has it.
-
-    Returns:
-        The folder, or None where not all that it holds lies in the run's own.
     """
     place = folder / name
     if not place.resolve().is_relative_to(folder.resolve() / FILES):

@@ -23,10 +23,6 @@ class Journalled(Run):
 
     A number that the journal has of a key and step is not written again, so a run that was resumed
     has each once.
-
-    Args:
-        journal: Open.
-        clock: Seconds since 1970.
     """
 
     def __init__(self, journal: Journal, clock: Callable[[], float]):

@@ -38,12 +38,7 @@ KEPT = 5_000_000
 
 
 def record(run: Run, outcome: Outcome) -> None:
-    """Write final metrics, pictures, forecasts and lineage of a trained run.
-
-    Args:
-        run: The run, with params and epochs already written.
-        outcome: What the experiment found.
-    """
+    """Write final metrics, pictures, forecasts and lineage of a trained run."""
     record_scores(run, outcome)
     run.metrics({"train/best_epoch": float(outcome.forecaster.best_epoch_)})
     if len(outcome.table.targets) > PER_TARGET:
@@ -64,12 +59,7 @@ def record(run: Run, outcome: Outcome) -> None:
 
 
 def record_scores(run: Run, outcome: Outcome) -> None:
-    """Write the numbers of an outcome: scores, errors by step, seconds.
-
-    Args:
-        run: The run.
-        outcome: What the experiment found.
-    """
+    """Write the numbers of an outcome: scores, errors by step, seconds."""
     run.metrics(_final(outcome, outcome.scores))
     for name, verdict in outcome.verdicts.items():
         run.metrics({f"dm/{name}_p": verdict.p, f"dm/{name}_statistic": verdict.statistic})
@@ -80,19 +70,7 @@ def record_scores(run: Run, outcome: Outcome) -> None:
 def record_baselines(
     tracker: Tracker, outcome: Outcome, data: str, digest: str, question: Mapping[str, Any]
 ) -> dict[str, Run]:
-    """Write each baseline as a run of its own, once for each question.
-
-    Args:
-        tracker: Where to.
-        outcome: What the experiment found.
-        data: Name of the data.
-        digest: Of the data.
-        question: What the scores of different runs must share to be compared: window, spans,
-            targets, …
-
-    Returns:
-        Baseline to its run, of this command or an earlier one.
-    """
+    """Write each baseline as a run of its own, once for each question."""
     runs: dict[str, Run] = {}
     place = Place(data, tracker.store.experiment_id if tracker.store else None)
     for name, found in outcome.baselines.items():
@@ -124,14 +102,7 @@ def record_baselines(
 
 
 def record_study(run: Run, found: Study, unit: str, traces: Mapping[str, "Figure"]) -> None:
-    """Write what a network does with its memory: metrics, alerts as tags, pictures.
-
-    Args:
-        run: The run.
-        found: From `forecast.gates.study`.
-        unit: Of the error, such as " (°F)".
-        traces: Layer to the picture of its gates on real windows.
-    """
+    """Write what a network does with its memory: metrics, alerts as tags, pictures."""
     if found.memory is not None:
         run.series(found.memory.series())
         run.keep(memory_curve(found.memory, unit), "figures/memory.png")
@@ -201,14 +172,7 @@ def _series(values: np.ndarray) -> dict[int, float]:
 
 
 def record_fold(parent: Run, child: Run, fold: RollingFold, outcome: Outcome) -> None:
-    """Write the numbers of a fold to its own run, and its place in the series to the backtest's.
-
-    Args:
-        parent: The run of the backtest.
-        child: The run of the fold, with params and epochs already written.
-        fold: The fold.
-        outcome: What its experiment found.
-    """
+    """Write the numbers of a fold to its own run, and its place in the series to the backtest's."""
     record_scores(child, outcome)
     if fold.refits:
         child.metrics({"train/best_epoch": float(outcome.forecaster.best_epoch_)})
@@ -220,12 +184,7 @@ def record_fold(parent: Run, child: Run, fold: RollingFold, outcome: Outcome) ->
 
 
 def record_backtest(parent: Run, found: Backtest) -> None:
-    """Write the numbers of all folds together, their forecasts and pictures.
-
-    Args:
-        parent: The run of the backtest.
-        found: What it found.
-    """
+    """Write the numbers of all folds together, their forecasts and pictures."""
     record_scores(parent, found.overall)
     parent.keep(found.frame(), PREDICTIONS)
     parent.keep(found.table(), "folds.csv")

@@ -38,9 +38,6 @@ Written = TypeVar("Written", bound="Run")
 class Run(ABC):
     """A run that is being written; a subclass says where its records go.
 
-    Args:
-        clock: Seconds since 1970.
-
     Attributes:
         id: By which commands find it.
         began: Milliseconds since 1970.
@@ -82,11 +79,7 @@ class Run(ABC):
         self.series({key: {step: value} for key, value in values.items()})
 
     def series(self, values: Mapping[str, Mapping[int, float]]) -> None:
-        """Write numbers of many steps.
-
-        Args:
-            values: Key to (step to value).
-        """
+        """Write numbers of many steps."""
         points = [
             [key, int(step), float(value)]
             for key, steps in values.items()
@@ -96,13 +89,7 @@ class Run(ABC):
         self.write({"do": "metrics", "time": milliseconds(self.clock), "points": points})
 
     def image(self, key: str, pixels: np.ndarray, step: int) -> None:
-        """Write a picture of one step; MLflow shows a slider over the steps of a key.
-
-        Args:
-            key: Such as "gates/lstm_1".
-            pixels: (height, width, 3) uint8.
-            step: The epoch.
-        """
+        """Write a picture of one step; MLflow shows a slider over the steps of a key."""
         # the name that MLflow's pages look for; the same again, so that a later one replaces it
         unique = uuid5(NAMESPACE_OID, f"{self.began} {key} {step}")
         name = f"{key.replace('/', '~')}+step+{step}+timestamp+{self.began}+{unique}"
@@ -116,13 +103,7 @@ class Run(ABC):
         self.tags({"mlflow.loggedImages": "True"})
 
     def keep(self, thing: Any, path: str) -> None:
-        """Write an artifact.
-
-        Args:
-            thing: Text, a matplotlib figure, a frame (written as Parquet or CSV, as the path
-                says), a dict of arrays (written as .npz), or the `Path` of a folder.
-            path: Where in the run's artifacts; for a folder that which becomes it.
-        """
+        """Write an artifact."""
         with self.folder() as folder:
             if isinstance(thing, Path):
                 shutil.copytree(thing, folder, dirs_exist_ok=True)
@@ -132,14 +113,7 @@ class Run(ABC):
             self.write({"do": "files", "from": str(folder), "to": "" if path == "." else path})
 
     def data(self, name: str, digest: str, source: str, facts: Mapping[str, Any]) -> None:
-        """Write which data the run saw.
-
-        Args:
-            name: Of the data set.
-            digest: Of its bytes.
-            source: Where it was read.
-            facts: Spans and sizes, shown with the data set.
-        """
+        """Write which data the run saw."""
         self.write(
             {
                 "do": "data",
@@ -162,12 +136,6 @@ def ending(run: Written) -> Iterator[Written]:
 
     A run that the block has ended itself keeps its status. SIGTERM counts as Ctrl-C: the block is
     left by KeyboardInterrupt and the run is KILLED.
-
-    Args:
-        run: The run.
-
-    Yields:
-        The run.
     """
     with _sigterm_interrupts():
         try:
@@ -197,14 +165,6 @@ def texts(values: Mapping[str, Any]) -> dict[str, str]:
 
 def safe_key(name: str, taken: set[str] | None = None) -> str:
     """Write a column's name so that it may stand in a key of MLflow.
-
-    Args:
-        name: Such as "Temp (°F)".
-        taken: Keys already given; a clash is numbered, and the new key is added.
-
-    Returns:
-        The name with everything outside A–Z, a–z, 0–9, "_", "." and "-" replaced by "_",
-        and cut off where it is very long.
 
     >>> safe_key("Temp (°F)")
     'Temp___F_'

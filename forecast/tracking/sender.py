@@ -27,9 +27,6 @@ LOCAL_ID, ONCE = "forecast.local_id", "forecast.baseline_key"
 class Sender:
     """A thread that sends what journals hold, again and again until it has arrived.
 
-    Args:
-        store: Returns the store of an experiment; raises while it is away.
-
     Attributes:
         trouble: Why the last attempt failed; None after one that did not.
     """
@@ -59,12 +56,7 @@ class Sender:
         self._hurry.set()
 
     def identify(self, journal: Journal, seconds: float) -> None:
-        """Wait until a run has its id in MLflow, unless asking for it fails and fails.
-
-        Args:
-            journal: Of the run, taken before.
-            seconds: To wait at most.
-        """
+        """Wait until a run has its id in MLflow, unless asking for it fails and fails."""
         until = time.monotonic() + seconds
         while journal.run_id is None and time.monotonic() < until:
             if self._failed[journal.local_id] >= GIVE_UP:
@@ -73,12 +65,7 @@ class Sender:
             time.sleep(0.02)
 
     def close(self, patience: float, most: float) -> None:
-        """Send what is left, then stop.
-
-        Args:
-            patience: Seconds without progress after which it is given up.
-            most: Seconds after which it is given up in any case.
-        """
+        """Send what is left, then stop."""
         begun = self._moved = time.monotonic()
         self._closing.set()
         self._hurry.set()
@@ -130,11 +117,7 @@ class Sender:
             journal.mark(refused=reason(error))
 
     def _create(self, store: Store, journal: Journal, record: Record) -> bool:
-        """Create the run of a journal, unless an earlier attempt or another run has.
-
-        Returns:
-            Whether there is a run to send to.
-        """
+        """Create the run of a journal, unless an earlier attempt or another run has."""
         tags = record["tags"]
         if ONCE in tags:
             status = status_of(journal.folder)
@@ -186,12 +169,6 @@ def deliver(
 
     MLflow keeps one of two equal points, a parameter or tag once for each key, a file once for each
     path and a data set once for each digest, so a request whose answer was lost may be repeated.
-
-    Args:
-        client: Of MLflow.
-        run_id: Whose records they are.
-        records: In the order of writing.
-        done: Told how many of them have arrived for good, each time that there are more.
     """
     from mlflow.entities import Metric, Param, RunTag
 

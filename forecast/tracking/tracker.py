@@ -30,18 +30,9 @@ PATIENCE, MOST = 15.0, 60.0
 class Tracker:
     """The runs of one command, and those that earlier ones could not send.
 
-    Args:
-        uri: Of the store.
-        experiment: Name of the experiment; created if it is not there.
-        folder: Where journals lie, one folder a run.
-        clock: Seconds since 1970.
-
     Attributes:
         store: Of the experiment; None while its server is away.
         trouble: Why it is.
-
-    Raises:
-        InputError: The address can never be a store.
     """
 
     def __init__(
@@ -78,17 +69,7 @@ class Tracker:
         tags: Mapping[str, str] | None = None,
         parent: Run | None = None,
     ) -> Journalled:
-        """Begin a run.
-
-        Args:
-            name: What people read in the list.
-            kind: "train", "baseline", "backtest", "fold", …
-            tags: More tags.
-            parent: The run it belongs to.
-
-        Returns:
-            The run, with its id in MLflow where a server answers soon enough.
-        """
+        """Begin a run."""
         stamp = datetime.fromtimestamp(self.clock(), UTC)
         journal = Journal(self.folder / f"{stamp:%Y%m%d-%H%M%S}-{token_hex(3)}")
         run = Journalled(journal, self.clock)
@@ -107,32 +88,11 @@ class Tracker:
         return self._carry(run)
 
     def again(self, run_id: str) -> Journalled:
-        """Go on with a run of this machine that ended before its time.
-
-        Args:
-            run_id: Local, or in MLflow.
-
-        Returns:
-            The run.
-
-        Raises:
-            InputError: There is none, another process writes it, or it has finished.
-        """
+        """Go on with a run of this machine that ended before its time."""
         return self.reopen(folders.interrupted(self.folder, run_id), run_id)
 
     def reopen(self, folder: Path, run_id: str) -> Journalled:
-        """Go on with the run of a folder.
-
-        Args:
-            folder: Of the run.
-            run_id: What a refusal calls it.
-
-        Returns:
-            The run.
-
-        Raises:
-            InputError: Another process writes it.
-        """
+        """Go on with the run of a folder."""
         try:
             journal = Journal(folder)
         except Held:
@@ -158,11 +118,7 @@ class Tracker:
         return found[0].info.run_id if found else None
 
     def shown(self, run: Run) -> str | None:
-        """Return the id by which MLflow's pages know a run that was written; None if it has none.
-
-        Args:
-            run: Of this command.
-        """
+        """Return the id of a run in MLflow's pages; None if it has none."""
         if self.store is None or not isinstance(run, Journalled):
             return None if self.store is None else run.id
         self._sender.identify(run.journal, LINKED)

@@ -29,19 +29,7 @@ _programs: "OrderedDict[str, Program]" = OrderedDict()
 
 
 class Program:
-    """Training of one architecture with one optimiser and loss, compiled.
-
-    Args:
-        predictor: Compiled prediction of the architecture; its model is the one that is trained.
-        optimizer: A Keras optimiser, not yet built.
-        goal: A loss, and metrics beside it.
-        window: Shape of a sample.
-        stateful: Whether recurrent layers begin a window with the state that they had at the end
-            of the window before it.
-
-    Raises:
-        InputError: The network cannot be trained statefully.
-    """
+    """Training of one architecture with one optimiser and loss, compiled."""
 
     def __init__(
         self,
@@ -109,15 +97,7 @@ class Program:
     ) -> tuple[np.ndarray, Carry]:
         """Train one step a batch.
 
-        Args:
-            rows: Standardised rows.
-            batches: Window starts of at most SLICE batches, (batches, batch_size); -1, behind the
-                last start of a batch, is no window and has weight 0.
-            carry: What the call before has left, where this one goes on with its lanes.
-
-        Returns:
-            The objective of every batch, the mean over its windows, (batches,) float32, and what
-            the next call may go on with.
+        Returns (batches,).
         """
         count, size = batches.shape
         starts = np.full((1 + SLICE, size), -1, np.int32)  # the step before stands first
@@ -222,21 +202,7 @@ def lease(
     *,
     stateful: bool = False,
 ) -> Iterator[Program]:
-    """Lend the program of an architecture to one fit, which loads its state into it.
-
-    Args:
-        model: A model of the architecture; the program makes its own.
-        optimizer: A fresh optimiser; only its settings count, and the learning rate not even so.
-        goal: A loss and fresh metrics.
-        window: Shape of a sample.
-        stateful: Whether recurrent layers carry their state from window to window.
-
-    Yields:
-        The program, of no use to anyone else inside the block.
-
-    Raises:
-        InputError: The network cannot be trained statefully.
-    """
+    """Lend the program of an architecture to one fit, which loads its state into it."""
     settings = optimizer.get_config() | {"learning_rate": None, "name": None}
     # a loss of the user's own may keep its settings anywhere; Keras numbers its name
     loss = goal.loss

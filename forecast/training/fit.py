@@ -61,15 +61,7 @@ class Interrupted(Exception):
 
 
 class Job:
-    """A table cut into training and stopping windows, ready to be learned from.
-
-    Args:
-        table: All rows given to fit.
-        scaler: Learned on the training rows.
-        window: Shape of a sample.
-        training: How to train.
-        dealt: First rows of the training windows and of the stopping windows.
-    """
+    """A table cut into training and stopping windows, ready to be learned from."""
 
     def __init__(
         self,
@@ -92,20 +84,7 @@ class Job:
         callbacks: Sequence[keras.callbacks.Callback],
         stage: Stage | None = None,
     ) -> Fitted:
-        """Build, train and take the weights out.
-
-        Args:
-            model: A `Model`, or a function from `Sizes` to a Keras model.
-            callbacks: Keras callbacks of the caller.
-            stage: Which epochs; None means all.
-
-        Returns:
-            The trained model and its history.
-
-        Raises:
-            Interrupted: After Ctrl-C, with the best weights so far.
-            InputError: The training cannot be stateful, or the loss stopped being a number.
-        """
+        """Build, train and take the weights out."""
         training = self.training
         if training.stateful:
             samples.check_stateful(self.train, self.window)
@@ -212,17 +191,7 @@ class _History(keras.callbacks.Callback):
 
 
 def sizes(table: Table, window: Window, model: Any = None, levels: Sequence[float] = ()) -> Sizes:
-    """Tell what a model of a table's windows must map.
-
-    Args:
-        table: Columns.
-        window: Shape of a sample.
-        model: A `Model`, which may ask for the number of the series; nothing else can.
-        levels: Quantiles predicted of each target; none means one value.
-
-    Returns:
-        The sizes.
-    """
+    """Tell what a model of a table's windows must map."""
     asks = isinstance(model, Model) and model.get_params().get("series_embedding") is not None
     known = features.input_count(table, window)
     return Sizes(
@@ -240,18 +209,7 @@ def sizes(table: Table, window: Window, model: Any = None, levels: Sequence[floa
 
 
 def build_network(model: Any, sizes: Sizes) -> keras.Model:
-    """Make the Keras model that a `Model` or a user's function describes.
-
-    Args:
-        model: A `Model`, or a function from `Sizes` to a Keras model.
-        sizes: What it maps.
-
-    Returns:
-        The model with fresh weights.
-
-    Raises:
-        InputError: The user's function does not return a model of those shapes.
-    """
+    """Make the Keras model that a `Model` or a user's function describes."""
     if not isinstance(model, Model):
         return finish(_of_shape(model(sizes), sizes), sizes)
     return models.build(model.name, sizes, model.settings)
@@ -302,17 +260,7 @@ def predict_scaled(
 ) -> np.ndarray:
     """Predict windows of a table in original units.
 
-    Args:
-        model: On standardised values.
-        scaler: What standardises.
-        table: Rows with the columns and series that the scaler knows.
-        window: Shape of a sample.
-        starts: First input row of every window, (windows,).
-        batch_size: Windows a call.
-        levels: Quantiles that the model predicts of each target; none means one value.
-
-    Returns:
-        (windows, horizon, targets, levels) float64.
+    Shapes: `starts` (windows,); returns (windows, horizon, targets, levels).
     """
     rows = _rows(model, scaler, table, window)
     scaled = predict.predict(model, rows.inputs, starts, batch_size)
@@ -327,19 +275,7 @@ def preflight(
     table: Table,
     window: Window,
 ) -> None:
-    """Build the network, and call loss and metrics once.
-
-    Args:
-        model: Architecture.
-        training: How to train.
-        table: The data.
-        window: Shape of a sample.
-
-    Raises:
-        InputError: The network cannot be built or does not fit into memory, a name is none of
-            Keras's, a loss or metric cannot take the forecasts, or a stateful training needs a
-            network that reads its window step by step.
-    """
+    """Build the network, and call loss and metrics once."""
     losses.build_optimizer(training)
     losses.build_schedule(training)
     own = build_network(model, sizes(table, window, model, training.quantiles))

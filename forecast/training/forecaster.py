@@ -305,14 +305,7 @@ def _rank(table: Table) -> np.ndarray:
 
 
 def _html(forecaster: Forecaster) -> str:
-    """Write a fitted forecaster as HTML.
-
-    Args:
-        forecaster: Fitted.
-
-    Returns:
-        Markup.
-    """
+    """Write a fitted forecaster as HTML."""
     window = forecaster.window or Window()
     facts = {
         "window": f"{window.timesteps} timesteps, then {window.horizon} of the horizon",

@@ -31,19 +31,7 @@ def train(
 
     Callbacks act on `program.model`. The order of the windows depends on (seed, epoch) alone.
 
-    Args:
-        program: Loaded with the state to start from.
-        rows: Standardised rows.
-        starts: Training windows, (windows,).
-        epochs: Numbers of the passes, from 0; callbacks may end them sooner.
-        batch_size: Windows a step.
-        seed: Of the order of windows.
-        callbacks: Keras callbacks; their batch hooks are called once for each slice of an epoch.
-        validate: Gives what is measured after every epoch, such as "val_loss".
-
-    Raises:
-        InputError: The loss stopped being a number.
-        KeyboardInterrupt: After the callbacks' end of training, so that best weights are back.
+    Shapes: `starts` (windows,).
     """
     told = keras.callbacks.CallbackList(list(callbacks), model=program.model)
     steps = sum(map(len, _deal(program, starts, batch_size, [seed, epochs.start])))

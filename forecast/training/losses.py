@@ -18,9 +18,6 @@ class Pinball(keras.losses.Loss):
     """Quantile loss, the mean over levels and targets.
 
     Source: Koenker & Bassett 1978.
-
-    Args:
-        levels: Of the quantiles, rising.
     """
 
     def __init__(self, levels: Sequence[float]):
@@ -42,14 +39,7 @@ class Pinball(keras.losses.Loss):
 
 
 def check_quantiles(levels: Sequence[float]) -> None:
-    """Refuse levels that are none; no level at all means one value.
-
-    Args:
-        levels: Of the quantiles.
-
-    Raises:
-        InputError: They do not rise between 0 and 1, or the median is not among them.
-    """
+    """Refuse levels that are none; no level at all means one value."""
     numbers = all(isinstance(q, (int, float)) and 0 < q < 1 for q in levels)
     if levels and not (numbers and list(levels) == sorted(set(levels)) and MEDIAN in levels):
         raise InputError(
@@ -61,12 +51,8 @@ def check_quantiles(levels: Sequence[float]) -> None:
 def split_quantiles(values: np.ndarray, levels: Sequence[float]) -> np.ndarray:
     """Give the levels an axis of their own.
 
-    Args:
-        values: (windows, horizon, targets·levels).
-        levels: Of the quantiles; none means one value.
-
-    Returns:
-        (windows, horizon, targets, levels).
+    Shapes: `values` (windows, horizon, targets·levels); returns (windows, horizon, targets,
+    levels).
     """
     windows, horizon, outputs = values.shape
     each = max(1, len(levels))
@@ -76,12 +62,7 @@ def split_quantiles(values: np.ndarray, levels: Sequence[float]) -> np.ndarray:
 def point_forecast(values: np.ndarray, levels: Sequence[float]) -> np.ndarray:
     """Return the value that stands for all: the median, or the only one.
 
-    Args:
-        values: (windows, horizon, targets, levels).
-        levels: Of the quantiles; none means one value.
-
-    Returns:
-        (windows, horizon, targets).
+    Shapes: `values` (windows, horizon, targets, levels); returns (windows, horizon, targets).
 
     >>> point_forecast(np.array([[[[1.0, 2.0, 4.0]]]]), (0.1, 0.5, 0.9)).tolist()
     [[[2.0]]]
@@ -95,11 +76,7 @@ WRAPPERS = ("LossScaleOptimizer", "MultiOptimizer")
 
 
 class FunctionLoss(keras.losses.Loss):
-    """A Keras loss function as a loss object.
-
-    Args:
-        function: Of (true, predicted), one value for each step.
-    """
+    """A Keras loss function as a loss object."""
 
     def __init__(self, function: Callable[[Any, Any], Any]):
         super().__init__(name=function.__name__)
@@ -111,17 +88,7 @@ class FunctionLoss(keras.losses.Loss):
 
 
 def build_optimizer(training: Training) -> keras.optimizers.Optimizer:
-    """Make a fresh optimiser.
-
-    Args:
-        training: Name or optimiser, learning rate, clipping and decay.
-
-    Returns:
-        A Keras optimiser.
-
-    Raises:
-        InputError: Keras has no optimiser of that name.
-    """
+    """Make a fresh optimiser."""
     settings: dict[str, Any] = {"learning_rate": training.learning_rate}
     if training.clipnorm is not None:
         settings["clipnorm"] = training.clipnorm
@@ -140,18 +107,7 @@ def build_optimizer(training: Training) -> keras.optimizers.Optimizer:
 
 
 def build_loss(training: Training, task: str = "regression") -> keras.losses.Loss:
-    """Make the loss.
-
-    Args:
-        training: Name of a loss, or a loss; levels of quantiles.
-        task: Of the table; probabilities have the cross-entropy.
-
-    Returns:
-        A Keras loss object.
-
-    Raises:
-        InputError: Keras has no loss of that name, or quantiles are asked of probabilities.
-    """
+    """Make the loss."""
     check_quantiles(training.quantiles)
     if task != "regression":
         if training.quantiles:
@@ -183,17 +139,7 @@ def build_loss(training: Training, task: str = "regression") -> keras.losses.Los
 
 
 def build_metrics(training: Training) -> list[keras.metrics.Metric]:
-    """Make fresh metrics.
-
-    Args:
-        training: Names of metrics, or metrics.
-
-    Returns:
-        Keras metrics.
-
-    Raises:
-        InputError: Keras has no metric of that name, or cannot make another of an object.
-    """
+    """Make fresh metrics."""
     base = keras.metrics.Metric
     found = []
     for asked in training.metrics:
@@ -225,17 +171,7 @@ def _fresh(own: keras.metrics.Metric) -> keras.metrics.Metric:
 
 
 def build_schedule(training: Training) -> list[keras.callbacks.Callback]:
-    """Make the callback that changes the learning rate, if any.
-
-    Args:
-        training: Name of the schedule, epochs and decay.
-
-    Returns:
-        No callback or one.
-
-    Raises:
-        InputError: There is no such schedule.
-    """
+    """Make the callback that changes the learning rate, if any."""
     if training.schedule is None:
         return []
     rate = training.learning_rate

@@ -40,16 +40,8 @@ class Track:
 def forecast(model: keras.Model, rows: tf.Tensor) -> tf.Tensor:
     """Forecast from every row that has a whole window behind it.
 
-    Args:
-        model: From (samples, timesteps, features) to (samples, horizon, targets).
-        rows: (rows, features), each the neighbour of the one before.
-
-    Returns:
-        Of the window that ends at each row, (rows, horizon, targets); the first timesteps − 1 have
-        no whole window and mean nothing.
-
-    Raises:
-        ByWindow: The model has to see every window by itself.
+    Shapes: `model` (samples, timesteps, features), `rows` (rows, features); returns (rows, horizon,
+    targets).
     """
     if not hasattr(model, "_run_through_graph") or len(model.inputs) != 1:
         raise ByWindow(model.name)

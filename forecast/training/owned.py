@@ -56,15 +56,6 @@ def take(kept: "OrderedDict[str, Thing]", key: str, use: Use, make: Callable[[],
 
     What a fit has taken is passed over for another beside it, since a fit takes long and its
     callbacks may fit and predict. A prediction is waited for.
-
-    Args:
-        kept: Key to what is kept.
-        key: Of the architecture, and whatever else makes programs differ.
-        use: What for.
-        make: Makes another where fits have all of this key.
-
-    Returns:
-        What is taken.
     """
     with CHANGED:
         while True:

@@ -60,11 +60,7 @@ class Packed:
         return cls(archive, tuple(sorted(layers)), tuple(modules), threads)
 
     def model(self) -> "keras.Model":
-        """Make the model.
-
-        Raises:
-            InputError: This process does not know one of its layers.
-        """
+        """Make the model."""
         runtime.start(self.threads)
         import keras
 

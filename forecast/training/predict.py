@@ -27,14 +27,7 @@ _BLOCKS = xla_data_pb2.GatherDimensionNumbers(
 def cut(rows: tf.Tensor, starts: tf.Tensor, steps: int, *, xla: bool) -> tf.Tensor:
     """Cut stretches of neighbouring rows.
 
-    Args:
-        rows: (rows, columns).
-        starts: First row of each stretch, (batch,) int32.
-        steps: Rows of a stretch.
-        xla: Whether XLA compiles this; a plain graph knows no block gather.
-
-    Returns:
-        (batch, steps, columns).
+    Shapes: `rows` (rows, columns), `starts` (batch,); returns (batch, steps, columns).
     """
     if not xla:
         return tf.gather(rows, starts[:, None] + tf.range(steps))
@@ -61,8 +54,7 @@ _predictors: "OrderedDict[str, Predictor]" = OrderedDict()
 class Predictor:
     """A model of its own, into which others of the same architecture load their weights.
 
-    Args:
-        model: From (samples, timesteps, features) to (samples, horizon, targets).
+    Shapes: `model` (samples, timesteps, features).
     """
 
     def __init__(self, model: keras.Model):
@@ -80,13 +72,7 @@ class Predictor:
     def predict(self, inputs: tf.Tensor, starts: np.ndarray, batch_size: int) -> np.ndarray:
         """Predict windows in batches of one shape, or all of them by one pass where that is exact.
 
-        Args:
-            inputs: Standardised rows, (rows, features).
-            starts: First row of every window, (windows,).
-            batch_size: Windows a call; the last call is padded.
-
-        Returns:
-            Standardised, (windows, horizon, targets) float32.
+        Shapes: `inputs` (rows, features), `starts` (windows,); returns (windows, horizon, targets).
         """
         # a pass forecasts from every row between the first window and the last
         if self._pass and len(starts) > batch_size and 4 * len(starts) > np.ptp(starts):
@@ -122,12 +108,7 @@ class Predictor:
 
 
 class Compiled:
-    """A function compiled by XLA, or as a plain graph from the first operation on it cannot take.
-
-    Args:
-        function: Of tensors, or nests of them.
-        name: What the log calls it.
-    """
+    """A function compiled by XLA, or as a plain graph if XLA cannot take an operation."""
 
     def __init__(self, function: Callable[..., Any], name: str):
         self._function = function
@@ -174,14 +155,7 @@ def predict(
 
     Threads that predict with models of one architecture share it and take turns.
 
-    Args:
-        model: Any Keras model of windows.
-        inputs: Standardised rows, (rows, features).
-        starts: First row of every window, (windows,).
-        batch_size: Windows a call.
-
-    Returns:
-        Standardised, (windows, horizon, targets) float32.
+    Shapes: `inputs` (rows, features), `starts` (windows,); returns (windows, horizon, targets).
     """
     own = take(model, "prediction")
     try:
@@ -211,15 +185,6 @@ def architecture(model: keras.Model) -> str:
     """Describe what a model computes, whatever its layers are called.
 
     Keras numbers unnamed layers through a process, so equal models have different names.
-
-    Args:
-        model: Any Keras model.
-
-    Returns:
-        JSON, equal for models that can share a compiled program.
-
-    Raises:
-        InputError: A layer of the user's cannot say what it is made of.
     """
     try:
         config = json.loads(model.to_json())

@@ -36,12 +36,6 @@ def start(threads: int = 1) -> int:
 
     TensorFlow fixes its thread pools at first use, so a later request for another number cannot be
     honoured; the caller compares what it asked for with what it gets.
-
-    Args:
-        threads: Threads for the arithmetic of one operation.
-
-    Returns:
-        The number of threads that is in force.
     """
     global _threads
     with _starting:
@@ -107,9 +101,6 @@ def seeded(seed: int) -> Iterator[None]:
     Keras draws the seeds of initialisers and dropout from Python's global generator, which any
     other thread may use at the same moment (those of a Dask worker do), so that this thread is
     given a generator of its own.
-
-    Args:
-        seed: Any whole number.
     """
     import keras
 

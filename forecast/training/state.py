@@ -71,12 +71,6 @@ class Stage(keras.callbacks.Callback):
     Its weights, seed states, optimiser, early stopping and learning rate are those of a training
     in one piece, to the last bit.
 
-    Args:
-        until: Last epoch of this part, 1-based; the schedule is that of all `training.epochs`.
-        begin: Where the part before it ended; None begins anew. After a training that is over
-            nothing is trained and no callback is called: its model comes back.
-        keep: Called after every epoch with where the training stands then.
-
     Attributes:
         end: Where this part ended, once it was fitted.
     """
@@ -105,17 +99,7 @@ class Stage(keras.callbacks.Callback):
         schedule: Sequence[keras.callbacks.Callback],
         stopping: Sequence[keras.callbacks.Callback],
     ) -> "Stage":
-        """Learn what a part consists of, before it begins.
-
-        Args:
-            program: What trains.
-            history: Metric to its value after each epoch; those of earlier parts come into it.
-            schedule: Callbacks that move the learning rate.
-            stopping: Early stopping, one or none.
-
-        Returns:
-            Itself, a callback that must be told last.
-        """
+        """Learn what a part consists of, before it begins."""
         self._program, self._history = program, history
         self._schedule, self._stopping = schedule, stopping
         return self

@@ -47,11 +47,7 @@ class States:
     Its layers are stateful only while they are called here, so whoever calls them elsewhere begins
     with zeros, and the states are none of the network's variables.
 
-    Args:
-        model: From (samples, timesteps, features) to (samples, horizon, targets).
-
-    Raises:
-        InputError: A recurrent layer does not read the window itself.
+    Shapes: `model` (samples, timesteps, features).
     """
 
     def __init__(self, model: keras.Model):
@@ -69,14 +65,8 @@ class States:
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Call the network as training does, from the states of the windows before.
 
-        Args:
-            past: (batch, timesteps, features).
-            held: States after the windows before, (samples, units) each.
-            follows: Which windows go on where the one before ended, (batch,); others begin with
-                zeros.
-
-        Returns:
-            (batch, horizon, targets), and the states after these windows.
+        Shapes: `past` (batch, timesteps, features), `held` (samples, units), `follows` (batch,);
+        returns (batch, horizon, targets).
         """
         left = iter(held)
         lent: list[_Lent] = []
@@ -131,15 +121,6 @@ def readers(model: keras.Model) -> list[tuple[Any, int]]:
 
     A layer's state at the end of a window is its state before the next row only if it has read
     every row once, in order and from the state that it was given.
-
-    Args:
-        model: Functional or sequential.
-
-    Returns:
-        Every recurrent layer, and how many samples it reads of each window.
-
-    Raises:
-        InputError: There is none, or one reads something else.
     """
     found: dict[int, tuple[Any, int]] = {}
 

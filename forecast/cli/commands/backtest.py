@@ -23,15 +23,7 @@ from forecast.tracking.run import ending
 
 
 def run(request: Request) -> float | None:
-    """Walk through the test span, track every fold; print what came out.
-
-    Args:
-        request: The configuration.
-
-    Returns:
-        Headline error of the kept epoch of the first fit on its validation span, in the unit of the
-        target: later fits stop on rows of the test span, which no sweeper of Hydra may choose by.
-    """
+    """Walk through the test span, track every fold; print what came out."""
     settings = request.settings
     plan = Plan(**vars(settings.backtest))
     plan.check()

@@ -20,17 +20,7 @@ NETWORK = ("model", "training", "gates", "tracking", "experiment")
 
 
 def run(request: Request) -> Quality:
-    """Print the data-quality report, then do what a training does before its network is made.
-
-    Args:
-        request: The configuration.
-
-    Returns:
-        The report.
-
-    Raises:
-        InputError: What `train` would say, after the report; or, with `leak=true`, something leaks.
-    """
+    """Print the data-quality report, then do what a training does before its network is made."""
     settings = request.settings
     with busy("data", "reading"):
         path, frame = load.rows(settings)

@@ -64,14 +64,7 @@ class Subject:
 
 
 def run(request: Request) -> Common:
-    """Print how runs differ in configuration and in error, on the origins that all share.
-
-    Args:
-        request: The configuration; `runs` names two or more, `output` the picture of the ranks.
-
-    Returns:
-        What all of them have forecast.
-    """
+    """Print how runs differ in configuration and in error, on the origins that all share."""
     settings = request.settings
     if not 2 <= len(settings.runs) <= len(ascii_uppercase):
         raise InputError(

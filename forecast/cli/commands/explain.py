@@ -17,14 +17,7 @@ from forecast.training import fit, losses
 
 
 def run(request: Request) -> int:
-    """Print every layer with its shapes and its parameter formula.
-
-    Args:
-        request: The configuration.
-
-    Returns:
-        Number of parameters.
-    """
+    """Print every layer with its shapes and its parameter formula."""
     settings = request.settings
     spec = load.spec(settings)
     spec.window.check()
@@ -50,15 +43,7 @@ def run(request: Request) -> int:
 
 
 def without_rows(settings: Any) -> Table:
-    """Make the table that a configuration describes, without its rows.
-
-    Args:
-        settings: Plain configuration. The file is read only where the columns or the number of
-            series cannot be known without it.
-
-    Returns:
-        A table of no rows.
-    """
+    """Make the table that a configuration describes, without its rows."""
     names = np.array(["series"])
     schema = load.schema(settings)
     told = settings.model.get("series_embedding") is not None

@@ -32,14 +32,7 @@ SHOWN = 12
 
 
 def run(request: Request) -> Path:
-    """Print the numbers of a network's gates and write the whole report as one page.
-
-    Args:
-        request: The configuration; `run`, and `other` for two side by side, or `file`.
-
-    Returns:
-        The page.
-    """
+    """Print the numbers of a network's gates and write the whole report as one page."""
     settings = request.settings
     if bool(settings.run) == bool(settings.file) or (settings.other and not settings.run):
         raise InputError(

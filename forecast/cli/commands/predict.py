@@ -34,17 +34,7 @@ ENDS = (".csv", ".parquet")
 
 
 def run(request: Request) -> pd.DataFrame:
-    """Forecast the next horizon from the newest rows, by default of the file that was trained on.
-
-    Args:
-        request: The configuration; `run` names what predicts, `data.path` the newest rows.
-
-    Returns:
-        One row for each window, step and target.
-
-    Raises:
-        InputError: An override says otherwise than the model was trained.
-    """
+    """Forecast the next horizon from the newest rows, by default of the file trained on."""
     settings = request.settings
     if not settings.run:
         raise InputError("run must be the id of a trained run, got nothing: see it in `make ui`")

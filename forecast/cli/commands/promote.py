@@ -17,14 +17,7 @@ from forecast.tracking.mlflow.store import client, no_retries
 
 
 def run(request: Request) -> bool:
-    """Hold a challenger against the champion on their common origins; move the alias if it wins.
-
-    Args:
-        request: The configuration; `registered` names the model.
-
-    Returns:
-        Whether the challenger is the champion now.
-    """
+    """Hold a challenger against the champion on their common origins; move the alias if it wins."""
     settings = request.settings
     name = settings.registered
     if not name:

@@ -33,14 +33,7 @@ SHOWN = 12
 
 
 def run(request: Request) -> bool:
-    """Train a run again and compare everything that it holds; print what is equal and what is not.
-
-    Args:
-        request: The configuration; `run` names the run, `data.path` its file where that has moved.
-
-    Returns:
-        Whether all is equal.
-    """
+    """Train a run again, compare all that it holds, and print what differs."""
     settings = request.settings
     asked = _asked(request)
     store = client(settings.tracking.uri)

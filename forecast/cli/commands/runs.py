@@ -12,14 +12,7 @@ SHOWN = 30
 
 
 def run(request: Request) -> list[LocalRun]:
-    """List the runs that this machine has begun, with what became of them.
-
-    Args:
-        request: The configuration; `tracking.folder` holds the runs.
-
-    Returns:
-        The runs, the newest first.
-    """
+    """List the runs that this machine has begun, with what became of them."""
     folder = Path(request.settings.tracking.folder)
     for path in folders.damaged(folder):
         say("damaged", f"{path}: its journal cannot be read; delete it, or bring a copy back")

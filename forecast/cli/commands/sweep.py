@@ -44,14 +44,7 @@ POLL = 1.0
 
 @no_retries()  # the ledger asks again itself
 def run(request: Request) -> float:
-    """Run what is missing of a sweep, rank it, refit the winner and score it once on test.
-
-    Args:
-        request: The configuration.
-
-    Returns:
-        Mean headline error of the winner over the folds, which all lie before the test span.
-    """
+    """Run what is missing of a sweep, rank it, refit the winner and score it once on test."""
     settings = request.settings
     gates.check(settings)
     with busy("data", "reading"):

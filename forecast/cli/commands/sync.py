@@ -17,17 +17,7 @@ from forecast.tracking.tracker import PATIENCE
 
 
 def run(request: Request) -> int:
-    """Send the rest of all runs that nobody writes; close those whose process is gone.
-
-    Args:
-        request: The configuration; `tracking.uri` is the store, `tracking.folder` holds the runs.
-
-    Returns:
-        Runs that were sent.
-
-    Raises:
-        InputError: The store does not answer, or does not take everything.
-    """
+    """Send the rest of all runs that nobody writes; close those whose process is gone."""
     settings = request.settings.tracking
     folder = Path(settings.folder)
     with ExitStack() as until_the_end:

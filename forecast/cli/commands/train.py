@@ -30,16 +30,7 @@ FOLDER = "runs"
 
 
 def run(request: Request) -> float | None:
-    """Train, score, track; print what came out.
-
-    Args:
-        request: The configuration.
-
-    Returns:
-        Headline error of the kept epoch on the validation span, in the unit of the target, which
-        is what a sweeper of Hydra minimises (`selection.validation_error`). No number of the test
-        span is returned, since whatever is returned here may choose settings.
-    """
+    """Train, score, track; print what came out."""
     settings = request.settings
     found = trained(request)
     tracked = found.run
@@ -68,18 +59,7 @@ def trained(
     relatives: Mapping[str, str] | None = None,
     go_on: str | None = None,
 ) -> Recorded:
-    """Train, score and track, with a line for each stage.
-
-    Args:
-        request: The configuration.
-        kind: Of the run.
-        tags: More tags of the run.
-        relatives: What another run is to this one, to its id.
-        go_on: The command that makes what is missing; None resumes the run.
-
-    Returns:
-        What has become of it; its run has ended.
-    """
+    """Train, score and track, with a line for each stage."""
     settings = request.settings
     gates.check(settings)
     spec = load.spec(settings)
@@ -126,19 +106,7 @@ def begin(
     kind: str,
     tags: Mapping[str, str],
 ) -> Journalled:
-    """Begin a run with what is known before training, or take up an interrupted one.
-
-    Args:
-        tracker: Where runs are written.
-        name: What people read in the list.
-        data: What it sees.
-        request: The configuration.
-        kind: Of the run.
-        tags: Of the run.
-
-    Returns:
-        The run.
-    """
+    """Begin a run with what is known before training, or take up an interrupted one."""
     settings = request.settings
     if settings.register:
         registry.check_registry(client(settings.tracking.uri), settings.register)
@@ -190,10 +158,7 @@ def identity(data: Loaded) -> dict[str, str]:
 def warn(table: Table, rows: np.ndarray, where: str) -> None:
     """Say what some training rows never show: events, classes, a column's movement.
 
-    Args:
-        table: The data.
-        rows: Mask (rows,).
-        where: What these rows are called.
+    Shapes: `rows` (rows,).
     """
     for name in schema.missing_classes(table.outputs[rows], table.targets, table.task):
         say("warning", f"{where} hold no {name}: its probability is learned from nothing")

@@ -21,15 +21,7 @@ HOST = "127.0.0.1"
 
 
 def run(request: Request) -> None:
-    """Print the pages of all experiments and of the last comparisons, then serve them.
-
-    Args:
-        request: The configuration; `tracking.uri` is the store, which serves itself where it is a
-            server, and `tracking.port` the port.
-
-    Raises:
-        InputError: The port is none, or something listens on it.
-    """
+    """Print the pages of all experiments and of the last comparisons, then serve them."""
     settings = request.settings.tracking
     uri, port = settings.uri, settings.port
     if not pages.serves(uri):
@@ -51,16 +43,7 @@ def run(request: Request) -> None:
 
 
 def server(uri: str, port: int) -> tuple[list[str], dict[str, str]]:
-    """Say how MLflow serves a store to this machine alone.
-
-    Args:
-        uri: Of the store; it may hold a password, which no list of processes is to show.
-        port: Where.
-
-    Returns:
-        Command and environment. One worker and no job runner, since several processes on one SQLite
-        file lock each other out.
-    """
+    """Say how MLflow serves a store to this machine alone."""
     names = ",".join(f"{name}{end}" for end in ("", f":{port}") for name in ("localhost", HOST))
     folder = Path(uri.removeprefix(SQLITE)).parent if uri.startswith(SQLITE) else Path()
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)]

@@ -137,15 +137,6 @@ class Request:
 
         Hydra takes a sixth of a second to compose, so it does so once for each choice of groups;
         keys are then set on a copy, as Hydra itself sets them.
-
-        Args:
-            overrides: As on the command line, groups before their keys.
-
-        Returns:
-            What composing them all would give.
-
-        Raises:
-            InputError: A key, group or value is not known; the nearest name is given.
         """
         groups = tuple(text for text in overrides if not _KEY.match(text))
         if groups not in self._bases:
@@ -164,17 +155,7 @@ class Request:
 
 
 def compose(overrides: list[str]) -> Request:
-    """Compose the configuration of a command.
-
-    Args:
-        overrides: As on the command line, such as ["model=lstm", "training.epochs=5"].
-
-    Returns:
-        The composed configuration.
-
-    Raises:
-        InputError: A key, group or value is not known; the nearest name is given.
-    """
+    """Compose the configuration of a command."""
     register()
     safety.check_command(overrides)
     for override in overrides:
@@ -197,12 +178,6 @@ def in_hydras_grammar(overrides: list[str]) -> list[str]:
     one instead of replacing it: a grid becomes a list of grids, and of other mappings the default
     is taken away before. Names that mappings hold, such as columns of a user's file, are keys that
     no schema knows, and Hydra takes those only behind `++`.
-
-    Args:
-        overrides: As on the command line.
-
-    Returns:
-        The same, for Hydra.
 
     >>> in_hydras_grammar(["run=12e4", "data.valid.load=[0,9]"])
     ["run='12e4'", '++data.valid.load=[0,9]']
@@ -236,14 +211,7 @@ def _below(key: str, mappings: Sequence[str]) -> bool:
 
 
 def check(config: DictConfig) -> None:
-    """Refuse what no schema can: code named in a config, a key pushed in by `+`, a missing value.
-
-    Args:
-        config: Composed.
-
-    Raises:
-        InputError: Naming the key.
-    """
+    """Refuse what no schema can: code in a config, a key added by `+`, a missing value."""
     raw = OmegaConf.to_container(config)
     safety.refuse(raw, "")
     _refuse_unset(raw, "")
@@ -294,14 +262,6 @@ _REFERENCE = re.compile(r"\$\{(\w[\w.]*)\}")
 
 def flatten(raw: Any, done: Any) -> dict[str, Any]:
     """Flatten a configuration.
-
-    Args:
-        raw: As it is written.
-        done: With everything resolved.
-
-    Returns:
-        Dotted key to value; one that an environment variable may stand behind, straight or by way
-        of other keys, is as it is written.
 
     >>> flatten({"a": {"b": "${c}", "d": "${e}"}, "c": 1, "e": "${oc.env:KEY}"},
     ...         {"a": {"b": 1, "d": "secret"}, "c": 1, "e": "secret"})

@@ -40,15 +40,7 @@ _CURES = {
 
 
 def sentence(error: Exception, overrides: Sequence[str]) -> InputError:
-    """Turn an error of Hydra or OmegaConf into one sentence; Hydra must still be open.
-
-    Args:
-        error: As raised.
-        overrides: As on the command line.
-
-    Returns:
-        What to raise instead.
-    """
+    """Turn an error of Hydra or OmegaConf into one sentence; Hydra must still be open."""
     if isinstance(error, OverrideParseException):
         key, equals, value = error.override.partition("=")
         if not equals:
@@ -81,15 +73,7 @@ def sentence(error: Exception, overrides: Sequence[str]) -> InputError:
 
 
 def check_option(override: str, homes: Sequence[Path]) -> None:
-    """Refuse what chooses no option of a group; Hydra fails in many ways where it is no text.
-
-    Args:
-        override: As on the command line.
-        homes: Folders in which groups have their options.
-
-    Raises:
-        InputError: Naming the nearest option.
-    """
+    """Refuse what chooses no option of a group; Hydra fails in many ways where it is no text."""
     key, equals, value = override.lstrip("+").partition("=")
     if not re.fullmatch(r"\w{1,99}", key) or not equals:
         return

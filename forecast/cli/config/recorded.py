@@ -25,18 +25,6 @@ def request(
     """Read a recorded configuration as if its command had been given again.
 
     Nothing is composed: no file of `conf/` is read, so later defaults change nothing.
-
-    Args:
-        text: Of the run's config.yaml.
-        changes: Key to another value, such as {"tracking.uri": "sqlite:///mlflow.db"}.
-        overrides: What the run was composed from, see `overrides`.
-
-    Returns:
-        The request, with the settings of the run and the changes.
-
-    Raises:
-        InputError: The text is no configuration of this version, a key that it names is unknown or
-            missing, or a `_target_` stands in it.
     """
     try:
         found = compose.form()

@@ -29,11 +29,7 @@ class UsersFiles(FileConfigSource):
         return "conf"
 
     def load_config(self, config_path: str) -> ConfigResult:
-        """Read a file that names no code.
-
-        Raises:
-            InputError: It names some, or tells Hydra how to run.
-        """
+        """Read a file that names no code."""
         name = f"conf/{config_path.removesuffix('.yaml')}.yaml"
         try:
             found = super().load_config(config_path)
@@ -56,15 +52,7 @@ class UsersFiles(FileConfigSource):
 
 
 def refuse(node: Any, path: str) -> None:
-    """Refuse keys that name code, however deep.
-
-    Args:
-        node: Plain dicts, lists and values.
-        path: Where they stand.
-
-    Raises:
-        InputError: Naming the key.
-    """
+    """Refuse keys that name code, however deep."""
     if isinstance(node, dict):
         for key, value in node.items():
             here = f"{path}.{key}" if path else str(key)
@@ -80,14 +68,7 @@ def refuse(node: Any, path: str) -> None:
 
 
 def check_command(overrides: Iterable[str]) -> None:
-    """Refuse overrides by which Hydra would run code before anything of ours is asked.
-
-    Args:
-        overrides: As on the command line.
-
-    Raises:
-        InputError: Naming the override.
-    """
+    """Refuse overrides by which Hydra would run code before anything of ours is asked."""
     for text in overrides:
         key, given, _ = text.lstrip("+~").partition("=")
         if not given:

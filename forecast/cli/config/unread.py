@@ -66,15 +66,7 @@ def typed(overrides: Iterable[str]) -> list[str]:
 
 
 def refuse(command: str, overrides: Sequence[str]) -> None:
-    """Refuse overrides that a command would not read, before it does anything.
-
-    Args:
-        command: Its name; those that read the whole configuration take all.
-        overrides: As on the command line.
-
-    Raises:
-        InputError: Naming the first.
-    """
+    """Refuse overrides that a command would not read, before it does anything."""
     read = READ.get(command)
     for key, text in zip(typed(overrides), _own(overrides), strict=True):
         if read is None or _among(key, read) or (command == "predict" and _field(key) in FIXED):
@@ -92,16 +84,7 @@ def refuse(command: str, overrides: Sequence[str]) -> None:
 
 
 def refuse_fixed(bundle: "Bundle", settings: Config, overrides: Sequence[str]) -> None:
-    """Refuse overrides that say otherwise than the bundle was trained.
-
-    Args:
-        bundle: What predicts.
-        settings: With the overrides in it.
-        overrides: As on the command line; what a group sets by itself does not count.
-
-    Raises:
-        InputError: Naming the first.
-    """
+    """Refuse overrides that say otherwise than the bundle was trained."""
     trained = _trained(bundle)
     for key in typed(overrides):
         field = _field(key)
@@ -123,16 +106,7 @@ def refuse_fixed(bundle: "Bundle", settings: Config, overrides: Sequence[str]) -
 
 
 def refuse_other_columns(bundle: "Bundle", columns: Iterable[str], settings: Config) -> None:
-    """Refuse `data.targets=["*"]` where it means other columns than those of training.
-
-    Args:
-        bundle: What predicts.
-        columns: Of the file.
-        settings: Of the command.
-
-    Raises:
-        InputError: A column is no target of the model, or one of its targets is not there.
-    """
+    """Refuse `data.targets=["*"]` where it means other columns than those of training."""
     schema, data = bundle.schema, settings.data
     apart = {data.time, schema.time, *data.series, *schema.series}
     apart |= {*schema.known_columns, *schema.static}
@@ -144,16 +118,7 @@ def refuse_other_columns(bundle: "Bundle", columns: Iterable[str], settings: Con
 
 
 def fixed_otherwise(key: str, fixed: Any, asked: Any) -> InputError:
-    """Say that a key is fixed by the model, with its value.
-
-    Args:
-        key: As typed.
-        fixed: Of the model.
-        asked: Of the command.
-
-    Returns:
-        What to raise.
-    """
+    """Say that a key is fixed by the model, with its value."""
     own, other = written(fixed), written(asked)
     leave = f"write {key}={own}" if key == "data.targets" else "leave it out"  # data=file needs it
     return InputError(

@@ -31,17 +31,7 @@ LATER = ("evaluation.", "gates.memory=", "gates.alerts.")
 
 
 def original(request: Request) -> Request:
-    """Return the request that an interrupted run was started with.
-
-    Args:
-        request: Of this command; `resume` names the run.
-
-    Returns:
-        That of the run, with `resume` set, and what it says of the stages behind the training.
-
-    Raises:
-        InputError: The run is not there, or the command says what can no longer be changed.
-    """
+    """Return the request that an interrupted run was started with."""
     settings = request.settings
     run_id = str(settings.resume)
     changes = {"resume": run_id, "tracking.folder": settings.tracking.folder}
@@ -76,11 +66,7 @@ def _key(text: str) -> str:
 
 
 def _refuse_late(text: str, told: Sequence[Record]) -> None:
-    """Refuse a setting of what follows the training where it comes too soon or too late.
-
-    Raises:
-        InputError: The run is still to be trained, or its scores are written.
-    """
+    """Refuse a setting of what follows the training where it comes too soon or too late."""
     if journal.missing(told) is None:
         raise InputError(
             f"resume must stand alone until the training is finished, got {text!r} for a run that "
@@ -101,12 +87,7 @@ def _command(told: Sequence[Record]) -> str:
 
 
 def keep_changes(tracked: Journalled, request: Request) -> None:
-    """Write what a resumed run does otherwise than it began, so that it can be reproduced.
-
-    Args:
-        tracked: The run.
-        request: As `original` has returned it.
-    """
+    """Write what a resumed run does otherwise than it began, so that it can be reproduced."""
     before = _command(journal.records(tracked.journal.folder))
     later = request.overrides[len(recorded.overrides(before)) :]
     if not later:
@@ -118,16 +99,7 @@ def keep_changes(tracked: Journalled, request: Request) -> None:
 
 
 def check(run_id: str, folder: Path, data: Loaded) -> None:
-    """Refuse to go on with other data, and say which versions are others.
-
-    Args:
-        run_id: Local, or in MLflow.
-        folder: Where journals lie.
-        data: As it is now.
-
-    Raises:
-        InputError: The digest differs.
-    """
+    """Refuse to go on with other data, and say which versions are others."""
     tags = journal.records(folders.find(folder, run_id))[0]["tags"]
     for other in environment.others(tags):
         say("warning", f"not as it was, so numbers may differ in their last bits: {other}")
@@ -144,16 +116,7 @@ ABOUT = "fit"
 
 
 def stage(tracked: Journalled, observer: Observer, epochs: int) -> Stage:
-    """Keep where the training stands after every epoch, and begin where the run was left.
-
-    Args:
-        tracked: The run.
-        observer: Of its gates.
-        epochs: In all.
-
-    Returns:
-        The stage that a fit is given; after a training that was finished it trains nothing.
-    """
+    """Keep where the training stands after every epoch, and begin where the run was left."""
     left = tracked.last_checkpoint()
     begin = None
     if left is not None:
@@ -173,14 +136,7 @@ def stage(tracked: Journalled, observer: Observer, epochs: int) -> Stage:
 def keep_fit(
     tracked: Journalled, observer: Observer, forecaster: Forecaster, seconds: float
 ) -> None:
-    """Keep a finished training: its weights, and what the stages behind it need to know of it.
-
-    Args:
-        tracked: The run.
-        observer: Of its gates.
-        forecaster: Fitted.
-        seconds: How long that took.
-    """
+    """Keep a finished training: its weights, and what the stages behind it need to know of it."""
     about = {"seconds": seconds, "threads": forecaster.threads_}
     arrays = Checkpoint.of_model(forecaster.model_, forecaster.history_).arrays()
     tracked.checkpoint(arrays | observer.whole() | {ABOUT: np.array(json.dumps(about))})

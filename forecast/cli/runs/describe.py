@@ -25,14 +25,7 @@ def place(
     baselines: Mapping[str, Run] | None = None,
     relatives: Mapping[str, str | None] | None = None,
 ) -> Place:
-    """Tell where a run stands among others, as far as MLflow knows them.
-
-    Args:
-        tracker: Where its command writes.
-        data: Name of the data.
-        baselines: Baseline to its run.
-        relatives: What another run is to this one, to its id in MLflow.
-    """
+    """Tell where a run stands among others, as far as MLflow knows them."""
     known = {name: tracker.shown(run) for name, run in (baselines or {}).items()}
     return Place(
         data,
@@ -50,16 +43,7 @@ def rename(store: Store | None, tracked: Run, name: str) -> None:
 def describe(
     tracker: Tracker, tracked: Run, outcome: Outcome, again: str, where: Place, folds: int = 0
 ) -> None:
-    """Write what a trained run or a backtest is, and how its experiment opens.
-
-    Args:
-        tracker: Whose experiment it is in.
-        tracked: The run.
-        outcome: What it found.
-        again: The command that repeats it.
-        where: Where it stands.
-        folds: Of a backtest.
-    """
+    """Write what a trained run or a backtest is, and how its experiment opens."""
     from mlflow.exceptions import MlflowException
 
     note = description.of_outcome(outcome, pages.title(outcome.spec), again, where, folds)
@@ -91,13 +75,7 @@ def _experiment(store: Store, outcome: Outcome, where: Place, now: int) -> None:
 
 
 def tell(client: Any, experiment: Any, note: str) -> None:
-    """Describe an experiment, unless somebody has described it otherwise.
-
-    Args:
-        client: Of MLflow.
-        experiment: As MLflow returns it.
-        note: The description.
-    """
+    """Describe an experiment, unless somebody has described it otherwise."""
     before = experiment.tags.get(description.NOTE)
     if note == before or (before and experiment.tags.get(WRITTEN) != _mark(before)):
         return

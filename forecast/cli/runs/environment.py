@@ -43,14 +43,7 @@ def read(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def others(before: Mapping[str, str]) -> list[str]:
-    """Say which versions are others here than those that tags tell.
-
-    Args:
-        before: Tags of a run.
-
-    Returns:
-        A few words for each.
-    """
+    """Say which versions are others here than those that tags tell."""
     had, now = read(before), read(tags())
     return [
         f"{name} {now.get(name) or 'unknown'} (it had {had.get(name) or 'unknown'})"

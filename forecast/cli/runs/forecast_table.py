@@ -20,11 +20,7 @@ YEAR = pd.Timedelta(days=300)
 
 
 def show(found: pd.DataFrame) -> None:
-    """Print a few steps of every series, with the dates of each.
-
-    Args:
-        found: The newest forecasts, as `Bundle.predict` returns them.
-    """
+    """Print a few steps of every series, with the dates of each."""
     groups = list(found.groupby(["series", "target"], sort=False))[:MOST]
     shown = pd.concat([part for _, part in groups])
     common = shown.origin.nunique() == 1
@@ -65,16 +61,7 @@ def _cell(row: Any, dated: str) -> str:
 def _that_fit(
     columns: Sequence[Sequence[str]], label: int, width: int
 ) -> tuple[list[Sequence[str]], int]:
-    """Choose steps, the last among them, whose numbers fit beside a label without being broken.
-
-    Args:
-        columns: Head and cells of each step.
-        label: Width of the widest label.
-        width: Of the terminal.
-
-    Returns:
-        The columns kept, and how wide labels may be.
-    """
+    """Choose steps, the last among them, whose numbers fit beside a label without being broken."""
     choices = [list(columns), [columns[0], columns[len(columns) // 2], columns[-1]]]
     choices += [[columns[0], columns[-1]], [columns[-1]]]
     for kept in choices:

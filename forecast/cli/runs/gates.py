@@ -41,15 +41,6 @@ FIELD = "forecast.receptive_field"
 class Observer:
     """Watch the gates of one training, then say what the network does with its memory.
 
-    Args:
-        tracked: The run.
-        epochs: What sends the numbers of an epoch.
-        settings: Plain configuration.
-        spec: What is trained.
-        table: The data.
-        cuts: Where its spans begin.
-        refit: Whether it learns from train and validation alike.
-
     Attributes:
         callback: To be called before `epochs`.
     """
@@ -122,15 +113,7 @@ class Observer:
             self._pictures.setdefault(key, {})[step] = own[f"picture/{number}"].tobytes()
 
     def finish(self, outcome: Outcome, title: str) -> tuple[str, str]:
-        """Study the kept weights, write the page of the gates, and say what stands out.
-
-        Args:
-            outcome: What the experiment found.
-            title: What the page calls the network.
-
-        Returns:
-            A section for the run's report: title and markup.
-        """
+        """Study the kept weights, write the page of the gates, and say what stands out."""
         gates = self._settings.gates
         found = study(outcome, self.callback.history, limits(gates), gates.memory)
         traces = {
@@ -199,11 +182,7 @@ def tell(memory: Memory | None, found: Sequence[Alert]) -> None:
 
 
 def check(settings: Config) -> None:
-    """Refuse counts and thresholds that cannot be meant, before anything is trained.
-
-    Raises:
-        InputError: A count is negative, no picture or snapshot is wanted, or a threshold is none.
-    """
+    """Refuse counts and thresholds that cannot be meant, before anything is trained."""
     gates, alerts = vars(settings.gates), vars(settings.gates.alerts)
     counts = {f"gates.{name}": (gates[name], 0) for name in ("probe", "memory")}
     counts["gates.pictures"] = gates["pictures"], 1

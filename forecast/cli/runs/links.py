@@ -17,11 +17,6 @@ def show(settings: TrackingConfig, run_id: str, sweep: str = "") -> None:
     """Print the pages of a run, of its comparison with the last one on the same data, and of all.
 
     Nothing where only ids are wanted.
-
-    Args:
-        settings: Where it was written.
-        run_id: In MLflow; of a run that it has not yet, nothing is printed.
-        sweep: Id of the sweep whose winner it is; then its page and that of its candidates.
     """
     from mlflow.exceptions import MlflowException
 
@@ -51,13 +46,7 @@ def _pages(store: Any, run_id: str, sweep: str) -> dict[str, str]:
 
 
 def beside(store: Any, homes: Sequence[str], named: Mapping[str, str]) -> str:
-    """Keep the view that compares some runs, and return its page.
-
-    Args:
-        store: A client of MLflow.
-        homes: Ids of their experiments; where there are several, no view can hold all runs.
-        named: Id of each run to its name.
-    """
+    """Keep the view that compares some runs, and return its page."""
     if len(homes) > 1:
         return pages.comparison(homes, named)
     found = store.get_experiment(homes[0])
@@ -69,12 +58,7 @@ def beside(store: Any, homes: Sequence[str], named: Mapping[str, str]) -> str:
 
 
 def reached(uri: str) -> Any:
-    """Return a client of a store that listens; who asks it is to be impatient.
-
-    Raises:
-        OSError: It does not.
-        InputError: It is none.
-    """
+    """Return a client of a store that listens; who asks it is to be impatient."""
     check_server(uri)
     return client(uri)
 

@@ -45,42 +45,19 @@ class Loaded:
 
 
 def load(config: Config) -> Loaded:
-    """Read and check the configured data.
-
-    Args:
-        config: Plain configuration.
-
-    Returns:
-        The data in every form that a command needs.
-    """
+    """Read and check the configured data."""
     return made(config, *rows(config))
 
 
 def made(config: Config, path: Path, frame: pd.DataFrame) -> Loaded:
-    """Check rows that were read.
-
-    Args:
-        config: Plain configuration.
-        path: Of their file.
-        frame: As `rows` returns them.
-
-    Returns:
-        As `load`.
-    """
+    """Check rows that were read."""
     meaning = schema(config, frame.columns)
     table = panel.build(frame, meaning).padded(window(config).timesteps)
     return Loaded(name(config), path, source.digest(path), frame, meaning, table)
 
 
 def rows(config: Config) -> tuple[Path, pd.DataFrame]:
-    """Read the configured file, between `data.since` and `data.until` where they are given.
-
-    Args:
-        config: Plain configuration.
-
-    Returns:
-        The file and its rows.
-    """
+    """Read the configured file, between `data.since` and `data.until` where they are given."""
     data = config.data
     path = where(data.path, data.sha256)
     frame = source.read(path, data.format)
@@ -91,15 +68,7 @@ def rows(config: Config) -> tuple[Path, pd.DataFrame]:
 
 
 def table(data: Loaded, config: Config) -> Table:
-    """Return a loaded data set's table under another configuration, the same where they agree.
-
-    Args:
-        data: Loaded.
-        config: Plain configuration, which may choose other columns of the same file.
-
-    Returns:
-        The table.
-    """
+    """Return a loaded data set's table under another configuration, the same where they agree."""
     meaning = schema(config, data.frame.columns)
     if meaning == data.schema and meaning.missing != "mask":
         return data.table
@@ -114,16 +83,7 @@ def schema_name(config: Config) -> str:
 
 
 def where(path: str, sha256: str | None = None) -> Path:
-    """Return the data file.
-
-    Args:
-        path: Of a file, `embedded:` and the name of one that ships with the package, or an address
-            from which it is fetched once.
-        sha256: What the file must hash to; None takes it as it is.
-
-    Returns:
-        The file on this machine.
-    """
+    """Return the data file."""
     if path.startswith(EMBEDDED):
         return configs.SAMPLES / path.removeprefix(EMBEDDED)
     if path.startswith(("http://", "https://")):
@@ -137,16 +97,7 @@ def name(config: Config) -> str:
 
 
 def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
-    """Return what the columns mean.
-
-    Args:
-        config: Plain configuration.
-        columns: Of the file; `data.targets=["*"]` names all of them but time and series,
-            those that are known ahead or static, and those without a name.
-
-    Returns:
-        The schema.
-    """
+    """Return what the columns mean."""
     data = config.data
     known = [column for column in data.known_future if column not in data.calendar]
     columns = list(columns)

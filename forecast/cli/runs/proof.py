@@ -26,11 +26,6 @@ def prove(tracked: Run, outcome: Outcome, data: Loaded) -> None:
 
     A run that leaks is kept: its model and its scores are there to be looked into, and its tag
     keeps it out of comparisons.
-
-    Args:
-        tracked: The run.
-        outcome: What the experiment found.
-        data: What it saw.
     """
     began = time.perf_counter()
     found = leak_proof(outcome, data.table, raw=Raw(data.frame, data.schema))
@@ -44,15 +39,7 @@ def prove(tracked: Run, outcome: Outcome, data: Loaded) -> None:
 
 
 def require(settings: Config, data: Loaded) -> None:
-    """Prove everything, two short trainings included, and print one line a check.
-
-    Args:
-        settings: Plain configuration.
-        data: Loaded by it.
-
-    Raises:
-        InputError: Something leaks.
-    """
+    """Prove everything, two short trainings included, and print one line a check."""
     runtime.start(settings.training.threads)
     spec = load.spec(settings)
     epochs = min(EPOCHS, spec.training.epochs)

@@ -95,17 +95,7 @@ class Recorded:
     def attempt(
         self, stages: Sequence[str], doing: str, work: Callable[[], Found], *, again: bool = False
     ) -> Found | None:
-        """Do the work of stages, which may fail without an end to the command.
-
-        Args:
-            stages: What the work makes; it finishes them only where it is one.
-            doing: The work, as in "the evaluation".
-            work: Does it.
-            again: Whether to do it although all are finished, since others need its result.
-
-        Returns:
-            What the work returns; None where it fails, or was finished before.
-        """
+        """Do the work of stages, which may fail without an end to the command."""
         due = [stage for stage in stages if stage in self.run.missing()]
         if not due and not again:
             return None
@@ -143,11 +133,7 @@ class Recorded:
             self.run.end("FAILED")
 
     def complete(self) -> Outcome:
-        """Return what the evaluation found.
-
-        Raises:
-            Incomplete: Something is missing: what, why, and how to go on.
-        """
+        """Return what the evaluation found."""
         if self.outcome is not None and not self.failures:
             return self.outcome
         run_id, reasons = self.run.id, dict[str, list[str]]()

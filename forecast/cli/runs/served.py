@@ -32,19 +32,7 @@ class Served:
 
 
 def find(run: str, tracking: TrackingConfig) -> Served:
-    """Read the bundle that `run=` names.
-
-    Args:
-        run: A folder; `models:/name@alias` or `models:/name/version`; or an id, of MLflow or that
-            of this machine.
-        tracking: Where runs are kept.
-
-    Returns:
-        The bundle.
-
-    Raises:
-        InputError: There is none.
-    """
+    """Read the bundle that `run=` names."""
     for place in (Path(run).expanduser(), Path(tracking.folder) / run):
         if (inside := package.inside(place)) is not None:
             return Served(files.load(inside), place.resolve().name, folders.params(place))

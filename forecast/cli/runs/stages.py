@@ -43,14 +43,6 @@ def record_training(tracker: Tracker, tracked: Journalled, training: Training) -
 
     The model is kept as soon as the training ends. Whatever fails behind that leaves it, and what
     the other stages make.
-
-    Args:
-        tracker: Where baselines are written.
-        tracked: The run.
-        training: What to train and record.
-
-    Returns:
-        What has become of it; the run is closed where something is missing.
     """
     found = Recorded(training, tracked)
     observer, forecaster, watch = _fit(tracked, training)
@@ -231,17 +223,7 @@ def _describe(
 
 
 def page(training: Training, outcome: Outcome, run_id: str, more: Sequence[tuple[str, str]]) -> str:
-    """Write the report of a run.
-
-    Args:
-        training: What was trained.
-        outcome: What the experiment found.
-        run_id: Of the run.
-        more: Sections of other rooms, title and markup.
-
-    Returns:
-        One page that needs nothing but itself.
-    """
+    """Write the report of a run."""
     libraries = {"TensorFlow": "tensorflow", "Keras": "keras", "NumPy": "numpy"}
     code = [f"forecast {version('forecast')} {environment.commit()}".rstrip()]
     code += [f"Python {python_version()}"]

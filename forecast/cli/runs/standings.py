@@ -39,16 +39,7 @@ def show(finished: Finished) -> None:
 def describe(
     ledger: Ledger, finished: Finished, winner: str, data: str, again: str, result: str
 ) -> None:
-    """Write the leaderboard of a sweep onto its run, and how its candidates are seen.
-
-    Args:
-        ledger: Of the sweep.
-        finished: What it found.
-        winner: Id of the run that trained the best candidate once more.
-        data: Name of the data.
-        again: The command that goes on with it.
-        result: What that run's error on the test span is, in a sentence.
-    """
+    """Write the leaderboard of a sweep onto its run, and how its candidates are seen."""
     store, parent, best = ledger.store, ledger.parent, finished.standings[0]
     where = Place(data, store.experiment_id, relatives={"its winner": winner})
     ids = [ledger.candidate(standing.candidate.number).id for standing in finished.standings]

@@ -15,18 +15,7 @@ from forecast.tracking.tracker import Tracker
 
 @contextmanager
 def tracking(settings: TrackingConfig, data: str) -> Iterator[Tracker]:
-    """Open the place of a command's runs; say once if the server is away.
-
-    Args:
-        settings: Store, experiment, folder.
-        data: Name of the data, which is the experiment's where none is set.
-
-    Yields:
-        The place; everything is sent when the block is left, or stays for `forecast sync`.
-
-    Raises:
-        InputError: The address can never be a store, or the folder cannot be written.
-    """
+    """Open the place of a command's runs; say once if the server is away."""
     folder = _made(Path(settings.folder))
     try:
         tracker = Tracker(settings.uri, settings.experiment or data, folder)

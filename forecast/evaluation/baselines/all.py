@@ -51,20 +51,7 @@ def forecasts(
 ) -> dict[str, Forecasts]:
     """Let every baseline forecast the model's own windows.
 
-    Args:
-        spec: Season, baselines and regressors.
-        table: The data.
-        learned: Mask (rows,) of the rows that baselines learn from.
-        scaler: What standardises for them.
-        starts: The windows, (windows,).
-        validation: Windows on which a season and a penalty are chosen; None, or no window, takes
-            those at the end of the learned rows.
-        refit: Whether the validation windows lie in the learned rows too: what is chosen on them,
-            by what was learned before them, is learned again from all.
-
-    Returns:
-        Name to forecasts, with a note on what was chosen. Trees forecast all windows of a sample of
-        the origins where all origins would be too many, and none of more targets than they take.
+    Shapes: `learned` (rows,), `starts` (windows,).
     """
     window, found = spec.window, {}
     spans = _spans(table, window, learned, validation, refit)
@@ -143,14 +130,7 @@ def _regressor(
 def best_season(table: Table, window: Window, held: np.ndarray, seasons: Sequence[int]) -> int:
     """Choose the season whose repetition forecasts some windows best.
 
-    Args:
-        table: Rows.
-        window: Shape of a sample.
-        held: The windows, none of them scored, (windows,).
-        seasons: Rows of each candidate.
-
-    Returns:
-        Rows of the best, of the first where none is known to be better.
+    Shapes: `held` (windows,).
     """
     if len(seasons) == 1 or not len(held):
         return seasons[0]
@@ -164,15 +144,7 @@ def best_season(table: Table, window: Window, held: np.ndarray, seasons: Sequenc
 
 
 def left_out(spec: "Spec", table: Table) -> dict[str, str]:
-    """Say which baselines cannot forecast a table, and why.
-
-    Args:
-        spec: What is asked for.
-        table: The data.
-
-    Returns:
-        Name to the reason; of tasks that a baseline is not made for nothing is said.
-    """
+    """Say which baselines cannot forecast a table, and why."""
     if table.task != "regression" or trees.takes(table):
         return {}
     reason = f"left out, {len(table.targets)} targets are more than {trees.TARGETS}"
@@ -180,14 +152,7 @@ def left_out(spec: "Spec", table: Table) -> dict[str, str]:
 
 
 def check(names: Sequence[str]) -> None:
-    """Refuse names of baselines that there are not, and those whose library is missing.
-
-    Args:
-        names: What is asked for beside those that are always there.
-
-    Raises:
-        InputError: There is no such baseline, or it needs statsmodels.
-    """
+    """Refuse names of baselines that there are not, and those whose library is missing."""
     known = [*rules.RULES, *CLASSICAL, *trees.NAMES]
     for name in names:
         if name not in known:

@@ -34,17 +34,7 @@ def classical(
 ) -> np.ndarray:
     """Let a classical model forecast some windows, each series and target alone.
 
-    Args:
-        name: "auto_ets", "auto_arima" or "theta".
-        table: Rows.
-        learned: Mask (rows,) of the training rows.
-        window: Shape of a sample; the look-back is not read, the model remembers all rows before.
-        starts: First input row of every window, (windows,).
-        season: Rows of a season.
-
-    Returns:
-        (windows, horizon, targets), original units; NaN for series whose training rows are
-        few, or constant.
+    Shapes: `learned` (rows,), `starts` (windows,); returns (windows, horizon, targets).
     """
     import statsmodels.tools.sm_exceptions  # noqa: F401  sets filters, so it comes before ours
 

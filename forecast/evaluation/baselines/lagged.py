@@ -57,12 +57,7 @@ class Lagged:
     def past(self, origins: np.ndarray) -> np.ndarray:
         """Describe what is known at some origins, whatever is predicted.
 
-        Args:
-            origins: Rows, (origins,).
-
-        Returns:
-            Level, lags and means of the target, other columns and their short means, number of the
-            series, (origins, features).
+        Shapes: `origins` (origins,); returns (origins, features).
         """
         table, cells = self.table, self._ticks.cell[origins]
         level, scale = self.level[origins], self.scale[origins]
@@ -76,12 +71,7 @@ class Lagged:
     def ahead(self, origins: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """Describe some predicted rows as far as they are known at their origins.
 
-        Args:
-            origins: Rows, (pairs,).
-            steps: Which predicted row of each, from 0 on, (pairs,).
-
-        Returns:
-            Step, the target whole seasons before, clock, columns known ahead, (pairs, features).
+        Shapes: `origins` (pairs,), `steps` (pairs,); returns (pairs, features).
         """
         level, scale = self.level[origins], self.scale[origins]
         columns = [self.before(origins, steps, season, 0) for season in self.seasons]
@@ -97,14 +87,7 @@ class Lagged:
     def before(
         self, origins: np.ndarray, steps: np.ndarray, season: int, more: int = 0
     ) -> np.ndarray:
-        """Read the target whole seasons before some predicted rows, (pairs,).
-
-        Args:
-            origins: Rows, (pairs,).
-            steps: Which predicted row of each, from 0 on, (pairs,).
-            season: Rows of the season.
-            more: Seasons beyond the fewest that reach back to the origin or further.
-        """
+        """Read the target whole seasons before some predicted rows, (pairs,)."""
         distance = self.window.lead + 1 + steps
         back = season * (-(-distance // season) + more)
         return self._ticks.before(self._ticks.cell[origins], back - distance, 0)

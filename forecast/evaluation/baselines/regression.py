@@ -32,9 +32,7 @@ class Path:
     The products of all columns, or of all rows where these are fewer, are made once; each penalty
     then costs one Cholesky factor.
 
-    Args:
-        known: (rows, columns) float64.
-        future: (rows, outputs) float64.
+    Shapes: `known` (rows, columns), `future` (rows, outputs).
     """
 
     def __init__(self, known: np.ndarray, future: np.ndarray):
@@ -47,11 +45,7 @@ class Path:
     def at(self, penalty: float) -> Callable[[np.ndarray], np.ndarray]:
         """Solve for one penalty.
 
-        Args:
-            penalty: Above 0, as `alpha` of scikit-learn's `Ridge`.
-
-        Returns:
-            What predicts rows: from (rows, columns) to (rows, outputs).
+        Returns (rows, columns).
 
         >>> path = Path(np.array([[0.0], [1.0]]), np.array([[0.0], [2.0]]))
         >>> path.at(0.5)(np.array([[0.5], [1.5]])).tolist()
@@ -99,12 +93,7 @@ class Flat:
     def known(self, starts: np.ndarray) -> np.ndarray:
         """Flatten what is known at the origins, the known future too.
 
-        Args:
-            starts: (windows,).
-
-        Returns:
-            (windows, timesteps · columns) float64: neighbouring columns of a long look-back are
-            almost equal.
+        Shapes: `starts` (windows,); returns (windows, timesteps · columns).
         """
         found = windows.inputs(self._seen, starts, self.window).astype(np.float64)
         own = [place for place in self._positions if place >= 0]
@@ -119,12 +108,8 @@ class Flat:
     def values(self, predicted: np.ndarray, starts: np.ndarray) -> np.ndarray:
         """Bring predictions back to original units.
 
-        Args:
-            predicted: (windows, horizon · targets), or (windows,) of a single value.
-            starts: (windows,).
-
-        Returns:
-            (windows, horizon, targets).
+        Shapes: `predicted` (windows, horizon · targets), `starts` (windows,); returns (windows,
+        horizon, targets).
         """
         shape = (len(starts), self.window.horizon, len(self.table.targets))
         found = predicted.reshape(shape) + self._level(starts)
@@ -135,12 +120,7 @@ class Flat:
     ) -> np.ndarray:
         """Forecast windows in blocks of one size.
 
-        Args:
-            predict: From rows of `known` to rows of `future`.
-            starts: (windows,).
-
-        Returns:
-            (windows, horizon, targets), original units.
+        Shapes: `starts` (windows,); returns (windows, horizon, targets).
         """
         parts = [np.zeros((0, self.window.horizon * len(self.table.targets)))]
         for part in windows.batches(starts, BLOCK):
@@ -188,14 +168,7 @@ def regression(model: Any, flat: Flat, train: np.ndarray, starts: np.ndarray) ->
 
     It sees what a network sees, the known future too, but not the number of the series.
 
-    Args:
-        model: Of scikit-learn, not yet fitted.
-        flat: What makes rows of windows.
-        train: Windows to learn from, (train windows,).
-        starts: Windows to forecast, (windows,).
-
-    Returns:
-        (windows, horizon, targets), original units.
+    Shapes: `starts` (windows,); returns (windows, horizon, targets).
     """
     train = flat.thinned(train)
     known, future = flat.known(train), flat.future(train)
@@ -212,16 +185,7 @@ def ridge(
 ) -> tuple[np.ndarray, float]:
     """Regress with the penalty that forecasts some windows best.
 
-    Args:
-        flat: What makes rows of windows.
-        train: Windows to learn from, (train windows,).
-        early: Those of them from which it learns to choose the penalty, (early windows,).
-        held: Windows behind them on which it is chosen, by the mean absolute error in the targets'
-            units, (held windows,).
-        starts: Windows to forecast, (windows,).
-
-    Returns:
-        Forecasts (windows, horizon, targets), original units, and the penalty.
+    Shapes: `starts` (windows,); returns (windows, horizon, targets).
     """
     early, train, held = flat.thinned(early), flat.thinned(train), flat.thinned(held)
     with threadpool_limits(1, user_api="blas"):  # the same bits whatever the number of cores
@@ -248,16 +212,6 @@ PENALTY = 10.0
 
 def regressor(name: str, settings: Mapping[str, Any]) -> BaseEstimator:
     """Make a regressor that predicts several values.
-
-    Args:
-        name: Of scikit-learn, whatever its capitals, such as "ridge" or "RandomForestRegressor".
-        settings: Of its constructor.
-
-    Returns:
-        The regressor; one that predicts a single value is fitted once for each.
-
-    Raises:
-        InputError: There is no such regressor or setting.
 
     >>> regressor("ridge", {"alpha": 2.0})
     Ridge(alpha=2.0, random_state=0)
@@ -294,15 +248,7 @@ def chooses(name: str, settings: Mapping[str, Any]) -> bool:
 
 
 def check(name: str, settings: Any) -> None:
-    """Fit a regressor on a few random numbers, since it judges its settings only then.
-
-    Args:
-        name: As for `regressor`.
-        settings: Likewise.
-
-    Raises:
-        InputError: It cannot be made, or cannot be fitted on standardised values.
-    """
+    """Fit a regressor on a few random numbers, since it judges its settings only then."""
     if not isinstance(settings, Mapping):
         raise InputError(
             f"evaluation.regressors.{name} must be pairs of settings and values, got {settings!r}: "

@@ -31,12 +31,7 @@ class Ticks:
     def of(cls, table: Table, columns: np.ndarray) -> "Ticks":
         """Lay columns out by tick.
 
-        Args:
-            table: Says where its rows lie.
-            columns: (rows, columns).
-
-        Returns:
-            The same values with a cell for every tick.
+        Shapes: `columns` (rows, columns).
         """
         codes, begin, count = np.unique(table.series, return_index=True, return_counts=True)
         length = table.tick[begin + count - 1] - table.tick[begin] + 1
@@ -49,13 +44,7 @@ class Ticks:
     def before(self, cells: np.ndarray, back: np.ndarray | int, column: int) -> np.ndarray:
         """Read a column some ticks before cells.
 
-        Args:
-            cells: (pairs,).
-            back: Ticks, 0 or more.
-            column: Its number.
-
-        Returns:
-            (pairs,), NaN before the first tick of a series.
+        Shapes: `cells` (pairs,); returns (pairs,).
         """
         found = cells - back
         inside = found >= self.first[cells]
@@ -64,12 +53,7 @@ class Ticks:
     def means(self, cells: np.ndarray, length: int) -> np.ndarray:
         """Average what is known of the ticks up to cells.
 
-        Args:
-            cells: (pairs,).
-            length: How many ticks.
-
-        Returns:
-            (pairs, columns), NaN where nothing is known.
+        Shapes: `cells` (pairs,); returns (pairs, columns).
         """
         before = cells - length
         inside = (before >= self.first[cells])[:, None]
@@ -109,14 +93,7 @@ class Ticks:
 def persistence(table: Table, window: Window, starts: np.ndarray, season: int = 1) -> np.ndarray:
     """Repeat the last value known at the origin.
 
-    Args:
-        table: Rows.
-        window: Shape of a sample.
-        starts: First input row of every window, (windows,).
-        season: Not read.
-
-    Returns:
-        (windows, horizon, targets), original units.
+    Shapes: `starts` (windows,); returns (windows, horizon, targets).
     """
     del season
     last = known_targets(table)[starts + window.timesteps - 1]
@@ -126,15 +103,7 @@ def persistence(table: Table, window: Window, starts: np.ndarray, season: int = 
 def seasonal_naive(table: Table, window: Window, starts: np.ndarray, season: int) -> np.ndarray:
     """Repeat the last season known at the origin.
 
-    Args:
-        table: Rows.
-        window: Shape of a sample.
-        starts: First input row of every window, (windows,).
-        season: Rows of a season.
-
-    Returns:
-        (windows, horizon, targets), original units; the last value where none is known a season
-        before.
+    Shapes: `starts` (windows,); returns (windows, horizon, targets).
     """
     origin = (starts + window.timesteps - 1)[:, None]
     steps = window.lead + 1 + np.arange(window.horizon)
@@ -150,15 +119,7 @@ def drift(table: Table, window: Window, starts: np.ndarray, season: int = 1) -> 
 
     Source: Hyndman & Athanasopoulos, Forecasting: Principles and Practice, section 5.2.
 
-    Args:
-        table: Rows.
-        window: Shape of a sample.
-        starts: First input row of every window, (windows,).
-        season: Not read.
-
-    Returns:
-        (windows, horizon, targets), original units; level where the look-back is one row, or begins
-        before any known value.
+    Shapes: `starts` (windows,); returns (windows, horizon, targets).
     """
     del season
     known = known_targets(table)
@@ -171,15 +132,7 @@ def drift(table: Table, window: Window, starts: np.ndarray, season: int = 1) -> 
 def moving_average(table: Table, window: Window, starts: np.ndarray, season: int) -> np.ndarray:
     """Repeat the mean of the last season before the origin.
 
-    Args:
-        table: Rows.
-        window: Shape of a sample.
-        starts: First input row of every window, (windows,).
-        season: Rows of a season; they may reach behind the look-back.
-
-    Returns:
-        (windows, horizon, targets), original units, holes left out; the last value where the season
-        is all holes.
+    Shapes: `starts` (windows,); returns (windows, horizon, targets).
     """
     origin = starts + window.timesteps - 1
     ticks = Ticks.of(table, table.outputs)
@@ -209,12 +162,6 @@ ALWAYS = ("persistence", "seasonal_naive")
 def seasons(frequency: str | None) -> tuple[int, ...]:
     """List the seasons that rows of a frequency may repeat, the natural one first.
 
-    Args:
-        frequency: A pandas alias, or None for rows without a clock.
-
-    Returns:
-        Rows of a day and of a week for what is finer than a day, else of the natural season alone.
-
     >>> seasons("h"), seasons("D"), seasons(None)
     ((24, 168), (7,), (1,))
     """
@@ -239,14 +186,7 @@ def climatology(
 ) -> np.ndarray:
     """Repeat how often each event or class was there in the training rows of the series.
 
-    Args:
-        table: Rows.
-        learned: Mask (rows,) of the training rows.
-        window: Shape of a sample.
-        starts: First input row of every window, (windows,).
-
-    Returns:
-        (windows, horizon, targets); over all series where a series has no training row.
+    Shapes: `learned` (rows,), `starts` (windows,); returns (windows, horizon, targets).
     """
     known = pd.DataFrame(table.outputs[learned])
     own = known.groupby(table.series[learned]).mean().reindex(range(len(table.names)))
@@ -258,14 +198,6 @@ def _earlier(table: Table, rows: np.ndarray, ticks: np.ndarray) -> tuple[np.ndar
     """Find the rows that lie some ticks before others, or the last ones before that.
 
     By tick, not by row: before its own unbroken rows a window may follow an absent stretch.
-
-    Args:
-        table: Rows.
-        rows: Of which shape (…).
-        ticks: How far back, broadcast against them.
-
-    Returns:
-        Rows, and whether the series has one then; of the broadcast shape.
     """
     reach = int(np.ptp(table.tick)) + int(np.max(ticks, initial=0)) + 1
     place = (table.tick - table.tick.min()) + table.series * reach  # ascending

@@ -62,14 +62,7 @@ def takes(table: Table) -> bool:
 def sample(table: Table, window: Window, starts: np.ndarray) -> tuple[np.ndarray, str]:
     """Draw the windows that are forecast: all, or where they are many all of some time stamps.
 
-    Args:
-        table: Rows.
-        window: Shape of a sample.
-        starts: All windows, (windows,).
-
-    Returns:
-        Those whose origins lie at the drawn stamps, one in each of as many even stretches of the
-        span, in the same order; and a note where they are not all.
+    Shapes: `starts` (windows,).
     """
     cost = len(starts) * window.horizon * len(table.targets)
     if cost <= SCORED:
@@ -97,16 +90,7 @@ def boosted_trees(
     the origin, or from that a season before the predicted row where this is nearer to what came
     true in training.
 
-    Args:
-        table: Rows.
-        window: Shape of a sample; the look-back is not read, lags reach behind it.
-        learned: Mask (rows,) of the training rows.
-        starts: Windows to forecast, (windows,).
-        scaler: The unit of each series, learned on training rows.
-        seasons: Rows of each season, shortest first.
-
-    Returns:
-        (windows, horizon, targets), original units.
+    Shapes: `learned` (rows,), `starts` (windows,); returns (windows, horizon, targets).
     """
     train = windows.by_content(table, windows.starts(table, window, within=learned), learned)
     order = windows.series_order(table, learned)

@@ -39,10 +39,7 @@ class Collected:
     def put(self, rows: np.ndarray, part: slice, by: np.ndarray) -> None:
         """Put intervals around some windows.
 
-        Args:
-            rows: Their positions, (windows,).
-            part: Which targets.
-            by: How far the base is widened, original units, (windows, horizon, targets, levels).
+        Shapes: `rows` (windows,), `by` (windows, horizon, targets, levels).
         """
         test, some = self._test, (rows, slice(None), part)
         middle = test.values[some]
@@ -109,17 +106,6 @@ def calibrate(
 
     Each step and target has its own, and so has each series with enough held-out windows; one of
     few learns from those of all series, each by its own scale.
-
-    Args:
-        test: Forecasts of the test windows.
-        held: Those of windows that were not trained on, before the test span; None where there are
-            none. Then only `adaptive` says something, once enough test outcomes are known.
-        scaler: Scale of every series.
-        level: Share that is to be covered.
-        method: "split", "cqr" or "adaptive".
-
-    Returns:
-        The intervals; None where nothing can be said.
     """
     return calibrate_all({"": (test, held)}, scaler, level, method).get("")
 
@@ -130,15 +116,6 @@ def calibrate_all(
     """Put intervals around the forecasts of several forecasters, by one method.
 
     Those of the same windows are followed side by side, which costs little more than one of them.
-
-    Args:
-        forecasters: Name to test and held-out forecasts.
-        scaler: Scale of every series.
-        level: Share that is to be covered.
-        method: "split", "cqr" or "adaptive"; `cqr` widens the forecast of those without quantiles.
-
-    Returns:
-        Name to intervals, of those of which something can be said.
     """
     found: dict[str, Intervals] = {}
     for names in _alike(forecasters):
@@ -158,12 +135,7 @@ def calibrate_all(
 def joined(parts: Sequence[Intervals | None], order: np.ndarray) -> Intervals | None:
     """Put the intervals of several spans together.
 
-    Args:
-        parts: Of each span.
-        order: Which of all their windows, one span behind the other, stands where, (windows,).
-
-    Returns:
-        The intervals of all windows, with the reach of the last span; None where a span has none.
+    Shapes: `order` (windows,).
     """
     given = [part for part in parts if part is not None]
     if not given or len(given) < len(parts):
@@ -202,13 +174,7 @@ class _Job:
     def scores(self, rows: np.ndarray, steps: slice, part: slice) -> np.ndarray:
         """Score some windows, each in units of its series' own deviation.
 
-        Args:
-            rows: Their positions among all, held-out ones first, (windows,).
-            steps: Which steps.
-            part: Which targets.
-
-        Returns:
-            (windows, steps, targets).
+        Shapes: `rows` (windows,); returns (windows, steps, targets).
         """
         held, test = self.spans
         count = 0 if held is None else len(held.starts)

@@ -41,13 +41,7 @@ def scores(low: np.ndarray, high: np.ndarray, true: np.ndarray) -> np.ndarray:
 
     Source: Romano, Patterson & Candès 2019; of a point forecast it is the absolute residual.
 
-    Args:
-        low: Lower end of the base, (windows, horizon, targets).
-        high: Upper end, of the same shape.
-        true: Truth, of the same shape.
-
-    Returns:
-        Of the same shape.
+    Shapes: `low` (windows, horizon, targets).
 
     >>> scores(np.array([1.0, 2.0]), np.array([3.0, 2.0]), np.array([2.5, 5.0])).tolist()
     [-0.5, 3.0]
@@ -71,12 +65,8 @@ def rank(count: int | np.ndarray, level: float | np.ndarray) -> np.ndarray:
 def split(seen: np.ndarray, levels: Sequence[float]) -> np.ndarray:
     """Return the threshold of each level from scores of held-out windows.
 
-    Args:
-        seen: Scores, (windows, horizon, targets).
-        levels: Shares to be covered, (levels,).
-
-    Returns:
-        (horizon, targets, levels).
+    Shapes: `seen` (windows, horizon, targets), `levels` (levels,); returns (horizon, targets,
+    levels).
 
     >>> split(np.arange(9.0).reshape(9, 1, 1), (0.5, 0.9)).tolist()
     [[[4.0, 8.0]]]
@@ -110,20 +100,8 @@ def track(
     Only the sums that a later moment may still need are held, so memory does not grow with the
     windows.
 
-    Args:
-        seen: Scores in the order of their origins, (series, windows, horizon, targets); NaN for
-            holes, and behind the last window of a series with fewer.
-        known: How many windows of a series are known at each moment, step by step, (series,
-            moments, horizon); −1 behind its last moment. Moment i is the origin of window i;
-            moments behind the last window score nothing.
-        levels: Shares to be covered, (levels,).
-        sets: What the thresholds begin with, such as `own`.
-        least: Known windows before anything is said.
-        cells: Thresholds held at once.
-
-    Yields:
-        Moments, and their thresholds (series, moments, horizon, targets, levels); NaN where too
-        little is known.
+    Shapes: `seen` (series, windows, horizon, targets), `known` (series, moments, horizon), `levels`
+    (levels,); returns (series, moments, horizon, targets, levels).
     """
     members, count, horizon, targets = seen.shape
     moments, share = known.shape[1], np.asarray(levels)
@@ -155,16 +133,7 @@ def track(
 
 
 def own(seen: np.ndarray, known: np.ndarray, levels: Sequence[float]) -> Sets:
-    """Let each series begin with its own newest known scores; of a hole with those before.
-
-    Args:
-        seen: As for `track`.
-        known: Likewise.
-        levels: Likewise.
-
-    Returns:
-        What `track` takes.
-    """
+    """Let each series begin with its own newest known scores; of a hole with those before."""
     filled = _filled(seen)
     members, steps = np.ogrid[: len(seen), : known.shape[2]]
 
@@ -187,14 +156,7 @@ def pooled(
     The newest are those of the newest moments: each moment counts with all its series, and each
     series alike, so neither their names nor their number matter.
 
-    Args:
-        seen: Scores, (windows, targets); NaN for holes, which are left out.
-        ticks: Moment of the origin of each, ascending, (windows,).
-        counts: How many moments are known, for each of the wanted sets, (sets,).
-        levels: Shares to be covered, (levels,).
-
-    Returns:
-        (sets, targets, levels + 1); NaN where nothing is known.
+    Shapes: `seen` (windows, targets), `ticks` (windows,), `levels` (levels,).
     """
     first = np.append(np.flatnonzero(np.diff(ticks, prepend=ticks[:1] - 1)), len(ticks))
     share = np.concatenate([levels, SPREAD])

@@ -99,16 +99,7 @@ class Layout:
         return order[first[code] : first[code] + self._held[code]]
 
     def batches(self, enough: bool, most: int) -> Iterator[Batch]:
-        """Deal the series that have test windows, those of similar length together.
-
-        Args:
-            enough: Whether those with enough held-out windows, which are followed from the first of
-                these on; else the others, which are followed through the test span.
-            most: Windows of a batch, of one series at least.
-
-        Yields:
-            Batches of series.
-        """
+        """Deal the series that have test windows, those of similar length together."""
         first = self._order[1]
         begin = first[:-1] + (0 if enough else self._held)
         length = first[1:] - begin

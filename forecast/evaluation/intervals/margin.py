@@ -35,14 +35,8 @@ class Reach:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Put intervals around forecasts.
 
-        Args:
-            every: Quantiles, (windows, horizon, targets, levels).
-            levels: Theirs; empty where there is one value.
-            middle: The forecast, (windows, horizon, targets).
-            series: Series of every window, (windows,).
-
-        Returns:
-            Lower and upper end, (windows, horizon, targets) each, with the forecast between them.
+        Shapes: `every` (windows, horizon, targets, levels), `middle` (windows, horizon, targets),
+        `series` (windows,); returns (windows, horizon, targets).
         """
         low, high = base(every, levels, middle, self.between)
         return widened(low, high, middle, self.values[series])
@@ -67,17 +61,7 @@ class Reach:
 
 
 def check(level: float | None, method: str, quantiles: Sequence[float], task: str) -> None:
-    """Refuse what cannot be calibrated, before training.
-
-    Args:
-        level: Share that is to be covered; None asks for no interval.
-        method: Its name.
-        quantiles: Levels of the model's heads.
-        task: Of the table.
-
-    Raises:
-        InputError: A value is none, or the heads lack the two quantiles of `cqr`.
-    """
+    """Refuse what cannot be calibrated, before training."""
     if level is None:
         return
     if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:

@@ -126,15 +126,7 @@ class Case:
     ) -> dict[str, np.ndarray]:
         """Let every baseline learn from the newest training windows and forecast some windows.
 
-        Args:
-            table: The rows, some of them perturbed.
-            scaler: What standardises.
-            starts: The windows, (windows,).
-            held: Windows on which season and penalty are chosen; none are the newest of those
-                learned from.
-
-        Returns:
-            Name to values; what forecasts a sample of the windows is asked for few enough.
+        Shapes: `starts` (windows,).
         """
         since = self.table.time[windows.future_rows(self.newest, self.window)].min()
         rows = self.cuts.train_rows(table) & (table.time >= since)

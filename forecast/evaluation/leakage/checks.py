@@ -25,14 +25,7 @@ CELLS = 4_000_000
 
 
 def learning(case: Case) -> Iterator[Check]:
-    """Change all rows after training, learn again, and look at all that is learned.
-
-    Args:
-        case: The experiment.
-
-    Yields:
-        Whether scale, training inputs, baselines and the scale of MASE are as they were.
-    """
+    """Change all rows after training, learn again, and look at all that is learned."""
     table, own = case.table, case.learned
     wild = perturb.table(table, table.time >= case.cuts.validation, case.rng(1))
     other = case.learn(wild)
@@ -66,14 +59,7 @@ def learning(case: Case) -> Iterator[Check]:
 
 
 def stopping(case: Case) -> Check:
-    """Change all rows after validation and look at what trains and what stops training.
-
-    Args:
-        case: The experiment.
-
-    Returns:
-        Whether training and stopping windows, their inputs and their truth are as they were.
-    """
+    """Change all rows after validation and look at what trains and what stops training."""
     table = case.table
     wild = perturb.table(table, table.time >= case.cuts.test, case.rng(2))
     told = f"rows from {date(case.cuts.test)} on, after validation"
@@ -81,15 +67,7 @@ def stopping(case: Case) -> Check:
 
 
 def spans(case: Case) -> Check:
-    """Look at every row of every window: one series, one stretch, one span.
-
-    Args:
-        case: The experiment.
-
-    Returns:
-        Whether training windows lie in training rows, and the futures of stopping windows and of
-        scored ones in validation and test rows; then they share none.
-    """
+    """Look at every row of every window: one series, one stretch, one span."""
     table, cuts, window = case.table, case.cuts, case.window
     own = case.learned
     train = table.time < cuts.validation
@@ -109,28 +87,14 @@ def spans(case: Case) -> Check:
 
 
 def columns(case: Case) -> Check:
-    """Look for input columns that copy what a target will be.
-
-    Args:
-        case: The experiment.
-
-    Returns:
-        Whether there is none.
-    """
+    """Look for input columns that copy what a target will be."""
     found = canary(case.table, case.window)
     compared = f"{len(case.table.features)} inputs, none a copy of a later target"
     return Check("columns", "", compared, not found, "; ".join(map(str, found)))
 
 
 def training(case: Case) -> Check:
-    """Train twice, once with another test span, and compare weights, history and best epoch.
-
-    Args:
-        case: The experiment.
-
-    Returns:
-        Whether both trainings are equal.
-    """
+    """Train twice, once with another test span, and compare weights, history and best epoch."""
     table, spec = case.table, case.spec
     wild = perturb.table(table, table.time >= case.cuts.test, case.rng(3))
     epochs = min(EPOCHS, spec.training.epochs)

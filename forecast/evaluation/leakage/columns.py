@@ -72,13 +72,6 @@ def canary(table: Table, window: Window) -> tuple[Copy, ...]:
     is known ahead is read up to the last predicted row, so one that copies the target of its own
     row is named too.
 
-    Args:
-        table: The data.
-        window: Shape of a sample.
-
-    Returns:
-        The copies, one for each column and target, at the shift of the highest correlation.
-
     >>> load = np.random.default_rng(0).normal(size=200)
     >>> rows, tick = np.stack([load, np.roll(load, -3) * 2 + 5], axis=1), np.arange(200)
     >>> made = Table(rows, load[:, None], ("load", "x"), ("load",), tick * 0, tick, tick)

@@ -44,14 +44,7 @@ def table(
 ) -> Table:
     """Perturb rows of a table: all inputs and all outputs, holes filled.
 
-    Args:
-        given: The table.
-        rows: Mask (rows,) of what is perturbed.
-        rng: Source of the values.
-        spared: Mask (rows,) of the rows whose known-future columns stay.
-
-    Returns:
-        A table that is equal in all other rows.
+    Shapes: `rows` (rows,), `spared` (rows,).
     """
     inputs, outputs = given.inputs.copy(), given.outputs.copy()
     inputs[rows] = _values(given.inputs, rows, rng)
@@ -77,14 +70,7 @@ def frame(raw: Raw, rows: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
 
     A static column holds one value a series, in whatever row it is written: it has no future.
 
-    Args:
-        raw: The frame and its schema.
-        rows: Mask (rows,) of what is perturbed.
-        rng: Source of the values.
-
-    Returns:
-        A frame that is equal in all other rows. Of what the schema names, a tenth is missing in
-        the perturbed rows; columns that only a `build` of one's own may read are shuffled there.
+    Shapes: `rows` (rows,).
     """
     found, schema, count = raw.frame.copy(), raw.schema, int(rows.sum())
     for name in found.columns.difference([schema.time, *schema.series, *schema.static]):
@@ -113,13 +99,7 @@ def frame(raw: Raw, rows: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
 def first(before: np.ndarray, after: np.ndarray, rows: np.ndarray) -> tuple[int, ...] | None:
     """Find the first place where two arrays differ in a bit, two holes counting as equal.
 
-    Args:
-        before: (rows, …) of any kind.
-        after: The same shape.
-        rows: Mask (rows,) of what is compared.
-
-    Returns:
-        Its index, or None where there is none.
+    Shapes: `before` (rows, …), `rows` (rows,).
 
     >>> row = np.array([[1.0, np.nan], [0.0, 2.0]])
     >>> first(row, row + 0.0, np.ones(2, bool))

@@ -27,15 +27,7 @@ CELLS = 10_000_000
 
 
 def predictions(case: Case, origins: int) -> Iterator[Check]:
-    """Forecast from some origins, and again with everything after one of them changed.
-
-    Args:
-        case: The experiment.
-        origins: How many, about.
-
-    Yields:
-        For the network and every baseline whether its forecasts are as they were.
-    """
+    """Forecast from some origins, and again with everything after one of them changed."""
     table, window = case.table, case.window
     time = table.time[case.scored + window.timesteps - 1]  # of the origins
     moments = np.unique(time)
@@ -88,18 +80,7 @@ HOLES = 2
 
 
 def rows(case: Case, raw: Raw) -> Check:
-    """Build the table again from raw rows that are other ones after a moment.
-
-    Args:
-        case: The experiment.
-        raw: What its table was built from.
-
-    Returns:
-        Whether no row before the moment has changed.
-
-    Raises:
-        InputError: The table was built from something else.
-    """
+    """Build the table again from raw rows that are other ones after a moment."""
     table, stamps = case.table, raw.time
     moments = _moments(case, raw, stamps)
     compared = f"{len(table):,} rows built from {len(moments)} frames of another future"

@@ -74,20 +74,6 @@ def shuffle_test(
     mean difference d̄ allows for overlapping windows: Var(d̄) = (γ₀ + 2 Σ (1 − k / (K + 1)) γₖ) / n
     with the autocovariances γ up to K = the span of a window (Diebold & Mariano 1995, weighted as
     Newey & West 1987).
-
-    Args:
-        spec: What is trained.
-        table: The data, all spans.
-        raw: What it was built from.
-        cuts: Where validation and test begin; None cuts as the experiment says.
-        bound: Standard errors that count as chance.
-        seed: Of the order.
-
-    Returns:
-        Both errors and the verdict.
-
-    Raises:
-        InputError: A span leaves no window.
     """
     rng = np.random.default_rng(seed)
     cuts = cuts or split.holdout(table, spec.validation, spec.test)
@@ -112,15 +98,7 @@ def shuffle_test(
 
 
 def in_standard_errors(values: np.ndarray, lags: int) -> float:
-    """Divide a mean by its standard error, neighbours being alike.
-
-    Args:
-        values: In the order of time, (times,).
-        lags: How far apart two values may be alike; at most a third of all is believed.
-
-    Returns:
-        The ratio, 0 where all values are 0.
-    """
+    """Divide a mean by its standard error, neighbours being alike."""
     count, apart = len(values), values - values.mean()
     lags = min(lags, count // 3)
     covariance = [float(apart[k:] @ apart[: count - k]) / count for k in range(lags + 1)]

@@ -74,15 +74,7 @@ class Common:
         return pairs.between(own, its, furthest)
 
     def over_series(self, runs: Sequence[str]) -> Ranking | Verdict | None:
-        """Test whether runs differ from series to series.
-
-        Args:
-            runs: Their names.
-
-        Returns:
-            Wilcoxon's test of the second of two runs against the first, Friedman's of three or
-            more; None of one series.
-        """
+        """Test whether runs differ from series to series."""
         codes = pd.factorize(self.frame.series)[0]
         sums = np.stack([np.bincount(codes, one) for one in self._each.T], axis=1)
         errors = sums / np.bincount(codes)[:, None]  # (series, runs)
@@ -129,18 +121,7 @@ class Common:
 
 
 def common(frames: Sequence[pd.DataFrame], headline: Headline) -> Common:
-    """Find what several runs have all forecast.
-
-    Args:
-        frames: One a run, with the columns of `Forecasts.frame`.
-        headline: The error that they are compared by.
-
-    Returns:
-        The values that all share, holes left out.
-
-    Raises:
-        InputError: They predict different targets, share no origin, or saw other values come true.
-    """
+    """Find what several runs have all forecast."""
     targets = [sorted(set(frame.target)) for frame in frames]
     for names in targets[1:]:
         if names != targets[0]:

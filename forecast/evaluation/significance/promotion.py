@@ -27,17 +27,7 @@ class Decision:
 
 
 def decide(champion: pd.DataFrame, challenger: pd.DataFrame, headline: Headline) -> Decision:
-    """Hold the stored forecasts of a challenger against those of the champion.
-
-    Args:
-        champion: What it said of its test span, with the columns of `Forecasts.frame`.
-        challenger: The same.
-        headline: The error that they are compared by.
-
-    Returns:
-        Yes where the challenger's error on the origins of both is lower and the test of Diebold
-        and Mariano tells it from chance; else no, and why.
-    """
+    """Hold the stored forecasts of a challenger against those of the champion."""
     if other := _other_question(champion, challenger):
         return Decision(False, f"the two answer different questions: {other}")
     try:
@@ -55,9 +45,6 @@ def decide(champion: pd.DataFrame, challenger: pd.DataFrame, headline: Headline)
 
 def used(earlier: int) -> str:
     """Say how often origins have decided before, since each decision wears a test span out.
-
-    Args:
-        earlier: Decisions about the same model on some of the same origins.
 
     >>> used(0), used(1), used(7)
     ('the first decision on them', '1 earlier decision on them', '7 earlier decisions on them')

@@ -20,10 +20,6 @@ def word(skill: float, verdict: Verdict) -> str:
     The test weighs origins alike, a score weighs values alike. Where windows are absent or hold
     holes the two may differ in sign, and then neither forecaster is called better.
 
-    Args:
-        skill: Share of the other's error that is gone.
-        verdict: On the same windows.
-
     >>> word(0.1, Verdict(-0.2, -3.0, 0.003, 500)), word(-0.1, Verdict(-0.2, -3.0, 0.003, 500))
     ('better', 'mixed')
     """
@@ -34,10 +30,6 @@ def word(skill: float, verdict: Verdict) -> str:
 
 def cell(skill: float, verdict: Verdict | None) -> str:
     """Write a verdict for a table.
-
-    Args:
-        skill: Share of the other's error that is gone.
-        verdict: On the same windows; None gives nothing.
 
     >>> cell(0.1, Verdict(-0.2, -3.0, 0.003, 500)), cell(0.1, Verdict(-0.2, -1.0, 0.32, 500))
     ('better, p 0.003', 'no significant difference (p 0.32)')
@@ -51,14 +43,6 @@ def cell(skill: float, verdict: Verdict | None) -> str:
 
 def against(name: str, skill: float, verdict: Verdict | None) -> str:
     """Compare an error with that of a baseline in a clause.
-
-    Args:
-        name: Of the baseline.
-        skill: Share of its error that is gone.
-        verdict: On the model; None where nothing was tested.
-
-    Returns:
-        The difference as such only where the test finds one.
 
     >>> against("ridge", 0.059, Verdict(-0.2, -3.0, 0.0025, 500))
     '5.9 % less error than ridge (p 0.0025)'
@@ -84,10 +68,6 @@ def against(name: str, skill: float, verdict: Verdict | None) -> str:
 
 def sentence(error: str, compared: Mapping[str, Compared]) -> str:
     """Say how large an error is and how it compares.
-
-    Args:
-        error: What it is, such as "3.81 °F MAE".
-        compared: Baseline to skill and verdict, the one that matters most first.
 
     >>> print(sentence("3.81 °F MAE", {"ridge": (0.03, Verdict(-0.1, -1.4, 0.15, 500))}))
     3.81 °F MAE; no significant difference from ridge (−3 %, p 0.15).
@@ -127,13 +107,6 @@ def _share(skill: float) -> str:
 def number(value: float, digits: int = 4) -> str:
     """Write a number with the digits that mean something.
 
-    Args:
-        value: Any; what is not finite becomes a dash.
-        digits: How many of them.
-
-    Returns:
-        Text.
-
     >>> number(3.75123), number(-0.5), number(123456.7), number(float("nan"))
     ('3.751', '−0.5', '123,457', '–')
     """
@@ -145,14 +118,6 @@ def number(value: float, digits: int = 4) -> str:
 
 def measured(value: float, unit: str, digits: int = 4) -> str:
     """Write a number with its unit.
-
-    Args:
-        value: Any.
-        unit: As a caption ends, such as ", °F", or nothing.
-        digits: That mean something.
-
-    Returns:
-        Text.
 
     >>> measured(3.75123, ", °F", 3), measured(0.5, "")
     ('3.75 °F', '0.5')

@@ -52,14 +52,7 @@ class Profile:
 
 
 def section(outcome: "Outcome") -> Html:
-    """Draw errors by step and clock, and residuals, for everything and for its parts.
-
-    Args:
-        outcome: What the experiment found.
-
-    Returns:
-        Markup.
-    """
+    """Draw errors by step and clock, and residuals, for everything and for its parts."""
     every = parts(outcome.test)
     each = {
         name: profiles(found, [part.among(outcome.test, found) for part in every])
@@ -73,15 +66,7 @@ def section(outcome: "Outcome") -> Html:
 
 
 def profiles(found: Forecasts, every: Sequence[Part]) -> list[Profile]:
-    """Spread the headline error over steps and clock; each forecast is looked at once.
-
-    Args:
-        found: Forecasts.
-        every: Parts of them.
-
-    Returns:
-        One for each part.
-    """
+    """Spread the headline error over steps and clock; each forecast is looked at once."""
     known = np.isfinite(found.true)
     errors = np.where(known, found.headline.of(found.true, found.values, ()), 0.0)
     turn = cycle(found.table)
@@ -102,14 +87,7 @@ def profiles(found: Forecasts, every: Sequence[Part]) -> list[Profile]:
 
 
 def cycle(table: Table) -> str | None:
-    """Tell which round of the clock shows most: of hours, of weekdays, or of months.
-
-    Args:
-        table: Rows.
-
-    Returns:
-        None for rows without a clock, or too far apart.
-    """
+    """Tell which round of the clock shows most: of hours, of weekdays, or of months."""
     if table.frequency is None:
         return None
     step = clock.following(table.time[:1], table.frequency, 1)[0, 0] - table.time[0]
@@ -120,14 +98,7 @@ def cycle(table: Table) -> str | None:
 def autocorrelation(residuals: np.ndarray, lags: int) -> np.ndarray:
     """Correlate a series with itself, holes left out.
 
-    Args:
-        residuals: On a regular grid, NaN where missing, (ticks, columns).
-        lags: The longest lag.
-
-    Returns:
-        r_1 … r_lags, mean over the columns, (lags,): Σ e_t·e_t+k / Σ e_t² of what differs from the
-        column's mean, with the sum above over known pairs (Box & Jenkins 1970; with holes Parzen
-        1963).
+    Shapes: `residuals` (ticks, columns); returns (lags,).
 
     >>> autocorrelation(np.array([[1.0], [-1.0], [1.0], [-1.0]]), 2).tolist()
     [-0.75, 0.5]
@@ -149,12 +120,7 @@ def autocorrelation(residuals: np.ndarray, lags: int) -> np.ndarray:
 def first_steps(test: Forecasts, part: Part) -> np.ndarray:
     """Lay the residuals of the first predicted step on the grid of time.
 
-    Args:
-        test: Forecasts.
-        part: Which of them.
-
-    Returns:
-        (ticks, series and targets), NaN where there is none.
+    Returns (ticks, series and targets).
     """
     tick, series = test.table.tick[test.origins], test.series
     tick, series = tick[part.windows], series[part.windows]

@@ -22,14 +22,7 @@ PAST = 4
 
 
 def section(outcome: "Outcome") -> Html:
-    """Draw the best and the worst windows.
-
-    Args:
-        outcome: What the experiment found.
-
-    Returns:
-        Markup.
-    """
+    """Draw the best and the worst windows."""
     errors = _errors(outcome)
     model, beside = outcome.spec.model.name, _beside(outcome)
     ends = bands(outcome)[:1]
@@ -51,13 +44,7 @@ def chosen(test: Forecasts, errors: np.ndarray, count: int = COUNT) -> list[tupl
     Neighbours share most of their hours, and so do windows of several series at one time: after
     the first, each is the best of those an eighth of the span away, or as far as there are any.
 
-    Args:
-        test: Forecasts.
-        errors: Of each window and target, (windows, targets), NaN where not known.
-        count: How many.
-
-    Returns:
-        Positions of window and target, best first.
+    Shapes: `errors` (windows, targets).
     """
     ticks = test.table.tick[test.origins]
     order = np.argsort(np.where(np.isfinite(errors), errors, np.inf), axis=None, kind="stable")

@@ -29,14 +29,7 @@ _LOOKS = ("model", *OTHERS)
 
 
 def section(outcome: "Outcome") -> Html:
-    """Draw what there is of coverage and reliability; nothing where forecasts are bare values.
-
-    Args:
-        outcome: What the experiment found.
-
-    Returns:
-        Markup, empty where nothing says how sure it is.
-    """
+    """Draw what there is of coverage and reliability; nothing where forecasts are bare values."""
     test = outcome.test
     ends = bands(outcome)[: len(_LOOKS)]
     if not ends and test.table.task == "regression":
@@ -59,14 +52,7 @@ def section(outcome: "Outcome") -> Html:
 
 
 def bands(outcome: "Outcome") -> list[Ends]:
-    """List the intervals that there are: the calibrated ones, then those between quantiles.
-
-    Args:
-        outcome: What the experiment found.
-
-    Returns:
-        The widest of each kind first.
-    """
+    """List the intervals that there are: the calibrated ones, then those between quantiles."""
     test, intervals = outcome.test, outcome.intervals
     found: list[Ends] = []
     if intervals is not None:
@@ -88,14 +74,6 @@ def reliability(
     """Group probabilities and compare each group with what happened.
 
     Source: Murphy & Winkler 1977.
-
-    Args:
-        true: 1 where it happened and 0 where not, NaN where not known, any shape.
-        said: Probabilities of the same shape.
-        bins: Groups of equal width.
-
-    Returns:
-        Mean probability, share that happened, and count of each group that is not empty.
 
     >>> mean, share, count = reliability(np.array([0.0, 1.0, 1.0]), np.array([0.1, 0.9, 1.0]), 2)
     >>> mean.round(2).tolist(), share.tolist(), count.tolist()

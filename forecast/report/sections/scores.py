@@ -18,14 +18,7 @@ SHOWN, MOST = 10, 300
 
 
 def section(outcome: Outcome) -> Html:
-    """Write the table of scores, and those of targets and series.
-
-    Args:
-        outcome: What the experiment found.
-
-    Returns:
-        Markup.
-    """
+    """Write the table of scores, and those of targets and series."""
     parts = [_overall(outcome)]
     if len(outcome.table.targets) > 1:
         found = {

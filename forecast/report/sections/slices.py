@@ -51,14 +51,7 @@ class Part:
 
 
 def parts(test: Forecasts) -> list[Part]:
-    """List everything, then each of several targets, then each of several series.
-
-    Args:
-        test: By the model.
-
-    Returns:
-        At most `MOST` of each kind beside the first.
-    """
+    """List everything, then each of several targets, then each of several series."""
     table, whole = test.table, np.ones(len(test.starts), bool)
     count = len(table.targets)
     probabilities = table.task != "regression"
@@ -90,15 +83,7 @@ def forecasters(outcome: "Outcome") -> dict[str, Forecasts]:
 
 
 def switch(label: str, found: Mapping[str, str]) -> Html:
-    """Put parts below each other; the page's script shows one at a time.
-
-    Args:
-        label: What is chosen.
-        found: Name to markup.
-
-    Returns:
-        Markup; of a single part without its name.
-    """
+    """Put parts below each other; the page's script shows one at a time."""
     if len(found) == 1:
         return Html(next(iter(found.values())))
     boxes = "".join(

@@ -18,16 +18,7 @@ MOST = 16
 
 
 def section(outcome: "Outcome", told: Mapping[str, str], command: str) -> Html:
-    """Tell data, spans, window, model, training and the command.
-
-    Args:
-        outcome: What the experiment found.
-        told: What only the caller knows, such as the run's id, the data's name and versions.
-        command: That repeats it; empty where there is none.
-
-    Returns:
-        Markup.
-    """
+    """Tell data, spans, window, model, training and the command."""
     known = facts(dict(told) | dict(_data(outcome)))
     how = facts(dict(_training(outcome)))
     again = f"<h3>The same again</h3><pre>{escape(command)}</pre>" if command else ""

@@ -18,15 +18,7 @@ BUSY = ("locked", "busy")
 
 
 def check_uri(uri: str, *, existing: bool = False) -> None:
-    """Refuse what can never be a store.
-
-    Args:
-        uri: Such as sqlite:///mlflow.db or http://host:5000.
-        existing: Whether a file must be there already, since it is only read.
-
-    Raises:
-        InputError: No host or file is named, the file is no database, or it cannot be written.
-    """
+    """Refuse what can never be a store."""
     try:
         parts = urlsplit(uri)
         named = bool(parts.hostname or parts.path.strip("/")) and parts.port != 0

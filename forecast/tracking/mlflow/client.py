@@ -27,14 +27,6 @@ class RetryingClient:
 
     Only downloads are as they were: whoever wants a file that may be lost can do without. Once a
     server has been away for too long, every call fails at its first try.
-
-    Args:
-        client: Of MLflow.
-        uri: Of the store, for the error.
-        sleep: Waits some seconds.
-
-    Raises:
-        Unreachable: By its calls, when the server has been away for `MOST` seconds.
     """
 
     def __init__(self, client: Any, uri: str, sleep: Callable[[float], None] = time.sleep):

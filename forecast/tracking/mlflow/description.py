@@ -52,19 +52,7 @@ class Place:
 
 
 def of_outcome(outcome: Outcome, title: str, command: str, place: Place, folds: int = 0) -> str:
-    """Describe a trained run, or a backtest by all of its windows.
-
-    Args:
-        outcome: What it found.
-        title: What it is, such as "lstm-64 · 72→24".
-        command: That repeats it.
-        place: Where it stands.
-        folds: Of a backtest.
-
-    Returns:
-        Its score in a sentence, what was trained on what, the scores beside the baselines with a
-        verdict in words, the command, links.
-    """
+    """Describe a trained run, or a backtest by all of its windows."""
     return markdown.fitted(
         [f"**{plain(headline(outcome))}**", _trained(outcome, title, place.data, folds)],
         *_scores(outcome, place),
@@ -73,14 +61,7 @@ def of_outcome(outcome: Outcome, title: str, command: str, place: Place, folds: 
 
 
 def of_fold(fold: RollingFold, outcome: Outcome, count: int, place: Place) -> str:
-    """Describe a fold of a backtest.
-
-    Args:
-        fold: The fold.
-        outcome: What its experiment found.
-        count: Folds of the backtest.
-        place: Where it stands.
-    """
+    """Describe a fold of a backtest."""
     fitted = "" if fold.refits else f", by the model of fold {fold.fitted}"
     first, last = (str(stamp)[:16] for stamp in (fold.begin, fold.last))
     where = f"Fold {fold.number} of {count}, {first} to {last}{fitted}."
@@ -89,13 +70,7 @@ def of_fold(fold: RollingFold, outcome: Outcome, count: int, place: Place) -> st
 
 
 def of_baseline(name: str, outcome: Outcome, place: Place) -> str:
-    """Describe a baseline.
-
-    Args:
-        name: Of the baseline.
-        outcome: The experiment beside whose model it has forecast first.
-        place: Where it stands.
-    """
+    """Describe a baseline."""
     own, head = outcome.baseline_scores[name], outcome.test.headline
     error = f"{number(own[f'test/{head.key}'])}{plain(outcome.table.common_unit.replace(',', ''))}"
     steps, rule = outcome.spec.window.horizon, rules.RULES.get(name)
@@ -114,40 +89,20 @@ def of_baseline(name: str, outcome: Outcome, place: Place) -> str:
 def of_sweep(
     lead: str, heads: Sequence[str], rows: Sequence[Sequence[str]], command: str, place: Place
 ) -> str:
-    """Describe a sweep by its leaderboard.
-
-    Args:
-        lead: What it is and which candidate is the best, in Markdown.
-        heads: Of the leaderboard.
-        rows: Of it, cells in Markdown, best first; as many stay as a tag holds.
-        command: That goes on with it.
-        place: Where it stands.
-    """
+    """Describe a sweep by its leaderboard."""
     after = [markdown.command(command), place.links()]
     return markdown.fitted([lead], [plain(head) for head in heads], rows, after)
 
 
 def of_candidate(name: str, error: str, scores: Sequence[float], place: Place) -> str:
-    """Describe a candidate of a sweep.
-
-    Args:
-        name: Of the candidate.
-        error: What its scores are, such as "MAE".
-        scores: Of its trials, in the order of folds and seeds.
-        place: Where it stands.
-    """
+    """Describe a candidate of a sweep."""
     lead = f"**{plain(name)}**, a candidate: {plain(error)} of each trial in the order of folds."
     rows = [[f"{trial}", number(value)] for trial, value in enumerate(scores, start=1)]
     return markdown.fitted([lead], ["trial", plain(error)], rows, [place.links()])
 
 
 def of_experiment(outcome: Outcome, place: Place) -> str:
-    """Describe the experiment by its data, and say how its runs are read.
-
-    Args:
-        outcome: Of a run of it.
-        place: Where that stands.
-    """
+    """Describe the experiment by its data, and say how its runs are read."""
     table, head = outcome.table, outcome.test.headline
     unit = plain(table.common_unit.replace(",", ""))
     every = pages.view(place.experiment or "")

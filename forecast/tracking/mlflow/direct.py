@@ -11,12 +11,7 @@ from forecast.tracking.sender import deliver
 
 
 class DirectRun(Run):
-    """A run whose records are sent at once.
-
-    Args:
-        store: Where.
-        run_id: Which.
-    """
+    """A run whose records are sent at once."""
 
     def __init__(self, store: Store, run_id: str):
         super().__init__()
@@ -33,18 +28,7 @@ class DirectRun(Run):
         tags: Mapping[str, str] | None = None,
         parent: str | None = None,
     ) -> "DirectRun":
-        """Create a run.
-
-        Args:
-            store: Where.
-            name: What people read in the list.
-            kind: "sweep", "candidate", "trial" or "ledger".
-            tags: More tags.
-            parent: Id of the run it belongs to.
-
-        Returns:
-            The run.
-        """
+        """Create a run."""
         all_tags = {"forecast.kind": kind, **(tags or {})}
         if parent:
             all_tags["mlflow.parentRunId"] = parent
@@ -62,15 +46,7 @@ class DirectRun(Run):
             yield Path(folder)
 
     def claim(self, key: str, owner: str) -> bool:
-        """Write a parameter that nobody else has written: the one test-and-set MLflow has.
-
-        Args:
-            key: What is claimed.
-            owner: By whom.
-
-        Returns:
-            Whether it is the owner's now; False where somebody else came first.
-        """
+        """Write a parameter that nobody else has written: the one test-and-set MLflow has."""
         from mlflow.exceptions import MlflowException
 
         try:

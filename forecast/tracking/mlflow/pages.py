@@ -19,10 +19,6 @@ TRAINING = "workflowType=machine_learning"
 def base(uri: str, port: int) -> str:
     """Return where the pages of a store are, without secrets.
 
-    Args:
-        uri: Of the store.
-        port: On which `forecast ui` shows a store that is none of MLflow's servers.
-
     >>> base("sqlite:///mlflow.db", 5000), base("http://me:secret@host:5000/", 5001)
     ('http://127.0.0.1:5000', 'http://host:5000')
     """
@@ -73,16 +69,7 @@ def scored(outcome: Outcome) -> str:
 
 
 def unique(store: Store | None, name: str, own: str = "") -> str:
-    """Number a name that another run bears.
-
-    Args:
-        store: Of the experiment; None while its server is away, when nobody can tell.
-        name: What people read in the list.
-        own: Id of the run itself, whose earlier name is no other's.
-
-    Returns:
-        The name, or the name with the first number from 2 on that is free.
-    """
+    """Number a name that another run bears."""
     from mlflow.exceptions import MlflowException
 
     if store is None:

@@ -20,15 +20,7 @@ DECIDED = "forecast.promotion_origins"
 
 
 def check_registry(client: Any, name: str) -> None:
-    """Make sure that a model can be registered, before anything is trained.
-
-    Args:
-        client: MLflow client of the store.
-        name: Of the model.
-
-    Raises:
-        InputError: The name does not fit into `models:/name@alias`, or there is no registry.
-    """
+    """Make sure that a model can be registered, before anything is trained."""
     from mlflow.exceptions import MlflowException
 
     if not re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
@@ -44,20 +36,7 @@ def check_registry(client: Any, name: str) -> None:
 
 
 def register(client: Any, name: str, run_id: str, tags: Mapping[str, str]) -> str:
-    """Make a run's model the newest version of a registered one, and its challenger.
-
-    Args:
-        client: MLflow client of the store.
-        name: Of the registered model, created if it is not there.
-        run_id: A run that has kept its `model/`.
-        tags: Of the version.
-
-    Returns:
-        The version.
-
-    Raises:
-        InputError: The store refuses.
-    """
+    """Make a run's model the newest version of a registered one, and its challenger."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -75,18 +54,7 @@ def register(client: Any, name: str, run_id: str, tags: Mapping[str, str]) -> st
 
 
 def holders(client: Any, name: str) -> tuple[Any, Any | None]:
-    """Find the versions that a promotion is about.
-
-    Args:
-        client: MLflow client of the store.
-        name: Of the registered model.
-
-    Returns:
-        MLflow's version of the challenger, and of the champion, None where there is none.
-
-    Raises:
-        InputError: There is no such model, or it has no challenger.
-    """
+    """Find the versions that a promotion is about."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -110,17 +78,7 @@ def holders(client: Any, name: str) -> tuple[Any, Any | None]:
 
 
 def uses(client: Any, challenger: Any, champion: Any, span: tuple[Any, Any]) -> int:
-    """Count earlier decisions about a model that were taken on some of the same origins.
-
-    Args:
-        client: MLflow client of the store.
-        challenger: Version that is decided about.
-        champion: Version that it is compared with.
-        span: First and last common origin, time stamps or whole numbers.
-
-    Returns:
-        How many; the same question asked again is no further use.
-    """
+    """Count earlier decisions about a model that were taken on some of the same origins."""
     first, last = map(_plain, span)
     count = 0
     for version in client.search_model_versions(f"name = '{challenger.name}'"):
@@ -132,14 +90,7 @@ def uses(client: Any, challenger: Any, champion: Any, span: tuple[Any, Any]) -> 
 
 
 def remember(client: Any, challenger: Any, champion: Any, span: tuple[Any, Any]) -> None:
-    """Write down that origins have decided between two versions.
-
-    Args:
-        client: MLflow client of the store.
-        challenger: Version that was decided about.
-        champion: Version that it was compared with.
-        span: First and last common origin.
-    """
+    """Write down that origins have decided between two versions."""
     entry = [str(champion.version), *map(_plain, span)]
     known = json.loads(challenger.tags.get(DECIDED, "[]"))
     if entry not in known:

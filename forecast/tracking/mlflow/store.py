@@ -41,16 +41,7 @@ class Unreachable(InputError):
 
 
 class Store:
-    """A tracking store and one experiment in it.
-
-    Args:
-        uri: Such as sqlite:///mlflow.db or http://host:5000.
-        experiment: Name of the experiment; created if it is not there.
-
-    Raises:
-        Unreachable: A server is away.
-        InputError: The address can never be a store.
-    """
+    """A tracking store and one experiment in it."""
 
     def __init__(self, uri: str, experiment: str):
         address.check_uri(uri)
@@ -111,16 +102,7 @@ class Store:
             yield
 
     def find(self, filter_string: str, *, newest: bool = True, most: int = 50_000) -> list[Any]:
-        """Search the experiment's runs.
-
-        Args:
-            filter_string: In MLflow's search language.
-            newest: Whether the newest comes first, or the oldest.
-            most: Most runs to return.
-
-        Returns:
-            Runs of MLflow.
-        """
+        """Search the experiment's runs."""
         order = ["attributes.start_time DESC" if newest else "attributes.start_time ASC"]
         found: list[Any] = []
         token = None
@@ -139,15 +121,7 @@ class Store:
         return found
 
     def arrays(self, run_id: str, path: str) -> dict[str, np.ndarray] | None:
-        """Read an artifact of named arrays.
-
-        Args:
-            run_id: Whose.
-            path: Where in the run's artifacts.
-
-        Returns:
-            Name to array, or None where there is none that can be read.
-        """
+        """Read an artifact of named arrays."""
         from mlflow.exceptions import MlflowException
 
         with TemporaryDirectory() as folder, suppress(MlflowException, OSError, ValueError):
@@ -170,11 +144,7 @@ def server(uri: str) -> tuple[str, int] | None:
 
 
 def check_server(uri: str) -> None:
-    """Find out in seconds whether a server listens; MLflow asks a database for minutes.
-
-    Raises:
-        OSError: It does not.
-    """
+    """Find out in seconds whether a server listens; MLflow asks a database for minutes."""
     if found := server(uri):
         socket.create_connection(found, timeout=PATIENCE).close()
 

@@ -36,14 +36,7 @@ def key(kind: str, *run_ids: str) -> str:
 
 
 def packed(name: str, state: Mapping[str, Any], made: int, now: int) -> str:
-    """Write a view as the value of its tag.
-
-    Args:
-        name: That the menu shows.
-        state: What it shows.
-        made: Milliseconds since 1970 when it was first written.
-        now: Of this writing.
-    """
+    """Write a view as the value of its tag."""
     text = json.dumps(state, sort_keys=True, ensure_ascii=False)
     dense = PACKED + base64.b64encode(zlib.compress(text.encode())).decode()
     return json.dumps({"name": name, "createdAt": made, "updatedAt": now, "state": dense})
@@ -51,12 +44,6 @@ def packed(name: str, state: Mapping[str, Any], made: int, now: int) -> str:
 
 def opened(text: str | None) -> tuple[str, dict[str, Any], int]:
     """Read the value of a tag.
-
-    Args:
-        text: The value; None, or none of a view that is named and packed, is an empty view.
-
-    Returns:
-        Its name, what it shows, when it was first written.
 
     >>> opened(packed("a", {"b": 1}, 5, 6)), opened("nonsense")
     (('a', {'b': 1}, 5), ('', {}, 0))
@@ -73,16 +60,7 @@ def opened(text: str | None) -> tuple[str, dict[str, Any], int]:
 def keep(
     store: Any, experiment: Any, key: str, name: str, state: Mapping[str, Any], now: int
 ) -> None:
-    """Write a view into an experiment, if it is not there as it is; drop the oldest of many.
-
-    Args:
-        store: A client of MLflow.
-        experiment: The experiment, as MLflow returns it.
-        key: Of the view.
-        name: That the menu shows.
-        state: What it shows.
-        now: Milliseconds since 1970.
-    """
+    """Write a view into an experiment, if it is not there as it is; drop the oldest of many."""
     name = name[:LONG]
     before, shown, made = opened(experiment.tags.get(TAG + key))
     if (before, shown) != (name, dict(state)):
@@ -96,14 +74,7 @@ def keep(
 
 
 def ours(tags: Mapping[str, str]) -> dict[str, str]:
-    """List the views of comparisons and sweeps.
-
-    Args:
-        tags: Of the experiment.
-
-    Returns:
-        Key to name, the newest first.
-    """
+    """List the views of comparisons and sweeps."""
     heads = {tag.removeprefix(TAG): text for tag, text in tags.items() if tag.startswith(TAG + KEY)}
     found = {key: opened(text) for key, text in heads.items() if key != KEY}
     return {
@@ -129,17 +100,7 @@ GATES = {"f": "f_mean", "z": "z_mean"}
 
 
 def runs(error: str, baseline: str | None, gates: Mapping[str, str], known: State) -> State:
-    """Describe how an experiment opens.
-
-    Args:
-        error: Key of the headline error, such as "mae".
-        baseline: The strongest, whose skill is shown.
-        gates: Recurrent layer to the gate that keeps its old state, "" where it has none.
-        known: What the view was; columns and layers of earlier runs stay.
-
-    Returns:
-        Model, window, error and skill as columns; losses, error by steps ahead and gates as charts.
-    """
+    """Describe how an experiment opens."""
     columns = known.get("selectedColumns", [])
     earlier = [column.split("`")[1] for column in columns if column.startswith("metrics.")]
     errors = _first([key.removeprefix("test/") for key in earlier if key[:5] == "test/"], [error])
@@ -158,24 +119,13 @@ def runs(error: str, baseline: str | None, gates: Mapping[str, str], known: Stat
 
 
 def beside(overview: State, run_ids: Sequence[str]) -> State:
-    """Describe the comparison of some runs: the same, of them alone.
-
-    Args:
-        overview: How their experiment opens.
-        run_ids: Which.
-    """
+    """Describe the comparison of some runs: the same, of them alone."""
     listed = ", ".join(f"'{run_id}'" for run_id in run_ids)
     return overview | {"searchFilter": f"attributes.run_id IN ({listed})"}
 
 
 def candidates(parent: str, varied: Sequence[str], error: str) -> State:
-    """Describe the candidates of a sweep, best first, and a line for each through what was varied.
-
-    Args:
-        parent: Id of the sweep.
-        varied: Params that differ between candidates.
-        error: Key of the headline error.
-    """
+    """Describe a view of a sweep's candidates, best first, with parallel coordinates."""
     mean = f"cv/{error}_mean"
     chart = {
         "type": "PARALLEL",
