@@ -57,7 +57,7 @@ def candidates(line: str, commands: Collection[str]) -> list[str]:
 
 
 def _written(key: str, value: str, before: list[str]) -> list[str]:
-    """List values as they are written, in a list behind what stands there.
+    """List values as they are written, in a list after what is already typed.
 
     A single item of a list comes twice, with what may follow: so the shell adds no space to it, and
     closes no quote.
@@ -236,7 +236,7 @@ def chosen(asked: list[str]) -> str:
 
 
 def install(shell: str) -> str:
-    """Write the script of a shell: where bash-completion looks for it, or where zsh is told to."""
+    """Write the script of a shell: where bash-completion or zsh looks for it."""
     data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     places = {"bash": "bash-completion/completions/forecast", "zsh": "forecast/completion.zsh"}
     file = data / places[shell]

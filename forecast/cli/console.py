@@ -14,7 +14,7 @@ from rich.text import Text
 
 from forecast.cli import level
 from forecast.evaluation import scores
-from forecast.evaluation.baselines import all
+from forecast.evaluation.baselines import by_name
 from forecast.evaluation.intervals.calibration import Intervals
 from forecast.evaluation.outcome import Outcome, headline
 from forecast.evaluation.significance import wording
@@ -22,7 +22,7 @@ from forecast.metrics import coverage
 
 console = Console(highlight=False)
 INDENT = " " * 11
-"""What stands before a sentence: the room of a stage's name."""
+"""Indent of a sentence: the width of a stage's name."""
 
 
 def live() -> bool:
@@ -112,20 +112,20 @@ def score_table(outcome: Outcome) -> None:
         [name, *(models[name].get(key, "") for key in shown.values()), _skill(own, name)]
         for name in order
     ]
-    said = [
+    cells = [
         [wording.cell(own.get(f"skill/{name}", np.nan), outcome.verdicts.get(name))]
         for name in order
     ]
     title = f"Test span, {count:,} windows of {steps} steps{outcome.table.common_unit}"
     heads, verdict = ["", *shown, "skill"], ["verdict"]
-    both = [row + words for row, words in zip(rows, said, strict=True)]
+    both = [row + words for row, words in zip(rows, cells, strict=True)]
     if _width([heads + verdict, *both]) <= console.width:
         heads, rows = heads + verdict, both
     for row in rows:
         row[0] = Text(row[0], "bold") if row[0] == outcome.spec.model.name else row[0]
     table(title, heads, rows)
     if verdict[0] not in heads:
-        named = zip(order, said, strict=True)
+        named = zip(order, cells, strict=True)
         table("Against each baseline", ["", *verdict], [[n, *w] for n, w in named if w[0]])
 
 
@@ -137,7 +137,7 @@ def result_line(outcome: Outcome) -> None:
 def baseline_lines(outcome: Outcome) -> None:
     """Say what was chosen for baselines, and which of them could not be scored."""
     notes = {name: found.note for name, found in outcome.baselines.items() if found.note}
-    notes |= all.left_out(outcome.spec, outcome.table)
+    notes |= by_name.left_out(outcome.spec, outcome.table)
     if notes:
         say("baselines", "; ".join(f"{name}: {note}" for name, note in notes.items()))
 
@@ -147,11 +147,15 @@ def interval_line(outcome: Outcome) -> None:
     found = outcome.intervals
     if found is not None:
         _calibrated_line(outcome, found)
-    said, levels, true = outcome.test.quantiles, outcome.test.levels, outcome.test.true
+    quantiles, levels, true = outcome.test.quantiles, outcome.test.levels, outcome.test.true
     off = [
-        (float(coverage(true, said[..., low], said[..., -1 - low])), levels[low], levels[-1 - low])
+        (
+            float(coverage(true, quantiles[..., low], quantiles[..., -1 - low])),
+            levels[low],
+            levels[-1 - low],
+        )
         for low in range(len(levels) // 2)
-        if said is not None and abs(levels[low] + levels[-1 - low] - 1) < 1e-9
+        if quantiles is not None and abs(levels[low] + levels[-1 - low] - 1) < 1e-9
     ]
     if not off:
         return

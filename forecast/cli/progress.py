@@ -14,7 +14,7 @@ from forecast.cli.console import INDENT, busy, console, live, say
 from forecast.metrics.headline import HEADLINES
 
 WIDE = 72
-"""Columns from which on a bar has its place beside all that is said."""
+"""Terminal width from which on a bar fits beside the text."""
 
 
 @contextmanager
@@ -102,16 +102,16 @@ class EpochProgress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Show the losses."""
         logs = logs or {}
-        told = [f"epoch {epoch + 1}/{self.epochs}", f"loss {logs.get('loss', float('nan')):.4f}"]
+        parts = [f"epoch {epoch + 1}/{self.epochs}", f"loss {logs.get('loss', float('nan')):.4f}"]
         for headline in HEADLINES.values():
             if (key := f"val_{headline.key}") in logs:
-                told.append(f"validation {headline.name} {logs[key]:.3f}")
+                parts.append(f"validation {headline.name} {logs[key]:.3f}")
                 break
         if self._bar:
-            shown = "  ".join(told if console.width >= WIDE else [told[0], told[-1]])
+            shown = "  ".join(parts if console.width >= WIDE else [parts[0], parts[-1]])
             self._bar.update(self._task, description=shown, completed=(epoch + 1) * self._steps)
         else:
-            say("train", "  ".join([*told, f"{logs.get('epoch_seconds', 0):.1f} s"]))
+            say("train", "  ".join([*parts, f"{logs.get('epoch_seconds', 0):.1f} s"]))
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Take the bar away."""
@@ -130,7 +130,7 @@ class TrialProgress:
 
     def __init__(self, total: int):
         self.total = total
-        self._said = -1
+        self._printed = -1
         self._bar = _bar("sweep")
         self._task = self._bar.add_task("starting", total=total)
 
@@ -151,8 +151,8 @@ class TrialProgress:
         if math.isfinite(best):
             text += f", best {best:.4g}"
         self._bar.update(self._task, completed=done + failed, description=text)
-        if not live() and not level.quiet() and done + failed != self._said:
-            self._said = done + failed
+        if not live() and not level.quiet() and done + failed != self._printed:
+            self._printed = done + failed
             say("sweep", text)
 
 

@@ -15,9 +15,9 @@ def card(title: str, facts: Mapping[str, object], frame: pd.DataFrame | None = N
     """
     cell = ' style="text-align:left"'
     lines = [
-        f"<tr><th{cell}>{escape(name)}</th><td{cell}>{escape(str(said))}</td></tr>"
-        for name, said in facts.items()
-        if str(said)
+        f"<tr><th{cell}>{escape(name)}</th><td{cell}>{escape(str(fact))}</td></tr>"
+        for name, fact in facts.items()
+        if str(fact)
     ]
     parts = [f"<b>{escape(title)}</b>"]
     parts += [f"<table>{''.join(lines)}</table>"] * bool(lines)

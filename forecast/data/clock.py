@@ -86,7 +86,7 @@ def _other_zone(column: pd.Series, first: pd.Timestamp, states: bool) -> InputEr
 
 
 def _to_datetime(text: pd.Series, time_format: str | None, utc: bool) -> pd.Series:
-    """Read text as time stamps, NaT where it is none."""
+    """Read text as time stamps, NaT if invalid."""
     try:
         return pd.to_datetime(text, format=time_format or "ISO8601", errors="coerce", utc=utc)
     except ValueError as error:  # unreadable text is NaT by now: what is left is the format

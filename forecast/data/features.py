@@ -24,20 +24,20 @@ class Layout:
         features: Names: raw columns, the calendar, then those that say what is missing.
         known: Positions of those that are known ahead; a circle has two, labels one each.
         static: Positions of those that have one value a series.
-        said: Raw columns of which another column says where they are missing.
+        masked: Raw columns of which another column says where they are missing.
     """
 
     features: tuple[str, ...]
     known: tuple[int, ...]
     static: tuple[int, ...]
-    said: tuple[str, ...]
+    masked: tuple[str, ...]
 
 
 def layout_of(schema: Schema) -> Layout:
     """Lay out the input columns.
 
     >>> layout_of(Schema("time", ("load",), calendar=("hour",), known_future=("fair", "hour")))
-    Layout(features=('load', 'fair', 'hour_sin', 'hour_cos'), known=(1, 2, 3), static=(), said=())
+    Layout(features=('load', 'fair', 'hour_sin', 'hour_cos'), known=(1, 2, 3), static=(), masked=())
     """
     features: list[str] = []
     known: list[int] = []
@@ -54,10 +54,10 @@ def layout_of(schema: Schema) -> Layout:
             range(len(features), len(features) + len(made)) if name in schema.known_future else ()
         )
         features += made
-    masked = schema.missing == "mask"
-    said = tuple(name for name in schema.inputs if masked and name not in schema.static)
-    features += [f"{name}{SAYS}" for name in said]
-    return Layout(tuple(features), tuple(known), tuple(static), said)
+    indicated = schema.inputs if schema.missing == "mask" else ()
+    masked = tuple(name for name in indicated if name not in schema.static)
+    features += [f"{name}{SAYS}" for name in masked]
+    return Layout(tuple(features), tuple(known), tuple(static), masked)
 
 
 def columns_of(name: str, schema: Schema) -> list[str]:
@@ -131,7 +131,7 @@ def lasting(table: Table, window: Window, *, coded: bool = False) -> list[int]:
 
 
 def _later(values: np.ndarray, rows: int) -> np.ndarray:
-    """Shift up, so that each row holds what stands some rows behind it."""
+    """Shift up, so that each row holds the values of a later row."""
     found = np.zeros_like(values)
     found[: max(0, len(values) - rows)] = values[rows:]
     return found

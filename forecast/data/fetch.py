@@ -63,8 +63,8 @@ def private_cache_folder(name: str) -> Path:
     found = cache_folder(name)
     found.mkdir(mode=0o700, parents=True, exist_ok=True)
     for place in (found, found.parent):
-        told = place.stat()
-        if told.st_uid != os.getuid() or told.st_mode & 0o022:
+        status = place.stat()
+        if status.st_uid != os.getuid() or status.st_mode & 0o022:
             raise PermissionError(f"others may write into {place}")
     return found
 

@@ -25,7 +25,7 @@ class Stamps:
     zoned: bool
 
     def at(self, row: int) -> str:
-        """Write what is said of a row."""
+        """Write series and time of a row."""
         stamp = f"{pd.Timestamp(self.time[row])}{' UTC' if self.zoned else ''}"
         return stamp if self.series is None else f"({self.series[row]}, {stamp})"
 

@@ -108,10 +108,10 @@ def build(frame: pd.DataFrame, schema: Schema, *, ahead: int = 0) -> Table:
         limit = schema.hold if schema.missing == "hold" else len(inputs)
         inputs = _hold(inputs, grid.series, limit)
     calendar, _ = clock.describe(grid.time, schema.calendar)
-    said = [np.isnan(full[name]) for name in places.said]
+    masked = [np.isnan(full[name]) for name in places.masked]
     asked = targets_asked(full, schema)
     return Table(
-        inputs=np.column_stack([inputs, calendar, *said]),
+        inputs=np.column_stack([inputs, calendar, *masked]),
         outputs=asked.outputs,
         features=places.features,
         targets=asked.names,
@@ -121,7 +121,7 @@ def build(frame: pd.DataFrame, schema: Schema, *, ahead: int = 0) -> Table:
         names=names,
         frequency=frequency,
         units=tuple(schema.units.get(name, "") for name in asked.names),
-        indicators=len(places.said),
+        indicators=len(places.masked),
         known=places.known,
         static=places.static,
         task=schema.task,
@@ -225,7 +225,7 @@ def _stacked(full: dict[str, np.ndarray], schema: Schema) -> np.ndarray:
 
 
 def _is(codes: np.ndarray, code: int) -> np.ndarray:
-    """Return 1 where a label stands and 0 where another does, holes kept."""
+    """Return 1 for a label and 0 for any other, holes kept."""
     return np.where(np.isnan(codes), np.nan, codes == code)
 
 

@@ -47,7 +47,7 @@ class ColumnQuality:
         share: The same as a share of the rows.
         out_of_range: Values outside the valid range, which count as missing later.
         constant: Whether there is one value only.
-        least: Smallest finite value; NaN where there is none.
+        least: Smallest finite value; NaN if none.
         mean: Mean of the finite values.
         greatest: Largest finite value.
     """
@@ -130,7 +130,7 @@ _KINDS = (SeriesQuality, ColumnQuality, WindowQuality)
 
 
 def report(frame: pd.DataFrame, schema: Schema, window: Window) -> Quality:
-    """Look at raw rows and tell everything that can be told.
+    """Collect all faults and facts of raw rows.
 
     Faults of the data are collected, not raised, so that one look shows all of them.
 
@@ -201,7 +201,7 @@ class _Stamps:
         names: Name of every series.
         series: Series of each stamp, (stamps,).
         time: (stamps,) datetime64[ns].
-        frequency: None where there is none.
+        frequency: None if unknown.
         tick: (stamps,), None where there is no frequency.
     """
 

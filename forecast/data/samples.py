@@ -106,7 +106,7 @@ def stateful_batches(
     [[1, 0], [3, 2]]
     """
     dealt: list[list[np.ndarray]] = [[] for _ in range(batch_size)]
-    free = [(0, lane) for lane in range(batch_size)]  # a heap as it stands
+    free = [(0, lane) for lane in range(batch_size)]  # already a heap
     parts = chains(starts, window)
     for number in shuffle.permutation(len(parts)):
         steps, lane = free[0]

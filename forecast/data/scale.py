@@ -14,7 +14,7 @@ class Moments(NamedTuple):
     """What is known of each column in each series, every part (series, columns).
 
     Attributes:
-        mean: Of the finite values; 0 where there is none.
+        mean: Of the finite values; 0 if none.
         std: Their deviation; 0 where they are alike.
         least: Of them.
         most: Of them.
@@ -92,7 +92,7 @@ def _over(how: np.ufunc, values: np.ndarray, first: np.ndarray | None) -> np.nda
 SCALING = ("series", "global")
 
 STILL = 1e-8
-"""Share of the other series' deviation up to which a series stands still: it has none of its own.
+"""Share of the other series' deviation up to which a series counts as constant.
 
 So small that series in different units (a flow in m³/s, a pressure in Pa) each keep their own.
 """
@@ -102,10 +102,10 @@ So small that series in different units (a flow in m³/s, a pressure in Pa) each
 class Scaler:
     """Mean and standard deviation of every column, per series or over all.
 
-    A series whose column stands still in training has no deviation of its own. It takes the median
+    A series whose column is constant in training has no deviation of its own. It takes the median
     of those of the other series, so that all numbers move with the unit of the data. Of an input,
     later values are then read no further from the mean than training showed in those series: not
-    at all where the column stands still in every series, since nothing was learned from it. An
+    at all where the column is constant in every series, since nothing was learned from it. An
     input that is a target is read as it is.
 
     Attributes:
@@ -114,7 +114,7 @@ class Scaler:
         output_mean: (series, targets).
         output_std: (series, targets).
         input_limit: Greatest size of a standardised input, (series, features), inf where there is
-            none; None where no column stands still.
+            none; None if no column is constant.
     """
 
     input_mean: np.ndarray
@@ -166,7 +166,7 @@ def fit(table: Table, per: str = "series") -> Scaler:
     """Learn the scale of every column from the rows given, and from no others.
 
     A static column is scaled over all series, each counting once: within a series it is constant.
-    What stands still has no deviation to divide by: see `Scaler`.
+    What is constant has no deviation to divide by: see `Scaler`.
     """
     if per not in SCALING:
         raise InputError(
@@ -222,19 +222,19 @@ def _medians(std: np.ndarray, among: np.ndarray) -> list[float]:
 
 
 def _lent(found: Moments, targets: Sequence[int] = ()) -> tuple[np.ndarray, np.ndarray]:
-    """Give a deviation to what stands still: the median of those that vary.
+    """Give a deviation to what is constant: the median of those that vary.
 
     Returns (series, columns).
     """
-    stands = still(found)
-    medians = np.array(_medians(found.std, found.own & ~stands))
-    std = np.where(stands, np.where(np.isfinite(medians), medians, 1.0), found.std)
+    constant = still(found)
+    medians = np.array(_medians(found.std, found.own & ~constant))
+    std = np.where(constant, np.where(np.isfinite(medians), medians, 1.0), found.std)
     limit = np.full(std.shape, np.inf)
     reach = np.maximum(found.most - found.mean, found.mean - found.least) / std
-    for column in np.flatnonzero(stands.any(axis=0)):
-        varies = found.own[:, column] & ~stands[:, column]
+    for column in np.flatnonzero(constant.any(axis=0)):
+        varies = found.own[:, column] & ~constant[:, column]
         if column not in targets or not varies.any():
-            limit[stands[:, column], column] = reach[varies, column].max(initial=0)
+            limit[constant[:, column], column] = reach[varies, column].max(initial=0)
     return std, limit
 
 

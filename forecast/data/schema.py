@@ -35,7 +35,7 @@ class Schema:
             "mask" does so without limit and adds a column for each feature, 1 where it is missing.
         hold: Most rows that one value is repeated.
         duplicates: Of rows of one series with one time stamp, "first" or "last" keeps that one in
-            the order of the file; "refuse" wants to be told.
+            the order of the file; "refuse" raises an error.
         calendar: Any of "hour" (of day), "weekday", "year" (day of year), each as sine and cosine.
         known_future: Columns whose values are known ahead of the horizon (holidays, prices, a
             weather forecast), and names of `calendar`; features, whether named there or not.

@@ -80,10 +80,10 @@ def read(path: str | Path, format: str | None = None) -> pd.DataFrame:
         raise
     except _UNREADABLE as error:
         # of pandas's own parser only the end says something
-        told = cause(str(error).rpartition("C error: ")[2] or error)
+        reason = cause(str(error).rpartition("C error: ")[2] or error)
         cure = "as UTF-8" if isinstance(error, UnicodeError) else "again"
         raise InputError(
-            f"data.path must be a readable {kind} file, got {str(path)!r} ({told}): "
+            f"data.path must be a readable {kind} file, got {str(path)!r} ({reason}): "
             f"save it {cure} or set data.format"
         ) from error
     if frame.empty:
@@ -195,6 +195,6 @@ def between(time: np.ndarray, since: str | None, until: str | None) -> np.ndarra
 def _period(text: str) -> pd.Period:
     """Read a moment, a day, a month or a year."""
     found = pd.Period(text)
-    if str(found) == "NaT":  # as which an empty text reads
+    if str(found) == "NaT":  # an empty string parses to NaT
         raise ValueError("no date")
     return found

@@ -67,7 +67,7 @@ def holdout(table: Table, validation: Cut = 0.1, test: Cut = 0.2) -> Holdout:
     stamps = distinct(table.time)
     test_cut = cut(table, stamps, "split.test", test)
     earlier = stamps[stamps < test_cut]
-    # a share is always one of the whole, so 0.1 means a tenth of the data wherever it stands
+    # a share is always one of the whole, so 0.1 means a tenth of the data in any position
     whole = len(stamps)
     return Holdout(cut(table, earlier, "split.validation", validation, whole=whole), test_cut)
 
@@ -151,7 +151,7 @@ class Folds:
             (train rows, scored rows), both ascending.
 
         Raises:
-            InputError: A size is none, or there are too few time stamps for the folds.
+            InputError: A size is invalid, or there are too few time stamps for the folds.
         """
         del y, groups
         time = X.time if isinstance(X, Table) else X.index.get_level_values(-1).to_numpy()

@@ -24,10 +24,10 @@ class Table:
         targets: Names of the output columns.
         series: Index into `names` of each row, (rows,).
         tick: Position of each row on its regular time grid, (rows,).
-        time: Time stamp of each row, (rows,), UTC when the file said a zone.
+        time: Time stamp of each row, (rows,), UTC if the file states a zone.
         names: Name of every series.
         frequency: Distance of two ticks, a pandas alias; None for rows without a clock.
-        units: Unit of each target, for tables and pictures; empty where nobody said.
+        units: Unit of each target, for tables and pictures; empty if unknown.
         indicators: How many of the last input columns say, by 1, that a feature is missing; where
             there are any, windows with holes are windows too.
         known: Positions of the input columns whose later values are known at the origin.
@@ -82,7 +82,7 @@ class Table:
 
     @property
     def target_positions(self) -> tuple[int, ...]:
-        """Where the column of each target stands among the features, -1 for one that is none."""
+        """Position of each target among the features, -1 if it is not one."""
         known = {name: position for position, name in enumerate(self.features)}
         return tuple(known.get(name, -1) for name in self.about or self.targets)
 
@@ -226,7 +226,7 @@ class Table:
             )
         try:
             stamp = pd.Timestamp(time).as_unit("ns")
-            if pd.isna(stamp):  # as which an empty text reads
+            if pd.isna(stamp):  # an empty string parses to NaT
                 raise ValueError("no date")
         except ValueError as error:
             raise InputError(

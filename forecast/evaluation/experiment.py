@@ -12,7 +12,7 @@ from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.evaluation import preparation, scores
-from forecast.evaluation.baselines import all
+from forecast.evaluation.baselines import by_name
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import calibration
 from forecast.evaluation.intervals.calibration import Intervals, Spans
@@ -73,7 +73,7 @@ def run(
             training and validation rows alike, as the winner of a sweep does.
         cuts: What `prepare` has returned, where it was called before.
         forecaster: Fitted before on what the cuts leave to learn from; None fits one.
-        stage: From where an interrupted training goes on, and who keeps where it stands; None
+        stage: Checkpoint from which an interrupted training goes on, and who saves it; None
             trains in one piece.
 
     Returns:
@@ -150,7 +150,7 @@ def evaluate(
     watch.begin("baselines")
     learned = cuts.learned_rows(table) if refit else cuts.train_rows(table)
     before = test.starts[:0] if held is None else held.starts
-    both = all.forecasts(
+    both = by_name.forecasts(
         spec,
         table,
         learned,

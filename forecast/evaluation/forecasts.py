@@ -33,7 +33,7 @@ class Ends(Protocol):
 
 @dataclass(frozen=True)
 class Forecasts:
-    """What one forecaster said about some windows of a table.
+    """Forecasts of one forecaster for some windows of a table.
 
     Attributes:
         table: The rows.

@@ -10,7 +10,7 @@ from forecast.data.samples import training_set
 from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.errors import InputError
-from forecast.evaluation.baselines import all, regression
+from forecast.evaluation.baselines import by_name, regression
 from forecast.evaluation.intervals import margin
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def prepare(spec: "Spec", table: Table) -> Holdout:
     """Cut the table and make sure that an experiment can be run on it, but for its network."""
     spec.window.check()
     spec.training.check()
-    all.check(spec.baselines)
+    by_name.check(spec.baselines)
     for name, settings in spec.regressors.items():
         regression.check(name, settings)
     longest = int(np.bincount(table.series).max())

@@ -105,9 +105,9 @@ def _of_values(forecasts: Forecasts, train: Table, scaler: Scaler, season: int) 
         for i, target in enumerate(forecasts.table.targets):
             for name, metric in PLAIN.items():
                 found[f"test_{target}/{name}"] = float(metric(true[..., i], values[..., i]))
-            own, said = true[..., i], values[..., i]
-            found[f"test_{target}/mase"] = float(metrics.mase(own, said, absolute[..., i]))
-            found[f"test_{target}/rmsse"] = float(metrics.rmsse(own, said, square[..., i]))
+            own, predicted = true[..., i], values[..., i]
+            found[f"test_{target}/mase"] = float(metrics.mase(own, predicted, absolute[..., i]))
+            found[f"test_{target}/rmsse"] = float(metrics.rmsse(own, predicted, square[..., i]))
     return found
 
 
@@ -163,11 +163,14 @@ def per_target(forecasts: Forecasts) -> pd.DataFrame:
     """Return one row for each target with its metrics."""
     rows = []
     for i, target in enumerate(forecasts.table.targets):
-        own, said = forecasts.true[..., i : i + 1], forecasts.values[..., i : i + 1]
+        own, predicted = forecasts.true[..., i : i + 1], forecasts.values[..., i : i + 1]
         if forecasts.table.task == "regression":
-            found = {name: float(metric(own, said)) for name, metric in PLAIN.items()}
+            found = {name: float(metric(own, predicted)) for name, metric in PLAIN.items()}
         else:
-            found = {"brier": float(metrics.mse(own, said)), "auc": metrics.auc(own, said)}
+            found = {
+                "brier": float(metrics.mse(own, predicted)),
+                "auc": metrics.auc(own, predicted),
+            }
         rows.append({"target": target} | found)
     return pd.DataFrame(rows)
 

@@ -3,7 +3,7 @@
 `layers` finds recurrent layers in any Keras model, `split` and `join` name their weights,
 `statistics` and `taps` measure them, `trace` recomputes their activations, `activity` and `memory`
 say what they do with real windows (`Sample`: where those lie in time), `influence` which input
-drives them, `alerts` what stands out, and `GateSnapshots` does it epoch by epoch.
+drives them, `alerts` what is unusual, and `GateSnapshots` does it epoch by epoch.
 """
 
 from forecast.gates.ablation import memory

@@ -19,7 +19,7 @@ STILL = 1e-3
 """A unit whose hidden state moves less than this over all windows counts as dead."""
 
 CAP = 10
-"""Longest time scale that is told, in look-backs: beyond, a gate's mean is mostly rounding."""
+"""Longest time scale that is reported, in look-backs: beyond, a gate's mean is mostly rounding."""
 
 
 class Probe:
@@ -105,7 +105,7 @@ def activity(weights: Mapping[str, np.ndarray], timesteps: int) -> dict[str, flo
         `never_open` and `always_open`, the shares of units that are shut and open at every step,
         and for the gate that keeps the state `scale_10`, `scale_50`, `scale_90`, quantiles of
         the units' time scales in steps, with `scale_capped`, the share of units beyond ten
-        look-backs; and for every layer `hidden_dead`, the share of units whose state stands still.
+        look-backs; and for every layer `hidden_dead`, the share of units whose state is constant.
 
     >>> found = activity({"lstm_1/mean/f": np.full(4, 0.95), "lstm_1/open/f": np.ones(4)}, 6)
     >>> found["gates.lstm_1/f_always_open"], round(found["gates.lstm_1/f_scale_50"], 2)

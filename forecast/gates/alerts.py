@@ -1,4 +1,4 @@
-"""What stands out in a training, with the numbers and what to try."""
+"""Alerts of a training, with the numbers and what to try."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Limits:
 
     Attributes:
         saturated: Share of a forget gate's values that are shut, or open.
-        dead: Share of a layer's units whose state stands still.
+        dead: Share of a layer's units whose state is constant.
         radius: Spectral radius of a candidate's recurrent kernel.
         update_low: Change of a gate's weights in an epoch by their norm.
         update_high: The same, from above.
@@ -36,7 +36,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Alert:
-    """One thing that stands out.
+    """One alert.
 
     Attributes:
         kind: Stable name, such as "forget_saturated".
@@ -52,7 +52,7 @@ def alerts(
     memory: Memory | None = None,
     limits: Limits | None = None,
 ) -> list[Alert]:
-    """Look for what stands out in the numbers of one epoch and of the memory.
+    """Find alerts in the numbers of one epoch and of the memory.
 
     Args:
         metrics: `gates.<layer>/<gate>_<statistic>` of the epoch whose weights were kept.
@@ -125,10 +125,10 @@ def _of_updates(layer: str, changes: Mapping[str, float], limits: Limits) -> Ite
         ({g: c for g, c in changes.items() if c < limits.update_low}, "higher"),
     ):
         if out:
-            told = ", ".join(f"{gate} {change:.2g}" for gate, change in out.items())
+            parts = ", ".join(f"{gate} {change:.2g}" for gate, change in out.items())
             yield Alert(
                 "update_ratio",
-                f"{layer}: change of gates in an epoch {told} ({bounds}); "
+                f"{layer}: change of gates in an epoch {parts} ({bounds}); "
                 f"try a {cure} learning rate",
             )
 
@@ -158,17 +158,17 @@ def _of_gates(memory: Memory, changes: Mapping[str, Change]) -> Iterator[Alert]:
         ("unused", "gate_unused", f"as gates they are not used, {WINDOWS}; try a simpler cell"),
         ("hurts", "gate_hurts", f"as gates they {hurt}; regularise them, or try a simpler cell"),
     ):
-        told = [
+        parts = [
             f"{part.replace('/', ' ')} {change.signed}"
             for part, change in changes.items()
             if change.verdict == verdict
         ]
-        if told:
+        if parts:
             ends = f" ({100 * LEVEL:g} % interval)" if memory.intervals else ""
             yield Alert(
                 kind,
                 f"change of validation {memory.name}{ends} with a gate held at its mean: "
-                f"{', '.join(told)}: {effect}",
+                f"{', '.join(parts)}: {effect}",
             )
 
 

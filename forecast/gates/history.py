@@ -77,9 +77,13 @@ def distances(
                 "distance": float(wasserstein_distance(first.ravel(), second.ravel())),
             }
         )
-    told = [*sentences.values(), *_alone(ours, theirs, "first"), *_alone(theirs, ours, "second")]
+    notes = [
+        *sentences.values(),
+        *_alone(ours, theirs, "first"),
+        *_alone(theirs, ours, "second"),
+    ]
     columns = ["layer", "gate", "part", "first", "second", "distance"]
-    return pd.DataFrame(rows, columns=columns), told
+    return pd.DataFrame(rows, columns=columns), notes
 
 
 def _weights(snapshot: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -98,5 +102,7 @@ def _alone(mine: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray], run:
             layers.append(layer)
         elif layer in known and name not in other and gate not in gates.setdefault(layer, []):
             gates[layer].append(gate)
-    told = [f"{', '.join(layers)} only in the {run} run"] if layers else []
-    return told + [f"{name} {', '.join(g)} only in the {run} run" for name, g in gates.items() if g]
+    found = [f"{', '.join(layers)} only in the {run} run"] if layers else []
+    return found + [
+        f"{name} {', '.join(g)} only in the {run} run" for name, g in gates.items() if g
+    ]

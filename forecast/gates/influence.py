@@ -53,7 +53,7 @@ def inputs(
 
     Returns:
         `{layer: (features, gates)}`, see `influence`; nothing where another layer, such as a
-        convolution, stands between the inputs and the first recurrent one and changes their number.
+        convolution, lies between the inputs and the first recurrent one and changes their number.
 
     >>> weights = {"lstm_1/kernel/f": np.array([[1.0, 7.0]]), "lstm_2/kernel/f": np.ones((2, 2))}
     >>> inputs(weights, ["temp"])["lstm_1"].to_dict()

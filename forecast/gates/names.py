@@ -17,7 +17,7 @@ CANDIDATES = ("c", "h")
 """What could become the new state: an LSTM's candidate, a GRU's, a SimpleRNN's only gate."""
 
 NOTHING = "no recurrent or convolution layer: nothing to watch"
-"""What is said of a network of which no layer has gates or taps."""
+"""Message for a network without a layer that has gates or taps."""
 
 STATES = ("hidden", "cell")
 """What `trace` returns beside the gates."""

@@ -132,7 +132,7 @@ class Change:
     Attributes:
         share: 0.03 is 3 % more error without the part.
         interval: Of that share, from a bootstrap; None where there is none.
-        margin: Share that stands for the uncertainty where there is no interval, and below which a
+        margin: Share used as the uncertainty if there is no interval, and below which a
             part is worth nothing.
     """
 
@@ -142,7 +142,7 @@ class Change:
 
     @property
     def verdict(self) -> Verdict:
-        """Say whether the part helps, does nothing that can be told from chance, or hurts.
+        """Say whether the part helps, does nothing beyond chance, or hurts.
 
         >>> Change(-0.03, (-0.05, -0.01)).verdict, Change(-0.03, (-0.07, 0.02)).verdict
         ('hurts', 'unused')
@@ -154,7 +154,7 @@ class Change:
 
     @property
     def sure(self) -> bool:
-        """Whether an interval stands behind the verdict."""
+        """Whether the verdict comes from an interval."""
         return self.interval is not None
 
     def __str__(self) -> str:

@@ -50,7 +50,7 @@ class Study:
 
     Attributes:
         memory: None where there were fewer than two windows.
-        alerts: What stands out.
+        alerts: Unusual numbers.
         traces: Layer to its gates on real windows.
     """
 
@@ -75,8 +75,8 @@ def study(
         values = losses.point_forecast(
             losses.split_quantiles(outputs.astype(np.float64), levels), levels
         )
-        said = fitted.scaler_.invert(values, table.series[starts])
-        return headline.of(true, said, axis=(1, 2))
+        predicted = fitted.scaler_.invert(values, table.series[starts])
+        return headline.of(true, predicted, axis=(1, 2))
 
     sample = evenly(len(starts), TRACED)
     traced = trace(fitted.model_, seen[sample])

@@ -48,10 +48,10 @@ def auc(true: np.ndarray, predicted: np.ndarray) -> float:
     1.0
     """
     found = []
-    for own, said in zip(true.T, predicted.T, strict=True):
+    for own, chance in zip(true.T, predicted.T, strict=True):
         known = np.isfinite(own)
         if len(np.unique(own[known])) == 2:
-            found.append(float(roc_auc_score(own[known], said[known])))
+            found.append(float(roc_auc_score(own[known], chance[known])))
     return float(np.mean(found)) if found else float("nan")
 
 

@@ -249,7 +249,7 @@ class KnownSteps(Layer):
 
     (samples, timesteps, features) to (samples, timesteps).
 
-    It reads the columns that say what is missing, and never a value that stands for a hole.
+    It reads the columns that say what is missing, and never a filled value.
     """
 
     def __init__(self, indicators: int, **kwargs: Any):

@@ -2,7 +2,7 @@
 
 Each takes a body made for other sizes and returns a model of the sizes asked for, so they nest: a
 body made for `inner(sizes)` is patched, gets its linear path and what is known ahead, is shared by
-the channels, normalised and told the series. A repair calls the body's layers on a changed window;
+the channels, normalised and given the series. A repair calls the body's layers on a changed window;
 the result is one flat model with the body's own layer names, so gates and snapshots look the same
 with and without it.
 """
@@ -39,7 +39,7 @@ def inner(sizes: Sizes, repairs: Repairs) -> Sizes:
             "model.channels must be joint where classes are predicted, got 'shared', which would "
             "give every class the same number: set model.channels=joint"
         )
-    return _patched(_of_one(_told(sizes, repairs), repairs), repairs.patch)
+    return _patched(_of_one(_with_series(sizes, repairs), repairs), repairs.patch)
 
 
 def repair(body: keras.Model, sizes: Sizes, repairs: Repairs) -> keras.Model:
@@ -47,8 +47,8 @@ def repair(body: keras.Model, sizes: Sizes, repairs: Repairs) -> keras.Model:
 
     Returns (samples, timesteps, features).
     """
-    told = _told(sizes, repairs)
-    one = _of_one(told, repairs)
+    with_series = _with_series(sizes, repairs)
+    one = _of_one(with_series, repairs)
     if repairs.patch > 1:
         body = patch(body, one, repairs.patch)
     if repairs.linear_path:
@@ -56,8 +56,8 @@ def repair(body: keras.Model, sizes: Sizes, repairs: Repairs) -> keras.Model:
     if one.ahead:
         body = known_future(body, one, repairs.known_units)
     if repairs.channels == "shared":
-        body = share(body, told)
-    body = normalize(finish(body, told), told, repairs.normalization)
+        body = share(body, with_series)
+    body = normalize(finish(body, with_series), with_series, repairs.normalization)
     return tell_series(body, sizes, repairs.series_embedding) if repairs.series_embedding else body
 
 
@@ -153,11 +153,11 @@ def tell_series(body: keras.Model, sizes: Sizes, values: int) -> keras.Model:
     window = _window(sizes)
     number = SeriesNumber(name="series_number")(window)  # (samples,)
     learned = keras.layers.Embedding(sizes.series, values, name="series_embedding")(number)
-    told = SeriesColumns(sizes.ahead + sizes.indicators, name="series_columns")(window, learned)
-    return keras.Model(window, body.call(told), name=body.name)
+    embedded = SeriesColumns(sizes.ahead + sizes.indicators, name="series_columns")(window, learned)
+    return keras.Model(window, body.call(embedded), name=body.name)
 
 
-def _told(sizes: Sizes, repairs: Repairs) -> Sizes:
+def _with_series(sizes: Sizes, repairs: Repairs) -> Sizes:
     """Return the sizes of the network that sees learned values for the number of its series."""
     if repairs.series_embedding is None:
         return sizes

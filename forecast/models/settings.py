@@ -21,7 +21,7 @@ class Sizes:
         features: Input columns.
         horizon: Rows predicted.
         targets: Output columns.
-        target_positions: Where each target stands among the features, -1 for one that is no input;
+        target_positions: Position of each target among the features, -1 for one that is no input;
             empty means the first columns.
         indicators: How many of the last features say, by 1, that a feature is missing.
         ahead: How many features, directly before those, are values of later rows (see

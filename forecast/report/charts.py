@@ -15,7 +15,7 @@ WIDTH, HEIGHT = 480, 240
 LEFT, RIGHT, TOP, BOTTOM = 60, 466, 10, 196
 """The ground of a chart within its drawing."""
 
-# no line is told by its colour alone: dashes and these shapes differ too
+# lines differ by dashes and these shapes too, not by colour alone
 SHAPES = {
     "model": "m-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0",
     "d0": "m-3-3h6v6h-6z",
@@ -25,7 +25,7 @@ SHAPES = {
     "d4": "m-4-1h3v-3h2v3h3v2h-3v3h-2v-3h-3z",
 }
 OTHERS = tuple(f"o{n % 5} d{(n + n // 5) % 5}" for n in range(25))
-"""Looks of what stands beside the model: a colour, and a dash with its shape."""
+"""Looks of baselines: a colour, and a dash with its shape."""
 
 DOTS = 12
 
@@ -147,7 +147,7 @@ class Rule:
         return ([self.at], []) if self.upright else ([], [self.at])
 
     def columns(self) -> dict[str, Values]:
-        """Return nothing: a rule is told in words."""
+        """Return nothing: a rule is described in words."""
         return {}
 
     def draw(self, across: Place, above: Place) -> str:
@@ -161,7 +161,7 @@ Mark = Line | Band | Bars | Rule
 
 
 ROWS = 150
-"""Most numbers that are told of a line; more are thinned evenly."""
+"""Most points of a line that a screen reader gets; more are thinned evenly."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ class Axis:
         high = self.high if self.high is not None else float(values.max(initial=-math.inf))
         if not low <= high < math.inf:
             return 0.0, 1.0
-        if low == high:  # one value stands in the middle
+        if low == high:  # a single value is drawn in the middle
             return low - (abs(low) / 10 or 1.0), high + (abs(high) / 10 or 1.0)
         return low, high
 
@@ -230,9 +230,9 @@ def chart(
     ]
     parts.append(_text((LEFT + RIGHT) / 2, HEIGHT - 5, x.label))
     parts += [mark.draw(across, above) for mark in marks]
-    told = f" <span>{escape(note)}</span>" if note else ""
+    remark = f" <span>{escape(note)}</span>" if note else ""
     return Html(
-        f'<figure class="chart"><figcaption><b>{escape(title)}</b>{told}</figcaption>'
+        f'<figure class="chart"><figcaption><b>{escape(title)}</b>{remark}</figcaption>'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
         f'{"".join(parts)}<line class="at" y1="{TOP}" y2="{BOTTOM}"/></svg>'
         f"{_numbers(marks, x, across)}</figure>"

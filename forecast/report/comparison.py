@@ -22,7 +22,7 @@ SIDE = 0.28
 def diagram(ranking: Ranking) -> Figure:
     """Draw models on the line of their average ranks, those that do not differ under one bar.
 
-    Source: Demšar 2006, figure 1; the best stands on the left.
+    Source: Demšar 2006, figure 1; the best is on the left.
     """
     if np.isnan(ranking.p):
         raise InputError(
@@ -63,8 +63,8 @@ def diagram(ranking: Ranking) -> Figure:
         )
     wide = min(ranking.critical, count - 1.0)
     axes.plot([1, 1 + wide], [1.75, 1.75], color=MODEL, lw=2, marker="|", ms=8)
-    said = f"critical difference {ranking.critical:.2f}"
-    axes.text(1, 2.0, said, ha="left", va="bottom", fontsize=9, color=MODEL)
+    caption = f"critical difference {ranking.critical:.2f}"
+    axes.text(1, 2.0, caption, ha="left", va="bottom", fontsize=9, color=MODEL)
     figure.suptitle(
         f"Average ranks over {ranking.cases} series or folds, 1 is best; joined by a bar: no "
         f"significant difference in rank at {LEVEL:.0%}\nFriedman's test: "

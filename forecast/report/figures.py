@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 from forecast.data import windows
 from forecast.evaluation.backtest import Backtest
 
-# Okabe & Ito's palette: told apart by the colour-blind, and on white as on print
+# Okabe & Ito's palette: colour-blind readers can distinguish it, on screen and in print
 TRUE, MODEL, OTHERS = "#222222", "#0072B2", ("#E69F00", "#009E73", "#CC79A7", "#56B4E9")
 PANELS = 4
 """Most series shown below each other."""
@@ -138,9 +138,9 @@ def _series_panel(panel: Any, outcome: "Outcome", code: int) -> None:
     """
     test, intervals = outcome.test, outcome.intervals
     window, table = test.window, test.table
-    low, high, told = None, None, None
+    low, high, level = None, None, None
     if intervals is not None:
-        low, high, told = intervals.lower, intervals.upper, scores.percent(intervals.level)
+        low, high, level = intervals.lower, intervals.upper, scores.percent(intervals.level)
     elif test.quantiles is not None:
         low, high = test.quantiles[..., 0], test.quantiles[..., -1]
     mine = apart(test, np.flatnonzero(test.series == code))[-WINDOWS:]
@@ -161,7 +161,7 @@ def _series_panel(panel: Any, outcome: "Outcome", code: int) -> None:
         )
         if low is not None and high is not None:
             ends = low[position, :, 0], high[position, :, 0]
-            label = f"{told}% interval" if told and position == mine[0] else None
+            label = f"{level}% interval" if level and position == mine[0] else None
             panel.fill_between(table.time[ahead], *ends, color=MODEL, alpha=0.2, lw=0, label=label)
         panel.axvline(table.time[begin], color=TRUE, lw=0.5, alpha=0.15)
 
@@ -261,10 +261,10 @@ def _fold_panel(panel: Any, test: Forecasts, code: int) -> None:
     every = np.arange(rows.min(), rows.max() + 1)
     # what is missing is a hole in the table too, so the line breaks there
     panel.plot(table.time[every], table.outputs[every, 0], color=TRUE, lw=0.8, label="true")
-    said = np.pad(test.values[mine, :, 0], ((0, 0), (0, 1)), constant_values=np.nan)
+    predicted = np.pad(test.values[mine, :, 0], ((0, 0), (0, 1)), constant_values=np.nan)
     panel.plot(  # one line, broken behind each piece
         table.time[np.c_[rows, rows[:, -1]]].ravel(),
-        said.ravel(),
+        predicted.ravel(),
         color=MODEL,
         lw=1.3,
         marker="." if test.window.horizon == 1 else None,

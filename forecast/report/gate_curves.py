@@ -102,7 +102,7 @@ def _dots(figure: "Figure", parts: dict[str, Change], error: str) -> None:
     axes.set_xlabel(escape_mathtext(f"change of {error}, %"), fontsize=15, color=INK)
 
 
-# What is drawn, and what its panel is called; the bias is told by the weights' picture.
+# What is drawn, and what its panel is called; the weights' picture shows the bias.
 _PANELS = {
     "kernel_rms": "kernel, RMS per weight",
     "recurrent_rms": "recurrent kernel, RMS per weight",

@@ -36,7 +36,7 @@ _PARTS = {
     "recurrent_bias": ("rec. bias", 0.45),
 }
 _MOST_NAMED_FEATURES = 16
-# Blue for negative, red for positive, white for zero: told apart by every common colour vision.
+# Blue for negative, red for positive, white for zero: distinct for every common colour vision.
 _COLOURS = "RdBu_r"
 # From one gate to the next, in widths of a gate.
 _PITCH = 1.07
@@ -93,7 +93,7 @@ def heat_map(
         epoch: The epoch for the title.
 
     Returns:
-        A matplotlib figure of 1000 x 800 pixels; below each gate stands the mean of its bias.
+        A matplotlib figure of 1000 x 800 pixels; below each gate is the mean of its bias.
 
     Raises:
         InputError: `limit` is not a positive number, there are no gates, or `feature_names` does

@@ -31,7 +31,7 @@ class Subject:
         pictures: `{key: {epoch: WebP}}` of the album.
         facts: Name to text, for the head of the report.
         memory: What was measured after training.
-        alerts: What stands out.
+        alerts: Unusual numbers.
         figures: Heading to a picture (WebP or PNG) that belongs to no epoch.
         inputs: Layer to (features, gates), what `forecast.gates.inputs` found in the last epoch.
     """
@@ -142,15 +142,15 @@ def page(subjects: Sequence[Subject]) -> str:
 
 
 def section(subject: Subject) -> tuple[str, str]:
-    """Tell what stands out of a network, as a section of its run's report."""
+    """Write the section of a run's report on gates: alerts and memory."""
     advice = subject.memory.advice() if subject.memory else ""
-    said = f"<p>{escape(advice[0].upper() + advice[1:])}.</p>" if advice else ""
-    told = [alert for alert in subject.alerts if alert.text != advice]
+    first = f"<p>{escape(advice[0].upper() + advice[1:])}.</p>" if advice else ""
+    alerts = [alert for alert in subject.alerts if alert.text != advice]
     nothing = "" if subject.last else f"<p>{NOTHING[0].upper()}{NOTHING[1:]}.</p>"
     more = (
         '<p>The gates over the epochs: <a href="gates.html">gates.html</a>, beside this page.</p>'
     )
-    return "Gates and memory", f"{nothing}{said}{_alerts(told)}{more}"
+    return "Gates and memory", f"{nothing}{first}{_alerts(alerts)}{more}"
 
 
 def _body(subjects: Sequence[Subject]) -> Iterator[str]:
@@ -180,8 +180,8 @@ def _head(subject: Subject) -> str:
     return facts(subject.facts) + (_alerts(subject.alerts) or "<p>Nothing stands out.</p>")
 
 
-def _alerts(told: Sequence[Alert]) -> str:
-    return "".join(f'<p class="alert">{escape(alert.text)}</p>' for alert in told)
+def _alerts(alerts: Sequence[Alert]) -> str:
+    return "".join(f'<p class="alert">{escape(alert.text)}</p>' for alert in alerts)
 
 
 def _memory(subject: Subject) -> str:
@@ -202,9 +202,9 @@ def _numbers(subject: Subject) -> str:
 
 def numbers(subject: Subject) -> pd.DataFrame:
     """Return the statistics of the last epoch as text: (layer and gate, statistics)."""
-    told = subject.history
+    by_epoch = subject.history
     rows: dict[str, dict[str, str]] = {}
-    for key, value in told[max(told)].items() if told else ():
+    for key, value in by_epoch[max(by_epoch)].items() if by_epoch else ():
         place, _, rest = key.partition("/")
         gate, _, statistic = rest.partition("_")
         if place.startswith("gates.") and statistic in _STATISTICS:

@@ -50,10 +50,10 @@ def frame(title: str, body: str, *, style: str = "", script: str = "") -> str:
     )
 
 
-def facts(told: Mapping[str, str]) -> Html:
-    """Write names and what is said of them, one a row."""
+def facts(known: Mapping[str, str]) -> Html:
+    """Write facts by name, one per row."""
     rows = "".join(
-        f"<tr><td>{_cell(name)}</td><td>{_cell(text)}</td></tr>" for name, text in told.items()
+        f"<tr><td>{_cell(name)}</td><td>{_cell(text)}</td></tr>" for name, text in known.items()
     )
     return Html(f'<table class="facts">{rows}</table>')
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 Section = tuple[str, str]
-"""A title as text, and what stands below it as markup."""
+"""A title as text, and the content below it as markup."""
 
 
 def page(title: str, sections: Iterable[Section], *, lead: str = "") -> str:
@@ -33,10 +33,10 @@ def page(title: str, sections: Iterable[Section], *, lead: str = "") -> str:
         f'<h2 id="s{number}">{escape(name)}</h2>{content}'
         for number, (name, content) in enumerate(found, 1)
     )
-    told_first = f'<p class="lead">{escape(lead)}</p>' if lead else ""
+    opening = f'<p class="lead">{escape(lead)}</p>' if lead else ""
     return frame(
         title,
-        f'<h1>{escape(title)}</h1>{told_first}<nav class="contents">{links}</nav>{body}',
+        f'<h1>{escape(title)}</h1>{opening}<nav class="contents">{links}</nav>{body}',
         style=REPORT_STYLE,
         script=SCRIPT,
     )

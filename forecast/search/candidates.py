@@ -21,7 +21,7 @@ class Candidate:
         point: Override to value.
         spec: What it is an experiment of.
         table: Name of the table it reads, since candidates may differ in their features.
-        params: The whole configuration it stands for, flattened.
+        params: Its whole configuration, flattened.
     """
 
     number: int
@@ -41,7 +41,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Composed:
-    """What a list of overrides stands for.
+    """What a list of overrides becomes.
 
     Attributes:
         spec: The experiment.

@@ -30,7 +30,7 @@ Answer = Literal["run", "wait", "done"]
 
 
 class Listener(Protocol):
-    """Who is told what happens to the trials."""
+    """An observer of the trials."""
 
     def begin(self, trial: Trial) -> Answer:
         """Say whether to run a trial, to wait since somebody else does, or that it is done."""

@@ -89,7 +89,7 @@ def _tag(holder: str) -> str:
 
 
 def _read(holder: str) -> dict[str, Any]:
-    """Read an owner back, nothing where it is none."""
+    """Parse an owner tag; None if malformed."""
     try:
         who = json.loads(holder)
     except ValueError:

@@ -158,7 +158,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Tpe:
-    """Optuna's sampler, asked for batches of one size and told in the order of asking.
+    """Optuna's sampler, asked for batches of one size; results go back in the order of asking.
 
     What it suggests next follows from the seed and the scores alone, so a sweep that was killed
     asks for the same points again and finds their trials in the ledger.

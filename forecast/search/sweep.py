@@ -10,7 +10,7 @@ import numpy as np
 from forecast.data import scale
 from forecast.data.card import card
 from forecast.errors import InputError
-from forecast.evaluation.baselines import all
+from forecast.evaluation.baselines import by_name
 from forecast.metrics.headline import HEADLINES
 from forecast.search import engine, leaderboard
 from forecast.search.candidates import Candidate
@@ -213,8 +213,8 @@ def _baselines(plan: Plan, parent: DirectRun) -> dict[str, float]:
         learned = (table.time >= fold.first) & (table.time < fold.cut)
         scaler = scale.fit(table.take(learned), spec.scaling)
         starts = fold.origins - spec.window.timesteps + 1
-        said = all.forecasts(spec, table, learned, scaler, starts)
-        for name, forecasts in said.items():
+        predicted = by_name.forecasts(spec, table, learned, scaler, starts)
+        for name, forecasts in predicted.items():
             found.setdefault(name, []).append(float(forecasts.error()))
     means = {name: float(np.mean(errors)) for name, errors in found.items()}
     parent.metrics({f"{head}{name}": error for name, error in means.items()})

@@ -41,7 +41,7 @@ def save(
     window = forecaster.window or Window()
     packages = ("forecast", "tensorflow", "keras", "numpy", "pandas")
     forecaster.model_.save(folder / WEIGHTS)
-    told = {
+    fields = {
         "schema": _served(schema, forecaster).to_dict(),
         "window": {name: int(value) for name, value in window.get_params().items()},
         "scaler": forecaster.scaler_.to_dict(),
@@ -51,7 +51,7 @@ def save(
         "versions": {"python": python_version()} | {name: version(name) for name in packages},
         "facts": dict(facts),
     }
-    return [folder / WEIGHTS, write(folder, told)]
+    return [folder / WEIGHTS, write(folder, fields)]
 
 
 def add_intervals(folder: Path, reach: Reach) -> None:
@@ -59,11 +59,11 @@ def add_intervals(folder: Path, reach: Reach) -> None:
 
     The file is replaced as a whole: whoever reads the bundle meanwhile has it without or with them.
     """
-    told = read(folder) | {"intervals": reach.to_dict()}
+    fields = read(folder) | {"intervals": reach.to_dict()}
     fresh = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)  # what a kill has left
     shutil.copytree(folder, fresh)
-    write(fresh, {name: told[name] for name in told if name not in OWN}).replace(folder / FACTS)
+    write(fresh, {name: fields[name] for name in fields if name not in OWN}).replace(folder / FACTS)
     shutil.rmtree(fresh)
 
 
@@ -83,7 +83,7 @@ def _served(schema: Schema, forecaster: Forecaster) -> Schema:
 def load(folder: str | Path) -> Bundle:
     """Read a bundle; no code in it is run."""
     folder = Path(folder)
-    told = read(folder)
+    fields = read(folder)
     runtime.start()
     import keras
 
@@ -98,7 +98,7 @@ def load(folder: str | Path) -> Bundle:
             f"({cause(error)}): download the run's model/ again"
         ) from error
     try:
-        found = _made(model, told)
+        found = _made(model, fields)
         fault = disagreement(found)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         fault = str(error)
@@ -109,17 +109,17 @@ def load(folder: str | Path) -> Bundle:
     return found
 
 
-def _made(model: Any, told: Mapping[str, Any]) -> Bundle:
+def _made(model: Any, fields: Mapping[str, Any]) -> Bundle:
     """Turn the fields of the file into objects."""
     return Bundle(
         model,
-        Schema.from_dict(told["schema"]),
-        Window(**told["window"]),
-        Scaler.from_dict(told["scaler"]),
-        tuple(told["series"]),
-        told["versions"] | told["facts"],
-        tuple(told["quantiles"]),
-        Reach.from_dict(given) if (given := told["intervals"]) else None,
+        Schema.from_dict(fields["schema"]),
+        Window(**fields["window"]),
+        Scaler.from_dict(fields["scaler"]),
+        tuple(fields["series"]),
+        fields["versions"] | fields["facts"],
+        tuple(fields["quantiles"]),
+        Reach.from_dict(given) if (given := fields["intervals"]) else None,
     )
 
 

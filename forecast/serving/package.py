@@ -105,7 +105,7 @@ def _columns(example: pd.DataFrame) -> Any:
     """Name the raw columns; what may stand in them is for the bundle to say.
 
     A type would make MLflow refuse what the bundle reads: time stamps that are no text, and whole
-    numbers, as which JSON reads 50.0.
+    numbers, since JSON may write 50.0 as 50.
     """
     from mlflow.types.schema import AnyType, ColSpec
     from mlflow.types.schema import Schema as Columns

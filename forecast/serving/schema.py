@@ -75,10 +75,10 @@ FORM: Mapping[str, Any] = {
 other names, or (form, …), one of which fits."""
 
 
-def write(folder: Path, told: Mapping[str, Any]) -> Path:
+def write(folder: Path, fields: Mapping[str, Any]) -> Path:
     """Write the facts of a bundle beside its weights, sealed by their hash."""
     weights = {SEAL: _digest(folder / WEIGHTS)}
-    text = json.dumps({"format": FORMAT, **told, "weights": weights}, indent=1, default=str)
+    text = json.dumps({"format": FORMAT, **fields, "weights": weights}, indent=1, default=str)
     file = folder / FACTS
     file.write_bytes(_sealed(f"{text.removesuffix(_END)},\n ".encode()))
     return file
@@ -88,8 +88,8 @@ def read(folder: Path) -> dict[str, Any]:
     """Read the facts of a bundle, and make sure that no byte of its two files was changed."""
     try:
         raw = (folder / FACTS).read_bytes()
-        told = json.loads(raw.decode("utf-8"))
-        found = told["format"]
+        fields = json.loads(raw.decode("utf-8"))
+        found = fields["format"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"bundle must be a folder with {FACTS} and {WEIGHTS}, got {str(folder)!r} "
@@ -102,15 +102,15 @@ def read(folder: Path) -> dict[str, Any]:
         )
     if raw != _sealed(raw.rpartition(_FIELD)[0]):
         raise _changed(folder / FACTS)
-    if found in OLDER and isinstance(told.get("schema"), dict):
-        told["schema"] = OLDER[found] | told["schema"]
-    if fault := misfit(told, FORM):
+    if found in OLDER and isinstance(fields.get("schema"), dict):
+        fields["schema"] = OLDER[found] | fields["schema"]
+    if fault := misfit(fields, FORM):
         raise InputError(
             f"bundle must hold the fields of format {found} in {FACTS}, got {fault}: "
             "download the run's model/ again"
         )
     try:
-        same = _digest(folder / WEIGHTS) == told["weights"][SEAL]
+        same = _digest(folder / WEIGHTS) == fields["weights"][SEAL]
     except OSError as error:
         raise InputError(
             f"bundle must hold {WEIGHTS} beside {FACTS}, got {str(folder)!r} "
@@ -118,11 +118,11 @@ def read(folder: Path) -> dict[str, Any]:
         ) from error
     if not same:
         raise _changed(folder / WEIGHTS)
-    return dict(told)
+    return dict(fields)
 
 
 def _sealed(head: bytes) -> bytes:
-    """Close a file with the hash of all that stands before it."""
+    """Close a file with the hash of its content."""
     return head + _FIELD + f'"{hashlib.sha256(head).hexdigest()}"{_END}'.encode()
 
 
@@ -168,7 +168,7 @@ def _is(value: Any, form: Any) -> bool:
 
 
 def _path(name: str, key: str) -> str:
-    """Write where a field stands."""
+    """Write the path of a field."""
     return f"{name}.{key}" if name else key
 
 

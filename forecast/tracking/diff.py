@@ -100,10 +100,10 @@ def _difference(
     unequal = (a != b) & ~(np.isnan(a) & np.isnan(b)) if numbers else a != b
     if not unequal.any():
         return None
-    told = f"{int(unequal.sum()):,} of {a.size:,} others"
+    difference = f"{int(unequal.sum()):,} of {a.size:,} others"
     if numbers:
-        told += f", by up to {np.abs(a - b)[unequal].max():.2g}"
-    return Difference(name, f"{a.size:,} values", told)
+        difference += f", by up to {np.abs(a - b)[unequal].max():.2g}"
+    return Difference(name, f"{a.size:,} values", difference)
 
 
 def _shown(value: Any) -> str:

@@ -81,9 +81,9 @@ def runs(folder: Path) -> Iterator[LocalRun]:
     for path in reversed(_folders(folder)):
         if not (found := story(path)) or not found[0]:
             continue
-        told, marks = found
-        head, state, name, epochs = told[0], "", told[0]["name"], 0
-        for record in told:
+        own, marks = found
+        head, state, name, epochs = own[0], "", own[0]["name"], 0
+        for record in own:
             if record["do"] in ("begin", "end"):
                 state = record.get("status", "")
             elif record["do"] == "tags":
@@ -102,7 +102,7 @@ def runs(folder: Path) -> Iterator[LocalRun]:
             waiting(path),
             marks.get("refused"),
             _alone(head) and state not in ("FINISHED", "RUNNING"),
-            missing(told),
+            missing(own),
         )
 
 
@@ -177,21 +177,21 @@ def leftover(folder: Path, uri: str) -> list[Journal]:
     for path in _folders(folder):
         if settled(path) or not (read := story(path)) or not read[0]:
             continue
-        told, marks = read
-        if "refused" in marks or told[0]["store"] != without_secrets(uri):
+        own, marks = read
+        if "refused" in marks or own[0]["store"] != without_secrets(uri):
             continue
         try:
             journal = Journal(path)
         except Held:
             continue
-        ended = told[-1]["do"] == "end"
-        if not ended and ONCE in told[0]["tags"]:
+        ended = own[-1]["do"] == "end"
+        if not ended and ONCE in own[0]["tags"]:
             journal.close()
             shutil.rmtree(path)  # it is written again by whoever asks, and nobody has seen it
             continue
         if not ended:
-            time = max(record.get("time", 0) for record in told)
-            lacking = {MISSING: ", ".join(parts)} if (parts := missing(told)) else {}
+            time = max(record.get("time", 0) for record in own)
+            lacking = {MISSING: ", ".join(parts)} if (parts := missing(own)) else {}
             journal.append({"do": "tags", "values": {"forecast.error": DIED} | lacking})
             journal.append({"do": "end", "status": "KILLED", "time": time})
         found.append(journal)

@@ -1,4 +1,4 @@
-"""What a run is told, on disk before anything is sent: one flushed line a record."""
+"""The records of a run on disk before anything is sent: one flushed line per record."""
 
 import fcntl
 import json
@@ -147,12 +147,12 @@ def records(folder: Path) -> "list[Record]":
 def story(folder: Path) -> "tuple[list[Record], dict[str, Any]] | None":
     """Read all records of a run's folder and how far they were sent."""
     try:
-        told, marks = records(folder), marks_of(folder)
+        written, marks = records(folder), marks_of(folder)
     except (ValueError, TypeError):  # no JSON, no UTF-8, or no record
         return None
-    whole = all(isinstance(record, dict) for record in told)
-    created = all(record.get("do") == "create" for record in told[:1]) if whole else False
-    return (told, marks) if created else None
+    whole = all(isinstance(record, dict) for record in written)
+    created = all(record.get("do") == "create" for record in written[:1]) if whole else False
+    return (written, marks) if created else None
 
 
 def settled(folder: Path) -> bool:
@@ -188,15 +188,15 @@ def kept(folder: Path, path: str) -> Path | None:
     return None
 
 
-def missing(told: "Sequence[Record]") -> tuple[str, ...] | None:
+def missing(written: "Sequence[Record]") -> tuple[str, ...] | None:
     """List the stages that a trained run lacks."""
-    done = {record["stage"] for record in told if record["do"] == "done"}
+    done = {record["stage"] for record in written if record["do"] == "done"}
     return tuple(stage for stage in AFTER if stage not in done) if FIT in done else None
 
 
-def scored(told: "Sequence[Record]") -> bool:
+def scored(written: "Sequence[Record]") -> bool:
     """Tell whether a run has written the settings of its evaluation, and so perhaps its scores."""
-    params = (record["values"] for record in told if record["do"] == "params")
+    params = (record["values"] for record in written if record["do"] == "params")
     return any(key.startswith(EVALUATION) for values in params for key in values)
 
 

@@ -67,12 +67,14 @@ class Journalled(Run):
 
     def tag_missing(self) -> None:
         """Write what a trained run lacks as a tag; one that never lacked anything has none."""
-        lacking, told = ", ".join(self.missing()), records(self.journal.folder)
-        if lacking or any(MISSING in record["values"] for record in told if record["do"] == "tags"):
+        lacking, written = ", ".join(self.missing()), records(self.journal.folder)
+        if lacking or any(
+            MISSING in record["values"] for record in written if record["do"] == "tags"
+        ):
             self.tags({MISSING: lacking or "nothing"})
 
     def checkpoint(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Keep where the training stands; the file before it is replaced as a whole."""
+        """Save the training state; the file before it is replaced as a whole."""
         fresh = self.journal.folder / f"{CHECKPOINT}.new"
         with fresh.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]

@@ -29,7 +29,7 @@ SMALL = 256
 """Longer side, in pixels, of the picture that MLflow shows in its grid."""
 
 Record = dict[str, Any]
-"""One thing that a run is told: plain values under "do" and its arguments, ready for JSON."""
+"""One record of a run: plain values under "do" and its arguments, ready for JSON."""
 
 
 Written = TypeVar("Written", bound="Run")

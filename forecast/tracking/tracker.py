@@ -140,8 +140,8 @@ class Tracker:
     @property
     def refused(self) -> dict[str, str]:
         """Return why MLflow will never have the rest of a run: its local id to the reason."""
-        told = ((one.local_id, one.marks.get("refused")) for one in self._own)
-        return {local_id: why for local_id, why in told if why}
+        refused = ((one.local_id, one.marks.get("refused")) for one in self._own)
+        return {local_id: why for local_id, why in refused if why}
 
     def _carry(self, run: Journalled) -> Journalled:
         """Hand a journal to the sender, then what earlier commands have left."""

@@ -100,7 +100,7 @@ class Program:
         Returns (batches,).
         """
         count, size = batches.shape
-        starts = np.full((1 + SLICE, size), -1, np.int32)  # the step before stands first
+        starts = np.full((1 + SLICE, size), -1, np.int32)  # the step before comes first
         starts[1 : 1 + count] = batches
         full = np.ones(SLICE, np.int32)
         full[:count] = (batches >= 0).sum(axis=1)

@@ -101,11 +101,11 @@ class Job:
         history = _History()
         # the best weights come back first, so that a callback of the caller has the last word
         schedule, stopping = build_schedule(training), self._stopping()
-        told = [*schedule, *stopping, *callbacks, history]
+        hooks = [*schedule, *stopping, *callbacks, history]
         interrupted = False
         with lease(own, optimizer, goal, self.window, stateful=training.stateful) as program:
             if stage is not None:
-                told.append(stage.watch(program, history.values, schedule, stopping))
+                hooks.append(stage.watch(program, history.values, schedule, stopping))
             program.load(own, training.learning_rate)
             try:
                 loop.train(
@@ -115,7 +115,7 @@ class Job:
                     epochs=stage.epochs if stage else range(training.epochs),
                     batch_size=training.batch_size,
                     seed=training.seed,
-                    callbacks=told,
+                    callbacks=hooks,
                     validate=lambda: self._validate(program),
                 )
             except KeyboardInterrupt:
@@ -151,14 +151,14 @@ class Job:
         weights = program.model.trainable_variables
         penalty = sum(float(v.regularizer(v)) for v in weights if v.regularizer)
         levels, headline = self.training.quantiles, HEADLINES[self.table.task]
-        said = point_forecast(split_quantiles(predicted, levels), levels)
-        said = self.scaler.invert(said, self.table.series[self.stop])
+        points = point_forecast(split_quantiles(predicted, levels), levels)
+        points = self.scaler.invert(points, self.table.series[self.stop])
         happened = windows.outputs(self.table.outputs, self.stop, self.window)
         for metric in program.metrics:
             metric.update_state(true, predicted)
         return {
             "val_loss": float(program.loss(true, predicted)) + penalty,
-            f"val_{headline.key}": float(headline.of(happened, said)),
+            f"val_{headline.key}": float(headline.of(happened, points)),
             **{f"val_{name}": value for name, value in program.measured().items()},
         }
 

@@ -1,4 +1,4 @@
-"""The story of a fit, told to Keras's epoch-level callbacks."""
+"""Run the epochs of a fit and call Keras's callbacks."""
 
 import math
 import time
@@ -33,19 +33,19 @@ def train(
 
     Shapes: `starts` (windows,).
     """
-    told = keras.callbacks.CallbackList(list(callbacks), model=program.model)
+    hooks = keras.callbacks.CallbackList(list(callbacks), model=program.model)
     steps = sum(map(len, _deal(program, starts, batch_size, [seed, epochs.start])))
-    told.set_params({"epochs": epochs.stop, "steps": steps, "verbose": 0})
-    told.on_train_begin()
+    hooks.set_params({"epochs": epochs.stop, "steps": steps, "verbose": 0})
+    hooks.on_train_begin()
     logs: dict[str, Any] = {}
     try:
         for epoch in epochs:
             if program.model.stop_training:
                 break  # an earlier part of this training has seen enough
-            told.on_epoch_begin(epoch)
+            hooks.on_epoch_begin(epoch)
             began = time.perf_counter()
             groups = _deal(program, starts, batch_size, [seed, epoch])
-            loss = _epoch(program, rows, groups, told, epoch)
+            loss = _epoch(program, rows, groups, hooks, epoch)
             seconds = time.perf_counter() - began
             if program.model.stop_training and not math.isfinite(loss):
                 break  # TerminateOnNaN has decided
@@ -57,17 +57,17 @@ def train(
                 **program.measured(),
             }
             logs = measured | validate()
-            told.on_epoch_end(epoch, logs)
+            hooks.on_epoch_end(epoch, logs)
             if program.model.stop_training:
                 break
     finally:
-        told.on_train_end(logs)
+        hooks.on_train_end(logs)
 
 
 def _deal(
     program: Program, starts: np.ndarray, batch_size: int, seed: list[int]
 ) -> list[np.ndarray]:
-    """Deal an epoch's batches, (steps, batch) each; one that must not be padded stands alone."""
+    """Deal an epoch's batches, (steps, batch) each; one that must not be padded is alone."""
     order = np.random.default_rng(seed)
     if program.stateful:
         return [samples.stateful_batches(starts, program.window, batch_size, shuffle=order)]
@@ -83,7 +83,7 @@ def _epoch(
     program: Program,
     rows: Rows,
     groups: list[np.ndarray],
-    told: keras.callbacks.CallbackList,
+    hooks: keras.callbacks.CallbackList,
     epoch: int,
 ) -> float:
     """Train one epoch in slices of about a second and return its loss, the mean over windows."""
@@ -92,7 +92,7 @@ def _epoch(
         position, carry = 0, None  # each group begins with states of zero
         while position < len(group):
             part = group[position : position + length]
-            told.on_train_batch_begin(step)
+            hooks.on_train_batch_begin(step)
             began = time.perf_counter()
             losses, carry = program.train(rows, part, carry)
             pace = SECONDS / max(time.perf_counter() - began, 1e-6)
@@ -103,7 +103,7 @@ def _epoch(
             position += len(part)
             step += len(part)
             mean = objective / windows_seen
-            told.on_train_batch_end(step - 1, {"loss": mean})
+            hooks.on_train_batch_end(step - 1, {"loss": mean})
             if program.model.stop_training:
                 return mean
             if not math.isfinite(mean):

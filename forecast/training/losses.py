@@ -32,8 +32,8 @@ class Pinball(keras.losses.Loss):
         0.3
         """
         _, horizon, targets = y_true.shape
-        said = ops.reshape(y_pred, (-1, horizon, targets, len(self.levels)))
-        short = y_true[..., None] - said
+        predicted = ops.reshape(y_pred, (-1, horizon, targets, len(self.levels)))
+        short = y_true[..., None] - predicted
         level = ops.convert_to_tensor(self.levels, short.dtype)
         return ops.mean(ops.maximum(level * short, (level - 1) * short), axis=(-2, -1))
 
@@ -60,7 +60,7 @@ def split_quantiles(values: np.ndarray, levels: Sequence[float]) -> np.ndarray:
 
 
 def point_forecast(values: np.ndarray, levels: Sequence[float]) -> np.ndarray:
-    """Return the value that stands for all: the median, or the only one.
+    """Return the point forecast: the median, or the only level.
 
     Shapes: `values` (windows, horizon, targets, levels); returns (windows, horizon, targets).
 
@@ -102,7 +102,7 @@ def build_optimizer(training: Training) -> keras.optimizers.Optimizer:
     if training.weight_decay is not None:
         settings["weight_decay"] = training.weight_decay
     elif inspect.signature(kind).parameters["weight_decay"].default is not None:
-        settings["weight_decay"] = 0.0  # AdamW and Muon decay unless told not to
+        settings["weight_decay"] = 0.0  # AdamW and Muon decay by default
     return kind(**settings)
 
 

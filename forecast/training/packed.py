@@ -118,7 +118,7 @@ class Portable:
 
 
 def _found(module: str, path: str) -> Any:
-    """Look a name up in a module, importing it if need be; None where there is none."""
+    """Look a name up in a module, importing it if need be; None if absent."""
     try:
         found: Any = sys.modules.get(module) or importlib.import_module(module)
     except ImportError:  # what it defines may be registered all the same

@@ -71,11 +71,11 @@ def _keep_compiled(threads: int) -> None:
     given = os.environ.get("TF_XLA_FLAGS", "")
     if CACHE_FLAG in given:
         return
-    told = [platform.machine(), str(threads), given, os.environ.get("XLA_FLAGS", "")]
+    marks = [platform.machine(), str(threads), given, os.environ.get("XLA_FLAGS", "")]
     with suppress(OSError, StopIteration):  # only Linux tells the processor's instructions
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        told.append(next(line for line in lines if line.startswith(("flags", "Features"))))
-    name = f"{version('tensorflow')}-{sha256(' '.join(told).encode()).hexdigest()[:12]}"
+        marks.append(next(line for line in lines if line.startswith(("flags", "Features"))))
+    name = f"{version('tensorflow')}-{sha256(' '.join(marks).encode()).hexdigest()[:12]}"
     with suppress(OSError, RuntimeError):  # no home, or not ours to write in: compile each time
         folder = fetch.private_cache_folder("xla") / name
         folder.mkdir(mode=0o700, exist_ok=True)

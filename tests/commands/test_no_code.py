@@ -11,7 +11,7 @@ from forecast import models
 from forecast.cli.config import compose, recorded, safety
 from forecast.cli.main import main
 from forecast.errors import InputError
-from forecast.evaluation.baselines import all, regression
+from forecast.evaluation.baselines import by_name, regression
 from forecast.training import losses
 from forecast.training.parameters import Training
 
@@ -172,7 +172,7 @@ NAMED = {
     "optimizer": lambda name: losses.build_optimizer(Training(optimizer=name)),
     "metric": lambda name: losses.build_metrics(Training(metrics=[name])),
     "regressor": lambda name: regression.regressor(name, {}),
-    "baseline": lambda name: all.check([name]),
+    "baseline": lambda name: by_name.check([name]),
 }
 
 

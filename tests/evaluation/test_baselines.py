@@ -10,7 +10,7 @@ from sklearn.linear_model import Ridge
 from forecast.data import scale, windows
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.evaluation.baselines import all, classical, regression, rules
+from forecast.evaluation.baselines import by_name, classical, regression, rules
 from forecast.evaluation.baselines.regression import Flat, regressor
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.outcome import Spec
@@ -102,7 +102,7 @@ def test_moving_average_is_the_mean_of_the_last_season(gappy, window, season):
 @pytest.mark.parametrize("names", [["persistense"], ["drift", "prophet"]])
 def test_unknown_baselines_are_refused_by_name(names):
     with pytest.raises(InputError, match=f"must name baselines, got '{names[-1]}'"):
-        all.check(names)
+        by_name.check(names)
 
 
 def test_no_baseline_looks_beyond_the_origin(gappy):
@@ -275,7 +275,7 @@ def test_seasonal_naive_repeats_the_season_that_validation_prefers(amplitude, be
 
     def said(**changes):
         own = replace(spec, **changes)
-        found = all.forecasts(own, table, learned, scaler, test, validation=held)
+        found = by_name.forecasts(own, table, learned, scaler, test, validation=held)
         return found["seasonal_naive"]
 
     expected = rules.seasonal_naive(table, window, test, best)
@@ -298,7 +298,7 @@ def test_a_season_longer_than_what_was_learned_is_none_to_choose():
     table, window = panel((160,), targets=1), Window(6, 4)
     learned, starts = table.tick < 120, windows.starts(table, window)
     spec = Spec(Model("linear"), window, Training(), baselines=(), regressors={})
-    found = all.forecasts(spec, table, learned, scale.fit(table), starts[-20:])
+    found = by_name.forecasts(spec, table, learned, scale.fit(table), starts[-20:])
     assert not found["seasonal_naive"].note
     expected = rules.seasonal_naive(table, window, starts[-20:], 24)
     np.testing.assert_array_equal(found["seasonal_naive"].values, expected)

@@ -10,7 +10,7 @@ from forecast.data import windows
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation import experiment, scores
-from forecast.evaluation.baselines import all
+from forecast.evaluation.baselines import by_name
 from forecast.evaluation.intervals import calibration
 from forecast.evaluation.outcome import Spec
 from forecast.report import figures, run_page
@@ -99,7 +99,7 @@ def test_names_of_the_scores(outcome):
     assert set(outcome.scores) == overall | by_target | skills | calibrated
     for found in outcome.baseline_scores.values():
         assert set(found) == overall | by_target | calibrated
-    assert all(np.isfinite(value) for value in outcome.scores.values())
+    assert by_name(np.isfinite(value) for value in outcome.scores.values())
 
 
 @pytest.mark.parametrize("who", ["model", "persistence", "seasonal_naive", "ridge"])
@@ -204,7 +204,7 @@ def test_gaps_cost_windows_and_holes_in_the_truth_values():
     table.outputs[-2, 0] = np.nan
     table.inputs[30, 2] = np.nan
     outcome = experiment.run(SPEC, table)
-    assert all(np.isfinite(value) for value in outcome.scores.values())
+    assert by_name(np.isfinite(value) for value in outcome.scores.values())
     # series 0: tick 70 splits 60…69 (7 windows) from 71…79, whose first 6 rows are look-back (0)
     # series 1: one target of tick 78 is not known, which two of the 17 windows predict
     assert outcome.scores["test/windows"] == 7 + 0 + 17
@@ -228,7 +228,7 @@ def test_spans_without_a_window_are_refused_with_all_counts(changes, sentence):
 
 def test_a_baseline_of_fewer_windows_is_compared_on_those(outcome, monkeypatch):
     """As one that costs too much forecasts the windows of some time stamps alone."""
-    every = all.forecasts
+    every = by_name.forecasts
 
     def fewer(*args, **more):
         found = every(*args, **more)
@@ -236,7 +236,7 @@ def test_a_baseline_of_fewer_windows_is_compared_on_those(outcome, monkeypatch):
         drawn = TABLE.tick[own.origins] % 3 == 0
         return found | {"ridge": own.at(own.starts[drawn][::-1])}
 
-    monkeypatch.setattr(all, "forecasts", fewer)
+    monkeypatch.setattr(by_name, "forecasts", fewer)
     found = experiment.evaluate(SPEC, TABLE, outcome.cuts, outcome.forecaster)
     ridge, test = found.baselines["ridge"], found.test
     common = np.flatnonzero(TABLE.tick[test.origins] % 3 == 0)
@@ -264,7 +264,7 @@ def test_baselines_have_intervals_calibrated_like_the_models(outcome):
     held = windows.starts(TABLE, window, within=cuts.validation_rows(TABLE))
     both = np.concatenate([held, outcome.test.starts])
     scaler = outcome.forecaster.scaler_
-    every = all.forecasts(SPEC, TABLE, cuts.train_rows(TABLE), scaler, both, validation=held)
+    every = by_name.forecasts(SPEC, TABLE, cuts.train_rows(TABLE), scaler, both, validation=held)
     assert list(outcome.baseline_intervals) == list(every)
     for name, found in every.items():
         spans = found.at(outcome.test.starts), found.at(held)

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from forecast.data import scale, windows
 from forecast.data.windows import Window
-from forecast.evaluation.baselines import all, rules, trees
+from forecast.evaluation.baselines import by_name, rules, trees
 from forecast.evaluation.baselines.lagged import NEAR, SHORT, WEEKS, Lagged
 from forecast.evaluation.leakage import perturb
 from forecast.evaluation.outcome import Spec
@@ -205,9 +205,9 @@ def test_a_sample_forecasts_as_the_whole_does(monkeypatch):
     learned, starts = table.tick < 200, windows.starts(table, Window(6, 5))[-100:]
     scaler = scale.fit(table.take(learned))
     monkeypatch.setitem(trees.SETTINGS, "max_iter", 20)
-    whole = all.forecasts(spec(), table, learned, scaler, starts)
+    whole = by_name.forecasts(spec(), table, learned, scaler, starts)
     monkeypatch.setattr(trees, "SCORED", 300)
-    part = all.forecasts(spec(), table, learned, scaler, starts)["boosted_trees"]
+    part = by_name.forecasts(spec(), table, learned, scaler, starts)["boosted_trees"]
     assert 0 < len(part.starts) <= 30 and "of 100 time stamps" in part.note
     other = whole["boosted_trees"].at(part.starts)
     np.testing.assert_array_equal(other.starts, part.starts)
@@ -221,10 +221,10 @@ def test_more_targets_than_trees_take_are_left_out_with_a_reason(targets, there,
     table = panel((60,), targets=targets)
     learned = table.tick < 40
     starts = windows.starts(table, Window(6, 5), within=~learned)
-    found = all.forecasts(spec(), table, learned, scale.fit(table.take(learned)), starts)
+    found = by_name.forecasts(spec(), table, learned, scale.fit(table.take(learned)), starts)
     assert ("boosted_trees" in found) == there
     reason = {} if there else {"boosted_trees": "left out, 9 targets are more than 8"}
-    assert all.left_out(spec(), table) == reason
+    assert by_name.left_out(spec(), table) == reason
 
 
 def test_fits_are_remembered_by_every_bit_of_what_is_learned(monkeypatch):

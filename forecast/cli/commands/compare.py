@@ -45,7 +45,7 @@ class Subject:
         experiment: Id of its experiment.
         params: Its params.
         probability: Whether it predicts probabilities.
-        frame: What it said of the test span.
+        frame: Its forecasts of the test span.
     """
 
     letter: str
@@ -114,7 +114,7 @@ def _page(store: Any, subjects: Sequence[Subject]) -> str:
 
 
 def read(store: Any, letter: str, run_id: str) -> Subject:
-    """Read a run and what it said of its test span."""
+    """Read a run and its forecasts of the test span."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -164,12 +164,12 @@ def _differences(subjects: Sequence[Subject]) -> None:
     rows = []
     for key in sorted(keys, key=lambda key: (GROUPS.index(key.split(".")[0]), key)):
         values = [one.params.get(key, "–") for one in subjects]
-        told = {
+        series_verdicts = {
             value
             for value, one in zip(values, subjects, strict=True)
             if value != "–" or one.kind != "baseline"
         }
-        if len(told) > 1:
+        if len(series_verdicts) > 1:
             rows.append((key, *values))
     if rows:
         table("What differs", ("", *(one.letter for one in subjects)), rows)

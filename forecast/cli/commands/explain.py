@@ -46,11 +46,11 @@ def without_rows(settings: Any) -> Table:
     """Make the table that a configuration describes, without its rows."""
     names = np.array(["series"])
     schema = load.schema(settings)
-    told = settings.model.get("series_embedding") is not None
-    if told or settings.data.targets == [load.ALL]:
+    embeds = settings.model.get("series_embedding") is not None
+    if embeds or settings.data.targets == [load.ALL]:
         frame = load.rows(settings)[1]
         schema = load.schema(settings, frame.columns)
-        if told:
+        if embeds:
             columns.check(frame, schema)
             names = np.unique(columns.labels(frame, schema))
     places, nothing = layout_of(schema), np.zeros(0, int)
@@ -64,7 +64,7 @@ def without_rows(settings: Any) -> Table:
         tick=nothing,
         time=nothing,
         names=tuple(names.tolist()),
-        indicators=len(places.said),
+        indicators=len(places.masked),
         known=places.known,
         static=places.static,
         task=schema.task,

@@ -86,14 +86,14 @@ def _of_file(path: Path, gates: GatesConfig) -> Subject:
             "without: `model.summary()` shows what it is made of"
         )
     steps = model.input_shape[1] if isinstance(model.input_shape, tuple) else None
-    told = history({0: weights}, steps or 1)
+    by_epoch = history({0: weights}, steps or 1)
     return Subject(
         path.name,
         weights,
-        told,
+        by_epoch,
         pictures({0: weights}, steps or 1, None, gates.pictures),
         facts={"file": str(path), "parameters": f"{model.count_params():,}"},
-        alerts=alerts(told[0], None, limits(gates)),
+        alerts=alerts(by_epoch[0], None, limits(gates)),
     )
 
 
@@ -115,10 +115,10 @@ def _of_run(store: Any, key: str, run_id: str, gates: GatesConfig) -> Subject:
             int(file.stem.removeprefix("epoch_")): load_snapshot(file)
             for file in sorted(place.glob("epoch_*.npz"))
         }
-        told_about = place / Path(ABOUT).name
-        if not told_about.is_file():
+        about_file = place / Path(ABOUT).name
+        if not about_file.is_file():
             raise InputError(f"{key} must hold {ABOUT}, got {run_id!r} without: train it again")
-        about = json.loads(told_about.read_text(encoding="utf-8"))
+        about = json.loads(about_file.read_text(encoding="utf-8"))
         figures = {
             heading(item.path): Path(store.download_artifacts(own, item.path, folder)).read_bytes()
             for item in store.list_artifacts(own, "figures")
@@ -135,17 +135,17 @@ def _of_run(store: Any, key: str, run_id: str, gates: GatesConfig) -> Subject:
         if name in series:
             series[name] = {p.step: p.value for p in store.get_metric_history(own, name)}
     memory = Memory.from_series(series, gates.alerts.memory)
-    told = history(snapshots, about["timesteps"])
-    best = int(metrics.get("train/best_epoch", max(told)))
+    by_epoch = history(snapshots, about["timesteps"])
+    best = int(metrics.get("train/best_epoch", max(by_epoch)))
     field = found.data.tags.get(FIELD)
     return Subject(
         found.info.run_name,
         snapshots[max(snapshots)],
-        told,
+        by_epoch,
         pictures(snapshots, about["timesteps"], about["features"], gates.pictures),
         facts(own, best, metrics.get("test/mae"), field, about["timesteps"]),
         memory,
-        alerts(told.get(best, {}), memory, limits(gates)),
+        alerts(by_epoch.get(best, {}), memory, limits(gates)),
         figures,
         inputs(snapshots[max(snapshots)], about["features"]),
     )
@@ -202,9 +202,9 @@ def _taps(subject: Subject) -> list[tuple[str, str, str]]:
         if not is_convolution(taps):
             continue
         lags = {-(tap_offset(tap) or 0): rms([parts["kernel"]]) for tap, parts in taps.items()}
-        told = "  ".join(f"{lag}: {lags[lag]:.3f}" for lag in sorted(lags, reverse=True))
+        by_epoch = "  ".join(f"{lag}: {lags[lag]:.3f}" for lag in sorted(lags, reverse=True))
         update = subject.history[max(subject.history)].get(f"taps.{layer}/update")
-        rows.append((layer, told, "" if update is None else f"{update:.1e}"))
+        rows.append((layer, by_epoch, "" if update is None else f"{update:.1e}"))
     return rows
 
 

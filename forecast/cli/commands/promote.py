@@ -31,14 +31,14 @@ def run(request: Request) -> bool:
         say("champion", f"{name} version {champion.version} already: there is nothing to decide")
         return True
     decision = _decide(store, champion, challenger)
-    said = f"{'promoted' if decision.promoted else 'not promoted'}: {decision.why}"
+    sentence = f"{'promoted' if decision.promoted else 'not promoted'}: {decision.why}"
     if decision.promoted:
-        registry.promote(store, name, challenger.version, said)
+        registry.promote(store, name, challenger.version, sentence)
         champion = challenger
     else:
-        registry.refuse(store, name, challenger.version, said)
+        registry.refuse(store, name, challenger.version, sentence)
     console.print()
-    say("decision", said)
+    say("decision", sentence)
     say("champion", f"{name} version {champion.version}" if champion else f"none of {name}")
     return decision.promoted
 

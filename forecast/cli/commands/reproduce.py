@@ -50,13 +50,13 @@ def run(request: Request) -> bool:
         changes["data.path"] = settings.data.path
     words = recorded.overrides(found.data.tags.get(recorded.COMMAND, ""))
     again = recorded.request(text, changes, overrides=words)
-    told = [*_other_data(again, found), *environment.others(found.data.tags)]
-    if told and not settings.force:
+    changed = [*_other_data(again, found), *environment.others(found.data.tags)]
+    if changed and not settings.force:
         raise InputError(
-            f"run must meet its own data and versions again, got {'; '.join(told)}: bring them "
+            f"run must meet its own data and versions again, got {'; '.join(changed)}: bring them "
             "back (data.path=… names a file that has moved), or add force=true"
         )
-    for one in told:
+    for one in changed:
         say("warning", f"not as it was: {one}")
     _warn_of_the_machine(found)
     before = _held(store, run_id)

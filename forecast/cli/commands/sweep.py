@@ -127,7 +127,7 @@ def _report(name: str, ledger: Ledger, finished: Finished, data: Loaded, request
 
 
 def _refitted(parent: DirectRun) -> tuple[str, str] | None:
-    """Return what was said of the winner's test error, and its run, once it was refitted."""
+    """Return the line on the winner's test error, and its run, once it is refitted."""
     known = parent.store.client.get_run(parent.id).data.tags
     if "forecast.winner_error" not in known:
         return None

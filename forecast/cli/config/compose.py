@@ -281,7 +281,7 @@ def flatten(raw: Any, done: Any) -> dict[str, Any]:
 
 
 def _is_open(node: Any, root: Any) -> bool:
-    """Tell whether something other than plain values stands behind a node."""
+    """Return whether a node holds something other than plain values."""
     text = str(node)
     return "${" in _REFERENCE.sub("", text) or any(
         _is_open(reduce(_nested, name.split("."), root), root) for name in _REFERENCE.findall(text)
@@ -289,5 +289,5 @@ def _is_open(node: Any, root: Any) -> bool:
 
 
 def _nested(node: Any, name: str) -> Any:
-    """Return what stands below a node; what is not found counts as open."""
+    """Return the content of a node; what is not found counts as open."""
     return node.get(name, "${") if isinstance(node, dict) else "${"

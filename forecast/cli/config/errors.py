@@ -19,7 +19,7 @@ BY_COLUMN = ("data.circular", "data.valid", "data.units", "data.events", "data.c
 """Settings whose keys are columns of the user's file."""
 
 MAPPINGS = (*BY_COLUMN, "evaluation.regressors")
-"""Settings that hold names and values: a mapping that is typed stands for the default one."""
+"""Settings that hold names and values: a mapping that is typed replaces the default one."""
 
 _CURES = {
     "deletion": "leave the ~ away and give it a value",
@@ -61,14 +61,15 @@ def sentence(error: Exception, overrides: Sequence[str]) -> InputError:
                 f"{plain(key)} must be a key of the config, got {plain(override)}: "
                 f"{nearest(key, known)}"
             )
-        told = f"{value!r}" if "=" in override else override
+        written = f"{value!r}" if "=" in override else override
         return InputError(
-            f"{plain(key)} must fit its type, got {plain(told)} ({_reason(error)}): {_cure(error)}"
+            f"{plain(key)} must fit its type, got {plain(written)} ({_reason(error)}): "
+            f"{_cure(error)}"
         )
-    said = getattr(error, "full_key", None) or "config"
+    named = getattr(error, "full_key", None) or "config"
     given = plain(" ".join(overrides)) or "the defaults"
     return InputError(
-        f"{said} must compose, got {given} ({_reason(error)}): see forecast train --help"
+        f"{named} must compose, got {given} ({_reason(error)}): see forecast train --help"
     )
 
 

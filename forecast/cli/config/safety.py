@@ -36,16 +36,16 @@ class UsersFiles(FileConfigSource):
         except YAMLError as error:
             reason = " ".join(str(error).split())
             raise InputError(f"{name} must be plain YAML, got {reason}: write it anew") from error
-        told = OmegaConf.to_container(found.config)
+        content = OmegaConf.to_container(found.config)
         parts = config_path.split("/")
         if parts[0] == "hydra" or ".." in parts or _leads_to_hydra(str(found.header["package"])):
             raise _of_hydra(name, config_path)
-        if isinstance(told, dict):
-            refuse(told, name)
-            for group in _groups(told.get("hydra")):
+        if isinstance(content, dict):
+            refuse(content, name)
+            for group in _groups(content.get("hydra")):
                 if group not in OF_FILES:
                     raise _of_hydra(name, f"hydra.{group}")
-            for entry in _texts(told.get("defaults")):
+            for entry in _texts(content.get("defaults")):
                 if _leads_to_hydra(entry.partition("@")[2]):
                     raise _of_hydra(name, entry)
         return found

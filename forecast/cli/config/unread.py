@@ -50,7 +50,7 @@ FIXED = (
     "evaluation.interval",
     "evaluation.calibration",
 )
-"""What a bundle knows of its training: said again it does no harm, another value is refused."""
+"""What a bundle knows of its training: the same value is accepted, another one is refused."""
 
 ALL = ["*"]
 

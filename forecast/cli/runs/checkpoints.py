@@ -46,17 +46,17 @@ def original(request: Request) -> Request:
         if text.startswith("tracking.uri="):
             changes["tracking.uri"] = settings.tracking.uri
     folder = folders.interrupted(Path(settings.tracking.folder), run_id)
-    file, told = journal.kept(folder, recorded.CONFIG), journal.records(folder)
+    file, records = journal.kept(folder, recorded.CONFIG), journal.records(folder)
     if file is None:
         raise InputError(
             f"resume must be a run that had begun to train, got {run_id!r}, which had not: train "
             "anew"
         )
     for text in later:
-        _refuse_late(text, told)
+        _refuse_late(text, records)
         key = _key(text).partition("=")[0]
         changes[key] = OmegaConf.select(request.composed, key)
-    words = (*recorded.overrides(_command(told)), *later)
+    words = (*recorded.overrides(_command(records)), *later)
     return recorded.request(file.read_text("utf-8"), changes, overrides=words)
 
 
@@ -65,24 +65,24 @@ def _key(text: str) -> str:
     return text.lstrip("+")
 
 
-def _refuse_late(text: str, told: Sequence[Record]) -> None:
+def _refuse_late(text: str, records: Sequence[Record]) -> None:
     """Refuse a setting of what follows the training where it comes too soon or too late."""
-    if journal.missing(told) is None:
+    if journal.missing(records) is None:
         raise InputError(
             f"resume must stand alone until the training is finished, got {text!r} for a run that "
             "is not: resume it without that"
         )
-    if text.startswith(journal.EVALUATION) and journal.scored(told):
+    if text.startswith(journal.EVALUATION) and journal.scored(records):
         raise InputError(
             f"resume must leave the evaluation as it is once scores are written, got {text!r}: "
             "resume it without that, or train anew"
         )
 
 
-def _command(told: Sequence[Record]) -> str:
+def _command(records: Sequence[Record]) -> str:
     """Return the command of a run, with what was changed when it was resumed."""
-    tags = [record["values"] for record in told if record["do"] == "tags"]
-    every = [told[0]["tags"], *tags]
+    tags = [record["values"] for record in records if record["do"] == "tags"]
+    every = [records[0]["tags"], *tags]
     return str([values[recorded.COMMAND] for values in every if recorded.COMMAND in values][-1])
 
 
@@ -116,7 +116,7 @@ ABOUT = "fit"
 
 
 def stage(tracked: Journalled, observer: Observer, epochs: int) -> Stage:
-    """Keep where the training stands after every epoch, and begin where the run was left."""
+    """Save the training state after every epoch, and resume from it."""
     left = tracked.last_checkpoint()
     begin = None
     if left is not None:

@@ -25,7 +25,7 @@ def place(
     baselines: Mapping[str, Run] | None = None,
     relatives: Mapping[str, str | None] | None = None,
 ) -> Place:
-    """Tell where a run stands among others, as far as MLflow knows them."""
+    """Find the runs that belong to a run, as far as MLflow knows them."""
     known = {name: tracker.shown(run) for name, run in (baselines or {}).items()}
     return Place(
         data,

@@ -1,4 +1,4 @@
-"""The gates of one training: watched, studied, told."""
+"""Watch and study the gates of one training, and report them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -113,7 +113,7 @@ class Observer:
             self._pictures.setdefault(key, {})[step] = own[f"picture/{number}"].tobytes()
 
     def finish(self, outcome: Outcome, title: str) -> tuple[str, str]:
-        """Study the kept weights, write the page of the gates, and say what stands out."""
+        """Study the kept weights, write the page of the gates, and print alerts."""
         gates = self._settings.gates
         found = study(outcome, self.callback.history, limits(gates), gates.memory)
         traces = {
@@ -172,7 +172,7 @@ def facts(
 
 
 def tell(memory: Memory | None, found: Sequence[Alert]) -> None:
-    """Say what the memory is worth, and whatever else stands out."""
+    """Print what the memory is worth, and other alerts."""
     advice = memory.advice() if memory else None
     if advice:
         say("memory", advice)

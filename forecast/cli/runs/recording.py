@@ -162,8 +162,8 @@ class Recorded:
     def _cure(self) -> str:
         """Say what needs less memory, where that was the cause and may still be changed."""
         short = any("MemoryError" in self.failures.get(stage, "") for stage in BEHIND_SCORES)
-        told = records(self.run.journal.folder)
-        if self.outcome is None and short and self.training.spec.interval and not scored(told):
+        written = records(self.run.journal.folder)
+        if self.outcome is None and short and self.training.spec.interval and not scored(written):
             return "; with evaluation.interval=null behind it less memory is needed"
         return ""
 

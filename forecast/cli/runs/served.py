@@ -63,10 +63,10 @@ def _registered(store: Any, name: str, folder: Path) -> Served:
     """Download the bundle of a version in the model registry."""
     import mlflow.artifacts
 
-    told = name.removeprefix(REGISTERED)
-    if match := re.fullmatch(r"([^@]+)@([^@/]+)", told):
+    named = name.removeprefix(REGISTERED)
+    if match := re.fullmatch(r"([^@]+)@([^@/]+)", named):
         found = store.get_model_version_by_alias(match[1], match[2])
-    elif match := re.fullmatch(r"([^@]+)/(\d+)", told):
+    elif match := re.fullmatch(r"([^@]+)/(\d+)", named):
         found = store.get_model_version(match[1], match[2])
     else:
         raise InputError(

@@ -1,4 +1,4 @@
-"""The leaderboard of a sweep: printed, and told on its page in MLflow."""
+"""Print the leaderboard of a sweep, and describe it on its page in MLflow."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Runs of a command: where they are written, and what is said when a server is away."""
+"""Where a command writes its runs, and what it prints when a server is away."""
 
 import os
 from collections.abc import Iterator
@@ -23,9 +23,9 @@ def tracking(settings: TrackingConfig, data: str) -> Iterator[Tracker]:
         with suppress(OSError):
             folder.rmdir()  # which removes what is empty
         raise
-    said = tracker.trouble is not None
+    warned = tracker.trouble is not None
     where = without_secrets(settings.uri)
-    if said:
+    if warned:
         say(
             "warning",
             f"{where} does not answer ({tracker.trouble}): the run is kept in {settings.folder}/ "
@@ -43,7 +43,7 @@ def tracking(settings: TrackingConfig, data: str) -> Iterator[Tracker]:
         for name, why in tracker.refused.items():
             kept = f"what it has not taken stays in {settings.folder}/{name}"
             say("warning", f"{where} refuses run {name} for good ({why}): {kept}")
-        if tracker.waiting and not said:
+        if tracker.waiting and not warned:
             say(
                 "warning",
                 f"{where} has not taken everything ({tracker.trouble or 'it is slow'}): the rest "

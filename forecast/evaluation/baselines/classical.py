@@ -59,8 +59,8 @@ def classical(
                 continue
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of convergence: see STEPS
-                said = fit(line[first:], last + 1 - first, season, origins, steps)
-            values[own, :, target] = said[:, window.lead :]
+                predicted = fit(line[first:], last + 1 - first, season, origins, steps)
+            values[own, :, target] = predicted[:, window.lead :]
     return values
 
 
@@ -180,11 +180,11 @@ def _from_states(
     """Forecast from the filtered state at every origin: Z·Tʰ·state, (windows, steps)."""
     found = model.clone(line).filter(params).filter_results
     state = found.predicted_state[:, origins + 1]  # of the tick after the origin, known at it
-    said = []
+    predicted = []
     for _ in range(steps):
-        said.append(found.design[..., -1] @ state + found.obs_intercept[..., -1:])
+        predicted.append(found.design[..., -1] @ state + found.obs_intercept[..., -1:])
         state = found.transition[..., -1] @ state + found.state_intercept[..., -1:]
-    return np.concatenate(said).T
+    return np.concatenate(predicted).T
 
 
 def _strength(line: np.ndarray, season: int) -> float:

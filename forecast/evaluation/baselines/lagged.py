@@ -32,7 +32,7 @@ class Lagged:
     """Features of (origin, predicted row) pairs for one target, from rows up to the origin.
 
     Of later rows only time stamps and the columns known ahead are read, at the predicted row. What
-    is read of the target stands relative to its level, the last value known at the origin, in
+    is read of the target is relative to its level, the last value known at the origin, in
     deviations of its series; what is not known is NaN.
 
     Attributes:
@@ -153,8 +153,8 @@ class Lagged:
             return np.zeros((len(self.table), 0))
         index, days = pd.DatetimeIndex(self.table.time), rules.days(self.table.frequency)
         hour = index.hour + index.minute / 60
-        told = np.column_stack([hour, index.day_of_week, index.day_of_year]).astype(float)
-        return told[:, [days < 1, days < rules.WEEK, self.years]]
+        calendar = np.column_stack([hour, index.day_of_week, index.day_of_year]).astype(float)
+        return calendar[:, [days < 1, days < rules.WEEK, self.years]]
 
 
 def _mean(columns: list[np.ndarray]) -> np.ndarray:

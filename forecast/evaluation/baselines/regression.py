@@ -76,7 +76,7 @@ its shape, and a forecast must not depend on the windows beside it."""
 class Flat:
     """Windows as rows of a matrix, standardised, in double precision.
 
-    A target that is an input too stands relative to its value at the origin, in the window and in
+    A target that is an input too is taken relative to its value at the origin, in the window and in
     what is predicted, so that a series whose level moves on is no new world to a linear model.
     Probabilities have no such level, and their windows are left as they are.
 
@@ -125,8 +125,8 @@ class Flat:
         parts = [np.zeros((0, self.window.horizon * len(self.table.targets)))]
         for part in windows.batches(starts, BLOCK):
             full = np.concatenate([part, np.repeat(part[-1:], BLOCK - len(part))])
-            said = np.asarray(predict(self.known(full)), float)
-            parts.append(said.reshape(BLOCK, -1)[: len(part)])
+            predicted = np.asarray(predict(self.known(full)), float)
+            parts.append(predicted.reshape(BLOCK, -1)[: len(part)])
         return self.values(np.concatenate(parts), starts)
 
     def thinned(self, starts: np.ndarray) -> np.ndarray:

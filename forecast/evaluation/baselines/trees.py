@@ -110,7 +110,7 @@ def _one(lagged: Lagged, train: np.ndarray, starts: np.ndarray) -> np.ndarray:
     window, table = lagged.window, lagged.table
     origins, steps = _pairs(train + window.timesteps - 1, window.horizon)
     features = np.concatenate([lagged.past(origins), lagged.ahead(origins, steps)], axis=1)
-    told = np.isfinite(features).any(axis=0)  # lags may reach behind a short series' beginning
+    usable = np.isfinite(features).any(axis=0)  # lags may reach behind a short series' beginning
     most = max(FEWEST, CELLS // features.shape[1])
     if len(features) > most:
         kept = np.linspace(0, len(features) - 1, most).astype(int)
@@ -121,14 +121,16 @@ def _one(lagged: Lagged, train: np.ndarray, starts: np.ndarray) -> np.ndarray:
         for seasonal in (False, True)
     ]
     seasonal = bool(np.abs(away[1]).mean() < np.abs(away[0]).mean())
-    model = _fit(features[:, told], away[seasonal])
+    model = _fit(features[:, usable], away[seasonal])
     ahead = np.arange(window.horizon)
     found = [np.zeros((0, window.horizon))]
     for part in windows.batches(starts + window.timesteps - 1, max(1, CHUNK // window.horizon)):
         each, step = np.repeat(part, window.horizon), np.tile(ahead, len(part))
         past = np.repeat(lagged.past(part), window.horizon, axis=0)
-        said = model.predict(np.concatenate([past, lagged.ahead(each, step)], axis=1)[:, told])
-        values = said * lagged.scale[each] + _base(lagged, each, step, seasonal=seasonal)
+        predicted = model.predict(
+            np.concatenate([past, lagged.ahead(each, step)], axis=1)[:, usable]
+        )
+        values = predicted * lagged.scale[each] + _base(lagged, each, step, seasonal=seasonal)
         found.append(values.reshape(-1, window.horizon))
     return np.concatenate(found)
 

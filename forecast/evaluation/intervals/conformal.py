@@ -24,7 +24,7 @@ RATE = 0.02
 """Share of the scores' spread by which one miss more than promised moves a threshold."""
 
 LEAST = 50
-"""Known scores before anything is said of a series by its own."""
+"""Known scores that a series needs for intervals of its own."""
 
 SPREAD = (0.1, 0.9)
 """Levels of the thresholds between which the spread of the scores lies."""

@@ -13,7 +13,7 @@ from forecast.evaluation.intervals import conformal
 
 @dataclass(frozen=True)
 class Batch:
-    """Some series that are followed together; −1 stands where a series has no further window.
+    """Some series that are followed together; −1 if a series has no further window.
 
     Attributes:
         codes: The series, (series,).

@@ -13,7 +13,7 @@ from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.evaluation import experiment
-from forecast.evaluation.baselines import all
+from forecast.evaluation.baselines import by_name
 from forecast.evaluation.baselines.classical import CLASSICAL
 from forecast.evaluation.outcome import Spec
 from forecast.training.forecaster import BATCH, Forecaster
@@ -133,7 +133,7 @@ class Case:
         # classical models take minutes a fit; a test of their own holds them against another future
         quick = tuple(name for name in self.spec.baselines if name not in CLASSICAL)
         spec = replace(self.spec, baselines=quick)
-        found = all.forecasts(spec, table, rows, scaler, starts, validation=held)
+        found = by_name.forecasts(spec, table, rows, scaler, starts, validation=held)
         return {name: each.values for name, each in found.items()}
 
     @cached_property

@@ -29,9 +29,9 @@ def learning(case: Case) -> Iterator[Check]:
     table, own = case.table, case.learned
     wild = perturb.table(table, table.time >= case.cuts.validation, case.rng(1))
     other = case.learn(wild)
-    told = f"rows from {date(case.cuts.validation)} on, after training"
-    yield _scale(case, own, other, told)
-    yield _seen(case, wild, (own, other), told, stop=False)
+    changed = f"rows from {date(case.cuts.validation)} on, after training"
+    yield _scale(case, own, other, changed)
+    yield _seen(case, wild, (own, other), changed, stop=False)
     # what they choose on is changed too, so here they choose on training windows
     before = case.baselines(table, own.scaler, case.newest, case.newest[:0])
     after = case.baselines(wild, other.scaler, case.newest, case.newest[:0])
@@ -42,7 +42,7 @@ def learning(case: Case) -> Iterator[Check]:
             moved = f"{name} has learned from later rows: it forecasts another value of " + (
                 forecast(case, case.newest, where)
             )
-    yield Check("baselines", told, f"what {', '.join(before)} learned", not moved, moved)
+    yield Check("baselines", changed, f"what {', '.join(before)} learned", not moved, moved)
     if table.task == "regression":
         found = [
             scores.overall(
@@ -55,15 +55,15 @@ def learning(case: Case) -> Iterator[Check]:
         ]
         moved = next((key for key in found[0] if repr(found[0][key]) != repr(found[1][key])), "")
         moved = f"{moved} of training windows, whose scale has seen later rows" if moved else ""
-        yield Check("mase", told, "the scale of MASE and RMSSE", not moved, moved)
+        yield Check("mase", changed, "the scale of MASE and RMSSE", not moved, moved)
 
 
 def stopping(case: Case) -> Check:
     """Change all rows after validation and look at what trains and what stops training."""
     table = case.table
     wild = perturb.table(table, table.time >= case.cuts.test, case.rng(2))
-    told = f"rows from {date(case.cuts.test)} on, after validation"
-    return _seen(case, wild, (case.learned, case.learn(wild)), told, stop=True)
+    changed = f"rows from {date(case.cuts.test)} on, after validation"
+    return _seen(case, wild, (case.learned, case.learn(wild)), changed, stop=True)
 
 
 def spans(case: Case) -> Check:
@@ -116,12 +116,12 @@ def training(case: Case) -> Check:
     other = [weight.path for weight, new in pairs if weight.numpy().tobytes() != new.tobytes()]
     if other:
         moved = f"weight {other[0]} of the trained network"
-    told = f"rows from {date(case.cuts.test)} on, after validation"
+    changed = f"rows from {date(case.cuts.test)} on, after validation"
     compared = f"weights, history, best epoch of 2 trainings of {epochs} epochs"
-    return Check("training", told, compared, not moved, moved)
+    return Check("training", changed, compared, not moved, moved)
 
 
-def _scale(case: Case, own: TrainingSet, other: TrainingSet, told: str) -> Check:
+def _scale(case: Case, own: TrainingSet, other: TrainingSet, changed: str) -> Check:
     """Compare scalers: learned before and after, and that of a fitted forecaster."""
     table = case.table
     compared = f"mean and deviation of {len(table.features)} inputs, {len(table.targets)} targets"
@@ -138,12 +138,12 @@ def _scale(case: Case, own: TrainingSet, other: TrainingSet, told: str) -> Check
                 column = (table.features if kind == "input" else table.targets)[where[1]]
                 what = {"std": "deviation"}.get(what, what)
                 moved = f"the scale, {what} of {kind} {column!r} in {table.names[where[0]]}"
-                return Check("scale", told, compared, False, moved)
-    return Check("scale", told, compared, True)
+                return Check("scale", changed, compared, False, moved)
+    return Check("scale", changed, compared, True)
 
 
 def _seen(
-    case: Case, wild: Table, sets: tuple[TrainingSet, TrainingSet], told: str, *, stop: bool
+    case: Case, wild: Table, sets: tuple[TrainingSet, TrainingSet], changed: str, *, stop: bool
 ) -> Check:
     """Compare windows, the standardised rows that they read, and their truth."""
     table, window = case.table, case.window
@@ -154,7 +154,7 @@ def _seen(
     if not np.array_equal(starts, others):
         gone = np.setxor1d(starts, others)
         which = f", first {place(table, gone[0])}" if len(gone) else ""
-        return Check(name, told, compared, False, f"other windows train or stop{which}")
+        return Check(name, changed, compared, False, f"other windows train or stop{which}")
     seen, truth = (
         [
             features.append_known_future(s.scaler.inputs(data), data, window, coded=True)
@@ -169,7 +169,7 @@ def _seen(
         moved = f"input {names[where[1]]!r} of {place(table, where[0])}"
     elif where := first(truth[0], truth[1], future):
         moved = f"target {table.targets[where[1]]!r} of {place(table, where[0])}"
-    return Check(name, told, compared, where is None, moved if where else "")
+    return Check(name, changed, compared, where is None, moved if where else "")
 
 
 def _covered(table: Table, starts: np.ndarray, begin: int, length: int) -> np.ndarray:

@@ -21,7 +21,7 @@ PAIRS = 10
 """Changes that both columns must have, so that a few steps in common are no copy."""
 
 SAMPLE = 2048
-"""Rows that are looked at first; what stands out there is measured on all."""
+"""Rows that are looked at first; what is suspicious there is measured on all."""
 
 WORK = 2e10
 """Multiplications of the first look: very wide tables have smaller samples."""
@@ -39,7 +39,7 @@ class Copy:
         target: What it copies, up to a factor and an offset.
         shift: Rows from the copy to the value copied; above 0 the copy comes first.
         correlation: Of their changes from row to row.
-        known: Whether the column is said to be known ahead.
+        known: Whether the column is declared known ahead.
     """
 
     column: str
@@ -79,11 +79,11 @@ def canary(table: Table, window: Window) -> tuple[Copy, ...]:
     input 'x' is a copy of target 'load' 3 rows later (r = 1.0000)
     """
     reach = window.lead + window.horizon
-    told = [c for c in range(len(table.features) - table.indicators) if c not in table.static]
-    x, y = _changes(table.inputs[:, told], table), _changes(table.outputs, table)
-    first = np.array([1 - reach if c in table.known else 1 for c in told])  # shift that tells
+    compared = [c for c in range(len(table.features) - table.indicators) if c not in table.static]
+    x, y = _changes(table.inputs[:, compared], table), _changes(table.outputs, table)
+    first = np.array([1 - reach if c in table.known else 1 for c in compared])  # shift that tells
     best: dict[tuple[int, int], tuple[float, int]] = {}
-    for shift in range(int(first.min()), window.span) if told else ():
+    for shift in range(int(first.min()), window.span) if compared else ():
         for place, target in _alike(x, y, table, shift, window.span + reach):
             if shift < first[place]:
                 continue
@@ -96,7 +96,7 @@ def canary(table: Table, window: Window) -> tuple[Copy, ...]:
         past = range(first[place] - 1, first[place] - 1 - back, -1)
         if any(_correlation(x[:, place], y[:, target], table, k) >= LEAST for k in past):
             continue
-        name, known = table.features[told[place]], told[place] in table.known
+        name, known = table.features[compared[place]], compared[place] in table.known
         found.append(Copy(name, table.targets[target], shift, r, known))
     return tuple(found)
 

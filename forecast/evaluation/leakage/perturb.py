@@ -48,11 +48,11 @@ def table(
     """
     inputs, outputs = given.inputs.copy(), given.outputs.copy()
     inputs[rows] = _values(given.inputs, rows, rng)
-    said = given.indicators
-    if said:  # never all of a row: a row of which nothing is known changes the windows of others
-        told = (rng.random((int(rows.sum()), said)) < 0.5) & (given.inputs[rows, -said:] == 0)
-        told[told.all(axis=1), 0] = False
-        inputs[rows, -said:] = told
+    masks = given.indicators
+    if masks:  # never all of a row: a row of which nothing is known changes the windows of others
+        absent = (rng.random((int(rows.sum()), masks)) < 0.5) & (given.inputs[rows, -masks:] == 0)
+        absent[absent.all(axis=1), 0] = False
+        inputs[rows, -masks:] = absent
     if spared is not None and given.known:
         kept = np.ix_(rows & spared, given.known)
         inputs[kept] = given.inputs[kept]

@@ -86,7 +86,7 @@ def rows(case: Case, raw: Raw) -> Check:
     compared = f"{len(table):,} rows built from {len(moments)} frames of another future"
     for number, moment in enumerate(moments):
         frame = perturb.frame(raw, stamps > moment, case.rng(100 + number))
-        told = f"raw rows after {date(moment)}"
+        changed = f"raw rows after {date(moment)}"
         offender = _moved(table, raw.table(frame, case.window.timesteps), table.time <= moment)
         if offender:
             if _moved(table, raw.table(raw.frame, case.window.timesteps), table.time == table.time):
@@ -94,7 +94,7 @@ def rows(case: Case, raw: Raw) -> Check:
                     "raw must be what the table was built from, got a frame and a schema that "
                     "build another one: give those of this table"
                 )
-            return Check("rows", told, compared, False, offender)
+            return Check("rows", changed, compared, False, offender)
     return Check("rows", f"raw rows after {len(moments)} moments", compared, True)
 
 
@@ -163,8 +163,8 @@ class LeakProof:
         names = ", ".join(check.name for check in self.checks)
         if self.holds:
             return f"nothing after a cut moves what lies before it: {names}"
-        told = "; ".join(f"{check.name}: {check.offender}" for check in self._failed)
-        return f"{len(self._failed)} of {len(self.checks)} checks found a leak: {told}"
+        changed = "; ".join(f"{check.name}: {check.offender}" for check in self._failed)
+        return f"{len(self._failed)} of {len(self.checks)} checks found a leak: {changed}"
 
     @property
     def _failed(self) -> list[Check]:

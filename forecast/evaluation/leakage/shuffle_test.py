@@ -67,7 +67,7 @@ def shuffle_test(
     No order is left that the past could tell of, so whatever beats the training mean has read what
     it should not. With `raw` the raw targets are shuffled and the table is built again, so that
     columns made from later targets are made from the shuffled ones and give themselves away; a
-    column that stands in the file ready made is not, and is left to `data.canary`.
+    column that is ready-made in the file is not, and is left to `data.canary`.
 
     Squared errors are compared, whatever the loss, since of them no constant has less than the
     mean. Errors of windows at one origin time are averaged over series; the standard error of the

@@ -17,7 +17,7 @@ from forecast.metrics.headline import Headline
 from forecast.metrics.point import mean
 
 PREDICTIONS = "predictions.parquet"
-"""Where a run keeps what it said of the test span."""
+"""Artifact with a run's forecasts of the test span."""
 
 KEY = ["series", "origin", "time", "target"]
 """What names one value; a step is the distance of origin and time, less the lead."""

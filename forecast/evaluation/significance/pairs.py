@@ -19,7 +19,7 @@ REACH = 2.5
 variance that overlapping horizons share. Chosen by the sizes in docs/evaluation.md."""
 
 FEWEST = 2
-"""Cosines without which nothing is said; Student's t has as many degrees of freedom."""
+"""Cosines without which there is no verdict; Student's t has as many degrees of freedom."""
 
 SPARSE = 64
 """Places on the clock for each origin, above which they are no longer laid out one by one."""
@@ -142,8 +142,8 @@ def verdicts(model: Forecasts, others: Mapping[str, Forecasts]) -> dict[str, Ver
     """Test one forecaster against others on the origins that they share.
 
     Args:
-        model: What it said.
-        others: Name to what others said about windows of the same shape.
+        model: Its forecasts.
+        others: Name to forecasts of others for windows of the same shape.
 
     Returns:
         Name to the verdict on the model.

@@ -73,7 +73,7 @@ def profiles(found: Forecasts, every: Sequence[Part]) -> list[Profile]:
     if turn:
         stamps = np.asarray(getattr(pd.DatetimeIndex(found.table.time), turn))
         keys = stamps[windows.future_rows(found.starts, found.window)]  # (windows, horizon)
-    told = []
+    spread = []
     for part in every:
         total, count = part.of(errors).sum(axis=2), part.of(known).sum(axis=2)
         clocked: dict[int, float] = {}
@@ -82,8 +82,8 @@ def profiles(found: Forecasts, every: Sequence[Part]) -> list[Profile]:
             sums, counts = (np.bincount(own, of.ravel()) for of in (total, count))
             clocked = {int(key): float(sums[key] / counts[key]) for key in np.flatnonzero(counts)}
         with np.errstate(invalid="ignore"):
-            told.append(Profile(total.sum(axis=0) / count.sum(axis=0), clocked))
-    return told
+            spread.append(Profile(total.sum(axis=0) / count.sum(axis=0), clocked))
+    return spread
 
 
 def cycle(table: Table) -> str | None:
@@ -195,10 +195,10 @@ def _residuals(outcome: "Outcome", part: Part) -> Html:
 
 def _histogram(outcome: "Outcome", part: Part) -> Html:
     test = outcome.test
-    true, said = part.of(test.true), part.of(test.values)
-    middle = float(bias(true, said))
+    true, predicted = part.of(test.true), part.of(test.values)
+    middle = float(bias(true, predicted))
     thin = max(1, true.size // SAMPLE)
-    wrong = (said[::thin] - true[::thin]).ravel()
+    wrong = (predicted[::thin] - true[::thin]).ravel()
     wrong = wrong[np.isfinite(wrong)]
     if not len(wrong):
         return Html("")

@@ -95,8 +95,8 @@ def _picture(
         for values in other.values[other.starts == test.starts[position], :, target]:
             marks.append(Line(beside, ahead, values, OTHERS[0], dots=len(ahead) == 1))
     marks.append(Line("truth", steps, table.outputs[origin + steps, target], "true"))
-    said = test.values[position, :, target]
-    marks.append(Line(outcome.spec.model.name, ahead, said, dots=len(ahead) <= 3))
+    predicted = test.values[position, :, target]
+    marks.append(Line(outcome.spec.model.name, ahead, predicted, dots=len(ahead) <= 3))
     own = slice(target, target + 1)
     true, values = test.true[position, :, own], test.values[position, :, own]
     error = measured(float(test.headline.of(true, values)), table.unit(target), 3)

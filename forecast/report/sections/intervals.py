@@ -25,7 +25,7 @@ Ends = tuple[str, float, np.ndarray, np.ndarray]
 """What an interval is called, its level, and where it begins and ends."""
 
 _LOOKS = ("model", *OTHERS)
-"""Of the intervals; no more than these are told."""
+"""Most levels of the intervals that are listed."""
 
 
 def section(outcome: "Outcome") -> Html:
@@ -34,7 +34,7 @@ def section(outcome: "Outcome") -> Html:
     ends = bands(outcome)[: len(_LOOKS)]
     if not ends and test.table.task == "regression":
         return Html("")
-    body: str = _told(outcome, ends) if ends else ""
+    body: str = _coverage_table(outcome, ends) if ends else ""
     if len(ends) > 1:
         body += legend({label: look for (label, *_), look in zip(ends, _LOOKS, strict=False)})
     found = {}
@@ -69,7 +69,7 @@ def bands(outcome: "Outcome") -> list[Ends]:
 
 
 def reliability(
-    true: np.ndarray, said: np.ndarray, bins: int = BINS
+    true: np.ndarray, predicted: np.ndarray, bins: int = BINS
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Group probabilities and compare each group with what happened.
 
@@ -80,7 +80,7 @@ def reliability(
     ([0.1, 0.95], [0.0, 1.0], [1, 2])
     """
     known = np.isfinite(true)
-    happened, chance = true[known], said[known]
+    happened, chance = true[known], predicted[known]
     group = np.minimum((chance * bins).astype(int), bins - 1)
     count = np.bincount(group, minlength=bins)
     there = count > 0
@@ -88,7 +88,7 @@ def reliability(
     return sums[0] / count[there], sums[1] / count[there], count[there]
 
 
-def _told(outcome: "Outcome", ends: list[Ends]) -> Html:
+def _coverage_table(outcome: "Outcome", ends: list[Ends]) -> Html:
     test, unit = outcome.test, outcome.table.common_unit
     rows = [
         (
@@ -168,16 +168,16 @@ def _levels(test: Forecasts, part: Part, quantiles: np.ndarray) -> Html:
 
 
 def _probabilities(test: Forecasts, part: Part) -> list[Html]:
-    said, share, count = reliability(part.of(test.true), part.of(test.values))
+    predicted, share, count = reliability(part.of(test.true), part.of(test.values))
     whole, grid = count.sum(), (np.arange(BINS) + 0.5) / BINS
     held = np.zeros(BINS)
-    held[np.minimum((said * BINS).astype(int), BINS - 1)] = count / whole
+    held[np.minimum((predicted * BINS).astype(int), BINS - 1)] = count / whole
     return [
         chart(
             "Reliability of the probabilities",
             [
                 Line("as it should be", (0, 1), (0, 1), "rule"),
-                Line("share that happened", said, share, dots=True),
+                Line("share that happened", predicted, share, dots=True),
             ],
             x=Axis("probability given", 0.0, 1.0),
             y=Axis(low=0.0, high=1.0),

@@ -56,8 +56,8 @@ def _overall(outcome: Outcome) -> Html:
         rows.append([*row, *cells[1:]])
     unit = outcome.table.common_unit
     where = f"Test span, {len(outcome.test.starts):,} windows{unit}; best first. "
-    told = "★ marks the best of a column. Skill is the share of a baseline's error that is gone."
-    return Html(f'<p class="note">{escape(where + told)}</p>' + table(heads, rows))
+    legend = "★ marks the best of a column. Skill is the share of a baseline's error that is gone."
+    return Html(f'<p class="note">{escape(where + legend)}</p>' + table(heads, rows))
 
 
 def _each(outcome: Outcome, kind: str, found: Mapping[str, Mapping[str, float]]) -> Html:

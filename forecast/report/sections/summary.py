@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from forecast.evaluation.outcome import Outcome
 
 MOST = 16
-"""Names that are listed; of more only their number is told."""
+"""Most names that are listed; of more only their number is."""
 
 
-def section(outcome: "Outcome", told: Mapping[str, str], command: str) -> Html:
+def section(outcome: "Outcome", given: Mapping[str, str], command: str) -> Html:
     """Tell data, spans, window, model, training and the command."""
-    known = facts(dict(told) | dict(_data(outcome)))
+    known = facts(dict(given) | dict(_data(outcome)))
     how = facts(dict(_training(outcome)))
     again = f"<h3>The same again</h3><pre>{escape(command)}</pre>" if command else ""
     return Html(
@@ -33,8 +33,8 @@ def window(outcome: "Outcome") -> str:
     frequency = outcome.table.frequency
     each = f" of {_distance(frequency)}" if frequency else ""
     skipped = f", {_count(shape.lead, 'row')} skipped" if shape.lead else ""
-    seen, said = _count(shape.timesteps, "row"), _count(shape.horizon, "row")
-    return f"{seen}{each} seen{skipped}, {said} predicted"
+    seen, predicted = _count(shape.timesteps, "row"), _count(shape.horizon, "row")
+    return f"{seen}{each} seen{skipped}, {predicted} predicted"
 
 
 def _data(outcome: "Outcome") -> Iterator[tuple[str, str]]:

@@ -22,7 +22,7 @@ def check_uri(uri: str, *, existing: bool = False) -> None:
     try:
         parts = urlsplit(uri)
         named = bool(parts.hostname or parts.path.strip("/")) and parts.port != 0
-    except ValueError:  # a port that is none, or a bracket without its other
+    except ValueError:  # an invalid port, or a bracket without its other
         named = False
     if not named or (parts.scheme in ("http", "https") and not parts.hostname):
         raise _refused(uri, "which names no host and no file")

@@ -13,7 +13,7 @@ MOST = 60.0
 """Seconds that a server may be away in the middle of a sweep."""
 
 CLASH = "BAD_REQUEST"
-"""What the slower of two that write the same at once is told; it need only ask again."""
+"""Error code of the slower of two simultaneous equal writes; it need only retry."""
 
 CLASHES = 3
 """Such answers to one call after which it is wrong in itself."""

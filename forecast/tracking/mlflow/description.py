@@ -24,7 +24,7 @@ MOST_EXPERIMENT = 4_900
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run stands among others.
+    """Links from a run to others.
 
     Attributes:
         data: Name of the data.

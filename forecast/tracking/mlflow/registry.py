@@ -13,7 +13,7 @@ from forecast.tracking.mlflow.store import no_retries, reason
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 PROMOTION = "forecast.promotion"
-"""Tag of a version: what was last said of its promotion."""
+"""Tag of a version: the last decision on its promotion."""
 
 DECIDED = "forecast.promotion_origins"
 """Tag of a version: each champion that it was compared with, first and last common origin."""
@@ -117,9 +117,9 @@ def refuse(client: Any, name: str, version: str, why: str) -> None:
 def _unknown(client: Any, name: str) -> InputError:
     """Say which models there are."""
     known = [found.name for found in client.search_registered_models()]
-    told = nearest(name, known) if known else "there is none yet"
+    hint = nearest(name, known) if known else "there is none yet"
     return InputError(
-        f"registered must be a model of the registry, got {name!r}: {told}, and forecast train "
+        f"registered must be a model of the registry, got {name!r}: {hint}, and forecast train "
         f"register={name} makes it"
     )
 

@@ -67,11 +67,13 @@ class Store:
         except (MlflowException, SQLAlchemyError, OSError) as error:
             away = server(uri) is not None and not WRONG.search(str(error))
             cure = "make room, or name another" if _file(uri) else "start the server"
-            told = (
+            sentence = (
                 f"tracking.uri must be a store that can be reached, got {without_secrets(uri)!r} "
                 f"({reason(error)}): {cure}, or use {DEFAULT_URI}"
             )
-            raise (Unreachable(told, reason(error)) if away else InputError(told)) from error
+            raise (
+                Unreachable(sentence, reason(error)) if away else InputError(sentence)
+            ) from error
 
     def _open(self) -> str:
         """Find or create the experiment."""

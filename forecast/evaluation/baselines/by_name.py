@@ -136,8 +136,8 @@ def best_season(table: Table, window: Window, held: np.ndarray, seasons: Sequenc
         return seasons[0]
 
     def error(season: int) -> float:
-        said = rules.seasonal_naive(table, window, held, season)
-        found = float(Forecasts(table, window, held, said).error())
+        predicted = rules.seasonal_naive(table, window, held, season)
+        found = float(Forecasts(table, window, held, predicted).error())
         return found if np.isfinite(found) else np.inf
 
     return min(seasons, key=error)
