@@ -54,13 +54,13 @@ def _trained(folder: Path) -> None:
     """Train the default model for an epoch, and write its bundle and its MLflow model."""
     from forecast.cli.config import compose
     from forecast.cli.runs import load
-    from forecast.serving import files, package
+    from forecast.serving import bundle, package
     from forecast.training.forecaster import Forecaster
 
     settings = compose.compose(["training.epochs=1"]).settings
     data, spec = load.load(settings), load.spec(settings)
     fitted = Forecaster(spec.model, spec.window, spec.training).fit(data.table)
-    files.save(folder / "bundle", fitted, data.schema, {})
+    bundle.save(folder / "bundle", fitted, data.schema, {})
     example = package.example(data.frame, data.schema, spec.window)
     package.package(folder / "model", folder / "bundle", example)
     each = WINDOWS // len(data.table.names) + spec.window.timesteps

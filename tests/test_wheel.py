@@ -16,7 +16,7 @@ import pytest
 from forecast.data import panel, windows
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
-from forecast.serving import files
+from forecast.serving import bundle
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
 
@@ -138,7 +138,7 @@ def test_a_bundle_made_here_says_the_same_in_a_fresh_environment(model, scripts,
     load_frame().to_csv(tmp_path / "load.csv", index=False)
     table = panel.build(load_frame(), schema)
     fitted = Forecaster(model, Window(8, 4), Training(epochs=1, tail=0)).fit(table)
-    files.save(tmp_path / "bundle", fitted, schema, {})
+    bundle.save(tmp_path / "bundle", fitted, schema, {})
     words = ("-c", PREDICT, tmp_path / "bundle", tmp_path / "load.csv")
     there = run(scripts / "python", *words, cwd=tmp_path, timeout=600)
     here = run(sys.executable, *words, cwd=ROOT, timeout=600)

@@ -1,192 +1,182 @@
-"""A trained run as two files: weights as `.keras`, everything else as JSON. No pickle anywhere."""
+"""Save and load a bundle, and check that its parts are of one model."""
 
+import shutil
+import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from platform import python_version
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from forecast.data import clock, columns, panel, windows
+from forecast.data import schema
+from forecast.data.features import copies, layout_of
 from forecast.data.scale import Scaler
 from forecast.data.schema import Schema
-from forecast.data.table import Table
 from forecast.data.windows import Window
-from forecast.errors import InputError, nearest
-from forecast.evaluation.intervals.margin import Reach
+from forecast.errors import InputError, cause
+from forecast.evaluation.intervals.margin import METHODS, Reach
+from forecast.serving.model import Bundle
+from forecast.serving.schema import FACTS, OWN, WEIGHTS, read, write
 from forecast.training import runtime
-from forecast.training.forecaster import BATCH
+from forecast.training.forecaster import Forecaster
+from forecast.training.parameters import Training
+
+MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
+"""What Keras packs into a model without assets."""
 
 
-def tidy(
-    table: Table,
-    starts: np.ndarray,
-    window: Window,
-    forecast: np.ndarray,
-    more: Mapping[str, np.ndarray],
-) -> pd.DataFrame:
-    """Write forecasts as rows, window by window, step by step, target by target.
+def save(
+    folder: Path,
+    forecaster: Forecaster,
+    schema: Schema,
+    facts: Mapping[str, Any],
+    *,
+    reach: Reach | None = None,
+) -> list[Path]:
+    """Write a fitted forecaster as a bundle."""
+    folder.mkdir(parents=True, exist_ok=True)
+    window = forecaster.window or Window()
+    packages = ("forecast", "tensorflow", "keras", "numpy", "pandas")
+    forecaster.model_.save(folder / WEIGHTS)
+    fields = {
+        "schema": _served(schema, forecaster).to_dict(),
+        "window": {name: int(value) for name, value in window.get_params().items()},
+        "scaler": forecaster.scaler_.to_dict(),
+        "series": list(forecaster.names_),
+        "quantiles": list((forecaster.training or Training()).quantiles),
+        "intervals": reach and reach.to_dict(),
+        "versions": {"python": python_version()} | {name: version(name) for name in packages},
+        "facts": dict(facts),
+    }
+    return [folder / WEIGHTS, write(folder, fields)]
 
-    Shapes: `starts` (windows,), `forecast` (windows, horizon, targets), `more` (windows, horizon,
-    targets).
+
+def add_intervals(folder: Path, reach: Reach) -> None:
+    """Write what gives the forecasts of a saved bundle their intervals; the weights stay.
+
+    The file is replaced as a whole: whoever reads the bundle meanwhile has it without or with them.
     """
-    count, horizon, targets = forecast.shape
-    origins = table.time[starts + window.timesteps - 1]
-    ahead = clock.following(origins, str(table.frequency), window.lead + horizon)[:, window.lead :]
-    each, steps = horizon * targets, np.arange(1, horizon + 1)
-    names = np.asarray(table.names, object)[table.series[starts]]
-    return pd.DataFrame(
-        {
-            "series": np.repeat(names, each),
-            "origin": clock.written(np.repeat(origins, each), table.zoned),
-            "time": clock.written(np.repeat(ahead.ravel(), targets), table.zoned),
-            "step": np.tile(np.repeat(steps, targets), count),
-            "target": np.tile(np.asarray(table.targets, object), count * horizon),
-            "forecast": forecast.ravel(),
-        }
-        | {name: values.ravel() for name, values in more.items()}
+    fields = read(folder) | {"intervals": reach.to_dict()}
+    fresh = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)  # what a kill has left
+    shutil.copytree(folder, fresh)
+    write(fresh, {name: fields[name] for name in fields if name not in OWN}).replace(folder / FACTS)
+    shutil.rmtree(fresh)
+
+
+def _served(schema: Schema, forecaster: Forecaster) -> Schema:
+    """Fix frequency and zone, which a few new rows may not tell, and ask for columns in use."""
+    used = {*schema.inputs, *schema.targets}
+    return replace(
+        schema,
+        frequency=forecaster.frequency_,
+        zoned=forecaster.context_.zoned,
+        circular={name: period for name, period in schema.circular.items() if name in used},
+        valid={name: bounds for name, bounds in schema.valid.items() if name in used},
+        classes={name: parts for name, parts in schema.classes.items() if name in used},
     )
 
 
-@dataclass(frozen=True)
-class Bundle:
-    """What predicts: raw rows in, tidy forecasts out.
+def load(folder: str | Path) -> Bundle:
+    """Read a bundle; no code in it is run."""
+    folder = Path(folder)
+    fields = read(folder)
+    runtime.start()
+    import keras
 
-    Attributes:
-        model: Keras model on standardised values.
-        schema: How raw rows are read.
-        window: Shape of a sample.
-        scaler: What standardises.
-        names: Series that the scaler knows.
-        facts: Versions, data digest and spans, for people.
-        quantiles: Levels that the model predicts of each target; none means one value.
-        reach: Of the intervals around its forecasts; None where it has none.
-    """
+    import forecast.models  # noqa: F401  registers our layers with Keras
 
-    model: Any
-    schema: Schema
-    window: Window
-    scaler: Scaler
-    names: tuple[str, ...]
-    facts: Mapping[str, Any]
-    quantiles: tuple[float, ...] = ()
-    reach: Reach | None = None
-
-    def table(self, frame: pd.DataFrame) -> Table:
-        """Read raw rows as in training."""
-        schema = self.schema
-        columns.check(frame, schema)
-        time, zoned = clock.read(frame[schema.time], schema.time_format, zoned=schema.zoned)
-        refuse_other_frequency(time, str(schema.frequency))
-        frame = frame.assign(**{schema.time: clock.written(time, zoned)})  # read once
-        made = schema.known_future and not schema.known_columns
-        rows = self.window.lead + self.window.horizon if made else 0
-        table = panel.build(frame, schema, ahead=rows).padded(self.window.timesteps)
-        known = {name: code for code, name in enumerate(self.names)}
-        if unknown := [name for name in table.names if name not in known]:
-            raise InputError(
-                f"data.series must be series seen in training, got {unknown[0]!r}: "
-                f"{nearest(unknown[0], known)}"
-            )
-        code = np.array([known[name] for name in table.names])
-        order = np.lexsort((table.tick, code[table.series]))
-        renamed = replace(table, series=code[table.series], names=self.names)
-        return renamed.take(order)
-
-    def predict(self, frame: pd.DataFrame, *, history: bool = False) -> pd.DataFrame:
-        """Forecast what follows the last row of every series.
-
-        Where columns are known ahead, it is the last row with a known target.
-        """
-        return self.forecasts(self.table(frame), history=history)
-
-    def forecasts(self, table: Table, *, history: bool = False) -> pd.DataFrame:
-        """Forecast from a table that `table` has made; see `predict`."""
-        runtime.start()
-        from forecast.training.fit import predict_scaled
-        from forecast.training.losses import point_forecast
-
-        starts = (windows.every if history else windows.latest)(table, self.window)
-        if not len(starts):
-            refuse_short_history(table, self.window, self.schema.known_columns)
-        values = predict_scaled(
-            self.model,
-            self.scaler,
-            table,
-            self.window,
-            starts,
-            # each size is compiled once: a power of two, or that of training
-            batch_size=min(BATCH, 1 << (len(starts) - 1).bit_length()),
-            levels=self.quantiles,
-        )
-        middle, more = point_forecast(values, self.quantiles), {}
-        if self.reach is not None:
-            ends = self.reach.around(values, self.quantiles, middle, table.series[starts])
-            more = dict(zip(("lower", "upper"), ends, strict=True))
-        more |= {f"q{level:g}": values[..., n] for n, level in enumerate(self.quantiles)}
-        return tidy(table, starts, self.window, middle, more)
-
-
-def refuse_other_frequency(time: np.ndarray, frequency: str) -> None:
-    """Refuse rows that are further apart than those of training, on the same grid.
-
-    With `data.missing=hold` they would be filled up, and what is forecast would be wrong silently.
-
-    Shapes: `time` (rows,).
-    """
-    ticks = np.unique(clock.ticks(time, frequency))
-    apart = int(np.gcd.reduce(np.diff(ticks))) if len(ticks) > 2 else 1
-    if apart > 1:
+    try:
+        _check_members(folder / WEIGHTS)
+        model = keras.saving.load_model(folder / WEIGHTS, compile=False, safe_mode=True)
+    except Exception as error:  # Keras has as many for a file that is no model as there are faults
         raise InputError(
-            f"data must have the frequency of training, {frequency}, got rows that are {apart} "
-            f"times as far apart ({pd.Timestamp(time.min())}, …, {pd.Timestamp(time.max())}): send "
-            "all rows, or train on such data"
+            f"bundle must hold a {WEIGHTS} of known layers, got {str(folder / WEIGHTS)!r} "
+            f"({cause(error)}): download the run's model/ again"
+        ) from error
+    try:
+        found = _made(model, fields)
+        fault = disagreement(found)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        fault = str(error)
+    if fault:
+        raise InputError(
+            f"bundle must hold what belongs together, got {fault}: download the run's model/ again"
         )
+    return found
 
 
-def refuse_short_history(table: Table, window: Window, known: tuple[str, ...]) -> None:
-    """Say what the series that comes closest to a forecast lacks."""
-    _refuse_short_future(table, window, known)
-    origins = windows.origins(table)
-    length = origins - np.searchsorted(table.series, table.series[origins]) + 1
-    if not len(origins):
-        raise InputError(
-            f"data must hold a known target, got none in {len(table)} rows: fill the newest"
-        )
-    origin = int(origins[length.argmax()])
-    whose = f" of series {str(table.names[table.series[origin]])!r}"
-    rule = f"data must end with window.timesteps={window.timesteps} rows without a hole"
-    if length.max() < window.timesteps:
-        raise InputError(
-            f"{rule}, got {length.max()} rows{whose}: send older rows too, "
-            f"{window.timesteps} or more of each series"
-        )
-    past = slice(origin - window.timesteps + 1, origin + 1)
-    bad = ~np.isfinite(table.inputs[past])
-    row = int(np.flatnonzero(bad.any(axis=1))[-1]) if bad.any() else 0
-    named = [table.features[column] for column in np.flatnonzero(bad[row])]
-    what = f" in {', '.join(named[:3])}{' …' if len(named) > 3 else ''}" if named else ""
-    raise InputError(
-        f"{rule}, got one{what} at {pd.Timestamp(table.time[past][row])}{whose}: fill it, or send "
-        "rows until the hole is older than that"
+def _made(model: Any, fields: Mapping[str, Any]) -> Bundle:
+    """Turn the fields of the file into objects."""
+    return Bundle(
+        model,
+        Schema.from_dict(fields["schema"]),
+        Window(**fields["window"]),
+        Scaler.from_dict(fields["scaler"]),
+        tuple(fields["series"]),
+        fields["versions"] | fields["facts"],
+        tuple(fields["quantiles"]),
+        Reach.from_dict(given) if (given := fields["intervals"]) else None,
     )
 
 
-def _refuse_short_future(table: Table, window: Window, known: tuple[str, ...]) -> None:
-    """Say how far the known columns must reach, where a series could be forecast with them."""
-    past = replace(table, known=())
-    for origin in windows.origins(table) if table.known else ():
-        rows = np.flatnonzero(table.series == table.series[origin])
-        until_origin = past.take(rows[rows <= origin])
-        if not len(windows.latest(until_origin, window)):
-            continue  # its past is at fault
-        asked = window.lead + window.horizon
-        until = clock.following(table.time[[origin]], str(table.frequency), asked)[0, -1]
-        there = np.isfinite(table.inputs[rows][:, list(table.known)]).all(axis=1)
-        last_row = rows[(rows > origin) & ~np.logical_or.accumulate(~there & (rows > origin))]
-        last = table.time[max(last_row, default=origin)]
-        raise InputError(
-            f"data must hold the known-future columns {', '.join(known)} until "
-            f"{pd.Timestamp(until)}, got rows until {pd.Timestamp(last)}: append rows with those "
-            "columns and empty targets"
-        )
+def _check_members(weights: Path) -> None:
+    """Refuse an archive that would be unpacked into more than it is, or beside what it is."""
+    with zipfile.ZipFile(weights) as archive:
+        for member in archive.infolist():
+            if member.filename not in MEMBERS or member.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"{member.filename[:100]!r} is no member that Keras writes")
+
+
+def disagreement(found: Bundle) -> str:
+    """Say which parts of a bundle are not of one model."""
+    from forecast.models.layers import reads_series_number as coded
+    from forecast.training.losses import check_quantiles
+
+    window, scaler, levels = found.window, found.scaler, found.quantiles
+    window.check()
+    check_quantiles(levels)
+    if len(set(found.names)) < len(found.names):
+        return "one of its series twice"
+    parts = (scaler.input_mean, scaler.input_std, scaler.output_mean, scaler.output_std)
+    limits = [] if scaler.input_limit is None else [scaler.input_limit]
+    if not all(map(np.all, map(np.isfinite, parts))) or not (
+        (scaler.input_std > 0).all()
+        and (scaler.output_std > 0).all()
+        and all((part >= 0).all() for part in limits)
+    ):
+        return "a scale that is none"
+    columns, outputs = layout_of(found.schema), len(schema.target_names(found.schema)[0])
+    ahead = copies(window) if columns.known else 0
+    features = len(columns.features) + ahead * len(columns.known) + coded(found.model)
+    series, horizon = len(found.names), window.horizon
+    shapes = {
+        "model's input": (found.model.input_shape, (None, window.timesteps, features)),
+        "model's output": (
+            found.model.output_shape,
+            (None, horizon, outputs * max(1, len(levels))),
+        ),
+        "scaler": (
+            {part.shape for part in (scaler.input_mean, scaler.input_std, *limits)},
+            {(series, len(columns.features))},
+        ),
+        "scaler of targets": (
+            {part.shape for part in (scaler.output_mean, scaler.output_std)},
+            {(series, outputs)},
+        ),
+    }
+    if found.reach is not None:
+        shapes["intervals"] = (found.reach.values.shape, (series, horizon, outputs))
+        if found.reach.method not in METHODS:
+            return f"intervals by {found.reach.method!r}"
+        if found.reach.between and not {*found.reach.between} <= {*levels}:
+            return f"intervals around {found.reach.between} and quantiles {levels}"
+    wrong = [
+        f"the {name} of shape {has} for {asked}"
+        for name, (has, asked) in shapes.items()
+        if has != asked
+    ]
+    return wrong[0] if wrong else ""

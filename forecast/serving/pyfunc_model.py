@@ -8,7 +8,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from forecast.errors import InputError
-from forecast.serving.files import load
+from forecast.serving.bundle import load
 
 
 class ServedForecast(PythonModel):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from forecast.errors import InputError
-from forecast.serving import files, schema
+from forecast.serving import bundle, schema
 
 from ..conftest import TINY, Place, load_frame
 from .door import SMALL, listing, one_sentence
@@ -186,7 +186,7 @@ def test_a_bundle_with_a_byte_changed_or_cut_off_is_refused(name, seed, place, l
         data[anywhere.randrange(len(data))] ^= 1 << anywhere.randrange(8)
     file.write_bytes(data)
     with pytest.raises(InputError) as caught:
-        files.load(copy)
+        bundle.load(copy)
     one_sentence(f"forecast: {caught.value}\n", "bundle")
 
 

@@ -103,13 +103,13 @@ def test_predict_asks_for_the_future_where_the_file_has_none(run: str, place: Pl
 
 
 def test_the_input_example_of_the_run_can_be_predicted(run: str, client, tmp_path):
-    from forecast.serving import files
+    from forecast.serving import bundle
 
     model = client.download_artifacts(run, "model", str(tmp_path))
     with open(f"{model}/input_example.json") as file:
         example = json.load(file)
     rows = pd.DataFrame(example["data"], columns=example["columns"])
-    assert len(files.load(f"{model}/artifacts/bundle").predict(rows)) == 4
+    assert len(bundle.load(f"{model}/artifacts/bundle").predict(rows)) == 4
 
 
 def test_a_sweep_keeps_tables_of_other_known_columns_apart():

@@ -12,8 +12,8 @@ from forecast.cli import dispatch
 from forecast.cli.config import compose, unread
 from forecast.cli.config.schema import Config
 from forecast.errors import InputError
-from forecast.serving import files, package
-from forecast.serving.bundle import Bundle
+from forecast.serving import bundle, package
+from forecast.serving.model import Bundle
 
 from ..conftest import TINY, Place, word
 
@@ -51,7 +51,7 @@ def folder(client, lstm_run: str, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="module")
 def served(folder: Path) -> Bundle:
-    return files.load(package.inside(folder))
+    return bundle.load(package.inside(folder))
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from forecast.data import panel, scale, windows
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.models import Sizes
-from forecast.serving import files
+from forecast.serving import bundle
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
 
@@ -125,9 +125,9 @@ def test_a_bundle_forecasts_a_short_series_with_a_hole_at_its_end(tmp_path):
     raw = frame(lengths=(90, 30))
     forecaster = Forecaster(Model("lstm", units=[3]), Window(24, 2), Training(epochs=1))
     forecaster.fit(panel.build(raw, SCHEMA).padded(24))
-    files.save(tmp_path, forecaster, SCHEMA, {})
+    bundle.save(tmp_path, forecaster, SCHEMA, {})
     newest = frame(lengths=(40, 5), holes=((0, "temp", [39]), (1, "load", [4])))
-    said = files.load(tmp_path).predict(newest)
+    said = bundle.load(tmp_path).predict(newest)
     assert said.groupby("series").size().to_dict() == {"s0": 2, "s1": 2}
     assert np.isfinite(said.forecast).all()
 

@@ -17,7 +17,7 @@ from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation.intervals.margin import Reach
-from forecast.serving import files
+from forecast.serving import bundle
 from forecast.serving.schema import FORM, write
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
@@ -41,7 +41,7 @@ def test_the_pyfunc_gives_the_bundles_forecast(folder: Path, place: Place):
     import mlflow.pyfunc
 
     frame = pd.read_csv(place.folder / "load.csv")
-    plain = files.load(folder / "artifacts" / "bundle").predict(frame)
+    plain = bundle.load(folder / "artifacts" / "bundle").predict(frame)
     served = mlflow.pyfunc.load_model(str(folder)).predict(frame)
     pd.testing.assert_frame_equal(plain, served)
 
@@ -49,18 +49,18 @@ def test_the_pyfunc_gives_the_bundles_forecast(folder: Path, place: Place):
 def test_the_input_example_can_be_predicted(folder: Path):
     example = json.loads((folder / "input_example.json").read_text())
     frame = pd.DataFrame(example["data"], columns=example["columns"])
-    assert len(files.load(folder / "artifacts" / "bundle").predict(frame)) == 4
+    assert len(bundle.load(folder / "artifacts" / "bundle").predict(frame)) == 4
 
 
 def test_extra_columns_and_any_order_of_rows_change_nothing(folder: Path, place: Place):
-    served = files.load(folder / "artifacts" / "bundle")
+    served = bundle.load(folder / "artifacts" / "bundle")
     frame = pd.read_csv(place.folder / "load.csv")
     shuffled = frame.sample(frac=1, random_state=3).assign(more="x")
     pd.testing.assert_frame_equal(served.predict(frame), served.predict(shuffled))
 
 
 def test_one_series_of_the_panel_can_be_sent_alone(folder: Path, place: Place):
-    served = files.load(folder / "artifacts" / "bundle")
+    served = bundle.load(folder / "artifacts" / "bundle")
     frame = pd.read_csv(place.folder / "load.csv")
     both = served.predict(frame)
     south = served.predict(frame[frame.site == "south"])
@@ -78,7 +78,7 @@ def test_a_fresh_process_needs_only_the_package(folder: Path, place: Place):
     told = subprocess.run(
         [sys.executable, "-c", code, *where], capture_output=True, text=True, check=True
     )
-    here = files.load(where[0]).predict(pd.read_csv(where[1])).forecast.sum()
+    here = bundle.load(where[0]).predict(pd.read_csv(where[1])).forecast.sum()
     assert float(told.stdout) == pytest.approx(here, rel=1e-6)
 
 
@@ -92,14 +92,14 @@ def test_an_unknown_format_is_refused_by_name(copy: Path, found):
     facts = json.loads((copy / "bundle.json").read_text())
     (copy / "bundle.json").write_text(json.dumps(facts | {"format": found}))
     with pytest.raises(InputError, match="format must be 3, got " + re.escape(repr(found))):
-        files.load(copy)
+        bundle.load(copy)
 
 
 @pytest.mark.parametrize("name", ["bundle.json", "model.keras"])
 def test_a_damaged_file_is_refused(copy: Path, name: str):
     (copy / name).write_bytes((copy / name).read_bytes()[:50])
     with pytest.raises(InputError, match="bundle must"):
-        files.load(copy)
+        bundle.load(copy)
 
 
 def test_one_byte_changed_anywhere_is_refused(copy: Path):
@@ -109,14 +109,14 @@ def test_one_byte_changed_anywhere_is_refused(copy: Path):
         for byte in {whole[place] ^ 1, ord(" "), ord("0")} - {whole[place]}:
             file.write_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
             with pytest.raises(InputError, match="^bundle"):
-                files.load(copy)
+                bundle.load(copy)
     file.write_bytes(whole)
     file = copy / "model.keras"
     whole = file.read_bytes()
     for place in range(0, len(whole), 97):
         file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         with pytest.raises(InputError, match="bundle must be as it was written"):
-            files.load(copy)
+            bundle.load(copy)
 
 
 def test_bytes_put_behind_or_taken_away_are_refused(copy: Path):
@@ -125,9 +125,9 @@ def test_bytes_put_behind_or_taken_away_are_refused(copy: Path):
         for other in (whole + b" ", whole + b"\n", whole[:-1]):
             (copy / name).write_bytes(other)
             with pytest.raises(InputError, match="^bundle"):
-                files.load(copy)
+                bundle.load(copy)
         (copy / name).write_bytes(whole)
-    files.load(copy)
+    bundle.load(copy)
 
 
 def sealed(folder: Path, change) -> None:
@@ -180,13 +180,13 @@ WRONG = [
 def test_facts_that_are_none_are_refused_in_one_sentence(copy: Path, said: str, change):
     sealed(copy, change)
     with pytest.raises(InputError, match=f"^bundle must hold .*{re.escape(said)}") as told:
-        files.load(copy)
+        bundle.load(copy)
     assert "\n" not in str(told.value)
 
 
 def test_limits_of_inputs_are_read_and_none_means_no_limit(copy: Path):
     sealed(copy, lambda told: told["scaler"].update(input_limit=limits(told, 2.5)))
-    found = files.load(copy).scaler.input_limit
+    found = bundle.load(copy).scaler.input_limit
     assert found.ravel()[0] == 2.5 and np.isinf(found.ravel()[1:]).all()
 
 
@@ -208,11 +208,11 @@ def test_the_page_explains_every_field():
 
 def test_a_missing_folder_is_refused(tmp_path: Path):
     with pytest.raises(InputError, match="bundle must be a folder"):
-        files.load(tmp_path / "nothing")
+        bundle.load(tmp_path / "nothing")
 
 
 def test_the_runs_intervals_are_served_around_its_forecasts(folder: Path, place: Place):
-    served = files.load(folder / "artifacts" / "bundle")
+    served = bundle.load(folder / "artifacts" / "bundle")
     facts = json.loads((folder / "artifacts" / "bundle" / "bundle.json").read_text())
     assert (served.reach.level, served.reach.method) == (0.9, "adaptive")
     np.testing.assert_array_equal(served.reach.values, facts["intervals"]["reach"])
@@ -225,7 +225,7 @@ def test_the_runs_intervals_are_served_around_its_forecasts(folder: Path, place:
 
 def test_a_bundle_without_intervals_gives_none(copy: Path, place: Place):
     sealed(copy, lambda told: told.update(intervals=None))
-    said = files.load(copy).predict(pd.read_csv(place.folder / "load.csv"))
+    said = bundle.load(copy).predict(pd.read_csv(place.folder / "load.csv"))
     assert list(said)[-1] == "forecast"
 
 
@@ -239,8 +239,8 @@ def test_probabilities_and_quantiles_are_served_as_in_training(more, levels, tmp
     window = Window(4, 2)
     fitted = Forecaster(Model("linear"), window, told).fit(table)
     told = Reach(0.8, "cqr", (0.1, 0.9), np.array([[[1.0], [2.0]], [[-0.01], [np.nan]]]))
-    files.save(tmp_path, fitted, schema, {}, reach=told if levels else None)
-    served = files.load(tmp_path)
+    bundle.save(tmp_path, fitted, schema, {}, reach=told if levels else None)
+    served = bundle.load(tmp_path)
     every = fitted.predict_quantiles(table, windows.latest(table, window))
     said = served.predict(load_frame(60))
     columns = [f"q{level:g}" for level in levels] or ["forecast"]

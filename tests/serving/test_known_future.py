@@ -11,7 +11,7 @@ from forecast.data import panel, windows
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.serving import files, package
+from forecast.serving import bundle, package
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
 
@@ -58,8 +58,8 @@ def served(folder, schema, window=WINDOW, model=MODEL):
     table = panel.build(frame(), schema)
     training = Training(epochs=2, batch_size=16, tail=0)
     forecaster = Forecaster(clone(model), clone(window), training).fit(table)
-    files.save(folder, forecaster, schema, {})
-    return forecaster, table, files.load(folder)
+    bundle.save(folder, forecaster, schema, {})
+    return forecaster, table, bundle.load(folder)
 
 
 @pytest.fixture(scope="module")

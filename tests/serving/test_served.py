@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.serving import files
+from forecast.serving import bundle
 
 from ..conftest import Place
 from ..servers import BIN, free_port, process, wait_for
@@ -64,7 +64,7 @@ def test_the_signature_names_the_columns_of_the_answer(folder: Path, raw: pd.Dat
 
     signature = mlflow.models.get_model_info(str(folder)).signature
     assert signature.inputs.input_names() == ["time", "site", "load", "temp"]
-    said = files.load(folder / "artifacts" / "bundle").predict(raw)
+    said = bundle.load(folder / "artifacts" / "bundle").predict(raw)
     assert signature.outputs.input_names() == list(said)
     assert list(said)[:6] == ["series", "origin", "time", "step", "target", "forecast"]
 
@@ -83,7 +83,7 @@ def test_loading_needs_none_of_what_trains_and_draws(folder: Path):
 
 @pytest.mark.processes
 def test_over_http_it_says_what_it_says_here(folder: Path, raw: pd.DataFrame, tmp_path: Path):
-    plain = files.load(folder / "artifacts" / "bundle")
+    plain = bundle.load(folder / "artifacts" / "bundle")
     port = free_port()
     where = ["-m", folder, "-h", "127.0.0.1", "-p", str(port), "--env-manager", "local"]
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"  # where it finds uvicorn

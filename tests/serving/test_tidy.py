@@ -8,7 +8,7 @@ from forecast.data import panel, windows
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.evaluation.forecasts import Forecasts
-from forecast.serving.bundle import tidy
+from forecast.serving.model import tidy
 
 from ..conftest import load_frame
 

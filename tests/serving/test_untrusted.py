@@ -15,7 +15,8 @@ from forecast.data import panel
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.serving import bundle, files, package, schema
+from forecast.serving import bundle, package, schema
+from forecast.serving.model import WEIGHTS
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
 
@@ -31,7 +32,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("good")
     told = Training(epochs=1, tail=0)
     fitted = Forecaster(Model("linear"), Window(4, 2), told)
-    files.save(folder, fitted.fit(panel.build(load_frame(60), SCHEMA)), SCHEMA, {})
+    bundle.save(folder, fitted.fit(panel.build(load_frame(60), SCHEMA)), SCHEMA, {})
     return folder
 
 
@@ -50,7 +51,7 @@ def copy(good: Path, tmp_path: Path) -> Path:
 
 def change(folder: Path, name: str, text: bytes, compression: int = zipfile.ZIP_STORED) -> None:
     """Write a member of a bundle's model anew, or one more."""
-    file = folder / bundle.WEIGHTS
+    file = folder / WEIGHTS
     with zipfile.ZipFile(file) as archive:
         members = {info.filename: archive.read(info) for info in archive.infolist()}
     with zipfile.ZipFile(file, "w", compression) as archive:
@@ -67,7 +68,7 @@ def refused(folder: Path) -> str:
     with pytest.raises(
         InputError, match=r"^bundle must hold a model\.keras of known layers"
     ) as raised:
-        files.load(folder)
+        bundle.load(folder)
     assert "\n" not in str(raised.value)
     return str(raised.value)
 
@@ -91,7 +92,7 @@ def test_what_the_tests_below_would_run_does_run(tmp_path: Path):
 
 def test_a_lambda_with_code_in_it(copy: Path, canary: Path):
     model = keras.Sequential([keras.Input((4, 2)), keras.layers.Lambda(harm(canary))])
-    model.save(copy / bundle.WEIGHTS)
+    model.save(copy / WEIGHTS)
     canary.unlink()
     assert "ambda" in refused(copy)
 
@@ -152,13 +153,13 @@ def test_an_archive_with_members_that_keras_does_not_write(copy: Path, canary: P
 
 def test_an_archive_that_unpacks_into_more_than_it_is(copy: Path):
     change(copy, "model.weights.h5", bytes(50_000_000), zipfile.ZIP_DEFLATED)
-    assert (copy / bundle.WEIGHTS).stat().st_size < 100_000
+    assert (copy / WEIGHTS).stat().st_size < 100_000
     refused(copy)
 
 
 def test_weights_that_claim_to_be_huge(copy: Path, tmp_path: Path):
     """A terabyte of zeros that a file of some kilobytes says it holds."""
-    with zipfile.ZipFile(copy / bundle.WEIGHTS) as archive:
+    with zipfile.ZipFile(copy / WEIGHTS) as archive:
         (tmp_path / "w.h5").write_bytes(archive.read("model.weights.h5"))
     with h5py.File(tmp_path / "w.h5", "r+") as file:
         found: list[str] = []
@@ -173,7 +174,7 @@ def test_weights_that_claim_to_be_huge(copy: Path, tmp_path: Path):
 def test_weights_that_stand_in_another_file(copy: Path, tmp_path: Path):
     """HDF5 may point at files of the machine that reads it."""
     secret = tmp_path / "secret.h5"
-    with zipfile.ZipFile(copy / bundle.WEIGHTS) as archive:
+    with zipfile.ZipFile(copy / WEIGHTS) as archive:
         secret.write_bytes(archive.read("model.weights.h5"))
     with h5py.File(tmp_path / "w.h5", "w") as file, h5py.File(secret) as other:
         for key in other:
@@ -184,7 +185,7 @@ def test_weights_that_stand_in_another_file(copy: Path, tmp_path: Path):
 
 @pytest.mark.parametrize("kind", ["h5", "pickle"])
 def test_another_format_under_the_same_name(copy: Path, canary: Path, kind: str):
-    weights = copy / bundle.WEIGHTS
+    weights = copy / WEIGHTS
     if kind == "h5":
         model = keras.Sequential([keras.Input((4, 2)), keras.layers.Lambda(harm(canary))])
         canary.unlink()
@@ -219,11 +220,11 @@ def test_a_model_to_inspect_runs_nothing_either(tmp_path: Path, canary: Path, na
 
 
 def test_a_model_to_inspect_that_is_nested_beyond_reading_is_told(tmp_path: Path):
-    keras.Sequential([keras.Input((4, 2)), keras.layers.LSTM(1)]).save(tmp_path / bundle.WEIGHTS)
+    keras.Sequential([keras.Input((4, 2)), keras.layers.LSTM(1)]).save(tmp_path / WEIGHTS)
     inner = '{"class_name": "TimeDistributed", "config": {"layer": '
     change(tmp_path, "config.json", (inner * 5000 + "null" + "}}" * 5000).encode())
     place = Place(tmp_path, [], [])
-    assert place.run("inspect", f"file={bundle.WEIGHTS}") == 2
+    assert place.run("inspect", f"file={WEIGHTS}") == 2
     assert "file must be a model that Keras can load safely" in place.errors[-1]
 
 

@@ -11,7 +11,7 @@ from forecast.data import panel
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.serving import files, schema
+from forecast.serving import bundle, schema
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
 
@@ -34,14 +34,14 @@ def as_text(frame: pd.DataFrame) -> pd.DataFrame:
 def trained(request, tmp_path_factory) -> tuple[str | None, Path]:
     folder = tmp_path_factory.mktemp("bundle")
     table = panel.build(local(load_frame(60), request.param), SCHEMA)
-    files.save(folder, Forecaster(Model("linear"), WINDOW, FIT).fit(table), SCHEMA, {})
+    bundle.save(folder, Forecaster(Model("linear"), WINDOW, FIT).fit(table), SCHEMA, {})
     return request.param, folder
 
 
 @pytest.mark.parametrize("write", [as_text, lambda frame: frame], ids=["text", "stamps"])
 def test_stamps_of_the_other_kind_are_refused_and_the_cure_works(trained, write):
     zone, folder = trained
-    served = files.load(folder)
+    served = bundle.load(folder)
     right, wrong = (write(local(load_frame(60), one)) for one in (zone, None if zone else "EST"))
     assert len(served.predict(right)) == 2 * 2
     rule = "a zone" if zone else "no zone"
@@ -59,7 +59,7 @@ def test_stamps_of_the_other_kind_are_refused_and_the_cure_works(trained, write)
 def test_forecasts_say_utc_where_training_stated_a_zone(trained, tmp_path: Path):
     zone, folder = trained
     frame = local(load_frame(60), zone)
-    said = files.load(folder).predict(frame)
+    said = bundle.load(folder).predict(frame)
     said.to_csv(tmp_path / "a.csv", index=False)
     said.to_parquet(tmp_path / "a.parquet", index=False)
     text = pd.read_csv(tmp_path / "a.csv")
@@ -79,7 +79,7 @@ def test_a_bundle_of_before_takes_both_kinds(trained):
     text = json.dumps(told | {"format": 2}, indent=1).rpartition(f'"{schema.SEAL}"')[0]
     try:
         (folder / schema.FACTS).write_bytes(schema._sealed(text.encode()))
-        served = files.load(folder)
+        served = bundle.load(folder)
         assert served.schema.zoned is None
         for one in ("America/New_York", None):
             said = served.predict(local(load_frame(60), one))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forecast.serving import files, package
+from forecast.serving import bundle, package
 
 from ..conftest import Place
 from .conftest import (
@@ -72,7 +72,7 @@ def test_sigkill_after_the_training(
     kept = package.inside(tmp_path / "runs" / run.local_id)
     print(f"killed {moment:.2f} of {undisturbed.after:.2f} s after the fit: {run.missing}, {kept}")
     if kept is not None:
-        own = files.load(kept).model.get_weights()
+        own = bundle.load(kept).model.get_weights()
         for one, other in zip(own, undisturbed.weights, strict=True):
             np.testing.assert_array_equal(one, other)
     here = Place(tmp_path, [], [])

@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 
 from forecast.data.schema import Schema
 from forecast.data.split import Folds
-from forecast.serving import files
+from forecast.serving import bundle
 from forecast.training import owned, predict
 from forecast.training.fit import build_network, sizes
 from forecast.training.parameters import Model
@@ -144,9 +144,9 @@ def test_a_fit_beside_a_service(tmp_path, kind):
     model = KINDS[kind]["model"]
     served = forecaster(model, epochs=1, seed=3).fit(OTHER)
     schema = Schema(time="time", targets=("x0",), series=("series",), features=("x0", "x1"))
-    files.save(tmp_path, served, schema, {})
+    bundle.save(tmp_path, served, schema, {})
     frame = rows(OTHER)
-    answer = files.load(tmp_path).predict(frame).forecast.to_numpy().tobytes()
+    answer = bundle.load(tmp_path).predict(frame).forecast.to_numpy().tobytes()
     expected, alone = served.predict(DATA).tobytes(), fit(kind, 0)
     done, wrong, count = threading.Event(), [], []
 
@@ -157,7 +157,7 @@ def test_a_fit_beside_a_service(tmp_path, kind):
             if found != right:
                 wrong.append(1)
 
-    loaded = files.load(tmp_path)
+    loaded = bundle.load(tmp_path)
     asks = [(lambda: loaded.predict(frame).forecast.to_numpy().tobytes(), answer)] * 2
     asks.append((lambda: served.predict(DATA).tobytes(), expected))
     threads = [threading.Thread(target=serve, args=pair) for pair in asks]

@@ -22,7 +22,7 @@ from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.errors import InputError
 from forecast.report import figures
-from forecast.serving.bundle import Bundle
+from forecast.serving.model import Bundle
 
 HISTORY = 3
 """Look-backs of history that the picture shows."""

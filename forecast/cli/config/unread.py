@@ -8,7 +8,7 @@ from forecast.data import source
 from forecast.errors import InputError, plain
 
 if TYPE_CHECKING:
-    from forecast.serving.bundle import Bundle
+    from forecast.serving.model import Bundle
 
 HONOURED = (
     "data.path",

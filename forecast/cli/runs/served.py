@@ -8,8 +8,9 @@ from typing import Any
 
 from forecast.cli.config.schema import TrackingConfig
 from forecast.errors import InputError
-from forecast.serving import files, package
-from forecast.serving.bundle import Bundle
+from forecast.serving import package
+from forecast.serving.bundle import load
+from forecast.serving.model import Bundle
 from forecast.tracking import folders
 from forecast.tracking.mlflow.store import client, no_retries, reason
 
@@ -35,7 +36,7 @@ def find(run: str, tracking: TrackingConfig) -> Served:
     """Read the bundle that `run=` names."""
     for place in (Path(run).expanduser(), Path(tracking.folder) / run):
         if (inside := package.inside(place)) is not None:
-            return Served(files.load(inside), place.resolve().name, folders.params(place))
+            return Served(load(inside), place.resolve().name, folders.params(place))
     if Path(run).expanduser().is_dir():
         raise InputError(
             f"run must be a folder with a bundle, got {run!r} without one: give the run's model/, "
@@ -85,4 +86,4 @@ def _registered(store: Any, name: str, folder: Path) -> Served:
             "register a trained run"
         )
     recorded = store.get_run(found.run_id).data.params if found.run_id else {}
-    return Served(files.load(inside), f"{found.name}_{found.version}", recorded)
+    return Served(load(inside), f"{found.name}_{found.version}", recorded)

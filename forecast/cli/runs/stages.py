@@ -17,7 +17,7 @@ from forecast.evaluation import experiment
 from forecast.evaluation.experiment import Stopwatch
 from forecast.evaluation.outcome import Outcome, headline
 from forecast.report import run_page
-from forecast.serving import files, package, schema
+from forecast.serving import bundle, package, schema
 from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.journal import EVALUATION, FIT
@@ -158,7 +158,7 @@ def _keep_model(found: Recorded, forecaster: Forecaster) -> None:
             **training.spans,
         }
         fresh = folder.with_name(f"{folder.name}.new")
-        files.save(fresh, forecaster, training.data.schema, facts)
+        bundle.save(fresh, forecaster, training.data.schema, facts)
         fresh.rename(folder)  # so that it is whole once it is there
     tracked.params({"threads_used": forecaster.threads_})
     tracked.data(training.data.name, training.data.digest, str(training.data.path), training.spans)
@@ -189,7 +189,7 @@ def _keep_intervals(found: Recorded, outcome: Outcome) -> None:
     if outcome.intervals is None:
         return
     folder = found.run.journal.folder / package.NAME
-    files.add_intervals(folder, outcome.intervals.reach)
+    bundle.add_intervals(folder, outcome.intervals.reach)
     _send_model(found, interval=True)
 
 
