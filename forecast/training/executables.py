@@ -31,11 +31,11 @@ KIND = b"N10tensorflow14DeviceCompilerIN3xla15LocalExecutableENS1_11LocalClientE
 """Name and C++ type of the store; where TensorFlow calls it otherwise, nothing is dropped."""
 
 LIBRARIES = tuple(os.path.join(os.path.dirname(module.__file__), "") for module in (keras, tf))
-"""Folders whose lines say nothing that the name of an operation does not say."""
+"""Folders whose lines tell operations apart no better than the names of operations do."""
 
-_calls = threading.Condition()
 _extract_stack = tf_stack.extract_stack
 _tracing = threading.local()
+_calls = threading.Condition()
 _running = 0
 _dropping = False
 _gone = 0
@@ -63,12 +63,13 @@ def running() -> Iterator[None]:
 
 
 def _shared_stack(stacklevel: int = 1) -> Any:
-    """Return the stack at an operation of this thread, one for all that a line of ours makes.
+    """Return the stack at an operation, one for all that a line of ours or of the user's makes.
 
-    Each is some 60 frames, which TensorFlow writes out as text when XLA compiles.
+    Each is some 60 frames, which TensorFlow writes out as text when XLA compiles. They stay whole:
+    the innermost is part of what a program on the disk is found by, and a line of the user's moves.
     """
     stacks: dict[Any, Any] | None = getattr(_tracing, "stacks", None)
-    if stacks is None:
+    if stacks is None:  # another thread, with a function of its own
         return _extract_stack(stacklevel + 1)
     frame = sys._getframe(1)
     while frame.f_back and frame.f_code.co_filename.startswith(LIBRARIES):
