@@ -4,6 +4,9 @@ TensorFlow has one store of executables for each device, by the names of functio
 whether a function still exists. Where enough functions have gone, the whole store is dropped; what
 is still in use is compiled again at its next call, or read from where XLA keeps it on disk, to the
 same bits.
+
+The graphs of compiled functions stay for ever, whatever is dropped. What is heavy in them is kept
+small: the Python stacks at which their operations were made.
 """
 
 import ctypes
