@@ -4,6 +4,9 @@ TensorFlow has one store of executables for each device, by the names of functio
 whether a function still exists. Where enough functions have gone, the whole store is dropped; what
 is still in use is compiled again at its next call, or read from where XLA keeps it on disk, to the
 same bits.
+
+The graphs of compiled functions stay for ever, whatever is dropped. What is heavy in them is kept
+small: the Python stacks at which their operations were made.
 """
 
 import ctypes
@@ -14,9 +17,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import keras
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2, types_pb2
+from tensorflow.python.util import tf_stack
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +33,11 @@ STORE = "xla_device_compiler"
 KIND = b"N10tensorflow14DeviceCompilerIN3xla15LocalExecutableENS1_11LocalClientEEE"
 """Name and C++ type of the store; where TensorFlow calls it otherwise, nothing is dropped."""
 
+LIBRARIES = tuple(os.path.join(os.path.dirname(module.__file__), "") for module in (keras, tf))
+"""Folders whose lines tell operations apart no better than the names of operations do."""
+
+_extract_stack = tf_stack.extract_stack
+_tracing = threading.local()
 _calls = threading.Condition()
 _running = 0
 _dropping = False
@@ -40,12 +51,36 @@ def running() -> Iterator[None]:
     with _calls:
         _calls.wait_for(lambda: not _dropping)
         _running += 1
+        tf_stack.extract_stack = _shared_stack
+    before = getattr(_tracing, "stacks", None)
+    _tracing.stacks = {}
     try:
         yield
     finally:
+        _tracing.stacks = before
         with _calls:
             _running -= 1
+            if not _running:
+                tf_stack.extract_stack = _extract_stack
             _calls.notify_all()
+
+
+def _shared_stack(stacklevel: int = 1) -> Any:
+    """Return the stack at an operation, one for all that a line of ours or of the user's makes.
+
+    Each is some 60 frames, which TensorFlow writes out as text when XLA compiles. They stay whole:
+    the innermost is part of what a program on the disk is found by, and a line of the user's moves.
+    """
+    stacks: dict[Any, Any] | None = getattr(_tracing, "stacks", None)
+    if stacks is None:  # another thread, with a function of its own
+        return _extract_stack(stacklevel + 1)
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_code.co_filename.startswith(LIBRARIES):
+        frame = frame.f_back
+    line = frame.f_code, frame.f_lineno
+    if line not in stacks:
+        stacks[line] = _extract_stack(stacklevel + 1)
+    return stacks[line]
 
 
 def gone(programs: int) -> None:
