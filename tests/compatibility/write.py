@@ -74,25 +74,26 @@ main(sys.argv[1:])
 
 BUNDLES = """
 import json, sys
-import numpy as np, pandas as pd
+from pathlib import Path
+import pandas as pd
 from forecast import Forecaster, Model, Schema, Training, Window, build
 from forecast.serving import bundle
 frame = pd.read_csv("load.csv")
+frame["load"] = frame.load.where(frame.time <= "2024-03-05")
 for name, settings in json.loads(sys.argv[1]).items():
-    ahead = name in ("gru", "causal_cnn", "patch_gru")
+    folder = Path("bundles") / name
     schema = Schema(
         "time", ("load",), ("load", "temp"), ("site",), calendar=("hour",),
-        known_future=("temp", "hour") if ahead else (),
+        known_future=("temp", "hour") if name in ("causal_cnn", "gru", "patch_gru") else (),
+        missing="mask" if name == "simple_rnn" else "hold",
     )
-    levels = (0.1, 0.5, 0.9) if name == "mlp" else ()
-    training = Training(epochs=1, tail=0, quantiles=levels)
+    training = Training(epochs=1, tail=0, quantiles=(0.1, 0.5, 0.9) if name == "mlp" else ())
     forecaster = Forecaster(Model(name, **settings), Window(8, 4), training)
-    forecaster.fit(build(frame, schema))
-    bundle.save(__import__("pathlib").Path("bundles") / name, forecaster, schema, {})
-    forecasts = bundle.load(f"bundles/{name}").predict(frame[frame.time <= "2024-03-05"] if not ahead else frame.assign(load=frame.load.where(frame.time <= "2024-03-05")))
-    forecasts.to_csv(f"bundles/{name}/forecast.csv", index=False)
+    bundle.save(folder, forecaster.fit(build(frame, schema)), schema, {})
+    rows = frame if schema.known_future else frame.dropna()
+    bundle.load(folder).predict(rows).to_csv(folder / "forecast.csv", index=False)
 """
-"""A bundle of each architecture, and its forecasts."""
+"""A bundle of each architecture, and its forecasts: `rows` says of what."""
 
 UNREAD = (".png", ".html", ".svg", ".log")
 """Files that nothing reads again."""
