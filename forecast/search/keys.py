@@ -21,10 +21,11 @@ PACKAGES = ("tensorflow", "keras", "numpy")
 """What else decides a score; their versions stand in a key too."""
 
 HASHED = {"results 1, tensorflow 2.21.0, keras 3.15.1, numpy 2.4.6": "8bdba48b0ef558d4"}
-"""Code to what keys called it while they held a hash of the sources.
+"""Code to its name in keys of before, which held a hash of the sources.
 
-That of the last such commit, 3d47ab9, with the packages of its lock: it computes what results 1 are,
-so its finished trials are reused. An entry dies when `RESULTS` is raised or a package is another.
+The hash is that of 3d47ab9, the last commit that made one, with the packages of its lock. It
+computes results 1, so the trials that it finished are reused. With `RESULTS` raised, or another
+version of a package, no code has this name any more.
 """
 
 

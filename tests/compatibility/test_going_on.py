@@ -31,7 +31,9 @@ def test_a_training_ends_with_the_weights_of_one_that_was_not_stopped(stopped):
     assert "after epoch 2 of 4" in place.printed[-1]
     run = Store(place.uri, "load").client.get_run(word(place.printed[-1], "run"))
     folder = place.folder / "mlartifacts" / run.info.run_id / "artifacts/model/artifacts/bundle"
-    made, whole = (bundle.load(path).model.get_weights() for path in (folder, place.folder / "undisturbed"))
+    made, whole = (
+        bundle.load(path).model.get_weights() for path in (folder, place.folder / "undisturbed")
+    )
     assert len(made) == len(whole) > 0
     here = versions.tags()
     same = all(run.data.tags[tag] == here[tag] for tag in MACHINE)  # as it was when it began

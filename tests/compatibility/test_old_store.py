@@ -123,9 +123,11 @@ def test_old_runs_are_compared_with_each_other_and_with_a_new_one(old):
     place, known = old
     assert place.run("compare", f"runs=[{known['lstm']},{known['cnn']}]") == 0, place.errors
     said = place.printed[-1]
-    kept = [pd.read_parquet(artifacts(old, name) / "predictions.parquet") for name in ("lstm", "cnn")]
+    kept = [
+        pd.read_parquet(artifacts(old, name) / "predictions.parquet") for name in ("lstm", "cnn")
+    ]
     for frame in kept:
-        mae = (frame.forecast - frame.truth).abs().mean()
+        mae = (frame.forecast - frame.true).abs().mean()
         assert f"{mae:.3f}" in said
     assert place.run("train", *DATA, *LSTM) == 0, place.errors
     new = word(place.printed[-1], "run")
@@ -157,7 +159,7 @@ def test_an_old_run_is_reproduced_only_by_its_own_commit(old):
 
 @pytest.mark.slow
 def test_an_old_training_goes_on(old):
-    """Its numbers are not those of one that was not stopped: the order of its windows is another."""
+    """Not to the bit of an undisturbed one, since the order of series and windows is another."""
     place, _ = old
     died = next(run for run in local.runs(place.folder / "runs") if run.resumable)
     assert place.run("train", f"resume={died.local_id}") == 0, place.errors

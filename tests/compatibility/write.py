@@ -1,7 +1,7 @@
 """Write a store with the code of some commit: what README.md says is kept of it, packed.
 
-python write.py CODE FOLDER WHAT: CODE is the root of a checkout of that commit, FOLDER is made, WHAT
-is "all", or "stopped" for a training and a sweep that were, and what they come to undisturbed.
+python write.py CODE FOLDER WHAT: CODE is the root of a checkout of that commit, FOLDER is made;
+WHAT is "all", or "stopped" for a training and a sweep that are, and what they come to undisturbed.
 """
 
 import json

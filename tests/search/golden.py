@@ -24,15 +24,15 @@ FILE = Path(__file__).with_name("golden.json")
 TOLERANCE = {"error": 1e-4, "loss": 1e-4, "stopping": 1e-4}
 """Largest relative difference; counts are equal.
 
-Another processor rounds otherwise: SSE4.2 against AVX-512 moved an error by at most 2.1e-6 and a loss
-by at most 9.2e-6 (where a rounding turns the sign of an error of the mean absolute one). Changes of
-what is computed are larger, see `test_a_small_change_is_seen`.
+Another processor rounds otherwise: instructions of SSE4.2 instead of AVX-512 moved a score by at
+most 2.1e-6 and a loss by at most 9.2e-6, where rounding turned the sign of a gradient. A change of
+what is computed moves them by more, see `test_a_small_change_is_seen`.
 """
 
 CURE = (
     "Where that is meant, raise RESULTS in forecast/search/keys.py, so that trials finished before "
-    "are not taken for today's, and write the file anew with `make golden`. Where it is not, what a "
-    "trial computes has changed by mistake."
+    "are not taken for today's, and write the file anew with `make golden`. Where it is not, a "
+    "trial computes something else by mistake."
 )
 ROWS, CUT = 120, 84
 """Of a series; from where on it is scored."""

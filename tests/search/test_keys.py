@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import forecast
-from forecast import Model, Schema, Training, Window
+from forecast import Model, Training, Window
 from forecast.evaluation.experiment import Spec
 from forecast.search import keys
 
