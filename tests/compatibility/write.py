@@ -60,17 +60,19 @@ MODELS = {
 
 STOP = """
 import json, os, signal, sys
-from forecast.tracking import journalled
-write = journalled.Journalled.checkpoint
-def checkpoint(self, arrays):
-    write(self, arrays)
-    if len(json.loads(str(arrays["history"]))["loss"]) == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-journalled.Journalled.checkpoint = checkpoint
 from forecast.__main__ import main
-main(sys.argv[1:])
+from forecast.tracking.journalled import Journalled
+method, after = sys.argv[1:3]
+write = getattr(Journalled, method)
+def stopping(self, told):
+    write(self, told)
+    reached = told if method == "done" else str(len(json.loads(str(told["history"]))["loss"]))
+    if reached == after:
+        os.kill(os.getpid(), signal.SIGKILL)
+setattr(Journalled, method, stopping)
+main(sys.argv[3:])
 """
-"""A command whose training is killed behind its second epoch."""
+"""A command that is killed behind an epoch ("checkpoint 2") or a stage ("done model")."""
 
 BUNDLES = """
 import json, sys
@@ -185,10 +187,11 @@ def write(code: Path, folder: Path, what: str) -> None:
         for name in ("lstm", "cnn"):
             place.run("predict", f"run={known[name]}", f"output=forecast_{name}.csv")
         place.python("-c", BUNDLES, json.dumps(MODELS))
-    place.python("-c", STOP, *LONGER, may=-signal.SIGKILL)
+    place.python("-c", STOP, "checkpoint", "2", *LONGER, may=-signal.SIGKILL)
     place.stop_sweep(3)
     known["finished"] = place.trials()
     if what == "stopped":
+        place.python("-c", STOP, "done", "model", *LONGER, may=-signal.SIGKILL)
         known |= undisturbed(code, folder)
     (folder / "known.json").write_text(json.dumps(known, indent=1) + "\n")
 
@@ -200,7 +203,10 @@ def undisturbed(code: Path, folder: Path) -> dict[str, object]:
     [bundle] = place.folder.glob(f"mlartifacts/{run_id}/artifacts/model/artifacts/bundle")
     shutil.copytree(bundle, folder / "undisturbed")
     place.run(*SWEEP)
-    return {"run": run_id, "trials": place.trials()}
+    with sqlite3.connect(place.folder / "mlflow.db") as base:
+        query = "select key, value from latest_metrics where run_uuid = ? order by key"
+        metrics = {key: value for key, value in base.execute(query, [run_id])}
+    return {"metrics": metrics, "trials": place.trials()}
 
 
 def pack(folder: Path) -> Path:
