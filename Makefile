@@ -68,6 +68,9 @@ test-docs: .venv/.docs ## tests that run what the documents name: commands, Pyth
 test-ui: .venv/.docs ## tests that open MLflow and the pages of a run in Chromium (Debian's package chromium)
 	$(BIN)/pytest -m ui tests $(ARGS)
 
+golden: .venv/.installed ## train the fixed trials and write their scores anew: tests/search/golden.json
+	$(BIN)/python -m tests.search.golden
+
 docs: .venv/.docs ## the documents as a site, build/site, whose pages ask no other host for anything
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean $(ARGS)
 	@echo "read it with: python3 -m http.server 8000 --bind 127.0.0.1 --directory build/site"
@@ -131,4 +134,4 @@ FITS        := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 1
 	@touch $@
 
 .PHONY: help train backtest sweep predict inspect compare reproduce promote check-data explain ui notebooks test test-slow test-processes test-faults \
-  test-relations test-install test-docs test-ui docs docs-pictures bench literature lint format lock clean
+  test-relations test-install test-docs test-ui golden docs docs-pictures bench literature lint format lock clean
