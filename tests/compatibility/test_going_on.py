@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from forecast.commands import versions
+from forecast.cli.runs import environment
 from forecast.serving import bundle
-from forecast.tracking import local
-from forecast.tracking.store import Store
+from forecast.tracking import folders
+from forecast.tracking.mlflow.store import Store
 
 from ..conftest import word
 from .write import SWEEP
@@ -26,7 +26,7 @@ def scores(store: Store) -> dict[str, float]:
 
 def test_a_training_ends_with_the_weights_of_one_that_was_not_stopped(stopped):
     place, _ = stopped
-    died = next(run for run in local.runs(place.folder / "runs") if run.epochs == 2)
+    died = next(run for run in folders.runs(place.folder / "runs") if run.epochs == 2)
     assert place.run("train", f"resume={died.local_id}") == 0, place.errors
     assert "after epoch 2 of 4" in place.printed[-1]
     run = Store(place.uri, "load").client.get_run(word(place.printed[-1], "run"))
@@ -40,7 +40,7 @@ def test_a_training_ends_with_the_weights_of_one_that_was_not_stopped(stopped):
 
 def test_what_follows_a_training_that_was_finished_is_made_up_for(stopped):
     place, known = stopped
-    died = next(run for run in local.runs(place.folder / "runs") if run.missing)
+    died = next(run for run in folders.runs(place.folder / "runs") if run.missing)
     assert place.run("train", f"resume={died.local_id}") == 0, place.errors
     assert "the training is finished; missing: scores, baselines" in place.printed[-1]
     run = Store(place.uri, "load").client.get_run(word(place.printed[-1], "run"))
@@ -52,7 +52,7 @@ def test_what_follows_a_training_that_was_finished_is_made_up_for(stopped):
 
 def alike(found, whole, run) -> None:
     """Hold numbers to the bit where today's processor and packages are those of the run."""
-    here = versions.tags()
+    here = environment.tags()
     if all(run.data.tags[tag] == here[tag] for tag in MACHINE):
         np.testing.assert_array_equal(found, whole)
     else:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.tracking import local
+from forecast.tracking import folders
 
 from ..conftest import LSTM, word
 from .write import DATA, MODELS
@@ -69,7 +69,7 @@ def test_layers_of_saved_networks_are_known_by_their_names(old):
 def test_runs_are_listed_and_what_died_can_go_on(old):
     place, _ = old
     assert place.run("runs") == 0, place.errors
-    died = next(run for run in local.runs(place.folder / "runs") if run.epochs == 2)
+    died = next(run for run in folders.runs(place.folder / "runs") if run.epochs == 2)
     assert died.local_id in place.printed[-1]
     assert "died" in place.printed[-1] or "killed" in place.printed[-1]
     assert "forecast train resume=" in place.printed[-1]
@@ -161,7 +161,7 @@ def test_an_old_run_is_reproduced_only_by_its_own_commit(old):
 def test_an_old_training_goes_on(old):
     """Not to the bit of an undisturbed one, since the order of series and windows is another."""
     place, _ = old
-    died = next(run for run in local.runs(place.folder / "runs") if run.resumable)
+    died = next(run for run in folders.runs(place.folder / "runs") if run.resumable)
     assert place.run("train", f"resume={died.local_id}") == 0, place.errors
     assert "after epoch 2 of 4" in place.printed[-1]
     assert place.run("predict", f"run={word(place.printed[-1], 'run')}") == 0, place.errors

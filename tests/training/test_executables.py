@@ -12,7 +12,7 @@ from tensorflow.core.framework import tensor_pb2
 from tensorflow.python.util import tf_stack
 
 from forecast.training import executables
-from forecast.training.predictor import Compiled
+from forecast.training.predict import Compiled
 
 from .problems import LSTM, bits, forecaster, linear, table
 
