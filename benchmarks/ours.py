@@ -11,7 +11,7 @@ from keras import layers as kl
 from benchmarks.cases import Sizes
 from forecast import Window, windows
 from forecast.models import Sizes as Shape
-from forecast.models import build
+from forecast.models import build_model
 from forecast.training import loop, losses
 from forecast.training.compiled import Goal, Rows, lease
 from forecast.training.parameters import Training
@@ -30,14 +30,14 @@ def network(sizes: Sizes) -> keras.Model:
     shape = Shape(sizes.timesteps, sizes.features, 1, 1, (0,))
     off = {"dropout": 0.0, "recurrent_dropout": 0.0}
     if sizes.net == "lstm_32":
-        return build("lstm", shape, {"units": [32], **off, **PLAIN})
+        return build_model("lstm", shape, {"units": [32], **off, **PLAIN})
     if sizes.net == "lstm_8":
-        return build("lstm", shape, {"units": [8], **off, **PLAIN})
+        return build_model("lstm", shape, {"units": [8], **off, **PLAIN})
     if sizes.net == "lstm_120_100_50":
-        return build("lstm", shape, {"units": [120], "dense": [100, 50], **off, **PLAIN})
+        return build_model("lstm", shape, {"units": [120], "dense": [100, 50], **off, **PLAIN})
     if sizes.net == "causal_cnn":
         settings = {"filters": 32, "dilations": DILATIONS, "dropout": 0.0}
-        return build("causal_cnn", shape, settings | PLAIN)
+        return build_model("causal_cnn", shape, settings | PLAIN)
     window = keras.Input((sizes.timesteps, sizes.features))
     return keras.Model(window, kl.Reshape((1, 1))(kl.Dense(1)(kl.GRU(32)(window))))
 

@@ -107,7 +107,7 @@ def worker() -> Found:
         model = Model("lstm", units=[4 + number % 4])
         training = Training(epochs=1, learning_rate=1e-3 * (1 + number / 100))
         spec = Spec(model, Window(24, 12), training)
-        trial.run(trial.Trial(str(number), 0, 0, 0, spec, "t", span, origins), table)
+        trial.run_trial(trial.Trial(str(number), 0, 0, 0, spec, "t", span, origins), table)
         seen.append(psutil.Process().memory_info().rss / 2**20)
     growth = seen[-1] / seen[9] - 1
     return {

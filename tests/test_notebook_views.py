@@ -109,7 +109,7 @@ def test_an_outcome_shows_scores_and_verdicts(outcome):
 
 def test_a_backtest_shows_its_folds(spec, table):
     plan = Plan(folds=2, scheme="expanding", stride=1, refit=False)
-    found = backtest.run(spec, table, plan)
+    found = backtest.run_backtest(spec, table, plan)
     shown = Shown(found._repr_html_())
     assert "Backtest: 2 folds" in shown.text and "ridge" in shown.text
     assert "img" not in shown.tags

@@ -86,7 +86,7 @@ def plain(text: str) -> str:
     return escape("".join(kept))
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write a table; numbers stand right, and the first column left."""
     shown = RichTable(
         title=plain(title), title_justify="left", title_style="bold", box=None, pad_edge=False
@@ -123,10 +123,10 @@ def score_table(outcome: Outcome) -> None:
         heads, rows = heads + verdict, both
     for row in rows:
         row[0] = Text(row[0], "bold") if row[0] == outcome.spec.model.name else row[0]
-    table(title, heads, rows)
+    print_table(title, heads, rows)
     if verdict[0] not in heads:
         named = zip(order, cells, strict=True)
-        table("Against each baseline", ["", *verdict], [[n, *w] for n, w in named if w[0]])
+        print_table("Against each baseline", ["", *verdict], [[n, *w] for n, w in named if w[0]])
 
 
 def result_line(outcome: Outcome) -> None:
@@ -189,7 +189,7 @@ def detail_tables(outcome: Outcome) -> None:
     horizon = outcome.spec.window.horizon
     steps = sorted({1, *(max(1, round(horizon * part / 4)) for part in (1, 2, 3)), horizon})
     by_step = {name: scores.by_step(found) for name, found in models.items()}
-    table(
+    print_table(
         f"{outcome.test.headline.name} by steps ahead",
         ("", *(str(step) for step in steps)),
         [(name, *(values[step - 1] for step in steps)) for name, values in by_step.items()],
@@ -197,7 +197,7 @@ def detail_tables(outcome: Outcome) -> None:
     names = list(scores.by_series(outcome.test))
     if 1 < len(names) <= 8:
         each = {name: scores.by_series(found) for name, found in models.items()}
-        table(
+        print_table(
             f"{outcome.test.headline.name} by series",
             ("", *names),
             [(name, *(own.get(one, "") for one in names)) for name, own in each.items()],

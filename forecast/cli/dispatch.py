@@ -101,7 +101,7 @@ def _run(command: str, request: Request) -> Any:
             runtime.start(request.settings.training.threads)
         room = import_module(f"forecast.cli.commands.{command}")
     try:
-        return room.run(request)
+        return getattr(room, f"run_{command}")(request)
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
@@ -138,7 +138,7 @@ def _with_hydra(command: str, flags: list[str], overrides: list[str]) -> Any:
     @hydra.main(version_base="1.3", config_path=str(compose.CONF), config_name="config")
     def job(composed: DictConfig) -> Any:
         try:
-            compose.check(composed)
+            compose.check_config(composed)
             task = tuple(HydraConfig.get().overrides.task)
             if silent:
                 print(conceal(f"job        {' '.join(task)}"), flush=True)

@@ -12,7 +12,7 @@ GREATEST = 1e100
 """Size of a value whose square can still be summed."""
 
 
-def check(frame: pd.DataFrame, schema: Schema) -> None:
+def check_columns(frame: pd.DataFrame, schema: Schema) -> None:
     """Refuse a frame that has no rows, lacks a column, or holds one twice."""
     for fault in faults(frame, schema):
         raise InputError(fault)

@@ -85,7 +85,7 @@ def build(frame: pd.DataFrame, schema: Schema, *, ahead: int = 0) -> Table:
     Raises:
         InputError: A column is missing, a value is no number, a time stamp is twice there, …
     """
-    columns.check(frame, schema)
+    columns.check_columns(frame, schema)
     time, zoned = clock.read(frame[schema.time], schema.time_format, zoned=schema.zoned)
     found, series = np.unique(columns.labels(frame, schema), return_inverse=True)
     names = tuple(found.tolist())

@@ -90,7 +90,7 @@ def _plainly(fold: RollingFold, step: Step) -> Outcome:
     return step(())
 
 
-def run(
+def run_backtest(
     spec: Spec,
     table: Table,
     plan: Plan | None = None,

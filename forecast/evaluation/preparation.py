@@ -41,9 +41,9 @@ def prepare(spec: "Spec", table: Table) -> Holdout:
     """Cut the table and make sure that an experiment can be run on it, but for its network."""
     spec.window.check()
     spec.training.check()
-    by_name.check(spec.baselines)
+    by_name.check_names(spec.baselines)
     for name, settings in spec.regressors.items():
-        regression.check(name, settings)
+        regression.check_regressor(name, settings)
     longest = int(np.bincount(table.series).max())
     if spec.season is not None and not 1 <= spec.season < longest:
         raise InputError(
@@ -51,7 +51,7 @@ def prepare(spec: "Spec", table: Table) -> Holdout:
             f"longest series, got {spec.season!r}: write such as {clock.season(table.frequency)}, "
             "or null"
         )
-    margin.check(spec.interval, spec.calibration, spec.training.quantiles, table.task)
+    margin.check_interval(spec.interval, spec.calibration, spec.training.quantiles, table.task)
     cuts = split.holdout(table, spec.validation, spec.test)
     found = spans(spec, table, cuts)
     if min(span.windows for span in found) == 0:

@@ -9,7 +9,7 @@ import numpy as np
 from forecast.gates.names import CANDIDATES, KEEPING
 from forecast.gates.recorder import calls, undisturbed
 from forecast.gates.snapshots import ACTIVITY, Snapshot
-from forecast.gates.trace import Activations, check, retrace, to_tensors
+from forecast.gates.trace import Activations, check_layer, retrace, to_tensors
 from forecast.training.predict import Compiled
 
 SHUT, OPEN = 0.1, 0.9
@@ -38,7 +38,7 @@ class Probe:
     """
 
     def __init__(self, model: keras.layers.Layer, windows: Any):
-        check(model)
+        check_layer(model)
         self.model = model
         self._windows = to_tensors(windows)
         self._calls = Compiled(lambda x: calls(model, x), model.name)

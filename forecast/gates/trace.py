@@ -62,15 +62,15 @@ def trace(
             "mask, initial_state: belong to a single recurrent layer, received a whole model; "
             "leave them out, the model brings its own"
         )
-    check(model)
+    check_layer(model)
     with undisturbed(model):
         return retrace(model, calls(model, to_tensors(windows)))
 
 
-def check(model: keras.layers.Layer) -> None:
+def check_layer(model: keras.layers.Layer) -> None:
     """Refuse a model of which some gates cannot be recomputed, before anything is run.
 
-    >>> check(keras.Sequential([keras.Input((4, 2)), keras.layers.GRU(3)]))
+    >>> check_layer(keras.Sequential([keras.Input((4, 2)), keras.layers.GRU(3)]))
     """
     for layer in recurrent_layers(model).values():
         _check_known(layer)

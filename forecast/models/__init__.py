@@ -39,7 +39,7 @@ def defaults(name: str) -> dict[str, Any]:
     return _settings.defaults(_kind(name))
 
 
-def build(name: str, sizes: Sizes, settings: Mapping[str, Any]) -> keras.Model:
+def build_model(name: str, sizes: Sizes, settings: Mapping[str, Any]) -> keras.Model:
     """Make a model of the catalogue, repaired as asked.
 
     Returns (samples, timesteps, features).

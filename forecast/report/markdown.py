@@ -92,7 +92,7 @@ def command(text: str) -> str:
     return f"The same again:\n\n{fence}bash\n{shown}\n{fence}"
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Write a table, with room between columns, of which MLflow leaves none."""
     lines = [f"| {' | &ensp;'.join(line)} |" for line in (heads, *rows)]
     return "\n".join([lines[0], f"|{'---|' * len(heads)}", *lines[1:]])
@@ -110,7 +110,7 @@ def fitted(
     while True:
         left = len(rows) - len(kept)
         more = f"{left:,} more rows are not shown." if left else ""
-        parts = [*before, table(heads, kept) if kept else "", more, *after]
+        parts = [*before, markdown_table(heads, kept) if kept else "", more, *after]
         text = "\n\n".join(part for part in parts if part)
         if len(text) <= most or not kept:
             return text

@@ -58,10 +58,10 @@ def facts(known: Mapping[str, str]) -> Html:
     return Html(f'<table class="facts">{rows}</table>')
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Html:
+def html_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Html:
     """Write a table that scrolls where it is too wide.
 
-    >>> table(["a"], [["<b>"], [Html("<b>1</b>")]]).count("<b>")
+    >>> html_table(["a"], [["<b>"], [Html("<b>1</b>")]]).count("<b>")
     1
     """
     head = "".join(f"<th>{_cell(text)}</th>" for text in heads)

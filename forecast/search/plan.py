@@ -133,7 +133,7 @@ def trials(plan: Plan, asked: Asked) -> list[Trial]:
     return found
 
 
-def check(plan: Plan) -> None:
+def check_plan(plan: Plan) -> None:
     """Make sure that every fold leaves each candidate windows to learn from, before all begins."""
     strategy = plan.strategy
     names = {candidate.number: candidate.name for candidate in strategy.probes}

@@ -145,7 +145,7 @@ class Finished:
         return card("Leaderboard", facts, board)
 
 
-def run(plan: Plan, ledger: Ledger, watcher: Watcher) -> Finished:
+def run_sweep(plan: Plan, ledger: Ledger, watcher: Watcher) -> Finished:
     """Run what is missing and rank everything."""
     board = Board(ledger, watcher)
     with ExitStack() as until_the_end:

@@ -161,7 +161,7 @@ class Brought(WorkerPlugin):
         runtime.start(self.threads)
 
 
-def run(trial: Trial, table: Table, begin: Arrays | None = None) -> Result:
+def run_trial(trial: Trial, table: Table, begin: Arrays | None = None) -> Result:
     """Train on the fold's training rows and score its origins.
 
     Stopping sees only the tail of the training rows, never the scored ones.
@@ -195,4 +195,4 @@ def run_on_worker(trial: Trial, begin: Arrays | None) -> Result:
     """Run a trial with the table that a plugin brought."""
     from distributed import get_worker
 
-    return run(trial, get_worker().forecast_tables[trial.table], begin)
+    return run_trial(trial, get_worker().forecast_tables[trial.table], begin)

@@ -75,7 +75,7 @@ class Bundle:
     def table(self, frame: pd.DataFrame) -> Table:
         """Read raw rows as in training."""
         schema = self.schema
-        columns.check(frame, schema)
+        columns.check_columns(frame, schema)
         time, zoned = clock.read(frame[schema.time], schema.time_format, zoned=schema.zoned)
         refuse_other_frequency(time, str(schema.frequency))
         frame = frame.assign(**{schema.time: clock.written(time, zoned)})  # read once

@@ -212,7 +212,7 @@ def build_network(model: Any, sizes: Sizes) -> keras.Model:
     """Make the Keras model that a `Model` or a user's function describes."""
     if not isinstance(model, Model):
         return finish(_of_shape(model(sizes), sizes), sizes)
-    return models.build(model.name, sizes, model.settings)
+    return models.build_model(model.name, sizes, model.settings)
 
 
 def seeded(model: Any, sizes: Sizes, seed: int) -> keras.Model:

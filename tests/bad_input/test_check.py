@@ -27,7 +27,7 @@ def refused(overrides: list[str]) -> str | None:
     """What a training says before its first step; None where it would begin."""
     try:
         made = compose.compose(overrides).settings
-        gates.check(made)
+        gates.check_gates(made)
         experiment.prepare(load.spec(made), load.load(made).table)
     except InputError as error:
         return str(error)

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 
 from forecast.cli.commands import train
-from forecast.cli.console import console, interval_line, say, score_table, table
+from forecast.cli.console import console, interval_line, print_table, say, score_table
 from forecast.cli.progress import EpochProgress, during
 from forecast.data.table import Table
 from forecast.evaluation.significance.pairs import Verdict
@@ -57,7 +57,7 @@ def test_verdicts_fit_in_the_table_or_stand_below_it(metrics):
 def test_names_from_the_data_do_nothing_to_a_terminal():
     hostile = "[/b]\x1b]0;t\x07[b]\u202e"
     with console.capture() as said:
-        table(hostile, ["", hostile], [[hostile, 1.0]])
+        print_table(hostile, ["", hostile], [[hostile, 1.0]])
         say("data", hostile)
     text = said.get()
     assert not set("\x1b\x07\u202e") & set(text)

@@ -172,7 +172,7 @@ NAMED = {
     "optimizer": lambda name: losses.build_optimizer(Training(optimizer=name)),
     "metric": lambda name: losses.build_metrics(Training(metrics=[name])),
     "regressor": lambda name: regression.regressor(name, {}),
-    "baseline": lambda name: by_name.check([name]),
+    "baseline": lambda name: by_name.check_names([name]),
 }
 
 

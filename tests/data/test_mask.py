@@ -93,12 +93,12 @@ def test_indicators_stay_zero_and_one_and_holes_become_the_mean():
 def test_steps_of_which_nothing_is_known_leave_the_state_as_it_is(name, bidirectional):
     asked = {"units": [4, 3], "bidirectional": bidirectional, "normalization": "none"}
     asked |= {"linear_path": False}
-    model = models.build(name, Sizes(9, 5, 2, indicators=2), asked)
+    model = models.build_model(name, Sizes(9, 5, 2, indicators=2), asked)
     x = RNG.normal(size=(3, 9, 5)).astype(np.float32)
     x[..., 3:] = 0
     x[:, [0, 1, 4], 3:] = 1  # nothing is known of these steps
     x[:, 6, 3] = 1  # and something of this one
-    shorter = models.build(name, Sizes(6, 5, 2, indicators=2), asked)
+    shorter = models.build_model(name, Sizes(6, 5, 2, indicators=2), asked)
     shorter.set_weights(model.get_weights())
     real = np.delete(x, [0, 1, 4], axis=1)
     np.testing.assert_allclose(model(x), shorter(real), atol=1e-6)
@@ -133,7 +133,7 @@ def test_a_bundle_forecasts_a_short_series_with_a_hole_at_its_end(tmp_path):
 
 
 def test_a_masked_model_is_saved_and_loaded(tmp_path):
-    model = models.build("lstm", Sizes(9, 5, 2, indicators=2), {"units": [4]})
+    model = models.build_model("lstm", Sizes(9, 5, 2, indicators=2), {"units": [4]})
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     x = RNG.normal(size=(3, 9, 5)).astype(np.float32)

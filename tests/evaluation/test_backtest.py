@@ -50,7 +50,7 @@ def found():
         )
         return outcome
 
-    yield backtest.run(SPEC, TABLE, Plan(3), around=around), compiled
+    yield backtest.run_backtest(SPEC, TABLE, Plan(3), around=around), compiled
     _programs.update(kept[0])
     predict._predictors.update(kept[1])
 
@@ -69,7 +69,7 @@ def test_later_folds_compile_nothing(found):
 def test_one_fit_for_all_folds_forecasts_what_one_experiment_forecasts():
     one = experiment.run(SPEC, TABLE)
     for plan in (Plan(3, "rolling", refit=False), Plan(1)):
-        rolled = backtest.run(SPEC, TABLE, plan).overall
+        rolled = backtest.run_backtest(SPEC, TABLE, plan).overall
         for said, expected in [
             (rolled.test, one.test),
             *((rolled.baselines[name], other) for name, other in one.baselines.items()),

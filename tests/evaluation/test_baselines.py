@@ -102,7 +102,7 @@ def test_moving_average_is_the_mean_of_the_last_season(gappy, window, season):
 @pytest.mark.parametrize("names", [["persistense"], ["drift", "prophet"]])
 def test_unknown_baselines_are_refused_by_name(names):
     with pytest.raises(InputError, match=f"must name baselines, got '{names[-1]}'"):
-        by_name.check(names)
+        by_name.check_names(names)
 
 
 def test_no_baseline_looks_beyond_the_origin(gappy):

@@ -367,10 +367,10 @@ def test_a_reach_is_plain_data_and_back():
 )
 def test_what_cannot_be_calibrated_is_refused(level, method, quantiles, sentence):
     with pytest.raises(InputError, match=sentence):
-        margin.check(level, method, quantiles, "regression")
+        margin.check_interval(level, method, quantiles, "regression")
 
 
 def test_what_is_not_asked_is_not_checked():
-    margin.check(None, "nothing", (), "regression")
-    margin.check(0.9, "cqr", (), "event")
-    margin.check(0.9, "cqr", (0.05, 0.5, 0.95), "regression")
+    margin.check_interval(None, "nothing", (), "regression")
+    margin.check_interval(0.9, "cqr", (), "event")
+    margin.check_interval(0.9, "cqr", (0.05, 0.5, 0.95), "regression")

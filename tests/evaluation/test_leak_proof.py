@@ -271,7 +271,7 @@ def test_what_is_perturbed_is_every_later_value_and_nothing_else():
     raw, table = case(missing="mask", known_future=("fair",), static=("area",))
     rows, rng = table.time > CUTS.test, np.random.default_rng(0)
     spared = table.time < CUTS.test + np.timedelta64(3, "h")
-    wild = perturb.table(table, rows, rng, spared=spared)
+    wild = perturb.perturb_table(table, rows, rng, spared=spared)
     assert perturb.first(table.inputs, wild.inputs, ~rows) is None
     other = table.inputs != wild.inputs
     said = len(table.features) - table.indicators
@@ -281,7 +281,7 @@ def test_what_is_perturbed_is_every_later_value_and_nothing_else():
     np.testing.assert_array_equal(other[:, fair], rows & ~spared)
     assert other[rows][:, said:].any(axis=0).all()
     stamps = raw.time > CUTS.test
-    changed = perturb.frame(raw, stamps, rng)
+    changed = perturb.perturb_frame(raw, stamps, rng)
     pd.testing.assert_frame_equal(changed[~stamps], raw.frame[~stamps])
     kept = ["ts", "site", "area"]
     pd.testing.assert_frame_equal(changed[kept], raw.frame[kept])
@@ -295,7 +295,7 @@ def test_labels_stay_labels():
     raw = Raw(
         given, schema(features=("load", "sky"), circular={}, classes={"sky": ("clear", "rain")})
     )
-    changed = perturb.frame(raw, raw.time > CUTS.test, np.random.default_rng(0))
+    changed = perturb.perturb_frame(raw, raw.time > CUTS.test, np.random.default_rng(0))
     assert set(changed.sky.dropna()) == {"clear", "rain"} and changed.sky.isna().any()
     assert prove(table=raw.table(given, 6), raw=raw).holds
 

@@ -103,7 +103,7 @@ def standings(table: Table) -> list[leaderboard.Standing]:
     found = [Candidate(n, {"rate": n}, spec, "t", {}) for n, spec in enumerate(specs)]
     plan = Plan(Everything(found), {"t": table}, "digest", folds=2)
     every = plans.trials(plan, next(plan.strategy.rounds(lambda: [])))
-    results = {one.key: trial.run(one, table) for one in every}
+    results = {one.key: trial.run_trial(one, table) for one in every}
     return leaderboard.rank(found, every, results, {})
 
 

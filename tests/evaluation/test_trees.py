@@ -117,7 +117,7 @@ def test_features_of_an_origin_read_no_later_row_and_no_other_series():
         later = (table.tick > table.tick[row]) | (table.series != table.series[row])
         spared = np.zeros(len(table), bool)
         spared[row + WINDOW.lead + 1 + steps[place]] = True
-        wild = perturb.table(table, later, rng, spared=spared)
+        wild = perturb.perturb_table(table, later, rng, spared=spared)
         after = replace(before, table=wild)
         for found, other in (
             (before.past(origins), after.past(origins)),

@@ -19,7 +19,7 @@ X = RNG.normal(size=(5, 12, 3)).astype(np.float32)
 def build(name, sizes=SIZES, **settings):
     """A model without repairs whose weights are all away from zero."""
     keras.utils.set_random_seed(3)
-    model = models.build(name, sizes, PLAIN | settings)
+    model = models.build_model(name, sizes, PLAIN | settings)
     rng = np.random.default_rng(1)
     model.set_weights([w + rng.normal(0, 0.3, w.shape) for w in model.get_weights()])
     return model

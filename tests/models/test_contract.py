@@ -52,7 +52,7 @@ def settings(name):
 def build(name, sizes=SIZES[0], **repairs):
     """A new model."""
     keras.utils.set_random_seed(5)
-    return models.build(name, sizes, settings(name) | repairs)
+    return models.build_model(name, sizes, settings(name) | repairs)
 
 
 built = functools.cache(build)  # for those who only look
@@ -201,12 +201,12 @@ def test_forecasts_of_one_window_do_not_depend_on_the_others(name):
 def test_an_unknown_setting_is_refused_with_the_nearest_name(name):
     setting = max(models.defaults(name))
     with pytest.raises(InputError, match=f'model.{setting}x .* "{setting}"'):
-        models.build(name, SIZES[0], {f"{setting}x": 1})
+        models.build_model(name, SIZES[0], {f"{setting}x": 1})
 
 
 def test_a_value_that_no_layer_takes_is_an_input_error():
     with pytest.raises(InputError, match="model lstm must have settings that fit"):
-        models.build("lstm", SIZES[0], {"activation": "rulu"})
+        models.build_model("lstm", SIZES[0], {"activation": "rulu"})
 
 
 @pytest.mark.parametrize(
@@ -224,19 +224,19 @@ def test_a_value_that_no_layer_takes_is_an_input_error():
 )
 def test_a_value_of_another_kind_is_refused_by_name(setting, value):
     with pytest.raises(InputError, match=rf"^model\.{setting} must be .*, got"):
-        models.build("lstm", SIZES[0], {setting: value})
+        models.build_model("lstm", SIZES[0], {setting: value})
 
 
 def test_an_unknown_model_is_refused_with_the_nearest_name():
     with pytest.raises(InputError, match="got 'lstn': did you mean \"lstm\""):
-        models.build("lstn", SIZES[0], {})
+        models.build_model("lstn", SIZES[0], {})
 
 
 def test_an_unknown_normalisation_is_refused():
     with pytest.raises(
         InputError, match="model.normalization must be one of last, instance, none, got 'first'"
     ):
-        models.build("lstm", SIZES[0], {"normalization": "first"})
+        models.build_model("lstm", SIZES[0], {"normalization": "first"})
 
 
 def test_defaults_are_those_of_the_signature():

@@ -77,7 +77,7 @@ def test_formulas_give_the_count_at_any_size(features, units, steps, bias, reset
 def test_every_layer_of_every_model_is_counted(steps, features, horizon, targets, asked_for):
     name, settings = asked_for
     asked = Sizes(steps, max(features, targets), horizon, targets)
-    model = models.build(name, asked, settings)
+    model = models.build_model(name, asked, settings)
     told = explain.layers(model)
     assert [one.name for one in told] == [layer.name for layer in model.layers]
     assert sum(one.count for one in told) == model.count_params()
@@ -87,7 +87,7 @@ def test_every_layer_of_every_model_is_counted(steps, features, horizon, targets
 
 def test_no_count_depends_on_timesteps_but_the_linear_paths():
     counts = [
-        models.build("lstm", Sizes(steps, 3, 2), {"linear_path": False}).count_params()
+        models.build_model("lstm", Sizes(steps, 3, 2), {"linear_path": False}).count_params()
         for steps in (4, 40)
     ]
     assert counts[0] == counts[1]
@@ -101,8 +101,10 @@ def test_formula_fills_in_the_numbers():
 
 
 def test_receptive_field_of_a_model():
-    cnn = models.build("causal_cnn", Sizes(128, 3, 2), {"filters": 2})
+    cnn = models.build_model("causal_cnn", Sizes(128, 3, 2), {"filters": 2})
     assert explain.receptive_field(cnn) == 127
-    patched = models.build("causal_cnn", Sizes(96, 3, 2), {"patch": 12, "dilations": [1, 2]})
+    patched = models.build_model("causal_cnn", Sizes(96, 3, 2), {"patch": 12, "dilations": [1, 2]})
     assert explain.receptive_field(patched) == 12 * (1 + 2 * 3)
-    assert explain.receptive_field(models.build("lstm", Sizes(8, 3, 2), {"units": [2]})) is None
+    assert (
+        explain.receptive_field(models.build_model("lstm", Sizes(8, 3, 2), {"units": [2]})) is None
+    )

@@ -149,7 +149,7 @@ def test_probabilities_have_no_level_to_put_back():
 def test_channels_that_share_a_network_cannot_tell_classes_apart():
     asked = settings("mlp") | {"channels": "shared"}
     with pytest.raises(InputError, match="model.channels must be joint where classes"):
-        models.build("mlp", CLASSES, asked)
+        models.build_model("mlp", CLASSES, asked)
 
 
 @pytest.mark.parametrize(

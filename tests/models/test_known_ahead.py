@@ -43,7 +43,7 @@ def test_the_layer_cuts_the_predicted_rows_out_of_copies_laid_by_hand(
 
 def test_each_step_is_corrected_by_the_same_layers_from_its_own_known_values():
     sizes = Sizes(6, 1 + 2, 4, ahead=2)
-    model = models.build("linear", sizes, ONLY_KNOWN | {"known_units": 5})
+    model = models.build_model("linear", sizes, ONLY_KNOWN | {"known_units": 5})
     model.set_weights([w + RNG.normal(0, 0.5, w.shape) for w in model.get_weights()])
     x = RNG.normal(size=(3, 6, 3)).astype(np.float32)
     weights = {w.path: w.numpy() for w in model.weights}
@@ -62,9 +62,9 @@ def test_each_step_is_corrected_by_the_same_layers_from_its_own_known_values():
 def test_at_first_the_forecast_is_the_bodys(channels):
     sizes = Sizes(6, 2 + 2, 4, 2, ahead=2)
     keras.utils.set_random_seed(3)
-    model = models.build("mlp", sizes, {"channels": channels})
+    model = models.build_model("mlp", sizes, {"channels": channels})
     keras.utils.set_random_seed(3)
-    plain = models.build("mlp", Sizes(6, 4, 4, 2), {"channels": channels})
+    plain = models.build_model("mlp", Sizes(6, 4, 4, 2), {"channels": channels})
     x = RNG.normal(size=(5, 6, 4)).astype(np.float32)
     np.testing.assert_array_equal(model(x), plain(x))
 
@@ -82,8 +82,10 @@ def test_the_series_columns_stand_before_the_known_ones_and_the_number_goes():
 
 
 def test_only_a_model_that_asks_is_told_the_series():
-    asked = models.build("lstm", Sizes(6, 3, 2, series=4), {"series_embedding": 3, "units": [2]})
-    plain = models.build("lstm", Sizes(6, 2, 2), {"units": [2]})
+    asked = models.build_model(
+        "lstm", Sizes(6, 3, 2, series=4), {"series_embedding": 3, "units": [2]}
+    )
+    plain = models.build_model("lstm", Sizes(6, 2, 2), {"units": [2]})
     assert (reads_series_number(asked), embedding_size(asked)) == (True, 3)
     assert (reads_series_number(plain), embedding_size(plain)) == (False, 0)
     rows = {row.name: (row.formula, row.count) for row in explain.layers(asked)}
@@ -94,14 +96,16 @@ def test_only_a_model_that_asks_is_told_the_series():
 
 def test_an_embedding_without_a_number_of_series_is_refused():
     with pytest.raises(InputError, match=r"model\.series_embedding=3 must .* got 0: say"):
-        models.build("lstm", Sizes(6, 3, 2), {"series_embedding": 3})
+        models.build_model("lstm", Sizes(6, 3, 2), {"series_embedding": 3})
     with pytest.raises(InputError, match=r"model\.series_embedding must be a whole .*, got 0"):
-        models.build("lstm", Sizes(6, 3, 2, series=4), {"series_embedding": 0})
+        models.build_model("lstm", Sizes(6, 3, 2, series=4), {"series_embedding": 0})
 
 
 def test_what_reads_a_window_as_a_whole_goes_by_windows():
     free = {"normalization": "none", "filters": 3, "dilations": [1, 2]}
-    plain = models.build("causal_cnn", Sizes(24, 3, 4), free)
-    ahead = models.build("causal_cnn", Sizes(24, 3, 4, ahead=1), free)
-    series = models.build("causal_cnn", Sizes(24, 3, 4, series=2), free | {"series_embedding": 2})
+    plain = models.build_model("causal_cnn", Sizes(24, 3, 4), free)
+    ahead = models.build_model("causal_cnn", Sizes(24, 3, 4, ahead=1), free)
+    series = models.build_model(
+        "causal_cnn", Sizes(24, 3, 4, series=2), free | {"series_embedding": 2}
+    )
     assert [one_pass.possible(model) for model in (plain, ahead, series)] == [True, False, False]

@@ -24,7 +24,7 @@ def build(name, sizes=SIZES, *, normalization="last", linear=True):
     """A small model with no weight at zero, so that every path counts."""
     keras.utils.set_random_seed(2)
     asked = {"normalization": normalization, "linear_path": linear, "channels": "joint"}
-    made = models.build(name, sizes, SMALL[name] | asked)
+    made = models.build_model(name, sizes, SMALL[name] | asked)
     rng = np.random.default_rng(0)
     made.set_weights([w + rng.normal(0, 0.2, w.shape) for w in made.get_weights()])
     return made
@@ -110,7 +110,7 @@ def test_linear_path_adds_a_linear_map_of_the_window(name, normalization):
 @each_model
 def test_linear_path_starts_at_zero(name):
     keras.utils.set_random_seed(2)
-    model = models.build(name, SIZES, SMALL[name] | {"linear_path": True})
+    model = models.build_model(name, SIZES, SMALL[name] | {"linear_path": True})
     kernel, bias = model.get_layer("linear_path").get_weights()
     assert not kernel.any() and not bias.any()
 
@@ -168,8 +168,8 @@ def test_a_constant_window_is_forecast_by_a_number():
 def test_shared_channels_are_the_network_of_one_channel_run_on_each(name):
     asked = SMALL[name] | {"normalization": "none", "linear_path": True}
     keras.utils.set_random_seed(2)
-    shared = jolted(models.build(name, SIZES, asked | {"channels": "shared"}))
-    alone = models.build(name, Sizes(8, 3, 3), asked | {"channels": "joint"})
+    shared = jolted(models.build_model(name, SIZES, asked | {"channels": "shared"}))
+    alone = models.build_model(name, Sizes(8, 3, 3), asked | {"channels": "joint"})
     alone.set_weights(shared.get_weights())
     x = windows()
     for target, column in enumerate(SIZES.positions):  # features 1 and 3 are no target
@@ -181,9 +181,9 @@ def test_shared_channels_are_the_network_of_one_channel_run_on_each(name):
 def test_patches_are_the_network_on_rows_laid_side_by_side(patch):
     asked = {"units": [4], "normalization": "none", "linear_path": False}
     keras.utils.set_random_seed(2)
-    patched = jolted(models.build("lstm", SIZES, asked | {"patch": patch}))
+    patched = jolted(models.build_model("lstm", SIZES, asked | {"patch": patch}))
     steps = -(-8 // patch)
-    plain = models.build("lstm", Sizes(steps, 4 * patch, 3, targets=2), asked)
+    plain = models.build_model("lstm", Sizes(steps, 4 * patch, 3, targets=2), asked)
     plain.set_weights(patched.get_weights())
     x = windows()
     long = np.concatenate([np.repeat(x[:, :1], steps * patch - 8, axis=1), x], axis=1)
@@ -195,7 +195,7 @@ def test_every_repair_at_once_by_hand():
     """Level out, channels apart, patches side by side and a linear path around a linear map."""
     asked = {"hidden": [], "normalization": "last", "channels": "shared", "patch": 4}
     keras.utils.set_random_seed(2)
-    model = jolted(models.build("mlp", SIZES, asked | {"linear_path": True}))
+    model = jolted(models.build_model("mlp", SIZES, asked | {"linear_path": True}))
     weights = dict(zip([w.path for w in model.weights], model.get_weights(), strict=True))
     kernel = weights["head/kernel"] + weights["linear_path/kernel"]  # (timesteps·3, horizon)
     bias = weights["head/bias"] + weights["linear_path/bias"]

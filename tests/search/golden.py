@@ -18,7 +18,7 @@ from forecast import Model, Schema, Training, Window, build
 from forecast.data import windows
 from forecast.evaluation.experiment import Spec
 from forecast.search import keys
-from forecast.search.trial import Result, Rung, Trial, run
+from forecast.search.trial import Result, Rung, Trial, run_trial
 
 FILE = Path(__file__).with_name("golden.json")
 TOLERANCE = {"error": 1e-4, "loss": 1e-4, "stopping": 1e-4}
@@ -214,7 +214,7 @@ def result(case: Golden) -> Result:
     origins = starts.astype(np.int64) + case.window.timesteps - 1
     span = stamps[0], stamps[CUT]
     trial = Trial("", 0, 0, training.seed, spec, "", span, origins, case.rung)
-    return run(trial, table)
+    return run_trial(trial, table)
 
 
 def numbers(case: Golden) -> dict[str, float]:

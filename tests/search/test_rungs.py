@@ -22,10 +22,10 @@ def made(rung: Rung) -> Trial:
 
 @pytest.mark.slow
 def test_a_trial_that_goes_on_ends_as_one_that_never_stopped():
-    short = trial.run(made(Rung(1, 3, 2)), DATA)
-    middle = trial.run(made(Rung(2, 3, 2)), DATA, short.checkpoint)
-    last = trial.run(made(Rung(3, 3, 2)), DATA, middle.checkpoint)
-    whole = trial.run(made(Rung()), DATA)
+    short = trial.run_trial(made(Rung(1, 3, 2)), DATA)
+    middle = trial.run_trial(made(Rung(2, 3, 2)), DATA, short.checkpoint)
+    last = trial.run_trial(made(Rung(3, 3, 2)), DATA, middle.checkpoint)
+    whole = trial.run_trial(made(Rung()), DATA)
     assert [len(r.history["loss"]) for r in (short, middle, last, whole)] == [2, 4, 8, 8]
     assert last.error == whole.error and last.best_epoch == whole.best_epoch
     assert last.history["loss"] == whole.history["loss"]
@@ -35,11 +35,11 @@ def test_a_trial_that_goes_on_ends_as_one_that_never_stopped():
 
 def test_it_is_the_checkpoint_that_is_gone_on_from():
     """Spoilt weights must show; otherwise the epochs before would have been trained again."""
-    short = trial.run(made(Rung(1, 2, 2)), DATA)
+    short = trial.run_trial(made(Rung(1, 2, 2)), DATA)
     spoilt = {
         key: value * 2 if key.startswith(("state", "best")) else value
         for key, value in short.checkpoint.items()
     }
-    whole, other = (trial.run(made(Rung(2, 2, 2)), DATA, c) for c in (None, spoilt))
+    whole, other = (trial.run_trial(made(Rung(2, 2, 2)), DATA, c) for c in (None, spoilt))
     assert whole.error != other.error
     assert other.history["loss"][:4] == short.history["loss"]

@@ -15,7 +15,7 @@ SIZES = Sizes(timesteps=6, features=2, horizon=2)
 
 def weights() -> list[np.ndarray]:
     with runtime.seeded(5):
-        return models.build("lstm", SIZES, {"units": [3]}).get_weights()
+        return models.build_model("lstm", SIZES, {"units": [3]}).get_weights()
 
 
 @pytest.mark.slow

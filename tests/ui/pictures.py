@@ -182,7 +182,7 @@ def _pages(visitor: Visitor, experiment: str, run: str) -> Iterator[tuple[str, b
         cards.nth(number).locator(".scatterlayer path.js-line").first.wait_for()
     yield "mlflow_charts", _shot(page)
     page.set_viewport_size({"width": 1280, "height": 900})
-    page = visitor.go(pages.run(experiment, run).removeprefix("#"))
+    page = visitor.go(pages.run_page(experiment, run).removeprefix("#"))
     page.get_by_text("Show more").first.click()
     page.get_by_text("The same again:").wait_for()
     yield "mlflow_run", _shot(page)

@@ -7,7 +7,7 @@ from rich.text import Text
 from forecast.cli.commands import train
 from forecast.cli.config.compose import Request
 from forecast.cli.config.recorded import CONFIG
-from forecast.cli.console import busy, console, interval_line, result_line, say, table
+from forecast.cli.console import busy, console, interval_line, print_table, result_line, say
 from forecast.cli.progress import FoldProgress
 from forecast.cli.runs import describe, links, load
 from forecast.cli.runs.tracked import tracking
@@ -22,7 +22,7 @@ from forecast.tracking.mlflow import description, pages
 from forecast.tracking.run import ending
 
 
-def run(request: Request) -> float | None:
+def run_backtest(request: Request) -> float | None:
     """Walk through the test span, track every fold; print what came out."""
     settings = request.settings
     plan = Plan(**vars(settings.backtest))
@@ -64,7 +64,7 @@ def run(request: Request) -> float | None:
                 _say(fold, len(folds), outcome)
                 return outcome
 
-            found = backtest.run(spec, data.table, plan, folds=folds, around=tracked)
+            found = backtest.run_backtest(spec, data.table, plan, folds=folds, around=tracked)
         record.record_backtest(parent, found)
         spans = record.lineage(found.overall.table, found.overall.cuts)
         describe.describe(
@@ -106,13 +106,13 @@ def _print(found: Backtest) -> None:
     ]
     rows.append((Text("all", "bold"), *_errors(overall)))
     steps = overall.spec.window.horizon
-    table(
+    print_table(
         f"Backtest, {headline.name} of {steps} steps{overall.table.common_unit}",
         ("fold", "windows", *(_narrow(name) for name in (overall.spec.model.name, *names))),
         rows,
     )
     skills = {name: overall.scores[f"skill/{name}"] for name in names}
-    table(
+    print_table(
         f"{overall.spec.model.name} against each baseline, all windows",
         ("", "skill", "verdict"),
         [

@@ -7,7 +7,7 @@ import pandas as pd
 
 from forecast.cli.config import unread
 from forecast.cli.config.compose import Request
-from forecast.cli.console import busy, console, say, table
+from forecast.cli.console import busy, console, print_table, say
 from forecast.cli.runs import load, proof
 from forecast.cli.runs.load import Loaded
 from forecast.data import quality, split
@@ -19,7 +19,7 @@ NETWORK = ("model", "training", "gates", "tracking", "experiment")
 """Groups whose values only the network and its observers judge, for which TensorFlow is started."""
 
 
-def run(request: Request) -> Quality:
+def run_check(request: Request) -> Quality:
     """Print the data-quality report, then do what a training does before its network is made."""
     settings = request.settings
     with busy("data", "reading"):
@@ -79,7 +79,7 @@ def _prepare(request: Request, data: Loaded) -> None:
     from forecast.training import runtime
 
     runtime.start(spec.training.threads)
-    gates.check(request.settings)
+    gates.check_gates(request.settings)
     experiment.prepare(spec, table)
 
 
@@ -87,7 +87,7 @@ def _print(title: str, frame: pd.DataFrame) -> None:
     """Print a frame, shares as per cent."""
     if frame.empty:
         return
-    table(
+    print_table(
         title,
         ["", *(str(column).replace("_", " ") for column in frame.columns[1:])],
         [[_cell(name, value) for name, value in row.items()] for _, row in frame.iterrows()],

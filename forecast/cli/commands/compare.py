@@ -13,7 +13,7 @@ import pandas as pd
 from forecast import metrics
 from forecast.cli import output
 from forecast.cli.config.compose import Request
-from forecast.cli.console import busy, console, say, table
+from forecast.cli.console import busy, console, print_table, say
 from forecast.cli.runs import links
 from forecast.errors import InputError
 from forecast.evaluation.significance import wording
@@ -63,7 +63,7 @@ class Subject:
         return f"{self.letter} {self.params.get('model', '')}".strip()
 
 
-def run(request: Request) -> Common:
+def run_compare(request: Request) -> Common:
     """Print how runs differ in configuration and in error, on the origins that all share."""
     settings = request.settings
     if not 2 <= len(settings.runs) <= len(ascii_uppercase):
@@ -172,7 +172,7 @@ def _differences(subjects: Sequence[Subject]) -> None:
         if len(series_verdicts) > 1:
             rows.append((key, *values))
     if rows:
-        table("What differs", ("", *(one.letter for one in subjects)), rows)
+        print_table("What differs", ("", *(one.letter for one in subjects)), rows)
     else:
         console.print()
         say("differs", "no param of model, window, training, data or split")
@@ -192,7 +192,7 @@ def scores(shared: Common, subjects: Sequence[Subject]) -> None:
         shown = ("" if np.isnan(value) else value for value in values)
         rows.append((subject.name, *shown, *beside))
     title = f"On the common origins, against {subjects[0].letter}"
-    table(title, ("", *columns, "skill", "verdict"), rows)
+    print_table(title, ("", *columns, "skill", "verdict"), rows)
     if np.isfinite(shared.crps).any():
         _crps(shared, subjects)
 
@@ -209,7 +209,7 @@ def _crps(shared: Common, subjects: Sequence[Subject]) -> None:
             against = [f"{skill:+.1%}", wording.cell(skill, verdict)]
         rows.append((subject.name, "" if np.isnan(own) else own, *against))
     title = f"CRPS, against {subjects[0].letter}"
-    table(title, ("", "CRPS", "skill", "verdict"), rows)
+    print_table(title, ("", "CRPS", "skill", "verdict"), rows)
 
 
 def _series(shared: Common, subjects: Sequence[Subject], picture: Path) -> None:

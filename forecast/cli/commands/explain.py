@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from forecast.cli.config.compose import Request
-from forecast.cli.console import say, table
+from forecast.cli.console import print_table, say
 from forecast.cli.runs import load
 from forecast.data import columns, features
 from forecast.data.features import layout_of
@@ -16,7 +16,7 @@ from forecast.models.layers import embedding_size
 from forecast.training import fit, losses
 
 
-def run(request: Request) -> int:
+def run_explain(request: Request) -> int:
     """Print every layer with its shapes and its parameter formula."""
     settings = request.settings
     spec = load.spec(settings)
@@ -26,7 +26,7 @@ def run(request: Request) -> int:
     sizes = fit.sizes(empty, spec.window, spec.model, spec.training.quantiles)
     model = fit.build_network(spec.model, sizes)
     rows = explain.layers(model)
-    table(
+    print_table(
         f"{spec.model.name}: (samples, {sizes.timesteps}, {sizes.features}) → "
         f"(samples, {sizes.horizon}, {sizes.outputs})",
         ("layer", "output", "parameters", "count"),
@@ -51,7 +51,7 @@ def without_rows(settings: Any) -> Table:
         frame = load.rows(settings)[1]
         schema = load.schema(settings, frame.columns)
         if embeds:
-            columns.check(frame, schema)
+            columns.check_columns(frame, schema)
             names = np.unique(columns.labels(frame, schema))
     places, nothing = layout_of(schema), np.zeros(0, int)
     outputs, about = target_names(schema)

@@ -12,7 +12,7 @@ import pandas as pd
 from forecast.cli import output
 from forecast.cli.config.compose import Request
 from forecast.cli.config.schema import Config, GatesConfig
-from forecast.cli.console import busy, console, say, table
+from forecast.cli.console import busy, console, print_table, say
 from forecast.cli.runs.gates import ABOUT, FIELD, facts, heading, limits, tell
 from forecast.errors import InputError, cause
 from forecast.gates import Memory, alerts, inputs, snapshot
@@ -31,7 +31,7 @@ SHOWN = 12
 """Distances, and inputs, that the terminal shows, the largest first."""
 
 
-def run(request: Request) -> Path:
+def run_inspect(request: Request) -> Path:
     """Print the numbers of a network's gates and write the whole report as one page."""
     settings = request.settings
     if bool(settings.run) == bool(settings.file) or (settings.other and not settings.run):
@@ -169,7 +169,7 @@ def _show(subject: Subject, order: Mapping[str, Sequence[str]]) -> None:
     shown = gate_page.numbers(subject)
     last = max(subject.history)
     if len(shown):
-        table(
+        print_table(
             f"{subject.title}{f', epoch {last}' if last else ''} (RMS per weight)",
             ("", *shown.columns),
             [(name, *row) for name, row in zip(shown.index, shown.to_numpy(), strict=True)],
@@ -177,14 +177,14 @@ def _show(subject: Subject, order: Mapping[str, Sequence[str]]) -> None:
     for layer, sizes in subject.inputs.items():
         names = [name for name in order[layer][:SHOWN] if name in sizes.index]
         left = f"; {SHOWN} of {len(order[layer])}" if len(order[layer]) > SHOWN else ""
-        table(
+        print_table(
             f"{layer}: weight of each input (RMS{left})",
             ("", *sizes.columns),
             [(name, *map("{:.3f}".format, sizes.loc[name])) for name in names],
         )
     convolutions = _taps(subject)
     if convolutions:
-        table(
+        print_table(
             "Weight of each tap (RMS)",
             ("", "lag: weight, oldest step first", "update"),
             convolutions,
@@ -213,7 +213,7 @@ def _compare(first: Subject, second: Subject) -> None:
     found, sentences = distances(first.last, second.last)
     if len(found):
         furthest = found.nlargest(SHOWN, "distance")
-        table(
+        print_table(
             "Furthest apart (RMS per weight, Wasserstein distance)",
             ("", "first", "second", "distance"),
             [

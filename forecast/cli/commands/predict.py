@@ -33,7 +33,7 @@ PIPE = "-"
 ENDS = (".csv", ".parquet")
 
 
-def run(request: Request) -> pd.DataFrame:
+def run_predict(request: Request) -> pd.DataFrame:
     """Forecast the next horizon from the newest rows, by default of the file trained on."""
     settings = request.settings
     if not settings.run:

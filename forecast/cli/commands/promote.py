@@ -16,7 +16,7 @@ from forecast.tracking.mlflow import registry
 from forecast.tracking.mlflow.store import client, no_retries
 
 
-def run(request: Request) -> bool:
+def run_promote(request: Request) -> bool:
     """Hold a challenger against the champion on their common origins; move the alias if it wins."""
     settings = request.settings
     name = settings.registered

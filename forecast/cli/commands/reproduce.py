@@ -9,7 +9,7 @@ import pandas as pd
 
 from forecast.cli.config import recorded
 from forecast.cli.config.compose import Request
-from forecast.cli.console import console, say, table
+from forecast.cli.console import console, print_table, say
 from forecast.cli.runs import environment, load
 from forecast.data import source
 from forecast.errors import InputError
@@ -32,7 +32,7 @@ SHOWN = 12
 """Differences of one aspect that are printed."""
 
 
-def run(request: Request) -> bool:
+def run_reproduce(request: Request) -> bool:
     """Train a run again, compare all that it holds, and print what differs."""
     settings = request.settings
     asked = _asked(request)
@@ -185,11 +185,11 @@ def _show(aspects: list[Aspect]) -> None:
     rows = [
         (one.name, f"{one.count:,}", "not equal" if one.differences else "equal") for one in aspects
     ]
-    table("Beside the run", ("", "values", "they are"), rows)
+    print_table("Beside the run", ("", "values", "they are"), rows)
     for aspect in aspects:
         differ = sorted(aspect.differences, key=lambda one: not one.name.startswith("test/"))
         if differ:
             of = f", {SHOWN} of {len(differ)}" if len(differ) > SHOWN else ""
             shown = [(one.name, one.before, one.now) for one in differ[:SHOWN]]
-            table(f"Not equal: {aspect.name}{of}", ("", "in the run", "now"), shown)
+            print_table(f"Not equal: {aspect.name}{of}", ("", "in the run", "now"), shown)
     console.print()

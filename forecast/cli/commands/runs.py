@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from forecast.cli.config.compose import Request
-from forecast.cli.console import say, table
+from forecast.cli.console import print_table, say
 from forecast.tracking import folders
 from forecast.tracking.folders import LocalRun
 
@@ -11,7 +11,7 @@ SHOWN = 30
 """Runs that are listed, the newest."""
 
 
-def run(request: Request) -> list[LocalRun]:
+def run_runs(request: Request) -> list[LocalRun]:
     """List the runs that this machine has begun, with what became of them."""
     folder = Path(request.settings.tracking.folder)
     for path in folders.damaged(folder):
@@ -21,7 +21,7 @@ def run(request: Request) -> list[LocalRun]:
     if not found:
         say("runs", f"none in {folder}/")
         return found
-    table(
+    print_table(
         f"Runs of {folder}/",
         ("run", "name", "epochs", "state", "to send"),
         [

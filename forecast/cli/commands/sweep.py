@@ -43,10 +43,10 @@ POLL = 1.0
 
 
 @no_retries()  # the ledger asks again itself
-def run(request: Request) -> float:
+def run_sweep(request: Request) -> float:
     """Run what is missing of a sweep, rank it, refit the winner and score it once on test."""
     settings = request.settings
-    gates.check(settings)
+    gates.check_gates(settings)
     with busy("data", "reading"):
         data = load.load(settings)
     say("data", train.summary(data))
@@ -61,7 +61,7 @@ def run(request: Request) -> float:
         settings.sweep.workers,
         settings.sweep.scheduler,
     )
-    plans.check(plan)
+    plans.check_plan(plan)
     for number, fold in enumerate(plan.parts, start=1):
         learned = (data.table.time >= fold.first) & (data.table.time < fold.cut)
         train.warn(data.table, learned, f"the training rows of fold {number}")
@@ -74,7 +74,7 @@ def run(request: Request) -> float:
     with ending(ledger.parent) as parent:
         parent.keep(request.yaml, CONFIG)
         with TrialProgress(strategy.most * plan.folds * plan.seeds) as progress:
-            finished = sweeps.run(plan, ledger, progress)
+            finished = sweeps.run_sweep(plan, ledger, progress)
         run_id = _report(name, ledger, finished, data, request)
     say("sweep", parent.id)
     say("run", run_id)
@@ -148,7 +148,7 @@ def _refit(
     overrides = candidates.overrides(candidate.point)
     full = request.but([*overrides, f"training.epochs={best.epochs}"])
     meaning = load.schema(full.settings, data.frame.columns)
-    own = replace(data, schema=meaning, table=load.table(data, full.settings))
+    own = replace(data, schema=meaning, table=load.build_table(data, full.settings))
     name = f"winner · {pages.title(candidate.spec)}"
     tags = {**train.identity(own), "forecast.owner": owner}
     spec, text = candidate.spec, full.yaml
@@ -192,7 +192,7 @@ def _compose(request: Request, data: Loaded) -> Callable[[list[str]], Composed]:
         full = request.but(overrides)
         name = load.schema_name(full.settings)
         if name not in tables:
-            tables[name] = load.table(data, full.settings)
+            tables[name] = load.build_table(data, full.settings)
         return Composed(load.spec(full.settings), name, tables[name], train.question(full, data))
 
     return compose

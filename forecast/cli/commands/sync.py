@@ -16,7 +16,7 @@ from forecast.tracking.sender import Sender
 from forecast.tracking.tracker import PATIENCE
 
 
-def run(request: Request) -> int:
+def run_sync(request: Request) -> int:
     """Send the rest of all runs that nobody writes; close those whose process is gone."""
     settings = request.settings.tracking
     folder = Path(settings.folder)

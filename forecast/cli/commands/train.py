@@ -29,7 +29,7 @@ FOLDER = "runs"
 """Of runs, where `tracking.folder` names no other."""
 
 
-def run(request: Request) -> float | None:
+def run_train(request: Request) -> float | None:
     """Train, score, track; print what came out."""
     settings = request.settings
     found = trained(request)
@@ -61,7 +61,7 @@ def trained(
 ) -> Recorded:
     """Train, score and track, with a line for each stage."""
     settings = request.settings
-    gates.check(settings)
+    gates.check_gates(settings)
     spec = load.spec(settings)
     with busy("data", "reading"):
         data = load.load(settings)
@@ -71,7 +71,7 @@ def trained(
     name = settings.tracking.run_name or pages.title(spec)
     again = command("train", request.overrides)
     if settings.resume:
-        checkpoints.check(settings.resume, Path(settings.tracking.folder), data)
+        checkpoints.check_same_data(settings.resume, Path(settings.tracking.folder), data)
 
     def called(outcome: Outcome) -> str:
         return f"{name} · {pages.scored(outcome)}" if kind == "train" else name

@@ -20,7 +20,7 @@ SHOWN = 10
 HOST = "127.0.0.1"
 
 
-def run(request: Request) -> None:
+def run_ui(request: Request) -> None:
     """Print the pages of all experiments and of the last comparisons, then serve them."""
     settings = request.settings.tracking
     uri, port = settings.uri, settings.port

@@ -148,7 +148,7 @@ class Request:
                 OmegaConf.update(
                     config, one.key_or_group, one.value(), force_add=one.is_force_add()
                 )
-            check(config)
+            check_config(config)
         except UNREADABLE:
             return compose([*self.overrides, *overrides])  # which says what is wrong
         return Request(config, (*self.overrides, *overrides))
@@ -163,7 +163,7 @@ def compose(overrides: list[str]) -> Request:
     with opened():
         try:
             config = hydra_compose("config", in_hydras_grammar(overrides))
-            check(config)
+            check_config(config)
         except InputError:
             raise
         except UNREADABLE as error:
@@ -210,7 +210,7 @@ def _below(key: str, mappings: Sequence[str]) -> bool:
     return key in mappings or key.startswith(tuple(f"{name}." for name in mappings))
 
 
-def check(config: DictConfig) -> None:
+def check_config(config: DictConfig) -> None:
     """Refuse what no schema can: code in a config, a key added by `+`, a missing value."""
     raw = OmegaConf.to_container(config)
     safety.refuse(raw, "")

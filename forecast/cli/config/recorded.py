@@ -31,7 +31,7 @@ def request(
         found.merge_with(OmegaConf.create(text))
         for key, value in (changes or {}).items():
             OmegaConf.update(found, key, value, merge=False, force_add=True)
-        compose.check(found)
+        compose.check_config(found)
     except (YAMLError, OmegaConfBaseException, TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise

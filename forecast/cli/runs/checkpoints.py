@@ -98,7 +98,7 @@ def keep_changes(tracked: Journalled, request: Request) -> None:
     tracked.tags({recorded.COMMAND: f"{before} {shlex.join(later)}"})
 
 
-def check(run_id: str, folder: Path, data: Loaded) -> None:
+def check_same_data(run_id: str, folder: Path, data: Loaded) -> None:
     """Refuse to go on with other data, and say which versions are others."""
     tags = journal.records(folders.find(folder, run_id))[0]["tags"]
     for other in environment.others(tags):

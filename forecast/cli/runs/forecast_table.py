@@ -7,7 +7,7 @@ import pandas as pd
 from rich.cells import cell_len
 from rich.text import Text
 
-from forecast.cli.console import console, table
+from forecast.cli.console import console, print_table
 
 MOST = 12
 """Series and targets that are printed."""
@@ -42,7 +42,7 @@ def show(found: pd.DataFrame) -> None:
         labels = [f"{label}\nfrom {origin:%Y-%m-%d %H:%M}" for label, origin in pairs]
     kept, room = _that_fit(columns, max(map(_width, labels)), console.width)
     rows = [_folded(label, room) for label in labels]
-    table(
+    print_table(
         title,
         ("", *(head for head, *_ in kept)),
         zip(rows, *(own for _, *own in kept), strict=True),

@@ -181,7 +181,7 @@ def tell(memory: Memory | None, found: Sequence[Alert]) -> None:
             say("gates", alert.text)
 
 
-def check(settings: Config) -> None:
+def check_gates(settings: Config) -> None:
     """Refuse counts and thresholds that cannot be meant, before anything is trained."""
     gates, alerts = vars(settings.gates), vars(settings.gates.alerts)
     counts = {f"gates.{name}": (gates[name], 0) for name in ("probe", "memory")}

@@ -36,7 +36,7 @@ def _pages(store: Any, run_id: str, sweep: str) -> dict[str, str]:
     """Return the pages to print, each behind what it is called."""
     run = store.get_run(run_id)
     home = run.info.experiment_id
-    shown = {"view": pages.run(home, sweep or run_id)}
+    shown = {"view": pages.run_page(home, sweep or run_id)}
     if sweep:
         shown["candidates"] = pages.view(home, views.key("sweep", sweep), charts=True)
     if other := _last(store, run):

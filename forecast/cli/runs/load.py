@@ -67,7 +67,7 @@ def rows(config: Config) -> tuple[Path, pd.DataFrame]:
     return path, frame[source.between(time, data.since, data.until)]
 
 
-def table(data: Loaded, config: Config) -> Table:
+def build_table(data: Loaded, config: Config) -> Table:
     """Return a loaded data set's table under another configuration, the same where they agree."""
     meaning = schema(config, data.frame.columns)
     if meaning == data.schema and meaning.missing != "mask":

@@ -3,7 +3,7 @@
 import numpy as np
 
 from forecast import metrics
-from forecast.cli.console import console, say, table
+from forecast.cli.console import console, print_table, say
 from forecast.evaluation.significance import wording
 from forecast.report import comparison, markdown
 from forecast.search import leaderboard
@@ -21,7 +21,7 @@ def show(finished: Finished) -> None:
     """Print the leaderboard."""
     best = finished.standings[0]
     heads, rows = board(finished)
-    table(
+    print_table(
         f"Leaderboard, {finished.origins:,} common origins, {finished.ran} trials run, "
         f"{finished.reused} reused",
         heads,

@@ -151,7 +151,7 @@ def left_out(spec: "Spec", table: Table) -> dict[str, str]:
     return {name: reason for name in spec.baselines if name in trees.NAMES}
 
 
-def check(names: Sequence[str]) -> None:
+def check_names(names: Sequence[str]) -> None:
     """Refuse names of baselines that there are not, and those whose library is missing."""
     known = [*rules.RULES, *CLASSICAL, *trees.NAMES]
     for name in names:

@@ -247,7 +247,7 @@ def chooses(name: str, settings: Mapping[str, Any]) -> bool:
     return name.lower() == "ridge" and settings.get("alpha") is None
 
 
-def check(name: str, settings: Any) -> None:
+def check_regressor(name: str, settings: Any) -> None:
     """Fit a regressor on a few random numbers, since it judges its settings only then."""
     if not isinstance(settings, Mapping):
         raise InputError(

@@ -60,7 +60,7 @@ class Reach:
         return cls(plain["level"], plain["method"], tuple(between) if between else None, values)
 
 
-def check(level: float | None, method: str, quantiles: Sequence[float], task: str) -> None:
+def check_interval(level: float | None, method: str, quantiles: Sequence[float], task: str) -> None:
     """Refuse what cannot be calibrated, before training."""
     if level is None:
         return

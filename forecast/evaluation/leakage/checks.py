@@ -27,7 +27,7 @@ CELLS = 4_000_000
 def learning(case: Case) -> Iterator[Check]:
     """Change all rows after training, learn again, and look at all that is learned."""
     table, own = case.table, case.learned
-    wild = perturb.table(table, table.time >= case.cuts.validation, case.rng(1))
+    wild = perturb.perturb_table(table, table.time >= case.cuts.validation, case.rng(1))
     other = case.learn(wild)
     changed = f"rows from {date(case.cuts.validation)} on, after training"
     yield _scale(case, own, other, changed)
@@ -61,7 +61,7 @@ def learning(case: Case) -> Iterator[Check]:
 def stopping(case: Case) -> Check:
     """Change all rows after validation and look at what trains and what stops training."""
     table = case.table
-    wild = perturb.table(table, table.time >= case.cuts.test, case.rng(2))
+    wild = perturb.perturb_table(table, table.time >= case.cuts.test, case.rng(2))
     changed = f"rows from {date(case.cuts.test)} on, after validation"
     return _seen(case, wild, (case.learned, case.learn(wild)), changed, stop=True)
 
@@ -96,7 +96,7 @@ def columns(case: Case) -> Check:
 def training(case: Case) -> Check:
     """Train twice, once with another test span, and compare weights, history and best epoch."""
     table, spec = case.table, case.spec
-    wild = perturb.table(table, table.time >= case.cuts.test, case.rng(3))
+    wild = perturb.perturb_table(table, table.time >= case.cuts.test, case.rng(3))
     epochs = min(EPOCHS, spec.training.epochs)
     fits = []
     for data in (table, wild):

@@ -39,7 +39,7 @@ class Raw:
         return clock.parse(self.frame[self.schema.time], self.schema.time_format)
 
 
-def table(
+def perturb_table(
     given: Table, rows: np.ndarray, rng: np.random.Generator, *, spared: np.ndarray | None = None
 ) -> Table:
     """Perturb rows of a table: all inputs and all outputs, holes filled.
@@ -65,7 +65,7 @@ def table(
     return replace(given, inputs=inputs, outputs=outputs)
 
 
-def frame(raw: Raw, rows: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+def perturb_frame(raw: Raw, rows: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
     """Perturb rows of a raw frame: every column but time, series and static ones.
 
     A static column holds one value a series, in whatever row it is written: it has no future.

@@ -66,7 +66,7 @@ def _after(case: Case, moment: np.datetime64, number: int) -> Table:
     """Perturb all rows after a moment; what is known of the rows predicted from it stays."""
     table, reach = case.table, case.window.lead + case.window.horizon
     spared = table.tick <= table.tick[table.time == moment].max() + reach
-    return perturb.table(table, table.time > moment, case.rng(number), spared=spared)
+    return perturb.perturb_table(table, table.time > moment, case.rng(number), spared=spared)
 
 
 def _newest(case: Case, moment: np.datetime64) -> np.ndarray:
@@ -85,7 +85,7 @@ def rows(case: Case, raw: Raw) -> Check:
     moments = _moments(case, raw, stamps)
     compared = f"{len(table):,} rows built from {len(moments)} frames of another future"
     for number, moment in enumerate(moments):
-        frame = perturb.frame(raw, stamps > moment, case.rng(100 + number))
+        frame = perturb.perturb_frame(raw, stamps > moment, case.rng(100 + number))
         changed = f"raw rows after {date(moment)}"
         offender = _moved(table, raw.table(frame, case.window.timesteps), table.time <= moment)
         if offender:

@@ -11,7 +11,7 @@ from forecast.evaluation.significance.wording import measured, number
 from forecast.metrics import coverage
 from forecast.metrics.point import mean
 from forecast.report.charts import OTHERS, Axis, Bars, Line, Rule, chart, legend
-from forecast.report.page import Html, table
+from forecast.report.page import Html, html_table
 from forecast.report.sections.slices import Part, parts, switch
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _coverage_table(outcome: "Outcome", ends: list[Ends]) -> Html:
     text = "Of the truth, so much should lie inside an interval, and so much did."
     return Html(
         f'<p class="note">{escape(text)}</p>'
-        + table(("interval", "should hold", "held", "mean width"), rows)
+        + html_table(("interval", "should hold", "held", "mean width"), rows)
     )
 
 

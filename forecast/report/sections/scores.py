@@ -10,7 +10,7 @@ from forecast.evaluation.outcome import Outcome, best, columns, strongest
 from forecast.evaluation.significance import wording
 from forecast.evaluation.significance.wording import number
 from forecast.metrics import skill
-from forecast.report.page import Html, table
+from forecast.report.page import Html, html_table
 from forecast.report.sections.slices import forecasters
 
 SHOWN, MOST = 10, 300
@@ -57,7 +57,7 @@ def _overall(outcome: Outcome) -> Html:
     unit = outcome.table.common_unit
     where = f"Test span, {len(outcome.test.starts):,} windows{unit}; best first. "
     legend = "★ marks the best of a column. Skill is the share of a baseline's error that is gone."
-    return Html(f'<p class="note">{escape(where + legend)}</p>' + table(heads, rows))
+    return Html(f'<p class="note">{escape(where + legend)}</p>' + html_table(heads, rows))
 
 
 def _each(outcome: Outcome, kind: str, found: Mapping[str, Mapping[str, float]]) -> Html:
@@ -89,10 +89,10 @@ def _each(outcome: Outcome, kind: str, found: Mapping[str, Mapping[str, float]])
     text = f"The {'largest error' if alike else 'smallest skill'} first."
     if len(order) > MOST:
         text += f" {len(order) - MOST:,} more are in scores_by_series.csv or per_target.parquet."
-    shown: str = table(heads, rows[:SHOWN])
+    shown: str = html_table(heads, rows[:SHOWN])
     if rows[SHOWN:]:
         shown += f"<details><summary>{len(rows) - SHOWN} more</summary>"
-        shown += table(heads, rows[SHOWN:]) + "</details>"
+        shown += html_table(heads, rows[SHOWN:]) + "</details>"
     title = f"{outcome.test.headline.name} by {kind}{outcome.table.common_unit}"
     return Html(f'<h3>{escape(title)}</h3><p class="note">{text}</p>{shown}')
 

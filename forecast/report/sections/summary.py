@@ -8,7 +8,7 @@ import numpy as np
 
 from forecast.data.split import distinct
 from forecast.data.table import Table
-from forecast.report.page import Html, facts, table
+from forecast.report.page import Html, facts, html_table
 
 if TYPE_CHECKING:
     from forecast.evaluation.outcome import Outcome
@@ -78,7 +78,7 @@ def _spans(outcome: "Outcome") -> Html:
         "test": cuts.test_rows(rows),
     }
     count = {"test": f"{len(outcome.test.starts):,} windows scored"}
-    return table(
+    return html_table(
         ("", "first", "last", "time stamps", "rows", ""),
         [
             (name, *_ends(rows, mask), f"{mask.sum():,}", count.get(name, ""))

@@ -40,7 +40,7 @@ class Place:
 
     def run(self, run_id: str | None) -> str | None:
         """Return the address of a run within MLflow's pages."""
-        return pages.run(self.experiment, run_id) if self.experiment and run_id else None
+        return pages.run_page(self.experiment, run_id) if self.experiment and run_id else None
 
     def links(self) -> str:
         """Write the links to relatives and to all runs of the experiment."""

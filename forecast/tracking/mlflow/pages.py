@@ -30,7 +30,7 @@ def serves(uri: str) -> bool:
     return uri.startswith(("http://", "https://"))
 
 
-def run(experiment: str, run_id: str) -> str:
+def run_page(experiment: str, run_id: str) -> str:
     """Return the page of a run."""
     return f"#/experiments/{experiment}/runs/{run_id}?{TRAINING}"
 
