@@ -17,7 +17,7 @@ from forecast.models.convolution import (
     receptive_field,
     spacings,
 )
-from forecast.models.settings import Repairs, Sizes
+from forecast.models.settings import Repairs, Sizes, count, share
 
 log = logging.getLogger(__name__)
 
@@ -44,16 +44,16 @@ class CausalCnn(Repairs):
         dropout: Share of the channels dropped in training, one mask for all steps.
     """
 
-    filters: int = 32
-    kernel_size: int = 3
-    dilations: Sequence[int] = ()
-    bottleneck: int | None = None
+    filters: int = count(32)
+    kernel_size: int = count(3)
+    dilations: Sequence[int] = count(())
+    bottleneck: int | None = count(None)
     gated: bool = False
-    per_feature: int | None = None
+    per_feature: int | None = count(None)
     head: Literal["last", "pool"] = "last"
-    dense: Sequence[int] = ()
+    dense: Sequence[int] = count(())
     activation: str = "relu"
-    dropout: float = 0.3
+    dropout: float = share(0.3)
 
 
 def causal_cnn(sizes: Sizes, settings: CausalCnn = CausalCnn()) -> keras.Model:

@@ -10,7 +10,7 @@ from keras import ops
 from forecast.errors import InputError
 from forecast.models import heads
 from forecast.models.layers import Layer
-from forecast.models.settings import Repairs, Sizes
+from forecast.models.settings import Repairs, Sizes, count, share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +27,12 @@ class ConvHeads(Repairs):
         dropout: Share of the last state dropped in training.
     """
 
-    grid: Sequence[int] = ()
-    filters: int = 8
-    kernel_size: int = 3
-    units: int = 32
-    dense: Sequence[int] = ()
-    dropout: float = 0.3
+    grid: Sequence[int] = count(())
+    filters: int = count(8)
+    kernel_size: int = count(3)
+    units: int = count(32)
+    dense: Sequence[int] = count(())
+    dropout: float = share(0.3)
 
 
 def conv_heads_lstm(sizes: Sizes, settings: ConvHeads = ConvHeads()) -> keras.Model:

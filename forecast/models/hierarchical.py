@@ -7,7 +7,7 @@ import keras
 
 from forecast.models import heads
 from forecast.models.layers import InOrder, Periods
-from forecast.models.settings import Repairs, Sizes
+from forecast.models.settings import Repairs, Sizes, count, share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +23,12 @@ class Hierarchical(Repairs):
         dropout: Share of both states dropped in training.
     """
 
-    period: int = 24
-    inner: int = 32
+    period: int = count(24)
+    inner: int = count(32)
     bidirectional: bool = True
-    outer: int = 32
-    dense: Sequence[int] = ()
-    dropout: float = 0.3
+    outer: int = count(32)
+    dense: Sequence[int] = count(())
+    dropout: float = share(0.3)
 
 
 def hierarchical_lstm(sizes: Sizes, settings: Hierarchical = Hierarchical()) -> keras.Model:

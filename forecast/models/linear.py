@@ -8,7 +8,7 @@ from keras import ops
 
 from forecast.models import heads
 from forecast.models.layers import Layer
-from forecast.models.settings import Repairs, Sizes
+from forecast.models.settings import Repairs, Sizes, count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Decomposed(Repairs):
     normalization: Literal["last", "instance", "none"] = "none"
     linear_path: bool = False
     channels: Literal["joint", "shared"] = "shared"
-    kernel_size: int = 25
+    kernel_size: int = count(25)
 
 
 def linear(sizes: Sizes, settings: Linear = Linear()) -> keras.Model:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import keras
 
 from forecast.models import heads
-from forecast.models.settings import Repairs, Sizes
+from forecast.models.settings import Repairs, Sizes, count, share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,9 +19,9 @@ class Mlp(Repairs):
         dropout: Share of each hidden layer dropped in training.
     """
 
-    hidden: Sequence[int] = (64,)
+    hidden: Sequence[int] = count((64,))
     activation: str = "relu"
-    dropout: float = 0.3
+    dropout: float = share(0.3)
 
 
 def mlp(sizes: Sizes, settings: Mlp = Mlp()) -> keras.Model:

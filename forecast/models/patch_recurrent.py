@@ -9,7 +9,7 @@ from keras import ops
 
 from forecast.models import heads
 from forecast.models.layers import Layer
-from forecast.models.settings import Repairs, Sizes
+from forecast.models.settings import Repairs, Sizes, count, share
 
 
 @keras.saving.register_keras_serializable("forecast")
@@ -86,12 +86,12 @@ class PatchRecurrent(Repairs):
 
     linear_path: bool = False
     channels: Literal["joint", "shared"] = "shared"
-    patch: int = 24
-    embedding: int = 128
-    units: int = 128
+    patch: int = count(24)
+    embedding: int = count(128)
+    units: int = count(128)
     decoding: Literal["direct", "queries"] = "direct"
-    dense: Sequence[int] = ()
-    dropout: float = 0.3
+    dense: Sequence[int] = count(())
+    dropout: float = share(0.3)
 
 
 def patch_lstm(sizes: Sizes, settings: PatchRecurrent = PatchRecurrent()) -> keras.Model:

@@ -8,7 +8,7 @@ import keras
 
 from forecast.models import heads
 from forecast.models.layers import KnownSteps
-from forecast.models.settings import Repairs, Sizes
+from forecast.models.settings import Repairs, Sizes, count, share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +29,14 @@ class Recurrent(Repairs):
         recurrent_dropout: Share of the recurrent state dropped in training.
     """
 
-    units: Sequence[int] = (32,)
+    units: Sequence[int] = count((32,))
     bidirectional: bool = False
     head: Literal["last", "flatten", "time_distributed"] = "last"
-    dense: Sequence[int] = ()
+    dense: Sequence[int] = count(())
     activation: str = "tanh"
     dense_activation: str = "relu"
-    dropout: float = 0.3
-    recurrent_dropout: float = 0.3
+    dropout: float = share(0.3)
+    recurrent_dropout: float = share(0.3)
 
 
 def lstm(sizes: Sizes, settings: Recurrent = Recurrent()) -> keras.Model:

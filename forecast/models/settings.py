@@ -2,7 +2,7 @@
 
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -54,6 +54,25 @@ class Sizes:
         return self.targets * max(1, len(self.levels))
 
 
+def count(default: Any, most: int | None = None) -> Any:
+    """Declare a setting of whole numbers of 1 or more, one or a list of them.
+
+    Args:
+        default: Its default; None if it may be left out.
+        most: Largest value; None means any.
+    """
+    return field(default=default, metadata={"least": 1, "most": most})
+
+
+def share(default: float) -> Any:
+    """Declare a setting that is a share from 0 to below 1, such as a dropout.
+
+    Args:
+        default: Its default.
+    """
+    return field(default=default, metadata={"least": 0, "below": 1})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Repairs:
     """What helps any architecture with drifting data; `forecast.models.repairs` does it.
@@ -73,40 +92,49 @@ class Repairs:
     normalization: Literal["last", "instance", "none"] = "last"
     linear_path: bool = True
     channels: Literal["joint", "shared"] = "joint"
-    patch: int = 1
-    known_units: int = 16
-    series_embedding: int | None = None
+    patch: int = count(1)
+    known_units: int = count(16)
+    series_embedding: int | None = count(None)
 
 
 def checked(kind: type[Repairs], architecture: str, given: Mapping[str, Any]) -> Any:
     """Make the settings of an architecture of what a user has written.
 
+    A value must fit the annotation of its field, and the range that `count` or `share` declares.
+
     >>> checked(Repairs, "lstm", {"patch": 4}).patch
     4
     """
-    hints = get_type_hints(kind)
+    hints, ranges = get_type_hints(kind), {own.name: own.metadata for own in fields(kind)}
     for name, value in given.items():
         if name not in hints:
             raise InputError(
                 f"model.{name} must be a setting of {architecture}, got {name}={value}: "
                 f"{nearest(name, hints)}"
             )
-        rule = _broken_rule(hints[name], value)
+        rule = _broken_rule(hints[name], value, ranges[name])
         if rule:
             closed = get_args(hints[name]) if get_origin(hints[name]) is Literal else ()
-            such = f"write such as {_shown(getattr(kind, name))}"
+            such = f"write such as {_example(hints[name], getattr(kind, name))}"
             raise InputError(
                 f"model.{name} must be {rule}, got {value!r}: "
-                f"{nearest(value, closed) if closed else such}"
+                f"{nearest(value, map(str, closed)) if closed else such}"
             )
     return kind(**{name: _frozen(value) for name, value in given.items()})
 
 
-def _shown(value: Any) -> Any:
-    """Write a default as the command line takes it."""
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else str(value).lower()
-    return list(value) or [32] if isinstance(value, tuple) else value
+def _example(hint: Any, default: Any) -> Any:
+    """Return a valid value as the command line takes it: the default, or a list of one."""
+    if default is None or isinstance(default, bool):
+        return "null" if default is None else str(default).lower()
+    if isinstance(default, tuple):
+        parts = [part for part in get_args(hint) if part is not Ellipsis]
+        return list(default) or [_FIRST.get(parts[0] if parts else int, 32)]
+    return default
+
+
+_FIRST: Mapping[Any, Any] = {int: 32, float: 0.5, str: "name", bool: "true"}
+"""Type to a value that a list of it may hold."""
 
 
 def defaults(kind: type[Repairs]) -> dict[str, Any]:
@@ -119,29 +147,67 @@ def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, (list, tuple)) else value
 
 
-def _broken_rule(hint: Any, value: Any) -> str | None:
-    """Tell in words what a value of this annotation must be, where it is not; counts start at 1."""
+def _broken_rule(hint: Any, value: Any, ranges: Mapping[str, Any]) -> str | None:
+    """Return what a value must be in words; None if it fits its annotation and its range."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        rules = [_broken_rule(part, value) for part in inner]
+        rules = [_broken_rule(part, value, ranges) for part in inner]
         return None if None in rules else " or ".join(rule for rule in rules if rule)
     if hint is type(None):
         return None if value is None else "null"
     if origin is Literal:
-        return None if value in inner else f"one of {', '.join(inner)}"
-    if origin is Sequence:
-        fits = isinstance(value, (list, tuple)) and all(map(_whole, value))
-        return None if fits else "a list of whole numbers of 1 or more, such as [32]"
-    rule, fits = {
-        bool: ("true or false", isinstance(value, bool)),
-        int: ("a whole number of 1 or more", _whole(value)),
-        float: ("a share from 0 to below 1", isinstance(value, (int, float)) and 0 <= value < 1),
-        str: ("a name", isinstance(value, str)),
-    }[hint]
-    return None if fits else rule
+        return None if value in inner else f"one of {', '.join(map(str, inner))}"
+    if origin is not None and issubclass(origin, Sequence):
+        return _broken_list(inner, value, ranges)
+    if hint is bool:
+        return None if isinstance(value, bool) else "true or false"
+    if hint is str:
+        return None if isinstance(value, str) else "a name"
+    if hint not in (int, float):
+        return None  # an annotation of the user's own: the model itself checks it
+    kinds = (int, np.integer) if hint is int else (int, float, np.number)
+    number = isinstance(value, kinds) and not isinstance(value, bool)
+    finite = number and (hint is int or bool(np.isfinite(float(value))))
+    if finite and _inside(value, ranges):
+        return None
+    return _SHARE if ranges.get("below") == 1 else _number(hint, ranges)
 
 
-def _whole(number: Any) -> bool:
-    """Tell whether a value is a whole number of 1 or more."""
-    counts = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
-    return counts and bool(number >= 1)
+def _broken_list(inner: tuple[Any, ...], value: Any, ranges: Mapping[str, Any]) -> str | None:
+    """Return what a list must be, `inner` the annotation of its parts."""
+    parts = [part for part in inner if part is not Ellipsis] or [Any]
+    if not isinstance(value, (list, tuple)):
+        rule = "list"
+    elif len(parts) == 1:
+        rule = next((r for v in value if (r := _broken_rule(parts[0], v, ranges))), "")
+    elif len(parts) != len(value):
+        return f"a list of {len(parts)} values"
+    else:
+        pairs = zip(parts, value, strict=True)
+        rule = next((r for part, v in pairs if (r := _broken_rule(part, v, ranges))), "")
+    if not rule:
+        return None
+    kind = {int: _number(int, ranges, "whole numbers"), float: _number(float, ranges, "numbers")}
+    return f"a list of {kind.get(parts[0], 'names')}, such as {[_FIRST.get(parts[0], 32)]}"
+
+
+_SHARE = "a share from 0 to below 1"
+
+
+def _inside(value: Any, ranges: Mapping[str, Any]) -> bool:
+    """Return whether a number is in the range of its setting."""
+    least, most, below = (ranges.get(name) for name in ("least", "most", "below"))
+    return bool(
+        (least is None or value >= least)
+        and (most is None or value <= most)
+        and (below is None or value < below)
+    )
+
+
+def _number(hint: Any, ranges: Mapping[str, Any], noun: str = "") -> str:
+    """Write which numbers a setting takes."""
+    noun = noun or ("a whole number" if hint is int else "a number")
+    least, most = ranges.get("least"), ranges.get("most")
+    if least is None:
+        return noun
+    return f"{noun} of {least} or more" if most is None else f"{noun} from {least} to {most}"
