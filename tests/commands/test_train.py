@@ -173,7 +173,7 @@ def test_quantiles_are_kept_served_and_drawn(place: Place, client):
     only = [*TINY, "model=mlp", "training.epochs=1", "gates.memory=0", "tracking.experiment=heads"]
     assert place.run("train", *only, "training.quantiles=[0.1,0.5,0.9]") == 0
     run = word(place.printed[-1], "run")
-    assert 0 < client.get_run(run).data.metrics["test/coverage_80"] < 1
+    assert 0 < client.get_run(run).data.metrics["test/coverage_80_raw"] < 1
     assert place.run("predict", f"run={run}", "output=levels.csv") == 0
     said = pd.read_csv(place.folder / "levels.csv")
     assert (said["q0.1"] < said.forecast).all() and (said.forecast < said["q0.9"]).all()
