@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from . import forked, tables
+
 TINY = [
     "data=file",
     "data.path=load.csv",
@@ -42,6 +44,11 @@ def pytest_configure() -> None:
     """Hear Ctrl-C, as what tests start does; a shell has what it starts behind it ignore that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_runtest_setup() -> None:
+    """Spare MLflow to make the tables of each new store by all its migrations."""
+    tables.copy_where_imported()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -99,8 +106,9 @@ class Place:
         before = os.getcwd()
         os.chdir(self.folder)
         console.file = out
+        forking = forked.workers() if arguments[0] == "sweep" else contextlib.nullcontext()
         try:
-            with contextlib.redirect_stderr(err), contextlib.redirect_stdout(out):
+            with forking, contextlib.redirect_stderr(err), contextlib.redirect_stdout(out):
                 status = main(list(arguments))
         finally:
             os.chdir(before)

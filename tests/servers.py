@@ -17,6 +17,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from .forked import Forked
+
 BIN = Path(sys.executable).parent
 
 
@@ -40,7 +42,7 @@ def process(folder: Path, *command: str | Path) -> Iterator[subprocess.Popen[byt
         kill(started)
 
 
-def kill(started: subprocess.Popen[bytes]) -> None:
+def kill(started: subprocess.Popen[bytes] | Forked) -> None:
     """Kill a process with everything that it has started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(started.pid, signal.SIGKILL)
