@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from . import forked, tables
+from .servers import ALONE
 
 TINY = [
     "data=file",
@@ -124,9 +125,12 @@ def word(text: str, label: str) -> str:
 
 
 def environment() -> dict[str, str]:
-    """What a person's shell has: nothing of MLflow, nor of the make that may run these tests."""
+    """What a person's shell has: nothing of MLflow, nor of the make that may run these tests.
+
+    Only that servers are those of tests.
+    """
     own = ("MLFLOW_", "MAKE", "MFLAGS", "ARGS")
-    return {key: value for key, value in os.environ.items() if not key.startswith(own)}
+    return {key: value for key, value in os.environ.items() if not key.startswith(own)} | ALONE
 
 
 def columns(text: str) -> int:
