@@ -120,7 +120,8 @@ FITS        := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 1
 	    exit 2; \
 	  fi; \
 	  "$$python" -m venv --clear .venv; }
-	@$(PIP_INSTALL) --require-hashes -r requirements.lock
+	@$(PIP_INSTALL) --no-compile --require-hashes -r requirements.lock
+	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true # pip would take one core; some files are of another Python
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
