@@ -5,9 +5,12 @@ eight. What a process must do by itself, such as finding its imports, is asked o
 """
 
 import atexit
+import functools
 import multiprocessing
 import os
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -30,7 +33,8 @@ class Forked:
     """
 
     def __init__(self, folder: Path, *words: str):
-        self._process = CONTEXT.Process(target=_answer, args=(folder, words, dict(os.environ)))
+        environment = os.environ | {"XDG_CACHE_HOME": _cache()}
+        self._process = CONTEXT.Process(target=_answer, args=(folder, words, environment))
         _ensure_running()
         self._process.start()
         self.pid = self._process.pid
@@ -80,6 +84,14 @@ def _answer(folder: Path, words: tuple[str, ...], environment: Mapping[str, str]
     status = main(list(words))
     atexit._run_exitfuncs()
     sys.exit(status)
+
+
+@functools.cache
+def _cache() -> str:
+    """Keep what is compiled apart: other tests soon fill the cache of this machine with theirs."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _ensure_running() -> None:
