@@ -41,6 +41,8 @@ explain: .venv/.installed ## shapes and parameters of the configured model; trai
 ui: .venv/.installed ## browse the runs with MLflow on 127.0.0.1 (PORT=5000)
 	@$(BIN)/forecast ui $(if $(PORT),tracking.port=$(PORT)) $(ARGS)
 
+environment: .venv/.docs ## what all targets need but `bench`, installed into .venv
+
 notebooks: .venv/.docs ## run the notebooks anew, in place
 	$(BIN)/jupyter-execute --inplace --NotebookClient.record_timing=False docs/notebooks/*.ipynb
 
@@ -121,7 +123,8 @@ FITS        := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 1
 	    exit 2; \
 	  fi; \
 	  "$$python" -m venv --clear .venv; }
-	@$(PIP_INSTALL) --require-hashes -r requirements.lock
+	@$(PIP_INSTALL) --no-compile --require-hashes -r requirements.lock
+	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true # pip would take one core; some files are of another Python
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -133,5 +136,5 @@ FITS        := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 1
 	@$(PIP_INSTALL) --require-hashes --no-deps -r requirements-docs.lock
 	@touch $@
 
-.PHONY: help train backtest sweep predict inspect compare reproduce promote check-data explain ui notebooks test test-slow test-processes test-faults \
+.PHONY: help environment train backtest sweep predict inspect compare reproduce promote check-data explain ui notebooks test test-slow test-processes test-faults \
   test-relations test-install test-docs test-ui golden docs docs-pictures bench literature lint format lock clean

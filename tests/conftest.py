@@ -11,6 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from . import forked, tables
+from .servers import ALONE
+
 TINY = [
     "data=file",
     "data.path=load.csv",
@@ -42,6 +45,11 @@ def pytest_configure() -> None:
     """Hear Ctrl-C, as what tests start does; a shell has what it starts behind it ignore that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_runtest_setup() -> None:
+    """Spare MLflow to make the tables of each new store by all its migrations."""
+    tables.copy_where_imported()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -99,8 +107,9 @@ class Place:
         before = os.getcwd()
         os.chdir(self.folder)
         console.file = out
+        forking = forked.workers() if arguments[0] == "sweep" else contextlib.nullcontext()
         try:
-            with contextlib.redirect_stderr(err), contextlib.redirect_stdout(out):
+            with forking, contextlib.redirect_stderr(err), contextlib.redirect_stdout(out):
                 status = main(list(arguments))
         finally:
             os.chdir(before)
@@ -116,9 +125,12 @@ def word(text: str, label: str) -> str:
 
 
 def environment() -> dict[str, str]:
-    """What a person's shell has: nothing of MLflow, nor of the make that may run these tests."""
+    """What a person's shell has: nothing of MLflow, nor of the make that may run these tests.
+
+    Only that servers are those of tests.
+    """
     own = ("MLFLOW_", "MAKE", "MFLAGS", "ARGS")
-    return {key: value for key, value in os.environ.items() if not key.startswith(own)}
+    return {key: value for key, value in os.environ.items() if not key.startswith(own)} | ALONE
 
 
 def columns(text: str) -> int:

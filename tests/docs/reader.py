@@ -37,15 +37,31 @@ SKIPPED = {
 """Beginnings of lines that are not run, and why."""
 
 
+KEPT = re.compile(r"\.?mlflow\.db.*|mlartifacts|runs")
+"""What a page leaves to the next: the store with its runs."""
+
+
 class Reader:
     """A folder with what `make` and `forecast` read, this environment, and a load.csv.
 
+    Pages share a store, in which equal trainings are run once: all that this reader does is as if
+    it had run them before. What else an earlier page has made is taken away.
+
     Args:
-        folder: Empty.
+        folder: Empty, or that of an earlier reader.
         whole: Lines that are run as they stand; other trainings are short.
+        trained: What each training of earlier readers has printed; those of this one are added.
     """
 
-    def __init__(self, folder: Path, whole: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        folder: Path,
+        whole: tuple[str, ...] = (),
+        trained: dict[tuple[str, ...], str] | None = None,
+    ):
+        for path in folder.iterdir():
+            if not KEPT.fullmatch(path.name):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         for name in ("Makefile", "pyproject.toml", "README.md"):
             shutil.copy2(ROOT / name, folder)
         for path in ROOT.glob("requirements*.lock"):
@@ -63,6 +79,7 @@ class Reader:
         subprocess.run(["make", "-q", ".venv/.installed"], cwd=folder, check=True)
         self.folder, self.whole, self.port = folder, whole, free_port()
         self.place = Place(folder, [], [])
+        self.trained = {} if trained is None else trained
         self.runs: list[str] = []
         self.printed: dict[str, str] = {}
         self.names: dict[str, object] = {"__name__": "__main__"}
@@ -119,15 +136,24 @@ class Reader:
             self._start(command.removesuffix(" &"), f"http://127.0.0.1:{self.port}/")
         elif command.startswith("forecast ") and not re.search("--help|[<>|]", command):
             words = self._run(f"printf '%s\\0' {command}").split("\0")[1:-1]
-            status = self.place.run(*words)
-            # a challenger of one epoch may lose
-            done = status == 0 or (status == 3 and words[0] == "promote")
-            assert done, f"{line}\n{self.place.errors[-1]}"
-            self.printed[line] = self.place.printed[-1]
+            self.printed[line] = self._forecast(*words)
         else:
             self.printed[line] = self._run(command)
         if found := re.search(r"^run +([0-9a-f]{32})$", self.printed.get(line, ""), re.M):
             self.runs.append(found[1])
+
+    def _forecast(self, *words: str) -> str:
+        """Run a command in this process, a training of the shared store only once."""
+        alone = words[0] == "train" and not any(word.startswith("register=") for word in words)
+        if alone and words in self.trained:
+            return self.trained[words]
+        status = self.place.run(*words)
+        # a challenger of one epoch may lose
+        done = status == 0 or (status == 3 and words[0] == "promote")
+        assert done, f"{words}\n{self.place.errors[-1]}"
+        if alone:
+            self.trained[words] = self.place.printed[-1]
+        return self.place.printed[-1]
 
     def _run(self, command: str) -> str:
         done = subprocess.run(

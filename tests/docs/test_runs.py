@@ -19,13 +19,20 @@ WHOLE = {"README.md": ("make train",)}
 """Trainings that last as long as they are written, since their output is shown."""
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """The folder of all pages, and the trainings that its store has."""
+    return tmp_path_factory.mktemp("home"), {}
+
+
 @pytest.fixture
-def reader(tmp_path, monkeypatch, request):
+def reader(home, monkeypatch, request):
+    folder, trained = home
     for name in [key for key in os.environ if key.startswith("MLFLOW_")]:
         monkeypatch.delenv(name)
     # the store that `make` finds by its folder; MLflow keeps one for each address in a process
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    with Reader(tmp_path, WHOLE.get(request.param, ())) as reading:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+    with Reader(folder, WHOLE.get(request.param, ()), trained) as reading:
         yield reading
 
 

@@ -1,8 +1,6 @@
 """A sweep started as a process of its own, and what it comes to when nobody disturbs it."""
 
 import shutil
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ import pytest
 from forecast.tracking.mlflow.store import Store
 
 from ..conftest import LSTM, TINY, Place
+from ..forked import Forked
 
 COMMAND = [
     "sweep",
@@ -32,12 +31,8 @@ class Undisturbed:
     seconds: float
 
 
-def start(folder: Path, *more: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "forecast", *COMMAND, *more]
-    with (folder / "said.txt").open("a") as said:
-        return subprocess.Popen(
-            command, cwd=folder, start_new_session=True, stdout=said, stderr=subprocess.STDOUT
-        )
+def start(folder: Path, *more: str) -> Forked:
+    return Forked(folder, *COMMAND, *more)
 
 
 def trials(folder: Path) -> list:

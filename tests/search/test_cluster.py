@@ -3,10 +3,9 @@
 import contextlib
 import json
 import shutil
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from forecast.tracking.mlflow.store import Store
 
 from ..conftest import Place
+from ..forked import Forked
 from ..servers import (
     BIN,
     free_port,
@@ -25,9 +25,19 @@ from ..servers import (
     tracking_server,
     wait_for,
 )
-from .conftest import COMMAND, Undisturbed, scores, start, trials
+from .conftest import Undisturbed, scores, start, trials
 
 pytestmark = pytest.mark.faults
+
+
+@contextlib.contextmanager
+def driving(folder: Path, *more: str) -> Iterator[Forked]:
+    """Run the sweep beside the block, and end it with the block."""
+    driver = start(folder, *more)
+    try:
+        yield driver
+    finally:
+        kill(driver)
 
 
 # what holds on a database server holds on a file: one of both is enough, and takes long enough
@@ -53,7 +63,7 @@ def test_a_cluster_behind_a_tracking_server_loses_a_worker_and_ends_complete(
         wait_for(f"{uri}/health", tmp_path / "said.txt")
         scheduler = json.loads(found.read_text())["address"]
         where = [f"sweep.scheduler={scheduler}", f"tracking.uri={uri}"]
-        with process(tmp_path, sys.executable, "-m", "forecast", *COMMAND, *where) as driver:
+        with driving(tmp_path, *where) as driver:
             experiment = Store(uri, "load")
             until = time.monotonic() + 120
             while time.monotonic() < until and not experiment.find(
@@ -78,8 +88,7 @@ def test_two_drivers_at_once_share_the_trials(
     place: Place, undisturbed: Undisturbed, tmp_path: Path
 ):
     shutil.copy(place.folder / "load.csv", tmp_path)
-    command = [sys.executable, "-m", "forecast", *COMMAND]
-    with process(tmp_path, *command) as one, process(tmp_path, *command) as other:
+    with driving(tmp_path) as one, driving(tmp_path) as other:
         for driver in (one, other):
             assert driver.wait(timeout=400) == 0, (tmp_path / "said.txt").read_text()
     assert scores(tmp_path) == undisturbed.scores

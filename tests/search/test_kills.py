@@ -1,9 +1,7 @@
 """A sweep that is killed and started again ends as one that was not."""
 
-import os
 import random
 import shutil
-import signal
 import time
 from collections import Counter
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 from forecast.tracking.mlflow.store import Store
 
 from ..conftest import Place
+from ..servers import kill as end
 from .conftest import Undisturbed, finish, scores, start, trials
 
 pytestmark = pytest.mark.faults
@@ -34,9 +33,7 @@ def kill(folder: Path, victim: str, seconds: float, *more: str) -> None:
     if victim == "worker":
         assert driver.wait(timeout=300) == 0, (folder / "said.txt").read_text()
         return
-    if driver.poll() is None:
-        os.killpg(driver.pid, signal.SIGKILL)
-    driver.wait(timeout=30)
+    end(driver)
     finish(folder, *more)
 
 

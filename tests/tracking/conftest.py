@@ -1,10 +1,6 @@
 """A training as a process of its own, and what it comes to when nobody disturbs it."""
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -19,24 +15,14 @@ from forecast.tracking import folders, journal
 from forecast.tracking.mlflow.store import Store
 
 from ..conftest import LSTM, TINY, Place
+from ..forked import Forked
 from ..servers import kill as end
 
 COMMAND = [*TINY, *LSTM, "training.epochs=12", "training.patience=4", "model.dropout=0.2"]
 
 
-def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
-    with (folder / "said.txt").open("a") as said:
-        return subprocess.Popen(
-            [sys.executable, "-m", "forecast", *words],
-            cwd=folder,
-            start_new_session=True,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-        )
-
-
 def finish(folder: Path, *words: str) -> None:
-    process = start(folder, *words)
+    process = Forked(folder, *words)
     try:
         status = process.wait(timeout=300)
     finally:
@@ -51,20 +37,18 @@ def lines(folder: Path) -> int:
 
 def kill(folder: Path, moment: float, *words: str) -> bool:
     """Start a command and kill it a moment after it has written its first line."""
-    before, process = lines(folder), start(folder, *words)
+    before, process = lines(folder), Forked(folder, *words)
     while lines(folder) == before and process.poll() is None:
         time.sleep(0.01)
     until = time.monotonic() + moment
     while time.monotonic() < until and process.poll() is None:
         time.sleep(0.01)
     alive = process.poll() is None
-    if alive:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait(timeout=30)
+    end(process)
     return alive
 
 
-def wait_for_fit(folder: Path, process: subprocess.Popen[bytes]) -> None:
+def wait_for_fit(folder: Path, process: Forked) -> None:
     """Wait until the journal of a training says that its fit is finished."""
     done = b'{"do": "done", "stage": "fit"}'
     while not any(done in path.read_bytes() for path in folder.glob("runs/*/journal.jsonl")):
@@ -141,7 +125,7 @@ class Undisturbed:
 def undisturbed(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     folder = tmp_path_factory.mktemp("undisturbed")
     shutil.copy(place.folder / "load.csv", folder)
-    process = start(folder, "train", *COMMAND)
+    process = Forked(folder, "train", *COMMAND)
     while not lines(folder):
         assert process.poll() is None, (folder / "said.txt").read_text()
         time.sleep(0.01)
@@ -169,5 +153,5 @@ def same(folder: Path, kept: Store, undisturbed: Undisturbed) -> None:
         np.testing.assert_array_equal(own, other)
     assert artifacts(kept, run.run_id) == undisturbed.artifacts
     every = kept.find("")
-    assert Counter(run.data.tags["forecast.kind"] for run in every) == {"train": 1, "baseline": 3}
+    assert Counter(run.data.tags["forecast.kind"] for run in every) == {"train": 1, "baseline": 4}
     assert {run.info.status for run in every} == {"FINISHED"}

@@ -1,9 +1,7 @@
 """A training that is killed loses no number, has none twice, and ends as one that was not."""
 
-import os
 import random
 import shutil
-import signal
 import time
 from pathlib import Path
 
@@ -13,6 +11,8 @@ import pytest
 from forecast.serving import bundle, package
 
 from ..conftest import Place
+from ..forked import Forked
+from ..servers import kill as end
 from .conftest import (
     COMMAND,
     Undisturbed,
@@ -20,7 +20,6 @@ from .conftest import (
     kill,
     points,
     same,
-    start,
     store,
     told,
     trained,
@@ -63,11 +62,10 @@ def test_sigkill_after_the_training(
     """The model predicts, whenever that was; what is missing is made without another training."""
     shutil.copy(place.folder / "load.csv", tmp_path)
     moment = random.Random(f"after {number}").uniform(0, undisturbed.after)
-    process = start(tmp_path, "train", *COMMAND)
+    process = Forked(tmp_path, "train", *COMMAND)
     wait_for_fit(tmp_path, process)
     time.sleep(moment)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait(timeout=30)
+    end(process)
     (run,) = trained(tmp_path)
     kept = package.inside(tmp_path / "runs" / run.local_id)
     print(f"killed {moment:.2f} of {undisturbed.after:.2f} s after the fit: {run.missing}, {kept}")

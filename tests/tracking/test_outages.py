@@ -12,6 +12,7 @@ import pytest
 from forecast.tracking.mlflow.store import Store
 
 from ..conftest import Place
+from ..forked import Forked
 from ..servers import (
     between,
     free_port,
@@ -22,7 +23,7 @@ from ..servers import (
     tracking_server,
     wait_for,
 )
-from .conftest import COMMAND, Undisturbed, finish, lines, points, same, start, told, trained
+from .conftest import COMMAND, Undisturbed, finish, lines, points, same, told, trained
 
 pytestmark = pytest.mark.faults
 
@@ -46,7 +47,7 @@ def test_ten_seconds_without_a_server(
     with database(tmp_path) as backend:
         with tracking_server(tmp_path, backend, port) as server:
             wait_for(f"{uri}/health", tmp_path / "said.txt")
-            process = start(tmp_path, "train", *COMMAND, f"tracking.uri={uri}")
+            process = Forked(tmp_path, "train", *COMMAND, f"tracking.uri={uri}")
             while not lines(tmp_path):
                 time.sleep(0.01)
             time.sleep(moment)
@@ -71,7 +72,7 @@ def test_a_server_that_comes_after_the_training(
     finish(tmp_path, "train", *COMMAND, f"tracking.uri={uri}")
     said = (tmp_path / "said.txt").read_text()
     assert said.count("warning") == 1 and "forecast sync" in said
-    assert start(tmp_path, "sync", f"tracking.uri={uri}").wait() == 2
+    assert Forked(tmp_path, "sync", f"tracking.uri={uri}").wait() == 2
     with sqlite(tmp_path) as backend, tracking_server(tmp_path, backend, port):
         wait_for(f"{uri}/health", tmp_path / "said.txt")
         finish(tmp_path, "sync", f"tracking.uri={uri}")
