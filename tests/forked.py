@@ -79,7 +79,7 @@ def _answer(folder: Path, words: tuple[str, ...], environment: Mapping[str, str]
     os.environ.clear()
     os.environ.update(environment)
     tables.copy_empty()
-    from forecast.__main__ import main
+    from forecast.cli.main import main
 
     status = main(list(words))
     atexit._run_exitfuncs()

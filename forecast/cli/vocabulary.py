@@ -105,7 +105,9 @@ def _kinds(architecture: str) -> list[ast.ClassDef]:
     known = {part.name: part for part in body if isinstance(part, ast.ClassDef)}
     made = {part.name: part for part in body if isinstance(part, ast.FunctionDef)}
     taken = made[architecture].args.args
-    named = [ast.unparse(one.annotation) for one in taken if one.annotation]
+    named = [
+        ast.unparse(one.annotation) for one in taken if one.arg == "settings" and one.annotation
+    ]
     kind = next((known[name] for name in named if name in known), None)
     found: list[ast.ClassDef] = []
     while kind is not None:

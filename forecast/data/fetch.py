@@ -22,7 +22,7 @@ def without_secrets(address: str) -> str:
 
     >>> without_secrets("https://me:secret@tracking:5000/path?token=x")
     'https://tracking:5000/path'
-    >>> without_secrets("postgresql://me:se/cr#et@db/mlflow"), place("sqlite:///mlflow.db")
+    >>> without_secrets("postgresql://me:se/cr#et@db/mlflow"), without_secrets("sqlite:///mlflow.db")
     ('postgresql://db/mlflow', 'sqlite:///mlflow.db')
     """
     scheme, mark, rest = address.partition("://")

@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from forecast.report.album import album as album
     from forecast.report.canvas import to_image as to_image
+    from forecast.report.gate_album import album as album
     from forecast.report.gate_bars import bar_limit as bar_limit
     from forecast.report.gate_bars import saturation as saturation
     from forecast.report.gate_bars import tap_bars as tap_bars
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from forecast.report.gate_maps import colour_limit as colour_limit
     from forecast.report.gate_maps import heat_map as heat_map
     from forecast.report.gate_maps import influence_map as influence_map
-    from forecast.report.trace_map import trace_map as trace_map
+    from forecast.report.gate_traces import trace_map as trace_map
 
 _HOMES = {
-    "album": "album",
+    "album": "gate_album",
     "bar_limit": "gate_bars",
     "colour_limit": "gate_maps",
     "heat_map": "gate_maps",
@@ -28,7 +28,7 @@ _HOMES = {
     "saturation": "gate_bars",
     "tap_bars": "gate_bars",
     "to_image": "canvas",
-    "trace_map": "trace_map",
+    "trace_map": "gate_traces",
 }
 
 __all__ = [

@@ -14,8 +14,8 @@ from forecast.gates.history import distances, evenly
 from forecast.gates.memory import Memory
 from forecast.gates.names import NOTHING
 from forecast.gates.snapshots import Snapshot, is_convolution, unpack
-from forecast.report.album import album
 from forecast.report.canvas import to_image
+from forecast.report.gate_album import album
 from forecast.report.gate_curves import history_lines, memory_curve
 from forecast.report.page import facts, frame
 

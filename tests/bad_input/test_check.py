@@ -27,9 +27,9 @@ GOOD = hours(240)
 @pytest.fixture(autouse=True)
 def composed_once(monkeypatch):
     """Compose equal overrides once for both sides, which do it alike; it takes most of the time."""
-    every_time = config.compose
-    compose = functools.cache(lambda *overrides: every_time(list(overrides)))
-    monkeypatch.setattr(config, "compose", lambda overrides: compose(*overrides))
+    every_time = compose.compose
+    once = functools.cache(lambda *overrides: every_time(list(overrides)))
+    monkeypatch.setattr(compose, "compose", lambda overrides: once(*overrides))
 
 
 def refused(overrides: list[str]) -> str | None:

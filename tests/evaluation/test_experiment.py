@@ -99,7 +99,7 @@ def test_names_of_the_scores(outcome):
     assert set(outcome.scores) == overall | by_target | skills | calibrated
     for found in outcome.baseline_scores.values():
         assert set(found) == overall | by_target | calibrated
-    assert by_name(np.isfinite(value) for value in outcome.scores.values())
+    assert all(np.isfinite(value) for value in outcome.scores.values())
 
 
 @pytest.mark.parametrize("who", ["model", "persistence", "seasonal_naive", "ridge"])
@@ -204,7 +204,7 @@ def test_gaps_cost_windows_and_holes_in_the_truth_values():
     table.outputs[-2, 0] = np.nan
     table.inputs[30, 2] = np.nan
     outcome = experiment.run(SPEC, table)
-    assert by_name(np.isfinite(value) for value in outcome.scores.values())
+    assert all(np.isfinite(value) for value in outcome.scores.values())
     # series 0: tick 70 splits 60…69 (7 windows) from 71…79, whose first 6 rows are look-back (0)
     # series 1: one target of tick 78 is not known, which two of the 17 windows predict
     assert outcome.scores["test/windows"] == 7 + 0 + 17

@@ -233,7 +233,7 @@ def test_a_training_that_stops_on_the_test_span(monkeypatch):
 
 
 def test_one_pass_over_all_rows_is_proved_too(monkeypatch):
-    for module in ("case", "predictions"):
+    for module in ("case", "proof"):
         monkeypatch.setattr(f"forecast.evaluation.leakage.{module}.BATCH", 16)
     calls, by_pass = [], predict.Predictor._by_pass
 

@@ -16,7 +16,7 @@ from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.serving import bundle, package, schema
-from forecast.serving.model import WEIGHTS
+from forecast.serving.schema import WEIGHTS
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
 

@@ -17,10 +17,10 @@ from forecast.gates.snapshots import Snapshot
 from forecast.gates.study import spread, standardised, study
 from forecast.models import explain
 from forecast.report import gate_page
-from forecast.report.album import album
 from forecast.report.canvas import to_image
+from forecast.report.gate_album import album
 from forecast.report.gate_page import Subject, encoded
-from forecast.report.trace_map import trace_map
+from forecast.report.gate_traces import trace_map
 from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.run import Run
