@@ -16,7 +16,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from forecast.cli import level
-from forecast.cli.config import compose, errors, safety, unread
+from forecast.cli.config import compose, errors, safety
 from forecast.cli.config.compose import Request
 from forecast.cli.console import busy
 from forecast.data.fetch import conceal
@@ -94,7 +94,7 @@ def _run(command: str, request: Request) -> Any:
     """Import a command and run it; TensorFlow is started first, while it can still be silenced."""
     if command == "train" and request.settings.resume:
         request = import_module("forecast.cli.runs.checkpoints").original(request)
-    unread.refuse(command, request.overrides)
+    errors.refuse(command, request.overrides)
     heavy = command in TENSORFLOW
     with busy("start", "TensorFlow" if heavy else "libraries"):
         if heavy:

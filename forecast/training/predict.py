@@ -16,7 +16,7 @@ from tensorflow.compiler.xla import xla_data_pb2
 
 from forecast.data import fetch
 from forecast.errors import InputError
-from forecast.training import executables, one_pass, owned
+from forecast.training import one_pass, owned
 
 # (steps, columns) behind each start, as one block: twice as fast as row by row
 _BLOCKS = xla_data_pb2.GatherDimensionNumbers(
@@ -118,7 +118,7 @@ class Compiled:
 
     def __call__(self, *arguments: Any) -> Any:
         """Run the compiled function."""
-        with executables.running():
+        with owned.running():
             return self._run(*arguments)
 
     def _run(self, *arguments: Any) -> Any:

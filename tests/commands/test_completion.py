@@ -15,7 +15,7 @@ import keras
 import pytest
 
 from forecast import models
-from forecast.cli import vocabulary
+from forecast.cli import completion
 from forecast.cli.completion import BASH, SCRIPTS, candidates
 from forecast.cli.main import COMMANDS, main
 from forecast.tracking.journal import CHECKPOINT, Journal
@@ -23,7 +23,7 @@ from forecast.tracking.journal import CHECKPOINT, Journal
 from ..conftest import LSTM, TINY, Place
 from ..terminals import at_terminal
 
-PACKAGE = Path(vocabulary.PACKAGE)
+PACKAGE = Path(completion.SOURCES)
 
 SILENT = 120.0
 """Seconds without a sign after which a shell is taken to hang."""
@@ -199,12 +199,12 @@ def test_an_answer_imports_nothing_heavy(tmp_path: Path):
     assert "run=a94c3b49ea694ea8\n" in said and said.endswith("\n\n")
 
 
-@pytest.mark.parametrize("key", vocabulary.CHECKED)
+@pytest.mark.parametrize("key", completion.CHECKED)
 def test_values_are_those_of_what_checks_them(key: str):
     held: list[str] = []
-    for file, name in vocabulary.CHECKED[key]:
+    for file, name in completion.CHECKED[key]:
         held += getattr(import_module(f"forecast.{file[:-3].replace('/', '.')}"), name)
-    assert vocabulary.values(key) == held and held
+    assert completion.values(key) == held and held
 
 
 def test_every_closed_set_that_a_sentence_lists_is_offered():
@@ -214,21 +214,21 @@ def test_every_closed_set_that_a_sentence_lists_is_offered():
         for file in PACKAGE.rglob("*.py")
         for found in rule.finditer(file.read_text())
     }
-    known = {(key, name) for key, all_ in vocabulary.CHECKED.items() for _, name in all_}
+    known = {(key, name) for key, all_ in completion.CHECKED.items() for _, name in all_}
     assert len(listed) > 5 and listed <= known
 
 
 LISTS = ("data.calendar", "data.known_future", "evaluation.baselines", "training.metrics")
 LSTM_SETTINGS = {
     f"model.{name}": values
-    for name, values in vocabulary.settings("lstm").items()
+    for name, values in completion.settings("lstm").items()
     if "true" not in values
 }
 
 
-@pytest.mark.parametrize("key", [*vocabulary.CHECKED, *vocabulary.KERAS, *LSTM_SETTINGS])
+@pytest.mark.parametrize("key", [*completion.CHECKED, *completion.KERAS, *LSTM_SETTINGS])
 def test_a_value_that_is_nearly_one_is_refused_with_the_one_that_was_meant(place: Place, key: str):
-    known = LSTM_SETTINGS.get(key) or vocabulary.values(key)
+    known = LSTM_SETTINGS.get(key) or completion.values(key)
     meant = "hour" if key == "data.known_future" else max(known, key=len)  # of those asked for
     wrong = f"[{meant[:-1]}]" if key in LISTS else meant[:-1]
     command = key.split(".")[0] if key.startswith(("backtest.", "sweep.")) else "train"
@@ -239,13 +239,13 @@ def test_a_value_that_is_nearly_one_is_refused_with_the_one_that_was_meant(place
     assert said.count("\n") == 1
 
 
-@pytest.mark.parametrize("key", vocabulary.KERAS)
+@pytest.mark.parametrize("key", completion.KERAS)
 def test_names_of_keras_are_those_that_it_has(key: str):
-    module = getattr(keras, vocabulary.KERAS[key][0])
-    base = getattr(module, vocabulary.KERAS[key][1])
+    module = getattr(keras, completion.KERAS[key][0])
+    base = getattr(module, completion.KERAS[key][1])
     kinds = [v for v in vars(module).values() if isinstance(v, type) and issubclass(v, base)]
     wrappers = {"LossScaleOptimizer", "MultiOptimizer"}
-    assert set(vocabulary.values(key)) == {k.__name__ for k in kinds} - {base.__name__} - wrappers
+    assert set(completion.values(key)) == {k.__name__ for k in kinds} - {base.__name__} - wrappers
 
 
 @pytest.mark.parametrize("name", models.__all__)
@@ -254,7 +254,7 @@ def test_settings_are_those_of_the_architecture(name: str):
     hints = typing.get_type_hints(kind)
     literal = {k: list(typing.get_args(v)) for k, v in hints.items() if "Literal" in str(v)}
     flags = {k: ["true", "false"] for k, v in hints.items() if v is bool}
-    assert vocabulary.settings(name) == literal | flags and literal
+    assert completion.settings(name) == literal | flags and literal
 
 
 def test_runs_are_offered_by_the_id_that_the_key_takes(

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from forecast.cli import dispatch
-from forecast.cli.config import compose, unread
+from forecast.cli.config import compose, errors
 from forecast.cli.config.schema import Config
 from forecast.errors import InputError
 from forecast.serving import bundle, package
@@ -77,15 +77,15 @@ def test_what_predict_reads_is_what_it_may_be_given(place, lstm_run, renamed, mo
     spied = SimpleNamespace(settings=Spied(asked.settings, read), overrides=asked.overrides)
     dispatch._run("predict", spied)
     groups = {"data", "tracking"}  # which choose what is then read
-    assert read == set(unread.READ["predict"]) - groups
+    assert read == set(errors.READ["predict"]) - groups
 
 
 def test_every_other_key_is_refused_or_compared_with_the_model():
-    allowed = set(unread.READ["predict"]) | set(unread.FIXED)
+    allowed = set(errors.READ["predict"]) | set(errors.FIXED)
     assert allowed < keys() | {"tracking"}
     for key in sorted(keys()):
         try:
-            unread.refuse("predict", ["run=a", f"{key}=1"])
+            errors.refuse("predict", ["run=a", f"{key}=1"])
         except InputError as error:
             assert key not in allowed and str(error).startswith(f"{key} must be "), key
             assert f"got {key}=1: leave it out" in str(error)
@@ -134,19 +134,19 @@ SAME = {
 
 
 def test_each_key_that_a_model_fixes_is_tried():
-    assert {unread._field(key) for key in ANOTHER} == set(unread.FIXED)
+    assert {errors._field(key) for key in ANOTHER} == set(errors.FIXED)
 
 
 @pytest.mark.parametrize("key", ANOTHER)
 def test_another_value_than_that_of_the_training_is_refused(key, served):
     words = [f"{key}={ANOTHER[key]}"]
     with pytest.raises(InputError, match=rf"^{key} must be .* fixed by the model, got ") as told:
-        unread.refuse_fixed(served, compose.compose(words).settings, words)
+        errors.refuse_fixed(served, compose.compose(words).settings, words)
     cure = str(told.value).rpartition(": ")[2]
     assert f"or train with {key}=" in cure
     # the cure, applied literally: the word behind "train with" is an override that says the same
     again = [str(told.value).rpartition("train with ")[2]]
-    group, name = unread._field(key).split(".")
+    group, name = errors._field(key).split(".")
     found = [getattr(getattr(compose.compose(one).settings, group), name) for one in (words, again)]
     assert found[0] == found[1]
 
@@ -154,12 +154,12 @@ def test_another_value_than_that_of_the_training_is_refused(key, served):
 @pytest.mark.parametrize("key", SAME)
 def test_the_value_of_the_training_does_no_harm(key, served):
     words = [f"{key}={SAME[key]}"]
-    unread.refuse_fixed(served, compose.compose(words).settings, words)
+    errors.refuse_fixed(served, compose.compose(words).settings, words)
 
 
 def test_what_a_group_sets_by_itself_does_not_count(served):
     words = ["data=etth1"]  # which has other targets
-    unread.refuse_fixed(served, compose.compose(words).settings, words)
+    errors.refuse_fixed(served, compose.compose(words).settings, words)
 
 
 @pytest.mark.parametrize(

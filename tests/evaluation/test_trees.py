@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from forecast.data import scale, windows
 from forecast.data.windows import Window
 from forecast.evaluation.baselines import by_name, rules, trees
-from forecast.evaluation.baselines.lagged import NEAR, SHORT, WEEKS, Lagged
+from forecast.evaluation.baselines.trees import NEAR, SHORT, WEEKS, Lagged
 from forecast.evaluation.leakage import perturb
 from forecast.evaluation.outcome import Spec
 from forecast.training.parameters import Model, Training

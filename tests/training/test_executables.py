@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 from tensorflow.python.util import tf_stack
 
-from forecast.training import executables
+from forecast.training import owned
 from forecast.training.predict import Compiled
 
 from .problems import LSTM, bits, forecaster, linear, table
@@ -37,7 +37,7 @@ def test_a_type_is_hashed_as_tensorflow_hashes_it():
     handle = tf.io.serialize_tensor(tf.Variable(1.0).handle).numpy()
     content = tensor_pb2.TensorProto.FromString(handle).tensor_content
     assert b"N10tensorflow3VarE" in content
-    number, written = executables._hash(b"N10tensorflow3VarE"), bytearray()
+    number, written = owned._hash(b"N10tensorflow3VarE"), bytearray()
     while number:  # a varint
         number, part = number >> 7, number & 127
         written.append(part | (128 if number else 0))
@@ -48,7 +48,7 @@ def test_a_type_is_hashed_as_tensorflow_hashes_it():
 def test_fits_and_forecasts_are_the_same_after_the_store_was_dropped(model):
     one = forecaster(model, tail=10).fit(DATA)
     ahead, weights = one.predict(DATA).tobytes(), bits(one)
-    executables._drop()
+    owned._drop()
     assert one.predict(DATA).tobytes() == ahead
     assert bits(forecaster(model, tail=10).fit(DATA)) == weights
 
@@ -56,19 +56,19 @@ def test_fits_and_forecasts_are_the_same_after_the_store_was_dropped(model):
 def test_the_store_that_is_dropped_is_the_one_that_tensorflow_fills():
     """A handle of another type or name points to nothing, and nothing would be freed."""
     forecaster(linear, epochs=1).fit(DATA)
-    executables._drop(missing=False)
+    owned._drop(missing=False)
     with pytest.raises(tf.errors.NotFoundError):
-        executables._drop(missing=False)  # it is gone
+        owned._drop(missing=False)  # it is gone
 
 
 def test_a_store_is_dropped_between_calls_and_never_under_one(monkeypatch):
     order = []
-    monkeypatch.setattr(executables, "_drop", lambda: order.append("dropped"))
-    monkeypatch.setattr(executables, "_gone", 0)
-    executables.gone(executables.GONE - 1)
+    monkeypatch.setattr(owned, "_drop", lambda: order.append("dropped"))
+    monkeypatch.setattr(owned, "_gone", 0)
+    owned.gone(owned.GONE - 1)
     assert order == []
-    with executables.running():
-        waiting = threading.Thread(target=executables.gone, args=[1])
+    with owned.running():
+        waiting = threading.Thread(target=owned.gone, args=[1])
         waiting.start()
         waiting.join(0.3)
         assert waiting.is_alive() and order == []

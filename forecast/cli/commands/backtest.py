@@ -10,7 +10,7 @@ from forecast.cli.config.recorded import CONFIG
 from forecast.cli.console import busy, console, interval_line, print_table, result_line, say
 from forecast.cli.progress import FoldProgress
 from forecast.cli.runs import describe, links, load
-from forecast.cli.runs.tracked import tracking
+from forecast.cli.runs.stages import tracking
 from forecast.evaluation import backtest, rolling
 from forecast.evaluation.backtest import Backtest, Step
 from forecast.evaluation.outcome import Outcome, validation_error

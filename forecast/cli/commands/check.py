@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from forecast.cli.config import unread
+from forecast.cli.config import errors
 from forecast.cli.config.compose import Request
 from forecast.cli.console import busy, console, print_table, say
 from forecast.cli.runs import load, proof
@@ -71,7 +71,7 @@ def _prepare(request: Request, data: Loaded) -> None:
     cuts = split.holdout(table, spec.validation, spec.test)
     spans = [asdict(span) for span in preparation.spans(spec, table, cuts)]
     _print(f"Windows by span, data.missing={request.settings.data.missing}", pd.DataFrame(spans))
-    if not {key.split(".")[0] for key in unread.typed(request.overrides)} & {*NETWORK}:
+    if not {key.split(".")[0] for key in errors.typed(request.overrides)} & {*NETWORK}:
         preparation.prepare(spec, table)
         return
     from forecast.cli.runs import gates

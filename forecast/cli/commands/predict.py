@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.cli import output
-from forecast.cli.config import unread
+from forecast.cli.config import errors
 from forecast.cli.config.compose import Request
 from forecast.cli.config.schema import Config
 from forecast.cli.console import busy, say
@@ -43,9 +43,9 @@ def run_predict(request: Request) -> pd.DataFrame:
         output.place(settings.output, f"forecast{ENDS[0]}", ENDS)  # before anything is fetched
     with busy("predict", "reading and forecasting"):
         served = find(settings.run, settings.tracking)
-        unread.refuse_fixed(served.bundle, settings, request.overrides)
-        frame = _read(settings, unread.typed(request.overrides), served)
-        schema = _schema(settings, unread.typed(request.overrides), served, frame.columns)
+        errors.refuse_fixed(served.bundle, settings, request.overrides)
+        frame = _read(settings, errors.typed(request.overrides), served)
+        schema = _schema(settings, errors.typed(request.overrides), served, frame.columns)
         bundle = replace(served.bundle, schema=schema)
         rows = bundle.table(_between(frame, settings, schema))
         found = bundle.forecasts(rows, history=settings.history)
@@ -99,15 +99,15 @@ def _schema(settings: Config, typed: list[str], served: Served, columns: Iterabl
         changes["time"] = data.time
     as_many = len(data.series) == len(trained.series)
     if "data.series" in typed and not as_many:
-        raise unread.fixed_otherwise("data.series", trained.series, data.series)
+        raise errors.fixed_otherwise("data.series", trained.series, data.series)
     if as_many and ("data.series" in typed or ("data" in typed and not {*trained.series} <= there)):
         changes["series"] = tuple(data.series)
     if "data.time_format" in typed or ("data" in typed and data.time_format is not None):
         changes["time_format"] = data.time_format
     if "data.duplicates" in typed:
         changes["duplicates"] = data.duplicates
-    if "data.targets" in typed and data.targets == unread.ALL:
-        unread.refuse_other_columns(served.bundle, columns, settings)
+    if "data.targets" in typed and data.targets == errors.ALL:
+        errors.refuse_other_columns(served.bundle, columns, settings)
     return replace(trained, **changes)  # type: ignore[arg-type]
 
 

@@ -15,7 +15,7 @@ from forecast.cli.progress import TrialProgress
 from forecast.cli.runs import describe, gates, links, load, stages, standings
 from forecast.cli.runs.load import Loaded
 from forecast.cli.runs.recording import Training
-from forecast.cli.runs.tracked import tracking
+from forecast.cli.runs.stages import tracking
 from forecast.errors import InputError, nearest
 from forecast.evaluation import experiment
 from forecast.evaluation.outcome import Outcome, headline

@@ -13,7 +13,7 @@ from forecast.cli.console import busy, say
 from forecast.cli.runs import checkpoints, environment, gates, links, load, stages
 from forecast.cli.runs.load import Loaded
 from forecast.cli.runs.recording import Recorded, Training
-from forecast.cli.runs.tracked import tracking
+from forecast.cli.runs.stages import tracking
 from forecast.data import scale, schema
 from forecast.data.fetch import conceal
 from forecast.data.table import Table

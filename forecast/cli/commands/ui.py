@@ -11,7 +11,7 @@ from forecast.cli.console import console, say
 from forecast.cli.runs.links import reached
 from forecast.errors import InputError
 from forecast.tracking.mlflow import pages, views
-from forecast.tracking.mlflow.address import SQLITE
+from forecast.tracking.mlflow.client import SQLITE
 from forecast.tracking.mlflow.store import ARTIFACTS, no_retries
 
 SHOWN = 10

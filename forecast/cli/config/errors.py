@@ -2,10 +2,10 @@
 
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra import compose
 from hydra.errors import HydraException, OverrideParseException
@@ -13,7 +13,12 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from forecast.cli.config.schema import Config
+from forecast.data import source
 from forecast.errors import InputError, nearest, plain
+
+if TYPE_CHECKING:
+    from forecast.serving.model import Bundle
+
 
 BY_COLUMN = ("data.circular", "data.valid", "data.units", "data.events", "data.classes")
 """Settings whose keys are columns of the user's file."""
@@ -131,3 +136,177 @@ def _typed() -> list[tuple[Any, str]]:
         if is_dataclass(group.type)
         for own in fields(group.type)
     ]
+
+
+HONOURED = (
+    "data.path",
+    "data.format",
+    "data.sha256",
+    "data.since",
+    "data.until",
+    "data.time",
+    "data.series",
+    "data.time_format",
+    "data.duplicates",
+)
+"""What `predict` may be given of data: where new rows are, and how their file is written."""
+
+READ: Mapping[str, tuple[str, ...]] = {
+    "predict": (
+        "run",
+        "history",
+        "output",
+        "data",
+        *HONOURED,
+        "tracking",
+        "tracking.uri",
+        "tracking.folder",
+        "training.threads",
+    ),
+    "inspect": ("run", "other", "file", "output", "gates.*", "tracking.*", "training.threads"),
+    "compare": ("runs", "output", "tracking.*"),
+    "promote": ("registered", "tracking.*"),
+}
+"""Command to the keys and groups that it reads; `gates.*` is a group and all its keys."""
+
+COLUMNS = ("targets", "features", "calendar", "known_future", "static")
+FIXED = (
+    *(f"data.{name}" for name in (*COLUMNS, "circular", "valid", "classes", "events", "units")),
+    *(f"data.{name}" for name in ("frequency", "missing", "hold")),
+    *(f"window.{name}" for name in ("timesteps", "horizon", "stride", "lead")),
+    "training.quantiles",
+    "evaluation.interval",
+    "evaluation.calibration",
+)
+"""What a bundle knows of its training: the same value is accepted, another one is refused."""
+
+ALL = ["*"]
+
+
+def typed(overrides: Iterable[str]) -> list[str]:
+    """List the keys and groups that were typed, but those of Hydra itself.
+
+    >>> typed(["++data.valid.load=[0,9]", "~gates", "hydra/launcher=x", "model@here=mlp"])
+    ['data.valid.load', 'gates', 'model']
+    """
+    keys = [text.lstrip("+~").partition("=")[0].partition("@")[0] for text in overrides]
+    return [key for key in keys if key.replace("/", ".").split(".")[0] != "hydra"]
+
+
+def refuse(command: str, overrides: Sequence[str]) -> None:
+    """Refuse overrides that a command would not read, before it does anything."""
+    read = READ.get(command)
+    for key, text in zip(typed(overrides), _own(overrides), strict=True):
+        if read is None or _among(key, read) or (command == "predict" and _field(key) in FIXED):
+            continue
+        if command == "predict" and key.split(".")[0] in ("data", "window", "model", "training"):
+            raise InputError(
+                f"{plain(key)} must be left to the run that run= names, whose model was trained "
+                f"with its own, got {plain(text)}: leave it out, or train with it"
+            )
+        keys = ", ".join(one.removesuffix(".*") for one in read)
+        raise InputError(
+            f"{plain(key)} must be a key that forecast {command} reads, got {plain(text)}: leave "
+            f"it out; it reads {keys}"
+        )
+
+
+def refuse_fixed(bundle: "Bundle", settings: Config, overrides: Sequence[str]) -> None:
+    """Refuse overrides that say otherwise than the bundle was trained."""
+    trained = _trained(bundle)
+    for key in typed(overrides):
+        field = _field(key)
+        if field not in FIXED:
+            continue
+        group, name = field.split(".")
+        asked, fixed = getattr(getattr(settings, group), name), trained[field]
+        used = {*bundle.schema.inputs, *bundle.schema.targets}
+        if column := key.removeprefix(field).removeprefix("."):
+            asked, fixed = asked.get(column), fixed.get(column)
+            if column not in used:  # a bundle forgets columns that it does not read
+                continue
+        elif isinstance(asked, dict) and name not in ("events", "units"):
+            asked = {column: value for column, value in asked.items() if column in used}
+        if field == "data.targets" and asked == ALL:  # whose columns only the file can name
+            continue
+        if _plain(asked) != _plain(fixed):
+            raise fixed_otherwise(key, fixed, asked)
+
+
+def refuse_other_columns(bundle: "Bundle", columns: Iterable[str], settings: Config) -> None:
+    """Refuse `data.targets=["*"]` where it means other columns than those of training."""
+    schema, data = bundle.schema, settings.data
+    apart = {data.time, schema.time, *data.series, *schema.series}
+    apart |= {*schema.known_columns, *schema.static}
+    columns = list(columns)
+    apart |= {*source.nameless(columns)}
+    named = [column for column in columns if column not in apart]
+    if set(named) != set(schema.targets):
+        raise fixed_otherwise("data.targets", schema.targets, named)
+
+
+def fixed_otherwise(key: str, fixed: Any, asked: Any) -> InputError:
+    """Say that a key is fixed by the model, with its value."""
+    own, other = written(fixed), written(asked)
+    leave = f"write {key}={own}" if key == "data.targets" else "leave it out"  # data=file needs it
+    return InputError(
+        f"{plain(key)} must be {plain(own)}, which is fixed by the model, got {plain(other)}: "
+        f"{leave}, or train with {plain(f'{key}={other}')}"
+    )
+
+
+def written(value: Any) -> str:
+    """Write a value as on the command line.
+
+    >>> written(("load", "temp")), written(None), written({"load": (0.0, 9.0)})
+    ('[load,temp]', 'null', '{load:[0,9]}')
+    """
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{written(own)}" for key, own in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return f"[{','.join(map(written, value))}]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _own(overrides: Iterable[str]) -> list[str]:
+    """Return the overrides that `typed` names."""
+    return [text for text in overrides if typed([text])]
+
+
+def _among(key: str, read: Sequence[str]) -> bool:
+    """Tell whether a key is among those that a command reads."""
+    groups = [one.removesuffix(".*") for one in read if one.endswith(".*")]
+    return key in read or any(key == own or key.startswith(f"{own}.") for own in groups)
+
+
+def _field(key: str) -> str:
+    """Return the key of the schema that a typed one sets or lies below.
+
+    >>> _field("data.valid.load"), _field("window.horizon"), _field("run")
+    ('data.valid', 'window.horizon', 'run')
+    """
+    return ".".join(key.split(".")[:2])
+
+
+def _trained(bundle: "Bundle") -> dict[str, Any]:
+    """Return what a bundle knows of its training, by the keys of `FIXED`."""
+    reach = bundle.reach
+    others = {
+        "training.quantiles": bundle.quantiles,
+        "evaluation.interval": None if reach is None else reach.level,
+        "evaluation.calibration": None if reach is None else reach.method,
+    }
+    for key in FIXED:
+        group, name = key.split(".")
+        if group in ("data", "window"):
+            others[key] = getattr(bundle.schema if group == "data" else bundle.window, name)
+    return others
+
+
+def _plain(value: Any) -> Any:
+    """Make values comparable that YAML and JSON write differently."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(own) for key, own in value.items()}
+    return [_plain(own) for own in value] if isinstance(value, (list, tuple)) else value

@@ -1,24 +1,29 @@
 """One training, recorded: the fit, then the stages behind it, each of which may fail alone."""
 
+import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from forecast.cli.config.schema import TrackingConfig
 from forecast.cli.console import busy, say
 from forecast.cli.progress import EpochProgress, during
 from forecast.cli.runs import checkpoints, describe, environment, proof
 from forecast.cli.runs.gates import Observer
 from forecast.cli.runs.recording import BEHIND_SCORES, Recorded, Training
+from forecast.data.fetch import without_secrets
+from forecast.errors import InputError, cause
 from forecast.evaluation import experiment
 from forecast.evaluation.experiment import Stopwatch
 from forecast.evaluation.outcome import Outcome, headline
 from forecast.report import run_page
 from forecast.serving import bundle, package, schema
-from forecast.tracking import record
+from forecast.tracking import folders, record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.journal import EVALUATION, FIT
 from forecast.tracking.journalled import Journalled
@@ -235,3 +240,56 @@ def page(training: Training, outcome: Outcome, run_id: str, more: Sequence[tuple
     }
     found = run_page.sections(outcome, facts=known, command=training.again)
     return run_page.page(training.name, [*found, *more], lead=headline(outcome))
+
+
+@contextmanager
+def tracking(settings: TrackingConfig, data: str) -> Iterator[Tracker]:
+    """Open the place of a command's runs; say once if the server is away."""
+    folder = _made(Path(settings.folder))
+    try:
+        tracker = Tracker(settings.uri, settings.experiment or data, folder)
+    except InputError:
+        with suppress(OSError):
+            folder.rmdir()  # which removes what is empty
+        raise
+    warned = tracker.trouble is not None
+    where = without_secrets(settings.uri)
+    if warned:
+        say(
+            "warning",
+            f"{where} does not answer ({tracker.trouble}): the run is kept in {settings.folder}/ "
+            "and sent by the next command, or by `forecast sync`",
+        )
+    try:
+        yield tracker
+    except KeyboardInterrupt:
+        left = next(folders.runs(folder), None)
+        if left and left.resumable:
+            say("resume", f"forecast train resume={left.local_id}")
+        raise
+    finally:
+        tracker.close()
+        for name, why in tracker.refused.items():
+            kept = f"what it has not taken stays in {settings.folder}/{name}"
+            say("warning", f"{where} refuses run {name} for good ({why}): {kept}")
+        if tracker.waiting and not warned:
+            say(
+                "warning",
+                f"{where} has not taken everything ({tracker.trouble or 'it is slow'}): the rest "
+                f"of {', '.join(tracker.waiting)} is kept in {settings.folder}/ and sent by the "
+                "next command, or by `forecast sync`",
+            )
+
+
+def _made(folder: Path) -> Path:
+    """Make the folder of runs, before a store is asked for anything."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError("it may not be written")
+    except OSError as error:
+        raise InputError(
+            f"tracking.folder must be a folder that can be written, got {str(folder)!r} "
+            f"({cause(error.strerror or error)}): name another"
+        ) from error
+    return folder

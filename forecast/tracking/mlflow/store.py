@@ -16,8 +16,7 @@ import numpy as np
 
 from forecast.data.fetch import HIDDEN, conceal, without_secrets
 from forecast.errors import InputError, cause
-from forecast.tracking.mlflow import address
-from forecast.tracking.mlflow.address import SQLITE
+from forecast.tracking.mlflow.client import SQLITE, check_uri
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 ARTIFACTS = "mlartifacts"
@@ -44,7 +43,7 @@ class Store:
     """A tracking store and one experiment in it."""
 
     def __init__(self, uri: str, experiment: str):
-        address.check_uri(uri)
+        check_uri(uri)
         _hush()
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
@@ -153,7 +152,7 @@ def check_server(uri: str) -> None:
 
 def client(uri: str) -> Any:
     """Return a quiet client for reading; a file that is not there is not created."""
-    address.check_uri(uri, existing=True)
+    check_uri(uri, existing=True)
     _hush()
     from mlflow import MlflowClient
 
