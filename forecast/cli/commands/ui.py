@@ -11,8 +11,7 @@ from forecast.cli.console import console, say
 from forecast.cli.runs.links import reached
 from forecast.errors import InputError
 from forecast.tracking.mlflow import pages, views
-from forecast.tracking.mlflow.client import SQLITE
-from forecast.tracking.mlflow.store import ARTIFACTS, no_retries
+from forecast.tracking.mlflow.store import ARTIFACTS, SQLITE, no_retries
 
 SHOWN = 10
 """Experiments that are listed, those that were written last."""
