@@ -19,6 +19,7 @@ from forecast.evaluation.intervals.calibration import Intervals
 from forecast.evaluation.outcome import Outcome, headline
 from forecast.evaluation.significance import wording
 from forecast.metrics import coverage
+from forecast.metrics.catalogue import METRICS
 
 console = Console(highlight=False)
 INDENT = " " * 11
@@ -36,16 +37,7 @@ def busy(stage: str, text: str) -> AbstractContextManager[Any]:
     return console.status(shown) if live() else nullcontext()
 
 
-SHOWN = {
-    "MAE": "test/mae",
-    "RMSE": "test/rmse",
-    "MASE": "test/mase",
-    "CRPS": "test/crps",
-    "Brier": "test/brier",
-    "log loss": "test/log_loss",
-    "AUC": "test/auc",
-    "accuracy": "test/accuracy",
-}
+SHOWN = {metric.label: f"test/{metric.key}" for metric in METRICS if metric.terminal}
 """Columns of the closing table, of those metrics that a run has."""
 
 FAR = 0.05

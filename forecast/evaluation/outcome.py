@@ -17,30 +17,16 @@ from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.calibration import Intervals
 from forecast.evaluation.significance import wording
 from forecast.evaluation.significance.pairs import Verdict
+from forecast.metrics.catalogue import METRICS
 from forecast.metrics.headline import Headline
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
 
-COLUMNS = {
-    "test/mae": "MAE",
-    "test/rmse": "RMSE",
-    "test/mase": "MASE",
-    "test/smape": "sMAPE",
-    "test/bias": "bias",
-    "test/r2": "R²",
-    "test/crps": "CRPS",
-    "test/brier": "Brier",
-    "test/log_loss": "log loss",
-    "test/auc": "AUC",
-    "test/accuracy": "accuracy",
-}
-"""Metric to its heading, of those that a run has."""
+COLUMNS = {f"test/{metric.key}": metric for metric in METRICS if metric.report}
+"""Columns of the scoreboard, of those metrics that a run has."""
 
 COVERED = "test/coverage_"
 """Of which neither more nor less is better."""
-
-HIGHER = ("test/r2", "test/auc", "test/accuracy")
-"""Of which more is better; of a bias the smallest is, and less of all others."""
 
 
 @dataclass(frozen=True)
@@ -157,13 +143,14 @@ def best(column: str, values: list[float | None]) -> float:
     known = known[np.isfinite(known)]
     if len(known) < 2 or column.startswith(COVERED):
         return np.nan  # a single value is no best
-    rank = -known if column in HIGHER else np.abs(known) if column == "test/bias" else known
+    better = COLUMNS[column].better if column in COLUMNS else "lower"
+    rank = {"higher": -known, "zero": np.abs(known), "lower": known}[better]
     return float(known[rank.argmin()])
 
 
 def columns(outcome: Outcome) -> dict[str, str]:
     """Return metric to heading of the scoreboard, the headline error first."""
-    titles = dict(COLUMNS)
+    titles = {key: metric.label for key, metric in COLUMNS.items()}
     if outcome.intervals is not None:
         level = scores.percent(outcome.intervals.level)
         titles[f"{COVERED}{level}"] = f"inside {level} %"

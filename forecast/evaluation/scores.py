@@ -10,7 +10,8 @@ from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.calibration import Intervals
-from forecast.metrics.point import PLAIN, mean
+from forecast.metrics.catalogue import PLAIN
+from forecast.metrics.point import mean
 
 
 def overall(forecasts: Forecasts, train: Table, scaler: Scaler, season: int) -> dict[str, float]:

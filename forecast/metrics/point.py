@@ -130,10 +130,6 @@ def r2(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarray
         return 1 - mse(true, predicted, axis) / spread
 
 
-PLAIN = {metric.__name__: metric for metric in (mae, rmse, bias, smape, wape, r2)}
-"""What every run has: in the targets' unit, or without one, of truth and forecast alone."""
-
-
 def mase(
     true: np.ndarray, predicted: np.ndarray, scale: np.ndarray, axis: Axis = None
 ) -> np.ndarray:
