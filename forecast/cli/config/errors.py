@@ -151,7 +151,33 @@ HONOURED = (
 )
 """What `predict` may be given of data: where new rows are, and how their file is written."""
 
+TRAINING = (
+    "experiment",
+    *(
+        f"{group}.*"
+        for group in (
+            "data",
+            "window",
+            "model",
+            "training",
+            "split",
+            "evaluation",
+            "gates",
+            "tracking",
+        )
+    ),
+)
+"""What a training reads; `check` and `explain` take the same words, and say what it would do."""
+
 READ: Mapping[str, tuple[str, ...]] = {
+    "train": (*TRAINING, "resume", "register"),
+    "backtest": (*TRAINING, "backtest.*"),
+    "sweep": (*TRAINING, "sweep.*"),
+    "check": (*TRAINING, "leak"),
+    "explain": TRAINING,
+    "runs": ("tracking.*",),
+    "sync": ("tracking.*",),
+    "ui": ("tracking.*",),
     "predict": (
         "run",
         "history",
