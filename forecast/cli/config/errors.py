@@ -64,7 +64,7 @@ def sentence(error: Exception, overrides: Sequence[str]) -> InputError:
         if key not in known and not key.startswith(tuple(f"{name}." for name in MAPPINGS)):
             return InputError(
                 f"{plain(key)} must be a key of the config, got {plain(override)}: "
-                f"{nearest(key, known)}"
+                f"{nearest_key(key, known)}"
             )
         written = f"{value!r}" if "=" in override else override
         return InputError(
@@ -76,6 +76,30 @@ def sentence(error: Exception, overrides: Sequence[str]) -> InputError:
     return InputError(
         f"{named} must compose, got {given} ({_reason(error)}): see forecast train --help"
     )
+
+
+def nearest_key(key: str, known: Iterable[str]) -> str:
+    """Return the known key that comes closest to a wrong one; its last part counts.
+
+    >>> nearest_key("epochs", ["training.epochs", "window.horizon"])
+    'did you mean "training.epochs"?'
+    >>> nearest_key("model.horizn", ["training.epochs", "window.horizon"])
+    'did you mean "window.horizon"?'
+    >>> nearest_key("units", ["data.units", "model.units"])
+    'did you mean "data.units" or "model.units"?'
+    """
+    every, last = sorted(set(known)), key.rpartition(".")[2]
+    exact = [whole for whole in every if whole.rpartition(".")[2] == last]
+    if exact:
+        names = " or ".join(f'"{whole}"' for whole in exact[:3])
+        return f"did you mean {names}?"
+    close = nearest(key, every)
+    if close.startswith("known"):
+        ends = {whole.rpartition(".")[2]: whole for whole in reversed(every)}
+        end = nearest(last, ends).removeprefix('did you mean "').removesuffix('"?')
+        if end in ends:
+            return f'did you mean "{ends[end]}"?'
+    return close
 
 
 def check_option(override: str, homes: Sequence[Path]) -> None:
