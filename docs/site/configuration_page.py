@@ -18,6 +18,9 @@ LINE = re.compile(r"^( *)([a-z_0-9]+):(?: (.*?))?(?:(?:^| )# (.*))?$")
 SEE = re.compile(r"; see `([\w.]+)`")
 """The class whose docstring explains the keys of a group."""
 
+RANGED = re.compile(r"^(?:count|share)\((.*?)(?:, most=.*)?\)$")
+"""A default that is declared with its range."""
+
 GROUPS = {
     "data": "Which file, and what its columns mean.",
     "window": "The shape of a sample, in `conf/config.yaml`.",
@@ -127,7 +130,8 @@ def _settings(kind: griffe.Class, values: Mapping[str, Any]) -> dict[str, Row]:
         found |= _settings(written(base.canonical_path), values)
     told = _told(kind)
     for name, field in kind.attributes.items():
-        default = values.get(name, yaml.safe_load(re.sub("None", "null", str(field.value))))
+        plain = RANGED.sub(r"\1", str(field.value)).replace("None", "null")
+        default = values.get(name, yaml.safe_load(plain))
         meaning = told.get(name) or found[name].meaning  # only the default is of its own
         found[name] = Row(f"model.{name}", str(field.annotation), default, meaning)
     for name in found.keys() & values.keys():
