@@ -3,7 +3,6 @@
 Names are imported when they are first used, so `import forecast` costs nothing.
 """
 
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +18,6 @@ if TYPE_CHECKING:
     from forecast.training.forecaster import Forecaster as Forecaster
     from forecast.training.parameters import Model as Model
     from forecast.training.parameters import Training as Training
-
-# TensorFlow reads these when it is first imported, which any name below may do.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its kernels round differently by load
 
 _HOMES = {
     "Folds": "forecast.data.split",

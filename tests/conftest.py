@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecast import process as process  # before a test imports Keras
+
 from . import forked, tables
 from .servers import ALONE
 

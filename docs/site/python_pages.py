@@ -16,6 +16,7 @@ PAGES = {
             "forecast.training.parameters.Training",
             "forecast.training.forecaster.Forecaster",
             "forecast.evaluation.experiment",
+            "forecast.process",
             "forecast.evaluation.outcome.Spec",
             "forecast.evaluation.outcome.Outcome",
         ],

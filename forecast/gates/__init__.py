@@ -6,6 +6,9 @@ say what they do with real windows (`Sample`: where those lie in time), `influen
 drives them, `alerts` what is unusual, and `GateSnapshots` does it epoch by epoch.
 """
 
+from forecast import process as process  # isort: skip (before TensorFlow is imported)
+
+
 from forecast.gates.ablation import memory
 from forecast.gates.activity import Probe, activity, measure, time_scales
 from forecast.gates.alerts import Alert, Limits, alerts

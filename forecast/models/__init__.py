@@ -1,5 +1,8 @@
 """Architectures: one function each, from sizes to a Keras model. `__all__` is the catalogue."""
 
+from forecast import process as process  # isort: skip (before TensorFlow is imported)
+
+
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 

@@ -1,1 +1,3 @@
 """MLflow: every run, every epoch, every picture."""
+
+from forecast import process as process  # before TensorFlow is imported

@@ -1,0 +1,19 @@
+"""What `forecast` changes in the process that imports it. `import forecast` alone changes nothing.
+
+- *Environment*, before TensorFlow is imported by a part of `forecast`, unless you have set them:
+  `TF_CPP_MIN_LOG_LEVEL=3` (its C++ writes nothing to the terminal) and `TF_ENABLE_ONEDNN_OPTS=0`
+  (the kernels of oneDNN round differently by load). With the first network, `TF_XLA_FLAGS` gets
+  the folder where XLA keeps compiled programs (`training.runtime`).
+- *TensorFlow*, with the first network: threads of one operation (`Training.threads`, once a
+  process), deterministic operations, its Python logger at ERROR.
+- *Random numbers*: a training seeds Keras inside a block and gives Python's and NumPy's global
+  generators back as they were; meanwhile `random.randint` serves this thread from the seed.
+- *Stacks*: while a compiled function runs, operations that one line makes share one stack
+  (`tensorflow.python.util.tf_stack.extract_stack`, see `training.owned`).
+- *Signals*: while a run is recorded, SIGTERM ends it as Ctrl-C does.
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
