@@ -75,7 +75,7 @@ import keras, pandas
 rows = pandas.read_csv(sys.argv[2])
 began = time.perf_counter()
 from forecast.serving import bundle
-loaded = files.load(sys.argv[1])
+loaded = bundle.load(sys.argv[1])
 load = time.perf_counter() - began
 found = loaded.predict(rows, history=True)
 seconds = time.perf_counter() - began

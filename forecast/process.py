@@ -17,3 +17,6 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+DISTRIBUTION = "forecast-lab"
+"""What the package is called where it is installed; on PyPI, `forecast` is somebody else's."""

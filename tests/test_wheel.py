@@ -70,7 +70,7 @@ def test_wheel_holds_code_configuration_and_sample(wheel):
 
 def test_wheel_carries_the_version_of_pyproject(wheel):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert wheel.name == f"forecast-{project['version']}-py3-none-any.whl"
+    assert wheel.name == f"forecast_lab-{project['version']}-py3-none-any.whl"
 
 
 def test_sdist_builds_the_same_wheel(wheel, tmp_path):
@@ -126,7 +126,7 @@ def test_installed_wheel_works_from_an_empty_folder(scripts, tmp_path):
 PREDICT = """
 import sys, pandas
 from forecast.serving import bundle
-said = files.load(sys.argv[1]).predict(pandas.read_csv(sys.argv[2]), history=True)
+said = bundle.load(sys.argv[1]).predict(pandas.read_csv(sys.argv[2]), history=True)
 print(*(value.hex() for value in said.forecast))
 """
 

@@ -65,7 +65,9 @@ def _answer(given: list[str]) -> int:
     if given[0] == "--version":
         from importlib.metadata import version
 
-        print(f"forecast {version('forecast')}")
+        from forecast import process
+
+        print(f"forecast {version(process.DISTRIBUTION)}")
         return 0
     from forecast.data.fetch import conceal
     from forecast.errors import Incomplete, InputError, nearest

@@ -248,9 +248,7 @@ def _suggest(trial: "optuna.Trial", name: str, values: list[Any] | Range) -> Any
 def require() -> None:
     """Make sure that Optuna is there, which is no dependency of anything else."""
     if find_spec("optuna") is None:
-        raise InputError(
-            "sweep.strategy=tpe must find Optuna, got none: pip install 'forecast[optuna]'"
-        )
+        raise InputError("sweep.strategy=tpe must find Optuna, got none: pip install 'optuna>=5'")
 
 
 def _study(seed: int) -> "optuna.Study":

@@ -17,7 +17,9 @@ from forecast.serving.schema import FACTS
 ISO = "%Y-%m-%dT%H:%M:%S.%f%z"
 """How a time stamp of a Parquet file is sent to a server."""
 
-REQUIREMENTS = ["forecast", "mlflow"]
+REQUIREMENTS = ["mlflow"]
+"""What an index has; the environment must have this package, as `pyfunc_model` says."""
+
 NAME = "bundle"
 """Of the folder with a bundle, in an MLflow model and in a run as this machine keeps it."""
 

@@ -7,8 +7,14 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-from forecast.errors import InputError
-from forecast.serving.bundle import load
+try:
+    from forecast.errors import InputError
+    from forecast.serving.bundle import load
+except ImportError as error:  # this file is copied into the model, and may be read elsewhere
+    raise ImportError(
+        "the environment must have forecast-lab, with which this model was trained, and has not: "
+        "install its wheel, or a checkout with `pip install .`"
+    ) from error
 
 
 class ServedForecast(PythonModel):

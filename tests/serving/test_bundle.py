@@ -72,7 +72,7 @@ def test_one_series_of_the_panel_can_be_sent_alone(folder: Path, place: Place):
 def test_a_fresh_process_needs_only_the_package(folder: Path, place: Place):
     code = (
         "import sys, pandas as pd; from forecast.serving import bundle;"
-        "print(files.load(sys.argv[1]).predict(pd.read_csv(sys.argv[2])).forecast.sum())"
+        "print(bundle.load(sys.argv[1]).predict(pd.read_csv(sys.argv[2])).forecast.sum())"
     )
     where = [str(folder / "artifacts" / "bundle"), str(place.folder / "load.csv")]
     told = subprocess.run(

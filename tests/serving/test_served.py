@@ -73,7 +73,7 @@ def test_the_signature_names_the_columns_of_the_answer(folder: Path, raw: pd.Dat
 def test_loading_needs_none_of_what_trains_and_draws(folder: Path):
     heavy = {"dask", "distributed", "hydra", "mlflow", "optuna", "statsmodels"}
     code = (
-        "import sys; from forecast.serving import bundle; files.load(sys.argv[1]);"
+        "import sys; from forecast.serving import bundle; bundle.load(sys.argv[1]);"
         f"print(*sorted({heavy!r} & set(sys.modules)))"
     )
     command = [sys.executable, "-c", code, str(folder / "artifacts" / "bundle")]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
 
+from forecast import process
 from forecast.cli.commands import train
 from forecast.cli.config.compose import Request
 from forecast.cli.config.recorded import CONFIG
@@ -69,7 +70,7 @@ def run_sweep(request: Request) -> float:
     store = Store(settings.tracking.uri, settings.tracking.experiment or data.name)
     store.client = RetryingClient(store.client, settings.tracking.uri)
     name = settings.tracking.run_name or _title(settings.sweep, strategy)
-    tags = {"forecast.version": version("forecast"), "forecast.data_digest": data.digest}
+    tags = {"forecast.version": version(process.DISTRIBUTION), "forecast.data_digest": data.digest}
     ledger = Ledger.open(store, plans.key(plan), name, tags, resume=settings.sweep.resume)
     with ending(ledger.parent) as parent:
         parent.keep(request.yaml, CONFIG)

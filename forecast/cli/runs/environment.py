@@ -9,6 +9,7 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from forecast import process
 from forecast.cli.config import compose
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "pandas", "scipy", "scikit-learn", "statsmodels")
@@ -24,7 +25,7 @@ def tags() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return {
-        "forecast.version": version("forecast"),
+        "forecast.version": version(process.DISTRIBUTION),
         "forecast.git_commit": commit(),
         "forecast.versions": json.dumps(found),
         PROCESSOR: _processor(),

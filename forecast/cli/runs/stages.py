@@ -10,6 +10,7 @@ from platform import python_version
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from forecast import process
 from forecast.cli.config.schema import TrackingConfig
 from forecast.cli.console import busy, say
 from forecast.cli.progress import EpochProgress, during
@@ -230,7 +231,7 @@ def _describe(
 def page(training: Training, outcome: Outcome, run_id: str, more: Sequence[tuple[str, str]]) -> str:
     """Write the report of a run."""
     libraries = {"TensorFlow": "tensorflow", "Keras": "keras", "NumPy": "numpy"}
-    code = [f"forecast {version('forecast')} {environment.commit()}".rstrip()]
+    code = [f"forecast {version(process.DISTRIBUTION)} {environment.commit()}".rstrip()]
     code += [f"Python {python_version()}"]
     code += [f"{shown} {version(library)}" for shown, library in libraries.items()]
     known = {

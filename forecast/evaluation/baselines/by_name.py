@@ -162,5 +162,5 @@ def check_names(names: Sequence[str]) -> None:
         if name in CLASSICAL and find_spec("statsmodels") is None:
             raise InputError(
                 f"evaluation.baselines={name} must find statsmodels, got none: "
-                "pip install 'forecast[baselines]'"
+                "pip install 'statsmodels>=0.15'"
             )
