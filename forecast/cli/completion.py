@@ -1,4 +1,4 @@
-"""What a shell may complete: commands, groups, keys, values, columns, ids; from files alone."""
+"""What a shell may complete: commands, keys, values, columns, ids; and the scripts that ask."""
 
 import ast
 import csv

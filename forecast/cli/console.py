@@ -1,4 +1,4 @@
-"""The terminal: its one console, and a spinner for what takes a while."""
+"""The terminal: sentences, tables, and a spinner for what takes a while."""
 
 import textwrap
 import unicodedata

@@ -1,4 +1,4 @@
-"""From the command line into a room: Hydra's own flags, or one plain composition."""
+"""Compose the request of a command line, by Hydra's own flags or plainly, and run its command."""
 
 import errno
 import os

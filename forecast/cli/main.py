@@ -1,4 +1,4 @@
-"""`forecast COMMAND [overrides]`: picks the corridor and imports nothing heavy before it."""
+"""`forecast COMMAND [overrides]`: pick a command and import nothing heavy before it."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Files that a command writes: checked before the work begins, there as a whole or not at all."""
+"""Files that a command writes: checked before the work begins, complete or absent."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Where the input columns of a table stand: what follows from the schema alone."""
+"""The input columns of a table: their layout, the known future, static values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

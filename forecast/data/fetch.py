@@ -1,4 +1,4 @@
-"""Addresses as they may be shown: without the secrets that may stand in them."""
+"""Fetch files of the network into the cache, and show addresses without their secrets."""
 
 import hashlib
 import logging

@@ -1,4 +1,4 @@
-"""Frames become tables: every check at the door, once."""
+"""Turn raw rows into a table on a regular grid; every check of raw data happens here."""
 
 from dataclasses import replace
 from typing import Any

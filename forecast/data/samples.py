@@ -1,4 +1,4 @@
-"""What a fit learns from: the scale of training rows, training windows, stopping windows."""
+"""What a fit learns from: early stopping rows, scale and windows, batches of stateful training."""
 
 import heapq
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Standardisation learned on training rows only."""
+"""Standardisation, learned on training rows only, from moments by series."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

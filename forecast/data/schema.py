@@ -1,4 +1,4 @@
-"""What the columns of a raw frame mean."""
+"""What the columns of a raw frame mean, and what is asked of its targets."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field

@@ -1,4 +1,4 @@
-"""Forecasts of some windows beside what came true."""
+"""Forecasts of some windows, with the truth."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property

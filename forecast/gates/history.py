@@ -1,4 +1,4 @@
-"""The numbers of an epoch, and of all epochs from their snapshots."""
+"""The numbers of an epoch, of all epochs from their snapshots, and of two networks compared."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""How sure a change of an error is: windows share rows, so blocks of them are drawn."""
+"""How sure a change of an error is: blocks of windows are resampled, since windows share rows."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Keras layers of causal convolutions, safe to save and load: no Lambda, no pickled code."""
+"""Layers of causal convolutions, and the receptive field of their dilations."""
 
 import math
 from collections.abc import Sequence

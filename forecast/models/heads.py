@@ -1,4 +1,4 @@
-"""Heads: from what a body has seen to one value for each step and target."""
+"""Heads: from a body's states to each step and target; quantiles that do not cross."""
 
 import math
 from collections.abc import Sequence

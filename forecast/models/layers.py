@@ -1,4 +1,4 @@
-"""What our Keras layers share."""
+"""Keras layers that several architectures share: levels, channels, series, known future."""
 
 import inspect
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What may be set of an architecture: a dataclass each, and every one has the repairs."""
+"""What a model maps, and its settings: one dataclass per architecture, with the repairs."""
 
 import types
 from collections.abc import Mapping, Sequence

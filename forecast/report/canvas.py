@@ -1,4 +1,4 @@
-"""What all pictures share: a white figure without pyplot, its ink, and its pixels."""
+"""A white figure without pyplot, its ink, its pixels, and names that are no formula."""
 
 from typing import TYPE_CHECKING, Any
 

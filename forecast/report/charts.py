@@ -1,4 +1,4 @@
-"""What a chart may hold, each mark drawn as SVG: lines, bands, bars, and rules to compare with."""
+"""SVG charts: lines, bands, bars and rules, with axes and a legend."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""Pictures of an outcome, as matplotlib figures."""
+"""Pictures of forecasts, errors and folds as PNG files."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""A picture of how often each unit's gates are shut and open, and of how long it remembers."""
+"""How often units are saturated, and the taps of convolutions."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""A picture of what older steps, recurrence and each gate are worth."""
+"""Curves of the memory of a network, and of its statistics over the epochs."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""A picture of the weights of one recurrent layer."""
+"""Heat maps of the weights of gates, and of inputs against gates."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any

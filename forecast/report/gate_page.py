@@ -1,4 +1,4 @@
-"""Everything that a report tells of one network, put together from its snapshots."""
+"""The page of the gates of one network or of two, and its section in a run's report."""
 
 import io
 from base64 import b64encode

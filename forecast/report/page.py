@@ -1,4 +1,4 @@
-"""What all pages of a run share: a frame with its style in it, that loads nothing, and tables."""
+"""The frame and style of every page, facts and tables."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape

@@ -1,4 +1,4 @@
-"""The report of a trained run: one page that needs nothing but itself."""
+"""The report of a trained run: one page that loads nothing."""
 
 from collections.abc import Iterable, Mapping
 from html import escape

@@ -1,4 +1,4 @@
-"""MLflow as the ledger of a sweep: what is done, what is running, and who runs it."""
+"""The runs of a sweep in MLflow as its memory, and which worker owns a trial."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What a sweep does: its folds, its trials and the key by which it is found again."""
+"""The folds, trials and keys of a sweep."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which candidates are tried next, and how long, given how those before them did."""
+"""Which trials come next: grid, random points, halving, Optuna."""
 
 import json
 import logging

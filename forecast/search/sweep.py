@@ -1,4 +1,4 @@
-"""The story of a sweep: strategy, folds, the ledger, the engine, the leaderboard."""
+"""Run the trials of a sweep, show their progress, and rank the candidates."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager

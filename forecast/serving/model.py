@@ -1,4 +1,4 @@
-"""A trained run as two files: weights as `.keras`, everything else as JSON. No pickle anywhere."""
+"""A served model: raw rows to forecasts as rows, with intervals and quantiles."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

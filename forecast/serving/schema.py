@@ -1,4 +1,4 @@
-"""The form of `bundle.json`: which fields it has, of which type, and that no byte was changed."""
+"""The fields of a bundle's JSON, their check, and the hashes of its files."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Whether a run repeats another: what both hold, compared to the last bit."""
+"""Compare two runs to the bit."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What the folder of runs on this machine holds, in which state, and what MLflow has of it."""
+"""What the folder of runs holds: their state, and what is not sent yet."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""An outcome becomes what people compare in MLflow."""
+"""Write an outcome or a backtest as metrics, artifacts and runs of baselines."""
 
 import json
 from collections.abc import Mapping

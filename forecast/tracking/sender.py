@@ -1,4 +1,4 @@
-"""Journals are carried to MLflow by one thread, beside whatever the process does."""
+"""The thread that sends a run's records to MLflow as requests."""
 
 import json
 import threading

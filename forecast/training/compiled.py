@@ -1,4 +1,4 @@
-"""The compiled epoch: one program that gathers its batches, shared by every fit of one shape.
+"""The compiled epoch: one program loops over batches of windows.
 
 A program has a model and an optimiser of its own. A fit takes it, loads its state into them,
 trains, reads it out and gives it back, so folds, seeds and candidates of one shape compile once.

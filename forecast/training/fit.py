@@ -1,4 +1,4 @@
-"""One fit: rows on the device, a leased program, callbacks, and what comes out."""
+"""One fit: build, train, keep the best epoch; and what would stop its first step, found before."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Quantiles of each target: their levels, their loss, where they stand among a model's outputs."""
+"""Names to Keras losses, optimizers, metrics and schedules; quantile levels and their loss."""
 
 import inspect
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Who uses a compiled program: one fit or one prediction at a time, whatever thread it runs in.
+"""Who uses a compiled program, and what XLA has compiled for programs that nobody keeps.
 
 A model is chosen and taken in one step under one lock, and is given back after its last use, so
 nobody loads other weights into it while a fit trains it or a prediction reads it.

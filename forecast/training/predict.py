@@ -1,4 +1,4 @@
-"""Compiled prediction: one program for all models of one architecture."""
+"""Compiled prediction of windows."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""A training in parts: one ends after some epoch, the next goes on as if it had never ended."""
+"""The state of a training after an epoch, from which another process goes on."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Stateful training: what recurrent layers carry from one window to the next."""
+"""Carry the states of recurrent layers from a window to the one that follows it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

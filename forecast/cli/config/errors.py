@@ -1,4 +1,4 @@
-"""What Hydra says of overrides that it cannot read, as one sentence with the nearest name."""
+"""Overrides that cannot be read, or that a command does not read, as one sentence with a cure."""
 
 import contextlib
 import re

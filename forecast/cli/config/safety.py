@@ -1,4 +1,4 @@
-"""A config names things and never code: what Hydra would import and call is refused at the door."""
+"""Reject config keys that make Hydra import or call code, such as `_target_`."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The typed form of the configuration; values stand in `conf/`."""
+"""The typed form of the configuration; its values are in `conf/`."""
 
 from dataclasses import dataclass, field
 from typing import Any

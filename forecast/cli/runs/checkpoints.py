@@ -1,4 +1,4 @@
-"""`forecast train resume=ID`: the configuration of the run, and the rows it saw."""
+"""Save the state of a training after every epoch, and resume an interrupted run from it."""
 
 import copy
 import json

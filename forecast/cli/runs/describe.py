@@ -1,4 +1,4 @@
-"""Runs introduce themselves: what they are called, what they say, how their experiment opens."""
+"""Name runs, describe them on their page in MLflow, and set how their experiment opens."""
 
 from collections.abc import Mapping
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""What a training ran on: our own code, Python, libraries, processor."""
+"""What a training ran on: our code, Python, libraries, processor."""
 
 import json
 import platform

@@ -1,4 +1,4 @@
-"""Where the runs of a command are seen: addresses of MLflow's pages."""
+"""Addresses of the runs of a command in MLflow's pages."""
 
 import time
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A configuration becomes the objects that the rooms take."""
+"""Turn a configuration into data, table and spec."""
 
 import hashlib
 from collections.abc import Iterable

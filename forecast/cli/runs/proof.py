@@ -1,4 +1,4 @@
-"""What commands say about leaks: a line a check, a line and a tag a run."""
+"""Run the leak proof of a training: one line per check, one tag per run."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What becomes of a training: its stages, each of which may fail alone."""
+"""The stages of a recorded training, each of which may fail alone."""
 
 import logging
 import traceback

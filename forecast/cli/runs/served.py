@@ -1,4 +1,4 @@
-"""What `run=` may name: a run, a registered model, or a folder with a bundle in it."""
+"""Find what `run=` names: a run, a registered model, or a folder with a bundle."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One training, recorded: the fit, then the stages behind it, each of which may fail alone."""
+"""Record a training: the fit, then scores, gates, proof and pages, stage by stage."""
 
 import os
 import time

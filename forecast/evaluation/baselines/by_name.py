@@ -1,4 +1,4 @@
-"""All baselines of an experiment: their names checked, the windows of its model forecast."""
+"""Validate baseline names, and forecast the model's windows with each baseline."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

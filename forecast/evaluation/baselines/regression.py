@@ -1,4 +1,4 @@
-"""A regressor on the flattened window, from which the level of the targets is taken."""
+"""Ridge and any regressor of scikit-learn on the flattened window, less its level."""
 
 import inspect
 import warnings

@@ -1,4 +1,4 @@
-"""What a forecaster must beat: rules that read the newest rows, or count the training rows."""
+"""Baselines that read the newest rows, or count the training rows."""
 
 from dataclasses import dataclass
 from functools import cached_property

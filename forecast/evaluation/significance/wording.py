@@ -1,4 +1,4 @@
-"""Who wins, in words: every page, table and terminal line takes its sentence from here."""
+"""Verdicts in words: every page, table and terminal line takes its sentence from here."""
 
 import math
 from collections.abc import Mapping

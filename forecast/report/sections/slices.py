@@ -1,4 +1,4 @@
-"""The parts that a report looks at one by one: everything, then targets and series of their own."""
+"""The parts of a report: everything, then targets and series of their own."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

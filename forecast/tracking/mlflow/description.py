@@ -1,4 +1,4 @@
-"""What a run and an experiment say of themselves at the top of their pages, in Markdown."""
+"""What a run says of itself on its page in MLflow."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Addresses of MLflow's pages, from the # on: how one links to another."""
+"""Names of runs, and addresses of MLflow's pages."""
 
 import json
 import re

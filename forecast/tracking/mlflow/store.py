@@ -1,4 +1,4 @@
-"""Where runs are kept: one client, one experiment, created once."""
+"""One client and one experiment of a store, whose address is checked first."""
 
 import fcntl
 import logging

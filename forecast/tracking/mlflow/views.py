@@ -1,4 +1,4 @@
-"""Views as MLflow keeps them: named, packed into tags of their experiment.
+"""Saved views: how an experiment, a comparison and a sweep open in MLflow.
 
 MLflow 3.17 lists a saved view in its menu *Views*, and opens it where an address carries its key
 as `viewStateShareKey`. Ours have keys that begin with `forecast`; those of other people stay as
