@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from forecast.data.card import card
 from forecast.data.split import Holdout
-from forecast.data.table import Table
+from forecast.data.table import Table, card
 from forecast.evaluation import experiment, rolling, scores
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import calibration

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecast.data.card import card
 from forecast.data.split import Cut, Holdout
-from forecast.data.table import Table
+from forecast.data.table import Table, card
 from forecast.data.windows import Window
 from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts

@@ -13,13 +13,12 @@ from forecast.gates.ablation import memory
 from forecast.gates.activity import Probe, activity, measure, time_scales
 from forecast.gates.alerts import Alert, Limits, alerts
 from forecast.gates.callback import GateSnapshots
-from forecast.gates.influence import influence, inputs
 from forecast.gates.memory import Memory
 from forecast.gates.names import convolutions, layers
 from forecast.gates.resampling import Sample
 from forecast.gates.snapshots import load, save, snapshot, unpack
 from forecast.gates.split import join, split
-from forecast.gates.statistics import statistics, taps
+from forecast.gates.statistics import influence, inputs, statistics, taps
 from forecast.gates.trace import trace
 
 __all__ = [

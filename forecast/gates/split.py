@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from forecast.data.card import card
+from forecast.data.table import card
 from forecast.errors import InputError
 from forecast.gates.names import gate_names, members
 

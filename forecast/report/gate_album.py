@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from forecast.gates.influence import inputs
 from forecast.gates.snapshots import Snapshot, is_convolution, unpack
+from forecast.gates.statistics import inputs
 from forecast.report.canvas import to_image
 from forecast.report.gate_bars import bar_limit, measured, saturation, tap_bars
 from forecast.report.gate_maps import colour_limit, heat_map, influence_map

@@ -233,7 +233,7 @@ def influence_map(
     """Draw the weight of each feature in each gate's kernel, the strongest feature on top.
 
     Args:
-        norms: (features, gates) from `forecast.gates.influence`, root mean squares.
+        norms: (features, gates) from `forecast.gates.statistics`, root mean squares.
         layer: What the title calls the layer.
         limit: The end of the colour scale. Use one limit for all epochs of a run.
         epoch: The epoch for the title.

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from forecast.data import scale
-from forecast.data.card import card
+from forecast.data.table import card
 from forecast.errors import InputError
 from forecast.evaluation.baselines import by_name
 from forecast.metrics.headline import HEADLINES

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from forecast.training.state import Stage
 
-from forecast.data.card import card, listed
+from forecast.data.table import card, listed
 from forecast.models import explain
 
 BATCH = 256

@@ -9,7 +9,7 @@ import pytest
 from forecast import gates
 from forecast.errors import InputError
 from forecast.gates.history import distances, evenly, history
-from forecast.gates.influence import readers
+from forecast.gates.statistics import readers
 from forecast.report import gate_page
 from forecast.report.gate_page import Subject, pictures
 
