@@ -182,6 +182,21 @@ def circles(package: Path) -> list[str]:
     ]
 
 
+MOST_FILES = 16
+"""Chapters in a folder, its `__init__` among them."""
+
+
+def crowded(package: Path) -> list[str]:
+    """Folders with more files than one looks through."""
+    folders = {path.parent for path in sources(package)}
+    counts = {folder: len(list(folder.glob("*.py"))) for folder in sorted(folders)}
+    return [
+        f"{place(package, folder, 1)}: {count} files, at most {MOST_FILES}"
+        for folder, count in counts.items()
+        if count > MOST_FILES
+    ]
+
+
 def unprepared(package: Path) -> list[str]:
     """Rooms that import Keras, without what must be set in the process before."""
     faults = []
@@ -264,7 +279,8 @@ def vague_errors(package: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "rule", [wrong_edges, wrong_libraries, too_large, vague_errors, circles, orphans, unprepared]
+    "rule",
+    [wrong_edges, wrong_libraries, too_large, vague_errors, circles, orphans, crowded, unprepared],
 )
 def test_house(rule):
     faults = rule(PACKAGE)
@@ -316,6 +332,7 @@ BAD_HOUSE = {
         (wrong_libraries, ["data/a.py:1", "data/b.py:3", "search/a.py:2"]),
         (vague_errors, ["search/a.py:3", "search/a.py:4"]),
         (unprepared, ["data/a.py:1"]),
+        (crowded, ["attic:1"]),
         (circles, ["evaluation/a.py:1", "evaluation/b.py:1"]),
         (orphans, ["data/a.py:1", "errors.py:1", "evaluation/a.py:1", "evaluation/b.py:1"]),
         (
@@ -327,7 +344,8 @@ BAD_HOUSE = {
 )
 def test_rules_find_the_faults_of_a_bad_house(tmp_path, rule, expected):
     package = tmp_path / "forecast"
-    for name, text in BAD_HOUSE.items():
+    many = {f"attic/{letter}.py": "" for letter in "bcdefghijklmnopq"}
+    for name, text in (BAD_HOUSE | many).items():
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text(text)
     found = [fault.split(": ")[0].removeprefix("forecast/") for fault in rule(package)]
