@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from forecast.training.state import Stage
 
 from forecast.data.table import card, listed
-from forecast.models import explain
 
 BATCH = 256
 """Windows of one compiled prediction."""
@@ -306,6 +305,8 @@ def _rank(table: Table) -> np.ndarray:
 
 def _html(forecaster: Forecaster) -> str:
     """Write a fitted forecaster as HTML."""
+    from forecast.models import explain  # builds on Keras
+
     window = forecaster.window or Window()
     facts = {
         "window": f"{window.timesteps} timesteps, then {window.horizon} of the horizon",

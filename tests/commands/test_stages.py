@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from forecast.cli.config import recorded
-from forecast.cli.runs import checkpoints, describe, proof, stages
+from forecast.cli.runs import describe, proof, stages
 from forecast.cli.runs.gates import Observer
 from forecast.evaluation import experiment
 from forecast.serving import bundle, model, package
@@ -183,7 +183,7 @@ def test_a_setting_of_what_follows_comes_too_soon_before_the_training_is_finishe
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoints, "keep_fit", stop)
+    monkeypatch.setattr(stages, "keep_fit", stop)
     assert here.run("train", *ONE) == 130
     monkeypatch.undo()
     run = newest(here)

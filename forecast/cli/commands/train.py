@@ -10,7 +10,7 @@ import numpy as np
 from forecast.cli.config import recorded
 from forecast.cli.config.compose import Request
 from forecast.cli.console import busy, say
-from forecast.cli.runs import checkpoints, environment, gates, links, load, stages
+from forecast.cli.runs import environment, gates, links, load, resume, stages
 from forecast.cli.runs.load import Loaded
 from forecast.cli.runs.recording import Recorded, Training
 from forecast.cli.runs.stages import tracking
@@ -71,7 +71,7 @@ def trained(
     name = settings.tracking.run_name or pages.title(spec)
     again = command("train", request.overrides)
     if settings.resume:
-        checkpoints.check_same_data(settings.resume, Path(settings.tracking.folder), data)
+        resume.check_same_data(settings.resume, Path(settings.tracking.folder), data)
 
     def called(outcome: Outcome) -> str:
         return f"{name} · {pages.scored(outcome)}" if kind == "train" else name
@@ -112,7 +112,7 @@ def begin(
         registry.check_registry(client(settings.tracking.uri), settings.register)
     if settings.resume:
         tracked = tracker.again(settings.resume)
-        checkpoints.keep_changes(tracked, request)
+        resume.keep_changes(tracked, request)
         return tracked
     tracked = tracker.begin(name, kind=kind, tags=tags)
     tracked.params(stages.before_scores(question(request, data)))

@@ -1,5 +1,6 @@
 """Record a training: the fit, then scores, gates, proof and pages, stage by stage."""
 
+import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,11 +11,13 @@ from platform import python_version
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 from forecast import process
 from forecast.cli.config.schema import TrackingConfig
 from forecast.cli.console import busy, say
 from forecast.cli.progress import EpochProgress, during
-from forecast.cli.runs import checkpoints, describe, environment, proof
+from forecast.cli.runs import describe, environment, proof
 from forecast.cli.runs.gates import Observer
 from forecast.cli.runs.recording import BEHIND_SCORES, Recorded, Training
 from forecast.data.fetch import without_secrets
@@ -31,6 +34,7 @@ from forecast.tracking.journalled import Journalled
 from forecast.tracking.run import Run
 from forecast.tracking.tracker import Tracker
 from forecast.training.forecaster import Forecaster
+from forecast.training.state import Checkpoint, Stage
 
 OWN = ("data.path",)
 """Where a file lies that its digest names: no other baselines."""
@@ -75,7 +79,7 @@ def _fit(tracked: Journalled, training: Training) -> tuple[Observer, Forecaster,
     spec, settings, table = training.spec, training.request.settings, training.data.table
     observer = Observer(tracked, epochs, settings, spec, table, training.cuts, refit=training.refit)
     count = training.epochs or spec.training.epochs
-    stage = checkpoints.stage(tracked, observer, count)
+    stage = stage(tracked, observer, count)
     with EpochProgress(count) as progress:
         callbacks = [progress, observer.callback, epochs]
         began = time.perf_counter()
@@ -84,9 +88,9 @@ def _fit(tracked: Journalled, training: Training) -> tuple[Observer, Forecaster,
         )
         seconds = time.perf_counter() - began
     if stage.begin is not None and stage.begin.ended:
-        seconds, forecaster.threads_ = checkpoints.about_fit(tracked)
+        seconds, forecaster.threads_ = about_fit(tracked)
     else:
-        checkpoints.keep_fit(tracked, observer, forecaster, seconds)
+        keep_fit(tracked, observer, forecaster, seconds)
     if FIT in tracked.missing():
         tracked.done(FIT)
     say("train", f"kept epoch {forecaster.best_epoch_} of {count}, {seconds:.1f} s in all")
@@ -294,3 +298,41 @@ def _made(folder: Path) -> Path:
             f"({cause(error.strerror or error)}): name another"
         ) from error
     return folder
+
+
+ABOUT = "fit"
+"""Name of what is kept of a fit beside its weights: seconds and threads, as JSON."""
+
+
+def stage(tracked: Journalled, observer: Observer, epochs: int) -> Stage:
+    """Save the training state after every epoch, and resume from it."""
+    left = tracked.last_checkpoint()
+    begin = None
+    if left is not None:
+        observer.resume(left)
+        begin = Checkpoint.read(left)
+        if begin.ended:
+            say("resume", f"the training is finished; missing: {', '.join(tracked.missing())}")
+        else:
+            say("resume", f"after epoch {begin.epochs} of {epochs}; own callbacks start anew")
+
+    def keep(reached: Checkpoint) -> None:
+        tracked.checkpoint(reached.arrays() | observer.state())
+
+    return Stage(epochs, begin, keep)
+
+
+def keep_fit(
+    tracked: Journalled, observer: Observer, forecaster: Forecaster, seconds: float
+) -> None:
+    """Keep a finished training: its weights, and what the stages behind it need to know of it."""
+    about = {"seconds": seconds, "threads": forecaster.threads_}
+    arrays = Checkpoint.of_model(forecaster.model_, forecaster.history_).arrays()
+    tracked.checkpoint(arrays | observer.whole() | {ABOUT: np.array(json.dumps(about))})
+    tracked.done(FIT)
+
+
+def about_fit(tracked: Journalled) -> tuple[float, int]:
+    """Return the seconds and threads of a finished fit, which `keep_fit` has kept."""
+    about = json.loads(str((tracked.last_checkpoint() or {})[ABOUT]))
+    return about["seconds"], about["threads"]

@@ -1,30 +1,25 @@
-"""Save the state of a training after every epoch, and resume an interrupted run from it."""
+"""Turn `resume=ID` into the request that an interrupted run was started with."""
 
 import copy
-import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from omegaconf import OmegaConf
 
 from forecast.cli.config import recorded
 from forecast.cli.config.compose import Request
 from forecast.cli.console import say
 from forecast.cli.runs import environment
-from forecast.cli.runs.gates import Observer
 from forecast.cli.runs.load import Loaded
 from forecast.errors import InputError
 from forecast.tracking import folders, journal
-from forecast.tracking.journal import FIT
 from forecast.tracking.journalled import Journalled
 from forecast.tracking.run import Record
-from forecast.training.forecaster import Forecaster
-from forecast.training.state import Checkpoint, Stage
 
 TAKEN = ("resume=", "tracking.folder=", "tracking.uri=")
 """Overrides that say where the run and its store are; the address may have held a password."""
+
 
 LATER = ("evaluation.", "gates.memory=", "gates.alerts.")
 """Overrides that concern nothing but what follows the training."""
@@ -109,41 +104,3 @@ def check_same_data(run_id: str, folder: Path, data: Loaded) -> None:
             f"data must be what the run has seen (sha256 {digest}…), got {data.path} with sha256 "
             f"{data.digest}…: bring the file back, or train anew"
         )
-
-
-ABOUT = "fit"
-"""Name of what is kept of a fit beside its weights: seconds and threads, as JSON."""
-
-
-def stage(tracked: Journalled, observer: Observer, epochs: int) -> Stage:
-    """Save the training state after every epoch, and resume from it."""
-    left = tracked.last_checkpoint()
-    begin = None
-    if left is not None:
-        observer.resume(left)
-        begin = Checkpoint.read(left)
-        if begin.ended:
-            say("resume", f"the training is finished; missing: {', '.join(tracked.missing())}")
-        else:
-            say("resume", f"after epoch {begin.epochs} of {epochs}; own callbacks start anew")
-
-    def keep(reached: Checkpoint) -> None:
-        tracked.checkpoint(reached.arrays() | observer.state())
-
-    return Stage(epochs, begin, keep)
-
-
-def keep_fit(
-    tracked: Journalled, observer: Observer, forecaster: Forecaster, seconds: float
-) -> None:
-    """Keep a finished training: its weights, and what the stages behind it need to know of it."""
-    about = {"seconds": seconds, "threads": forecaster.threads_}
-    arrays = Checkpoint.of_model(forecaster.model_, forecaster.history_).arrays()
-    tracked.checkpoint(arrays | observer.whole() | {ABOUT: np.array(json.dumps(about))})
-    tracked.done(FIT)
-
-
-def about_fit(tracked: Journalled) -> tuple[float, int]:
-    """Return the seconds and threads of a finished fit, which `keep_fit` has kept."""
-    about = json.loads(str((tracked.last_checkpoint() or {})[ABOUT]))
-    return about["seconds"], about["threads"]
