@@ -79,7 +79,7 @@ def _fit(tracked: Journalled, training: Training) -> tuple[Observer, Forecaster,
     spec, settings, table = training.spec, training.request.settings, training.data.table
     observer = Observer(tracked, epochs, settings, spec, table, training.cuts, refit=training.refit)
     count = training.epochs or spec.training.epochs
-    stage = stage(tracked, observer, count)
+    stage = begin_stage(tracked, observer, count)
     with EpochProgress(count) as progress:
         callbacks = [progress, observer.callback, epochs]
         began = time.perf_counter()
@@ -304,7 +304,7 @@ ABOUT = "fit"
 """Name of what is kept of a fit beside its weights: seconds and threads, as JSON."""
 
 
-def stage(tracked: Journalled, observer: Observer, epochs: int) -> Stage:
+def begin_stage(tracked: Journalled, observer: Observer, epochs: int) -> Stage:
     """Save the training state after every epoch, and resume from it."""
     left = tracked.last_checkpoint()
     begin = None
