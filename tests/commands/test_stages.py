@@ -11,7 +11,7 @@ from forecast.cli.config import recorded
 from forecast.cli.runs import describe, proof, stages
 from forecast.cli.runs.gates import Observer
 from forecast.evaluation import experiment
-from forecast.serving import bundle, model, package
+from forecast.serving import bundle, package
 from forecast.tracking import folders, record
 from forecast.tracking.mlflow.store import Store
 from forecast.training import loop
@@ -26,7 +26,7 @@ STAGES = {
     "evaluation": (experiment, "evaluate", REST),
     "scores": (record, "record", "scores"),
     "baselines": (record, "record_baselines", "baselines, description"),
-    "intervals": (model, "add_intervals", "intervals"),
+    "intervals": (bundle, "add_intervals", "intervals"),
     "leak proof": (proof, "leak_proof", "leak proof"),
     "gates": (Observer, "finish", "gates, report"),
     "report": (stages, "page", "report"),
