@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from forecast import process
 from forecast.data import schema
 from forecast.data.features import copies, layout_of
 from forecast.data.scale import Scaler
@@ -39,7 +40,7 @@ def save(
     """Write a fitted forecaster as a bundle."""
     folder.mkdir(parents=True, exist_ok=True)
     window = forecaster.window or Window()
-    packages = ("forecast", "tensorflow", "keras", "numpy", "pandas")
+    packages = ("tensorflow", "keras", "numpy", "pandas")
     forecaster.model_.save(folder / WEIGHTS)
     fields = {
         "schema": _served(schema, forecaster).to_dict(),
@@ -48,7 +49,8 @@ def save(
         "series": list(forecaster.names_),
         "quantiles": list((forecaster.training or Training()).quantiles),
         "intervals": reach and reach.to_dict(),
-        "versions": {"python": python_version()} | {name: version(name) for name in packages},
+        "versions": {"python": python_version(), "forecast": version(process.DISTRIBUTION)}
+        | {name: version(name) for name in packages},
         "facts": dict(facts),
     }
     return [folder / WEIGHTS, write(folder, fields)]
