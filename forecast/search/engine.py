@@ -3,6 +3,7 @@
 import logging
 import signal
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
@@ -173,7 +174,9 @@ def cluster(scheduler: str | None, workers: int | None) -> Iterator[Engine]:
     # asyncio would report each future of Dask that nobody reads after a Ctrl-C
     logging.getLogger("asyncio").setLevel(heard)
     with large:
-        with _deaf():
+        with _deaf(), warnings.catch_warnings():
+            # a busy machine is no news, and where warnings are errors it would end the sweep
+            warnings.filterwarnings("ignore", "Creating scratch directories", UserWarning)
             local = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
