@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -17,10 +18,10 @@ ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- table begins -->", "<!-- table ends -->"
-ALONE = ("memory", "scaling", "flops", "startup", "evaluation", "tracking")
+ALONE: tuple[str, ...] = ("memory", "scaling", "flops", "startup", "evaluation", "tracking")
 ALONE += ("gates", "sweep", "trials", "worker", "serving", "http")
 PAIRS = 5
-PACKAGES = ("forecast", "tensorflow", "keras", "numpy", "torch")
+PACKAGES = ("forecast-lab", "tensorflow", "keras", "numpy", "torch")
 console = Console(highlight=False)
 
 
@@ -72,7 +73,7 @@ def machine() -> dict[str, object]:
     }
 
 
-def table(results: dict[str, dict[str, object]]) -> str:
+def table(results: dict[str, dict[str, Any]]) -> str:
     """Write the results as a Markdown table."""
     lines = ["| comparison | ratio, median (min – max) | bar | reach for | seconds, ours : rival |"]
     lines.append("|---|---|---|---|---|")

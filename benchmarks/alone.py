@@ -129,11 +129,11 @@ def startup() -> Found:
 
 def evaluation() -> Found:
     """Seconds of the default training behind its fit: scores, baselines, intervals, pictures."""
-    from forecast.cli.commands import train
     from forecast.cli.config import compose
     from forecast.cli.runs import load
     from forecast.evaluation import experiment, leak_proof
     from forecast.evaluation.leakage.perturb import Raw
+    from forecast.report import run_page
     from forecast.tracking import record
     from forecast.tracking.tracker import Tracker
 
@@ -145,7 +145,7 @@ def evaluation() -> Found:
         with Tracker(f"sqlite:///{folder}/mlflow.db", "x", Path(folder) / "runs") as tracker:
             run = tracker.begin("x", kind="train")
             parts["figures, tables"] = _seconds(lambda: record.record(run, outcome))
-            parts["report"] = _seconds(lambda: train.page("x", outcome, data, run.id, "", []))
+            parts["report"] = _seconds(lambda: run_page.page("x", run_page.sections(outcome)))
             run.end()
     raw = Raw(data.frame, data.schema)
     proof = _seconds(lambda: leak_proof(outcome, data.table, raw=raw))

@@ -58,7 +58,7 @@ class Side:
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self._process.args} ended: run it by hand to see why")
+            raise RuntimeError(f"{self._process.args!r} ended: run it by hand to see why")
         return line
 
     def work(self) -> float:

@@ -5,6 +5,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from scipy.signal import lfilter
@@ -100,11 +101,11 @@ def with_gaps(gap: np.ndarray) -> np.ndarray:
     return np.array([verdict.p < 0.05 for verdict in found])
 
 
-WORLDS = {
+WORLDS: dict[str, Callable[..., np.ndarray]] = {
     "overlap alone": overlap,
-    "rows that depend on each other, 0.9": lambda *size: overlap(*size, lasting=0.9),
+    "rows that depend on each other, 0.9": partial(overlap, lasting=0.9),
     "two forecasters, slow errors": forecasters,
-    "rows that depend on each other, 0.97": lambda *size: overlap(*size, lasting=0.97),
+    "rows that depend on each other, 0.97": partial(overlap, lasting=0.97),
 }
 TESTS = {
     **{variance: ours(variance) for variance in VARIANCES},

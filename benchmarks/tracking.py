@@ -145,8 +145,8 @@ def train(uri: str) -> dict[str, Any]:
     watch.over(Checkpoint, "arrays")
     drawn, copied = Run.keep, watch.timed(Run.keep)
 
-    def keep(run: Run, thing: Any, path: str) -> None:
-        (copied if isinstance(thing, dict | Path) else drawn)(run, thing, path)
+    def keep(self: Run, thing: Any, path: str) -> None:
+        (copied if isinstance(thing, dict | Path) else drawn)(self, thing, path)
 
     Run.keep = keep  # type: ignore[method-assign]  # pictures are drawn in it, which is no tracking
     checkpoint = Journalled.checkpoint
@@ -157,7 +157,7 @@ def train(uri: str) -> dict[str, Any]:
 
     Journalled.checkpoint = counted  # type: ignore[method-assign,assignment]
     if uri == NOWHERE:
-        command.tracking = lambda *_: contextlib.nullcontext(Nowhere())  # type: ignore[assignment]
+        command.tracking = lambda *_: contextlib.nullcontext(Nowhere())  # type: ignore[attr-defined,assignment]
         request = compose.compose([])
     else:
         request = compose.compose([f"tracking.uri={uri}"])
