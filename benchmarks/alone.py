@@ -172,12 +172,12 @@ def gates() -> Found:
 
     settings = compose.compose(["model.units=[64,64]", "training.epochs=8"]).settings
     data, spec, spent = load.load(settings), load.spec(settings), []
-    cuts = experiment.prepare(spec, data.table)
+    prepared = experiment.prepare(spec, data.table)
     with tempfile.TemporaryDirectory() as folder:
         tracker = Tracker(f"sqlite:///{folder}/mlflow.db", "gates", Path(folder) / "runs")
         run = tracker.begin("x", kind="train")
         epochs = EpochMetrics(run)
-        watch = Observer(run, epochs, settings, spec, data.table, cuts).callback
+        watch = Observer(run, epochs, settings, prepared).callback
         begin = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda *_: spent.append(-time.perf_counter())
         )
@@ -186,7 +186,7 @@ def gates() -> Found:
             spent[-1] += time.perf_counter()
 
         last = keras.callbacks.LambdaCallback(on_epoch_end=end)
-        outcome = experiment.run(spec, data.table, [begin, watch, epochs, last], cuts=cuts)
+        outcome = experiment.run(spec, data.table, [begin, watch, epochs, last], prepared=prepared)
         run.end()
         tracker.close()
     each = statistics.median(spent)

@@ -69,7 +69,7 @@ def _prepare(request: Request, data: Loaded) -> None:
     """
     spec, table = load.spec(request.settings), data.table
     cuts = split.holdout(table, spec.validation, spec.test)
-    spans = [asdict(span) for span in preparation.spans(spec, table, cuts)]
+    spans = [asdict(span) for span in preparation.Prepared(spec, table, cuts).spans()]
     _print(f"Windows by span, data.missing={request.settings.data.missing}", pd.DataFrame(spans))
     if not {key.split(".")[0] for key in errors.typed(request.overrides)} & {*NETWORK}:
         preparation.prepare(spec, table)

@@ -153,7 +153,7 @@ def _refit(
     name = f"winner · {pages.title(candidate.spec)}"
     tags = {**train.identity(own), "forecast.owner": owner}
     spec, text = candidate.spec, full.yaml
-    cuts = experiment.prepare(spec, own.table)
+    prepared = experiment.prepare(spec, own.table, epochs=best.epochs)
     with tracking(request.settings.tracking, data.name) as tracker:
         left = folders.unfinished(tracker.folder, parent.id, CONFIG, text)
         if left is None:
@@ -171,13 +171,11 @@ def _refit(
             training = Training(
                 request=full,
                 data=own,
-                spec=spec,
-                cuts=cuts,
+                prepared=prepared,
                 name=name,
                 again=again,
                 go_on=lambda _: shlex.join(["forecast", "sweep", *request.overrides]),
                 final=lambda outcome: f"{name} · {pages.scored(outcome)}",
-                epochs=best.epochs,
                 relatives={"the sweep": parent.id},
             )
             found = stages.record_training(tracker, tracked, training)

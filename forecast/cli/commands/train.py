@@ -65,9 +65,9 @@ def trained(
     spec = load.spec(settings)
     with busy("data", "reading"):
         data = load.load(settings)
-    cuts = experiment.prepare(spec, data.table)
+    prepared = experiment.prepare(spec, data.table)
     say("data", summary(data))
-    warn(data.table, cuts.train_rows(data.table), "the training rows")
+    warn(data.table, prepared.known, "the training rows")
     name = settings.tracking.run_name or pages.title(spec)
     again = command("train", request.overrides)
     if settings.resume:
@@ -87,8 +87,7 @@ def trained(
             Training(
                 request=request,
                 data=data,
-                spec=spec,
-                cuts=cuts,
+                prepared=prepared,
                 name=name,
                 again=again,
                 go_on=lambda run: go_on or _resumes(run, settings.tracking.folder),

@@ -7,14 +7,13 @@ import numpy as np
 
 from forecast.cli.config.schema import Config, GatesConfig
 from forecast.cli.console import say
-from forecast.data import features, scale
-from forecast.data.split import Holdout
-from forecast.data.table import Table
+from forecast.data import features
 from forecast.errors import InputError
-from forecast.evaluation.outcome import Outcome, Spec
+from forecast.evaluation.outcome import Outcome
+from forecast.evaluation.preparation import Prepared
 from forecast.gates import Alert, GateSnapshots, Limits, Memory, inputs
 from forecast.gates.snapshots import Snapshot
-from forecast.gates.study import spread, standardised, study
+from forecast.gates.study import network_inputs, spread, study
 from forecast.models import explain
 from forecast.report import gate_page
 from forecast.report.canvas import to_image
@@ -50,12 +49,11 @@ class Observer:
         tracked: Run,
         epochs: EpochMetrics,
         settings: Config,
-        spec: Spec,
-        table: Table,
-        cuts: Holdout,
-        refit: bool = False,
+        prepared: Prepared,
     ):
+        spec, table = prepared.spec, prepared.table
         self._run = tracked
+        self._prepared = prepared
         self._settings = settings
         self._last: Snapshot = {}
         self._unwatched: list[str] = []
@@ -65,11 +63,9 @@ class Observer:
         self._names = features.input_names(table, spec.window, embedding or 0)
 
         def probe() -> np.ndarray:
-            learned = ~cuts.test_rows(table) if refit else cuts.train_rows(table)
-            scaler = scale.fit(table.take(learned), spec.scaling)
-            starts = spread(table, spec.window, cuts.validation_rows(table), settings.gates.probe)
+            starts = spread(prepared.validation, settings.gates.probe)
             coded = embedding is not None
-            return standardised(table, scaler, spec.window, starts, coded=coded)
+            return network_inputs(prepared.learned.rows, spec.window, starts, coded=coded)
 
         self.callback = GateSnapshots(
             log=epochs.add,
@@ -115,13 +111,14 @@ class Observer:
     def finish(self, outcome: Outcome, title: str) -> tuple[str, str]:
         """Study the kept weights, write the page of the gates, and print alerts."""
         gates = self._settings.gates
-        found = study(outcome, self.callback.history, limits(gates), gates.memory)
+        fitted, timesteps = outcome.forecaster, outcome.spec.window.timesteps
+        history = self.callback.history
+        found = study(self._prepared, fitted, history, limits(gates), gates.memory)
         traces = {
             layer: trace_map(own.gates, own.inputs, layer, names=own.names, titles=own.titles)
             for layer, own in found.traces.items()
         }
         record.record_study(self._run, found, outcome.table.common_unit, traces)
-        fitted, timesteps = outcome.forecaster, outcome.spec.window.timesteps
         field = explain.receptive_field(fitted.model_)
         if field:
             self._run.tags({FIELD: field})

@@ -18,9 +18,9 @@ from forecast.cli.console import (
 )
 from forecast.cli.runs.load import Loaded
 from forecast.data.fetch import conceal
-from forecast.data.split import Holdout
 from forecast.errors import Incomplete, InputError, cause
 from forecast.evaluation.outcome import Outcome, Spec
+from forecast.evaluation.preparation import Prepared
 from forecast.tracking import record
 from forecast.tracking.journal import AFTER, records, scored
 from forecast.tracking.journalled import Journalled
@@ -41,37 +41,32 @@ class Training:
     Attributes:
         request: Its configuration.
         data: What it sees.
-        spec: What is trained.
-        cuts: Where its spans begin.
+        prepared: What is trained on which windows.
         name: What pages call it.
         again: The command that repeats it.
         go_on: The command that makes what is missing, to its run.
         final: Name of the run once its scores are known; None leaves the one that it has.
-        epochs: None keeps the validation span for stopping; a number learns from it too, as the
-            winner of a sweep does.
         relatives: What another run is to this one, to its id.
     """
 
     request: Request
     data: Loaded
-    spec: Spec
-    cuts: Holdout
+    prepared: Prepared
     name: str
     again: str
     go_on: Callable[[Journalled], str]
     final: Callable[[Outcome], str] | None = None
-    epochs: int | None = None
     relatives: Mapping[str, str | None] | None = None
 
     @property
-    def refit(self) -> bool:
-        """Whether it learns from train and validation alike."""
-        return self.epochs is not None
+    def spec(self) -> Spec:
+        """What is trained."""
+        return self.prepared.spec
 
     @cached_property
     def spans(self) -> dict[str, str]:
         """Describe its rows."""
-        return record.lineage(self.data.table, self.cuts)
+        return record.lineage(self.data.table, self.prepared.cuts)
 
 
 @dataclass

@@ -76,16 +76,14 @@ def record_training(tracker: Tracker, tracked: Journalled, training: Training) -
 def _fit(tracked: Journalled, training: Training) -> tuple[Observer, Forecaster, Stopwatch]:
     """Train, or bring back what an earlier command has trained."""
     epochs = EpochMetrics(tracked)
-    spec, settings, table = training.spec, training.request.settings, training.data.table
-    observer = Observer(tracked, epochs, settings, spec, table, training.cuts, refit=training.refit)
-    count = training.epochs or spec.training.epochs
+    prepared = training.prepared
+    observer = Observer(tracked, epochs, training.request.settings, prepared)
+    count = prepared.epochs or prepared.spec.training.epochs
     stage = begin_stage(tracked, observer, count)
     with EpochProgress(count) as progress:
         callbacks = [progress, observer.callback, epochs]
         began = time.perf_counter()
-        forecaster = experiment.fit(
-            spec, table, training.cuts, callbacks, epochs=training.epochs, stage=stage
-        )
+        forecaster = experiment.fit(prepared, callbacks, stage=stage)
         seconds = time.perf_counter() - began
     if stage.begin is not None and stage.begin.ended:
         seconds, forecaster.threads_ = about_fit(tracked)
@@ -100,14 +98,7 @@ def _fit(tracked: Journalled, training: Training) -> tuple[Observer, Forecaster,
 def _evaluate(training: Training, forecaster: Forecaster, watch: Stopwatch) -> Outcome:
     """Score the test span, and say how long that took."""
     with during("evaluate", "test span, baselines and verdicts"):
-        return experiment.evaluate(
-            training.spec,
-            training.data.table,
-            training.cuts,
-            forecaster,
-            refit=training.refit,
-            watch=watch,
-        )
+        return experiment.evaluate(training.prepared, forecaster, watch=watch)
 
 
 def _after(tracker: Tracker, found: Recorded, outcome: Outcome, observer: Observer) -> None:
