@@ -227,7 +227,9 @@ def test_a_copied_column_is_named():
 def test_a_training_that_stops_on_the_test_span(monkeypatch):
     """That both are equal without it is a test of every architecture, in test_leak_contract."""
     monkeypatch.setattr(
-        fit.Job, "_validate", lambda job, program: {"val_loss": float(job.learned.rows.outputs[-1, 0])}
+        fit.Job,
+        "_validate",
+        lambda job, program: {"val_loss": float(job.learned.rows.outputs[-1, 0])},
     )
     proof = prove(full=True, origins=1)
     assert found(proof) == {"training": "val_loss of the training"} and proof.full

@@ -121,7 +121,7 @@ def test_targets_that_are_no_input_have_no_level():
     flat = Flat(Scaled(other, scale.fit(other)), WINDOW)
     known = windows.inputs(flat.rows.inputs, starts, WINDOW).reshape(len(starts), -1)
     np.testing.assert_array_equal(flat.known(starts), known)
-    future = windows.outputs(flat.scaler.outputs(other), starts, WINDOW).reshape(len(starts), -1)
+    future = windows.outputs(flat.rows.outputs, starts, WINDOW).reshape(len(starts), -1)
     np.testing.assert_array_equal(flat.future(starts), future)
 
 
@@ -158,6 +158,6 @@ def test_no_regressors_are_none():
     learned = table.tick < 40
     scaler = scale.fit(table.take(learned))
     found = by_name.forecasts(
-        spec(regressors={}), table, learned, scaler, windows.starts(table, WINDOW)[-3:]
+        spec(regressors={}), Scaled(table, scaler), learned, windows.starts(table, WINDOW)[-3:]
     )
     assert list(found) == ["persistence", "seasonal_naive"]
