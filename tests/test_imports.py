@@ -23,6 +23,7 @@ ROOMS = (
     "tracking",
     "serving",
     "search",
+    "workflows",
     "cli",
 )
 LEAVES = ("errors", "process")

@@ -14,9 +14,9 @@ import pytest
 from forecast import models
 from forecast.cli.commands.train import warn
 from forecast.cli.console import console
-from forecast.cli.runs import proof
 from forecast.data import scale, windows
 from forecast.data.table import Table
+from forecast.workflows import proof
 
 from ..conftest import LSTM, TINY, Place, columns, word
 

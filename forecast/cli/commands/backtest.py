@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from forecast.cli import links
 from forecast.cli.commands import train
 from forecast.cli.config.compose import Request
 from forecast.cli.config.recorded import CONFIG
 from forecast.cli.console import busy, console, interval_line, print_table, result_line, say
 from forecast.cli.progress import FoldProgress
-from forecast.cli.runs import describe, links, load
-from forecast.cli.runs.stages import tracking
 from forecast.evaluation import backtest, rolling
 from forecast.evaluation.backtest import Backtest, Step
 from forecast.evaluation.outcome import Outcome, validation_error
@@ -20,6 +19,8 @@ from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.mlflow import description, pages
 from forecast.tracking.run import ending
+from forecast.workflows import describe, load
+from forecast.workflows.training import tracking
 
 
 def run_backtest(request: Request) -> float | None:

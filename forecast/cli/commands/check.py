@@ -8,12 +8,12 @@ import pandas as pd
 from forecast.cli.config import errors
 from forecast.cli.config.compose import Request
 from forecast.cli.console import busy, console, print_table, say
-from forecast.cli.runs import load, proof
-from forecast.cli.runs.load import Loaded
 from forecast.data import quality, split
 from forecast.data.quality import Quality
 from forecast.evaluation import preparation
 from forecast.evaluation.leakage import columns
+from forecast.workflows import load, proof
+from forecast.workflows.load import Loaded
 
 NETWORK = ("model", "training", "gates", "tracking", "experiment")
 """Groups whose values only the network and its observers judge, for which TensorFlow is started."""
@@ -74,9 +74,9 @@ def _prepare(request: Request, data: Loaded) -> None:
     if not {key.split(".")[0] for key in errors.typed(request.overrides)} & {*NETWORK}:
         preparation.prepare(spec, table)
         return
-    from forecast.cli.runs import gates
     from forecast.evaluation import experiment
     from forecast.training import runtime
+    from forecast.workflows import gates
 
     runtime.start(spec.training.threads)
     gates.check_gates(request.settings)

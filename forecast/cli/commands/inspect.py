@@ -11,9 +11,7 @@ import pandas as pd
 
 from forecast.cli import output
 from forecast.cli.config.compose import Request
-from forecast.cli.config.schema import Config, GatesConfig
 from forecast.cli.console import busy, console, print_table, say
-from forecast.cli.runs.gates import ABOUT, FIELD, facts, heading, limits, tell
 from forecast.errors import InputError, cause
 from forecast.gates import Memory, alerts, inputs, snapshot
 from forecast.gates import load as load_snapshot
@@ -26,6 +24,8 @@ from forecast.report import gate_page
 from forecast.report.gate_page import Subject, pictures
 from forecast.tracking import folders
 from forecast.tracking.mlflow.store import client, no_retries, reason
+from forecast.workflows.gates import ABOUT, FIELD, facts, heading, limits, tell
+from forecast.workflows.settings import Config, GatesConfig
 
 SHOWN = 12
 """Distances, and inputs, that the terminal shows, the largest first."""

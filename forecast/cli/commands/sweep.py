@@ -7,16 +7,12 @@ from dataclasses import replace
 from importlib.metadata import version
 
 from forecast import process
+from forecast.cli import links
 from forecast.cli.commands import train
 from forecast.cli.config.compose import Request
 from forecast.cli.config.recorded import CONFIG
-from forecast.cli.config.schema import SweepConfig
 from forecast.cli.console import busy, say
 from forecast.cli.progress import TrialProgress
-from forecast.cli.runs import describe, gates, links, load, stages, standings
-from forecast.cli.runs.load import Loaded
-from forecast.cli.runs.recording import Training
-from forecast.cli.runs.stages import tracking
 from forecast.errors import InputError, nearest
 from forecast.evaluation import experiment
 from forecast.evaluation.outcome import Outcome, headline
@@ -36,6 +32,11 @@ from forecast.tracking.mlflow.client import RetryingClient
 from forecast.tracking.mlflow.direct import DirectRun
 from forecast.tracking.mlflow.store import Store, no_retries
 from forecast.tracking.run import ending
+from forecast.workflows import describe, gates, load, standings
+from forecast.workflows.load import Loaded
+from forecast.workflows.recording import Training
+from forecast.workflows.settings import SweepConfig
+from forecast.workflows.training import before_scores, record_training, tracking
 
 STRATEGIES = ("grid", "random", "halving", "tpe")
 
@@ -164,7 +165,7 @@ def _refit(
             if left is not None:
                 tracked.tags({"forecast.owner": owner})
             else:
-                tracked.params(stages.before_scores(train.question(full, own)))
+                tracked.params(before_scores(train.question(full, own)))
                 tracked.tags({"forecast.refit": "train and validation, without stopping"})
                 tracked.keep(text, CONFIG)
             again = train.command("sweep", request.overrides)
@@ -178,7 +179,7 @@ def _refit(
                 final=lambda outcome: f"{name} · {pages.scored(outcome)}",
                 relatives={"the sweep": parent.id},
             )
-            found = stages.record_training(tracker, tracked, training)
+            found = record_training(tracker, tracked, training)
     found.show()
     return found.complete(), tracked.id
 

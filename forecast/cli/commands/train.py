@@ -7,13 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from forecast.cli import links, resume
 from forecast.cli.config import recorded
 from forecast.cli.config.compose import Request
 from forecast.cli.console import busy, say
-from forecast.cli.runs import environment, gates, links, load, resume, stages
-from forecast.cli.runs.load import Loaded
-from forecast.cli.runs.recording import Recorded, Training
-from forecast.cli.runs.stages import tracking
 from forecast.data import scale, schema
 from forecast.data.fetch import conceal
 from forecast.data.table import Table
@@ -24,6 +21,10 @@ from forecast.tracking.mlflow import pages, registry
 from forecast.tracking.mlflow.store import client
 from forecast.tracking.run import ending
 from forecast.tracking.tracker import Tracker
+from forecast.workflows import environment, gates, load, training
+from forecast.workflows.load import Loaded
+from forecast.workflows.recording import Recorded, Training
+from forecast.workflows.training import tracking
 
 FOLDER = "runs"
 """Of runs, where `tracking.folder` names no other."""
@@ -81,7 +82,7 @@ def trained(
         tracking(settings.tracking, data.name) as tracker,
         ending(begin(tracker, name, data, request, kind, every)) as tracked,
     ):
-        return stages.record_training(
+        return training.record_training(
             tracker,
             tracked,
             Training(
@@ -114,7 +115,7 @@ def begin(
         resume.keep_changes(tracked, request)
         return tracked
     tracked = tracker.begin(name, kind=kind, tags=tags)
-    tracked.params(stages.before_scores(question(request, data)))
+    tracked.params(training.before_scores(question(request, data)))
     tracked.keep(request.yaml, recorded.CONFIG)  # the last, since no run goes on without it
     return tracked
 

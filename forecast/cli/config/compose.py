@@ -24,9 +24,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from forecast.cli.config import errors, safety
 from forecast.cli.config.safety import UsersFiles
-from forecast.cli.config.schema import Config
 from forecast.data.fetch import conceal
 from forecast.errors import InputError, nearest
+from forecast.workflows.settings import Config
 
 PACKAGE = Path(__file__).parents[2]
 

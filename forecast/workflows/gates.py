@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from forecast.cli.config.schema import Config, GatesConfig
 from forecast.cli.console import say
 from forecast.data import features
 from forecast.errors import InputError
@@ -23,6 +22,7 @@ from forecast.report.gate_traces import trace_map
 from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.run import Run
+from forecast.workflows.settings import Config, GatesConfig
 
 ABOUT = "snapshots/about.json"
 """What a report needs beside the snapshots."""

@@ -14,12 +14,8 @@ from typing import Any
 import numpy as np
 
 from forecast import process
-from forecast.cli.config.schema import TrackingConfig
 from forecast.cli.console import busy, say
 from forecast.cli.progress import EpochProgress, during
-from forecast.cli.runs import describe, environment, proof
-from forecast.cli.runs.gates import Observer
-from forecast.cli.runs.recording import BEHIND_SCORES, Recorded, Training
 from forecast.data.fetch import without_secrets
 from forecast.errors import InputError, cause
 from forecast.evaluation import experiment
@@ -35,6 +31,10 @@ from forecast.tracking.run import Run
 from forecast.tracking.tracker import Tracker
 from forecast.training.forecaster import Forecaster
 from forecast.training.state import Checkpoint, Stage
+from forecast.workflows import describe, environment, proof
+from forecast.workflows.gates import Observer
+from forecast.workflows.recording import BEHIND_SCORES, Recorded, Training
+from forecast.workflows.settings import TrackingConfig
 
 OWN = ("data.path",)
 """Where a file lies that its digest names: no other baselines."""

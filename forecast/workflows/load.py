@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from forecast.cli.config import compose as configs
-from forecast.cli.config.schema import Config
 from forecast.data import clock, fetch, panel, source
 from forecast.data.fetch import without_secrets
 from forecast.data.schema import Schema
@@ -17,6 +16,7 @@ from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.evaluation.outcome import Spec
 from forecast.training.parameters import Model, Training
+from forecast.workflows.settings import Config
 
 EMBEDDED = "embedded:"
 ALL = "*"

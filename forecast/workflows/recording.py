@@ -16,7 +16,6 @@ from forecast.cli.console import (
     result_line,
     score_table,
 )
-from forecast.cli.runs.load import Loaded
 from forecast.data.fetch import conceal
 from forecast.errors import Incomplete, InputError, cause
 from forecast.evaluation.outcome import Outcome, Spec
@@ -24,6 +23,7 @@ from forecast.evaluation.preparation import Prepared
 from forecast.tracking import record
 from forecast.tracking.journal import AFTER, records, scored
 from forecast.tracking.journalled import Journalled
+from forecast.workflows.load import Loaded
 
 BEHIND_SCORES = tuple(stage for stage in AFTER if stage != "model")
 """Stages that need what the evaluation finds."""

@@ -2,10 +2,7 @@
 
 import time
 
-from forecast.cli.config.schema import Config
 from forecast.cli.console import say
-from forecast.cli.runs import load
-from forecast.cli.runs.load import Loaded
 from forecast.errors import InputError
 from forecast.evaluation.leakage.checks import EPOCHS
 from forecast.evaluation.leakage.perturb import Raw
@@ -13,6 +10,9 @@ from forecast.evaluation.leakage.proof import leak_proof
 from forecast.evaluation.outcome import Outcome
 from forecast.tracking.run import Run
 from forecast.training import runtime
+from forecast.workflows import load
+from forecast.workflows.load import Loaded
+from forecast.workflows.settings import Config
 
 TAG = "forecast.leak_proof"
 """Tag of a trained run: how far it was proved, or what leaks."""
