@@ -177,7 +177,7 @@ def gates() -> Found:
         tracker = Tracker(f"sqlite:///{folder}/mlflow.db", "gates", Path(folder) / "runs")
         run = tracker.begin("x", kind="train")
         epochs = EpochMetrics(run)
-        watch = Observer(run, epochs, settings, prepared).callback
+        watch = Observer(run, epochs, settings, prepared, say=print).callback
         begin = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda *_: spent.append(-time.perf_counter())
         )

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from forecast.cli.console import say
 from forecast.data import features
 from forecast.errors import InputError
 from forecast.evaluation.outcome import Outcome
@@ -22,6 +21,7 @@ from forecast.report.gate_traces import trace_map
 from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.run import Run
+from forecast.workflows.progress import Say
 from forecast.workflows.settings import Config, GatesConfig
 
 ABOUT = "snapshots/about.json"
@@ -50,7 +50,10 @@ class Observer:
         epochs: EpochMetrics,
         settings: Config,
         prepared: Prepared,
+        *,
+        say: Say,
     ):
+        self._say = say
         spec, table = prepared.spec, prepared.table
         self._run = tracked
         self._prepared = prepared
@@ -141,8 +144,9 @@ class Observer:
         for layer, norms in inputs(self._last, self._names).items():
             self._run.keep(norms.reset_index(names="input"), f"inputs_{layer}.csv")
         for text in self._unwatched:
-            say("gates", text)
-        tell(found.memory, found.alerts)
+            self._say("gates", text)
+        for stage, text in remarks(found.memory, found.alerts):
+            self._say(stage, text)
         return gate_page.section(subject)
 
     def _save(self, name: str, weights: Snapshot) -> None:
@@ -168,14 +172,11 @@ def facts(
     return found
 
 
-def tell(memory: Memory | None, found: Sequence[Alert]) -> None:
-    """Print what the memory is worth, and other alerts."""
+def remarks(memory: Memory | None, found: Sequence[Alert]) -> list[tuple[str, str]]:
+    """Return what to say of the memory and of other alerts, each behind its stage."""
     advice = memory.advice() if memory else None
-    if advice:
-        say("memory", advice)
-    for alert in found:
-        if alert.text != advice:
-            say("gates", alert.text)
+    own = [("memory", advice)] if advice else []
+    return own + [("gates", alert.text) for alert in found if alert.text != advice]
 
 
 def check_gates(settings: Config) -> None:

@@ -2,7 +2,6 @@
 
 import time
 
-from forecast.cli.console import say
 from forecast.errors import InputError
 from forecast.evaluation.leakage.checks import EPOCHS
 from forecast.evaluation.leakage.perturb import Raw
@@ -12,6 +11,7 @@ from forecast.tracking.run import Run
 from forecast.training import runtime
 from forecast.workflows import load
 from forecast.workflows.load import Loaded
+from forecast.workflows.progress import Say
 from forecast.workflows.settings import Config
 
 TAG = "forecast.leak_proof"
@@ -21,7 +21,7 @@ LONGEST = 400
 """Characters of the tag."""
 
 
-def prove(tracked: Run, outcome: Outcome, data: Loaded) -> None:
+def prove(tracked: Run, outcome: Outcome, data: Loaded, *, say: Say) -> None:
     """Prove the data path and the forecasts of a trained run, tag it, and say what was found.
 
     A run that leaks is kept: its model and its scores are there to be looked into, and its tag
@@ -38,8 +38,8 @@ def prove(tracked: Run, outcome: Outcome, data: Loaded) -> None:
         say("warning", f"THIS RUN LEAKS, do not trust its scores: {found}")
 
 
-def require(settings: Config, data: Loaded) -> None:
-    """Prove everything, two short trainings included, and print one line a check."""
+def require(settings: Config, data: Loaded, *, say: Say) -> None:
+    """Prove everything, two short trainings included, with one line a check."""
     runtime.start(settings.training.threads)
     spec = load.spec(settings)
     epochs = min(EPOCHS, spec.training.epochs)

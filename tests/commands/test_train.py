@@ -210,7 +210,7 @@ def test_a_training_standardises_lists_and_builds_once(place: Place, monkeypatch
 
         monkeypatch.setattr(owner, name, count)
 
-    monkeypatch.setattr(proof, "prove", lambda *_: None)
+    monkeypatch.setattr(proof, "prove", lambda *_, **__: None)
     for owner, name in (
         (scale, "fit"),
         (scale.Scaler, "inputs"),

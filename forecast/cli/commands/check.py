@@ -34,7 +34,7 @@ def run_check(request: Request) -> Quality:
         say("warning", f"{copy}: the future may leak through it")
     if settings.leak:
         console.print()
-        proof.require(settings, data)
+        proof.require(settings, data, say=say)
     console.print()
     return found
 

@@ -10,7 +10,8 @@ import numpy as np
 from forecast.cli import links, resume
 from forecast.cli.config import recorded
 from forecast.cli.config.compose import Request
-from forecast.cli.console import busy, say
+from forecast.cli.console import busy, say, show_outcome
+from forecast.cli.progress import TERMINAL
 from forecast.data import scale, schema
 from forecast.data.fetch import conceal
 from forecast.data.table import Table
@@ -35,7 +36,8 @@ def run_train(request: Request) -> float | None:
     settings = request.settings
     found = trained(request)
     tracked = found.run
-    found.show()
+    if found.outcome is not None:
+        show_outcome(found.outcome)
     say("run", tracked.id)
     links.show(settings.tracking, tracked.id)
     outcome = found.complete()
@@ -79,14 +81,15 @@ def trained(
 
     every = identity(data) | {recorded.COMMAND: again} | dict(tags or {})
     with (
-        tracking(settings.tracking, data.name) as tracker,
+        tracking(settings.tracking, data.name, TERMINAL) as tracker,
         ending(begin(tracker, name, data, request, kind, every)) as tracked,
     ):
         return training.record_training(
             tracker,
             tracked,
             Training(
-                request=request,
+                settings=settings,
+                params=request.flat,
                 data=data,
                 prepared=prepared,
                 name=name,
@@ -94,6 +97,7 @@ def trained(
                 go_on=lambda run: go_on or _resumes(run, settings.tracking.folder),
                 final=None if settings.tracking.run_name and kind == "train" else called,
                 relatives=relatives,
+                progress=TERMINAL,
             ),
         )
 
