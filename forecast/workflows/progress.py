@@ -1,7 +1,8 @@
 """Who hears what a workflow does: a terminal, a notebook, or nobody."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -22,3 +23,12 @@ class Progress(Protocol):
 
     def epochs(self, count: int) -> "AbstractContextManager[keras.callbacks.Callback]":
         """Return a Keras callback that shows the epochs of a training."""
+
+
+@contextmanager
+def during(progress: Progress, stage: str, text: str) -> Iterator[None]:
+    """Show what is being done, then say that it is done and for how long."""
+    began = perf_counter()
+    with progress.busy(stage, text):
+        yield
+    progress.say(stage, f"{text}, {perf_counter() - began:.1f} s")

@@ -31,7 +31,7 @@ from forecast.training.forecaster import Forecaster
 from forecast.training.state import Checkpoint, Stage
 from forecast.workflows import describe, environment, proof
 from forecast.workflows.gates import Observer
-from forecast.workflows.progress import Progress
+from forecast.workflows.progress import Progress, during
 from forecast.workflows.recording import BEHIND_SCORES, Recorded, Training
 from forecast.workflows.settings import TrackingConfig
 
@@ -97,11 +97,8 @@ def _fit(tracked: Journalled, training: Training) -> tuple[Observer, Forecaster,
 
 def _evaluate(training: Training, forecaster: Forecaster, watch: Stopwatch) -> Outcome:
     """Score the test span, and say how long that took."""
-    began, text = time.perf_counter(), "test span, baselines and verdicts"
-    with training.progress.busy("evaluate", text):
-        found = experiment.evaluate(training.prepared, forecaster, watch=watch)
-    training.progress.say("evaluate", f"{text}, {time.perf_counter() - began:.1f} s")
-    return found
+    with during(training.progress, "evaluate", "test span, baselines and verdicts"):
+        return experiment.evaluate(training.prepared, forecaster, watch=watch)
 
 
 def _after(tracker: Tracker, found: Recorded, outcome: Outcome, observer: Observer) -> None:
