@@ -1,13 +1,12 @@
 """The report of a trained run: one page that loads nothing."""
 
 from collections.abc import Iterable, Mapping
-from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.report.charts import OTHERS, Axis, Line, Mark, Rule, chart, legend
-from forecast.report.page import REPORT_STYLE, SCRIPT, Html, frame
+from forecast.report.charts import OTHERS, Axis, Line, Mark, Rule, chart, samples
+from forecast.report.page import render
 from forecast.report.sections import errors, examples, intervals, scores, summary
 
 if TYPE_CHECKING:
@@ -22,24 +21,10 @@ def page(title: str, sections: Iterable[Section], *, lead: str = "") -> str:
     """Write a report from its sections; later rooms add their own.
 
     >>> text = page("run", [("Scores", "<p>good</p>")], lead="3 < 4")
-    >>> '<h2 id="s1">Scores</h2><p>good</p>' in text, "3 &lt; 4" in text, "http" in text
+    >>> "<p>good</p>" in text, "3 &lt; 4" in text, "http" in text
     (True, True, False)
     """
-    found = list(sections)
-    links = "".join(
-        f'<a href="#s{number}">{escape(name)}</a>' for number, (name, _) in enumerate(found, 1)
-    )
-    body = "".join(
-        f'<h2 id="s{number}">{escape(name)}</h2>{content}'
-        for number, (name, content) in enumerate(found, 1)
-    )
-    opening = f'<p class="lead">{escape(lead)}</p>' if lead else ""
-    return frame(
-        title,
-        f'<h1>{escape(title)}</h1>{opening}<nav class="contents">{links}</nav>{body}',
-        style=REPORT_STYLE,
-        script=SCRIPT,
-    )
+    return render("report", title=title, lead=lead, sections=list(sections))
 
 
 def sections(
@@ -57,7 +42,7 @@ def sections(
     return [(title, content) for title, content in found if content]
 
 
-def learning(outcome: "Outcome") -> Html:
+def learning(outcome: "Outcome") -> str:
     """Draw training and stopping loss against the epoch, the kept one marked."""
     history = outcome.forecaster.history_
     epochs = np.arange(1, len(history["loss"]) + 1)
@@ -69,4 +54,4 @@ def learning(outcome: "Outcome") -> Html:
         looks["stopping loss"] = "model"
         note += " The dashed line marks the epoch whose weights were kept."
     drawn = chart("Loss by epoch", marks, x=Axis("epoch", season=1), note=note)
-    return Html(f'{legend(looks)}<div class="charts">{drawn}</div>')
+    return render("pictures", looks=samples(looks), drawn={"": [drawn]})

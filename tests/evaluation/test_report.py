@@ -18,7 +18,6 @@ from forecast.evaluation.significance.pairs import Verdict
 from forecast.evaluation.significance.wording import number
 from forecast.report import charts, run_page
 from forecast.report.charts import OTHERS, SHAPES, Band, Bars, Line, Rule
-from forecast.report.page import REPORT_STYLE
 from forecast.report.sections import errors, examples, intervals, summary
 from forecast.report.sections.slices import MOST, parts
 from forecast.training.parameters import Training
@@ -462,12 +461,12 @@ def test_marks_lie_where_their_values_say():
     assert page.row("3") == ["3", "5", "2", "8", ""]
 
 
-def test_no_two_of_many_baselines_look_alike():
+def test_no_two_of_many_baselines_look_alike(plain):
     assert len(set(OTHERS)) == len(OTHERS) == 25
     assert {look.split()[1] for look in OTHERS} == set(SHAPES) - {"model"}
     for look in OTHERS:
         colour, dash = (f".{name} {{" for name in look.split())
-        assert colour in REPORT_STYLE and f".line{dash}" in REPORT_STYLE
+        assert colour in plain[1] and f".line{dash}" in plain[1]
 
 
 @pytest.mark.parametrize(

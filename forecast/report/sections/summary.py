@@ -1,14 +1,13 @@
 """What was trained on what, in words."""
 
 from collections.abc import Iterator, Mapping
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from forecast.data.split import distinct
 from forecast.data.table import Table
-from forecast.report.page import Html, facts, html_table
+from forecast.report.page import render
 
 if TYPE_CHECKING:
     from forecast.evaluation.outcome import Outcome
@@ -17,13 +16,14 @@ MOST = 16
 """Most names that are listed; of more only their number is."""
 
 
-def section(outcome: "Outcome", given: Mapping[str, str], command: str) -> Html:
+def section(outcome: "Outcome", given: Mapping[str, str], command: str) -> str:
     """Tell data, spans, window, model, training and the command."""
-    known = facts(dict(given) | dict(_data(outcome)))
-    how = facts(dict(_training(outcome)))
-    again = f"<h3>The same again</h3><pre>{escape(command)}</pre>" if command else ""
-    return Html(
-        f"{known}{_spans(outcome)}<details><summary>All settings</summary>{how}</details>{again}"
+    return render(
+        "summary",
+        known=dict(given) | dict(_data(outcome)),
+        spans=_spans(outcome),
+        settings=dict(_training(outcome)),
+        command=command,
     )
 
 
@@ -70,7 +70,8 @@ def _training(outcome: "Outcome") -> Iterator[tuple[str, str]]:
     yield "baselines", _settings(spec.regressors)
 
 
-def _spans(outcome: "Outcome") -> Html:
+def _spans(outcome: "Outcome") -> list[tuple[str, ...]]:
+    """Return name, ends and size of each span."""
     rows, cuts = outcome.table, outcome.cuts
     masks = {
         "train": cuts.train_rows(rows),
@@ -78,13 +79,10 @@ def _spans(outcome: "Outcome") -> Html:
         "test": cuts.test_rows(rows),
     }
     count = {"test": f"{len(outcome.test.starts):,} windows scored"}
-    return html_table(
-        ("", "first", "last", "time stamps", "rows", ""),
-        [
-            (name, *_ends(rows, mask), f"{mask.sum():,}", count.get(name, ""))
-            for name, mask in masks.items()
-        ],
-    )
+    return [
+        (name, *_ends(rows, mask), f"{mask.sum():,}", count.get(name, ""))
+        for name, mask in masks.items()
+    ]
 
 
 def _ends(rows: Table, mask: np.ndarray) -> tuple[str, str, str]:
