@@ -88,10 +88,7 @@ def profiles(found: Forecasts, every: Sequence[Part]) -> list[Profile]:
 
 def cycle(table: Table) -> str | None:
     """Tell which round of the clock shows most: of hours, of weekdays, or of months."""
-    if table.frequency is None:
-        return None
-    step = clock.following(table.time[:1], table.frequency, 1)[0, 0] - table.time[0]
-    days = step / np.timedelta64(1, "D")
+    days = clock.days(table.frequency)
     return "hour" if days < 1 else "weekday" if days < 7 else "month" if days < 360 else None
 
 
