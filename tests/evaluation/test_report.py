@@ -18,7 +18,7 @@ from forecast.evaluation.significance.pairs import Verdict
 from forecast.evaluation.significance.wording import number
 from forecast.report import charts, run_page
 from forecast.report.charts import OTHERS, SHAPES, Band, Bars, Line, Rule
-from forecast.report.sections import errors, examples, intervals, summary
+from forecast.report.sections import errors, examples, intervals
 from forecast.report.sections.slices import MOST, parts
 from forecast.training.parameters import Training
 
@@ -252,7 +252,7 @@ def test_what_was_trained_is_told_in_words(plain):
     assert page.row("test")[1:] == ["1970-01-05 04:00", "1970-01-07 05:00", "50", "100", count]
     lead = SimpleNamespace(**vars(found))
     lead.spec = SimpleNamespace(window=Window(1, 1, lead=2))
-    assert summary.window(lead) == "1 row of 1 h seen, 2 rows skipped, 1 row predicted"
+    assert run_page.window(lead) == "1 row of 1 h seen, 2 rows skipped, 1 row predicted"
 
 
 def test_errors_by_clock_are_those_of_a_groupby():

@@ -1,6 +1,6 @@
 """Some test windows, as they came out best and worst."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,7 +9,6 @@ from forecast.evaluation.significance.wording import measured
 from forecast.report.charts import OTHERS, Axis, Band, Line, Mark, Rule, chart, samples
 from forecast.report.page import render
 from forecast.report.sections.intervals import Ends, bands
-from forecast.report.sections.summary import stamp
 
 if TYPE_CHECKING:
     from forecast.evaluation.outcome import Outcome
@@ -107,3 +106,12 @@ def _picture(
         x=Axis("rows from the origin", season=outcome.season),
         note=f"after {stamp(table.time[origin])}, {test.headline.name} {error}",
     )
+
+
+def stamp(time: Any) -> str:
+    """Write a time stamp to the minute, or a row's number.
+
+    >>> stamp(np.datetime64("2024-03-01T06:00:00", "ns")), stamp(np.int64(7))
+    ('2024-03-01 06:00', '7')
+    """
+    return str(time)[:16].replace("T", " ")
