@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from forecast import gates as gates
+    from forecast import metrics as metrics
     from forecast.data import windows as windows
     from forecast.data.panel import build as build
     from forecast.data.schema import Schema as Schema
@@ -32,6 +33,7 @@ _HOMES = {
 _ROOMS = {
     "experiment": "forecast.evaluation.experiment",
     "gates": "forecast.gates",
+    "metrics": "forecast.metrics",
     "windows": "forecast.data.windows",
 }
 
@@ -46,6 +48,7 @@ __all__ = [
     "build",
     "experiment",
     "gates",
+    "metrics",
     "windows",
 ]
 

@@ -190,7 +190,7 @@ KINDS = {
     "loader": (read, st.tuples(FILES, SCHEMAS)),
     "config": (composed, st.lists(OVERRIDES, min_size=1, max_size=3)),
 }
-WHOLE = {"loader": 800, "config": 200}
+WHOLE = {"loader": 900, "config": 100}
 """Cases of a slow test: Hydra takes as long for one as twenty files do."""
 
 QUICK = {"loader": 150, "config": 40}

@@ -29,16 +29,15 @@ from .conftest import (
 pytestmark = pytest.mark.faults
 
 
-@pytest.mark.parametrize("seed", range(4))
 def test_sigkill_at_five_random_moments(
-    seed: int, place: Place, undisturbed: Undisturbed, tmp_path: Path
+    number: int, place: Place, undisturbed: Undisturbed, tmp_path: Path
 ):
     """What is left is sent and gone on with, and killed again, until it comes to an end."""
-    moments = random.Random(seed)
-    left, number = 5, 0
+    moments = random.Random(number)
+    left, training = 5, 0
     while left:
-        number += 1
-        folder = tmp_path / str(number)
+        training += 1
+        folder = tmp_path / str(training)
         folder.mkdir()
         shutil.copy(place.folder / "load.csv", folder)
         words = ["train", *COMMAND]
