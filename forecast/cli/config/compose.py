@@ -23,21 +23,12 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from forecast.cli.config import errors, safety
+from forecast.cli.config.keys import CONF
 from forecast.cli.config.safety import UsersFiles
 from forecast.cli.config.schema import Config
 from forecast.data.fetch import conceal
 from forecast.errors import InputError, nearest
 
-PACKAGE = Path(__file__).parents[2]
-
-
-def _beside(inside: str, checkout: str) -> Path:
-    """Find a folder of the installed package, or of the checkout it is run from."""
-    installed = PACKAGE / inside
-    return installed if installed.is_dir() else PACKAGE.parent / checkout
-
-
-CONF = _beside("conf", "conf")
 _KEY = re.compile(r"\w+\.[\w.]+=")
 """What sets one value; all else chooses a group, adds or deletes, which is left to Hydra."""
 
@@ -49,8 +40,6 @@ UNREADABLE = (
     RecursionError,  # a list in a list in a list …
 )
 """What Hydra raises for overrides that cannot be meant."""
-
-SAMPLES = _beside("sample", "data")
 
 
 class _UsersConf(SearchPathPlugin):
@@ -154,8 +143,8 @@ class Request:
         return Request(config, (*self.overrides, *overrides))
 
 
-def compose(overrides: list[str]) -> Request:
-    """Compose the configuration of a command."""
+def compose(overrides: list[str], *, whole: bool = True) -> Request:
+    """Compose the configuration of a command; the help shows one in which a key is missing too."""
     register()
     safety.check_command(overrides)
     for override in overrides:
@@ -163,12 +152,23 @@ def compose(overrides: list[str]) -> Request:
     with opened():
         try:
             config = hydra_compose("config", in_hydras_grammar(overrides))
-            check_config(config)
+            if whole:
+                check_config(config)
         except InputError:
             raise
         except UNREADABLE as error:
             raise errors.sentence(error, overrides) from error
     return Request(config, tuple(overrides))
+
+
+def choices(overrides: Sequence[str]) -> dict[str, str | None]:
+    """Return the option that each group has."""
+    register()
+    with opened():
+        whole = hydra_compose(
+            "config", in_hydras_grammar(list(overrides)), return_hydra_config=True
+        )
+        return dict(whole.hydra.runtime.choices)
 
 
 def in_hydras_grammar(overrides: list[str]) -> list[str]:

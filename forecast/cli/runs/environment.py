@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from forecast import process
-from forecast.cli.config import compose
+from forecast.cli.config import keys
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "pandas", "scipy", "scikit-learn", "statsmodels")
 """Where the numbers of a run come from; statsmodels may be absent."""
@@ -62,7 +62,7 @@ def commit() -> str:
         return ""
     found, changed = (
         subprocess.run(
-            ["git", "-C", str(compose.PACKAGE), *words.split(), "--", "."],
+            ["git", "-C", str(keys.PACKAGE), *words.split(), "--", "."],
             capture_output=True,
             text=True,
             check=False,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from forecast.cli.config import compose as configs
+from forecast.cli.config import keys
 from forecast.cli.config.schema import Config
 from forecast.data import clock, fetch, panel, source
 from forecast.data.fetch import without_secrets
@@ -85,7 +85,7 @@ def schema_name(config: Config) -> str:
 def where(path: str, sha256: str | None = None) -> Path:
     """Return the data file."""
     if path.startswith(EMBEDDED):
-        return configs.SAMPLES / path.removeprefix(EMBEDDED)
+        return keys.SAMPLES / path.removeprefix(EMBEDDED)
     if path.startswith(("http://", "https://")):
         return fetch.download(path, sha256)
     return Path(path).expanduser()
