@@ -89,8 +89,9 @@ def load(folder: str | Path) -> Bundle:
     runtime.start()
     import keras
 
-    import forecast.models  # noqa: F401  registers our layers with Keras
+    from forecast import models
 
+    models.register_layers()
     try:
         _check_members(folder / WEIGHTS)
         model = keras.saving.load_model(folder / WEIGHTS, compile=False, safe_mode=True)
