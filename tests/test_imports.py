@@ -25,7 +25,7 @@ ROOMS = (
     "search",
     "cli",
 )
-LEAVES = ("errors", "process")
+LEAVES = ("errors", "process", "vocabulary")
 
 # Where an outside library may be imported at all; libraries not named here are free.
 HOMES = {

@@ -9,10 +9,8 @@ import numpy as np
 import pandas as pd
 
 from forecast.errors import InputError, nearest, shown
+from forecast.vocabulary import CALENDAR, DUPLICATES, MISSING
 
-MISSING = ("drop", "hold", "mask")
-DUPLICATES = ("refuse", "first", "last")
-CALENDAR = ("hour", "weekday", "year")
 MOST_HOLD = 1_000_000
 
 

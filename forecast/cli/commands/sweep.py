@@ -28,7 +28,7 @@ from forecast.search.candidates import Builder, Composed
 from forecast.search.leaderboard import Standing
 from forecast.search.ledger import Ledger, bury
 from forecast.search.plan import Plan
-from forecast.search.strategies import RESOURCES, Everything, Halving, Strategy, Tpe
+from forecast.search.strategies import Everything, Halving, Strategy, Tpe
 from forecast.search.sweep import Finished
 from forecast.tracking import folders
 from forecast.tracking.mlflow import pages
@@ -36,8 +36,7 @@ from forecast.tracking.mlflow.client import RetryingClient
 from forecast.tracking.mlflow.direct import DirectRun
 from forecast.tracking.mlflow.store import Store, no_retries
 from forecast.tracking.run import ending
-
-STRATEGIES = ("grid", "random", "halving", "tpe")
+from forecast.vocabulary import RESOURCES, STRATEGIES
 
 POLL = 1.0
 """Seconds between two looks at what another driver does."""
