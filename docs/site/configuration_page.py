@@ -1,19 +1,17 @@
 """The page of the configuration: every group, option and key, from `conf/` and its typed form."""
 
-import re
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import griffe
 import yaml
-from sources import homes, written
+from sources import written
 
 from forecast.cli.config import keys
 from forecast.cli.config.keys import Key
-
-RANGED = re.compile(r"^(?:count|share)\((.*?)(?:, most=.*)?\)$")
-"""A default that is declared with its range."""
+from forecast.models.catalogue import CATALOGUE
+from forecast.models.settings import Repairs
 
 
 def text(conf: Path) -> str:
@@ -48,43 +46,17 @@ def text(conf: Path) -> str:
 
 def _models(files: Mapping[str, Path]) -> Iterator[str]:
     """Write what all models have, and of each what is its own or has another default."""
-    repairs = _settings(written("forecast.models.settings.Repairs"), {})
+    shared = {"model.name": "???"} | {f"model.{one.name}": one.default for one in fields(Repairs)}
+    held = {name: yaml.safe_load(file.read_text("utf-8")) for name, file in sorted(files.items())}
+    any_model = [key for key in keys.of_model(held["lstm"]) if key.name in shared]
     yield "What every model has:"
-    yield _table([Key("model.name", "str", None, "The architecture."), *repairs.values()])
-    models = homes("forecast.models")
-    for name, file in sorted(files.items()):
-        values = yaml.safe_load(file.read_text("utf-8"))
-        made = written(models[values["name"]])
-        home = made.parameters["settings"].annotation.canonical_path
-        settings = _settings(written(home), values)
+    yield _table([key._replace(default=shared[key.name]) for key in any_model])
+    for name, values in held.items():
+        made = written(f"forecast.models.{CATALOGUE[values['name']].home}.{values['name']}")
+        own = [key for key in keys.of_model(values)[1:] if shared.get(key.name, ...) != key.default]
         yield f"### model={name}"
         yield f"{made.docstring.value.splitlines()[0]}"
-        yield _table(row for key, row in settings.items() if row != repairs.get(key))
-
-
-def _settings(kind: griffe.Class, values: Mapping[str, Any]) -> dict[str, Key]:
-    """Return the settings of an architecture, those that it inherits first."""
-    found = {}
-    for base in kind.bases:
-        found |= _settings(written(base.canonical_path), values)
-    told = _told(kind)
-    for name, field in kind.attributes.items():
-        plain = RANGED.sub(r"\1", str(field.value)).replace("None", "null")
-        default = values.get(name, yaml.safe_load(plain))
-        meaning = told.get(name) or found[name].meaning  # only the default is of its own
-        found[name] = Key(f"model.{name}", str(field.annotation), default, meaning)
-    for name in found.keys() & values.keys():
-        found[name] = found[name]._replace(default=values[name])
-    return found
-
-
-def _told(kind: griffe.Class) -> dict[str, str]:
-    """Return what a class says of its attributes."""
-    told = {}
-    for section in kind.docstring.parse("google") if kind.docstring else ():
-        if section.kind.value in ("attributes", "parameters"):
-            told |= {one.name: one.description for one in section.value}
-    return told
+        yield _table(own)
 
 
 def _option(file: Path, folder: Path) -> str:

@@ -195,8 +195,7 @@ def text(command: str, overrides: Sequence[str] = ()) -> str:
     if own:
         parts.append(_block("Keys of its own:", map(composed.line, own)))
     if first:
-        parts.append(_block("Shared keys that matter first:",
-                            map(composed.line, first)))  # fmt: skip
+        parts.append(_block("Shared keys that matter first:", map(composed.line, first)))
     if groups:
         head = f"Groups of keys (forecast {command} --help GROUP lists one):"
         parts.append(_block(head, map(composed.group, groups)))
@@ -226,10 +225,7 @@ def of_group(command: str, group: str, overrides: Sequence[str] = ()) -> str:
     parts = [_block(f"{group}: {keys.GROUPS[group]}", map(composed.written, composed.keys(group)))]
     names = sorted(keys.options(group))
     if names:
-        parts.append(textwrap.fill(
-            f"{group}=OPTION takes all at once: {', '.join(names)}", WIDTH,
-            break_on_hyphens=False, break_long_words=False,
-        ))  # fmt: skip
+        parts.append(textwrap.fill(f"{group}=OPTION takes all at once: {', '.join(names)}", WIDTH))
     return "\n\n".join(parts)
 
 

@@ -1,7 +1,8 @@
 """What every key of the configuration takes, what it is by default and what it means.
 
-A meaning is written once: at the key in `schema`, or beside its value in `conf/`, or, of a group
-that names a class, among the arguments of that class. The help and the site read it here.
+A meaning is written once: at the key in `schema`, or beside its value in `conf/`, or, of a model
+and of a group that names a class, among the arguments of that class. The help and the site read
+it here.
 """
 
 import inspect
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from forecast.cli.config.schema import Config
+from forecast.models.catalogue import architecture
 
 PACKAGE = Path(__file__).parents[2]
 
@@ -98,14 +100,19 @@ def of_group(group: str, values: Mapping[str, Any] | None = None) -> list[Key]:
 
 
 def of_model(values: Mapping[str, Any]) -> list[Key]:
-    """List the settings of a model.
+    """List the settings of a model, those that every model has first.
 
     Args:
         values: Its values, the name of its architecture among them.
     """
-    file = CONF / "model" / f"{values['name']}.yaml"
-    comments = _comments(file, "model.") if file.exists() else {}
-    return [Key(n, "", v, comments.get(n, "")) for k, v in values.items() for n in [f"model.{k}"]]
+    settings = architecture(values["name"]).settings
+    told: dict[str, str] = {}
+    for base in reversed(settings.__mro__[:-1]):
+        told |= arguments(f"{base.__module__}.{base.__name__}")
+    return [Key("model.name", "str", values["name"], "The architecture.")] + [
+        Key(f"model.{own.name}", kind(own), values.get(own.name, own.default), told[own.name])
+        for own in fields(settings)
+    ]
 
 
 def home_of(group: str) -> Path | None:
@@ -133,7 +140,9 @@ def _rows(
 
 def kind(own: Field) -> str:
     """Write the type of a field."""
-    return own.type.__name__ if type(own.type) is type else str(own.type).replace("typing.", "")
+    if type(own.type) is type:
+        return own.type.__name__
+    return re.sub(r"\b(typing|collections\.abc)\.", "", str(own.type))
 
 
 @cache
