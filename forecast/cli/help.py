@@ -24,8 +24,6 @@ VALUE = 34
 NARROW = 22
 """Where it begins what a group holds."""
 
-FLAGS = ("-h", "--help")
-
 
 class About(NamedTuple):
     """What the help of a command says beyond its keys.
@@ -47,14 +45,14 @@ class About(NamedTuple):
 
 STATUSES = {
     "0": "done",
-    "1": "a fault of ours",
+    "1": "an error in forecast itself",
     "2": "an argument, a file or a setting must be mended; one sentence says how",
     "130": "stopped by Ctrl-C",
     "141": "whoever read the output has closed it",
 }
 """Exit status to what it means."""
 
-_TRAINED = {"1": "the model is kept, what follows it is not; or a fault of ours"}
+_TRAINED = {"1": "the model is kept and a later step failed; or an error in forecast itself"}
 _STORE = ("tracking.uri", "tracking.folder")
 _QUESTION = (
     "data.path",
@@ -224,7 +222,7 @@ def of_group(command: str, group: str, overrides: Sequence[str] = ()) -> str:
     composed = _Composed(command, overrides)
     parts = [_block(f"{group}: {keys.GROUPS[group]}", map(composed.written, composed.keys(group)))]
     names = sorted(keys.options(group))
-    if names:
+    if len(names) > 1:
         parts.append(textwrap.fill(f"{group}=OPTION takes all at once: {', '.join(names)}", WIDTH))
     return "\n\n".join(parts)
 

@@ -110,7 +110,7 @@ def usage() -> str:
             "  forecast train --cfg job      the configuration as it would run",
             "  forecast train -m …           Hydra's own multirun",
             "  forecast train -q …           closing table, ids and warnings only",
-            "  forecast train -v …           what libraries log too, and whence a refusal came",
+            "  forecast train -v …           what libraries log too, and a refusal's traceback",
             "",
             "  forecast train model=causal_cnn window.timesteps=96 training.epochs=5",
             "  forecast --install-completion   completion in bash or zsh (--completion prints it)",

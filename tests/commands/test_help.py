@@ -15,6 +15,7 @@ from forecast.cli.main import COMMANDS, main
 from forecast.errors import InputError
 
 from ..conftest import Place
+from ..docs.pages import ROOT
 
 KEY = re.compile(r"^  ([a-z_0-9.]+)(?:=\S*)?(?: {2,}|\n {30})(\S.*(?:\n {20,}.*)*)", re.M)
 """A key or group and what is said of it, on lines of their own."""
@@ -38,6 +39,7 @@ def test_every_help_is_another_one_of_80_columns_and_two_screens(shown):
         lines = text.splitlines()
         assert lines[0] == f"usage: forecast {command} [key=value …]"
         assert max(map(len, lines)) <= 80 and len(lines) <= 70, command
+        assert all((ROOT / page).is_file() for page in re.findall(r"docs/\w+\.md", text))
         assert " \n" not in text and ".." not in re.sub(r"\[…\]", "", text)
 
 

@@ -129,7 +129,7 @@ class SweepConfig:
     strategy: str = key(
         'What is tried: "grid" every point, "random" and "tpe" some, "halving" all for a while.'
     )
-    grid: Any = key("Override to its values; a list of grids skips what makes no sense.")
+    grid: Any = key("Overrides and the values of each; a list of grids skips what makes no sense.")
     folds: int = MISSING
     seeds: int = MISSING
     samples: int = MISSING
