@@ -13,11 +13,12 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
 
+from forecast import process
 from forecast.cli.config import keys
-from forecast.cli.config.schema import Config
 from forecast.errors import InputError
 from forecast.models.catalogue import CATALOGUE
 from forecast.vocabulary import VALUES
+from forecast.workflows.settings import Config
 
 FLAGS = ("--help", "--cfg", "--info", "--multirun", "--quiet", "--verbose")
 COLUMNS = ("time", "targets", "features", "series", "known_future", "static")
@@ -175,7 +176,7 @@ def _columns(before: list[str]) -> list[str]:
     """Return the names in the first line of the CSV file that the line means."""
     path = str(_given("data.path", before) or _option("data", before).get("path"))
     file = (
-        keys.SAMPLES / path.removeprefix("embedded:")
+        process.folder("sample", "data") / path.removeprefix("embedded:")
         if path.startswith("embedded:")
         else Path(os.path.expanduser(path))
     )

@@ -7,7 +7,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from forecast.cli.runs import environment
+from forecast.workflows import environment
 
 from ..conftest import Place, columns, word
 

@@ -25,9 +25,9 @@ from omegaconf.errors import OmegaConfBaseException
 from forecast.cli.config import errors, safety
 from forecast.cli.config.keys import CONF
 from forecast.cli.config.safety import UsersFiles
-from forecast.cli.config.schema import Config
 from forecast.data.fetch import conceal
 from forecast.errors import InputError, nearest
+from forecast.workflows.settings import Config
 
 _KEY = re.compile(r"\w+\.[\w.]+=")
 """What sets one value; all else chooses a group, adds or deletes, which is left to Hydra."""

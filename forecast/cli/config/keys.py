@@ -1,8 +1,8 @@
 """What every key of the configuration takes, what it is by default and what it means.
 
-A meaning is written once: at the key in `schema`, or beside its value in `conf/`, or, of a model
-and of a group that names a class, among the arguments of that class. The help and the site read
-it here.
+A meaning is written once: at the key in `workflows.settings`, beside its value in `conf/`, or, of a
+model and of a group that names a class, among the arguments of that class. The help and the site
+read it here.
 """
 
 import inspect
@@ -16,20 +16,11 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from forecast.cli.config.schema import Config
+from forecast import process
 from forecast.models.catalogue import architecture
+from forecast.workflows.settings import Config
 
-PACKAGE = Path(__file__).parents[2]
-
-
-def _beside(inside: str, checkout: str) -> Path:
-    """Find a folder of the installed package, or of the checkout it is run from."""
-    installed = PACKAGE / inside
-    return installed if installed.is_dir() else PACKAGE.parent / checkout
-
-
-CONF = _beside("conf", "conf")
-SAMPLES = _beside("sample", "data")
+CONF = process.folder("conf", "conf")
 
 GROUPS = {
     "data": "Which file, its columns, and what is done about holes",

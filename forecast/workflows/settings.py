@@ -1,4 +1,4 @@
-"""The typed form of the configuration; its values are in `conf/`.
+"""The settings of every workflow as frozen dataclasses; their values are in `conf/`.
 
 A key that says nothing of itself here does so there, beside its value, or is an argument of the
 class that its group names.
@@ -7,7 +7,8 @@ class that its group names.
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import MISSING
+MISSING: Any = "???"
+"""A value that the files in `conf/` must give; Hydra reads it so."""
 
 
 def key(meaning: str, default: Any = MISSING) -> Any:
