@@ -284,15 +284,19 @@ class _Composed:
 
     def group(self, group: str) -> str:
         """Write what a group holds, and which option of it is chosen."""
-        chosen = self.choices.get(group)
-        option = f"={chosen or 'null'}" if keys.options(group) else ""
+        chosen = "…" if self._of_run(group) else self.choices.get(group) or "null"
+        option = f"={chosen}" if keys.options(group) else ""
         return _filled(f"  {group}{option}", keys.GROUPS[group], NARROW)
+
+    def _of_run(self, group: str) -> bool:
+        """Tell whether a group that is not given is that of the run."""
+        return group == "data" and self.command in ("predict", "reproduce")
 
     def _default(self, key: Key) -> str:
         """Write a default as on the command line; an ellipsis is what only the user can say."""
         value, name = key.default, key.name
-        if self.command in ("predict", "reproduce") and name.startswith("data."):
-            return "…"  # those of the run
+        if self._of_run(name.split(".")[0]):
+            return "…"
         if value == "???" or (value is None and "." not in name):
             return "…"
         if isinstance(value, str) and "${" in value:
