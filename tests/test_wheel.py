@@ -58,7 +58,7 @@ def test_wheel_holds_code_configuration_and_sample(wheel):
         names = set(archive.namelist())
         sample = archive.read("forecast/sample/nyc_weather.csv.gz")
     info = wheel.name.removesuffix("-py3-none-any.whl") + ".dist-info"
-    expected = files_below(ROOT / "forecast", ".py")
+    expected = files_below(ROOT / "forecast", ".py") | files_below(ROOT / "forecast", ".html")
     expected |= {f"forecast/{name}" for name in files_below(ROOT / "conf", ".yaml")}
     expected |= {"forecast/sample/nyc_weather.csv.gz", "forecast/sample/README.md"}
     expected |= {f"{info}/licenses/LICENSE"}
@@ -71,6 +71,23 @@ def test_wheel_holds_code_configuration_and_sample(wheel):
 def test_wheel_carries_the_version_of_pyproject(wheel):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert wheel.name == f"forecast_lab-{project['version']}-py3-none-any.whl"
+
+
+def test_wheel_writes_a_page(wheel, tmp_path):
+    """From the wheel alone: templates are found beside the code that fills them in."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    write = "from forecast.report import run_page; print(run_page.page('a < b', []))"
+    where = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); "
+    told = run(
+        sys.executable,
+        "-c",
+        f"{where}import forecast; print(forecast.__file__); {write}",
+        cwd=tmp_path,
+    )
+    home, _, page = told.partition("\n")
+    assert Path(home).is_relative_to(tmp_path)
+    assert page.startswith("<!doctype html>") and "<h1>a &lt; b</h1>" in page
 
 
 def test_sdist_builds_the_same_wheel(wheel, tmp_path):

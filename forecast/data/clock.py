@@ -6,8 +6,16 @@ from pandas.tseries.frequencies import to_offset
 
 from forecast.errors import InputError, shown
 
-CALENDAR_FREQUENCIES = ("YS", "YE", "QS", "QE", "MS", "ME")
-"""Tried in this order, the coarsest first, where two rows are four weeks or more apart."""
+CALENDAR_FREQUENCIES = {
+    "YS": "is_year_start",
+    "YE": "is_year_end",
+    "QS": "is_quarter_start",
+    "QE": "is_quarter_end",
+    "MS": "is_month_start",
+    "ME": "is_month_end",
+}
+"""Tried in this order, the coarsest first, where two rows are four weeks or more apart, with what
+pandas calls the question whether a date is one of theirs."""
 
 COLUMNS = tuple(f"{name}_{way}" for name in ("hour", "weekday", "year") for way in ("sin", "cos"))
 """What `describe` calls its columns."""
@@ -96,6 +104,8 @@ def _to_datetime(text: pd.Series, time_format: str | None, utc: bool) -> pd.Seri
         ) from error
 
 
+# Offsets of pandas do the arithmetic; `infer` and `ticks` are ours, since pd.infer_freq finds
+# nothing where a row is absent, and pd.Period knows neither business days nor half months.
 def infer(time: np.ndarray, series: np.ndarray) -> str:
     """Find the distance of two rows.
 
@@ -114,10 +124,8 @@ def infer(time: np.ndarray, series: np.ndarray) -> str:
         return alias
     odd = (steps % common).astype(np.int64) != 0
     if not odd.any():
-        days, rest = divmod(common, _ONE_DAY)
-        if rest:
-            return to_offset(pd.Timedelta(common)).freqstr
-        return f"{days}D" if days > 1 else "D"
+        count, rest = divmod(common, _ONE_DAY)
+        return (to_offset(pd.Timedelta(common)) if rest else pd.offsets.Day(int(count))).freqstr
     before = int(same[odd.argmax()])
     raise InputError(
         f"data.time must be regular (commonest distance {pd.Timedelta(common)}), got "
@@ -136,8 +144,8 @@ def _calendar(time: np.ndarray, same: np.ndarray, common: np.timedelta64) -> str
     if not (index - dates == index[0] - dates[0]).all():
         return None
     if common >= 28 * _ONE_DAY:
-        for alias in CALENDAR_FREQUENCIES:
-            if dates.map(to_offset(alias).is_on_offset).all():
+        for alias, question in CALENDAR_FREQUENCIES.items():
+            if getattr(index, question).all():  # `dates` has a frequency, and answers for that
                 apart = int(np.gcd.reduce(np.diff(np.unique(ticks(time, alias)))))
                 return f"{apart}{alias}" if apart > 1 else alias
     business = common == _ONE_DAY and (index.day_of_week < 5).all()
@@ -158,7 +166,7 @@ def ticks(time: np.ndarray, frequency: str) -> np.ndarray:
     if not len(time):
         return np.zeros(0, np.int64)
     if step := _length(offset):
-        whole, rest = np.divmod(time.astype(np.int64), step.value)
+        whole, rest = np.divmod(time.astype(np.int64), step)
         off = rest != rest[0]
     else:
         index = pd.DatetimeIndex(time)
@@ -190,11 +198,9 @@ def _offset(frequency: str) -> pd.offsets.BaseOffset:
     return offset
 
 
-def _length(offset: pd.offsets.BaseOffset) -> pd.Timedelta | None:
-    """Return how long an offset is, None where months or business days differ in length."""
-    if not isinstance(offset, (pd.offsets.Tick, pd.offsets.Day)):
-        return None
-    return pd.Timedelta(offset.freqstr if offset.n > 1 else f"1{offset.freqstr}")
+def _length(offset: pd.offsets.BaseOffset) -> int | None:
+    """Return nanoseconds of an offset, None where months or business days differ in length."""
+    return offset.nanos if isinstance(offset, (pd.offsets.Tick, pd.offsets.Day)) else None
 
 
 def following(time: np.ndarray, frequency: str, steps: int) -> np.ndarray:
@@ -207,12 +213,12 @@ def following(time: np.ndarray, frequency: str, steps: int) -> np.ndarray:
     """
     offset = _offset(frequency)
     if step := _length(offset):
-        return time[:, None] + np.arange(1, steps + 1) * step.to_timedelta64()
-    origins, which = np.unique(time, return_inverse=True)
-    later = np.empty((len(origins), steps), "datetime64[ns]")
-    for row, origin in enumerate(origins):
-        later[row] = pd.date_range(pd.Timestamp(origin), periods=steps + 1, freq=offset)[1:]
-    return later[which]
+        return time[:, None] + np.arange(1, steps + 1) * np.timedelta64(step, "ns")
+    if not len(time):
+        return np.empty((0, steps), "datetime64[ns]")
+    grid = pd.date_range(time.min(), pd.Timestamp(time.max()) + steps * offset, freq=offset)
+    first = grid.searchsorted(time, side="right")
+    return grid.to_numpy("datetime64[ns]")[first[:, None] + np.arange(steps)]
 
 
 def before(time: np.datetime64, frequency: str, steps: int) -> np.ndarray:
@@ -248,6 +254,19 @@ def describe(time: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, tupl
     return values, tuple(labels)
 
 
+def days(frequency: str | None) -> float:
+    """Tell how long a tick is, in days; without end for rows without a clock.
+
+    >>> days("6h"), days("MS"), days(None)
+    (0.25, 31.0, inf)
+    """
+    if frequency is None:
+        return np.inf
+    offset = _offset(frequency)
+    first = offset.rollforward(pd.Timestamp("2001-01-01"))  # a Monday, with which periods begin
+    return (first + offset - first) / pd.Timedelta(days=1)
+
+
 def season(frequency: str | None) -> int:
     """Tell how many rows the natural season of a frequency has.
 
@@ -257,11 +276,11 @@ def season(frequency: str | None) -> int:
     if frequency is None:
         return 1
     offset = to_offset(frequency)
-    if isinstance(offset, (pd.offsets.Tick, pd.offsets.Day)):
-        days = (pd.Timestamp(0) + offset - pd.Timestamp(0)) / pd.Timedelta(days=1)
-        if days < 1:
-            return round(1 / days)
-        return max(1, round(7 / days if days < 7 else 52 * 7 / days))
+    if _length(offset):
+        length = days(frequency)
+        if length < 1:
+            return round(1 / length)
+        return max(1, round(7 / length if length < 7 else 52 * 7 / length))
     table = {"B": 5, "W": 52, "M": 12, "Q": 4}
     key = offset.rule_code.split("-")[0].removesuffix("S").removesuffix("E")
     return max(1, round(table.get(key, 1) / offset.n))

@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 
 from forecast.evaluation.significance.wording import number
-from forecast.report.page import Html
+from forecast.report.page import render
 
 WIDTH, HEIGHT = 480, 240
 LEFT, RIGHT, TOP, BOTTOM = 60, 466, 10, 196
@@ -201,7 +201,7 @@ class Axis:
 
 def chart(
     title: str, marks: Sequence[Mark], *, x: Axis = Axis(), y: Axis = Axis(), note: str = ""
-) -> Html:
+) -> str:
     """Draw a chart, its numbers folded below it."""
     reached = [mark.reach() for mark in marks]
     low, high = x.ends(along for along, _ in reached)
@@ -230,12 +230,20 @@ def chart(
     ]
     parts.append(_text((LEFT + RIGHT) / 2, HEIGHT - 5, x.label))
     parts += [mark.draw(across, above) for mark in marks]
-    remark = f" <span>{escape(note)}</span>" if note else ""
-    return Html(
-        f'<figure class="chart"><figcaption><b>{escape(title)}</b>{remark}</figcaption>'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
-        f'{"".join(parts)}<line class="at" y1="{TOP}" y2="{BOTTOM}"/></svg>'
-        f"{_numbers(marks, x, across)}</figure>"
+    columns = _columns(marks)
+    places = sorted({place for column in columns.values() for place in column})
+    return render(
+        "chart",
+        title=title,
+        note=note,
+        size=(WIDTH, HEIGHT),
+        ends=(TOP, BOTTOM),
+        drawing="".join(parts),
+        heads=(x.label, *columns),
+        rows=[
+            (f"{across(v):.1f}", [x.tell(v), *(_value(of.get(v)) for of in columns.values())])
+            for v in places[:: max(1, -(-len(places) // ROWS))]
+        ],
     )
 
 
@@ -257,14 +265,9 @@ def ticks(low: float, high: float, most: int = 5, season: int = 0) -> list[float
     return [n * step for n in range(first, last + 1)]
 
 
-def legend(looks: Mapping[str, str]) -> Html:
-    """Show what each look means."""
-    shown = "".join(
-        f'<span><svg viewBox="0 0 38 12" aria-hidden="true">{_sample(look)}</svg>'
-        f"{escape(name)}</span>"
-        for name, look in looks.items()
-    )
-    return Html(f'<p class="legend">{shown}</p>')
+def samples(looks: Mapping[str, str]) -> dict[str, str]:
+    """Draw what each look is, for a legend."""
+    return {name: _sample(look) for name, look in looks.items()}
 
 
 def _sample(look: str) -> str:
@@ -280,27 +283,15 @@ def _text(x: float, y: float, text: str, anchor: str = "middle") -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
-def _numbers(marks: Sequence[Mark], axis: Axis, across: Place) -> str:
-    """Write the values of a chart as a table, one row for each place along it."""
-    columns = {
+def _columns(marks: Sequence[Mark]) -> dict[str, dict[float, float]]:
+    """Return the values of a chart: name to place along it to value."""
+    return {
         name: dict(zip(mark.x, values, strict=True))
         for mark in marks
         if not isinstance(mark, Rule)
         for name, values in mark.columns().items()
     }
-    places = sorted({x for column in columns.values() for x in column})
-    heads = "".join(f"<th>{escape(name)}</th>" for name in (axis.label, *columns))
-    rows = "".join(
-        f'<tr data-x="{across(x):.1f}"><td>{escape(axis.tell(x))}</td>'
-        + "".join(f"<td>{_value(column.get(x, math.nan))}</td>" for column in columns.values())
-        + "</tr>"
-        for x in places[:: max(1, -(-len(places) // ROWS))]
-    )
-    return (
-        '<details><summary>Numbers</summary><div class="scroll"><table>'
-        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div></details>"
-    )
 
 
-def _value(value: float) -> str:
-    return number(value) if math.isfinite(value) else ""
+def _value(value: float | None) -> str:
+    return "" if value is None or not math.isfinite(value) else number(value)

@@ -1,10 +1,9 @@
 """The page of the gates of one network or of two, and its section in a run's report."""
 
 import io
-from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,7 @@ from forecast.gates.snapshots import Snapshot, is_convolution, unpack
 from forecast.report.canvas import to_image
 from forecast.report.gate_album import album
 from forecast.report.gate_curves import history_lines, memory_curve
-from forecast.report.page import facts, frame
+from forecast.report.page import render
 
 
 @dataclass(frozen=True)
@@ -79,11 +78,6 @@ def encoded(pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-SIZES = (
-    "Kernel, recurrent and bias are root mean squares per weight: unlike norms they do not grow "
-    "with the number of units."
-)
-
 _HEADINGS = {
     "gates": "Weights",
     "activity": "How open the gates are",
@@ -110,24 +104,6 @@ _STATISTICS = {
     "open": ("open", "{:.0%}"),
     "scale_50": ("steps to 1/e", "{:.3g}"),
 }
-_STYLE = """
-.row { display: flex; flex-wrap: wrap; gap: 1rem } .row > * { flex: 1 1 24rem; min-width: 0 }
-img { width: 100%; max-width: 52rem; border-radius: 6px; background: #fff }
-nav { position: sticky; top: 0; background: var(--ground); padding: .6rem 0 }
-input { width: min(24rem, 60%); vertical-align: middle }
-"""
-_SCRIPT = """
-const slider = document.querySelector('#epoch');
-function show() {
-  document.querySelector('#shown').textContent = Math.round(slider.value);
-  for (const figure of document.querySelectorAll('figure[data-epochs]')) {
-    const epochs = figure.dataset.epochs.split(' ').map(Number);
-    const last = epochs.filter(epoch => epoch <= slider.value).length - 1;
-    [...figure.children].forEach((image, n) => { image.hidden = n !== Math.max(0, last) });
-  }
-}
-if (slider) { slider.addEventListener('input', show); show(); }
-"""
 
 
 def page(subjects: Sequence[Subject]) -> str:
@@ -137,67 +113,41 @@ def page(subjects: Sequence[Subject]) -> str:
     >>> text.startswith("<!doctype html>"), "a run" in text, "http" in text
     (True, True, False)
     """
-    title = " and ".join(subject.title for subject in subjects)
-    return frame(f"{title} · gates", "".join(_body(subjects)), style=_STYLE, script=_SCRIPT)
+    names = " and ".join(subject.title for subject in subjects)
+    pictures = [subject.pictures for subject in subjects]
+    return render(
+        "gates",
+        title=f"{names} · gates",
+        names=names,
+        subjects=subjects,
+        distances=_distances(*subjects) if len(subjects) == 2 else None,
+        memories=[_memory(subject.memory) for subject in subjects],
+        numbers=[_numbers(subject) for subject in subjects],
+        curves=[list(subject.curves()) for subject in subjects],
+        epochs=sorted({epoch for own in pictures for some in own.values() for epoch in some}),
+        albums=_albums(pictures),
+        headings=list(dict.fromkeys(name for subject in subjects for name in subject.figures)),
+    )
 
 
 def section(subject: Subject) -> tuple[str, str]:
     """Write the section of a run's report on gates: alerts and memory."""
     advice = subject.memory.advice() if subject.memory else ""
-    first = f"<p>{escape(advice[0].upper() + advice[1:])}.</p>" if advice else ""
     alerts = [alert for alert in subject.alerts if alert.text != advice]
-    nothing = "" if subject.last else f"<p>{NOTHING[0].upper()}{NOTHING[1:]}.</p>"
-    more = (
-        '<p>The gates over the epochs: <a href="gates.html">gates.html</a>, beside this page.</p>'
-    )
-    return "Gates and memory", f"{nothing}{first}{_alerts(alerts)}{more}"
+    nothing = "" if subject.last else NOTHING
+    text = render("gates_section", nothing=nothing, advice=advice, alerts=alerts)
+    return "Gates and memory", text
 
 
-def _body(subjects: Sequence[Subject]) -> Iterator[str]:
-    yield f"<h1>Gates of {escape(' and '.join(subject.title for subject in subjects))}</h1>"
-    yield _row(_head(subject) for subject in subjects)
-    if len(subjects) == 2:
-        yield from _comparison(*subjects)
-    if any(subject.memory for subject in subjects):
-        yield "<h2>Does memory matter?</h2>"
-        yield _row(_memory(subject) for subject in subjects)
-    yield "<h2>Numbers of the last epoch</h2>"
-    yield _row(_numbers(subject) for subject in subjects)
-    curves = [list(subject.curves()) for subject in subjects]
-    if any(curves):
-        yield "<h2>Over the epochs</h2>"
-        yield _row("".join(map(_image, found)) for found in curves)
-    yield from _albums([subject.pictures for subject in subjects])
-    for heading in dict.fromkeys(name for subject in subjects for name in subject.figures):
-        yield f"<h2>{escape(heading)}</h2>"
-        yield _row(
-            _image(subject.figures[heading]) if heading in subject.figures else ""
-            for subject in subjects
-        )
+def _memory(memory: Memory | None) -> dict[str, Any] | None:
+    if memory is None:
+        return None
+    return {"advice": memory.advice(), "picture": encoded(to_image(memory_curve(memory)))}
 
 
-def _head(subject: Subject) -> str:
-    return facts(subject.facts) + (_alerts(subject.alerts) or "<p>Nothing stands out.</p>")
-
-
-def _alerts(alerts: Sequence[Alert]) -> str:
-    return "".join(f'<p class="alert">{escape(alert.text)}</p>' for alert in alerts)
-
-
-def _memory(subject: Subject) -> str:
-    if subject.memory is None:
-        return "<p>Not measured.</p>"
-    picture = encoded(to_image(memory_curve(subject.memory)))
-    advice = subject.memory.advice()
-    return f"<p>{escape(advice[0].upper() + advice[1:])}.</p>{_image(picture)}"
-
-
-def _numbers(subject: Subject) -> str:
-    table = numbers(subject)
-    if table.empty:
-        nothing = "no recurrent layer" if subject.last else NOTHING
-        return f"<p>{nothing[0].upper()}{nothing[1:]}.</p>"
-    return f'<p class="note">{SIZES}</p>{_table(table.reset_index(names="gate"))}'
+def _numbers(subject: Subject) -> dict[str, Any]:
+    nothing = "no recurrent layer" if subject.last else NOTHING
+    return _listed(numbers(subject).reset_index(names="gate")) | {"nothing": nothing}
 
 
 def numbers(subject: Subject) -> pd.DataFrame:
@@ -216,54 +166,23 @@ def numbers(subject: Subject) -> pd.DataFrame:
     return found.reindex(columns=[heading for heading in order if heading in found]).fillna("")
 
 
-def _comparison(first: Subject, second: Subject) -> Iterator[str]:
+def _distances(first: Subject, second: Subject) -> dict[str, Any]:
     table, sentences = distances(first.last, second.last)
-    yield "<h2>How far apart the weights are</h2>"
-    yield "".join(f"<p>{escape(text)}.</p>" for text in sentences)
-    if len(table):
-        numeric = {name: table[name].map("{:.4f}".format) for name in ("first", "second")}
-        shown = table.assign(distance=table.distance.map("{:.4f}".format), **numeric)
-        yield (
-            '<p class="note">RMS per weight in each run, and the Wasserstein distance between the '
-            "weights of the two.</p>"
-        )
-        yield _table(shown)
+    sizes = {name: table[name].map("{:.4f}".format) for name in ("first", "second", "distance")}
+    return _listed(table.assign(**sizes)) | {"notes": sentences}
 
 
-def _albums(albums: Sequence[Mapping[str, Mapping[int, bytes]]]) -> Iterator[str]:
-    epochs = sorted({epoch for own in albums for images in own.values() for epoch in images})
-    if len(epochs) > 1:
-        yield (
-            f'<nav>Epoch <b id="shown">{epochs[-1]}</b> <input type="range" id="epoch" aria-label='
-            f'"epoch" min="{epochs[0]}" max="{epochs[-1]}" value="{epochs[-1]}" step="1"></nav>'
-        )
+def _albums(albums: Sequence[Mapping[str, Mapping[int, bytes]]]) -> list[dict[str, Any]]:
+    """List heading, note and the pictures of each network, of all that there are pictures of."""
+    found = []
     for key in dict.fromkeys(key for own in albums for key in own):
         kind, _, layer = key.partition("/")
         taps = key == "gates/taps"
         heading = "Taps of the convolutions" if taps else f"{_HEADINGS[kind]}: {layer}"
-        yield f"<h2>{escape(heading)}</h2>"
-        if not taps:
-            yield f'<p class="note">{_NOTES[kind]}</p>'
-        yield _row(_slides(own.get(key, {})) for own in albums)
+        slides = [own.get(key, {}) for own in albums]
+        found.append({"heading": heading, "note": "" if taps else _NOTES[kind], "slides": slides})
+    return found
 
 
-def _slides(images: Mapping[int, bytes]) -> str:
-    if not images:
-        return "<p>Nothing of this kind.</p>"
-    shown = list(images)[-1]
-    pictures = "".join(_image(data, hidden=epoch != shown) for epoch, data in images.items())
-    return f'<figure data-epochs="{" ".join(map(str, images))}">{pictures}</figure>'
-
-
-def _image(data: bytes, *, hidden: bool = False) -> str:
-    kind = "webp" if data.startswith(b"RIFF") else "png"
-    source = f"data:image/{kind};base64,{b64encode(data).decode()}"
-    return f'<img alt="" src="{source}"{" hidden" if hidden else ""}>'
-
-
-def _table(frame: pd.DataFrame) -> str:
-    return f'<div class="scroll">{frame.to_html(index=False, border=0, escape=True)}</div>'
-
-
-def _row(parts: Iterator[str]) -> str:
-    return f'<div class="row">{"".join(f"<section>{part}</section>" for part in parts)}</div>'
+def _listed(table: pd.DataFrame) -> dict[str, Any]:
+    return {"heads": list(table.columns), "rows": table.to_numpy().tolist()}

@@ -1,14 +1,16 @@
 """The report of a trained run: one page that loads nothing."""
 
-from collections.abc import Iterable, Mapping
-from html import escape
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecast.report.charts import OTHERS, Axis, Line, Mark, Rule, chart, legend
-from forecast.report.page import REPORT_STYLE, SCRIPT, Html, frame
-from forecast.report.sections import errors, examples, intervals, scores, summary
+from forecast.data.split import distinct
+from forecast.data.table import Table
+from forecast.report.charts import OTHERS, Axis, Line, Mark, Rule, chart, samples
+from forecast.report.page import render
+from forecast.report.sections import errors, examples, intervals, scores
+from forecast.report.sections.examples import stamp
 
 if TYPE_CHECKING:
     from forecast.evaluation.outcome import Outcome
@@ -17,29 +19,18 @@ if TYPE_CHECKING:
 Section = tuple[str, str]
 """A title as text, and the content below it as markup."""
 
+MOST = 16
+"""Most names that are listed; of more only their number is."""
+
 
 def page(title: str, sections: Iterable[Section], *, lead: str = "") -> str:
     """Write a report from its sections; later rooms add their own.
 
     >>> text = page("run", [("Scores", "<p>good</p>")], lead="3 < 4")
-    >>> '<h2 id="s1">Scores</h2><p>good</p>' in text, "3 &lt; 4" in text, "http" in text
+    >>> "<p>good</p>" in text, "3 &lt; 4" in text, "http" in text
     (True, True, False)
     """
-    found = list(sections)
-    links = "".join(
-        f'<a href="#s{number}">{escape(name)}</a>' for number, (name, _) in enumerate(found, 1)
-    )
-    body = "".join(
-        f'<h2 id="s{number}">{escape(name)}</h2>{content}'
-        for number, (name, content) in enumerate(found, 1)
-    )
-    opening = f'<p class="lead">{escape(lead)}</p>' if lead else ""
-    return frame(
-        title,
-        f'<h1>{escape(title)}</h1>{opening}<nav class="contents">{links}</nav>{body}',
-        style=REPORT_STYLE,
-        script=SCRIPT,
-    )
+    return render("report", title=title, lead=lead, sections=list(sections))
 
 
 def sections(
@@ -47,7 +38,7 @@ def sections(
 ) -> list[Section]:
     """Make the sections of an outcome; what makes no sense for its task is left out."""
     found = [
-        ("What was trained on what", summary.section(outcome, facts, command)),
+        ("What was trained on what", summary(outcome, facts, command)),
         ("Scores beside baselines", scores.section(outcome)),
         ("Where the error is", errors.section(outcome)),
         ("How sure it is", intervals.section(outcome)),
@@ -57,7 +48,111 @@ def sections(
     return [(title, content) for title, content in found if content]
 
 
-def learning(outcome: "Outcome") -> Html:
+def summary(outcome: "Outcome", given: Mapping[str, str], command: str) -> str:
+    """Tell data, spans, window, model, training and the command."""
+    return render(
+        "summary",
+        known=dict(given) | dict(_data(outcome)),
+        spans=_spans(outcome),
+        settings=dict(_training(outcome)),
+        command=command,
+    )
+
+
+def window(outcome: "Outcome") -> str:
+    """Say the shape of a sample in words, such as "72 rows of 1 h seen, 24 rows predicted"."""
+    shape = outcome.spec.window
+    frequency = outcome.table.frequency
+    each = f" of {_distance(frequency)}" if frequency else ""
+    skipped = f", {_count(shape.lead, 'row')} skipped" if shape.lead else ""
+    seen, predicted = _count(shape.timesteps, "row"), _count(shape.horizon, "row")
+    return f"{seen}{each} seen{skipped}, {predicted} predicted"
+
+
+def _data(outcome: "Outcome") -> Iterator[tuple[str, str]]:
+    """Tell what was read, what was asked, and of whom."""
+    table, fitted = outcome.table, outcome.forecaster
+    yield "rows", f"{len(table):,} of {_count(len(table.names), 'series', 'series')}"
+    if len(table.names) > 1:
+        yield "series", _listed(table.names)
+    if table.frequency:
+        yield "frequency", f"{_distance(table.frequency)}, a season is {outcome.season} rows"
+    yield "predicted", _listed([_named(table, n) for n in range(len(table.targets))])
+    yield "inputs", _listed(table.features)
+    yield "window", window(outcome)
+    yield "model", f"{outcome.spec.model.name}, {fitted.model_.count_params():,} weights"
+    trained = f"{len(fitted.history_['loss'])} epochs"
+    if outcome.refit:
+        yield "trained", f"{trained} on train and validation alike, without stopping"
+    else:
+        kept = f"the weights of epoch {fitted.best_epoch_} were kept"
+        yield "trained", f"{trained} of {outcome.spec.training.epochs} allowed; {kept}"
+    if outcome.seconds:
+        yield "seconds", ", ".join(f"{k} {v:.1f}" for k, v in outcome.seconds.items())
+
+
+def _training(outcome: "Outcome") -> Iterator[tuple[str, str]]:
+    """Tell every setting, defaults included."""
+    spec, training = outcome.spec, outcome.spec.training
+    yield "model", _settings(spec.model.get_params(), leave=("name",))
+    yield "training", _settings(training.get_params(), leave=("seed", "threads", "tail"))
+    yield "scaling", spec.scaling
+    yield "seed", str(training.seed)
+    yield "threads", str(outcome.forecaster.threads_)
+    yield "baselines", _settings(spec.regressors)
+
+
+def _spans(outcome: "Outcome") -> list[tuple[str, ...]]:
+    """Return name, ends and size of each span."""
+    rows, cuts = outcome.table, outcome.cuts
+    masks = {
+        "train": cuts.train_rows(rows),
+        "validation": cuts.validation_rows(rows),
+        "test": cuts.test_rows(rows),
+    }
+    count = {"test": f"{len(outcome.test.starts):,} windows scored"}
+    return [
+        (name, *_ends(rows, mask), f"{mask.sum():,}", count.get(name, ""))
+        for name, mask in masks.items()
+    ]
+
+
+def _ends(rows: Table, mask: np.ndarray) -> tuple[str, str, str]:
+    stamps = distinct(rows.time[mask])
+    return stamp(stamps[0]), stamp(stamps[-1]), f"{len(stamps):,}"
+
+
+def _named(table: Table, target: int) -> str:
+    """Write a target with its unit."""
+    unit = table.unit(target).removeprefix(", ")
+    return f"{table.targets[target]} ({unit})" if unit else table.targets[target]
+
+
+def _distance(frequency: str) -> str:
+    """Write a frequency with its number."""
+    return frequency if frequency[0].isdigit() else f"1 {frequency}"
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _listed(names: Any) -> str:
+    shown = ", ".join(map(str, names[:MOST]))
+    return shown + (f" and {len(names) - MOST:,} more" if len(names) > MOST else "")
+
+
+def _settings(params: Mapping[str, Any], leave: tuple[str, ...] = ()) -> str:
+    """List settings; an object has its kind alone, since its address would change every page."""
+    plain = (bool, int, float, str, list, tuple, dict, type(None))
+    return ", ".join(
+        f"{name} {value if isinstance(value, plain) else type(value).__name__}"
+        for name, value in params.items()
+        if name not in leave and value not in (None, [], ())
+    )
+
+
+def learning(outcome: "Outcome") -> str:
     """Draw training and stopping loss against the epoch, the kept one marked."""
     history = outcome.forecaster.history_
     epochs = np.arange(1, len(history["loss"]) + 1)
@@ -69,4 +164,4 @@ def learning(outcome: "Outcome") -> Html:
         looks["stopping loss"] = "model"
         note += " The dashed line marks the epoch whose weights were kept."
     drawn = chart("Loss by epoch", marks, x=Axis("epoch", season=1), note=note)
-    return Html(f'{legend(looks)}<div class="charts">{drawn}</div>')
+    return render("pictures", looks=samples(looks), drawn={"": [drawn]})

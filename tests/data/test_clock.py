@@ -119,6 +119,29 @@ def test_following_stamps_go_on_as_the_calendar_does():
     assert after("2024-12-31T23", "h", 1) == stamps("2025-01-01T00").tolist()
 
 
+@pytest.mark.parametrize(
+    ("frequency", "times", "expected"),
+    [
+        ("B", ["2024-01-05", "2024-01-03", "2024-01-05"], ["08 09 10", "04 05 08", "08 09 10"]),
+        ("W-WED", ["2024-01-10", "2024-01-03"], ["17 24 31", "10 17 24"]),
+        ("36h", ["2024-01-02T12", "2024-01-01"], ["04 05 07", "02 04 05"]),
+    ],
+)
+def test_each_of_many_stamps_is_followed_by_its_own(frequency, times, expected):
+    found = clock.following(stamps(*times), frequency, 3)
+    days = found.astype("datetime64[D]").astype(str)
+    assert [" ".join(day[-2:] for day in row) for row in days] == expected
+    assert clock.following(stamps(), frequency, 3).shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("frequency", "days"),
+    [("15min", 1 / 96), ("2D", 2), ("B", 1), ("W-WED", 7), ("MS", 31), ("ME", 28), ("YE", 365)],
+)
+def test_a_tick_is_as_long_as_from_one_stamp_of_the_grid_to_the_next(frequency, days):
+    assert clock.days(frequency) == days
+
+
 @QUIET
 @given(st.datetimes(pd.Timestamp("1990-01-01"), pd.Timestamp("2050-01-01")))
 def test_calendar_points_are_the_angles_of_clock_week_and_year(moment):

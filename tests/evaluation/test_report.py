@@ -18,8 +18,7 @@ from forecast.evaluation.significance.pairs import Verdict
 from forecast.evaluation.significance.wording import number
 from forecast.report import charts, run_page
 from forecast.report.charts import OTHERS, SHAPES, Band, Bars, Line, Rule
-from forecast.report.page import REPORT_STYLE
-from forecast.report.sections import errors, examples, intervals, summary
+from forecast.report.sections import errors, examples, intervals
 from forecast.report.sections.slices import MOST, parts
 from forecast.training.parameters import Training
 
@@ -253,7 +252,7 @@ def test_what_was_trained_is_told_in_words(plain):
     assert page.row("test")[1:] == ["1970-01-05 04:00", "1970-01-07 05:00", "50", "100", count]
     lead = SimpleNamespace(**vars(found))
     lead.spec = SimpleNamespace(window=Window(1, 1, lead=2))
-    assert summary.window(lead) == "1 row of 1 h seen, 2 rows skipped, 1 row predicted"
+    assert run_page.window(lead) == "1 row of 1 h seen, 2 rows skipped, 1 row predicted"
 
 
 def test_errors_by_clock_are_those_of_a_groupby():
@@ -462,12 +461,12 @@ def test_marks_lie_where_their_values_say():
     assert page.row("3") == ["3", "5", "2", "8", ""]
 
 
-def test_no_two_of_many_baselines_look_alike():
+def test_no_two_of_many_baselines_look_alike(plain):
     assert len(set(OTHERS)) == len(OTHERS) == 25
     assert {look.split()[1] for look in OTHERS} == set(SHAPES) - {"model"}
     for look in OTHERS:
         colour, dash = (f".{name} {{" for name in look.split())
-        assert colour in REPORT_STYLE and f".line{dash}" in REPORT_STYLE
+        assert colour in plain[1] and f".line{dash}" in plain[1]
 
 
 @pytest.mark.parametrize(

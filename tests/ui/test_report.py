@@ -70,6 +70,12 @@ def test_a_page_fits_and_shows_its_pictures(opened, name, size, colours):
     assert all(100 < width <= size[0] and height > 50 for width, height in found)
 
 
+def test_the_scoreboard_is_seen_without_scrolling(opened):
+    board = opened("report.html").locator(".scroll:has(.board)")
+    shown, whole = board.evaluate("one => [one.clientWidth, one.scrollWidth]")
+    assert 0 < whole <= shown
+
+
 def test_text_of_pictures_is_readable_in_both(opened):
     """WCAG 2.2 asks for a contrast of 4.5, and a phone for letters of 10 pixels."""
     for size in SHAPES:

@@ -166,19 +166,7 @@ def seasons(frequency: str | None) -> tuple[int, ...]:
     ((24, 168), (7,), (1,))
     """
     natural = clock.season(frequency)
-    return (natural, 7 * natural) if days(frequency) < 1 else (natural,)
-
-
-def days(frequency: str | None) -> float:
-    """Return how long a tick is, in days; without end for rows without a clock.
-
-    >>> days("6h"), days("MS")
-    (0.25, 31.0)
-    """
-    if frequency is None:
-        return np.inf
-    first = np.array(["2001-01-01"], "datetime64[ns]")  # a Monday, with which all periods begin
-    return float((clock.following(first, frequency, 1)[0, 0] - first[0]) / np.timedelta64(1, "D"))
+    return (natural, 7 * natural) if clock.days(frequency) < 1 else (natural,)
 
 
 def climatology(

@@ -156,7 +156,7 @@ class Lagged:
         """Hour, weekday and day of the year of each row, where they tell, (rows, columns)."""
         if self.table.time.dtype.kind != "M":
             return np.zeros((len(self.table), 0))
-        index, days = pd.DatetimeIndex(self.table.time), rules.days(self.table.frequency)
+        index, days = pd.DatetimeIndex(self.table.time), clock.days(self.table.frequency)
         hour = index.hour + index.minute / 60
         calendar = np.column_stack([hour, index.day_of_week, index.day_of_year]).astype(float)
         return calendar[:, [days < 1, days < rules.WEEK, self.years]]

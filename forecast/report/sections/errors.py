@@ -12,9 +12,9 @@ from forecast.data.table import Table
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.significance.wording import number
 from forecast.metrics import bias
-from forecast.report.charts import Axis, Bars, Line, Rule, chart, legend
-from forecast.report.page import Html
-from forecast.report.sections.slices import Part, forecasters, looks, parts, switch
+from forecast.report.charts import Axis, Bars, Line, Rule, chart, samples
+from forecast.report.page import render
+from forecast.report.sections.slices import Part, forecasters, looks, parts
 
 if TYPE_CHECKING:
     from forecast.evaluation.outcome import Outcome
@@ -51,7 +51,7 @@ class Profile:
     by_clock: Mapping[int, float]
 
 
-def section(outcome: "Outcome") -> Html:
+def section(outcome: "Outcome") -> str:
     """Draw errors by step and clock, and residuals, for everything and for its parts."""
     every = parts(outcome.test)
     each = {
@@ -62,7 +62,7 @@ def section(outcome: "Outcome") -> Html:
     for n, part in enumerate(every):
         own = {name: found[n] for name, found in each.items()}
         drawn[part.name] = _pictures(outcome, part, own)
-    return Html(legend(looks(outcome)) + switch("part shown", drawn))
+    return render("pictures", looks=samples(looks(outcome)), drawn=drawn)
 
 
 def profiles(found: Forecasts, every: Sequence[Part]) -> list[Profile]:
@@ -88,10 +88,7 @@ def profiles(found: Forecasts, every: Sequence[Part]) -> list[Profile]:
 
 def cycle(table: Table) -> str | None:
     """Tell which round of the clock shows most: of hours, of weekdays, or of months."""
-    if table.frequency is None:
-        return None
-    step = clock.following(table.time[:1], table.frequency, 1)[0, 0] - table.time[0]
-    days = step / np.timedelta64(1, "D")
+    days = clock.days(table.frequency)
     return "hour" if days < 1 else "weekday" if days < 7 else "month" if days < 360 else None
 
 
@@ -131,7 +128,7 @@ def first_steps(test: Forecasts, part: Part) -> np.ndarray:
     return grid.reshape(len(grid), -1)
 
 
-def _pictures(outcome: "Outcome", part: Part, found: Mapping[str, Profile]) -> Html:
+def _pictures(outcome: "Outcome", part: Part, found: Mapping[str, Profile]) -> list[str]:
     charts = [_by_step(outcome, part, found)]
     turn = cycle(outcome.table)
     if turn:
@@ -140,10 +137,10 @@ def _pictures(outcome: "Outcome", part: Part, found: Mapping[str, Profile]) -> H
         charts.append(_residuals(outcome, part))
         if part.alike:
             charts.append(_histogram(outcome, part))
-    return Html(f'<div class="charts">{"".join(charts)}</div>')
+    return charts
 
 
-def _by_step(outcome: "Outcome", part: Part, found: Mapping[str, Profile]) -> Html:
+def _by_step(outcome: "Outcome", part: Part, found: Mapping[str, Profile]) -> str:
     test, look = outcome.test, looks(outcome)
     steps = np.arange(1, test.window.horizon + 1)
     lines = [Line(name, steps, own.by_step, look[name], dots=True) for name, own in found.items()]
@@ -156,7 +153,7 @@ def _by_step(outcome: "Outcome", part: Part, found: Mapping[str, Profile]) -> Ht
     )
 
 
-def _by_clock(outcome: "Outcome", part: Part, found: Mapping[str, Profile], turn: str) -> Html:
+def _by_clock(outcome: "Outcome", part: Part, found: Mapping[str, Profile], turn: str) -> str:
     name, names = _CLOCKS[turn]
     look = looks(outcome)
     lines = [
@@ -172,7 +169,7 @@ def _by_clock(outcome: "Outcome", part: Part, found: Mapping[str, Profile], turn
     )
 
 
-def _residuals(outcome: "Outcome", part: Part) -> Html:
+def _residuals(outcome: "Outcome", part: Part) -> str:
     test = outcome.test
     grid = first_steps(test, part)
     lags = max(1, min(LAGS, max(10, 2 * outcome.season), len(grid) // 2))
@@ -193,7 +190,7 @@ def _residuals(outcome: "Outcome", part: Part) -> Html:
     )
 
 
-def _histogram(outcome: "Outcome", part: Part) -> Html:
+def _histogram(outcome: "Outcome", part: Part) -> str:
     test = outcome.test
     true, predicted = part.of(test.true), part.of(test.values)
     middle = float(bias(true, predicted))
@@ -201,7 +198,7 @@ def _histogram(outcome: "Outcome", part: Part) -> Html:
     wrong = (predicted[::thin] - true[::thin]).ravel()
     wrong = wrong[np.isfinite(wrong)]
     if not len(wrong):
-        return Html("")
+        return ""
     far = float(np.quantile(np.abs(wrong), 0.998)) or 1.0
     share, edges = np.histogram(np.clip(wrong, -far, far), BINS, (-far, far))
     width = edges[1] - edges[0]

@@ -1,15 +1,14 @@
 """Some test windows, as they came out best and worst."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.significance.wording import measured
-from forecast.report.charts import OTHERS, Axis, Band, Line, Mark, Rule, chart, legend
-from forecast.report.page import Html
+from forecast.report.charts import OTHERS, Axis, Band, Line, Mark, Rule, chart, samples
+from forecast.report.page import render
 from forecast.report.sections.intervals import Ends, bands
-from forecast.report.sections.summary import stamp
 
 if TYPE_CHECKING:
     from forecast.evaluation.outcome import Outcome
@@ -21,21 +20,21 @@ PAST = 4
 """Horizons of look-back that are drawn at most, and never fewer rows than two seasons."""
 
 
-def section(outcome: "Outcome") -> Html:
+def section(outcome: "Outcome") -> str:
     """Draw the best and the worst windows."""
     errors = _errors(outcome)
     model, beside = outcome.spec.model.name, _beside(outcome)
     ends = bands(outcome)[:1]
     looks = {"truth": "true", model: "model"} | ({beside: OTHERS[0]} if beside else {})
     looks |= {ends[0][0]: "band"} if ends else {}
-    body: str = legend(looks)
-    for title, sign in (("Worst", -1), ("Best", 1)):
-        charts = [
-            _picture(outcome, int(window), int(target), beside, ends)
+    kinds = {
+        title: [
+            _picture(outcome, window, target, beside, ends)
             for window, target in chosen(outcome.test, sign * errors)
         ]
-        body += f'<h3>{title}</h3><div class="charts small">{"".join(charts)}</div>'
-    return Html(body)
+        for title, sign in (("Worst", -1), ("Best", 1))
+    }
+    return render("examples", looks=samples(looks), kinds=kinds)
 
 
 def chosen(test: Forecasts, errors: np.ndarray, count: int = COUNT) -> list[tuple[int, int]]:
@@ -78,7 +77,7 @@ def _beside(outcome: "Outcome") -> str | None:
 
 def _picture(
     outcome: "Outcome", position: int, target: int, beside: str | None, ends: list[Ends]
-) -> Html:
+) -> str:
     test = outcome.test
     table, window = test.table, test.window
     origin = int(test.origins[position])
@@ -107,3 +106,12 @@ def _picture(
         x=Axis("rows from the origin", season=outcome.season),
         note=f"after {stamp(table.time[origin])}, {test.headline.name} {error}",
     )
+
+
+def stamp(time: Any) -> str:
+    """Write a time stamp to the minute, or a row's number.
+
+    >>> stamp(np.datetime64("2024-03-01T06:00:00", "ns")), stamp(np.int64(7))
+    ('2024-03-01 06:00', '7')
+    """
+    return str(time)[:16].replace("T", " ")

@@ -1,6 +1,5 @@
 """How sure the forecasts are, and whether rightly: intervals, quantiles, probabilities."""
 
-from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,9 +9,9 @@ from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.significance.wording import measured, number
 from forecast.metrics import coverage
 from forecast.metrics.point import mean
-from forecast.report.charts import OTHERS, Axis, Bars, Line, Rule, chart, legend
-from forecast.report.page import Html, html_table
-from forecast.report.sections.slices import Part, parts, switch
+from forecast.report.charts import OTHERS, Axis, Bars, Line, Rule, chart, samples
+from forecast.report.page import render
+from forecast.report.sections.slices import Part, parts
 
 if TYPE_CHECKING:
     from forecast.evaluation.outcome import Outcome
@@ -28,15 +27,13 @@ _LOOKS = ("model", *OTHERS)
 """Most levels of the intervals that are listed."""
 
 
-def section(outcome: "Outcome") -> Html:
+def section(outcome: "Outcome") -> str:
     """Draw what there is of coverage and reliability; nothing where forecasts are bare values."""
     test = outcome.test
     ends = bands(outcome)[: len(_LOOKS)]
     if not ends and test.table.task == "regression":
-        return Html("")
-    body: str = _coverage_table(outcome, ends) if ends else ""
-    if len(ends) > 1:
-        body += legend({label: look for (label, *_), look in zip(ends, _LOOKS, strict=False)})
+        return ""
+    looks = {label: look for (label, *_), look in zip(ends, _LOOKS, strict=False)}
     found = {}
     for part in parts(test):
         charts = []
@@ -47,8 +44,13 @@ def section(outcome: "Outcome") -> Html:
             charts.append(_levels(test, part, test.quantiles))
         if test.table.task != "regression":
             charts += _probabilities(test, part)
-        found[part.name] = f'<div class="charts">{"".join(charts)}</div>'
-    return Html(body + switch("part shown", found))
+        found[part.name] = charts
+    return render(
+        "intervals",
+        rows=_coverage_rows(outcome, ends),
+        looks=samples(looks) if len(ends) > 1 else {},
+        drawn=found,
+    )
 
 
 def bands(outcome: "Outcome") -> list[Ends]:
@@ -88,7 +90,7 @@ def reliability(
     return sums[0] / count[there], sums[1] / count[there], count[there]
 
 
-def _coverage_table(outcome: "Outcome", ends: list[Ends]) -> Html:
+def _coverage_rows(outcome: "Outcome", ends: list[Ends]) -> list[tuple[str, str, str, str]]:
     test, unit = outcome.test, outcome.table.common_unit
     rows = [
         (
@@ -104,11 +106,7 @@ def _coverage_table(outcome: "Outcome", ends: list[Ends]) -> Html:
         held = f"{100 * own[f'test/coverage_{level}']:.1f} %"
         wide = measured(own[f"test/width_{level}"], unit)
         rows.append((f"around {name}", f"{100 * found.level:.1f} %", held, wide))
-    text = "Of the truth, so much should lie inside an interval, and so much did."
-    return Html(
-        f'<p class="note">{escape(text)}</p>'
-        + html_table(("interval", "should hold", "held", "mean width"), rows)
-    )
+    return rows
 
 
 def _within(true: np.ndarray, low: np.ndarray) -> np.ndarray:
@@ -116,7 +114,7 @@ def _within(true: np.ndarray, low: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(low), true, np.nan)
 
 
-def _coverage(test: Forecasts, part: Part, ends: list[Ends], season: int) -> Html:
+def _coverage(test: Forecasts, part: Part, ends: list[Ends], season: int) -> str:
     steps = np.arange(1, test.window.horizon + 1)
     lines = []
     for (name, _, low, high), look in zip(ends, _LOOKS, strict=False):
@@ -132,7 +130,7 @@ def _coverage(test: Forecasts, part: Part, ends: list[Ends], season: int) -> Htm
     )
 
 
-def _width(test: Forecasts, part: Part, ends: list[Ends], season: int) -> Html:
+def _width(test: Forecasts, part: Part, ends: list[Ends], season: int) -> str:
     steps = np.arange(1, test.window.horizon + 1)
     lines = []
     for (name, _, low, high), look in zip(ends, _LOOKS, strict=False):
@@ -148,7 +146,7 @@ def _width(test: Forecasts, part: Part, ends: list[Ends], season: int) -> Html:
     )
 
 
-def _levels(test: Forecasts, part: Part, quantiles: np.ndarray) -> Html:
+def _levels(test: Forecasts, part: Part, quantiles: np.ndarray) -> str:
     true, every = part.of(test.true), part.of(quantiles)
     below = mean(
         (true[..., None] <= every).astype(float),
@@ -167,7 +165,7 @@ def _levels(test: Forecasts, part: Part, quantiles: np.ndarray) -> Html:
     )
 
 
-def _probabilities(test: Forecasts, part: Part) -> list[Html]:
+def _probabilities(test: Forecasts, part: Part) -> list[str]:
     predicted, share, count = reliability(part.of(test.true), part.of(test.values))
     whole, grid = count.sum(), (np.arange(BINS) + 0.5) / BINS
     held = np.zeros(BINS)

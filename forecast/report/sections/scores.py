@@ -1,7 +1,7 @@
 """Scores beside baselines: in one sentence, in a table, and of each series and target."""
 
 from collections.abc import Mapping
-from html import escape
+from typing import Any
 
 import numpy as np
 
@@ -10,29 +10,30 @@ from forecast.evaluation.outcome import Outcome, best, columns, strongest
 from forecast.evaluation.significance import wording
 from forecast.evaluation.significance.wording import number
 from forecast.metrics import skill
-from forecast.report.page import Html, html_table
+from forecast.report.page import render
 from forecast.report.sections.slices import forecasters
 
 SHOWN, MOST = 10, 300
 """Rows shown at once, and those that unfold below them."""
 
 
-def section(outcome: Outcome) -> Html:
+def section(outcome: Outcome) -> str:
     """Write the table of scores, and those of targets and series."""
-    parts = [_overall(outcome)]
+    several = []
     if len(outcome.table.targets) > 1:
         found = {
             name: dict(zip(other.table.targets, other.error(axis=(0, 1)).tolist(), strict=True))
             for name, other in forecasters(outcome).items()
         }
-        parts.append(_each(outcome, "target", found))
+        several.append(_each(outcome, "target", found))
     by_series = {name: scores.by_series(other) for name, other in forecasters(outcome).items()}
     if len(by_series[outcome.spec.model.name]) > 1:
-        parts.append(_each(outcome, "series", by_series))
-    return Html("".join(parts))
+        several.append(_each(outcome, "series", by_series))
+    return render("scores", **_overall(outcome), several=several, shown=SHOWN)
 
 
-def _overall(outcome: Outcome) -> Html:
+def _overall(outcome: Outcome) -> dict[str, Any]:
+    """Return note, heads and rows of the scoreboard."""
     model, key = outcome.spec.model.name, f"test/{outcome.test.headline.key}"
     verdicts = outcome.verdicts
     every = {model: outcome.scores} | outcome.baseline_scores
@@ -48,19 +49,18 @@ def _overall(outcome: Outcome) -> Html:
     rows = []
     for name in names:
         skill = outcome.scores.get(f"skill/{name}", np.nan)
-        cells = [_score(every[name].get(column), leading[column]) for column in (first, *others)]
-        row = [Html(f"<b>{escape(name)}</b>") if name == model else name, cells[0]]
-        row.append("" if name == model else percent(skill))
+        compared = ["" if name == model else percent(skill)]
         if verdicts:
-            row.append(wording.cell(skill, verdicts.get(name)))
-        rows.append([*row, *cells[1:]])
+            compared.append(wording.cell(skill, verdicts.get(name)))
+        cells = [_score(every[name].get(column), leading[column]) for column in titles]
+        rows.append({"name": name, "own": name == model, "scores": cells, "against": compared})
     unit = outcome.table.common_unit
     where = f"Test span, {len(outcome.test.starts):,} windows{unit}; best first. "
     legend = "★ marks the best of a column. Skill is the share of a baseline's error that is gone."
-    return Html(f'<p class="note">{escape(where + legend)}</p>' + html_table(heads, rows))
+    return {"note": where + legend, "heads": heads, "board": rows}
 
 
-def _each(outcome: Outcome, kind: str, found: Mapping[str, Mapping[str, float]]) -> Html:
+def _each(outcome: Outcome, kind: str, found: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
     """List series or targets: the largest error first, of unlike units the smallest skill."""
     model, rival = outcome.spec.model.name, strongest(outcome)
     own = found[model]
@@ -76,25 +76,17 @@ def _each(outcome: Outcome, kind: str, found: Mapping[str, Mapping[str, float]])
     )
     order = sorted(own, key=lambda name: -own[name] if alike else gained[name])
     most = float(np.nanmax([0.0, *own.values()]))
-    rows = [
-        [
-            name,
-            Html(_bar(own[name] / most) if alike and 0 < own[name] <= most else ""),
-            *(number(errors[name]) if name in errors else "" for errors in found.values()),
-            percent(gained[name]),
-        ]
-        for name in order[:MOST]
-    ]
-    heads = [kind, "", *found, f"skill against {rival}"]
+    rows = []
+    for name in order[:MOST]:
+        texts = [number(errors[name]) if name in errors else "" for errors in found.values()]
+        share = own[name] / most if alike and 0 < own[name] <= most else 0.0
+        rows.append({"name": name, "share": share, "texts": [*texts, percent(gained[name])]})
     text = f"The {'largest error' if alike else 'smallest skill'} first."
     if len(order) > MOST:
         text += f" {len(order) - MOST:,} more are in scores_by_series.csv or per_target.parquet."
-    shown: str = html_table(heads, rows[:SHOWN])
-    if rows[SHOWN:]:
-        shown += f"<details><summary>{len(rows) - SHOWN} more</summary>"
-        shown += html_table(heads, rows[SHOWN:]) + "</details>"
     title = f"{outcome.test.headline.name} by {kind}{outcome.table.common_unit}"
-    return Html(f'<h3>{escape(title)}</h3><p class="note">{text}</p>{shown}')
+    heads = [kind, "", *found, f"skill against {rival}"]
+    return {"title": title, "note": text, "heads": heads, "rows": rows}
 
 
 def _compared(outcome: Outcome, kind: str, best: str | None) -> Mapping[str, float]:
@@ -107,14 +99,10 @@ def _compared(outcome: Outcome, kind: str, best: str | None) -> Mapping[str, flo
     return dict(zip(model.table.targets, model.error(axis=(0, 1)).tolist(), strict=True))
 
 
-def _bar(share: float) -> str:
-    return f'<span class="share" style="width:{6 * share:.2f}rem"></span>'
-
-
-def _score(value: float | None, best: float) -> str:
+def _score(value: float | None, best: float) -> dict[str, Any]:
     if value is None:
-        return ""
-    return Html(f"<b>{number(value)}&nbsp;★</b>") if value == best else number(value)
+        return {"text": "", "best": False}
+    return {"text": number(value), "best": value == best}
 
 
 def percent(share: float) -> str:

@@ -1,8 +1,6 @@
 """The parts of a report: everything, then targets and series of their own."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +8,6 @@ import numpy as np
 from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
 from forecast.report.charts import OTHERS
-from forecast.report.page import Html
 
 if TYPE_CHECKING:
     from forecast.evaluation.outcome import Outcome
@@ -80,17 +77,6 @@ def looks(outcome: "Outcome") -> dict[str, str]:
 def forecasters(outcome: "Outcome") -> dict[str, Forecasts]:
     """Return all whose forecasts are compared, the model first."""
     return {outcome.spec.model.name: outcome.test} | outcome.baselines
-
-
-def switch(label: str, found: Mapping[str, str]) -> Html:
-    """Put parts below each other; the page's script shows one at a time."""
-    if len(found) == 1:
-        return Html(next(iter(found.values())))
-    boxes = "".join(
-        f'<div data-name="{escape(name)}"><h3>{escape(name)}</h3>{body}</div>'
-        for name, body in found.items()
-    )
-    return Html(f'<div class="switch" data-label="{escape(label)}">{boxes}</div>')
 
 
 def _largest(errors: np.ndarray) -> list[int]:
