@@ -26,7 +26,7 @@ ROOMS = (
     "workflows",
     "cli",
 )
-LEAVES = ("errors", "process")
+LEAVES = ("errors", "process", "vocabulary")
 
 # Where an outside library may be imported at all; libraries not named here are free.
 HOMES = {

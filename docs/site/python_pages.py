@@ -2,6 +2,8 @@
 
 from sources import homes, written
 
+from forecast.models.catalogue import CATALOGUE
+
 PAGES = {
     "python": (
         "Python",
@@ -46,7 +48,6 @@ PAGES = {
 """Name of a page to its title, its first sentence, and what it documents."""
 
 CATALOGUES = {
-    "python_models": "forecast.models",
     "python_gates": "forecast.gates",
     "python_report": "forecast.report",
 }
@@ -66,8 +67,8 @@ def documented(page: str) -> list[str]:
     """Return the paths of what a page documents."""
     found = list(PAGES[page][2])
     if page in CATALOGUES:
-        for home in homes(CATALOGUES[page]).values():
-            if page == "python_models":
-                found.append(written(home).parameters["settings"].annotation.canonical_path)
-            found.append(home)
+        found += homes(CATALOGUES[page]).values()
+    for name, one in CATALOGUE.items() if page == "python_models" else ():
+        settings = written(f"{one.settings.__module__}.{one.settings.__name__}")
+        found += [settings.canonical_path, f"forecast.models.{one.home}.{name}"]
     return list(dict.fromkeys(found))

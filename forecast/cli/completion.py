@@ -1,6 +1,5 @@
 """What a shell may complete: commands, keys, values, columns, ids; and the scripts that ask."""
 
-import ast
 import csv
 import gzip
 import json
@@ -8,18 +7,19 @@ import os
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import fields, is_dataclass
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
 
+from forecast import process
+from forecast.cli.config import keys
 from forecast.errors import InputError
+from forecast.models.catalogue import CATALOGUE
+from forecast.vocabulary import VALUES
 from forecast.workflows.settings import Config
 
-PACKAGE = Path(__file__).parent.parent
 FLAGS = ("--help", "--cfg", "--info", "--multirun", "--quiet", "--verbose")
 COLUMNS = ("time", "targets", "features", "series", "known_future", "static")
 """Keys of `data` that name columns of the file."""
@@ -84,21 +84,6 @@ def _kind(key: str) -> Any:
     return {f.name: f.type for f in fields(own)}.get(name) if is_dataclass(own) else None
 
 
-def _homes() -> tuple[Path, Path]:
-    """Return the folders in which groups have their options: ours, and the user's own."""
-    inside = PACKAGE / "conf"
-    return (inside if inside.is_dir() else PACKAGE.parent / "conf"), Path.cwd() / "conf"
-
-
-def _options(group: str) -> dict[str, Path]:
-    """Return the options of a group, the user's own before ours."""
-    return {
-        str(file.relative_to(home / group).with_suffix("")): file
-        for home in _homes()
-        for file in (home / group).rglob("*.yaml")
-    }
-
-
 def _given(key: str, before: list[str]) -> str | None:
     """Return what the line sets a key to, the last one counting."""
     return next((w.partition("=")[2] for w in reversed(before) if w.startswith(f"{key}=")), None)
@@ -108,16 +93,16 @@ def _option(group: str, before: list[str]) -> dict[str, Any]:
     """Return the keys of the option that the line chooses, or the configuration for it."""
     chosen = _given(group, before)
     if chosen is None:
-        defaults = _read(_homes()[0] / "config.yaml").get("defaults", [])
+        defaults = _read(keys.CONF / "config.yaml").get("defaults", [])
         chosen = next(
             (one[group] for one in defaults if isinstance(one, dict) and group in one), ""
         )
-    return _read(_options(group).get(chosen))
+    return _read(keys.options(group).get(chosen))
 
 
 def _keys(before: list[str]) -> Iterator[str]:
     """List groups and keys, each with its equals sign."""
-    for home in _homes():
+    for home in (keys.CONF, Path.cwd() / "conf"):
         if home.is_dir():
             yield from (f"{group.name}=" for group in home.iterdir() if group.is_dir())
     for group in fields(Config):
@@ -148,11 +133,24 @@ def _values(key: str, before: list[str]) -> list[str]:
     if kind is bool:
         return ["true", "false"]
     if not name:
-        return list(_options(key)) if key.isidentifier() else []
-    found = values(key)
+        return list(keys.options(key)) if key.isidentifier() else []
+    found = list(VALUES.get(key, ()))
     if found and isinstance(kind, UnionType) and type(None) in get_args(kind):
         found = [*found, "null"]
     return [*found, *_columns(before)] if group == "data" and name in COLUMNS else found
+
+
+def settings(architecture: str) -> dict[str, list[str]]:
+    """List what the settings of an architecture can be, where that is a closed list.
+
+    >>> settings("gru")["head"]
+    ['last', 'flatten', 'time_distributed']
+    """
+    if architecture not in CATALOGUE:
+        return {}
+    hints = get_type_hints(CATALOGUE[architecture].settings)
+    closed = {name: list(get_args(h)) for name, h in hints.items() if get_origin(h) is Literal}
+    return closed | {name: ["true", "false"] for name, hint in hints.items() if hint is bool}
 
 
 def _runs(key: str, folder: Path) -> Iterator[str]:
@@ -177,10 +175,8 @@ def _runs(key: str, folder: Path) -> Iterator[str]:
 def _columns(before: list[str]) -> list[str]:
     """Return the names in the first line of the CSV file that the line means."""
     path = str(_given("data.path", before) or _option("data", before).get("path"))
-    inside = PACKAGE / "sample"
-    samples = inside if inside.is_dir() else PACKAGE.parent / "data"
     file = (
-        samples / path.removeprefix("embedded:")
+        process.folder("sample", "data") / path.removeprefix("embedded:")
         if path.startswith("embedded:")
         else Path(os.path.expanduser(path))
     )
@@ -253,130 +249,3 @@ def install(shell: str) -> str:
     if shell == "bash":
         return f"wrote {file}: open a new bash that has bash-completion, or source it in ~/.bashrc"
     return f"wrote {file}: source it in ~/.zshrc, and open a new zsh"
-
-
-SOURCES = Path(__file__).parent.parent
-
-CHECKED = {
-    "data.calendar": (("data/schema.py", "CALENDAR"),),
-    "data.duplicates": (("data/schema.py", "DUPLICATES"),),
-    "data.format": (("data/source.py", "FORMATS"),),
-    "data.known_future": (("data/schema.py", "CALENDAR"),),
-    "data.missing": (("data/schema.py", "MISSING"),),
-    "training.scaling": (("data/scale.py", "SCALING"),),
-    "training.schedule": (("training/losses.py", "SCHEDULES"),),
-    "evaluation.baselines": (
-        ("evaluation/baselines/rules.py", "RULES"),
-        ("evaluation/baselines/classical.py", "CLASSICAL"),
-        ("evaluation/baselines/trees.py", "NAMES"),
-    ),
-    "evaluation.calibration": (("evaluation/intervals/margin.py", "METHODS"),),
-    "backtest.scheme": (("evaluation/rolling.py", "SCHEMES"),),
-    "sweep.strategy": (("cli/commands/sweep.py", "STRATEGIES"),),
-    "sweep.resource": (("search/strategies.py", "RESOURCES"),),
-}
-"""Key to the constants that hold its values."""
-
-KERAS = {
-    "training.loss": ("losses", "Loss"),
-    "training.metrics": ("metrics", "Metric"),
-    "training.optimizer": ("optimizers", "Optimizer"),
-}
-"""Key to a module of Keras, and the base of its classes, which is none to choose."""
-
-
-def values(key: str) -> list[str]:
-    """List the values that a key of the schema can have.
-
-    >>> values("data.missing")
-    ['drop', 'hold', 'mask']
-    """
-    if key in KERAS:
-        module, base = KERAS[key]
-        return _classes(module, {base, *constant("training/losses.py", "WRAPPERS")})
-    return [name for place in CHECKED.get(key, ()) for name in constant(*place)]
-
-
-def settings(architecture: str) -> dict[str, list[str]]:
-    """List what the settings of an architecture can be.
-
-    >>> settings("gru")["head"]
-    ['last', 'flatten', 'time_distributed']
-    """
-    found: dict[str, list[str]] = {}
-    for kind in _kinds(architecture):
-        for field in kind.body:
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                found[field.target.id] = _annotated(field.annotation)
-    return {name: choices for name, choices in found.items() if choices}
-
-
-def constant(file: str, name: str) -> list[str]:
-    """Read the names that a constant of the package holds, without importing it."""
-    for line in _parsed(SOURCES / file).body:
-        if not isinstance(line, (ast.Assign, ast.AnnAssign)):
-            continue
-        target = line.targets[0] if isinstance(line, ast.Assign) else line.target
-        if ast.unparse(target) == name:
-            value = line.value
-            if isinstance(value, ast.DictComp):
-                value = value.generators[0].iter
-            listed = value.keys if isinstance(value, ast.Dict) else getattr(value, "elts", [])
-            parts: list[Any] = listed
-            return [part.id if isinstance(part, ast.Name) else part.value for part in parts]
-    return []
-
-
-def _classes(module: str, without: set[str]) -> list[str]:
-    """Return the classes that a module of Keras offers, but for some and what is made with them."""
-    there = find_spec("keras")  # finds it without importing it
-    if there is None or there.origin is None:
-        return []
-    tree = _parsed(Path(there.origin).parent / module / "__init__.py")
-    imported = [
-        (line.module, alias.asname or alias.name)
-        for line in tree.body
-        if isinstance(line, ast.ImportFrom)
-        for alias in line.names
-    ]
-    beside = {source for source, name in imported if name in without}
-    return [name for source, name in imported if name[0].isupper() and source not in beside]
-
-
-def _kinds(architecture: str) -> list[ast.ClassDef]:
-    """Return the dataclasses of an architecture's settings, each after the one it inherits."""
-    for file in (SOURCES / "models").glob("*.py"):
-        if f"def {architecture}(" in file.read_text(encoding="utf-8"):
-            break
-    else:
-        return []
-    body = [*_parsed(SOURCES / "models" / "settings.py").body, *_parsed(file).body]
-    known = {part.name: part for part in body if isinstance(part, ast.ClassDef)}
-    made = {part.name: part for part in body if isinstance(part, ast.FunctionDef)}
-    taken = made[architecture].args.args
-    named = [
-        ast.unparse(one.annotation) for one in taken if one.arg == "settings" and one.annotation
-    ]
-    kind = next((known[name] for name in named if name in known), None)
-    found: list[ast.ClassDef] = []
-    while kind is not None:
-        found.insert(0, kind)
-        bases = [ast.unparse(base) for base in kind.bases]
-        kind = next((known[name] for name in bases if name in known), None)
-    return found
-
-
-def _annotated(hint: ast.expr) -> list[str]:
-    """Return the values that an annotation lists."""
-    if isinstance(hint, ast.Subscript) and ast.unparse(hint.value) == "Literal":
-        return list(ast.literal_eval(hint.slice))
-    return ["true", "false"] if ast.unparse(hint) == "bool" else []
-
-
-@cache
-def _parsed(file: Path) -> ast.Module:
-    """Parse a source file."""
-    try:
-        return ast.parse(file.read_text(encoding="utf-8"))
-    except OSError:
-        return ast.Module([], [])

@@ -21,7 +21,16 @@ from forecast.evaluation.significance import wording
 from forecast.metrics import coverage
 from forecast.metrics.catalogue import METRICS
 
-console = Console(highlight=False)
+
+class _Console(Console):
+    """One whose closed pipe ends the command as every other does."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error that is being handled; Rich would exit with 1."""
+        raise
+
+
+console = _Console(highlight=False)
 INDENT = " " * 11
 """Indent of a sentence: the width of a stage's name."""
 

@@ -1,9 +1,11 @@
 """Compose the request of a command line, by Hydra's own flags or plainly, and run its command."""
 
 import errno
+import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from itertools import chain
 from typing import Any
@@ -16,7 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from forecast.cli import level
-from forecast.cli.config import compose, errors, safety
+from forecast.cli.config import compose, errors, keys, safety
 from forecast.cli.config.compose import Request
 from forecast.cli.console import busy
 from forecast.data.fetch import conceal
@@ -29,7 +31,7 @@ TENSORFLOW = ("train", "backtest", "sweep", "predict", "inspect", "explain")
 UNWRITABLE = (errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.ENOSPC, errno.EPERM, errno.EROFS)
 """Errors of the system that a user can mend: no room, or no right to write."""
 
-SWITCHES = ("-m", "--multirun", "--hydra-help", "--help", "-h", "--resolve")
+SWITCHES = ("-m", "--multirun", "--hydra-help", "--resolve")
 """Flags of Hydra without a value."""
 
 SHOWN = {
@@ -84,8 +86,8 @@ def parted(given: Sequence[str]) -> tuple[list[str], list[str]]:
     asked = [flag for flag in flags if flag != "--resolve"]
     if flags and len(asked) != 1:
         raise InputError(
-            f"flags of Hydra must be one of -m, --cfg, --info and --help, got {' '.join(flags)}: "
-            "give one of them a time"
+            "flags of Hydra must be one of -m, --cfg, --info and --hydra-help, got "
+            f"{' '.join(flags)}: give one of them a time"
         )
     return flags, plain
 
@@ -125,6 +127,23 @@ def _meant(override: str) -> list[str]:
     return [f"{key}={value}" for value in one.sweep_string_iterator()]
 
 
+@contextmanager
+def _closed_pipes() -> Iterator[None]:
+    """Let a closed pipe end what is logged into it; logging would print each error and go on."""
+    before = logging.Handler.handleError
+
+    def handle(self: logging.Handler, record: logging.LogRecord) -> None:
+        if isinstance(sys.exc_info()[1], BrokenPipeError):
+            raise
+        before(self, record)
+
+    logging.Handler.handleError = handle  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        logging.Handler.handleError = before  # type: ignore[method-assign]
+
+
 def _with_hydra(command: str, flags: list[str], overrides: list[str]) -> Any:
     """Let Hydra read its flags and call the command once or many times."""
     compose.register()
@@ -135,7 +154,7 @@ def _with_hydra(command: str, flags: list[str], overrides: list[str]) -> Any:
     failed: list[InputError] = []
     faults: list[Exception] = []
 
-    @hydra.main(version_base="1.3", config_path=str(compose.CONF), config_name="config")
+    @hydra.main(version_base="1.3", config_path=str(keys.CONF), config_name="config")
     def job(composed: DictConfig) -> Any:
         try:
             compose.check_config(composed)
@@ -158,9 +177,11 @@ def _with_hydra(command: str, flags: list[str], overrides: list[str]) -> Any:
     sys.argv = [f"forecast {command}", *flags, *silent, *compose.in_hydras_grammar(overrides)]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints its errors itself, and exits with 1
     try:
-        job()
+        with _closed_pipes():
+            job()
     except compose.UNREADABLE as error:
-        if error in faults or isinstance(error, InputError):  # as the reader of a file says it
+        known = (InputError, BrokenPipeError)  # what the reader of a file says, and no mistake
+        if error in faults or isinstance(error, known):
             raise
         with compose.opened():
             raise errors.sentence(error, overrides) from error

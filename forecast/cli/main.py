@@ -10,21 +10,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-COMMANDS = {
-    "train": "train one model, score it beside baselines, track the run",
-    "backtest": "walk through the test span with a new model every fold",
-    "sweep": "try a grid over time-ordered folds, resumable, with a leaderboard",
-    "predict": "the next horizon from a run: run=ID, models:/NAME@ALIAS or a folder",
-    "runs": "the runs of this machine: running, finished, killed, not yet sent",
-    "ui": "MLflow's pages of the runs, with the addresses of all views",
-    "sync": "send what a run could not, while its server was away",
-    "inspect": "gate report of a run, or of two: run=ID [other=ID], file=model.keras",
-    "compare": "scores of runs on their common origins, and which differ: runs=[A,B,…]",
-    "reproduce": "train a run again, and compare all that it holds to the bit: run=ID",
-    "promote": "make the challenger champion if it is better: registered=NAME",
-    "explain": "shapes, parameters and receptive field of a configured model",
-    "check": "data-quality report of a data set",
-}
+from forecast.cli.commands import COMMANDS as COMMANDS
 
 NEXT = {
     "sweep": ", and the same command goes on",
@@ -34,11 +20,7 @@ NEXT = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command and return its exit status.
-
-    0 done; 3 done, and the answer is no; 2 what the user can mend; 1 a fault of ours, which leaves
-    a finished model; 130 after Ctrl-C; 141 if whoever read our output has closed it.
-    """
+    """Run a command and return its exit status; `forecast.cli.help` says what each means."""
     try:
         status = _answer(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
@@ -93,6 +75,9 @@ def _answer(given: list[str]) -> int:
                 f"{nearest(command, COMMANDS)}"
             )
 
+        if {"-h", "--help"} & {*overrides}:
+            print(import_module("forecast.cli.help").answer(command, overrides))
+            return 0
         with heard():
             answer = import_module("forecast.cli.dispatch").enter(command, overrides)
     except InputError as error:
@@ -118,12 +103,16 @@ def usage() -> str:
             "",
             *lines,
             "",
+            "Every command has a help of its own:",
+            "",
+            "  forecast train --help         its keys and defaults, an example, exit statuses",
+            "  forecast train --help model   the keys of one group",
+            "  forecast train --cfg job      the configuration as it would run",
+            "  forecast train -m …           Hydra's own multirun",
+            "  forecast train -q …           closing table, ids and warnings only",
+            "  forecast train -v …           what libraries log too, and a refusal's traceback",
+            "",
             "  forecast train model=causal_cnn window.timesteps=96 training.epochs=5",
-            "  forecast train --help     groups and keys of the configuration",
-            "  forecast train --cfg job  the configuration as it would run",
-            "  forecast train -m …       Hydra's own multirun",
-            "  forecast train -q …       closing table, ids and warnings only",
-            "  forecast train -v …       also what libraries log, and where a refusal came from",
             "  forecast --install-completion   completion in bash or zsh (--completion prints it)",
         ]
     )

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from forecast.data import clock, columns, features, panel, scale, windows
-from forecast.data.schema import MISSING, Schema
+from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError
+from forecast.vocabulary import MISSING
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from forecast.data.table import Table
 from forecast.errors import InputError, nearest
+from forecast.vocabulary import SCALING
 
 
 class Moments(NamedTuple):
@@ -89,8 +90,6 @@ def _over(how: np.ufunc, values: np.ndarray, first: np.ndarray | None) -> np.nda
         return how.reduce(values, axis=0, keepdims=True, initial=start)
     return how.reduceat(values, first, axis=0)
 
-
-SCALING = ("series", "global")
 
 STILL = 1e-8
 """Share of the other series' deviation up to which a series counts as constant.

@@ -9,10 +9,8 @@ import numpy as np
 import pandas as pd
 
 from forecast.errors import InputError, nearest, shown
+from forecast.vocabulary import CALENDAR, DUPLICATES, MISSING
 
-MISSING = ("drop", "hold", "mask")
-DUPLICATES = ("refuse", "first", "last")
-CALENDAR = ("hour", "weekday", "year")
 MOST_HOLD = 1_000_000
 
 
@@ -28,7 +26,7 @@ class Schema:
         features: Columns the model sees; empty means the targets alone.
         series: Columns that name a series; empty means the frame is one series.
         frequency: Distance of two rows, a pandas alias such as "h"; None infers it.
-        time_format: strptime format of the time column; None means ISO 8601.
+        time_format: Format of the time column, as strptime has it; None means ISO 8601.
         circular: Column to period: replaced by its sine and cosine (wind direction: 360).
         valid: Column to (lowest, highest); what lies outside counts as missing.
         missing: "drop" leaves holes; "hold" repeats a feature's last value, never looking ahead;

@@ -14,8 +14,7 @@ import pandas as pd
 from pyarrow import parquet
 
 from forecast.errors import InputError, cause, nearest, shown
-
-FORMATS = ("csv", "parquet")
+from forecast.vocabulary import FORMATS
 
 MOST_COLUMNS = 20_000
 """Of a file; reading a million names takes minutes, and no network takes them."""

@@ -19,8 +19,7 @@ from forecast.data.windows import Window
 from forecast.errors import InputError, nearest
 from forecast.evaluation import experiment
 from forecast.evaluation.outcome import Spec
-
-SCHEMES = ("expanding", "rolling")
+from forecast.vocabulary import SCHEMES
 
 
 @dataclass(frozen=True)

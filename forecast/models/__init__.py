@@ -1,55 +1,71 @@
-"""Architectures: one function each, from sizes to a Keras model. `__all__` is the catalogue."""
+"""Architectures: one function each, from sizes to a Keras model. `__all__` is the catalogue.
+
+Keras is imported when a network is built or an architecture is first named.
+"""
 
 from forecast import process as process  # isort: skip (before TensorFlow is imported)
 
 
+import sys
 from collections.abc import Mapping
-from typing import Any, get_type_hints
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-import keras
-import tensorflow as tf
-
-from forecast.errors import InputError, cause, nearest
-from forecast.models import repairs
+from forecast.errors import InputError, cause
 from forecast.models import settings as _settings
-from forecast.models.causal_cnn import causal_cnn
-from forecast.models.conv_heads import conv_heads_lstm
-from forecast.models.hierarchical import hierarchical_lstm
-from forecast.models.linear import dlinear, linear, nlinear
-from forecast.models.mlp import mlp
-from forecast.models.patch_recurrent import patch_gru, patch_lstm
-from forecast.models.recurrent import gru, lstm, simple_rnn
+from forecast.models.catalogue import CATALOGUE, architecture, settings_of
 from forecast.models.settings import Sizes as Sizes
 
-__all__ = [
-    "causal_cnn",
-    "conv_heads_lstm",
-    "dlinear",
-    "gru",
-    "hierarchical_lstm",
-    "linear",
-    "lstm",
-    "mlp",
-    "nlinear",
-    "patch_gru",
-    "patch_lstm",
-    "simple_rnn",
-]
+if TYPE_CHECKING:
+    import keras
+
+__all__ = sorted(CATALOGUE)
+
+
+class _Package(ModuleType):
+    """This package, in which the file of an architecture does not hide the function in it."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Keep the function where Python, having imported a file, would put the file."""
+        hides = isinstance(value, ModuleType) and name in CATALOGUE
+        super().__setattr__(name, getattr(value, name) if hides else value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def __getattr__(name: str) -> Any:
+    """Import an architecture on first use."""
+    if name not in CATALOGUE:
+        raise AttributeError(f"module 'forecast.models' has no attribute {name!r}")
+    return getattr(import_module(f"forecast.models.{CATALOGUE[name].home}"), name)
+
+
+def register_layers() -> None:
+    """Import every architecture, so that Keras finds our layers in the files that it reads."""
+    for home in ("repairs", *(one.home for one in CATALOGUE.values())):
+        import_module(f"forecast.models.{home}")
 
 
 def defaults(name: str) -> dict[str, Any]:
     """Return the settings of an architecture with their default values, repairs among them."""
-    return _settings.defaults(_kind(name))
+    return _settings.defaults(architecture(name).settings)
 
 
-def build_model(name: str, sizes: Sizes, settings: Mapping[str, Any]) -> keras.Model:
+def build_model(name: str, sizes: Sizes, settings: Mapping[str, Any]) -> "keras.Model":
     """Make a model of the catalogue, repaired as asked.
 
     Returns (samples, timesteps, features).
     """
-    chosen = _settings.checked(_kind(name), name, settings)
+    chosen = settings_of(name, settings)
+
+    import tensorflow as tf
+
+    from forecast.models import repairs
+
     try:
-        body = globals()[name](repairs.inner(sizes, chosen), chosen)
+        body = __getattr__(name)(repairs.inner(sizes, chosen), chosen)
         return repairs.repair(body, sizes, chosen)
     except InputError:
         raise
@@ -65,10 +81,3 @@ def build_model(name: str, sizes: Sizes, settings: Mapping[str, Any]) -> keras.M
             f"model {name} must have settings that fit, got {asked} ({cause(error)}): see the "
             f"comments of conf/model/{name}.yaml"
         ) from error
-
-
-def _kind(name: str) -> type[_settings.Repairs]:
-    """Return the dataclass of an architecture's settings."""
-    if name not in __all__:
-        raise InputError(f"model must be an architecture, got {name!r}: {nearest(name, __all__)}")
-    return get_type_hints(globals()[name])["settings"]

@@ -1,14 +1,13 @@
 """Dilated causal convolutions with residual connections."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import keras
 
 from forecast.errors import InputError
 from forecast.models import heads
+from forecast.models.catalogue import CausalCnn
 from forecast.models.convolution import (
     CausalConv,
     FeatureConv,
@@ -17,43 +16,9 @@ from forecast.models.convolution import (
     receptive_field,
     spacings,
 )
-from forecast.models.settings import Repairs, Sizes, count, share
+from forecast.models.settings import Sizes
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CausalCnn(Repairs):
-    """Settings of a stack of dilated causal convolutions.
-
-    Attributes:
-        filters: Channels of every block.
-        kernel_size: Taps of every convolution.
-        dilations: Steps between two taps, one a block; empty doubles them until the receptive
-            field fills the window and trims the last.
-        bottleneck: Channels to which a 1x1 convolution narrows a block's input before the dilated
-            one, and another widens it again behind; null leaves both out.
-        gated: Whether a block is tanh(convolution)·sigmoid(convolution), as in WaveNet, instead of
-            activation(convolution).
-        per_feature: Filters with which each feature is convolved alone before the joint blocks;
-            null leaves this stage out.
-        head: What the forecast is read from: the "last" step, or all steps, max-pooled by two and
-            laid side by side ("pool").
-        dense: Units of each hidden dense layer before the output.
-        activation: Of convolutions and hidden dense layers, a name of Keras.
-        dropout: Share of the channels dropped in training, one mask for all steps.
-    """
-
-    filters: int = count(32)
-    kernel_size: int = count(3)
-    dilations: Sequence[int] = count(())
-    bottleneck: int | None = count(None)
-    gated: bool = False
-    per_feature: int | None = count(None)
-    head: Literal["last", "pool"] = "last"
-    dense: Sequence[int] = count(())
-    activation: str = "relu"
-    dropout: float = share(0.3)
 
 
 def causal_cnn(sizes: Sizes, settings: CausalCnn = CausalCnn()) -> keras.Model:

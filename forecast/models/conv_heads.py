@@ -1,7 +1,5 @@
 """Windows of matrices: a convolution for each step, and an LSTM over what they see."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -9,30 +7,9 @@ from keras import ops
 
 from forecast.errors import InputError
 from forecast.models import heads
+from forecast.models.catalogue import ConvHeads
 from forecast.models.layers import Layer
-from forecast.models.settings import Repairs, Sizes, count, share
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConvHeads(Repairs):
-    """Settings of convolution heads over matrices.
-
-    Attributes:
-        grid: Rows and columns of the matrix that the features of a step are, row by row; empty
-            makes one row of them.
-        filters: Of every head's convolution.
-        kernel_size: Height and width of every head's convolution.
-        units: Of the LSTM that reads the steps.
-        dense: Units of each hidden dense layer before the output.
-        dropout: Share of the last state dropped in training.
-    """
-
-    grid: Sequence[int] = count(())
-    filters: int = count(8)
-    kernel_size: int = count(3)
-    units: int = count(32)
-    dense: Sequence[int] = count(())
-    dropout: float = share(0.3)
+from forecast.models.settings import Sizes
 
 
 def conv_heads_lstm(sizes: Sizes, settings: ConvHeads = ConvHeads()) -> keras.Model:

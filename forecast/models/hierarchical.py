@@ -1,34 +1,11 @@
 """An LSTM over periods, each of them read by an LSTM."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import keras
 
 from forecast.models import heads
+from forecast.models.catalogue import Hierarchical
 from forecast.models.layers import InOrder, Periods
-from forecast.models.settings import Repairs, Sizes, count, share
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hierarchical(Repairs):
-    """Settings of a network that reads periods, then their sequence.
-
-    Attributes:
-        period: Rows of a period, such as the 24 hours of a day.
-        inner: Units of the LSTM that reads a period.
-        bidirectional: Whether a period is also read from its end.
-        outer: Units of the LSTM that reads the sequence of periods.
-        dense: Units of each hidden dense layer before the output.
-        dropout: Share of both states dropped in training.
-    """
-
-    period: int = count(24)
-    inner: int = count(32)
-    bidirectional: bool = True
-    outer: int = count(32)
-    dense: Sequence[int] = count(())
-    dropout: float = share(0.3)
+from forecast.models.settings import Sizes
 
 
 def hierarchical_lstm(sizes: Sizes, settings: Hierarchical = Hierarchical()) -> keras.Model:

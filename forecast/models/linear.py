@@ -1,43 +1,14 @@
 """Linear models: one map of the window, and the two of LTSF-Linear."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import keras
 from keras import ops
 
 from forecast.models import heads
+from forecast.models.catalogue import Decomposed, Linear, SharedLinear
 from forecast.models.layers import Layer
-from forecast.models.settings import Repairs, Sizes, count
-
-
-@dataclass(frozen=True, kw_only=True)
-class Linear(Repairs):
-    """Settings of a linear map, which needs no linear path beside it."""
-
-    linear_path: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class SharedLinear(Repairs):
-    """Settings of one linear map for all channels."""
-
-    linear_path: bool = False
-    channels: Literal["joint", "shared"] = "shared"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Decomposed(Repairs):
-    """Settings of a linear map of trend and one of what is left.
-
-    Attributes:
-        kernel_size: Rows of the moving average that is the trend.
-    """
-
-    normalization: Literal["last", "instance", "none"] = "none"
-    linear_path: bool = False
-    channels: Literal["joint", "shared"] = "shared"
-    kernel_size: int = count(25)
+from forecast.models.settings import Sizes
 
 
 def linear(sizes: Sizes, settings: Linear = Linear()) -> keras.Model:

@@ -1,27 +1,10 @@
 """Dense layers on the flattened window."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import keras
 
 from forecast.models import heads
-from forecast.models.settings import Repairs, Sizes, count, share
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mlp(Repairs):
-    """Settings of dense layers on the flattened window.
-
-    Attributes:
-        hidden: Units of each hidden layer; empty leaves the single layer of a perceptron.
-        activation: Of the hidden layers, a name of Keras.
-        dropout: Share of each hidden layer dropped in training.
-    """
-
-    hidden: Sequence[int] = count((64,))
-    activation: str = "relu"
-    dropout: float = share(0.3)
+from forecast.models.catalogue import Mlp
+from forecast.models.settings import Sizes
 
 
 def mlp(sizes: Sizes, settings: Mlp = Mlp()) -> keras.Model:

@@ -1,15 +1,14 @@
 """Recurrent networks over patches of the window, one for all channels: SegRNN and its relatives."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import keras
 from keras import ops
 
 from forecast.models import heads
+from forecast.models.catalogue import PatchRecurrent
 from forecast.models.layers import Layer
-from forecast.models.settings import Repairs, Sizes, count, share
+from forecast.models.settings import Sizes
 
 
 @keras.saving.register_keras_serializable("forecast")
@@ -69,29 +68,6 @@ class Answers(Layer):
         """Turn parts into steps."""
         steps = self.parts * x.shape[-1] // self.targets
         return ops.reshape(x, (-1, steps, self.targets))[:, : self.horizon]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PatchRecurrent(Repairs):
-    """Settings of a recurrent network over patches.
-
-    Attributes:
-        embedding: Values that a dense layer with ReLU makes of each patch.
-        units: Of the recurrent layer.
-        decoding: "direct" predicts all steps from the last state; "queries" lets the last state
-            answer one learned query for each patch of the horizon (SegRNN's parallel decoding).
-        dense: Units of each hidden dense layer before the output.
-        dropout: Share of the last state, or of each answer, dropped in training.
-    """
-
-    linear_path: bool = False
-    channels: Literal["joint", "shared"] = "shared"
-    patch: int = count(24)
-    embedding: int = count(128)
-    units: int = count(128)
-    decoding: Literal["direct", "queries"] = "direct"
-    dense: Sequence[int] = count(())
-    dropout: float = share(0.3)
 
 
 def patch_lstm(sizes: Sizes, settings: PatchRecurrent = PatchRecurrent()) -> keras.Model:

@@ -1,42 +1,13 @@
 """Stacks of recurrent layers: LSTM, GRU and the plain one."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import keras
 
 from forecast.models import heads
+from forecast.models.catalogue import Recurrent
 from forecast.models.layers import KnownSteps
-from forecast.models.settings import Repairs, Sizes, count, share
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recurrent(Repairs):
-    """Settings of a stack of recurrent layers.
-
-    Attributes:
-        units: Of each layer, lowest first.
-        bidirectional: Whether each layer also reads the window from its end; its states are twice
-            as wide then.
-        head: What the forecast is read from: the "last" state, all states side by side ("flatten"),
-            or the newest states, one for each step ahead ("time_distributed").
-        dense: Units of each hidden dense layer before the output.
-        activation: Of cell candidate and hidden state, a name of Keras.
-        dense_activation: Of the hidden dense layers.
-        dropout: Share of the states that the head reads, and of those between layers, dropped in
-            training (one mask for all steps).
-        recurrent_dropout: Share of the recurrent state dropped in training.
-    """
-
-    units: Sequence[int] = count((32,))
-    bidirectional: bool = False
-    head: Literal["last", "flatten", "time_distributed"] = "last"
-    dense: Sequence[int] = count(())
-    activation: str = "tanh"
-    dense_activation: str = "relu"
-    dropout: float = share(0.3)
-    recurrent_dropout: float = share(0.3)
+from forecast.models.settings import Sizes
 
 
 def lstm(sizes: Sizes, settings: Recurrent = Recurrent()) -> keras.Model:

@@ -1,11 +1,11 @@
 """What a model maps, and its settings: one dataclass per architecture, with the repairs."""
 
+import math
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
-
-import numpy as np
 
 from forecast.errors import InputError, nearest
 
@@ -165,9 +165,8 @@ def _broken_rule(hint: Any, value: Any, ranges: Mapping[str, Any]) -> str | None
         return None if isinstance(value, str) else "a name"
     if hint not in (int, float):
         return None  # an annotation of the user's own: the model itself checks it
-    kinds = (int, np.integer) if hint is int else (int, float, np.number)
-    number = isinstance(value, kinds) and not isinstance(value, bool)
-    finite = number and (hint is int or bool(np.isfinite(float(value))))
+    number = isinstance(value, Integral if hint is int else Real) and not isinstance(value, bool)
+    finite = number and (hint is int or math.isfinite(float(value)))
     if finite and _inside(value, ranges):
         return None
     return _SHARE if ranges.get("below") == 1 else _number(hint, ranges)

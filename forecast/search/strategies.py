@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     import optuna
 
 
-RESOURCES = ("epochs", "rows")
-
-
 Asked = list[tuple[Candidate, Rung]]
 Rank = Callable[[Asked], Sequence[Standing]]
 """Tells how candidates did that were asked for before, the best first."""

@@ -18,12 +18,13 @@ from forecast.data.scale import Scaler
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError, cause
-from forecast.evaluation.intervals.margin import METHODS, Reach
+from forecast.evaluation.intervals.margin import Reach
 from forecast.serving.model import Bundle
 from forecast.serving.schema import FACTS, OWN, WEIGHTS, read, write
 from forecast.training import runtime
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Training
+from forecast.vocabulary import CALIBRATIONS
 
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 """What Keras packs into a model without assets."""
@@ -89,8 +90,9 @@ def load(folder: str | Path) -> Bundle:
     runtime.start()
     import keras
 
-    import forecast.models  # noqa: F401  registers our layers with Keras
+    from forecast import models
 
+    models.register_layers()
     try:
         _check_members(folder / WEIGHTS)
         model = keras.saving.load_model(folder / WEIGHTS, compile=False, safe_mode=True)
@@ -172,7 +174,7 @@ def disagreement(found: Bundle) -> str:
     }
     if found.reach is not None:
         shapes["intervals"] = (found.reach.values.shape, (series, horizon, outputs))
-        if found.reach.method not in METHODS:
+        if found.reach.method not in CALIBRATIONS:
             return f"intervals by {found.reach.method!r}"
         if found.reach.between and not {*found.reach.between} <= {*levels}:
             return f"intervals around {found.reach.between} and quantiles {levels}"

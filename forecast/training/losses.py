@@ -10,6 +10,7 @@ from keras import ops
 
 from forecast.errors import InputError, cause, nearest
 from forecast.training.parameters import Training
+from forecast.vocabulary import SCHEDULES
 
 MEDIAN = 0.5
 
@@ -70,7 +71,6 @@ def point_forecast(values: np.ndarray, levels: Sequence[float]) -> np.ndarray:
     return values[..., list(levels).index(MEDIAN) if levels else 0]
 
 
-SCHEDULES = ("CosineDecay", "ExponentialDecay")
 WRAPPERS = ("LossScaleOptimizer", "MultiOptimizer")
 """Optimisers around other optimisers, which a name alone cannot make."""
 

@@ -64,8 +64,9 @@ class Packed:
         runtime.start(self.threads)
         import keras
 
-        import forecast.models  # noqa: F401  registers our layers with Keras
+        from forecast import models
 
+        models.register_layers()
         found = {name: _found(module, path) for name, module, path in self.layers}
         for module in self.modules:
             _found(module, "")

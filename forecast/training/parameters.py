@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from forecast.errors import InputError, nearest
+from forecast import models
+from forecast.errors import InputError
+from forecast.models import catalogue
 
 _WHOLE = {
     "epochs": (1, 1_000_000),
@@ -24,34 +26,32 @@ class Model(BaseEstimator):
 
     Args:
         name: A name of `forecast.models.__all__`.
-        settings: Of the architecture and its repairs; those not given keep their defaults.
+        settings: Of the architecture and its repairs; those not given keep their defaults. A
+            name, a type or a range that is wrong is refused at once.
+
+    Raises:
+        InputError: Naming the setting, its rule and the value received, or the nearest setting.
 
     >>> Model("lstm", units=[64], patch=24).get_params()["units"]
     [64]
     """
 
     def __init__(self, name: str = "lstm", **settings: Any):
+        catalogue.settings_of(name, settings)
         self.name = name
         self.settings = settings
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return every setting, defaults included, so that any of them may stand in a grid."""
-        from forecast import models  # builds on Keras, which takes seconds to import
-
         del deep
         return {"name": self.name} | models.defaults(self.name) | self.settings
 
     def set_params(self, **params: Any) -> "Model":
         """Change settings; the name first, since it decides which others there are."""
-        if "name" in params:
-            self.name = params.pop("name")
-        known = self.get_params()
-        for name, value in params.items():
-            if name not in known:
-                raise InputError(
-                    f"model.{name} must be a setting of {self.name}: {nearest(name, known)}"
-                )
-            self.settings[name] = value
+        name = params.pop("name", self.name)
+        settings = self.settings | params
+        catalogue.settings_of(name, settings)
+        self.name, self.settings = name, settings
         return self
 
     def __sklearn_clone__(self) -> "Model":

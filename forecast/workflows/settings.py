@@ -1,4 +1,8 @@
-"""The settings of every workflow as frozen dataclasses; their values are in `conf/`."""
+"""The settings of every workflow as frozen dataclasses; their values are in `conf/`.
+
+A key that says nothing of itself here does so there, beside its value, or is an argument of the
+class that its group names.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,24 +11,32 @@ MISSING: Any = "???"
 """A value that the files in `conf/` must give; Hydra reads it so."""
 
 
+def key(meaning: str, default: Any = MISSING) -> Any:
+    """Declare a key: what it means, and its value, or what makes it, where conf/ has none."""
+    about = {"meaning": meaning}
+    if callable(default):
+        return field(default_factory=default, metadata=about)
+    return field(default=default, metadata=about)
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """Which data, and what its columns mean; see `forecast.data.schema.Schema`."""
 
-    name: str | None = None
-    """Of the data set, and of the experiment in MLflow; None takes that of the file."""
-    path: str = MISSING
-    """CSV or Parquet file, `-` for standard input, `embedded:FILE`, or an address to fetch once."""
-    sha256: str | None = None
-    """Hash that a fetched file must have."""
-    format: str | None = None
-    """What the file is, "csv" or "parquet", where the end of its name does not tell."""
+    name: str | None = key(
+        "Name of the data set, and of the experiment in MLflow; null takes that of the file.", None
+    )
+    path: str = key(
+        "CSV or Parquet file, `-` for standard input, `embedded:FILE`, or an address to fetch once."
+    )
+    sha256: str | None = key("Hash that a fetched file must have.", None)
+    format: str | None = key(
+        'What the file is, "csv" or "parquet", where the end of its name does not tell.', None
+    )
     time: str = MISSING
     time_format: str | None = None
-    since: str | None = None
-    """First moment of the rows that are used, such as 2024-03-01."""
-    until: str | None = None
-    """Last moment, a day, month or year being meant to its end."""
+    since: str | None = key("First moment of the rows that are used, such as 2024-03-01.", None)
+    until: str | None = key("Last moment, a day, month or year being meant to its end.", None)
     series: list[str] = field(default_factory=list)
     targets: list[str] = MISSING
     features: list[str] = field(default_factory=list)
@@ -40,8 +52,10 @@ class DataConfig:
     units: dict[str, str] = field(default_factory=dict)
     events: dict[str, Any] = field(default_factory=dict)
     classes: dict[str, list[Any]] = field(default_factory=dict)
-    grid: list[int] = field(default_factory=list)
-    """Rows and columns of the matrix that the features of a row are; `conv_heads_lstm` reads it."""
+    grid: list[int] = key(
+        "Rows and columns of the matrix that the features of a row make; for `conv_heads_lstm`.",
+        list,
+    )
 
 
 @dataclass(frozen=True)
@@ -80,10 +94,12 @@ class TrainingConfig:
 class SplitConfig:
     """Sizes of the spans: share, time stamps or first date."""
 
-    validation: Any = MISSING
-    """Share of the time stamps, number of them or first date of what training stops on."""
-    test: Any = MISSING
-    """The same of what is scored, the newest rows."""
+    validation: Any = key(
+        "Share of the time stamps, number of them or first date of what training stops on."
+    )
+    test: Any = key(
+        "Share of the time stamps, number of them or first date of what is scored, the newest."
+    )
 
 
 @dataclass(frozen=True)
@@ -111,10 +127,10 @@ class BacktestConfig:
 class SweepConfig:
     """What a sweep tries."""
 
-    strategy: str = MISSING
-    """What is tried: "grid" every point, "random" and "tpe" some, "halving" all for a while."""
-    grid: Any = MISSING
-    """Override to its values; a list of grids skips what makes no sense."""
+    strategy: str = key(
+        'What is tried: "grid" every point, "random" and "tpe" some, "halving" all for a while.'
+    )
+    grid: Any = key("Overrides and the values of each; a list of grids skips what makes no sense.")
     folds: int = MISSING
     seeds: int = MISSING
     samples: int = MISSING
@@ -153,15 +169,14 @@ class GatesConfig:
 class TrackingConfig:
     """Where runs are kept."""
 
-    uri: str = MISSING
-    """Address of the store: a server, or a database such as sqlite:///mlflow.db."""
-    experiment: str | None = None
-    """Name of the experiment."""
+    uri: str = key("Address of the store: a server, or a database such as sqlite:///mlflow.db.")
+    experiment: str | None = key("Name of the experiment.", None)
     run_name: str | None = None
     snapshots: int = MISSING
     folder: str = MISSING
-    port: int = 5000
-    """Of 127.0.0.1, where `forecast ui` shows a store that is no server."""
+    port: int = key(
+        "Port of 127.0.0.1 on which `forecast ui` shows a store that is no server.", 5000
+    )
 
 
 @dataclass(frozen=True)
@@ -179,25 +194,30 @@ class Config:
     gates: GatesConfig = field(default_factory=GatesConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     experiment: Any = None
-    run: str | None = None
-    """Run that `predict` and `inspect` read; `predict` takes registered models and folders too."""
-    history: bool = False
-    """Whether `predict` forecasts from every row that it can, and not only from the last."""
-    resume: str | None = None
-    """Interrupted run that `train` goes on with."""
-    other: str | None = None
-    """Second run, which `inspect` puts beside it."""
-    runs: list[str] = field(default_factory=list)
-    """Runs that `compare` puts side by side."""
-    file: str | None = None
-    """Keras model that `inspect` reads instead of a run."""
-    output: str | None = None
-    """File that `predict`, `inspect` or `compare` writes."""
-    register: str | None = None
-    """Model of the registry of which `train` makes a new version, the challenger."""
-    registered: str | None = None
-    """Model of the registry whose challenger `promote` holds against its champion."""
-    force: bool = False
-    """Whether `reproduce` goes on where data or versions are not those of the run."""
-    leak: bool = False
-    """Whether `check` proves that nothing leaks, for which it trains twice."""
+    run: str | None = key(
+        "Run by its id; `predict` takes models:/NAME@ALIAS and folders of a model too.",
+        None,
+    )
+    history: bool = key(
+        "Whether `predict` forecasts from every row that it can, and not only from the last.", False
+    )
+    resume: str | None = key(
+        "Interrupted run that `train` goes on with; `forecast runs` names it.", None
+    )
+    other: str | None = key("Second run, which `inspect` puts beside it.", None)
+    runs: list[str] = key("Runs that `compare` puts side by side.", list)
+    file: str | None = key("Keras model that `inspect` reads instead of a run.", None)
+    output: str | None = key(
+        "File that `predict`, `inspect` or `compare` writes; null chooses a name in this folder.",
+        None,
+    )
+    register: str | None = key(
+        "Model of the registry of which `train` makes a new version, the challenger.", None
+    )
+    registered: str | None = key(
+        "Model of the registry whose challenger `promote` holds against its champion.", None
+    )
+    force: bool = key(
+        "Whether `reproduce` goes on where data or versions are not those of the run.", False
+    )
+    leak: bool = key("Whether `check` proves that nothing leaks, for which it trains twice.", False)

@@ -8,22 +8,32 @@ import sys
 import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 
 import keras
 import pytest
 
-from forecast import models
+from forecast import models, vocabulary
 from forecast.cli import completion
 from forecast.cli.completion import BASH, SCRIPTS, candidates
 from forecast.cli.main import COMMANDS, main
+from forecast.evaluation.baselines.classical import CLASSICAL
+from forecast.evaluation.baselines.rules import RULES
+from forecast.evaluation.baselines.trees import NAMES
 from forecast.tracking.journal import CHECKPOINT, Journal
+from forecast.vocabulary import VALUES
 
 from ..conftest import LSTM, TINY, Place
 from ..terminals import at_terminal
 
-PACKAGE = Path(completion.SOURCES)
+PACKAGE = Path(completion.__file__).parents[1]
+
+KERAS = {
+    "training.loss": (keras.losses, "Loss"),
+    "training.metrics": (keras.metrics, "Metric"),
+    "training.optimizer": (keras.optimizers, "Optimizer"),
+}
+"""Key to a module of Keras, and the base of its classes, which is none to choose."""
 
 SILENT = 120.0
 """Seconds without a sign after which a shell is taken to hang."""
@@ -199,12 +209,8 @@ def test_an_answer_imports_nothing_heavy(tmp_path: Path):
     assert "run=a94c3b49ea694ea8\n" in said and said.endswith("\n\n")
 
 
-@pytest.mark.parametrize("key", completion.CHECKED)
-def test_values_are_those_of_what_checks_them(key: str):
-    held: list[str] = []
-    for file, name in completion.CHECKED[key]:
-        held += getattr(import_module(f"forecast.{file[:-3].replace('/', '.')}"), name)
-    assert completion.values(key) == held and held
+def test_baselines_are_those_that_there_are():
+    assert sorted(VALUES["evaluation.baselines"]) == sorted([*RULES, *CLASSICAL, *NAMES])
 
 
 def test_every_closed_set_that_a_sentence_lists_is_offered():
@@ -214,8 +220,8 @@ def test_every_closed_set_that_a_sentence_lists_is_offered():
         for file in PACKAGE.rglob("*.py")
         for found in rule.finditer(file.read_text())
     }
-    known = {(key, name) for key, all_ in completion.CHECKED.items() for _, name in all_}
-    assert len(listed) > 5 and listed <= known
+    known = {key: getattr(vocabulary, name) for key, name in listed}
+    assert len(listed) > 5 and known.items() <= VALUES.items()
 
 
 LISTS = ("data.calendar", "data.known_future", "evaluation.baselines", "training.metrics")
@@ -226,9 +232,9 @@ LSTM_SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("key", [*completion.CHECKED, *completion.KERAS, *LSTM_SETTINGS])
+@pytest.mark.parametrize("key", [*VALUES, *LSTM_SETTINGS])
 def test_a_value_that_is_nearly_one_is_refused_with_the_one_that_was_meant(place: Place, key: str):
-    known = LSTM_SETTINGS.get(key) or completion.values(key)
+    known = LSTM_SETTINGS.get(key) or VALUES[key]
     meant = "hour" if key == "data.known_future" else max(known, key=len)  # of those asked for
     wrong = f"[{meant[:-1]}]" if key in LISTS else meant[:-1]
     command = key.split(".")[0] if key.startswith(("backtest.", "sweep.")) else "train"
@@ -239,13 +245,13 @@ def test_a_value_that_is_nearly_one_is_refused_with_the_one_that_was_meant(place
     assert said.count("\n") == 1
 
 
-@pytest.mark.parametrize("key", completion.KERAS)
+@pytest.mark.parametrize("key", KERAS)
 def test_names_of_keras_are_those_that_it_has(key: str):
-    module = getattr(keras, completion.KERAS[key][0])
-    base = getattr(module, completion.KERAS[key][1])
-    kinds = [v for v in vars(module).values() if isinstance(v, type) and issubclass(v, base)]
+    module, base = KERAS[key]
+    kind = getattr(module, base)
+    kinds = [v for v in vars(module).values() if isinstance(v, type) and issubclass(v, kind)]
     wrappers = {"LossScaleOptimizer", "MultiOptimizer"}
-    assert set(completion.values(key)) == {k.__name__ for k in kinds} - {base.__name__} - wrappers
+    assert set(VALUES[key]) == {k.__name__ for k in kinds} - {base} - wrappers
 
 
 @pytest.mark.parametrize("name", models.__all__)

@@ -69,4 +69,6 @@ def test_every_public_name_of_python_is_there(made, home):
 
 def test_every_command_is_there(made):
     page = made("commands_page").text()
-    assert all(f"| `forecast {name}` | {told} |" in page for name, told in COMMANDS.items())
+    assert all(
+        f"| [`forecast {name}`](#{name}) | {told} |" in page for name, told in COMMANDS.items()
+    )

@@ -260,7 +260,7 @@ def test_without_held_out_windows_only_adaptive_speaks_and_only_after_a_while():
 
 def test_the_forecast_lies_between_the_ends_though_residuals_are_biased():
     held, test = parts(noise(160) - 8, Window(1, 2), 0, 100, quantiles=True)
-    for method in margin.METHODS:
+    for method in margin.CALIBRATIONS:
         found = calibration.calibrate(test, held, scale(test.table), 0.9, method)
         assert (found.lower <= test.values).all() and (test.values <= found.upper).all()
 

@@ -126,7 +126,7 @@ def one_by_one(test, held, scaler, level, method):
     return lower, upper, served
 
 
-@pytest.mark.parametrize("method", margin.METHODS)
+@pytest.mark.parametrize("method", margin.CALIBRATIONS)
 @pytest.mark.parametrize("cells", [conformal.CELLS, 20_000, 1])
 def test_series_at_once_are_series_one_by_one_to_the_bit(method, cells, monkeypatch):
     monkeypatch.setattr(conformal, "CELLS", cells)

@@ -155,10 +155,11 @@ def test_parameters_are_set_by_their_long_names():
     assert two.model.settings["units"] == [9] and two.window.timesteps == 4
     assert two.training.learning_rate == 0.5 and two.scaling == "global"
     assert one.model.settings["units"] == [4] and WINDOW.timesteps == 8
-    assert (
-        clone(one).set_params(model__name="causal_cnn", model__filters=3).model.settings["filters"]
-        == 3
-    )
+    other = Forecaster(Model("linear", patch=2), WINDOW, training())
+    other.set_params(model__name="causal_cnn", model__filters=3)
+    assert other.model.settings == {"patch": 2, "filters": 3}
+    with pytest.raises(InputError, match="model.units must be a setting of causal_cnn"):
+        clone(one).set_params(model__name="causal_cnn", model__filters=3)
     with pytest.raises(InputError, match='model.unit must be .* "units"'):
         clone(one).set_params(model__unit=[9])
     with pytest.raises(ValueError, match="timestep"):

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import pandas as pd
 
+from forecast import models
 from forecast.cli import output
 from forecast.cli.config.compose import Request
 from forecast.cli.console import busy, console, print_table, say
@@ -66,8 +67,7 @@ def _subjects(settings: Config) -> list[Subject]:
 
 def _of_file(path: Path, gates: GatesConfig) -> Subject:
     """Read a model that Keras has saved, this project's or not."""
-    import forecast.models  # noqa: F401  lets Keras find our layers
-
+    models.register_layers()
     if not path.is_file():
         raise InputError(
             f"file must be an existing .keras file, got {str(path)!r}: give its path, or run=ID"

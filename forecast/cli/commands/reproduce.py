@@ -22,9 +22,6 @@ from forecast.workflows import environment, load
 KINDS = ("train", "reproduce")
 """Runs that were trained by this story and can be by it again."""
 
-TAKEN = ("run=", "force=", "data.path=", "tracking")
-"""Overrides that say where things are; every other setting is the run's."""
-
 GROUPS = ("data", "window", "model", "training", "split", "evaluation", "gates")
 """Settings that are compared; a moved file is known by its digest."""
 
@@ -86,16 +83,10 @@ def run_reproduce(request: Request) -> bool:
 
 
 def _asked(request: Request) -> str:
-    """Return the id of the run; refuse what would change it instead of repeating it."""
+    """Return the id of the run."""
     run_id = request.settings.run
     if not run_id:
         raise InputError("run must be the id of a trained run, got nothing: see it in `make ui`")
-    for text in request.overrides:
-        if not text.lstrip("+").startswith(TAKEN):
-            raise InputError(
-                f"reproduce must be given only run, data.path, tracking and force, got {text!r}: "
-                "every other setting is that of the run"
-            )
     return run_id
 
 

@@ -27,7 +27,7 @@ from forecast.search.candidates import Builder, Composed
 from forecast.search.leaderboard import Standing
 from forecast.search.ledger import Ledger, bury
 from forecast.search.plan import Plan
-from forecast.search.strategies import RESOURCES, Everything, Halving, Strategy, Tpe
+from forecast.search.strategies import Everything, Halving, Strategy, Tpe
 from forecast.search.sweep import Finished
 from forecast.tracking import folders
 from forecast.tracking.mlflow import pages
@@ -35,13 +35,12 @@ from forecast.tracking.mlflow.client import RetryingClient
 from forecast.tracking.mlflow.direct import DirectRun
 from forecast.tracking.mlflow.store import Store, no_retries
 from forecast.tracking.run import ending
+from forecast.vocabulary import RESOURCES, STRATEGIES
 from forecast.workflows import describe, gates, load, standings
 from forecast.workflows.load import Loaded
 from forecast.workflows.recording import Training
 from forecast.workflows.settings import SweepConfig
 from forecast.workflows.training import before_scores, record_training, tracking
-
-STRATEGIES = ("grid", "random", "halving", "tpe")
 
 POLL = 1.0
 """Seconds between two looks at what another driver does."""

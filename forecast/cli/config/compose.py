@@ -22,14 +22,13 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from forecast import process
 from forecast.cli.config import errors, safety
+from forecast.cli.config.keys import CONF
 from forecast.cli.config.safety import UsersFiles
 from forecast.data.fetch import conceal
 from forecast.errors import InputError, nearest
 from forecast.workflows.settings import Config
 
-CONF = process.folder("conf", "conf")
 _KEY = re.compile(r"\w+\.[\w.]+=")
 """What sets one value; all else chooses a group, adds or deletes, which is left to Hydra."""
 
@@ -144,8 +143,8 @@ class Request:
         return Request(config, (*self.overrides, *overrides))
 
 
-def compose(overrides: list[str]) -> Request:
-    """Compose the configuration of a command."""
+def compose(overrides: list[str], *, whole: bool = True) -> Request:
+    """Compose the configuration of a command; the help shows one in which a key is missing too."""
     register()
     safety.check_command(overrides)
     for override in overrides:
@@ -153,12 +152,23 @@ def compose(overrides: list[str]) -> Request:
     with opened():
         try:
             config = hydra_compose("config", in_hydras_grammar(overrides))
-            check_config(config)
+            if whole:
+                check_config(config)
         except InputError:
             raise
         except UNREADABLE as error:
             raise errors.sentence(error, overrides) from error
     return Request(config, tuple(overrides))
+
+
+def choices(overrides: Sequence[str]) -> dict[str, str | None]:
+    """Return the option that each group has."""
+    register()
+    with opened():
+        whole = hydra_compose(
+            "config", in_hydras_grammar(list(overrides)), return_hydra_config=True
+        )
+        return dict(whole.hydra.runtime.choices)
 
 
 def in_hydras_grammar(overrides: list[str]) -> list[str]:

@@ -12,7 +12,6 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from forecast.data import source
 from forecast.errors import InputError, nearest, plain
 from forecast.workflows.settings import Config
 
@@ -46,6 +45,8 @@ _CURES = {
 
 def sentence(error: Exception, overrides: Sequence[str]) -> InputError:
     """Turn an error of Hydra or OmegaConf into one sentence; Hydra must still be open."""
+    if isinstance(error, BrokenPipeError):  # whoever reads what Hydra prints has had enough
+        raise error
     if isinstance(error, OverrideParseException):
         key, equals, value = error.override.partition("=")
         if not equals:
@@ -215,6 +216,7 @@ READ: Mapping[str, tuple[str, ...]] = {
     ),
     "inspect": ("run", "other", "file", "output", "gates.*", "tracking.*", "training.threads"),
     "compare": ("runs", "output", "tracking.*"),
+    "reproduce": ("run", "force", "data.path", "tracking.*"),
     "promote": ("registered", "tracking.*"),
 }
 """Command to the keys and groups that it reads; `gates.*` is a group and all its keys."""
@@ -245,14 +247,19 @@ def typed(overrides: Iterable[str]) -> list[str]:
 
 def refuse(command: str, overrides: Sequence[str]) -> None:
     """Refuse overrides that a command would not read, before it does anything."""
-    read = READ.get(command)
+    read = READ[command]
     for key, text in zip(typed(overrides), _own(overrides), strict=True):
-        if read is None or _among(key, read) or (command == "predict" and _field(key) in FIXED):
+        if among(key, read) or (command == "predict" and _field(key) in FIXED):
             continue
         if command == "predict" and key.split(".")[0] in ("data", "window", "model", "training"):
             raise InputError(
                 f"{plain(key)} must be left to the run that run= names, whose model was trained "
                 f"with its own, got {plain(text)}: leave it out, or train with it"
+            )
+        if command == "reproduce":
+            raise InputError(
+                f"reproduce must be given only run, data.path, tracking and force, got "
+                f"{plain(text)!r}: every other setting is that of the run"
             )
         keys = ", ".join(one.removesuffix(".*") for one in read)
         raise InputError(
@@ -287,6 +294,8 @@ def refuse_other_columns(bundle: "Bundle", columns: Iterable[str], settings: Con
     """Refuse `data.targets=["*"]` where it means other columns than those of training."""
     schema, data = bundle.schema, settings.data
     apart = {data.time, schema.time, *data.series, *schema.series}
+    from forecast.data import source  # imports pandas, and composing is to be quick
+
     apart |= {*schema.known_columns, *schema.static}
     columns = list(columns)
     apart |= {*source.nameless(columns)}
@@ -325,7 +334,7 @@ def _own(overrides: Iterable[str]) -> list[str]:
     return [text for text in overrides if typed([text])]
 
 
-def _among(key: str, read: Sequence[str]) -> bool:
+def among(key: str, read: Sequence[str]) -> bool:
     """Tell whether a key is among those that a command reads."""
     groups = [one.removesuffix(".*") for one in read if one.endswith(".*")]
     return key in read or any(key == own or key.startswith(f"{own}.") for own in groups)

@@ -16,6 +16,7 @@ from forecast.evaluation.baselines import classical, regression, rules, trees
 from forecast.evaluation.baselines.classical import CLASSICAL
 from forecast.evaluation.baselines.regression import Flat
 from forecast.evaluation.forecasts import Forecasts
+from forecast.vocabulary import BASELINES
 
 if TYPE_CHECKING:
     from forecast.evaluation.outcome import Spec
@@ -155,11 +156,11 @@ def left_out(spec: "Spec", table: Table) -> dict[str, str]:
 
 def check_names(names: Sequence[str]) -> None:
     """Refuse names of baselines that there are not, and those whose library is missing."""
-    known = [*rules.RULES, *CLASSICAL, *trees.NAMES]
     for name in names:
-        if name not in known:
+        if name not in BASELINES:
             raise InputError(
-                f"evaluation.baselines must name baselines, got {name!r}: {nearest(name, known)}"
+                f"evaluation.baselines must name baselines, got {name!r}: "
+                f"{nearest(name, BASELINES)}"
             )
         if name in CLASSICAL and find_spec("statsmodels") is None:
             raise InputError(

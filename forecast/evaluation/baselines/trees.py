@@ -13,11 +13,11 @@ from threadpoolctl import threadpool_limits
 
 from forecast.data import clock, windows
 from forecast.data.scale import Scaled, Scaler
-from forecast.data.schema import CALENDAR
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.evaluation.baselines import rules
 from forecast.evaluation.baselines.rules import Ticks
+from forecast.vocabulary import CALENDAR
 
 NEAR = (1, 2, 3, 5, 8, 11, 17, 22)
 """Rows before the origin at which the target is read."""

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from forecast.errors import InputError, nearest
-
-METHODS = ("split", "cqr", "adaptive")
+from forecast.vocabulary import CALIBRATIONS
 
 Pair = tuple[float, float]
 """Levels of the two quantiles that an interval is put around."""
@@ -69,10 +68,10 @@ def check_interval(level: float | None, method: str, quantiles: Sequence[float],
             f"evaluation.interval must be a share between 0 and 1, or null for none, got "
             f"{level!r}: write such as 0.9"
         )
-    if method not in METHODS:
+    if method not in CALIBRATIONS:
         raise InputError(
-            f"evaluation.calibration must be one of {', '.join(METHODS)}, got {method!r}: "
-            f"{nearest(method, METHODS)}"
+            f"evaluation.calibration must be one of {', '.join(CALIBRATIONS)}, got {method!r}: "
+            f"{nearest(method, CALIBRATIONS)}"
         )
     if method == "cqr" and task == "regression" and pair(level, quantiles) is None:
         low, high = (1 - level) / 2, (1 + level) / 2
