@@ -1,15 +1,13 @@
-"""Architectures: one function each, from sizes to a Keras model. `__all__` is the catalogue.
+"""Architectures: one function each, from sizes to a Keras model; NAMES lists them.
 
-Keras is imported when a network is built or an architecture is first named.
+Keras is imported when a network is built or its function is asked for.
 """
 
 from forecast import process as process  # isort: skip (before TensorFlow is imported)
 
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from forecast.errors import InputError, cause
@@ -20,26 +18,15 @@ from forecast.models.settings import Sizes as Sizes
 if TYPE_CHECKING:
     import keras
 
-__all__ = sorted(CATALOGUE)
+NAMES = sorted(CATALOGUE)
 
 
-class _Package(ModuleType):
-    """This package, in which the file of an architecture does not hide the function in it."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Keep the function where Python, having imported a file, would put the file."""
-        hides = isinstance(value, ModuleType) and name in CATALOGUE
-        super().__setattr__(name, getattr(value, name) if hides else value)
-
-
-sys.modules[__name__].__class__ = _Package
-
-
-def __getattr__(name: str) -> Any:
-    """Import an architecture on first use."""
-    if name not in CATALOGUE:
-        raise AttributeError(f"module 'forecast.models' has no attribute {name!r}")
-    return getattr(import_module(f"forecast.models.{CATALOGUE[name].home}"), name)
+def function(name: str) -> "Callable[[Sizes, Any], keras.Model]":
+    """Return what makes an architecture from sizes and settings."""
+    made: Callable[[Sizes, Any], keras.Model] = getattr(
+        import_module(f"forecast.models.{architecture(name).home}"), name
+    )
+    return made
 
 
 def register_layers() -> None:
@@ -65,7 +52,7 @@ def build_model(name: str, sizes: Sizes, settings: Mapping[str, Any]) -> "keras.
     from forecast.models import repairs
 
     try:
-        body = __getattr__(name)(repairs.inner(sizes, chosen), chosen)
+        body = function(name)(repairs.inner(sizes, chosen), chosen)
         return repairs.repair(body, sizes, chosen)
     except InputError:
         raise

@@ -25,7 +25,7 @@ class Model(BaseEstimator):
     """An architecture by name, with its settings.
 
     Args:
-        name: A name of `forecast.models.__all__`.
+        name: A name of `forecast.models.NAMES`.
         settings: Of the architecture and its repairs; those not given keep their defaults. A
             name, a type or a range that is wrong is refused at once.
 

@@ -254,9 +254,9 @@ def test_names_of_keras_are_those_that_it_has(key: str):
     assert set(VALUES[key]) == {k.__name__ for k in kinds} - {base} - wrappers
 
 
-@pytest.mark.parametrize("name", models.__all__)
+@pytest.mark.parametrize("name", models.NAMES)
 def test_settings_are_those_of_the_architecture(name: str):
-    kind = typing.get_type_hints(getattr(models, name))["settings"]
+    kind = typing.get_type_hints(models.function(name))["settings"]
     hints = typing.get_type_hints(kind)
     literal = {k: list(typing.get_args(v)) for k, v in hints.items() if "Literal" in str(v)}
     flags = {k: ["true", "false"] for k, v in hints.items() if v is bool}

@@ -27,7 +27,7 @@ def small(name, **changes):
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("name", models.__all__)
+@pytest.mark.parametrize("name", models.NAMES)
 def test_nothing_leaks_into_its_training_or_its_forecasts(name):
     """The whole proof: raw rows, compiled forecasts, two trainings of one epoch."""
     quick = small(name, training=Training(epochs=1, batch_size=32))

@@ -16,7 +16,7 @@ SETTINGS = [(name, setting) for name in CATALOGUE for setting in models.defaults
 
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_the_catalogue_names_the_function_and_the_settings_that_it_takes(name):
-    made = getattr(models, name)
+    made = models.function(name)
     assert made.__name__ == name and made.__module__ == f"forecast.models.{CATALOGUE[name].home}"
     assert typing.get_type_hints(made)["settings"] is CATALOGUE[name].settings
     assert typing.get_type_hints(made)["return"].__name__ in ("Model", "Functional")

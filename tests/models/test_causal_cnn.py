@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecast import models
 from forecast.errors import InputError
 from forecast.models import Sizes
-from forecast.models.causal_cnn import CausalCnn
+from forecast.models.causal_cnn import CausalCnn, causal_cnn
 from forecast.models.convolution import (
     CausalConv,
     Newest,
@@ -34,7 +33,7 @@ def build(timesteps, dilations=(), *, kernel_size=3, filters=4, features=2, **mo
         dropout=0.0,
         **more,
     )
-    model = models.causal_cnn(Sizes(timesteps, features, horizon=2), own)
+    model = causal_cnn(Sizes(timesteps, features, horizon=2), own)
     rng = np.random.default_rng(3)
     model.set_weights([w + rng.normal(0, 0.3, w.shape) for w in model.get_weights()])
     return model

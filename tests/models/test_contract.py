@@ -27,7 +27,7 @@ SIZES = (
 # two targets, one column known ahead in two copies, two that say what is missing, the series
 KNOWN = Sizes(10, 3 + 2 + 2 + 1, 12, 2, indicators=2, ahead=2, series=4)
 
-each_model = pytest.mark.parametrize("name", models.__all__)
+each_model = pytest.mark.parametrize("name", models.NAMES)
 REPAIRS = [
     {"normalization": "none", "linear_path": False, "channels": "joint", "patch": 1},
     {"normalization": "last", "linear_path": True, "channels": "joint", "patch": 3},
@@ -74,7 +74,7 @@ def window(sizes, samples=6, seed=0):
 
 
 def test_every_model_has_a_yaml_and_every_yaml_a_model():
-    assert sorted(ALL) == sorted(models.__all__)
+    assert sorted(ALL) == sorted(models.NAMES)
     assert all(ALL[name]["name"] == name for name in ALL)
 
 
@@ -92,13 +92,13 @@ def test_yaml_names_every_setting_with_the_value_of_its_dataclass(name):
 def test_every_model_has_a_row_in_the_list_of_models():
     page = (CONF.parents[1] / "docs" / "models.md").read_text("utf-8")
     rows = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
-    assert sorted(row for row in rows if not row.startswith("model.")) == sorted(models.__all__)
+    assert sorted(row for row in rows if not row.startswith("model.")) == sorted(models.NAMES)
 
 
 @each_model
 def test_sizes_come_first_then_one_dataclass_of_settings_with_the_repairs(name):
-    sizes, chosen = inspect.signature(getattr(models, name)).parameters.values()
-    kind = get_type_hints(getattr(models, name))["settings"]
+    sizes, chosen = inspect.signature(models.function(name)).parameters.values()
+    kind = get_type_hints(models.function(name))["settings"]
     assert (sizes.name, chosen.name) == ("sizes", "settings")
     assert issubclass(kind, Repairs) and chosen.default == kind()
     assert kind.__doc__.count("Attributes:") == (len(fields(kind)) > len(fields(Repairs)))

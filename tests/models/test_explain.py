@@ -13,7 +13,7 @@ sizes = st.integers(1, 9)
 
 
 MORE = [
-    *((name, {"kernel_size": 2} if name == "causal_cnn" else {}) for name in models.__all__),
+    *((name, {"kernel_size": 2} if name == "causal_cnn" else {}) for name in models.NAMES),
     ("causal_cnn", {"kernel_size": 1, "dilations": [1, 2], "per_feature": 3, "gated": True}),
     ("causal_cnn", {"kernel_size": 2, "bottleneck": 2, "head": "pool"}),
     ("gru", {"bidirectional": True, "head": "flatten", "units": [3, 2], "dense": [4]}),

@@ -26,7 +26,7 @@ QUANTILES = replace(SIZES, levels=LEVELS)
 EVENT = replace(SIZES, task="event")
 CLASSES = replace(SIZES, targets=3, target_positions=(0, 0, 0), task="classes")
 
-EVERYWHERE = [(name, QUANTILES) for name in models.__all__]
+EVERYWHERE = [(name, QUANTILES) for name in models.NAMES]
 TWICE = [(name, sizes) for name in ("mlp", "patch_gru") for sizes in (EVENT, CLASSES)]
 
 
@@ -95,7 +95,7 @@ def test_rising_begins_where_it_is_told_and_keeps_the_middle():
 @pytest.mark.parametrize(
     ("name", "levels"),
     [
-        *((name, tuple(np.arange(1, 20) / 20)) for name in models.__all__),
+        *((name, tuple(np.arange(1, 20) / 20)) for name in models.NAMES),
         ("mlp", (0.05, 0.5, 0.95)),
         ("mlp", (0.5, 0.9)),
     ],
