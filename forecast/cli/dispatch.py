@@ -27,7 +27,7 @@ TENSORFLOW = ("train", "backtest", "sweep", "predict", "inspect", "explain")
 """Commands that build or run a network."""
 
 UNWRITABLE = (errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.ENOSPC, errno.EPERM, errno.EROFS)
-"""Errors of the system that a user can mend: no room, or no right to write."""
+"""Errors of the system that a user can fix: no room, or no right to write."""
 
 SWITCHES = ("-m", "--multirun", "--hydra-help", "--help", "-h", "--resolve")
 """Flags of Hydra without a value."""
@@ -85,7 +85,7 @@ def parted(given: Sequence[str]) -> tuple[list[str], list[str]]:
     if flags and len(asked) != 1:
         raise InputError(
             f"flags of Hydra must be one of -m, --cfg, --info and --help, got {' '.join(flags)}: "
-            "give one of them a time"
+            "give only one of them"
         )
     return flags, plain
 
@@ -107,7 +107,7 @@ def _run(command: str, request: Request) -> Any:
             raise
         raise InputError(
             f"forecast {command} must be able to write its files, got {error.strerror!r} for "
-            f"{error.filename or 'one of them'}: make room, or run it in a folder of yours"
+            f"{error.filename or 'one of them'}: free some space, or use another folder"
         ) from error
 
 

@@ -27,7 +27,7 @@ COMMANDS = {
 }
 
 NEXT = {
-    "sweep": ", and the same command goes on",
+    "sweep": ", and the same command resumes it",
     "backtest": " in its run, and the same command starts over",
 }
 """How to go on after Ctrl-C; a training prints the command that resumes it."""
@@ -36,7 +36,7 @@ NEXT = {
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit status.
 
-    0 done; 3 done, and the answer is no; 2 what the user can mend; 1 a fault of ours, which leaves
+    0 done; 3 done, and the answer is no; 2 what the user can fix; 1 a fault of ours, which leaves
     a finished model; 130 after Ctrl-C; 141 if whoever read our output has closed it.
     """
     try:
@@ -103,7 +103,7 @@ def _answer(given: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         print(
-            f"forecast: stopped; what was finished is kept{NEXT.get(command, '')}", file=sys.stderr
+            f"forecast: interrupted; finished work is saved{NEXT.get(command, '')}", file=sys.stderr
         )
         return 130
     return 3 if answer is False else 0

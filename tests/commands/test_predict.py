@@ -169,12 +169,12 @@ def without_rows(frame: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
 BAD_ROWS = {
     "too few rows": (
         lambda frame: frame.groupby("site").tail(5),
-        "data must end with window.timesteps=8 rows without a hole, got 5 rows of series 'north': "
+        "data must end with window.timesteps=8 rows without missing values, got 5 rows of series 'north': "
         "send older rows too, 8 or more of each series",
     ),
     "a gap": (
         lambda frame: without_rows(frame, 3, 20),
-        "window.timesteps=8 rows without a hole, got one in load, temp at 2024-03-10 00:00:00 of "
+        "window.timesteps=8 rows without missing values, got one in load, temp at 2024-03-10 00:00:00 of "
         "series 'north'",
     ),
     "a missing column": (lambda frame: frame.drop(columns="temp"), "got 'temp'"),

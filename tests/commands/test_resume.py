@@ -88,7 +88,7 @@ def test_a_part_of_something_larger_is_not_resumed_by_itself(here: Place):
         (["resume=nothing"], "resume must be a run of this machine, got 'nothing'"),
         (
             ["resume=nothing", "training.epochs=9"],
-            "resume must stand alone, or with settings of evaluation,",
+            "resume must be given alone, or with settings of evaluation,",
         ),
     ],
 )

@@ -35,7 +35,7 @@ def run_ui(request: Request) -> None:
         say("all", f"{base}/#/experiments?{pages.TRAINING}")
     if pages.serves(uri):
         return
-    say("next", "Ctrl-C stops the pages")
+    say("next", "press Ctrl-C to stop the server")
     console.file.flush()
     command, environment = server(uri, port)
     os.execve(command[0], command, {**os.environ, **environment})
@@ -60,7 +60,7 @@ def _check(port: int) -> None:
     """Refuse a port on which nothing can be served."""
     why = ""
     if not 1 <= port <= 65_535:
-        why = "which is none"
+        why = "not a port"
     else:
         with socket.socket() as free:
             free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

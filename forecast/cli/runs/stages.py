@@ -93,7 +93,7 @@ def _fit(tracked: Journalled, training: Training) -> tuple[Observer, Forecaster,
         keep_fit(tracked, observer, forecaster, seconds)
     if FIT in tracked.missing():
         tracked.done(FIT)
-    say("train", f"kept epoch {forecaster.best_epoch_} of {count}, {seconds:.1f} s in all")
+    say("train", f"best epoch {forecaster.best_epoch_} of {count}, {seconds:.1f} s in total")
     return observer, forecaster, Stopwatch({"fit": seconds})
 
 
@@ -114,7 +114,7 @@ def _after(tracker: Tracker, found: Recorded, outcome: Outcome, observer: Observ
     """Write what an evaluation has found, and study the network."""
     training, tracked = found.training, found.run
     began, lacking = time.perf_counter(), {*tracked.missing()}
-    text = "model, leak proof, gates and report"
+    text = "saved model, leakage test, gates and report"
     with busy("track", text):
         found.attempt(["scores"], "writing the scores", lambda: _scores(found, outcome))
         baselines = found.attempt(
@@ -129,11 +129,11 @@ def _after(tracker: Tracker, found: Recorded, outcome: Outcome, observer: Observ
                 ["intervals"], "writing the intervals", lambda: _keep_intervals(found, outcome)
             )
         found.attempt(
-            ["leak proof"], "the proof", lambda: proof.prove(tracked, outcome, training.data)
+            ["leak proof"], "the leakage test", lambda: proof.prove(tracked, outcome, training.data)
         )
         section = found.attempt(
             ["gates"],
-            "the study of the gates",
+            "the analysis of the gates",
             lambda: observer.finish(outcome, training.name),
             again="report" in lacking,
         )
@@ -275,14 +275,14 @@ def tracking(settings: TrackingConfig, data: str) -> Iterator[Tracker]:
     finally:
         tracker.close()
         for name, why in tracker.refused.items():
-            kept = f"what it has not taken stays in {settings.folder}/{name}"
-            say("warning", f"{where} refuses run {name} for good ({why}): {kept}")
+            kept = f"what was not sent stays in {settings.folder}/{name}"
+            say("warning", f"{where} rejects run {name} permanently ({why}): {kept}")
         if tracker.waiting and not warned:
             say(
                 "warning",
-                f"{where} has not taken everything ({tracker.trouble or 'it is slow'}): the rest "
-                f"of {', '.join(tracker.waiting)} is kept in {settings.folder}/ and sent by the "
-                "next command, or by `forecast sync`",
+                f"{where} has not received everything ({tracker.trouble or 'it is slow'}): the "
+                f"rest of {', '.join(tracker.waiting)} is kept in {settings.folder}/ and sent by "
+                "the next command, or by `forecast sync`",
             )
 
 
@@ -314,7 +314,7 @@ def begin_stage(tracked: Journalled, observer: Observer, epochs: int) -> Stage:
         if begin.ended:
             say("resume", f"the training is finished; missing: {', '.join(tracked.missing())}")
         else:
-            say("resume", f"after epoch {begin.epochs} of {epochs}; own callbacks start anew")
+            say("resume", f"after epoch {begin.epochs} of {epochs}; your own callbacks start over")
 
     def keep(reached: Checkpoint) -> None:
         tracked.checkpoint(reached.arrays() | observer.state())
