@@ -34,7 +34,12 @@ WRITES = {
         r"tracking\.uri .*names no host.*: write",
     ),
     "no file": (None, None, "tracking.uri=sqlite:///", r"tracking\.uri .*names no .*file.*: write"),
-    "in memory": (None, None, "tracking.uri=sqlite:///:memory:", r"tracking\.uri .*is not a file.*:"),
+    "in memory": (
+        None,
+        None,
+        "tracking.uri=sqlite:///:memory:",
+        r"tracking\.uri .*is not a file.*:",
+    ),
     "unknown scheme": (
         None,
         None,
@@ -63,7 +68,7 @@ WRITES = {
         "some",
         b"",
         "tracking.uri=sqlite:///some/mlflow.db",
-        r"tracking\.uri .*, got 'sqlite:///some/mlflow\.db' \(.*\): free some space, or name another",
+        r"tracking\.uri .*, got 'sqlite:///some/mlflow\.db' \(.*\): free some space, or",
     ),
     "a store where nobody may write": (
         None,
@@ -120,7 +125,10 @@ OUTPUTS = {
     "in a file": ("load.csv/x.csv", r"output .*\(but 'load\.csv' is not a folder\): name"),
     "of another kind": ("x.xlsx", r"output .*\(which does not end with \.csv or \.parquet\): name"),
     "of a name too long": (f"{'x' * 300}.csv", r"output .*, got 'x+' \(.*\): name"),
-    "where nobody may write": ("/proc/x.csv", r"output .*, got '/proc/x\.csv' \(.*\): free some space"),
+    "where nobody may write": (
+        "/proc/x.csv",
+        r"output .*, got '/proc/x\.csv' \(.*\): free some space",
+    ),
 }
 
 
@@ -235,7 +243,9 @@ def test_a_disk_that_is_full_before_a_training_keeps_it_from_beginning(tmp_path)
     (tmp_path / "a.csv").write_bytes(hours(240))
     done = limited(tmp_path, 100_000, "train", *SMALL)
     assert done.returncode == 2, done.stderr
-    one_sentence(done.stderr, r"tracking\.uri must be a store .*\(.*\): free some space, or name another")
+    one_sentence(
+        done.stderr, r"tracking\.uri must be a store .*\(.*\): free some space, or name another"
+    )
     assert {path.name for path in tmp_path.iterdir()} == {"a.csv", "cache"}
 
 
@@ -249,7 +259,9 @@ def test_a_disk_that_is_full_during_a_training_ends_it_with_one_sentence(tmp_pat
     size = 200_000 + (tmp_path / "mlflow.db").stat().st_size
     done = limited(tmp_path, size, "train", *SMALL, "model.hidden=[900,900]")
     assert done.returncode == 2, done.stderr
-    one_sentence(done.stderr, r"forecast train must be able to write its files, got .*: free some space")
+    one_sentence(
+        done.stderr, r"forecast train must be able to write its files, got .*: free some space"
+    )
     listed = subprocess.run(
         [sys.executable, "-m", "forecast", "runs"],
         cwd=tmp_path,

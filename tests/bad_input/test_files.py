@@ -60,7 +60,11 @@ FILES = {
     ),
     "tabs": ("a.csv", GOOD.replace(b",", b"\t"), r"data\.path .*commas, got .*: save it"),
     # what is no table at all
-    "nothing but NUL": ("a.csv", bytes(999), r"data\.path must be a csv file, got bytes .*: download"),
+    "nothing but NUL": (
+        "a.csv",
+        bytes(999),
+        r"data\.path must be a csv file, got bytes .*: download",
+    ),
     "XLSX renamed": (
         "a.csv",
         archive(**{"xl/workbook.xml": b"<a/>"}),

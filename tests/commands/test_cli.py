@@ -72,7 +72,7 @@ def test_check_proves_that_nothing_leaks_line_by_line(place: Place):
     assert place.run("check", *TINY, *model, "leak=true") == 0, place.errors
     lines = place.printed[-1].splitlines()
     assert "leakage    trains twice, 2 of training.epochs=5 each" in lines
-    held = [line for line in lines if line.startswith("held ")]
+    held = [line for line in lines if line.startswith("passed ")]
     assert len(held) == 14 and max(map(len, lines)) <= 80
     assert held[-1].endswith("training: weights, history, best epoch of 2 trainings of 2 epochs")
 

@@ -187,7 +187,9 @@ def test_what_a_fold_never_shows_is_named_with_the_fold():
     with console.capture() as said:
         warn(table, np.array([True, True, False]), "the training rows of fold 2")
     text = " ".join(said.get().split())
-    assert text.startswith("warning the training rows of fold 2 contain no 'a > 1': its probability")
+    assert text.startswith(
+        "warning the training rows of fold 2 contain no 'a > 1': its probability"
+    )
     with console.capture() as said:
         warn(table, np.array([True, True, True]), "all rows")
     assert said.get() == ""

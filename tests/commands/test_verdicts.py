@@ -271,7 +271,7 @@ def test_compare(place: Place, runs, chosen):
     assert not ANY.search(text.rpartition(row)[2])
     text = " ".join(text.split())
     assert ("3 are too few for a rank test" in text) == (chosen == (15, 16, 17))
-    assert ("no significant difference within: " in text) == (chosen == (12, 13, 14))
+    assert ("ranks too close to tell apart: " in text) == (chosen == (12, 13, 14))
     assert not re.search(r"p 0\b(?!\.)", text)
 
 

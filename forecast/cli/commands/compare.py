@@ -226,7 +226,7 @@ def _series(shared: Common, subjects: Sequence[Subject], picture: Path) -> None:
     shown = probability(found.p)
     if not isinstance(found, Ranking):
         first, second = (subject.letter for subject in subjects)
-        what = f"show no significant difference between {first} and {second}"
+        what = f"leave the order of {first} and {second} open"
         if found.p < LEVEL:
             what = f"show lower errors for {second if found.statistic < 0 else first}"
         say("series", f"{count} of them, each counted once, {what} (Wilcoxon test, {shown})")
@@ -236,10 +236,10 @@ def _series(shared: Common, subjects: Sequence[Subject], picture: Path) -> None:
     say("ranks", f"average over {count} series, each counted once: {ranks}")
     say("", f"Friedman test {shown}; critical difference {found.critical:.2f}")
     if found.p >= LEVEL:
-        say("", f"no significant difference over {count} series; the verdicts above are by origin")
+        say("", f"{count} series alone leave the order open; the verdicts above are by origin")
     else:
         for group in found.groups:
-            say("", f"no significant difference within: {', '.join(group)}")
+            say("", f"ranks too close to tell apart: {', '.join(group)}")
     with output.whole(picture) as file:
         comparison.diagram(found).savefig(file, dpi=120)
     say("wrote", str(picture))

@@ -215,7 +215,7 @@ def _compare(first: Subject, second: Subject) -> None:
     if len(found):
         furthest = found.nlargest(SHOWN, "distance")
         print_table(
-            "Largest differences (RMS per weight, Wasserstein distance)",
+            "Most different (RMS per weight, Wasserstein distance)",
             ("", "first", "second", "distance"),
             [
                 (f"{row.layer} {row.gate} {row.part}", row.first, row.second, row.distance)
