@@ -25,13 +25,13 @@ GROUPS = {
     "data": "Which file, and what its columns mean.",
     "window": "The shape of a sample, in `conf/config.yaml`.",
     "model": "The architecture and its settings.",
-    "training": "How it is trained.",
+    "training": "How the model is trained.",
     "split": "The validation and the test span.",
-    "evaluation": "What it is scored by and beside.",
+    "evaluation": "Baselines and prediction intervals.",
     "backtest": "How `forecast backtest` walks through the test span.",
     "sweep": "What `forecast sweep` tries.",
-    "gates": "How closely the gates are watched.",
-    "tracking": "Where runs are kept.",
+    "gates": "What is recorded about the gates.",
+    "tracking": "Where runs are stored.",
     "experiment": "Several of the above at once, such as an experiment of the literature.",
 }
 
@@ -54,10 +54,10 @@ def text(conf: Path) -> str:
     single = [row for row in rows(schema.Config, "", {}, {}) if row.key not in GROUPS]
     parts = [
         "# Configuration",
-        "`key=value` behind a command sets a key, `group=option` takes a file of `conf/`. A "
-        "`conf/` of the folder you work in comes before this one. `forecast train --cfg job` "
-        "prints what would run. A key without a default must be set.",
-        "## Of single commands",
+        "`key=value` after a command sets a key, `group=option` selects a file of `conf/`. A "
+        "`conf/` in the working folder takes precedence over the built-in one. `forecast train "
+        "--cfg job` prints the composed configuration. A key without a default must be set.",
+        "## Options of individual commands",
         _table(single),
     ]
     for group, about in GROUPS.items():
@@ -110,7 +110,7 @@ def _group(group: str, file: Path | None) -> Iterator[Row]:
 def _models(files: Mapping[str, Path]) -> Iterator[str]:
     """Write what all models have, and of each what is its own or has another default."""
     repairs = _settings(written("forecast.models.settings.Repairs"), {})
-    yield "What every model has:"
+    yield "Settings of every model:"
     yield _table([Row("model.name", "str", None, "The architecture."), *repairs.values()])
     models = homes("forecast.models")
     for name, file in sorted(files.items()):

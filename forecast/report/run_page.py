@@ -47,10 +47,10 @@ def sections(
 ) -> list[Section]:
     """Make the sections of an outcome; what makes no sense for its task is left out."""
     found = [
-        ("What was trained on what", summary.section(outcome, facts, command)),
-        ("Scores beside baselines", scores.section(outcome)),
-        ("Where the error is", errors.section(outcome)),
-        ("How sure it is", intervals.section(outcome)),
+        ("Setup", summary.section(outcome, facts, command)),
+        ("Scores and baselines", scores.section(outcome)),
+        ("Where the errors occur", errors.section(outcome)),
+        ("Uncertainty", intervals.section(outcome)),
         ("Best and worst windows", examples.section(outcome)),
         ("Learning curve", learning(outcome)),
     ]
@@ -65,8 +65,8 @@ def learning(outcome: "Outcome") -> Html:
     looks, note = {"training loss": OTHERS[0]}, "Standardised values."
     if stopping := history.get("val_loss"):
         marks += [Rule(outcome.forecaster.best_epoch_, upright=True)]
-        marks += [Line("stopping loss", epochs, stopping, "model", dots=True)]
-        looks["stopping loss"] = "model"
+        marks += [Line("validation loss", epochs, stopping, "model", dots=True)]
+        looks["validation loss"] = "model"
         note += " The dashed line marks the epoch whose weights were kept."
     drawn = chart("Loss by epoch", marks, x=Axis("epoch", season=1), note=note)
     return Html(f'{legend(looks)}<div class="charts">{drawn}</div>')

@@ -79,7 +79,7 @@ def test_descriptions_are_rendered(visitor, client, place, site):
         )
         page.get_by_text("Show more").first.click()
         page.get_by_role("link", name="all runs on these data").wait_for()
-        page.get_by_text("The same again:").wait_for()
+        page.get_by_text("Run it again:").wait_for()
         assert page.get_by_text("|---|").count() == 0  # a table, and no text of one
     page = visitor.go(printed(place, "all"))
     page.get_by_role("link", name="Open the view of its runs").wait_for()

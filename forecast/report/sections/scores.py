@@ -56,7 +56,7 @@ def _overall(outcome: Outcome) -> Html:
         rows.append([*row, *cells[1:]])
     unit = outcome.table.common_unit
     where = f"Test span, {len(outcome.test.starts):,} windows{unit}; best first. "
-    legend = "★ marks the best of a column. Skill is the share of a baseline's error that is gone."
+    legend = "★ marks the best of a column. Skill: error reduction relative to the baseline."
     return Html(f'<p class="note">{escape(where + legend)}</p>' + html_table(heads, rows))
 
 

@@ -51,7 +51,7 @@ def _data(outcome: "Outcome") -> Iterator[tuple[str, str]]:
     yield "model", f"{outcome.spec.model.name}, {fitted.model_.count_params():,} weights"
     trained = f"{len(fitted.history_['loss'])} epochs"
     if outcome.refit:
-        yield "trained", f"{trained} on train and validation alike, without stopping"
+        yield "trained", f"{trained} on training and validation rows, without early stopping"
     else:
         kept = f"the weights of epoch {fitted.best_epoch_} were kept"
         yield "trained", f"{trained} of {outcome.spec.training.epochs} allowed; {kept}"
