@@ -10,7 +10,7 @@ import griffe
 import yaml
 from sources import homes, written
 
-from forecast.cli.config import schema
+from forecast.workflows.settings import Config
 
 LINE = re.compile(r"^( *)([a-z_0-9]+):(?: (.*?))?(?:(?:^| )# (.*))?$")
 """A key of a YAML file, its depth, its value and what is said of it."""
@@ -25,13 +25,13 @@ GROUPS = {
     "data": "Which file, and what its columns mean.",
     "window": "The shape of a sample, in `conf/config.yaml`.",
     "model": "The architecture and its settings.",
-    "training": "How the model is trained.",
+    "training": "How it is trained.",
     "split": "The validation and the test span.",
-    "evaluation": "Baselines and prediction intervals.",
+    "evaluation": "What it is scored by and beside.",
     "backtest": "How `forecast backtest` walks through the test span.",
     "sweep": "What `forecast sweep` tries.",
-    "gates": "What is recorded about the gates.",
-    "tracking": "Where runs are stored.",
+    "gates": "How closely the gates are watched.",
+    "tracking": "Where runs are kept.",
     "experiment": "Several of the above at once, such as an experiment of the literature.",
 }
 
@@ -51,13 +51,13 @@ def text(conf: Path) -> str:
     Args:
         conf: The folder of the configuration.
     """
-    single = [row for row in rows(schema.Config, "", {}, {}) if row.key not in GROUPS]
+    single = [row for row in rows(Config, "", {}, {}) if row.key not in GROUPS]
     parts = [
         "# Configuration",
-        "`key=value` after a command sets a key, `group=option` selects a file of `conf/`. A "
-        "`conf/` in the working folder takes precedence over the built-in one. `forecast train "
-        "--cfg job` prints the composed configuration. A key without a default must be set.",
-        "## Options of individual commands",
+        "`key=value` behind a command sets a key, `group=option` takes a file of `conf/`. A "
+        "`conf/` of the folder you work in comes before this one. `forecast train --cfg job` "
+        "prints what would run. A key without a default must be set.",
+        "## Of single commands",
         _table(single),
     ]
     for group, about in GROUPS.items():
@@ -100,7 +100,7 @@ def rows(kind: type, prefix: str, values: Mapping, said: Mapping[str, str]) -> I
 
 def _group(group: str, file: Path | None) -> Iterator[Row]:
     """Yield the keys of a group with the defaults and comments of a file."""
-    kind = next(one.type for one in fields(schema.Config) if one.name == group)
+    kind = next(one.type for one in fields(Config) if one.name == group)
     values = yaml.safe_load(file.read_text("utf-8")) if file else {}
     inside = values.get(group, {}) if group == "window" else values
     said = _comments(file, "" if group == "window" else f"{group}.") if file else {}
@@ -110,7 +110,7 @@ def _group(group: str, file: Path | None) -> Iterator[Row]:
 def _models(files: Mapping[str, Path]) -> Iterator[str]:
     """Write what all models have, and of each what is its own or has another default."""
     repairs = _settings(written("forecast.models.settings.Repairs"), {})
-    yield "Settings of every model:"
+    yield "What every model has:"
     yield _table([Row("model.name", "str", None, "The architecture."), *repairs.values()])
     models = homes("forecast.models")
     for name, file in sorted(files.items()):

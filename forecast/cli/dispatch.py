@@ -85,7 +85,7 @@ def parted(given: Sequence[str]) -> tuple[list[str], list[str]]:
     if flags and len(asked) != 1:
         raise InputError(
             f"flags of Hydra must be one of -m, --cfg, --info and --help, got {' '.join(flags)}: "
-            "give only one of them"
+            "give one of them a time"
         )
     return flags, plain
 

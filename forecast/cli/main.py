@@ -36,7 +36,7 @@ NEXT = {
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit status.
 
-    0 done; 3 done, and the answer is no; 2 what the user can fix; 1 a fault of ours, which leaves
+    0 done; 3 done, and the answer is no; 2 what the user can mend; 1 a fault of ours, which leaves
     a finished model; 130 after Ctrl-C; 141 if whoever read our output has closed it.
     """
     try:

@@ -89,12 +89,12 @@ def _asked(request: Request) -> str:
     """Return the id of the run; refuse what would change it instead of repeating it."""
     run_id = request.settings.run
     if not run_id:
-        raise InputError("run must be the id of a trained run, got nothing: see `forecast runs`")
+        raise InputError("run must be the id of a trained run, got nothing: see it in `make ui`")
     for text in request.overrides:
         if not text.lstrip("+").startswith(TAKEN):
             raise InputError(
                 f"reproduce must be given only run, data.path, tracking and force, got {text!r}: "
-                "all other settings are those of the run"
+                "every other setting is that of the run"
             )
     return run_id
 
