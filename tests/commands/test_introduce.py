@@ -136,11 +136,11 @@ def test_the_view_names_what_its_runs_hold(client, lstm_run):
 def test_train_prints_its_pages(client, twins):
     first, second, printed = twins
     found = addresses(printed)
-    assert list(found) == ["view", "beside", "all"]
+    assert list(found) == ["view", "compare", "all"]
     home = client.get_run(second).info.experiment_id
     assert found["view"].startswith(f"#/experiments/{home}/runs/{second}?")
     assert found["all"].endswith("&viewStateShareKey=forecast")
-    key = found["beside"].rpartition("=")[2]
+    key = found["compare"].rpartition("=")[2]
     tags = client.get_experiment(home).tags
     shown = views.opened(tags[f"{views.TAG}{key}"])[1]["searchFilter"]
     beside = [run_id for run_id in re.findall(r"\w{32}", shown) if run_id != second]

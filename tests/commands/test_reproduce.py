@@ -80,7 +80,7 @@ def test_other_data_are_refused(place: Place, client, lstm_run: str, touched: st
     before = runs(client, lstm_run)
     assert place.run("reproduce", f"run={lstm_run}", touched) == 2
     said = place.errors[-1]
-    assert said.startswith("forecast: run must meet its own data and versions again, got data of")
+    assert said.startswith("forecast: run must find its own data and versions again, got data with")
     assert "force=true" in said and said.count("\n") == 1
     assert runs(client, lstm_run) == before
 

@@ -85,7 +85,7 @@ def _pages(store: Any) -> list[tuple[str, str, str]]:
         return []
     homes = [one for one in every if views.TAG + pages.KEY in one.tags]
     found = [("all", one.name, pages.view(one.experiment_id)) for one in homes]
-    last = {"beside": views.key("runs"), "candidates": views.key("sweep")}
+    last = {"compare": views.key("runs"), "candidates": views.key("sweep")}
     for label, head in last.items():
         for one in homes:
             shown = (
