@@ -130,12 +130,12 @@ def startup() -> Found:
 def evaluation() -> Found:
     """Seconds of the default training behind its fit: scores, baselines, intervals, pictures."""
     from forecast.cli.config import compose
-    from forecast.cli.runs import load
     from forecast.evaluation import experiment, leak_proof
     from forecast.evaluation.leakage.perturb import Raw
     from forecast.report import run_page
     from forecast.tracking import record
     from forecast.tracking.tracker import Tracker
+    from forecast.workflows import load
 
     settings = compose.compose(["training.epochs=1"]).settings  # what is scored is of one size
     data, spec = load.load(settings), load.spec(settings)
@@ -164,20 +164,20 @@ def gates() -> Found:
     import keras
 
     from forecast.cli.config import compose
-    from forecast.cli.runs import load
-    from forecast.cli.runs.gates import Observer
     from forecast.evaluation import experiment
     from forecast.tracking.epochs import EpochMetrics
     from forecast.tracking.tracker import Tracker
+    from forecast.workflows import load
+    from forecast.workflows.gates import Observer
 
     settings = compose.compose(["model.units=[64,64]", "training.epochs=8"]).settings
     data, spec, spent = load.load(settings), load.spec(settings), []
-    cuts = experiment.prepare(spec, data.table)
+    prepared = experiment.prepare(spec, data.table)
     with tempfile.TemporaryDirectory() as folder:
         tracker = Tracker(f"sqlite:///{folder}/mlflow.db", "gates", Path(folder) / "runs")
         run = tracker.begin("x", kind="train")
         epochs = EpochMetrics(run)
-        watch = Observer(run, epochs, settings, spec, data.table, cuts).callback
+        watch = Observer(run, epochs, settings, prepared, say=print).callback
         begin = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda *_: spent.append(-time.perf_counter())
         )
@@ -186,7 +186,7 @@ def gates() -> Found:
             spent[-1] += time.perf_counter()
 
         last = keras.callbacks.LambdaCallback(on_epoch_end=end)
-        outcome = experiment.run(spec, data.table, [begin, watch, epochs, last], cuts=cuts)
+        outcome = experiment.run(spec, data.table, [begin, watch, epochs, last], prepared=prepared)
         run.end()
         tracker.close()
     each = statistics.median(spent)

@@ -15,11 +15,11 @@ import numpy as np
 
 from benchmarks.__main__ import BEGIN, END, machine
 from forecast.cli.config import compose
-from forecast.cli.runs import load
 from forecast.data import scale, split, windows
 from forecast.errors import InputError
 from forecast.evaluation.baselines import rules
 from forecast.tracking.mlflow.store import Store
+from forecast.workflows import load
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"

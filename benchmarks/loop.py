@@ -17,8 +17,8 @@ def folds() -> list[Arrays]:
     """Write out the windows of every fold: the same rows, scale and stopping tail as ours."""
     from forecast import Folds
     from forecast.cli.config import compose
-    from forecast.cli.runs import load
     from forecast.data import samples, scale, split, windows
+    from forecast.workflows import load
 
     settings = compose.compose(QUESTION).settings
     table, spec = load.load(settings).table, load.spec(settings)

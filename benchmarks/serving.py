@@ -53,9 +53,9 @@ def http() -> Found:
 def _trained(folder: Path) -> None:
     """Train the default model for an epoch, and write its bundle and its MLflow model."""
     from forecast.cli.config import compose
-    from forecast.cli.runs import load
     from forecast.serving import bundle, package
     from forecast.training.forecaster import Forecaster
+    from forecast.workflows import load
 
     settings = compose.compose(["training.epochs=1"]).settings
     data, spec = load.load(settings), load.spec(settings)

@@ -95,9 +95,9 @@ def worker() -> Found:
 
     from forecast import Model, Training, Window
     from forecast.cli.config import compose
-    from forecast.cli.runs import load
     from forecast.evaluation.outcome import Spec
     from forecast.search import trial
+    from forecast.workflows import load
 
     table = load.load(compose.compose([]).settings).table
     origins = np.flatnonzero(table.series == 0)[4000:4500]

@@ -14,9 +14,18 @@
 """
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 DISTRIBUTION = "forecast-lab"
 """What the package is called where it is installed; on PyPI, `forecast` is somebody else's."""
+
+PACKAGE = Path(__file__).parent
+
+
+def folder(inside: str, checkout: str) -> Path:
+    """Find a folder of the installed package, or of the checkout that it is run from."""
+    installed = PACKAGE / inside
+    return installed if installed.is_dir() else PACKAGE.parent / checkout

@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 
 from forecast import models
-from forecast.cli.config import compose, recorded, schema
-from forecast.cli.runs import gates, load
+from forecast.cli.config import compose, recorded
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation import experiment
 from forecast.gates import GateSnapshots, Limits
 from forecast.training.parameters import Model, Training
+from forecast.workflows import gates, load
+from forecast.workflows.settings import Config, TrainingConfig
 
 CONF = Path(__file__).parents[1] / "conf"
 OPTIONS = sorted(path.relative_to(CONF).with_suffix("") for path in CONF.glob("*/**/*.yaml"))
@@ -60,7 +61,7 @@ def override(option):
 def test_every_option_composes_into_plain_frozen_values(option):
     request = compose.compose([override(option), *NEEDS.get(str(option), [])])
     found = request.settings
-    assert isinstance(found, schema.Config)
+    assert isinstance(found, Config)
     assert recorded.request(request.yaml).settings == found
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.window.timesteps = 1
@@ -151,7 +152,7 @@ def test_the_default_configuration_by_hand():
 
 
 def test_keys_of_the_configuration_are_settings_of_the_estimator():
-    names = {f.name for f in dataclasses.fields(schema.TrainingConfig)} - {"scaling"}
+    names = {f.name for f in dataclasses.fields(TrainingConfig)} - {"scaling"}
     assert names <= set(Training().get_params())
     assert load.spec(compose.compose([]).settings).training.get_params().keys() >= names
 

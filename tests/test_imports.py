@@ -23,6 +23,7 @@ ROOMS = (
     "tracking",
     "serving",
     "search",
+    "workflows",
     "cli",
 )
 LEAVES = ("errors", "process")
@@ -31,7 +32,7 @@ LEAVES = ("errors", "process")
 HOMES = {
     "hydra": {"cli"},
     "omegaconf": {"cli"},
-    "mlflow": {"tracking", "serving", "cli"},
+    "mlflow": {"tracking", "serving", "workflows", "cli"},
 }
 # These rooms must be usable without paying for the import of TensorFlow.
 LIGHT_ROOMS = {"data", "metrics"}

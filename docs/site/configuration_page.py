@@ -10,7 +10,7 @@ import griffe
 import yaml
 from sources import homes, written
 
-from forecast.cli.config import schema
+from forecast.workflows.settings import Config
 
 LINE = re.compile(r"^( *)([a-z_0-9]+):(?: (.*?))?(?:(?:^| )# (.*))?$")
 """A key of a YAML file, its depth, its value and what is said of it."""
@@ -51,7 +51,7 @@ def text(conf: Path) -> str:
     Args:
         conf: The folder of the configuration.
     """
-    single = [row for row in rows(schema.Config, "", {}, {}) if row.key not in GROUPS]
+    single = [row for row in rows(Config, "", {}, {}) if row.key not in GROUPS]
     parts = [
         "# Configuration",
         "`key=value` behind a command sets a key, `group=option` takes a file of `conf/`. A "
@@ -100,7 +100,7 @@ def rows(kind: type, prefix: str, values: Mapping, said: Mapping[str, str]) -> I
 
 def _group(group: str, file: Path | None) -> Iterator[Row]:
     """Yield the keys of a group with the defaults and comments of a file."""
-    kind = next(one.type for one in fields(schema.Config) if one.name == group)
+    kind = next(one.type for one in fields(Config) if one.name == group)
     values = yaml.safe_load(file.read_text("utf-8")) if file else {}
     inside = values.get(group, {}) if group == "window" else values
     said = _comments(file, "" if group == "window" else f"{group}.") if file else {}

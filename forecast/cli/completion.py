@@ -16,8 +16,8 @@ from typing import Any, get_args, get_origin
 
 import yaml
 
-from forecast.cli.config.schema import Config
 from forecast.errors import InputError
+from forecast.workflows.settings import Config
 
 PACKAGE = Path(__file__).parent.parent
 FLAGS = ("--help", "--cfg", "--info", "--multirun", "--quiet", "--verbose")

@@ -121,6 +121,16 @@ def score_table(outcome: Outcome) -> None:
         print_table("Against each baseline", ["", *verdict], [[n, *w] for n, w in named if w[0]])
 
 
+def show_outcome(outcome: Outcome) -> None:
+    """Print what a training has found: scores, tables, the result and its intervals."""
+    score_table(outcome)
+    baseline_lines(outcome)
+    detail_tables(outcome)
+    console.print()
+    result_line(outcome)
+    interval_line(outcome)
+
+
 def result_line(outcome: Outcome) -> None:
     """Say how large the error is, and whether it is smaller than that of baselines."""
     say("result", headline(outcome))

@@ -94,7 +94,7 @@ def _run(command: str, request: Request) -> Any:
     """Import a command and run it; TensorFlow is started first, while it can still be silenced."""
     errors.refuse(command, request.overrides)  # those of now: an old command may have had others
     if command == "train" and request.settings.resume:
-        request = import_module("forecast.cli.runs.resume").original(request)
+        request = import_module("forecast.cli.resume").original(request)
     heavy = command in TENSORFLOW
     with busy("start", "TensorFlow" if heavy else "libraries"):
         if heavy:

@@ -1,9 +1,6 @@
 """What moves while a command works: bars over epochs, folds and trials, stages with their time."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from time import perf_counter
 from typing import Any
 
 import keras
@@ -15,15 +12,6 @@ from forecast.metrics.headline import HEADLINES
 
 WIDE = 72
 """Terminal width from which on a bar fits beside the text."""
-
-
-@contextmanager
-def during(stage: str, text: str) -> Iterator[None]:
-    """Show on a terminal what is being done, and say what was done and for how long."""
-    began = perf_counter()
-    with busy(stage, text):
-        yield
-    say(stage, f"{text}, {perf_counter() - began:.1f} s")
 
 
 class FoldProgress(keras.callbacks.Callback):
@@ -123,6 +111,17 @@ class EpochProgress(keras.callbacks.Callback):
         if self._bar:
             self._bar.stop()
             self._bar = None
+
+
+class Terminal:
+    """Progress of a workflow on the terminal."""
+
+    say = staticmethod(say)
+    busy = staticmethod(busy)
+    epochs = staticmethod(EpochProgress)
+
+
+TERMINAL = Terminal()
 
 
 class TrialProgress:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecast.data import scale, split, windows
-from forecast.data.scale import Scaler
+from forecast.data.scale import Scaled, Scaler
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
@@ -55,14 +55,21 @@ class TrainingSet:
     """All that is fixed before the first step of a training.
 
     Attributes:
-        scaler: Learned on the rows before the stopping rows.
+        rows: The table, standardised by what the rows before the stopping rows show.
+        given: Mask of the rows that may be learned from, (rows,).
         train: First rows of the training windows, (windows,).
         stop: First rows of the windows that decide when to stop, (windows,); none without them.
     """
 
-    scaler: Scaler
+    rows: Scaled
+    given: np.ndarray
     train: np.ndarray
     stop: np.ndarray
+
+    @property
+    def scaler(self) -> Scaler:
+        """What standardises the rows."""
+        return self.rows.scaler
 
 
 def training_set(
@@ -74,7 +81,8 @@ def training_set(
     """
     stopping = stopping_rows(table, rows, tail)
     scaler = scale.fit(table.take(rows & ~stopping), per)
-    return TrainingSet(scaler, *early_stopping_split(table, window, rows, stopping))
+    dealt = early_stopping_split(table, window, rows, stopping)
+    return TrainingSet(Scaled(table, scaler), rows, *dealt)
 
 
 def chains(starts: np.ndarray, window: Window) -> list[np.ndarray]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -160,6 +161,29 @@ class Scaler:
         if "input_limit" in parts:
             parts["input_limit"] = np.nan_to_num(parts["input_limit"], nan=np.inf)
         return cls(**parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Scaled:
+    """The rows of a table as a network reads them, standardised once.
+
+    Attributes:
+        table: The rows.
+        scaler: What standardises them.
+    """
+
+    table: Table
+    scaler: Scaler
+
+    @cached_property
+    def inputs(self) -> np.ndarray:
+        """Standardised inputs, (rows, features) float32."""
+        return self.scaler.inputs(self.table)
+
+    @cached_property
+    def outputs(self) -> np.ndarray:
+        """Standardised outputs, (rows, targets) float32."""
+        return self.scaler.outputs(self.table)
 
 
 def fit(table: Table, per: str = "series") -> Scaler:

@@ -107,7 +107,8 @@ def run_backtest(
     found: list[Outcome] = []
     for fold in folds:
         forecaster = None if fold.refits else found[-1].forecaster
-        step = partial(experiment.run, spec, table, cuts=fold, forecaster=forecaster)
+        prepared = experiment.Prepared(spec, table, fold)
+        step = partial(experiment.run, spec, table, prepared=prepared, forecaster=forecaster)
         found.append(around(fold, step))
     order, number = _order([outcome.test for outcome in found])
     return Backtest(plan, folds, tuple(found), _together(folds, found, order), number[order])

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.base import clone
 
-from forecast.data import clock, windows
-from forecast.data.scale import Scaler
-from forecast.data.split import Holdout
+from forecast.data import clock
+from forecast.data.scale import Scaled, Scaler
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.evaluation import preparation, scores
@@ -18,6 +17,7 @@ from forecast.evaluation.intervals import calibration
 from forecast.evaluation.intervals.calibration import Intervals, Spans
 from forecast.evaluation.outcome import Outcome as Outcome
 from forecast.evaluation.outcome import Spec as Spec
+from forecast.evaluation.preparation import Prepared as Prepared
 from forecast.evaluation.preparation import learnable as learnable
 from forecast.evaluation.significance import pairs
 from forecast.training import runtime
@@ -59,7 +59,7 @@ def run(
     callbacks: Sequence["keras.callbacks.Callback"] = (),
     *,
     epochs: int | None = None,
-    cuts: Holdout | None = None,
+    prepared: Prepared | None = None,
     forecaster: Forecaster | None = None,
     stage: "Stage | None" = None,
 ) -> Outcome:
@@ -71,7 +71,7 @@ def run(
         callbacks: Keras callbacks, called after every epoch.
         epochs: None keeps the validation span for stopping; a number trains that many epochs on
             training and validation rows alike, as the winner of a sweep does.
-        cuts: What `prepare` has returned, where it was called before.
+        prepared: What `prepare` has returned for the same experiment; None prepares it.
         forecaster: Fitted before on what the cuts leave to learn from; None fits one.
         stage: Checkpoint from which an interrupted training goes on, and who saves it; None
             trains in one piece.
@@ -83,59 +83,45 @@ def run(
         InputError: A span is too short for one window.
     """
     watch = Stopwatch()
-    cuts = cuts or prepare(spec, table)
+    prepared = prepared or prepare(spec, table, epochs=epochs)
     if forecaster is None:
         watch.begin("fit")
-        forecaster = fit(spec, table, cuts, callbacks, epochs=epochs, stage=stage)
-    return evaluate(spec, table, cuts, forecaster, refit=epochs is not None, watch=watch)
+        forecaster = fit(prepared, callbacks, stage=stage)
+    return evaluate(prepared, forecaster, watch=watch)
 
 
 def fit(
-    spec: Spec,
-    table: Table,
-    cuts: Holdout,
+    prepared: Prepared,
     callbacks: Sequence["keras.callbacks.Callback"] = (),
     *,
-    epochs: int | None = None,
     stage: "Stage | None" = None,
 ) -> Forecaster:
     """Train on what lies before the test span.
 
     Args:
-        spec: What to train.
-        table: The data.
-        cuts: Where its spans begin.
+        prepared: What to train on what.
         callbacks: As for `run`.
-        epochs: Likewise.
         stage: Likewise.
 
     Returns:
         The fitted forecaster.
     """
-    training, (rows, tail) = spec.training, learnable(table, cuts)
-    if epochs is not None:
-        training, tail = clone(training).set_params(epochs=epochs), 0
+    spec, training = prepared.spec, prepared.spec.training
+    if prepared.epochs is not None:
+        training = clone(training).set_params(epochs=prepared.epochs)
     forecaster = Forecaster(spec.model, spec.window, training, scaling=spec.scaling)
-    return forecaster.fit(table, rows=rows, tail=tail, callbacks=callbacks, stage=stage)
+    network, prepared.network = prepared.network, None
+    return forecaster.learn(prepared.learned, network=network, callbacks=callbacks, stage=stage)
 
 
 def evaluate(
-    spec: Spec,
-    table: Table,
-    cuts: Holdout,
-    forecaster: Forecaster,
-    *,
-    refit: bool = False,
-    watch: Stopwatch | None = None,
+    prepared: Prepared, forecaster: Forecaster, *, watch: Stopwatch | None = None
 ) -> Outcome:
     """Score the test span: forecasts of the model, its intervals, baselines, verdicts.
 
     Args:
-        spec: What was trained.
-        table: The data.
-        cuts: Where its spans begin.
+        prepared: What was trained on what.
         forecaster: Fitted on what the cuts leave to learn from.
-        refit: Whether it learned from train and validation alike.
         watch: What has measured the stages so far; None begins with this one.
 
     Returns:
@@ -143,20 +129,23 @@ def evaluate(
     """
     watch = watch or Stopwatch()
     watch.begin("score")
+    spec, table, cuts, refit = prepared.spec, prepared.table, prepared.cuts, prepared.refit
     season = spec.season or clock.season(table.frequency)
-    test = score_model(forecaster, table, starts=cuts.scored(table, spec.window))
+    rows = prepared.scaled(forecaster.scaler_)
+    test = score_model(forecaster, rows, prepared.test)
     watch.begin("intervals")
-    held = None if refit else hold_out(spec, forecaster, test, cuts)
+    held = None
+    if spec.interval is not None and table.task == "regression" and not refit:
+        held = score_model(forecaster, rows, prepared.validation)
     watch.begin("baselines")
-    learned = cuts.learned_rows(table) if refit else cuts.train_rows(table)
     before = test.starts[:0] if held is None else held.starts
     both = by_name.forecasts(
         spec,
-        table,
-        learned,
-        forecaster.scaler_,
+        rows,
+        prepared.known,
         np.concatenate([before, test.starts]),
-        validation=windows.starts(table, spec.window, within=cuts.validation_rows(table)),
+        train=prepared.train,
+        validation=prepared.validation,
         refit=refit,
     )
     others = {name: found.beside(test) for name, found in both.items()}
@@ -173,53 +162,54 @@ def evaluate(
     for name, found in others.items():
         each[name] = scores.calibrated(each[name], found, around.get(name))
     return Outcome(
-        spec,
-        table,
-        cuts,
-        season,
-        forecaster,
-        test,
-        others,
-        own,
-        each,
-        pairs.verdicts(test, others),
-        refit,
-        watch.end(),
-        own_intervals,
-        around,
+        spec=spec,
+        table=table,
+        cuts=cuts,
+        season=season,
+        forecaster=forecaster,
+        test=test,
+        baselines=others,
+        scores=own,
+        baseline_scores=each,
+        verdicts=pairs.verdicts(test, others),
+        refit=refit,
+        seconds=watch.end(),
+        intervals=own_intervals,
+        baseline_intervals=around,
     )
 
 
-def prepare(spec: Spec, table: Table) -> Holdout:
+def prepare(spec: Spec, table: Table, *, epochs: int | None = None) -> Prepared:
     """Cut the table and make sure of what can be known before training: settings, spans, shapes.
 
     Args:
         spec: Window and spans.
         table: The data.
+        epochs: As for `run`.
 
     Returns:
-        Where validation and test begin.
+        What `run` takes.
 
     Raises:
         InputError: The model cannot be built, or a span has no window; the message counts rows and
             windows of all three.
     """
-    cuts = preparation.prepare(spec, table)
+    prepared = preparation.prepare(spec, table, epochs=epochs)
     runtime.start(spec.training.threads)  # which keeps TensorFlow, imported next, quiet
     from forecast.training import losses
     from forecast.training.fit import preflight
 
     losses.check_quantiles(spec.training.quantiles)
-    preflight(spec.model, spec.training, table, spec.window)
-    return cuts
+    prepared.network = preflight(spec.model, spec.training, table, spec.window)
+    return prepared
 
 
-def score_model(forecaster: Forecaster, table: Table, *, starts: np.ndarray) -> Forecasts:
+def score_model(forecaster: Forecaster, rows: Scaled, starts: np.ndarray) -> Forecasts:
     """Forecast some windows.
 
     Args:
         forecaster: Fitted.
-        table: Rows, with those before the scored ones as context.
+        rows: Standardised by its scale, with those before the scored ones as context.
         starts: The windows, (windows,).
 
     Returns:
@@ -227,33 +217,12 @@ def score_model(forecaster: Forecaster, table: Table, *, starts: np.ndarray) -> 
     """
     from forecast.training import losses
 
-    window = forecaster.window or Window()
+    window, table = forecaster.window or Window(), rows.table
     levels = tuple((forecaster.training or Training()).quantiles)
     if not levels:
-        return Forecasts(table, window, starts, forecaster.predict_windows(table, starts))
-    every = forecaster.predict_quantiles(table, starts)
+        return Forecasts(table, window, starts, forecaster.predict_windows(rows, starts))
+    every = forecaster.predict_quantiles(rows, starts)
     return Forecasts(table, window, starts, losses.point_forecast(every, levels), every, levels)
-
-
-def hold_out(
-    spec: Spec, forecaster: Forecaster, test: Forecasts, cuts: Holdout
-) -> Forecasts | None:
-    """Forecast the validation windows, which intervals are calibrated on.
-
-    Args:
-        spec: Whether there are to be intervals.
-        forecaster: Fitted on other rows.
-        test: Its forecasts of the test windows.
-        cuts: Where the validation span lies.
-
-    Returns:
-        The forecasts; None where no intervals are asked for, or the table has no values.
-    """
-    table = test.table
-    if spec.interval is None or table.task != "regression":
-        return None
-    starts = windows.starts(table, spec.window, within=cuts.validation_rows(table))
-    return score_model(forecaster, table, starts=starts)
 
 
 def put_intervals(spec: Spec, spans: Mapping[str, Spans], scaler: Scaler) -> dict[str, Intervals]:

@@ -1,12 +1,14 @@
-"""What can be known before training and needs no network: settings, spans, windows, scale."""
+"""What is known of an experiment before its first step: settings, spans, windows, scale."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from forecast.data import clock, samples, split, windows
-from forecast.data.samples import training_set
+from forecast.data.samples import TrainingSet, training_set
+from forecast.data.scale import Scaled, Scaler
 from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.errors import InputError
@@ -14,10 +16,9 @@ from forecast.evaluation.baselines import by_name, regression
 from forecast.evaluation.intervals import margin
 
 if TYPE_CHECKING:
-    from forecast.evaluation.outcome import Spec
+    import keras
 
-TRUTH: dict[str, windows.Truth] = {"train": "whole", "validation": "whole", "test": "some"}
-"""Span to how much of what its windows predict must be known."""
+    from forecast.evaluation.outcome import Spec
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,84 @@ class Span:
     windows: int
 
 
-def prepare(spec: "Spec", table: Table) -> Holdout:
+@dataclass(eq=False)
+class Prepared:
+    """An experiment before its first step; each part of it is made once, when it is first needed.
+
+    Attributes:
+        spec: What to do.
+        table: The data.
+        cuts: Where validation and test begin.
+        epochs: None keeps the validation span for stopping; a number trains that many epochs on
+            training and validation rows alike, as the winner of a sweep does.
+        network: Untrained, with the weights that the seed draws; None once a fit has taken it.
+    """
+
+    spec: "Spec"
+    table: Table
+    cuts: Holdout
+    epochs: int | None = None
+    network: "keras.Model | None" = field(default=None, repr=False)
+
+    @property
+    def refit(self) -> bool:
+        """Whether validation rows are learned from."""
+        return self.epochs is not None
+
+    @cached_property
+    def known(self) -> np.ndarray:
+        """Mask of the rows that scale, baselines and weights are learned from, (rows,).
+
+        Rows that only decide when to stop are none of them.
+        """
+        own = self.cuts.learned_rows if self.refit else self.cuts.train_rows
+        return own(self.table)
+
+    @cached_property
+    def train(self) -> np.ndarray:
+        """Windows whose futures lie in `known`, (windows,)."""
+        return windows.starts(self.table, self.spec.window, within=self.known)
+
+    @cached_property
+    def validation(self) -> np.ndarray:
+        """Windows whose futures lie in the validation span, (windows,)."""
+        rows = self.cuts.validation_rows(self.table)
+        return windows.starts(self.table, self.spec.window, within=rows)
+
+    @cached_property
+    def test(self) -> np.ndarray:
+        """Windows of the test span of whose future some value is known, (windows,)."""
+        return self.cuts.scored(self.table, self.spec.window)
+
+    @cached_property
+    def learned(self) -> TrainingSet:
+        """What the fit learns from."""
+        rows, tail = learnable(self.table, self.cuts)
+        tail = 0 if self.refit else tail
+        return training_set(self.table, self.spec.window, rows, tail, self.spec.scaling)
+
+    def scaled(self, scaler: Scaler) -> Scaled:
+        """Return the rows standardised by the scaler of a forecaster: those of its fit, if kept."""
+        own = vars(self).get("learned")
+        return own.rows if own is not None and own.scaler is scaler else Scaled(self.table, scaler)
+
+    def spans(self) -> list[Span]:
+        """Count rows and windows of each span."""
+        table, cuts = self.table, self.cuts
+        train = self.train
+        if self.refit:
+            train = windows.starts(table, self.spec.window, within=cuts.train_rows(table))
+        return [
+            Span(name, table.time[rows].min() if rows.any() else None, int(rows.sum()), len(found))
+            for name, rows, found in (
+                ("train", cuts.train_rows(table), train),
+                ("validation", cuts.validation_rows(table), self.validation),
+                ("test", cuts.test_rows(table), self.test),
+            )
+        ]
+
+
+def prepare(spec: "Spec", table: Table, *, epochs: int | None = None) -> Prepared:
     """Cut the table and make sure that an experiment can be run on it, but for its network."""
     spec.window.check()
     spec.training.check()
@@ -52,8 +130,8 @@ def prepare(spec: "Spec", table: Table) -> Holdout:
             "or null"
         )
     margin.check_interval(spec.interval, spec.calibration, spec.training.quantiles, table.task)
-    cuts = split.holdout(table, spec.validation, spec.test)
-    found = spans(spec, table, cuts)
+    made = Prepared(spec, table, split.holdout(table, spec.validation, spec.test), epochs)
+    found = made.spans()
     if min(span.windows for span in found) == 0:
         counts = ", ".join(f"{span.name} {span.windows} in {span.rows} rows" for span in found)
         raise InputError(
@@ -61,24 +139,10 @@ def prepare(spec: "Spec", table: Table) -> Holdout:
             f"must leave a window in every span, got windows: {counts}: take a smaller window, "
             "other spans (split.validation, split.test) or more rows"
         )
-    dealt = training_set(table, spec.window, *learnable(table, cuts), spec.scaling)
+    learned = made.learned
     if spec.training.stateful:
-        samples.check_stateful(dealt.train, spec.window)
-    return cuts
-
-
-def spans(spec: "Spec", table: Table, cuts: Holdout) -> list[Span]:
-    """Count rows and windows of each span."""
-    masks = (cuts.train_rows(table), cuts.validation_rows(table), cuts.test_rows(table))
-    return [
-        Span(
-            name,
-            table.time[rows].min() if rows.any() else None,
-            int(rows.sum()),
-            len(windows.starts(table, spec.window, within=rows, truth=TRUTH[name])),
-        )
-        for name, rows in zip(TRUTH, masks, strict=True)
-    ]
+        samples.check_stateful(learned.train, spec.window)
+    return made
 
 
 def learnable(table: Table, cuts: Holdout) -> tuple[np.ndarray, int]:

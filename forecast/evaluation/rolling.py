@@ -122,7 +122,7 @@ class RollingFold(Holdout):
 def prepare(spec: Spec, table: Table, plan: Plan) -> tuple[RollingFold, ...]:
     """Cut the test span into folds and make sure of what can be known before training."""
     plan.check()
-    cuts = experiment.prepare(spec, table)
+    cuts = experiment.prepare(spec, table).cuts
     stamps = distinct(table.time)
     before, stopping = (
         int(np.searchsorted(stamps, cuts.test)),

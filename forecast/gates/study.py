@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from forecast.data import features, windows
-from forecast.data.scale import Scaler
+from forecast.data.scale import Scaled
 from forecast.data.table import Table
 from forecast.data.windows import Window
-from forecast.evaluation.outcome import Outcome
+from forecast.evaluation.preparation import Prepared
 from forecast.gates.ablation import memory
 from forecast.gates.alerts import Alert, Limits, alerts
 from forecast.gates.history import evenly
@@ -19,6 +19,7 @@ from forecast.gates.trace import trace
 from forecast.metrics.headline import HEADLINES
 from forecast.models.layers import Channels, reads_series_number
 from forecast.training import losses
+from forecast.training.forecaster import Forecaster
 
 TRACED = 256
 """Windows whose gates give the means at which gates are frozen."""
@@ -60,16 +61,20 @@ class Study:
 
 
 def study(
-    outcome: Outcome, history: Mapping[int, Mapping[str, float]], limits: Limits, most: int
+    prepared: Prepared,
+    fitted: Forecaster,
+    history: Mapping[int, Mapping[str, float]],
+    limits: Limits,
+    most: int,
 ) -> Study:
     """Measure the memory of an experiment's network on validation windows."""
-    fitted, table, window = outcome.forecaster, outcome.table, outcome.spec.window
-    starts = spread(table, window, outcome.cuts.validation_rows(table), max(most, SHOWN))
+    table, window = prepared.table, prepared.spec.window
+    starts = spread(prepared.validation, max(most, SHOWN))
     coded = reads_series_number(fitted.model_)
-    seen = standardised(table, fitted.scaler_, window, starts, coded=coded)
+    seen = network_inputs(prepared.scaled(fitted.scaler_), window, starts, coded=coded)
     true = windows.outputs(table.outputs, starts, window)
 
-    levels, headline = outcome.spec.training.quantiles, HEADLINES[table.task]
+    levels, headline = prepared.spec.training.quantiles, HEADLINES[table.task]
 
     def errors(outputs: np.ndarray) -> np.ndarray:  # (windows,)
         values = losses.point_forecast(
@@ -112,13 +117,12 @@ def study(
     return Study(found, alerts(kept, found, limits), traces)
 
 
-def spread(table: Table, window: Window, rows: np.ndarray, most: int) -> np.ndarray:
-    """Pick windows evenly from those whose future lies in some rows.
+def spread(starts: np.ndarray, most: int) -> np.ndarray:
+    """Pick some windows evenly.
 
-    Shapes: `rows` (rows,); returns (windows,).
+    Shapes: `starts` (windows,).
     """
-    found = windows.starts(table, window, within=rows)
-    return found[evenly(len(found), most)]
+    return starts[evenly(len(starts), most)]
 
 
 def in_time(table: Table, window: Window, starts: np.ndarray, known: np.ndarray) -> Sample:
@@ -132,15 +136,13 @@ def in_time(table: Table, window: Window, starts: np.ndarray, known: np.ndarray)
     return Sample(origins, length, known.astype(np.float64))
 
 
-def standardised(
-    table: Table, scaler: Scaler, window: Window, starts: np.ndarray, *, coded: bool
-) -> np.ndarray:
+def network_inputs(rows: Scaled, window: Window, starts: np.ndarray, *, coded: bool) -> np.ndarray:
     """Cut windows as the network sees them, (windows, timesteps, features) float32.
 
     Shapes: `starts` (windows,).
     """
     return windows.inputs(
-        features.append_known_future(scaler.inputs(table), table, window, coded=coded),
+        features.append_known_future(rows.inputs, rows.table, window, coded=coded),
         starts,
         window,
     )

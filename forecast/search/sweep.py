@@ -213,7 +213,7 @@ def _baselines(plan: Plan, parent: DirectRun) -> dict[str, float]:
         learned = (table.time >= fold.first) & (table.time < fold.cut)
         scaler = scale.fit(table.take(learned), spec.scaling)
         starts = fold.origins - spec.window.timesteps + 1
-        predicted = by_name.forecasts(spec, table, learned, scaler, starts)
+        predicted = by_name.forecasts(spec, scale.Scaled(table, scaler), learned, starts)
         for name, forecasts in predicted.items():
             found.setdefault(name, []).append(float(forecasts.error()))
     means = {name: float(np.mean(errors)) for name, errors in found.items()}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data import clock, columns, panel, windows
-from forecast.data.scale import Scaler
+from forecast.data.scale import Scaled, Scaler
 from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -111,8 +111,7 @@ class Bundle:
             refuse_short_history(table, self.window, self.schema.known_columns)
         values = predict_scaled(
             self.model,
-            self.scaler,
-            table,
+            Scaled(table, self.scaler),
             self.window,
             starts,
             # each size is compiled once: a power of two, or that of training

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from forecast import models
 from forecast.data import features, samples, windows
-from forecast.data.scale import Scaler
+from forecast.data.samples import TrainingSet
+from forecast.data.scale import Scaled
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError, cause
@@ -45,57 +46,40 @@ class Fitted:
         model: Trained Keras model, on standardised values.
         history: Metric to its value after each epoch.
         best_epoch: 1-based epoch whose weights the model has.
+        interrupted: Whether Ctrl-C has ended it.
     """
 
     model: keras.Model
     history: dict[str, list[float]]
     best_epoch: int
-
-
-class Interrupted(Exception):
-    """Ctrl-C, with what was learned before it."""
-
-    def __init__(self, fitted: Fitted):
-        super().__init__()
-        self.fitted = fitted
+    interrupted: bool = False
 
 
 class Job:
-    """A table cut into training and stopping windows, ready to be learned from."""
+    """Training and stopping windows of a table, ready to be learned from."""
 
-    def __init__(
-        self,
-        table: Table,
-        scaler: Scaler,
-        window: Window,
-        training: Training,
-        dealt: tuple[np.ndarray, np.ndarray],
-    ):
-        self.table = table
-        self.scaler = scaler
+    def __init__(self, learned: TrainingSet, window: Window, training: Training):
+        self.learned = learned
+        self.table = learned.rows.table
         self.window = window
         self.training = training
-        self.scaled = scaler.outputs(table)
-        self.train, self.stop = dealt
+        self.train, self.stop = learned.train, learned.stop
 
     def run(
         self,
-        model: Any,
+        own: keras.Model,
         callbacks: Sequence[keras.callbacks.Callback],
         stage: Stage | None = None,
     ) -> Fitted:
-        """Build, train and take the weights out."""
+        """Train a network."""
         training = self.training
         if training.stateful:
             samples.check_stateful(self.train, self.window)
-        own = seeded(
-            model, sizes(self.table, self.window, model, training.quantiles), training.seed
-        )
         if stage is not None and stage.begin is not None and stage.begin.ended:
             assign(state(own), stage.begin.state)
             past = {name: list(values) for name, values in stage.begin.history.items()}
             return Fitted(own, past, _best_epoch(past))
-        self.rows = _rows(own, self.scaler, self.table, self.window)
+        self.rows = _rows(own, self.learned.rows, self.window)
         goal = Goal(build_loss(training, self.table.task), build_metrics(training))
         optimizer = build_optimizer(training)
         history = _History()
@@ -125,15 +109,12 @@ class Job:
                 to.assign(value)
             for callback in callbacks:
                 callback.set_model(own)  # the program belongs to the next fit
-        fitted = Fitted(own, history.values, _best_epoch(history.values))
-        if interrupted:
-            raise Interrupted(fitted)
-        if not stopped and not _finite(own):
+        if not interrupted and not stopped and not _finite(own):
             raise InputError(
                 f"training.learning_rate={training.learning_rate:g} left weights that are no "
                 f"numbers after epoch {training.epochs}: lower it or set training.clipnorm=1"
             )
-        return fitted
+        return Fitted(own, history.values, _best_epoch(history.values), interrupted)
 
     def _stopping(self) -> list[keras.callbacks.Callback]:
         """Stop early and go back to the best weights, where there is a stopping set."""
@@ -147,12 +128,12 @@ class Job:
         if not len(self.stop):
             return {}
         predicted = program.predictor.predict(self.rows.inputs, self.stop, BATCH)
-        true = windows.outputs(self.scaled, self.stop, self.window)
+        true = windows.outputs(self.learned.rows.outputs, self.stop, self.window)
         weights = program.model.trainable_variables
         penalty = sum(float(v.regularizer(v)) for v in weights if v.regularizer)
         levels, headline = self.training.quantiles, HEADLINES[self.table.task]
         points = point_forecast(split_quantiles(predicted, levels), levels)
-        points = self.scaler.invert(points, self.table.series[self.stop])
+        points = self.learned.scaler.invert(points, self.table.series[self.stop])
         happened = windows.outputs(self.table.outputs, self.stop, self.window)
         for metric in program.metrics:
             metric.update_state(true, predicted)
@@ -240,18 +221,17 @@ def _of_shape(made: Any, sizes: Sizes) -> keras.Model:
     return made
 
 
-def _rows(model: keras.Model, scaler: Scaler, table: Table, window: Window) -> Rows:
-    """Put a table's rows on the device as a model reads them."""
+def _rows(model: keras.Model, rows: Scaled, window: Window) -> Rows:
+    """Put rows on the device as a model reads them."""
     inputs = features.append_known_future(
-        scaler.inputs(table), table, window, coded=reads_series_number(model)
+        rows.inputs, rows.table, window, coded=reads_series_number(model)
     )
-    return Rows.put(inputs, scaler.outputs(table))
+    return Rows.put(inputs, rows.outputs)
 
 
 def predict_scaled(
     model: keras.Model,
-    scaler: Scaler,
-    table: Table,
+    rows: Scaled,
     window: Window,
     starts: np.ndarray,
     *,
@@ -262,23 +242,19 @@ def predict_scaled(
 
     Shapes: `starts` (windows,); returns (windows, horizon, targets, levels).
     """
-    rows = _rows(model, scaler, table, window)
-    scaled = predict.predict(model, rows.inputs, starts, batch_size)
+    scaled = predict.predict(model, _rows(model, rows, window).inputs, starts, batch_size)
     each = split_quantiles(scaled.astype(np.float64), levels)
-    series = table.series[starts]
-    return np.stack([scaler.invert(part, series) for part in np.moveaxis(each, -1, 0)], axis=-1)
+    series = rows.table.series[starts]
+    return np.stack(
+        [rows.scaler.invert(part, series) for part in np.moveaxis(each, -1, 0)], axis=-1
+    )
 
 
-def preflight(
-    model: Model,
-    training: Training,
-    table: Table,
-    window: Window,
-) -> None:
-    """Build the network, and call loss and metrics once."""
+def preflight(model: Any, training: Training, table: Table, window: Window) -> keras.Model:
+    """Build the network with the weights that the seed draws; call loss and metrics once."""
     losses.build_optimizer(training)
     losses.build_schedule(training)
-    own = build_network(model, sizes(table, window, model, training.quantiles))
+    own = seeded(model, sizes(table, window, model, training.quantiles), training.seed)
     truth = tf.zeros((2, window.horizon, len(table.targets)))
     forecast = tf.fill((2, *own.output_shape[1:]), 0.5)
     _compare("loss", losses.build_loss(training, table.task), truth, forecast)
@@ -286,6 +262,7 @@ def preflight(
         _compare("metrics", metric, truth, forecast)
     if training.stateful:
         readers(own)
+    return own
 
 
 def _compare(name: str, measure: Any, truth: tf.Tensor, forecast: tf.Tensor) -> None:

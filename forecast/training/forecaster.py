@@ -11,7 +11,8 @@ from sklearn.utils import estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
 from forecast.data import panel, split, windows
-from forecast.data.samples import training_set
+from forecast.data.samples import TrainingSet, training_set
+from forecast.data.scale import Scaled
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError, nearest
@@ -108,24 +109,48 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
                 f"X must hold the {window.span} rows of one window (timesteps + lead + horizon), "
                 f"got n_samples = {len(table)}: take a smaller window or more rows"
             )
-        self.threads_ = runtime.start(training.threads)
-        from forecast.training.fit import Interrupted, Job
-
         rows = np.ones(len(table), bool) if rows is None else rows
         tail = training.tail if tail is None else tail
         learned = training_set(table, window, rows, tail, self.scaling)
+        return self.learn(learned, callbacks=callbacks, stage=stage)
+
+    def learn(
+        self,
+        learned: TrainingSet,
+        *,
+        network: "keras.Model | None" = None,
+        callbacks: Sequence["keras.callbacks.Callback"] = (),
+        stage: "Stage | None" = None,
+    ) -> "Forecaster":
+        """Learn weights from rows that are standardised and windows that are dealt already.
+
+        Args:
+            learned: Of a window and a scaling like those of this estimator.
+            network: Not trained before, with the weights that the seed draws; None builds it.
+            callbacks: As for `fit`.
+            stage: Likewise.
+
+        Returns:
+            The estimator.
+        """
+        window, training, table = self._window(), self.training or Training(), learned.rows.table
+        self.threads_ = runtime.start(training.threads)
+        from forecast.training.fit import Job, seeded, sizes
+
+        if network is None:
+            model = self.model if self.model is not None else Model()
+            network = seeded(model, sizes(table, window, model, training.quantiles), training.seed)
         self.scaler_ = learned.scaler
         self.names_, self.frequency_ = table.names, table.frequency
         self.features_, self.targets_ = table.features, table.targets
         self.n_features_in_ = len(table.features)
-        self.context_ = table.take(rows).newest(window.timesteps + window.lead)
-        job = Job(table, learned.scaler, window, training, (learned.train, learned.stop))
-        try:
-            fitted = job.run(self.model if self.model is not None else Model(), callbacks, stage)
-        except Interrupted as interrupted:
-            self._keep(interrupted.fitted)
-            raise KeyboardInterrupt from None
-        self._keep(fitted)
+        self.context_ = table.take(learned.given).newest(window.timesteps + window.lead)
+        fitted = Job(learned, window, training).run(network, callbacks, stage)
+        self.model_ = fitted.model
+        self.history_ = fitted.history
+        self.best_epoch_ = fitted.best_epoch
+        if fitted.interrupted:
+            raise KeyboardInterrupt
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -141,11 +166,11 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
         found = windows.starts(table, self._window(), within=inside, truth="none")
         return self.predict_windows(table, found)
 
-    def predict_windows(self, table: Table, starts: np.ndarray) -> np.ndarray:
+    def predict_windows(self, table: Table | Scaled, starts: np.ndarray) -> np.ndarray:
         """Predict given windows.
 
         Args:
-            table: Rows with the columns and series of fit.
+            table: Rows with the columns and series of fit, standardised by its scale or not.
             starts: First input row of every window, (windows,).
 
         Returns:
@@ -158,11 +183,11 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
 
         return losses.point_forecast(self.predict_quantiles(table, starts), self._levels())
 
-    def predict_quantiles(self, table: Table, starts: np.ndarray) -> np.ndarray:
+    def predict_quantiles(self, table: Table | Scaled, starts: np.ndarray) -> np.ndarray:
         """Predict every quantile of given windows.
 
         Args:
-            table: Rows with the columns and series of fit.
+            table: Rows with the columns and series of fit, standardised by its scale or not.
             starts: First input row of every window, (windows,).
 
         Returns:
@@ -173,18 +198,18 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
             InputError: The table has other series.
         """
         check_is_fitted(self, "model_")
-        if table.names != self.names_:
+        rows = table if isinstance(table, Scaled) else Scaled(table, self.scaler_)
+        if rows.table.names != self.names_:
             raise InputError(
                 f"table must hold the series of fit, {', '.join(self.names_)}, got "
-                f"{', '.join(table.names)}"
+                f"{', '.join(rows.table.names)}"
             )
         runtime.start((self.training or Training()).threads)
         from forecast.training.fit import predict_scaled
 
         return predict_scaled(
             self.model_,
-            self.scaler_,
-            table,
+            rows,
             self._window(),
             starts,
             batch_size=BATCH,
@@ -277,12 +302,6 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
         table = self.context_.then(later)
         ours = np.isin(_rank(table), _rank(later))
         return table, ours
-
-    def _keep(self, fitted: Any) -> None:
-        """Store what a fit has learned."""
-        self.model_ = fitted.model
-        self.history_ = fitted.history
-        self.best_epoch_ = fitted.best_epoch
 
 
 def _recoded(table: Table, names: tuple[str, ...]) -> Table:

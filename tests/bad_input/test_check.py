@@ -8,9 +8,9 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from forecast.cli.config import compose
-from forecast.cli.runs import gates, load
 from forecast.errors import InputError
 from forecast.evaluation import experiment
+from forecast.workflows import gates, load
 
 from .door import SMALL
 from .files import hours, lines

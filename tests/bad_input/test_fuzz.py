@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, assume, given, seed, settings
 from hypothesis import strategies as st
 
 from forecast.cli.config import compose
-from forecast.cli.runs import load
 from forecast.data import panel, source
 from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.errors import InputError
+from forecast.workflows import load
 
 from .files import hours
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from forecast.cli.config import compose
-from forecast.cli.runs import load
+from forecast.workflows import load
 
 from .door import SMALL
 from .files import GOOD, TIMES, lines, parquet

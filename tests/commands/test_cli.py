@@ -180,7 +180,7 @@ def test_a_multirun_that_is_refused_leaves_no_folder(overrides: list[str], told:
 
 
 def test_ctrl_c_says_how_a_sweep_goes_on(place: Place, monkeypatch: pytest.MonkeyPatch):
-    from forecast.cli.runs import load
+    from forecast.workflows import load
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
@@ -191,7 +191,7 @@ def test_ctrl_c_says_how_a_sweep_goes_on(place: Place, monkeypatch: pytest.Monke
 
 
 def test_ctrl_c_is_heard_where_python_drops_it(place: Place, monkeypatch: pytest.MonkeyPatch):
-    from forecast.cli.runs import load
+    from forecast.workflows import load
 
     class Dropping:
         def __del__(self):

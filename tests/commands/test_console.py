@@ -8,10 +8,11 @@ from scipy.stats import norm
 
 from forecast.cli.commands import train
 from forecast.cli.console import console, interval_line, print_table, say, score_table
-from forecast.cli.progress import EpochProgress, during
+from forecast.cli.progress import TERMINAL, EpochProgress
 from forecast.data.table import Table
 from forecast.evaluation.significance.pairs import Verdict
 from forecast.metrics.headline import HEADLINES
+from forecast.workflows.progress import during
 
 VERDICTS = {
     "ridge": Verdict(-0.1, -3.2, 0.0012, 500),
@@ -65,10 +66,14 @@ def test_names_from_the_data_do_nothing_to_a_terminal():
 
 
 def test_a_stage_lasts_as_a_line_only_when_it_succeeds():
-    with console.capture() as said, during("track", "words"):
+    with console.capture() as said, during(TERMINAL, "track", "words"):
         pass
     assert said.get() == "track      words, 0.0 s\n"
-    with console.capture() as said, pytest.raises(KeyboardInterrupt), during("track", "words"):
+    with (
+        console.capture() as said,
+        pytest.raises(KeyboardInterrupt),
+        during(TERMINAL, "track", "words"),
+    ):
         raise KeyboardInterrupt
     assert said.get() == ""
     progress = EpochProgress(2)

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecast.cli import forecast_table
 from forecast.cli.console import console
-from forecast.cli.runs import forecast_table
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from dataclasses import fields, is_dataclass
 import pytest
 
 from forecast.cli.config import errors
-from forecast.cli.config.schema import Config
 from forecast.cli.main import COMMANDS
 from forecast.errors import InputError
+from forecast.workflows.settings import Config
 
 OWN = {
     "run": {"predict", "inspect", "reproduce"},

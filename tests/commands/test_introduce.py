@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from forecast.cli.runs import describe
 from forecast.tracking.mlflow import description, views
+from forecast.workflows import describe
 
 from ..conftest import LSTM, TINY, word
 

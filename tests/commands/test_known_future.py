@@ -115,7 +115,7 @@ def test_the_input_example_of_the_run_can_be_predicted(run: str, client, tmp_pat
 
 def test_a_sweep_keeps_tables_of_other_known_columns_apart():
     from forecast.cli.config import compose
-    from forecast.cli.runs import load
+    from forecast.workflows import load
 
     names = {
         load.schema_name(compose.compose([*KNOWN, *more]).settings)

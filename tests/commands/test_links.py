@@ -2,8 +2,8 @@
 
 import pytest
 
-from forecast.cli.config.schema import TrackingConfig
-from forecast.cli.runs import links
+from forecast.cli import links
+from forecast.workflows.settings import TrackingConfig
 
 from ..servers import between
 

@@ -10,7 +10,7 @@ from typing import get_origin
 import pytest
 
 from forecast.cli.config import compose, errors
-from forecast.cli.config.schema import Config
+from forecast.workflows.settings import Config
 
 ENTRIES = {
     "data.circular": ("wind_dir", "180"),

@@ -10,10 +10,10 @@ import pytest
 
 from forecast.cli import dispatch
 from forecast.cli.config import compose, errors
-from forecast.cli.config.schema import Config
 from forecast.errors import InputError
 from forecast.serving import bundle, package
 from forecast.serving.model import Bundle
+from forecast.workflows.settings import Config
 
 from ..conftest import TINY, Place, word
 

@@ -7,7 +7,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from forecast.cli.runs import environment
+from forecast.workflows import environment
 
 from ..conftest import Place, columns, word
 
@@ -121,9 +121,7 @@ def test_what_is_no_run_to_repeat(place: Place, client, lstm_run: str):
         (): "run must be the id of a trained run, got nothing",
         ("run=12e4567",): "run must be the id of a trained run, got '12e4567'",
         (f"run={baseline}",): f"run must be a finished training, got '{baseline}' of kind baseline",
-        (
-            f"run={winner}",
-        ): f"run must be a training with its own validation span, got '{winner}'",
+        (f"run={winner}",): f"run must be a training with its own validation span, got '{winner}'",
         (here, "training.epochs=3"): "reproduce must be given only run, data.path, tracking and",
         (here, "data.path=gone.csv"): "data.path must be the file that the run has read",
     }

@@ -10,7 +10,6 @@ import pytest
 
 from forecast.cli.commands import train
 from forecast.cli.config import compose, recorded
-from forecast.cli.runs import load
 from forecast.data import fetch
 from forecast.data.fetch import without_secrets as shown
 from forecast.errors import InputError
@@ -18,6 +17,7 @@ from forecast.tracking import tracker
 from forecast.tracking.mlflow.store import Store
 from forecast.tracking.run import ending
 from forecast.tracking.tracker import Tracker
+from forecast.workflows import load
 
 from ..conftest import TINY, Place, load_frame
 

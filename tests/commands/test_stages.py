@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from forecast.cli.config import recorded
-from forecast.cli.runs import describe, proof, stages
-from forecast.cli.runs.gates import Observer
 from forecast.evaluation import experiment
 from forecast.serving import bundle, package
 from forecast.tracking import folders, record
 from forecast.tracking.mlflow.store import Store
 from forecast.training import loop
+from forecast.workflows import describe, proof, training
+from forecast.workflows.gates import Observer
 
 from ..conftest import LSTM, TINY, Place, load_frame, word
 
@@ -29,7 +29,7 @@ STAGES = {
     "intervals": (bundle, "add_intervals", "intervals"),
     "leak proof": (proof, "leak_proof", "leak proof"),
     "gates": (Observer, "finish", "gates, report"),
-    "report": (stages, "page", "report"),
+    "report": (training, "page", "report"),
     "description": (describe, "describe", "description"),
 }
 """Stage to what a planted fault replaces, and to what is missing then."""
@@ -183,7 +183,7 @@ def test_a_setting_of_what_follows_comes_too_soon_before_the_training_is_finishe
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stages, "keep_fit", stop)
+    monkeypatch.setattr(training, "keep_fit", stop)
     assert here.run("train", *ONE) == 130
     monkeypatch.undo()
     run = newest(here)

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections import Counter
 from html import escape
 from pathlib import Path
 
@@ -10,9 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecast import models
 from forecast.cli.commands.train import warn
 from forecast.cli.console import console
+from forecast.data import scale, windows
 from forecast.data.table import Table
+from forecast.workflows import proof
 
 from ..conftest import LSTM, TINY, Place, columns, word
 
@@ -193,3 +197,30 @@ def test_what_a_fold_never_shows_is_named_with_the_fold():
     with console.capture() as said:
         warn(table, np.array([True, True, True]), "all rows")
     assert said.get() == ""
+
+
+def test_a_training_standardises_lists_and_builds_once(place: Place, monkeypatch):
+    """Its leak proof aside, which does all of it again with other rows."""
+    calls: Counter[str] = Counter()
+
+    def counted(owner, name):
+        work = getattr(owner, name)
+
+        def count(*arguments, **more):
+            calls[name] += 1
+            return work(*arguments, **more)
+
+        monkeypatch.setattr(owner, name, count)
+
+    monkeypatch.setattr(proof, "prove", lambda *_, **__: None)
+    for owner, name in (
+        (scale, "fit"),
+        (scale.Scaler, "inputs"),
+        (scale.Scaler, "outputs"),
+        (windows, "starts"),
+        (models, "build_model"),
+    ):
+        counted(owner, name)
+    assert place.run("train", *TINY, *LSTM, "training.epochs=1", "gates.memory=4") == 0
+    # windows: training, stopping, and those of the three spans
+    assert calls == {"fit": 1, "inputs": 1, "outputs": 1, "starts": 5, "build_model": 1}

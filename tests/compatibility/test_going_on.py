@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from forecast.cli.runs import environment
 from forecast.serving import bundle
 from forecast.tracking import folders
 from forecast.tracking.mlflow.store import Store
+from forecast.workflows import environment
 
 from ..conftest import word
 from .write import SWEEP

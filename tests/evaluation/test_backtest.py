@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from forecast.data.scale import Scaled
 from forecast.data.windows import Window
 from forecast.evaluation import backtest, experiment
 from forecast.evaluation.outcome import Spec
+from forecast.evaluation.preparation import Prepared
 from forecast.evaluation.rolling import Plan
 from forecast.report import figures
 from forecast.training import losses, predict
@@ -111,7 +113,7 @@ def test_every_fit_knows_its_own_training_rows_alone(rolled):
         wild = replace(TABLE, inputs=TABLE.inputs.copy(), outputs=TABLE.outputs.copy())
         wild.inputs[TABLE.time >= fold.begin] += 500
         wild.outputs[TABLE.time >= fold.begin] += 500
-        again = experiment.run(SPEC, wild, cuts=fold).forecaster
+        again = experiment.run(SPEC, wild, prepared=Prepared(SPEC, wild, fold)).forecaster
         weights = (one.model_.get_weights() for one in (again, outcome.forecaster))
         for one, two in zip(*weights, strict=True):
             np.testing.assert_array_equal(one, two)
@@ -164,8 +166,7 @@ def test_windows_and_scores_do_not_depend_on_the_batch_size(batch_size, rolled):
         one, starts = outcome.forecaster, outcome.test.starts
         every = predict_scaled(
             one.model_,
-            one.scaler_,
-            TABLE,
+            Scaled(TABLE, one.scaler_),
             WINDOW,
             starts,
             batch_size=batch_size,

@@ -8,6 +8,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from forecast.data import scale, windows
+from forecast.data.scale import Scaled
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation.baselines import by_name, classical, regression, rules
@@ -124,7 +125,7 @@ def test_ridge_is_scikit_learns_on_windows_cut_by_a_loop(window):
     train = found[table.tick[found] + window.span <= 30]
     test = found[table.tick[found] + window.timesteps + window.lead >= 30]
     model = regressor("ridge", {"alpha": 3.0})
-    values = regression.regression(model, Flat(table, window, scaler), train, test)
+    values = regression.regression(model, Flat(Scaled(table, scaler), window), train, test)
 
     def standardised(column_mean, column_std, rows, row):
         return (rows[row] - column_mean[table.series[row]]) / column_std[table.series[row]]
@@ -170,7 +171,7 @@ def test_ridge_learns_from_a_bounded_number_of_windows(monkeypatch):
     monkeypatch.setattr(regression, "MOST", 10)
     table, window = panel((60,)), Window(4, 2)
     found = windows.starts(table, window)
-    flat, model = Flat(table, window, scale.fit(table)), regressor("ridge", {"alpha": 10.0})
+    flat, model = Flat(Scaled(table, scale.fit(table)), window), regressor("ridge", {"alpha": 10.0})
     values = regression.regression(model, flat, found, found)
     thinned = regression.regression(model, flat, found[::6], found)
     assert len(found) == 55
@@ -184,7 +185,7 @@ def test_ridge_learns_from_a_bounded_number_of_windows(monkeypatch):
 def test_any_regressor_of_scikit_learn_forecasts_the_windows(name, settings):
     table, window = panel((60, 50)), Window(6, 4)
     found = windows.starts(table, window)
-    flat = Flat(table, window, scale.fit(table))
+    flat = Flat(Scaled(table, scale.fit(table)), window)
 
     def said():
         return regression.regression(regressor(name, settings), flat, found, found[-5:])
@@ -197,7 +198,9 @@ def test_a_regressor_of_one_value_forecasts_one_value():
     table, window = panel((60,), targets=1), Window(3, 1)
     found = windows.starts(table, window)
     model = regressor("GradientBoostingRegressor", {"n_estimators": 2})
-    values = regression.regression(model, Flat(table, window, scale.fit(table)), found, found)
+    values = regression.regression(
+        model, Flat(Scaled(table, scale.fit(table)), window), found, found
+    )
     assert values.shape == (len(found), 1, 1)
 
 
@@ -275,7 +278,7 @@ def test_seasonal_naive_repeats_the_season_that_validation_prefers(amplitude, be
 
     def said(**changes):
         own = replace(spec, **changes)
-        found = by_name.forecasts(own, table, learned, scaler, test, validation=held)
+        found = by_name.forecasts(own, Scaled(table, scaler), learned, test, validation=held)
         return found["seasonal_naive"]
 
     expected = rules.seasonal_naive(table, window, test, best)
@@ -298,7 +301,7 @@ def test_a_season_longer_than_what_was_learned_is_none_to_choose():
     table, window = panel((160,), targets=1), Window(6, 4)
     learned, starts = table.tick < 120, windows.starts(table, window)
     spec = Spec(Model("linear"), window, Training(), baselines=(), regressors={})
-    found = by_name.forecasts(spec, table, learned, scale.fit(table), starts[-20:])
+    found = by_name.forecasts(spec, Scaled(table, scale.fit(table)), learned, starts[-20:])
     assert not found["seasonal_naive"].note
     expected = rules.seasonal_naive(table, window, starts[-20:], 24)
     np.testing.assert_array_equal(found["seasonal_naive"].values, expected)

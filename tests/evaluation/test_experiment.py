@@ -7,12 +7,14 @@ from sklearn import metrics as sk
 
 from forecast.cli import console
 from forecast.data import windows
+from forecast.data.scale import Scaled
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation import experiment, scores
 from forecast.evaluation.baselines import by_name
 from forecast.evaluation.intervals import calibration
 from forecast.evaluation.outcome import Spec
+from forecast.evaluation.preparation import Prepared
 from forecast.report import figures, run_page
 from forecast.training.fit import predict_scaled
 from forecast.training.parameters import Model, Training
@@ -169,7 +171,9 @@ def test_frame_has_a_row_for_each_window_step_and_target(outcome):
 def test_scores_do_not_depend_on_the_batch_size(batch_size, outcome):
     one, starts = outcome.forecaster, outcome.test.starts
     [values] = np.moveaxis(
-        predict_scaled(one.model_, one.scaler_, TABLE, one.window, starts, batch_size=batch_size),
+        predict_scaled(
+            one.model_, Scaled(TABLE, one.scaler_), one.window, starts, batch_size=batch_size
+        ),
         -1,
         0,
     )
@@ -237,7 +241,7 @@ def test_a_baseline_of_fewer_windows_is_compared_on_those(outcome, monkeypatch):
         return found | {"ridge": own.at(own.starts[drawn][::-1])}
 
     monkeypatch.setattr(by_name, "forecasts", fewer)
-    found = experiment.evaluate(SPEC, TABLE, outcome.cuts, outcome.forecaster)
+    found = experiment.evaluate(Prepared(SPEC, TABLE, outcome.cuts), outcome.forecaster)
     ridge, test = found.baselines["ridge"], found.test
     common = np.flatnonzero(TABLE.tick[test.origins] % 3 == 0)
     np.testing.assert_array_equal(ridge.starts, test.starts[common])
@@ -264,7 +268,9 @@ def test_baselines_have_intervals_calibrated_like_the_models(outcome):
     held = windows.starts(TABLE, window, within=cuts.validation_rows(TABLE))
     both = np.concatenate([held, outcome.test.starts])
     scaler = outcome.forecaster.scaler_
-    every = by_name.forecasts(SPEC, TABLE, cuts.train_rows(TABLE), scaler, both, validation=held)
+    every = by_name.forecasts(
+        SPEC, Scaled(TABLE, scaler), cuts.train_rows(TABLE), both, validation=held
+    )
     assert list(outcome.baseline_intervals) == list(every)
     for name, found in every.items():
         spans = found.at(outcome.test.starts), found.at(held)

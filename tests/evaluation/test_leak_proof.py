@@ -187,8 +187,9 @@ def test_a_regression_that_learns_from_the_test_span(monkeypatch):
 def test_trees_that_learn_from_the_test_span(monkeypatch):
     own = trees.boosted_trees
 
-    def greedy(table, window, learned, starts, **given):
-        return own(table, window, np.ones_like(learned), starts, **given)
+    def greedy(rows, window, learned, starts, *, train, seasons):
+        every = windows.starts(rows.table, window)
+        return own(rows, window, np.ones_like(learned), starts, train=every, seasons=seasons)
 
     monkeypatch.setattr(trees, "boosted_trees", greedy)
     told = found(prove())
@@ -226,7 +227,9 @@ def test_a_copied_column_is_named():
 def test_a_training_that_stops_on_the_test_span(monkeypatch):
     """That both are equal without it is a test of every architecture, in test_leak_contract."""
     monkeypatch.setattr(
-        fit.Job, "_validate", lambda job, program: {"val_loss": float(job.scaled[-1, 0])}
+        fit.Job,
+        "_validate",
+        lambda job, program: {"val_loss": float(job.learned.rows.outputs[-1, 0])},
     )
     proof = prove(full=True, origins=1)
     assert found(proof) == {"training": "val_loss of the training"} and proof.full

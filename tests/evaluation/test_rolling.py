@@ -46,7 +46,7 @@ def parts(table, folds, test_from):
 def test_every_window_is_in_the_fold_of_its_first_predicted_row(table, window, folds, stride):
     spec = replace(SPEC, window=window)
     found = rolling.prepare(spec, table, Plan(folds, stride=stride))
-    test_from = experiment.prepare(spec, table).test
+    test_from = experiment.prepare(spec, table).cuts.test
     every = windows_by_loop(table, window, within=table.time >= test_from, truth="some")
     expected = [[] for _ in range(folds)]
     for start in every:
@@ -69,7 +69,7 @@ def test_every_window_is_in_the_fold_of_its_first_predicted_row(table, window, f
 def test_a_model_learns_from_what_lies_before_the_fold_it_is_fitted_for(scheme, refit, fitted):
     folds = rolling.prepare(SPEC, HOLES, Plan(5, scheme, refit=refit))
     assert [fold.fitted for fold in folds] == fitted
-    cuts = experiment.prepare(SPEC, HOLES)
+    cuts = experiment.prepare(SPEC, HOLES).cuts
     stamps = sorted(set(HOLES.time))
     for fold, part in zip(folds, parts(HOLES, 5, cuts.test), strict=True):
         own = [fold.test_rows(HOLES)[row] == (HOLES.time[row] in part) for row in range(len(HOLES))]
@@ -86,7 +86,7 @@ def test_a_model_learns_from_what_lies_before_the_fold_it_is_fitted_for(scheme, 
 @pytest.mark.parametrize("validation", [0.1, 7, "1970-01-02T10:00"])
 def test_the_first_fold_learns_what_one_experiment_learns(validation):
     spec = replace(SPEC, validation=validation)
-    cuts = experiment.prepare(spec, WHOLE)
+    cuts = experiment.prepare(spec, WHOLE).cuts
     first, *later = rolling.prepare(spec, WHOLE, Plan(4, "rolling"))
     assert (first.validation, first.test, first.begin) == (cuts.validation, cuts.test, cuts.test)
     size = cuts.test - cuts.validation

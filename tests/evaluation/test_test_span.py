@@ -25,7 +25,7 @@ SPEC = Spec(
     baselines=("drift", "moving_average"),
 )
 TABLE = panel((170, 150), targets=1, absent=[(0, 20), (1, 70)])
-CUTS = experiment.prepare(SPEC, TABLE)
+CUTS = experiment.prepare(SPEC, TABLE).cuts
 
 
 def replaced(seed: int) -> Table:

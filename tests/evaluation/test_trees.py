@@ -10,6 +10,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
 from forecast.data import scale, windows
+from forecast.data.scale import Scaled
 from forecast.data.windows import Window
 from forecast.evaluation.baselines import by_name, rules, trees
 from forecast.evaluation.baselines.trees import NEAR, SHORT, WEEKS, Lagged
@@ -43,6 +44,13 @@ def lagged(table, target=0, years=True):
     scaler = scale.fit(table.take(table.tick < 60))
     order = np.arange(len(table.names))
     return Lagged(table, WINDOW, target, scaler, (DAY, 7 * DAY), years, order)
+
+
+def boosted(table, window, learned, starts, scaler, seasons):
+    """Forecast windows with trees that learn from all windows of learned rows."""
+    train = windows.by_content(table, windows.starts(table, window, within=learned), learned)
+    rows = Scaled(table, scaler)
+    return trees.boosted_trees(rows, window, learned, starts, train=train, seasons=seasons)
 
 
 def pairs(table):
@@ -133,7 +141,7 @@ def test_forecasts_are_those_of_scikit_learns_trees_and_the_season_before(monkey
     window, learned = Window(6, 3), table.tick < 50
     scaler = scale.fit(table.take(learned))
     starts = windows.starts(table, window, within=~learned)
-    said = trees.boosted_trees(table, window, learned, starts, scaler=scaler, seasons=(24,))
+    said = boosted(table, window, learned, starts, scaler, (24,))
     order = windows.series_order(table, learned)
     own = Lagged(table, window, 0, scaler, (24,), False, order)
     first = windows.starts(table, window, within=learned)
@@ -171,11 +179,7 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch):
     for threads in (1, 2):
         trees._fitted.clear()
         with threadpool_limits(threads):
-            found.append(
-                trees.boosted_trees(
-                    table, window, learned, starts, scaler=scaler, seasons=(24, 168)
-                )
-            )
+            found.append(boosted(table, window, learned, starts, scaler, (24, 168)))
     assert found[0].tobytes() == found[1].tobytes()
 
 
@@ -205,9 +209,9 @@ def test_a_sample_forecasts_as_the_whole_does(monkeypatch):
     learned, starts = table.tick < 200, windows.starts(table, Window(6, 5))[-100:]
     scaler = scale.fit(table.take(learned))
     monkeypatch.setitem(trees.SETTINGS, "max_iter", 20)
-    whole = by_name.forecasts(spec(), table, learned, scaler, starts)
+    whole = by_name.forecasts(spec(), Scaled(table, scaler), learned, starts)
     monkeypatch.setattr(trees, "SCORED", 300)
-    part = by_name.forecasts(spec(), table, learned, scaler, starts)["boosted_trees"]
+    part = by_name.forecasts(spec(), Scaled(table, scaler), learned, starts)["boosted_trees"]
     assert 0 < len(part.starts) <= 30 and "of 100 time stamps" in part.note
     other = whole["boosted_trees"].at(part.starts)
     np.testing.assert_array_equal(other.starts, part.starts)
@@ -221,7 +225,9 @@ def test_more_targets_than_trees_take_are_left_out_with_a_reason(targets, there,
     table = panel((60,), targets=targets)
     learned = table.tick < 40
     starts = windows.starts(table, Window(6, 5), within=~learned)
-    found = by_name.forecasts(spec(), table, learned, scale.fit(table.take(learned)), starts)
+    found = by_name.forecasts(
+        spec(), Scaled(table, scale.fit(table.take(learned))), learned, starts
+    )
     assert ("boosted_trees" in found) == there
     reason = {} if there else {"boosted_trees": "left out, 9 targets are more than 8"}
     assert by_name.left_out(spec(), table) == reason
@@ -243,7 +249,7 @@ def test_fits_are_remembered_by_every_bit_of_what_is_learned(monkeypatch):
     starts, scaler = windows.starts(table, window, within=~learned), scale.fit(table.take(learned))
 
     def said():
-        return trees.boosted_trees(table, window, learned, starts, scaler=scaler, seasons=(24,))
+        return boosted(table, window, learned, starts, scaler, (24,))
 
     one, two = said(), said()
     assert len(fits) == 1 and one.tobytes() == two.tobytes()
@@ -279,7 +285,5 @@ def test_any_frequency_is_forecast(frequency, monkeypatch):
     learned, window = table.tick < 100, Window(6, 5)
     starts = windows.starts(table, window, within=~learned)
     scaler = scale.fit(table.take(learned))
-    found = trees.boosted_trees(
-        table, window, learned, starts, scaler=scaler, seasons=rules.seasons(frequency)
-    )
+    found = boosted(table, window, learned, starts, scaler, rules.seasons(frequency))
     assert found.shape == (len(starts), 5, 1) and np.isfinite(found).all()

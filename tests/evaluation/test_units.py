@@ -7,6 +7,7 @@ import pytest
 
 from forecast.data.windows import Window
 from forecast.evaluation import experiment
+from forecast.evaluation.intervals import conformal
 from forecast.evaluation.outcome import Spec
 from forecast.training.parameters import Model, Training
 
@@ -75,3 +76,18 @@ def test_what_moves_for_the_first_time_does_not_wreck_the_forecast():
     )
     spread = float(np.nanstd(table.outputs[table.series != 1]))
     assert np.abs(moved.test.values[moved.test.series == 1]).max() < 5 * spread
+
+
+@pytest.mark.parametrize("unit", [1e7, 3.7e-5, 1 / 3])
+def test_scores_that_repeat_are_followed_alike_in_every_unit(unit):
+    """Differences of values with one decimal: few scores, alike but for rounding."""
+    values = 50 + np.random.default_rng(3).integers(0, 4, (2, 300, 4, 1)) * 0.1
+    known = np.maximum(np.arange(300)[:, None] - np.arange(1, 4), 0)[None].repeat(2, axis=0)
+
+    def thresholds(values: np.ndarray) -> np.ndarray:
+        scores = np.abs(values[:, :, 1:] - values[:, :, :1])
+        sets = conformal.own(scores, known, (0.9,))
+        parts = conformal.track(scores, known, (0.9,), sets)
+        return np.concatenate([found for _, found in parts], axis=1)
+
+    np.testing.assert_allclose(thresholds(values * unit), thresholds(values) * unit, rtol=1e-10)

@@ -10,6 +10,7 @@ from forecast import Model, Schema, Training, Window, build, gates, report
 from forecast.data import features, windows
 from forecast.errors import InputError
 from forecast.evaluation import experiment
+from forecast.evaluation.preparation import Prepared
 from forecast.gates.ablation import inverse, lengths
 from forecast.gates.resampling import Change
 from forecast.gates.study import in_time, study
@@ -369,7 +370,9 @@ def experiment_on(inputs, target, *, model="lstm", **settings):
     )
     spec = experiment.Spec(Model(model, **settings), Window(TIMESTEPS, 1), training)
     outcome = experiment.run(spec, table)
-    return outcome, study(outcome, {}, gates.Limits(), 256)
+    return outcome, study(
+        Prepared(spec, table, outcome.cuts), outcome.forecaster, {}, gates.Limits(), 256
+    )
 
 
 @pytest.mark.slow
@@ -399,7 +402,7 @@ def test_events_are_measured_by_their_brier_score():
     training = Training(epochs=2, batch_size=32, patience=None)
     spec = experiment.Spec(Model("lstm", units=[3]), Window(8, 1), training)
     outcome = experiment.run(spec, table)
-    found = study(outcome, {}, gates.Limits(), 128)
+    found = study(Prepared(spec, table, outcome.cuts), outcome.forecaster, {}, gates.Limits(), 128)
     assert found.memory.measure == "brier" and "memory/mae" not in found.memory.series()
     assert found.memory.intervals and "Brier score" in found.memory.advice()
     assert found.memory.whole == pytest.approx(

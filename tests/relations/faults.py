@@ -192,11 +192,11 @@ def mean_of_a_batch_taken_out(patch: pytest.MonkeyPatch) -> None:
 def threads_share_a_forecaster(patch: pytest.MonkeyPatch) -> None:
     evaluate, shared = experiment.evaluate, {}
 
-    def forgetful(spec, table, cuts, forecaster, **more):
+    def forgetful(prepared, forecaster, **more):
         shared["forecaster"] = forecaster
         if threading.current_thread() is not threading.main_thread():
             time.sleep(3)  # until others have come here too
-        return evaluate(spec, table, cuts, shared["forecaster"], **more)
+        return evaluate(prepared, shared["forecaster"], **more)
 
     patch.setattr(experiment, "evaluate", forgetful)
 

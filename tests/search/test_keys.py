@@ -54,7 +54,7 @@ def test_the_key_of_a_fixed_trial_stays(plain, monkeypatch):
 
 def test_the_name_of_a_table_in_the_key_stays():
     from forecast.cli.config.compose import compose
-    from forecast.cli.runs.load import schema_name
+    from forecast.workflows.load import schema_name
 
     words = ["data=file", "data.path=x.csv", "data.time=t", "data.targets=[y]"]
     found = schema_name(compose(words).settings)

@@ -8,6 +8,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from forecast.data import panel, windows
+from forecast.data.scale import Scaled
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.evaluation.baselines import regression
@@ -62,7 +63,7 @@ def error(forecaster, table, window):
     own = np.abs(forecaster.predict_windows(table, starts) - true).mean()
     learned = starts[::2]  # of every series
     ridge = regression.regression(
-        Ridge(1e-3), Flat(table, window, forecaster.scaler_), learned, starts
+        Ridge(1e-3), Flat(Scaled(table, forecaster.scaler_), window), learned, starts
     )
     return own, np.abs(ridge - true).mean()
 
@@ -78,7 +79,7 @@ def at_one_origin(table, forecaster, start):
     """Forecasts of one window by the network and by ridge regression, which learns elsewhere."""
     train = windows.starts(table, LEAD, within=table.series == 1)
     ridge = regression.regression(
-        Ridge(1.0), Flat(table, LEAD, forecaster.scaler_), train, np.array([start])
+        Ridge(1.0), Flat(Scaled(table, forecaster.scaler_), LEAD), train, np.array([start])
     )
     return forecaster.predict_windows(table, np.array([start])), ridge
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from keras import layers as kl
 
 from forecast.data import windows
+from forecast.data.scale import Scaled
 from forecast.errors import InputError
 from forecast.training import compiled, loop, owned, predict
 from forecast.training.fit import build_network, predict_scaled, sizes
@@ -299,12 +300,16 @@ def test_slices_grow_to_about_a_second_and_shrink_when_steps_are_slow(monkeypatc
 def test_predictions_do_not_depend_on_the_batch_size():
     fitted = forecaster(linear, epochs=1).fit(DATA)
     starts = windows.starts(DATA, WINDOW)
-    whole = predict_scaled(fitted.model_, fitted.scaler_, DATA, WINDOW, starts, batch_size=60)
+    whole = predict_scaled(
+        fitted.model_, Scaled(DATA, fitted.scaler_), WINDOW, starts, batch_size=60
+    )
     for batch_size in (1, 7, 100):
         parts = predict_scaled(
-            fitted.model_, fitted.scaler_, DATA, WINDOW, starts, batch_size=batch_size
+            fitted.model_, Scaled(DATA, fitted.scaler_), WINDOW, starts, batch_size=batch_size
         )
         assert parts.shape == (60, 3, 1, 1)
         np.testing.assert_allclose(parts, whole, rtol=1e-5)
-    nothing = predict_scaled(fitted.model_, fitted.scaler_, DATA, WINDOW, starts[:0], batch_size=4)
+    nothing = predict_scaled(
+        fitted.model_, Scaled(DATA, fitted.scaler_), WINDOW, starts[:0], batch_size=4
+    )
     assert nothing.shape == (0, 3, 1, 1)

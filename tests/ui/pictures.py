@@ -17,8 +17,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
+from forecast.cli import links
 from forecast.cli.commands import compare
-from forecast.cli.runs import links
 from forecast.evaluation.significance.ranks import friedman
 from forecast.report.comparison import diagram
 from forecast.report.figures import MODEL, TRUE, dates, plain

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from forecast.cli import links
 from forecast.cli.commands import train
 from forecast.cli.config.compose import Request
 from forecast.cli.config.recorded import CONFIG
 from forecast.cli.console import busy, console, interval_line, print_table, result_line, say
-from forecast.cli.progress import FoldProgress
-from forecast.cli.runs import describe, links, load
-from forecast.cli.runs.stages import tracking
+from forecast.cli.progress import TERMINAL, FoldProgress
 from forecast.evaluation import backtest, rolling
 from forecast.evaluation.backtest import Backtest, Step
 from forecast.evaluation.outcome import Outcome, validation_error
@@ -20,6 +19,8 @@ from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.mlflow import description, pages
 from forecast.tracking.run import ending
+from forecast.workflows import describe, load
+from forecast.workflows.training import tracking
 
 
 def run_backtest(request: Request) -> float | None:
@@ -41,7 +42,7 @@ def run_backtest(request: Request) -> float | None:
     again = train.command("backtest", request.overrides)
     own = {key: value for key, value in request.flat.items() if key.startswith("backtest.")}
     with (
-        tracking(settings.tracking, data.name) as tracker,
+        tracking(settings.tracking, data.name, TERMINAL) as tracker,
         ending(tracker.begin(name, kind="backtest", tags=tags)) as parent,
     ):
         parent.params(train.question(request, data) | own)

@@ -8,12 +8,12 @@ import pandas as pd
 from forecast.cli.config import errors
 from forecast.cli.config.compose import Request
 from forecast.cli.console import busy, console, print_table, say
-from forecast.cli.runs import load, proof
-from forecast.cli.runs.load import Loaded
 from forecast.data import quality, split
 from forecast.data.quality import Quality
 from forecast.evaluation import preparation
 from forecast.evaluation.leakage import columns
+from forecast.workflows import load, proof
+from forecast.workflows.load import Loaded
 
 NETWORK = ("model", "training", "gates", "tracking", "experiment")
 """Groups whose values only the network and its observers judge, for which TensorFlow is started."""
@@ -34,7 +34,7 @@ def run_check(request: Request) -> Quality:
         say("warning", f"{copy}: the future may leak through it")
     if settings.leak:
         console.print()
-        proof.require(settings, data)
+        proof.require(settings, data, say=say)
     console.print()
     return found
 
@@ -69,14 +69,14 @@ def _prepare(request: Request, data: Loaded) -> None:
     """
     spec, table = load.spec(request.settings), data.table
     cuts = split.holdout(table, spec.validation, spec.test)
-    spans = [asdict(span) for span in preparation.spans(spec, table, cuts)]
+    spans = [asdict(span) for span in preparation.Prepared(spec, table, cuts).spans()]
     _print(f"Windows by span, data.missing={request.settings.data.missing}", pd.DataFrame(spans))
     if not {key.split(".")[0] for key in errors.typed(request.overrides)} & {*NETWORK}:
         preparation.prepare(spec, table)
         return
-    from forecast.cli.runs import gates
     from forecast.evaluation import experiment
     from forecast.training import runtime
+    from forecast.workflows import gates
 
     runtime.start(spec.training.threads)
     gates.check_gates(request.settings)

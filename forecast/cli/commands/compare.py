@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 
 from forecast import metrics
-from forecast.cli import output
+from forecast.cli import links, output
 from forecast.cli.config.compose import Request
 from forecast.cli.console import busy, console, print_table, say
-from forecast.cli.runs import links
 from forecast.errors import InputError
 from forecast.evaluation.significance import wording
 from forecast.evaluation.significance.aligned import PREDICTIONS, Common, common

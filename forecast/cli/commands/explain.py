@@ -6,7 +6,6 @@ import numpy as np
 
 from forecast.cli.config.compose import Request
 from forecast.cli.console import print_table, say
-from forecast.cli.runs import load
 from forecast.data import columns, features
 from forecast.data.features import layout_of
 from forecast.data.schema import target_names
@@ -14,6 +13,7 @@ from forecast.data.table import Table
 from forecast.models import explain
 from forecast.models.layers import embedding_size
 from forecast.training import fit, losses
+from forecast.workflows import load
 
 
 def run_explain(request: Request) -> int:

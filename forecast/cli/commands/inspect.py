@@ -11,9 +11,7 @@ import pandas as pd
 
 from forecast.cli import output
 from forecast.cli.config.compose import Request
-from forecast.cli.config.schema import Config, GatesConfig
 from forecast.cli.console import busy, console, print_table, say
-from forecast.cli.runs.gates import ABOUT, FIELD, facts, heading, limits, tell
 from forecast.errors import InputError, cause
 from forecast.gates import Memory, alerts, inputs, snapshot
 from forecast.gates import load as load_snapshot
@@ -26,6 +24,8 @@ from forecast.report import gate_page
 from forecast.report.gate_page import Subject, pictures
 from forecast.tracking import folders
 from forecast.tracking.mlflow.store import client, no_retries, reason
+from forecast.workflows.gates import ABOUT, FIELD, facts, heading, limits, remarks
+from forecast.workflows.settings import Config, GatesConfig
 
 SHOWN = 12
 """Distances, and inputs, that the terminal shows, the largest first."""
@@ -193,7 +193,8 @@ def _show(subject: Subject, order: Mapping[str, Sequence[str]]) -> None:
     console.print()
     if "receptive field" in subject.facts:
         say("sees", f"{subject.facts['receptive field']} (receptive field)")
-    tell(subject.memory, subject.alerts)
+    for stage, text in remarks(subject.memory, subject.alerts):
+        say(stage, text)
 
 
 def _taps(subject: Subject) -> list[tuple[str, str, str]]:

@@ -10,19 +10,19 @@ from typing import TextIO
 import numpy as np
 import pandas as pd
 
-from forecast.cli import output
+from forecast.cli import forecast_table, output
 from forecast.cli.config import errors
 from forecast.cli.config.compose import Request
-from forecast.cli.config.schema import Config
 from forecast.cli.console import busy, say
-from forecast.cli.runs import forecast_table, load
-from forecast.cli.runs.served import Served, find
 from forecast.data import clock, source
 from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.errors import InputError
 from forecast.report import figures
 from forecast.serving.model import Bundle
+from forecast.workflows import load
+from forecast.workflows.served import Served, find
+from forecast.workflows.settings import Config
 
 HISTORY = 3
 """Look-backs of history that the picture shows."""

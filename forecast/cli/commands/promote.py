@@ -7,13 +7,13 @@ from forecast.cli.commands import compare
 from forecast.cli.commands.compare import Subject
 from forecast.cli.config.compose import Request
 from forecast.cli.console import console, say
-from forecast.cli.runs import proof
 from forecast.errors import InputError
 from forecast.evaluation.significance import promotion
 from forecast.evaluation.significance.promotion import Decision
 from forecast.metrics.headline import HEADLINES
 from forecast.tracking.mlflow import registry
 from forecast.tracking.mlflow.store import client, no_retries
+from forecast.workflows import proof
 
 
 def run_promote(request: Request) -> bool:

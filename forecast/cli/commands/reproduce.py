@@ -10,7 +10,6 @@ import pandas as pd
 from forecast.cli.config import recorded
 from forecast.cli.config.compose import Request
 from forecast.cli.console import console, print_table, say
-from forecast.cli.runs import environment, load
 from forecast.data import source
 from forecast.errors import InputError
 from forecast.evaluation.significance.aligned import PREDICTIONS
@@ -18,6 +17,7 @@ from forecast.tracking import diff, folders
 from forecast.tracking.diff import Aspect
 from forecast.tracking.mlflow.store import client, no_retries, reason
 from forecast.training import runtime
+from forecast.workflows import environment, load
 
 KINDS = ("train", "reproduce")
 """Runs that were trained by this story and can be by it again."""

@@ -6,20 +6,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
 
-from forecast import process
+import numpy as np
+
+from forecast import metrics, process
+from forecast.cli import links
 from forecast.cli.commands import train
 from forecast.cli.config.compose import Request
 from forecast.cli.config.recorded import CONFIG
-from forecast.cli.config.schema import SweepConfig
-from forecast.cli.console import busy, say
-from forecast.cli.progress import TrialProgress
-from forecast.cli.runs import describe, gates, links, load, stages, standings
-from forecast.cli.runs.load import Loaded
-from forecast.cli.runs.recording import Training
-from forecast.cli.runs.stages import tracking
+from forecast.cli.console import busy, console, print_table, say, show_outcome
+from forecast.cli.progress import TERMINAL, TrialProgress
 from forecast.errors import InputError, nearest
 from forecast.evaluation import experiment
 from forecast.evaluation.outcome import Outcome, headline
+from forecast.evaluation.significance import wording
 from forecast.report import comparison
 from forecast.search import candidates, leaderboard, space, strategies
 from forecast.search import plan as plans
@@ -36,6 +35,11 @@ from forecast.tracking.mlflow.client import RetryingClient
 from forecast.tracking.mlflow.direct import DirectRun
 from forecast.tracking.mlflow.store import Store, no_retries
 from forecast.tracking.run import ending
+from forecast.workflows import describe, gates, load, standings
+from forecast.workflows.load import Loaded
+from forecast.workflows.recording import Training
+from forecast.workflows.settings import SweepConfig
+from forecast.workflows.training import before_scores, record_training, tracking
 
 STRATEGIES = ("grid", "random", "halving", "tpe")
 
@@ -98,7 +102,7 @@ def _report(name: str, ledger: Ledger, finished: Finished, data: Loaded, request
         head = f"cv/{best.headline}"
         parent.metrics({f"{head}_mean": best.mean, f"{head}_std": best.std})
         parent.metrics({"cv/origins": finished.origins})
-    standings.show(finished)
+    _show(finished)
     while not (found := _refitted(parent)):
         if ledger.claim("winner"):
             bury(ledger)
@@ -127,6 +131,25 @@ def _report(name: str, ledger: Ledger, finished: Finished, data: Loaded, request
     return run_id
 
 
+def _show(finished: Finished) -> None:
+    """Print the leaderboard."""
+    best = finished.standings[0]
+    heads, rows = standings.board(finished)
+    print_table(
+        f"Leaderboard, {finished.origins:,} common origins, {finished.ran} trials run, "
+        f"{finished.reused} reused",
+        heads,
+        rows,
+    )
+    console.print("= tied with the best within fold noise   * simplest of the tied")
+    if np.isfinite(best.mean):
+        naive = ", ".join(f"{k} {v:.4g}" for k, v in finished.baselines.items())
+        console.print(f"on the same origins: {naive}\n")
+        name = min(finished.baselines, key=lambda name: finished.baselines[name])
+        skill = float(metrics.skill(best.mean, finished.baselines[name]))
+        say("best", f"{best.candidate.name}: {wording.against(name, skill, None)}")
+
+
 def _refitted(parent: DirectRun) -> tuple[str, str] | None:
     """Return the line on the winner's test error, and its run, once it is refitted."""
     known = parent.store.client.get_run(parent.id).data.tags
@@ -153,8 +176,8 @@ def _refit(
     name = f"winner · {pages.title(candidate.spec)}"
     tags = {**train.identity(own), "forecast.owner": owner}
     spec, text = candidate.spec, full.yaml
-    cuts = experiment.prepare(spec, own.table)
-    with tracking(request.settings.tracking, data.name) as tracker:
+    prepared = experiment.prepare(spec, own.table, epochs=best.epochs)
+    with tracking(request.settings.tracking, data.name, TERMINAL) as tracker:
         left = folders.unfinished(tracker.folder, parent.id, CONFIG, text)
         if left is None:
             made = tracker.begin(name, kind="train", tags=tags, parent=parent)
@@ -164,24 +187,25 @@ def _refit(
             if left is not None:
                 tracked.tags({"forecast.owner": owner})
             else:
-                tracked.params(stages.before_scores(train.question(full, own)))
+                tracked.params(before_scores(train.question(full, own)))
                 tracked.tags({"forecast.refit": "train and validation, without stopping"})
                 tracked.keep(text, CONFIG)
             again = train.command("sweep", request.overrides)
             training = Training(
-                request=full,
+                settings=full.settings,
+                params=full.flat,
                 data=own,
-                spec=spec,
-                cuts=cuts,
+                prepared=prepared,
                 name=name,
                 again=again,
                 go_on=lambda _: shlex.join(["forecast", "sweep", *request.overrides]),
                 final=lambda outcome: f"{name} · {pages.scored(outcome)}",
-                epochs=best.epochs,
                 relatives={"the sweep": parent.id},
+                progress=TERMINAL,
             )
-            found = stages.record_training(tracker, tracked, training)
-    found.show()
+            found = record_training(tracker, tracked, training)
+    if found.outcome is not None:
+        show_outcome(found.outcome)
     return found.complete(), tracked.id
 
 

@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from forecast.cli import links, resume
 from forecast.cli.config import recorded
 from forecast.cli.config.compose import Request
-from forecast.cli.console import busy, say
-from forecast.cli.runs import environment, gates, links, load, resume, stages
-from forecast.cli.runs.load import Loaded
-from forecast.cli.runs.recording import Recorded, Training
-from forecast.cli.runs.stages import tracking
+from forecast.cli.console import busy, say, show_outcome
+from forecast.cli.progress import TERMINAL
 from forecast.data import scale, schema
 from forecast.data.fetch import conceal
 from forecast.data.table import Table
@@ -24,6 +22,10 @@ from forecast.tracking.mlflow import pages, registry
 from forecast.tracking.mlflow.store import client
 from forecast.tracking.run import ending
 from forecast.tracking.tracker import Tracker
+from forecast.workflows import environment, gates, load, training
+from forecast.workflows.load import Loaded
+from forecast.workflows.recording import Recorded, Training
+from forecast.workflows.training import tracking
 
 FOLDER = "runs"
 """Of runs, where `tracking.folder` names no other."""
@@ -34,7 +36,8 @@ def run_train(request: Request) -> float | None:
     settings = request.settings
     found = trained(request)
     tracked = found.run
-    found.show()
+    if found.outcome is not None:
+        show_outcome(found.outcome)
     say("run", tracked.id)
     links.show(settings.tracking, tracked.id)
     outcome = found.complete()
@@ -65,9 +68,9 @@ def trained(
     spec = load.spec(settings)
     with busy("data", "reading"):
         data = load.load(settings)
-    cuts = experiment.prepare(spec, data.table)
+    prepared = experiment.prepare(spec, data.table)
     say("data", summary(data))
-    warn(data.table, cuts.train_rows(data.table), "the training rows")
+    warn(data.table, prepared.known, "the training rows")
     name = settings.tracking.run_name or pages.title(spec)
     again = command("train", request.overrides)
     if settings.resume:
@@ -78,22 +81,23 @@ def trained(
 
     every = identity(data) | {recorded.COMMAND: again} | dict(tags or {})
     with (
-        tracking(settings.tracking, data.name) as tracker,
+        tracking(settings.tracking, data.name, TERMINAL) as tracker,
         ending(begin(tracker, name, data, request, kind, every)) as tracked,
     ):
-        return stages.record_training(
+        return training.record_training(
             tracker,
             tracked,
             Training(
-                request=request,
+                settings=settings,
+                params=request.flat,
                 data=data,
-                spec=spec,
-                cuts=cuts,
+                prepared=prepared,
                 name=name,
                 again=again,
                 go_on=lambda run: go_on or _resumes(run, settings.tracking.folder),
                 final=None if settings.tracking.run_name and kind == "train" else called,
                 relatives=relatives,
+                progress=TERMINAL,
             ),
         )
 
@@ -115,7 +119,7 @@ def begin(
         resume.keep_changes(tracked, request)
         return tracked
     tracked = tracker.begin(name, kind=kind, tags=tags)
-    tracked.params(stages.before_scores(question(request, data)))
+    tracked.params(training.before_scores(question(request, data)))
     tracked.keep(request.yaml, recorded.CONFIG)  # the last, since no run goes on without it
     return tracked
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from forecast.cli.config.compose import Request
 from forecast.cli.console import console, say
-from forecast.cli.runs.links import reached
+from forecast.cli.links import reached
 from forecast.errors import InputError
 from forecast.tracking.mlflow import pages, views
 from forecast.tracking.mlflow.store import ARTIFACTS, SQLITE, no_retries

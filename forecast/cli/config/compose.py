@@ -22,22 +22,14 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from forecast import process
 from forecast.cli.config import errors, safety
 from forecast.cli.config.safety import UsersFiles
-from forecast.cli.config.schema import Config
 from forecast.data.fetch import conceal
 from forecast.errors import InputError, nearest
+from forecast.workflows.settings import Config
 
-PACKAGE = Path(__file__).parents[2]
-
-
-def _beside(inside: str, checkout: str) -> Path:
-    """Find a folder of the installed package, or of the checkout it is run from."""
-    installed = PACKAGE / inside
-    return installed if installed.is_dir() else PACKAGE.parent / checkout
-
-
-CONF = _beside("conf", "conf")
+CONF = process.folder("conf", "conf")
 _KEY = re.compile(r"\w+\.[\w.]+=")
 """What sets one value; all else chooses a group, adds or deletes, which is left to Hydra."""
 
@@ -49,8 +41,6 @@ UNREADABLE = (
     RecursionError,  # a list in a list in a list …
 )
 """What Hydra raises for overrides that cannot be meant."""
-
-SAMPLES = _beside("sample", "data")
 
 
 class _UsersConf(SearchPathPlugin):

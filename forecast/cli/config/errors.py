@@ -12,9 +12,9 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from forecast.cli.config.schema import Config
 from forecast.data import source
 from forecast.errors import InputError, nearest, plain
+from forecast.workflows.settings import Config
 
 if TYPE_CHECKING:
     from forecast.serving.model import Bundle

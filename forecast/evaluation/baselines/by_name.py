@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.data import windows
-from forecast.data.scale import Scaler
+from forecast.data.scale import Scaled
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError, nearest
@@ -41,20 +41,23 @@ class Spans:
 
 def forecasts(
     spec: "Spec",
-    table: Table,
+    rows: Scaled,
     learned: np.ndarray,
-    scaler: Scaler,
     starts: np.ndarray,
     *,
+    train: np.ndarray | None = None,
     validation: np.ndarray | None = None,
     refit: bool = False,
 ) -> dict[str, Forecasts]:
     """Let every baseline forecast the model's own windows.
 
-    Shapes: `learned` (rows,), `starts` (windows,).
+    Shapes: `learned` (rows,), `starts` (windows,); `train` are the windows whose futures lie in
+    learned rows, `validation` those to choose on, each (windows,).
     """
-    window, found = spec.window, {}
-    spans = _spans(table, window, learned, validation, refit)
+    table, window, found = rows.table, spec.window, dict[str, Forecasts]()
+    if train is None:
+        train = windows.starts(table, window, within=learned)
+    spans = _spans(table, window, windows.by_content(table, train, learned), validation, refit)
     seasons = (spec.season,) if spec.season else _seasons(table, learned)
     for name in dict.fromkeys((*rules.ALWAYS, *spec.baselines)):
         own, note = starts, ""
@@ -69,12 +72,12 @@ def forecasts(
         elif trees.takes(table):
             own, note = trees.sample(table, window, starts)
             values = trees.boosted_trees(
-                table, window, learned, own, scaler=scaler, seasons=seasons
+                rows, window, learned, own, train=spans.train, seasons=seasons
             )
         else:
             continue
         found[name] = Forecasts(table, window, own, values, note=note)
-    flat = Flat(table, window, scaler)
+    flat = Flat(rows, window)
     for name, settings in spec.regressors.items():
         values, note = _regressor(name, settings, flat, spans, starts)
         found[name] = Forecasts(table, window, starts, values, note=note)
@@ -95,12 +98,11 @@ def _seasons(table: Table, learned: np.ndarray) -> tuple[int, ...]:
 def _spans(
     table: Table,
     window: Window,
-    learned: np.ndarray,
+    train: np.ndarray,
     validation: np.ndarray | None,
     refit: bool,
 ) -> Spans:
-    """Find the windows to learn from, and those to choose on."""
-    train = windows.by_content(table, windows.starts(table, window, within=learned), learned)
+    """Part the windows to learn from and those to choose on."""
     last = table.time[train + window.span - 1]
     if validation is None or not len(validation):
         stamps, refit = np.unique(last), True

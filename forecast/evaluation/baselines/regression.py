@@ -17,7 +17,7 @@ from sklearn.utils.discovery import all_estimators
 from threadpoolctl import threadpool_limits
 
 from forecast.data import features, windows
-from forecast.data.scale import Scaler
+from forecast.data.scale import Scaled
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError, cause, nearest
@@ -81,14 +81,12 @@ class Flat:
     Probabilities have no such level, and their windows are left as they are.
 
     Attributes:
-        table: Rows.
+        rows: Standardised by what training rows show.
         window: Shape of a sample.
-        scaler: What standardises, learned on training rows.
     """
 
-    table: Table
+    rows: Scaled
     window: Window
-    scaler: Scaler
 
     def known(self, starts: np.ndarray) -> np.ndarray:
         """Flatten what is known at the origins, the known future too.
@@ -102,7 +100,7 @@ class Flat:
 
     def future(self, starts: np.ndarray) -> np.ndarray:
         """Flatten what comes true, relative to the level, (windows, horizon · targets)."""
-        found = windows.outputs(self._outputs, starts, self.window).astype(np.float64)
+        found = windows.outputs(self.rows.outputs, starts, self.window).astype(np.float64)
         return (found - self._level(starts)).reshape(len(starts), -1)
 
     def values(self, predicted: np.ndarray, starts: np.ndarray) -> np.ndarray:
@@ -113,7 +111,7 @@ class Flat:
         """
         shape = (len(starts), self.window.horizon, len(self.table.targets))
         found = predicted.reshape(shape) + self._level(starts)
-        return self.scaler.invert(found, self.table.series[starts])
+        return self.rows.scaler.invert(found, self.table.series[starts])
 
     def forecast(
         self, predict: Callable[[np.ndarray], np.ndarray], starts: np.ndarray
@@ -135,13 +133,14 @@ class Flat:
         most = min(MOST, max(1, CELLS // width))
         return starts[:: max(1, -(-len(starts) // most))]
 
-    @cached_property
-    def _seen(self) -> np.ndarray:
-        return features.append_known_future(self.scaler.inputs(self.table), self.table, self.window)
+    @property
+    def table(self) -> Table:
+        """The rows before they were standardised."""
+        return self.rows.table
 
     @cached_property
-    def _outputs(self) -> np.ndarray:
-        return self.scaler.outputs(self.table)
+    def _seen(self) -> np.ndarray:
+        return features.append_known_future(self.rows.inputs, self.table, self.window)
 
     @property
     def _positions(self) -> tuple[int, ...]:
@@ -151,7 +150,7 @@ class Flat:
 
     def _level(self, starts: np.ndarray) -> np.ndarray:
         """Read the targets at the origins, as standardised outputs, (windows, 1, targets)."""
-        own, series = self.scaler, self.table.series[starts]
+        own, series = self.rows.scaler, self.table.series[starts]
         level = np.zeros((len(starts), 1, len(self.table.targets)))
         for target, place in enumerate(self._positions):
             if place >= 0:

@@ -12,7 +12,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
 from forecast.data import clock, windows
-from forecast.data.scale import Scaler
+from forecast.data.scale import Scaled, Scaler
 from forecast.data.schema import CALENDAR
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -231,12 +231,12 @@ def sample(table: Table, window: Window, starts: np.ndarray) -> tuple[np.ndarray
 
 
 def boosted_trees(
-    table: Table,
+    rows: Scaled,
     window: Window,
     learned: np.ndarray,
     starts: np.ndarray,
     *,
-    scaler: Scaler,
+    train: np.ndarray,
     seasons: tuple[int, ...],
 ) -> np.ndarray:
     """Let gradient boosted trees forecast windows from what is known at their origins.
@@ -245,14 +245,15 @@ def boosted_trees(
     the origin, or from that a season before the predicted row where this is nearer to what came
     true in training.
 
-    Shapes: `learned` (rows,), `starts` (windows,); returns (windows, horizon, targets).
+    Shapes: `learned` (rows,), `starts` (windows,), `train` (train windows,), those of learned rows
+    by series and time; returns (windows, horizon, targets).
     """
-    train = windows.by_content(table, windows.starts(table, window, within=learned), learned)
+    table = rows.table
     order = windows.series_order(table, learned)
     times = table.time[learned]
     years = times.dtype.kind == "M" and np.ptp(times) >= YEAR
     every = [
-        Lagged(table, window, target, scaler, seasons, bool(years), order)
+        Lagged(table, window, target, rows.scaler, seasons, bool(years), order)
         for target in range(len(table.targets))
     ]
     # several threads wait for one another longer than they work, and round sums by their number

@@ -23,6 +23,9 @@ HALVINGS = 20
 RATE = 0.02
 """Share of the scores' spread by which one miss more than promised moves a threshold."""
 
+ALIKE = 1e-9
+"""Share of a threshold below which a score above it is no miss."""
+
 LEAST = 50
 """Known scores that a series needs for intervals of its own."""
 
@@ -125,7 +128,9 @@ def track(
             owed[:, behind + i + 1] = owed[:, behind + i]
             if begin + i < count:
                 true = seen[:, begin + i, ..., None]
-                missed = (true > found[:, i]) - (1 - share)
+                # a score that repeats may equal the threshold, whatever rounding says in its unit
+                reached = found[:, i] + ALIKE * np.abs(found[:, i])
+                missed = (true > reached) - (1 - share)
                 silent = np.isnan(found[:, i]) | np.isnan(true)
                 owed[:, behind + i + 1] += np.where(silent, 0, missed)
         yield slice(begin, end), found

@@ -8,7 +8,7 @@ import numpy as np
 
 from forecast.data import clock, windows
 from forecast.data.samples import TrainingSet, training_set
-from forecast.data.scale import Scaler
+from forecast.data.scale import Scaled, Scaler
 from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -133,7 +133,7 @@ class Case:
         # classical models take minutes a fit; a test of their own holds them against another future
         quick = tuple(name for name in self.spec.baselines if name not in CLASSICAL)
         spec = replace(self.spec, baselines=quick)
-        found = by_name.forecasts(spec, table, rows, scaler, starts, validation=held)
+        found = by_name.forecasts(spec, Scaled(table, scaler), rows, starts, validation=held)
         return {name: each.values for name, each in found.items()}
 
     @cached_property
@@ -156,7 +156,7 @@ class Case:
         def predict(table: Table, starts: np.ndarray) -> np.ndarray:
             levels = training.quantiles
             return fit.predict_scaled(
-                model, scaler, table, window, starts, batch_size=BATCH, levels=levels
+                model, Scaled(table, scaler), window, starts, batch_size=BATCH, levels=levels
             )
 
         return predict

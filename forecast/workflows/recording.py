@@ -5,25 +5,18 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from forecast.cli.config.compose import Request
-from forecast.cli.console import (
-    baseline_lines,
-    console,
-    detail_tables,
-    interval_line,
-    result_line,
-    score_table,
-)
-from forecast.cli.runs.load import Loaded
 from forecast.data.fetch import conceal
-from forecast.data.split import Holdout
 from forecast.errors import Incomplete, InputError, cause
 from forecast.evaluation.outcome import Outcome, Spec
+from forecast.evaluation.preparation import Prepared
 from forecast.tracking import record
 from forecast.tracking.journal import AFTER, records, scored
 from forecast.tracking.journalled import Journalled
+from forecast.workflows.load import Loaded
+from forecast.workflows.progress import Progress
+from forecast.workflows.settings import Config
 
 BEHIND_SCORES = tuple(stage for stage in AFTER if stage != "model")
 """Stages that need what the evaluation finds."""
@@ -39,39 +32,38 @@ class Training:
     """A training to record.
 
     Attributes:
-        request: Its configuration.
+        settings: Its configuration.
+        params: The same as dotted key to value, without secrets.
         data: What it sees.
-        spec: What is trained.
-        cuts: Where its spans begin.
+        prepared: What is trained on which windows.
         name: What pages call it.
         again: The command that repeats it.
         go_on: The command that makes what is missing, to its run.
+        progress: Who hears what is done.
         final: Name of the run once its scores are known; None leaves the one that it has.
-        epochs: None keeps the validation span for stopping; a number learns from it too, as the
-            winner of a sweep does.
         relatives: What another run is to this one, to its id.
     """
 
-    request: Request
+    settings: Config
+    params: Mapping[str, Any]
     data: Loaded
-    spec: Spec
-    cuts: Holdout
+    prepared: Prepared
     name: str
     again: str
     go_on: Callable[[Journalled], str]
+    progress: Progress
     final: Callable[[Outcome], str] | None = None
-    epochs: int | None = None
     relatives: Mapping[str, str | None] | None = None
 
     @property
-    def refit(self) -> bool:
-        """Whether it learns from train and validation alike."""
-        return self.epochs is not None
+    def spec(self) -> Spec:
+        """What is trained."""
+        return self.prepared.spec
 
     @cached_property
     def spans(self) -> dict[str, str]:
         """Describe its rows."""
-        return record.lineage(self.data.table, self.cuts)
+        return record.lineage(self.data.table, self.prepared.cuts)
 
 
 @dataclass
@@ -114,16 +106,6 @@ class Recorded:
         """Count a stage as missing where one that it builds on is."""
         if other in self.failures:
             self.failures[stage] = self.failures[other]
-
-    def show(self) -> None:
-        """Print the scores, where there are any."""
-        if self.outcome is not None:
-            score_table(self.outcome)
-            baseline_lines(self.outcome)
-            detail_tables(self.outcome)
-            console.print()
-            result_line(self.outcome)
-            interval_line(self.outcome)
 
     def close(self) -> None:
         """Write what is missing to the run, which then has failed and may be resumed."""

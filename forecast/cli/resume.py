@@ -10,12 +10,12 @@ from omegaconf import OmegaConf
 from forecast.cli.config import recorded
 from forecast.cli.config.compose import Request
 from forecast.cli.console import say
-from forecast.cli.runs import environment
-from forecast.cli.runs.load import Loaded
 from forecast.errors import InputError
 from forecast.tracking import folders, journal
 from forecast.tracking.journalled import Journalled
 from forecast.tracking.run import Record
+from forecast.workflows import environment
+from forecast.workflows.load import Loaded
 
 TAKEN = ("resume=", "tracking.folder=", "tracking.uri=")
 """Overrides that say where the run and its store are; the address may have held a password."""

@@ -1,10 +1,5 @@
-"""Print the leaderboard of a sweep, and describe it on its page in MLflow."""
+"""The leaderboard of a sweep as cells, and on its page in MLflow."""
 
-import numpy as np
-
-from forecast import metrics
-from forecast.cli.console import console, print_table, say
-from forecast.evaluation.significance import wording
 from forecast.report import comparison, markdown
 from forecast.search import leaderboard
 from forecast.search.ledger import Ledger
@@ -15,25 +10,6 @@ from forecast.tracking.run import milliseconds, safe_key
 
 SHOWN = 20
 """Candidates that are shown."""
-
-
-def show(finished: Finished) -> None:
-    """Print the leaderboard."""
-    best = finished.standings[0]
-    heads, rows = board(finished)
-    print_table(
-        f"Leaderboard, {finished.origins:,} common origins, {finished.ran} trials run, "
-        f"{finished.reused} reused",
-        heads,
-        rows,
-    )
-    console.print("= tied with the best within fold noise   * simplest of the tied")
-    if np.isfinite(best.mean):
-        naive = ", ".join(f"{k} {v:.4g}" for k, v in finished.baselines.items())
-        console.print(f"on the same origins: {naive}\n")
-        name = min(finished.baselines, key=lambda name: finished.baselines[name])
-        skill = float(metrics.skill(best.mean, finished.baselines[name]))
-        say("best", f"{best.candidate.name}: {wording.against(name, skill, None)}")
 
 
 def describe(

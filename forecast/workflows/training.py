@@ -14,12 +14,6 @@ from typing import Any
 import numpy as np
 
 from forecast import process
-from forecast.cli.config.schema import TrackingConfig
-from forecast.cli.console import busy, say
-from forecast.cli.progress import EpochProgress, during
-from forecast.cli.runs import describe, environment, proof
-from forecast.cli.runs.gates import Observer
-from forecast.cli.runs.recording import BEHIND_SCORES, Recorded, Training
 from forecast.data.fetch import without_secrets
 from forecast.errors import InputError, cause
 from forecast.evaluation import experiment
@@ -35,6 +29,11 @@ from forecast.tracking.run import Run
 from forecast.tracking.tracker import Tracker
 from forecast.training.forecaster import Forecaster
 from forecast.training.state import Checkpoint, Stage
+from forecast.workflows import describe, environment, proof
+from forecast.workflows.gates import Observer
+from forecast.workflows.progress import Progress, during
+from forecast.workflows.recording import BEHIND_SCORES, Recorded, Training
+from forecast.workflows.settings import TrackingConfig
 
 OWN = ("data.path",)
 """Where a file lies that its digest names: no other baselines."""
@@ -76,16 +75,14 @@ def record_training(tracker: Tracker, tracked: Journalled, training: Training) -
 def _fit(tracked: Journalled, training: Training) -> tuple[Observer, Forecaster, Stopwatch]:
     """Train, or bring back what an earlier command has trained."""
     epochs = EpochMetrics(tracked)
-    spec, settings, table = training.spec, training.request.settings, training.data.table
-    observer = Observer(tracked, epochs, settings, spec, table, training.cuts, refit=training.refit)
-    count = training.epochs or spec.training.epochs
-    stage = begin_stage(tracked, observer, count)
-    with EpochProgress(count) as progress:
+    prepared = training.prepared
+    observer = Observer(tracked, epochs, training.settings, prepared, say=training.progress.say)
+    count = prepared.epochs or prepared.spec.training.epochs
+    stage = begin_stage(tracked, observer, count, training.progress)
+    with training.progress.epochs(count) as progress:
         callbacks = [progress, observer.callback, epochs]
         began = time.perf_counter()
-        forecaster = experiment.fit(
-            spec, table, training.cuts, callbacks, epochs=training.epochs, stage=stage
-        )
+        forecaster = experiment.fit(prepared, callbacks, stage=stage)
         seconds = time.perf_counter() - began
     if stage.begin is not None and stage.begin.ended:
         seconds, forecaster.threads_ = about_fit(tracked)
@@ -93,21 +90,15 @@ def _fit(tracked: Journalled, training: Training) -> tuple[Observer, Forecaster,
         keep_fit(tracked, observer, forecaster, seconds)
     if FIT in tracked.missing():
         tracked.done(FIT)
-    say("train", f"best epoch {forecaster.best_epoch_} of {count}, {seconds:.1f} s in total")
+    best = f"best epoch {forecaster.best_epoch_} of {count}, {seconds:.1f} s in total"
+    training.progress.say("train", best)
     return observer, forecaster, Stopwatch({"fit": seconds})
 
 
 def _evaluate(training: Training, forecaster: Forecaster, watch: Stopwatch) -> Outcome:
     """Score the test span, and say how long that took."""
-    with during("evaluate", "test span, baselines and verdicts"):
-        return experiment.evaluate(
-            training.spec,
-            training.data.table,
-            training.cuts,
-            forecaster,
-            refit=training.refit,
-            watch=watch,
-        )
+    with during(training.progress, "evaluate", "test span, baselines and verdicts"):
+        return experiment.evaluate(training.prepared, forecaster, watch=watch)
 
 
 def _after(tracker: Tracker, found: Recorded, outcome: Outcome, observer: Observer) -> None:
@@ -115,7 +106,7 @@ def _after(tracker: Tracker, found: Recorded, outcome: Outcome, observer: Observ
     training, tracked = found.training, found.run
     began, lacking = time.perf_counter(), {*tracked.missing()}
     text = "saved model, leakage test, gates and report"
-    with busy("track", text):
+    with training.progress.busy("track", text):
         found.attempt(["scores"], "writing the scores", lambda: _scores(found, outcome))
         baselines = found.attempt(
             ["baselines"],
@@ -129,7 +120,9 @@ def _after(tracker: Tracker, found: Recorded, outcome: Outcome, observer: Observ
                 ["intervals"], "writing the intervals", lambda: _keep_intervals(found, outcome)
             )
         found.attempt(
-            ["leak proof"], "the leakage test", lambda: proof.prove(tracked, outcome, training.data)
+            ["leak proof"],
+            "the leakage test",
+            lambda: proof.prove(tracked, outcome, training.data, say=training.progress.say),
         )
         section = found.attempt(
             ["gates"],
@@ -153,7 +146,7 @@ def _after(tracker: Tracker, found: Recorded, outcome: Outcome, observer: Observ
         found.follow("report", "gates")
         found.follow("description", "baselines")
     if not found.failures:
-        say("track", f"{text}, {time.perf_counter() - began:.1f} s")
+        training.progress.say("track", f"{text}, {time.perf_counter() - began:.1f} s")
 
 
 def _keep_model(found: Recorded, forecaster: Forecaster) -> None:
@@ -205,7 +198,7 @@ def _keep_intervals(found: Recorded, outcome: Outcome) -> None:
 
 def _scores(found: Recorded, outcome: Outcome) -> None:
     """Write the settings of the evaluation, then scores, forecasts and pictures."""
-    settings = found.training.request.flat
+    settings = found.training.params
     found.run.params({k: v for k, v in settings.items() if k.startswith(EVALUATION)})
     record.record(found.run, outcome)
 
@@ -214,7 +207,7 @@ def _baselines(tracker: Tracker, training: Training, outcome: Outcome) -> dict[s
     """Write each baseline as a run of its own, once for each question."""
     same_question = {
         key: value
-        for key, value in training.request.flat.items()
+        for key, value in training.params.items()
         if key.split(".")[0] in ("data", "window", "split", "evaluation") and key not in OWN
     }
     data = training.data
@@ -248,8 +241,8 @@ def page(training: Training, outcome: Outcome, run_id: str, more: Sequence[tuple
 
 
 @contextmanager
-def tracking(settings: TrackingConfig, data: str) -> Iterator[Tracker]:
-    """Open the place of a command's runs; say once if the server is away."""
+def tracking(settings: TrackingConfig, data: str, progress: Progress) -> Iterator[Tracker]:
+    """Open the place of the runs; say once if the server is away."""
     folder = _made(Path(settings.folder))
     try:
         tracker = Tracker(settings.uri, settings.experiment or data, folder)
@@ -260,7 +253,7 @@ def tracking(settings: TrackingConfig, data: str) -> Iterator[Tracker]:
     warned = tracker.trouble is not None
     where = without_secrets(settings.uri)
     if warned:
-        say(
+        progress.say(
             "warning",
             f"{where} does not answer ({tracker.trouble}): the run is kept in {settings.folder}/ "
             "and sent by the next command, or by `forecast sync`",
@@ -270,15 +263,15 @@ def tracking(settings: TrackingConfig, data: str) -> Iterator[Tracker]:
     except KeyboardInterrupt:
         left = next(folders.runs(folder), None)
         if left and left.resumable:
-            say("resume", f"forecast train resume={left.local_id}")
+            progress.say("resume", f"forecast train resume={left.local_id}")
         raise
     finally:
         tracker.close()
         for name, why in tracker.refused.items():
             kept = f"what was not sent stays in {settings.folder}/{name}"
-            say("warning", f"{where} rejects run {name} permanently ({why}): {kept}")
+            progress.say("warning", f"{where} rejects run {name} permanently ({why}): {kept}")
         if tracker.waiting and not warned:
-            say(
+            progress.say(
                 "warning",
                 f"{where} has not received everything ({tracker.trouble or 'it is slow'}): the "
                 f"rest of {', '.join(tracker.waiting)} is kept in {settings.folder}/ and sent by "
@@ -304,7 +297,7 @@ ABOUT = "fit"
 """Name of what is kept of a fit beside its weights: seconds and threads, as JSON."""
 
 
-def begin_stage(tracked: Journalled, observer: Observer, epochs: int) -> Stage:
+def begin_stage(tracked: Journalled, observer: Observer, epochs: int, progress: Progress) -> Stage:
     """Save the training state after every epoch, and resume from it."""
     left = tracked.last_checkpoint()
     begin = None
@@ -312,9 +305,11 @@ def begin_stage(tracked: Journalled, observer: Observer, epochs: int) -> Stage:
         observer.resume(left)
         begin = Checkpoint.read(left)
         if begin.ended:
-            say("resume", f"the training is finished; missing: {', '.join(tracked.missing())}")
+            lacking = ", ".join(tracked.missing())
+            progress.say("resume", f"the training is finished; missing: {lacking}")
         else:
-            say("resume", f"after epoch {begin.epochs} of {epochs}; your own callbacks start over")
+            reached = f"after epoch {begin.epochs} of {epochs}"
+            progress.say("resume", f"{reached}; your own callbacks start over")
 
     def keep(reached: Checkpoint) -> None:
         tracked.checkpoint(reached.arrays() | observer.state())

@@ -8,8 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from forecast.cli.config import compose as configs
-from forecast.cli.config.schema import Config
+from forecast import process
 from forecast.data import clock, fetch, panel, source
 from forecast.data.fetch import without_secrets
 from forecast.data.schema import Schema
@@ -17,8 +16,10 @@ from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.evaluation.outcome import Spec
 from forecast.training.parameters import Model, Training
+from forecast.workflows.settings import Config
 
 EMBEDDED = "embedded:"
+SAMPLES = process.folder("sample", "data")
 ALL = "*"
 """As the only target: every column but time, series, and those known ahead or static."""
 
@@ -85,7 +86,7 @@ def schema_name(config: Config) -> str:
 def where(path: str, sha256: str | None = None) -> Path:
     """Return the data file."""
     if path.startswith(EMBEDDED):
-        return configs.SAMPLES / path.removeprefix(EMBEDDED)
+        return SAMPLES / path.removeprefix(EMBEDDED)
     if path.startswith(("http://", "https://")):
         return fetch.download(path, sha256)
     return Path(path).expanduser()

@@ -1,9 +1,10 @@
-"""The typed form of the configuration; its values are in `conf/`."""
+"""The settings of every workflow as frozen dataclasses; their values are in `conf/`."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import MISSING
+MISSING: Any = "???"
+"""A value that the files in `conf/` must give; Hydra reads it so."""
 
 
 @dataclass(frozen=True)

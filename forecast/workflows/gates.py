@@ -5,16 +5,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from forecast.cli.config.schema import Config, GatesConfig
-from forecast.cli.console import say
-from forecast.data import features, scale
-from forecast.data.split import Holdout
-from forecast.data.table import Table
+from forecast.data import features
 from forecast.errors import InputError
-from forecast.evaluation.outcome import Outcome, Spec
+from forecast.evaluation.outcome import Outcome
+from forecast.evaluation.preparation import Prepared
 from forecast.gates import Alert, GateSnapshots, Limits, Memory, inputs
 from forecast.gates.snapshots import Snapshot
-from forecast.gates.study import spread, standardised, study
+from forecast.gates.study import network_inputs, spread, study
 from forecast.models import explain
 from forecast.report import gate_page
 from forecast.report.canvas import to_image
@@ -24,6 +21,8 @@ from forecast.report.gate_traces import trace_map
 from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.run import Run
+from forecast.workflows.progress import Say
+from forecast.workflows.settings import Config, GatesConfig
 
 ABOUT = "snapshots/about.json"
 """What a report needs beside the snapshots."""
@@ -50,12 +49,14 @@ class Observer:
         tracked: Run,
         epochs: EpochMetrics,
         settings: Config,
-        spec: Spec,
-        table: Table,
-        cuts: Holdout,
-        refit: bool = False,
+        prepared: Prepared,
+        *,
+        say: Say,
     ):
+        self._say = say
+        spec, table = prepared.spec, prepared.table
         self._run = tracked
+        self._prepared = prepared
         self._settings = settings
         self._last: Snapshot = {}
         self._unwatched: list[str] = []
@@ -65,11 +66,9 @@ class Observer:
         self._names = features.input_names(table, spec.window, embedding or 0)
 
         def probe() -> np.ndarray:
-            learned = ~cuts.test_rows(table) if refit else cuts.train_rows(table)
-            scaler = scale.fit(table.take(learned), spec.scaling)
-            starts = spread(table, spec.window, cuts.validation_rows(table), settings.gates.probe)
+            starts = spread(prepared.validation, settings.gates.probe)
             coded = embedding is not None
-            return standardised(table, scaler, spec.window, starts, coded=coded)
+            return network_inputs(prepared.learned.rows, spec.window, starts, coded=coded)
 
         self.callback = GateSnapshots(
             log=epochs.add,
@@ -115,13 +114,14 @@ class Observer:
     def finish(self, outcome: Outcome, title: str) -> tuple[str, str]:
         """Study the kept weights, write the page of the gates, and print alerts."""
         gates = self._settings.gates
-        found = study(outcome, self.callback.history, limits(gates), gates.memory)
+        fitted, timesteps = outcome.forecaster, outcome.spec.window.timesteps
+        history = self.callback.history
+        found = study(self._prepared, fitted, history, limits(gates), gates.memory)
         traces = {
             layer: trace_map(own.gates, own.inputs, layer, names=own.names, titles=own.titles)
             for layer, own in found.traces.items()
         }
         record.record_study(self._run, found, outcome.table.common_unit, traces)
-        fitted, timesteps = outcome.forecaster, outcome.spec.window.timesteps
         field = explain.receptive_field(fitted.model_)
         if field:
             self._run.tags({FIELD: field})
@@ -144,8 +144,9 @@ class Observer:
         for layer, norms in inputs(self._last, self._names).items():
             self._run.keep(norms.reset_index(names="input"), f"inputs_{layer}.csv")
         for text in self._unwatched:
-            say("gates", text)
-        tell(found.memory, found.alerts)
+            self._say("gates", text)
+        for stage, text in remarks(found.memory, found.alerts):
+            self._say(stage, text)
         return gate_page.section(subject)
 
     def _save(self, name: str, weights: Snapshot) -> None:
@@ -171,14 +172,11 @@ def facts(
     return found
 
 
-def tell(memory: Memory | None, found: Sequence[Alert]) -> None:
-    """Print what the memory is worth, and other alerts."""
+def remarks(memory: Memory | None, found: Sequence[Alert]) -> list[tuple[str, str]]:
+    """Return what to say of the memory and of other alerts, each behind its stage."""
     advice = memory.advice() if memory else None
-    if advice:
-        say("memory", advice)
-    for alert in found:
-        if alert.text != advice:
-            say("gates", alert.text)
+    own = [("memory", advice)] if advice else []
+    return own + [("gates", alert.text) for alert in found if alert.text != advice]
 
 
 def check_gates(settings: Config) -> None:

@@ -2,10 +2,6 @@
 
 import time
 
-from forecast.cli.config.schema import Config
-from forecast.cli.console import say
-from forecast.cli.runs import load
-from forecast.cli.runs.load import Loaded
 from forecast.errors import InputError
 from forecast.evaluation.leakage.checks import EPOCHS
 from forecast.evaluation.leakage.perturb import Raw
@@ -13,6 +9,10 @@ from forecast.evaluation.leakage.proof import leak_proof
 from forecast.evaluation.outcome import Outcome
 from forecast.tracking.run import Run
 from forecast.training import runtime
+from forecast.workflows import load
+from forecast.workflows.load import Loaded
+from forecast.workflows.progress import Say
+from forecast.workflows.settings import Config
 
 TAG = "forecast.leak_proof"
 """Tag of a trained run: how far it was proved, or what leaks."""
@@ -21,7 +21,7 @@ LONGEST = 400
 """Characters of the tag."""
 
 
-def prove(tracked: Run, outcome: Outcome, data: Loaded) -> None:
+def prove(tracked: Run, outcome: Outcome, data: Loaded, *, say: Say) -> None:
     """Prove the data path and the forecasts of a trained run, tag it, and say what was found.
 
     A run that leaks is kept: its model and its scores are there to be looked into, and its tag
@@ -38,8 +38,8 @@ def prove(tracked: Run, outcome: Outcome, data: Loaded) -> None:
         say("warning", f"THIS RUN LEAKS, do not trust its scores: {found}")
 
 
-def require(settings: Config, data: Loaded) -> None:
-    """Prove everything, two short trainings included, and print one line a check."""
+def require(settings: Config, data: Loaded, *, say: Say) -> None:
+    """Prove everything, two short trainings included, with one line a check."""
     runtime.start(settings.training.threads)
     spec = load.spec(settings)
     epochs = min(EPOCHS, spec.training.epochs)

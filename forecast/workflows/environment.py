@@ -10,7 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from forecast import process
-from forecast.cli.config import compose
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "pandas", "scipy", "scikit-learn", "statsmodels")
 """Where the numbers of a run come from; statsmodels may be absent."""
@@ -62,7 +61,7 @@ def commit() -> str:
         return ""
     found, changed = (
         subprocess.run(
-            ["git", "-C", str(compose.PACKAGE), *words.split(), "--", "."],
+            ["git", "-C", str(process.PACKAGE), *words.split(), "--", "."],
             capture_output=True,
             text=True,
             check=False,

@@ -6,13 +6,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from forecast.cli.config.schema import TrackingConfig
 from forecast.errors import InputError
 from forecast.serving import package
 from forecast.serving.bundle import load
 from forecast.serving.model import Bundle
 from forecast.tracking import folders
 from forecast.tracking.mlflow.store import client, no_retries, reason
+from forecast.workflows.settings import TrackingConfig
 
 REGISTERED = "models:/"
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from forecast.cli import level
-from forecast.cli.config.schema import TrackingConfig
 from forecast.cli.console import say
 from forecast.errors import InputError
 from forecast.tracking.mlflow import pages, views
 from forecast.tracking.mlflow.store import check_server, client, no_retries
 from forecast.tracking.run import milliseconds
+from forecast.workflows.settings import TrackingConfig
 
 
 def show(settings: TrackingConfig, run_id: str, sweep: str = "") -> None:

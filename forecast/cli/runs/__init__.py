@@ -1,1 +1,0 @@
-"""What several commands share: load, record, resume and show runs."""
