@@ -6,99 +6,99 @@ ARGS ?=
 # ARGS="…" is passed on to the command of every target below, e.g. make train ARGS="model=causal_cnn".
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-train: .venv/.installed ## train one model, score it beside the baselines, track the run
+train: .venv/.installed ## train one model, compare it with the baselines, track the run
 	$(BIN)/forecast train $(ARGS)
 
-backtest: .venv/.installed ## walk through the test span with a new model every fold
+backtest: .venv/.installed ## retrain before each fold of the test span
 	$(BIN)/forecast backtest $(ARGS)
 
-sweep: .venv/.installed ## a grid over time-ordered folds, with a leaderboard
+sweep: .venv/.installed ## try a grid on time-ordered folds, with a leaderboard
 	$(BIN)/forecast sweep $(ARGS)
 
-predict: .venv/.installed ## the next horizon from a run: RUN=<id>
+predict: .venv/.installed ## forecast the next horizon with a run: RUN=<id>
 	$(BIN)/forecast predict $(if $(RUN),run=$(RUN)) $(ARGS)
 
-inspect: .venv/.installed ## gate report of a run, or of two: RUN=<id> OTHER=<id>
+inspect: .venv/.installed ## report on the gates of one run, or of two: RUN=<id> OTHER=<id>
 	$(BIN)/forecast inspect $(if $(RUN),run=$(RUN)) $(if $(OTHER),other=$(OTHER)) $(ARGS)
 
-compare: .venv/.installed ## scores of runs on their common origins, and which differ: RUNS=<id>,<id>
+compare: .venv/.installed ## compare runs on their common origins: RUNS=<id>,<id>
 	$(BIN)/forecast compare $(if $(RUNS),runs=[$(RUNS)]) $(ARGS)
 
-reproduce: .venv/.installed ## train a run again and compare it to the bit: RUN=<id>
+reproduce: .venv/.installed ## retrain a run and check that everything matches bit for bit: RUN=<id>
 	$(BIN)/forecast reproduce $(if $(RUN),run=$(RUN)) $(ARGS)
 
-promote: .venv/.installed ## the challenger becomes champion if it is better: NAME=<registered model>
+promote: .venv/.installed ## make the challenger champion if it is better: NAME=<registered model>
 	$(BIN)/forecast promote $(if $(NAME),registered=$(NAME)) $(ARGS)
 
-check-data: .venv/.installed ## data-quality report; trains nothing
+check-data: .venv/.installed ## report on the quality of the data; trains nothing
 	$(BIN)/forecast check $(ARGS)
 
-explain: .venv/.installed ## shapes and parameters of the configured model; trains nothing
+explain: .venv/.installed ## show shapes and parameters of the configured model; trains nothing
 	$(BIN)/forecast explain $(ARGS)
 
 ui: .venv/.installed ## browse the runs with MLflow on 127.0.0.1 (PORT=5000)
 	@$(BIN)/forecast ui $(if $(PORT),tracking.port=$(PORT)) $(ARGS)
 
-environment: .venv/.docs ## what all targets need but `bench`, installed into .venv
+environment: .venv/.docs ## install everything into .venv, except what `bench` needs
 
-notebooks: .venv/.docs ## run the notebooks anew, in place
+notebooks: .venv/.docs ## run the notebooks again, in place
 	$(BIN)/jupyter-execute --inplace --NotebookClient.record_timing=False docs/notebooks/*.ipynb
 
-test: .venv/.installed ## all quick tests and the doctests
+test: .venv/.installed ## run all quick tests and the doctests
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
-test-slow: .venv/.installed ## tests that train for long
+test-slow: .venv/.installed ## run long trainings
 	$(BIN)/pytest -n 2 --dist loadfile -m slow tests $(ARGS)
 
-test-processes: .venv/.installed ## tests that start processes of their own
+test-processes: .venv/.installed ## run the tests that start processes
 	$(BIN)/pytest -n 2 --dist loadfile -m processes tests $(ARGS)
 
-test-faults: .venv/.installed ## tests that kill processes and servers
+test-faults: .venv/.installed ## run the tests that kill processes and servers
 	$(BIN)/pytest -n 2 --dist loadfile -m faults tests $(ARGS)
 
-test-relations: .venv/.installed ## relations that must hold between experiments, on random panels
+test-relations: .venv/.installed ## check relations that must hold between experiments, on random panels
 	$(BIN)/pytest -n 2 -m relations tests/relations $(ARGS)
 
-test-install: .venv/.installed ## tests that install the built wheel into an empty environment
+test-install: .venv/.installed ## install the built wheel into an empty environment and test it
 	$(BIN)/pytest -m install tests $(ARGS)
 
-test-docs: .venv/.docs ## tests that run what the documents name: commands, Python, experiments
+test-docs: .venv/.docs ## run the commands, Python blocks and experiments of the documentation
 	$(BIN)/pytest -n 2 -m docs tests $(ARGS)
 
-test-ui: .venv/.docs ## tests that open MLflow and the pages of a run in Chromium (Debian's package chromium)
+test-ui: .venv/.docs ## open MLflow and the pages of a run in Chromium (Debian's package chromium)
 	$(BIN)/pytest -m ui tests $(ARGS)
 
-golden: .venv/.installed ## train the fixed trials and write their scores anew: tests/search/golden.json
+golden: .venv/.installed ## train the fixed trials and rewrite their scores: tests/search/golden.json
 	$(BIN)/python -m tests.search.golden
 
-docs: .venv/.docs ## the documents as a site, build/site, whose pages ask no other host for anything
+docs: .venv/.docs ## build the documentation as a site in build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean $(ARGS)
 	@echo "read it with: python3 -m http.server 8000 --bind 127.0.0.1 --directory build/site"
 
-docs-pictures: .venv/.docs ## train, and make every picture of the documents anew (ARGS=FOLDER: from its store)
+docs-pictures: .venv/.docs ## train, and redraw every picture of the documentation (ARGS=FOLDER: from its store)
 	$(BIN)/python -m tests.ui.pictures $(ARGS)
 
-bench: .venv/.bench ## measure speed against rivals (10 minutes): docs/performance.md
+bench: .venv/.bench ## compare speed with Keras and PyTorch (10 minutes): docs/performance.md
 	$(BIN)/python -m benchmarks $(ARGS)
 
-literature: .venv/.installed ## train on the literature's data sets (hours): docs/benchmarks.md
+literature: .venv/.installed ## train on the data sets of the literature (hours): docs/benchmarks.md
 	$(BIN)/python -m benchmarks.literature $(ARGS)
 
-lint: .venv/.installed ## format check, lint and types
+lint: .venv/.installed ## check format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-format: .venv/.installed ## format the code and mend what ruff can mend
+format: .venv/.installed ## format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 # Left alone, the resolver takes an older graphene (under mlflow) to reach a newer python-dateutil.
 LOCK := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
-lock: .venv/.installed ## bring both locks up to date (ARGS=--upgrade: newest)
+lock: .venv/.installed ## update both lock files (ARGS=--upgrade: newest versions)
 	echo "graphene>=3.4.3" | $(LOCK) --extra dev -o requirements.lock -c - $(ARGS) pyproject.toml
 	$(LOCK) --extra docs -o requirements-docs.lock -c requirements.lock $(ARGS) pyproject.toml \
 	  $$(sed -n 's/^\([a-z0-9._-]*\)==.*/--no-emit-package \1/p' requirements.lock) # it comes on top

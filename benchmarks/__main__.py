@@ -75,7 +75,7 @@ def machine() -> dict[str, object]:
 
 def table(results: dict[str, dict[str, Any]]) -> str:
     """Write the results as a Markdown table."""
-    lines = ["| comparison | ratio, median (min – max) | bar | reach for | seconds, ours : rival |"]
+    lines = ["| comparison | ratio, median (min – max) | bar | goal | seconds, ours : rival |"]
     lines.append("|---|---|---|---|---|")
     for name in CASES:
         if found := results.get(name):

@@ -94,7 +94,7 @@ def flops() -> Found:
         "one thread",
         "value": f"{achieved / product:.0%}",
         "detail": f"{achieved / 1e9:.1f} of {product / 1e9:.1f} GFLOP/s",
-        "bar": "stated, 50 % hoped for",
+        "bar": "stated, goal 50 %",
     }
 
 
@@ -123,7 +123,7 @@ def startup() -> Found:
         "value": f"{outside:.1f} s",
         "detail": ", ".join(f"{name} {seconds:.1f}" for name, seconds in told.items())
         + f"; epochs {training:.1f}",
-        "bar": "stated, ≤ 15 s hoped for",
+        "bar": "stated, goal ≤ 15 s",
     }
 
 
@@ -150,11 +150,11 @@ def evaluation() -> Found:
     raw = Raw(data.frame, data.schema)
     proof = _seconds(lambda: leak_proof(outcome, data.table, raw=raw))
     return {
-        "text": "default evaluation, behind the fit: scores, intervals, baselines with verdicts, "
+        "text": "default evaluation, after the fit: scores, intervals, baselines with verdicts, "
         "figures and tables, report",
         "value": f"{sum(parts.values()):.1f} s",
         "detail": ", ".join(f"{name} {seconds:.1f}" for name, seconds in parts.items())
-        + f"; beside it the leak proof {proof:.1f}",
+        + f"; in addition the leakage test {proof:.1f}",
         "bar": "≤ 15 s",
     }
 
@@ -192,7 +192,7 @@ def gates() -> Found:
     each = statistics.median(spent)
     whole = statistics.median(outcome.forecaster.history_["epoch_seconds"])
     return {
-        "text": "watching the gates of two LSTM layers of 64 units: milliseconds an epoch, "
+        "text": "recording the gates of two LSTM layers of 64 units: milliseconds per epoch, "
         "statistics on 32 windows, snapshot and metrics on SQLite",
         "value": f"{1000 * each:.0f} ms",
         "detail": f"{each / whole:.1%} of an epoch of {whole:.1f} s; "

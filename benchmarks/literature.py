@@ -101,7 +101,7 @@ OTHERS = (
 )  # fmt: skip
 MODELS = sorted(path.stem for path in (ROOT / "conf" / "model").glob("*.yaml"))
 ZOO = tuple(
-    Row(data, 96, f"{name}, as it comes", defaults(data, name), seeds=(0,))
+    Row(data, 96, f"{name}, defaults", defaults(data, name), seeds=(0,))
     for data in ("etth1", "ettm1")
     for name in MODELS
 )

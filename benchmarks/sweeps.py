@@ -81,7 +81,7 @@ def trials() -> Found:
     ended = [run.info.end_time / 1000 for run in runs]
     each = (max(ended) - min(begun)) / len(runs)
     return {
-        "text": "500 trials that hardly train, on SQLite, by 2 workers: wall seconds a trial",
+        "text": "500 minimal trials, on SQLite, by 2 workers: wall seconds per trial",
         "value": f"{each:.3f} s",
         "detail": f"{statistics.median(own):.3f} s of them in the worker; whole command "
         f"{seconds:.0f} s; {'nothing lost' if whole else 'RUNS LOST'}",

@@ -31,16 +31,16 @@ def tracking() -> Found:
         with served(Path(folder), ["server", "--workers", "1", *kept], "/health") as uri:
             found["server"] = _train(folder, uri)
     plain = found.pop("without")
-    value, told = [], [f"without it {plain['wall']:.1f} s, {plain['cpu']:.1f} s of processors"]
+    value, told = [], [f"without it {plain['wall']:.1f} s, {plain['cpu']:.1f} s of CPU time"]
     for name, one in found.items():
         wall, own = np.median(np.array(one["epochs"][1:]), axis=0) * 1000
         value.append(f"{name} {wall:.1f} ms, {one['waited'][0] / one['wall']:.1%}")
         told.append(
-            f"{name} {one['wall']:.1f} s, {one['cpu']:.1f} s of processors; of the training's own "
-            f"processor {own:.1f} ms an epoch, {one['waited'][1] / plain['cpu']:.1%} in all"
+            f"{name} {one['wall']:.1f} s, {one['cpu']:.1f} s of CPU time; of the training thread "
+            f"{own:.1f} ms of CPU time per epoch, {one['waited'][1] / plain['cpu']:.1%} in total"
         )
     return {
-        "text": "tracking in the default `forecast train`: milliseconds of an epoch that the "
+        "text": "tracking in the default `forecast train`: milliseconds per epoch that the "
         "training waits for it (numbers, snapshot, checkpoint), and share of the run's wall time",
         "value": "; ".join(value),
         "detail": "; ".join(told),

@@ -1,4 +1,4 @@
-"""The one error that says: you can mend this."""
+"""The one error that says: you can fix this."""
 
 import difflib
 import re

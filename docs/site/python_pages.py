@@ -7,7 +7,7 @@ from forecast.models.catalogue import CATALOGUE
 PAGES = {
     "python": (
         "Python",
-        "`from forecast import …`: the estimator, what it is told, and the data it reads.",
+        "`from forecast import …`: the estimator, its parameters, and the data it reads.",
         [
             "forecast.data.schema.Schema",
             "forecast.data.panel.build",
@@ -26,17 +26,17 @@ PAGES = {
     "python_models": (
         "Models in Python",
         "`from forecast import models`: functions from sizes and settings to a Keras model, and "
-        "what all settings have in common. `Model` and the configuration name them.",
+        "the settings that all of them share. `Model` and the configuration refer to them by name.",
         ["forecast.models.settings.Sizes", "forecast.models.settings.Repairs"],
     ),
     "python_metrics": (
         "Metrics in Python",
-        "`from forecast import metrics`: functions of the truth and of what was predicted.",
+        "`from forecast import metrics`: functions of actual and predicted values.",
         ["forecast.metrics.point", "forecast.metrics.probability"],
     ),
     "python_gates": (
         "Gates in Python",
-        "`from forecast import gates`: what layers and convolutions weigh, do and remember.",
+        "`from forecast import gates`: weights, activity and memory of layers and convolutions.",
         [],
     ),
     "python_report": (

@@ -174,7 +174,7 @@ def interval_line(outcome: Outcome) -> None:
     if abs(share - (high - low)) > FAR:
         say(
             "warning",
-            f"{share:.1%} of the truth lies between the model's own quantiles {low:g} and "
+            f"{share:.1%} of actual values are between the model's own quantiles {low:g} and "
             f"{high:g}, not {high - low:.0%}: trust calibrated intervals, not the quantiles",
         )
 
@@ -186,7 +186,7 @@ def _calibrated_line(outcome: Outcome, found: Intervals) -> None:
     steps = scores.coverage_by_step(outcome.test, found)
     say(
         "intervals",
-        f"{own[f'test/coverage_{level}']:.1%} of the truth lies inside those of {level}% "
+        f"{level}% intervals cover {own[f'test/coverage_{level}']:.1%} of actual values "
         f"({found.method}; {np.nanmin(steps):.1%} to {np.nanmax(steps):.1%} by step), mean width "
         f"{own[f'test/width_{level}']:.4g}{unit}",
     )

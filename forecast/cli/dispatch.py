@@ -29,7 +29,7 @@ TENSORFLOW = ("train", "backtest", "sweep", "predict", "inspect", "explain")
 """Commands that build or run a network."""
 
 UNWRITABLE = (errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.ENOSPC, errno.EPERM, errno.EROFS)
-"""Errors of the system that a user can mend: no room, or no right to write."""
+"""Errors of the system that a user can fix: no room, or no right to write."""
 
 SWITCHES = ("-m", "--multirun", "--hydra-help", "--resolve")
 """Flags of Hydra without a value."""
@@ -109,7 +109,7 @@ def _run(command: str, request: Request) -> Any:
             raise
         raise InputError(
             f"forecast {command} must be able to write its files, got {error.strerror!r} for "
-            f"{error.filename or 'one of them'}: make room, or run it in a folder of yours"
+            f"{error.filename or 'one of them'}: free some space, or use another folder"
         ) from error
 
 

@@ -29,7 +29,7 @@ def taken(given: Sequence[str]) -> tuple[str, list[str]]:
     asked = {FLAGS[text]: text for text in given if text in FLAGS}
     if len(asked) > 1:
         raise InputError(
-            f"flags must be one of -q and -v, got {' '.join(asked.values())}: leave one away"
+            f"flags must be one of -q and -v, got {' '.join(asked.values())}: drop one of them"
         )
     return next(iter(asked), ""), [text for text in given if text not in FLAGS]
 

@@ -41,7 +41,7 @@ def _pages(store: Any, run_id: str, sweep: str) -> dict[str, str]:
         shown["candidates"] = pages.view(home, views.key("sweep", sweep), charts=True)
     if other := _last(store, run):
         named = {one.info.run_id: one.info.run_name for one in (run, other)}
-        shown["beside"] = beside(store, [home], named)
+        shown["compare"] = beside(store, [home], named)
     return shown | {"all": pages.view(home)}
 
 
@@ -51,7 +51,7 @@ def beside(store: Any, homes: Sequence[str], named: Mapping[str, str]) -> str:
         return pages.comparison(homes, named)
     found = store.get_experiment(homes[0])
     opening = views.opened(found.tags.get(views.TAG + pages.KEY))[1]
-    key, name = views.key("runs", *named), " beside ".join(named.values())
+    key, name = views.key("runs", *named), " vs. ".join(named.values())
     state = views.beside(opening, list(named))
     views.keep(store, found, key, name, state, milliseconds(time.time))
     return pages.view(homes[0], key, charts=True)

@@ -13,7 +13,7 @@ from typing import Any
 from forecast.cli.commands import COMMANDS as COMMANDS
 
 NEXT = {
-    "sweep": ", and the same command goes on",
+    "sweep": ", and the same command resumes it",
     "backtest": " in its run, and the same command starts over",
 }
 """How to go on after Ctrl-C; a training prints the command that resumes it."""
@@ -88,7 +88,7 @@ def _answer(given: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         print(
-            f"forecast: stopped; what was finished is kept{NEXT.get(command, '')}", file=sys.stderr
+            f"forecast: interrupted; finished work is saved{NEXT.get(command, '')}", file=sys.stderr
         )
         return 130
     return 3 if answer is False else 0

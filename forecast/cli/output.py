@@ -14,7 +14,7 @@ def place(asked: str | None, default: str, endings: tuple[str, ...]) -> Path:
         if path.is_dir() or (path.exists() and not path.is_file()):
             raise _refused(path, "which is a folder or a device")
         if not path.parent.is_dir():
-            raise _refused(path, f"but {str(path.parent)!r} is no folder")
+            raise _refused(path, f"but {str(path.parent)!r} is not a folder")
     except OSError as error:  # a name too long, a folder that may not be entered
         raise _refused(path, cause(error)) from error
     if path.suffix not in endings:
@@ -30,9 +30,8 @@ def whole(path: Path) -> Iterator[Path]:
         yield fresh
         fresh.replace(path)
     except OSError as error:
-        raise _refused(path, cause(error.strerror or error), "make room, or choose another") from (
-            error
-        )
+        why = cause(error.strerror or error)
+        raise _refused(path, why, "free some space, or choose another") from error
     finally:
         fresh.unlink(missing_ok=True)
 

@@ -34,9 +34,9 @@ def original(request: Request) -> Request:
     for text in request.overrides:
         if text not in later and not text.startswith(TAKEN):
             raise InputError(
-                "resume must stand alone, or with settings of evaluation, gates.memory or "
+                "resume must be given alone, or with settings of evaluation, gates.memory or "
                 f"gates.alerts once the training is finished, got {text!r}: leave it out, the run "
-                "goes on with the configuration that it began with"
+                "continues with its own configuration"
             )
         if text.startswith("tracking.uri="):
             changes["tracking.uri"] = settings.tracking.uri
@@ -44,8 +44,8 @@ def original(request: Request) -> Request:
     file, records = journal.kept(folder, recorded.CONFIG), journal.records(folder)
     if file is None:
         raise InputError(
-            f"resume must be a run that had begun to train, got {run_id!r}, which had not: train "
-            "anew"
+            f"resume must be a run that had begun to train, got {run_id!r}, which had not: start a "
+            "new training"
         )
     for text in later:
         _refuse_late(text, records)
@@ -64,13 +64,13 @@ def _refuse_late(text: str, records: Sequence[Record]) -> None:
     """Refuse a setting of what follows the training where it comes too soon or too late."""
     if journal.missing(records) is None:
         raise InputError(
-            f"resume must stand alone until the training is finished, got {text!r} for a run that "
-            "is not: resume it without that"
+            f"resume must be given alone until the training is finished, got {text!r} for a run "
+            "that is not: resume it without that"
         )
     if text.startswith(journal.EVALUATION) and journal.scored(records):
         raise InputError(
             f"resume must leave the evaluation as it is once scores are written, got {text!r}: "
-            "resume it without that, or train anew"
+            "resume it without that, or start a new training"
         )
 
 
@@ -97,10 +97,10 @@ def check_same_data(run_id: str, folder: Path, data: Loaded) -> None:
     """Refuse to go on with other data, and say which versions are others."""
     tags = journal.records(folders.find(folder, run_id))[0]["tags"]
     for other in environment.others(tags):
-        say("warning", f"not as it was, so numbers may differ in their last bits: {other}")
+        say("warning", f"changed since the run, so numbers may differ in their last bits: {other}")
     digest = tags["forecast.data_digest"]
     if digest != data.digest:
         raise InputError(
             f"data must be what the run has seen (sha256 {digest}…), got {data.path} with sha256 "
-            f"{data.digest}…: bring the file back, or train anew"
+            f"{data.digest}…: restore the file, or start a new training"
         )

@@ -58,7 +58,7 @@ def read(
         if stated.any() and bare.any():
             raise InputError(
                 f"data.time column {name!r} must state a zone in all rows or in none, got "
-                f"{shown(text[bare].iloc[0])} beside {shown(text[stated].iloc[0])}: make them alike"
+                f"{shown(text[bare].iloc[0])} and {shown(text[stated].iloc[0])}: use one form"
             )
         parsed = _to_datetime(text, time_format, bool(stated.any()))
     unread = ~parsed.dt.year.between(1678, 2261).to_numpy(bool)  # NaT, or beyond nanoseconds
@@ -66,7 +66,7 @@ def read(
         row = int(unread.argmax())
         raise InputError(
             f"data.time column {name!r} must hold {time_format or 'ISO 8601'} time stamps "
-            f"from 1678 to 2261, got {shown(column.iloc[row])} in row {row + 1}: mend it or set "
+            f"from 1678 to 2261, got {shown(column.iloc[row])} in row {row + 1}: fix it or set "
             "data.time_format"
         )
     states = isinstance(parsed.dtype, pd.DatetimeTZDtype)
@@ -100,7 +100,7 @@ def _to_datetime(text: pd.Series, time_format: str | None, utc: bool) -> pd.Seri
     except ValueError as error:  # unreadable text is NaT by now: what is left is the format
         raise InputError(
             f"data.time_format must be a strptime format, got {time_format!r} ({error}): "
-            "write such as %d.%m.%Y %H:%M"
+            "try %d.%m.%Y %H:%M"
         ) from error
 
 
@@ -192,8 +192,7 @@ def _offset(frequency: str) -> pd.offsets.BaseOffset:
         offset = None
     if offset is None or offset.n < 1 or isinstance(offset, pd.offsets.BusinessHour):
         raise InputError(
-            f"data.frequency must be a pandas alias, got {frequency!r}: write such as h, 15min, D, "
-            "B or MS"
+            f"data.frequency must be a pandas alias, got {frequency!r}: try h, 15min, D, B or MS"
         )
     return offset
 

@@ -88,7 +88,7 @@ def numbers(frame: pd.DataFrame, name: str, schema: Schema) -> pd.Series:
         row = int(bad.argmax())
         raise InputError(
             f"{argument} must be numbers, got {shown(column.iloc[row])} in column {name!r}, "
-            f"row {row + 1}: mend it (decimals take a point) or leave the column out"
+            f"row {row + 1}: fix it (decimals take a point) or leave the column out"
         )
     values = found.to_numpy(float)
     infinite = np.abs(values) > GREATEST
@@ -102,7 +102,7 @@ def numbers(frame: pd.DataFrame, name: str, schema: Schema) -> pd.Series:
     if np.isnan(values).all():
         raise InputError(
             f"{argument} must hold values, got only missing ones in column {name!r}: "
-            "fill it or leave the column out"
+            "fill it or leave out the column"
         )
     return found
 

@@ -157,7 +157,7 @@ def fill_static(
     for code in least.index[least < greatest]:
         raise InputError(
             f"data.static must be one value in all rows of a series, got {least[code]:g} and "
-            f"{greatest[code]:g} in column {column!r} of series {names[code]!r}: mend it, or name "
+            f"{greatest[code]:g} in column {column!r} of series {names[code]!r}: fix it, or name "
             "the column in data.features"
         )
     return least.loc[series].to_numpy(float)

@@ -45,7 +45,7 @@ class Grid:
         if length.sum() > _MOST * len(tick) + 1000:
             raise InputError(
                 f"data.time must be mostly filled at frequency {frequency}, got {len(tick)} rows "
-                f"for {length.sum()} time stamps: set data.frequency or mend stray dates"
+                f"for {length.sum()} time stamps: set data.frequency or fix stray dates"
             )
         length += ahead
         start = np.cumsum(length) - length
@@ -205,7 +205,7 @@ def _in_range(values: np.ndarray, name: str, schema: Schema) -> np.ndarray:
     if not inside.any():
         raise InputError(
             f"data.valid.{name} must hold some of the column, got [{low:g}, {high:g}] for values "
-            f"from {np.nanmin(values):g} to {np.nanmax(values):g}: mend the range or the units"
+            f"from {np.nanmin(values):g} to {np.nanmax(values):g}: fix the range or the units"
         )
     return np.where(inside, values, np.nan)
 
@@ -250,7 +250,7 @@ def _floats(frame: pd.DataFrame, argument: str) -> np.ndarray:
                 row = int(bad.to_numpy(bool).argmax())
                 raise InputError(
                     f"{argument} must be numbers, got {shown(column.iloc[row])} in column "
-                    f"{name!r}, row {row + 1}: mend it or leave the column out"
+                    f"{name!r}, row {row + 1}: fix it or leave out the column"
                 ) from error
         raise
 

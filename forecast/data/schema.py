@@ -96,7 +96,7 @@ class Schema:
             if len(bounds) != 2 or not all(map(_number, bounds)) or not bounds[0] < bounds[1]:
                 raise InputError(
                     f"data.valid.{column} must be [low, high], low first, got {list(bounds)}: "
-                    "write such as [-40, 120]"
+                    "try [-40, 120]"
                 )
         for column in self.circular:
             if column in self.targets:
@@ -106,8 +106,7 @@ class Schema:
             period = self.circular[column]
             if not _number(period) or not 0 < period < float("inf"):
                 raise InputError(
-                    f"data.circular.{column} must be a period above 0, got {period!r}:"
-                    " write such as 360"
+                    f"data.circular.{column} must be a period above 0, got {period!r}: try 360"
                 )
         names = [*self.targets, *self.series, self.time]
         if twice := [name for name in names if names.count(name) > 1]:
@@ -197,13 +196,13 @@ def _check_task(schema: Schema) -> None:
     if schema.events and set(schema.events) != targets:
         raise InputError(
             f"data.events must give a threshold for each target and for nothing else, got "
-            f"{sorted(schema.events)} for {sorted(targets)}: write such as {{temp: 90}}"
+            f"{sorted(schema.events)} for {sorted(targets)}: try {{temp: 90}}"
         )
     for name, threshold in schema.events.items():
         if not _number(threshold) or not isfinite(threshold):
             raise InputError(
                 f"data.events.{name} must be a number in the target's unit, got {threshold!r}: "
-                "write such as 90"
+                "try 90"
             )
     if targets & set(schema.classes) and (len(targets) > 1 or schema.events):
         raise InputError(
@@ -224,7 +223,7 @@ def _check_task(schema: Schema) -> None:
         if not parts or not rising or column not in targets:
             raise InputError(
                 f"data.classes.{column} must be two or more different labels, or rising edges that "
-                f"divide the values of a target, got {list(parts)}: write such as [clear, rain] or "
+                f"divide the values of a target, got {list(parts)}: try [clear, rain] or "
                 "[32, 50] (labels that are numbers in quotes)"
             )
 

@@ -28,7 +28,7 @@ _OTHERS = {
     b"\x89PNG": ("a picture", "give the table"),
     b"%PDF": ("a PDF", "save its table as CSV"),
     b"SQLite f": ("a database", "write its table as CSV"),
-    b"\0": ("bytes that are no text", "fetch the file again"),
+    b"\0": ("bytes that are not text", "download the file again"),
 }
 """How files begin that are taken for CSV, what they are, and what helps."""
 
@@ -59,7 +59,7 @@ def read(path: str | Path, format: str | None = None) -> pd.DataFrame:
             f"data.path must be a file, got {str(path)[:99]!r} ({cause(error)}): give another"
         ) from error
     if not there:
-        kind = "a folder" if path.is_dir() else "no file"
+        kind = "a folder" if path.is_dir() else "not a file"
         raise InputError(
             f"data.path must be a file, got {str(path)!r}, which is {kind}: check the spelling"
         )
@@ -127,7 +127,7 @@ def _csv(path: Path) -> pd.DataFrame:
     frame = pd.read_csv(path, encoding=_ENCODING, low_memory=False)
     if not isinstance(frame.index, pd.RangeIndex):
         raise InputError(
-            f"data.path must hold a name for every field, got rows of {str(path)!r} with more than "
+            f"data.path must have a name for every field, got rows of {str(path)!r} with more than "
             f"the {len(frame.columns)} names of its first line: name all columns"
         )
     # pandas renames the second "load" to "load.1"; who asks for "load" must hear that it is twice

@@ -194,5 +194,5 @@ class Folds:
             if not whole or value < least:
                 raise InputError(
                     f"{name} must be a whole number of {least} or more, got {value!r}: "
-                    f"write such as {max(least, 3)}"
+                    f"try {max(least, 3)}"
                 )

@@ -253,7 +253,7 @@ class Table:
         if self.time.dtype.kind != "M":
             raise InputError(
                 f"{name} must be a share or a number where rows have no clock, got {time!r}: "
-                "write such as 0.2"
+                "try 0.2"
             )
         try:
             stamp = pd.Timestamp(time).as_unit("ns")

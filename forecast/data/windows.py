@@ -57,7 +57,7 @@ class Window(BaseEstimator):
                 bound = f"of {low} or more" if not whole or value < low else f"up to {MOST_ROWS:,}"
                 raise InputError(
                     f"window.{name} must be a whole number {bound}, got {value!r}: "
-                    f"write such as {max(low, 24)}"
+                    f"try {max(low, 24)}"
                 )
 
 

@@ -126,7 +126,7 @@ def prepare(spec: "Spec", table: Table, *, epochs: int | None = None) -> Prepare
     if spec.season is not None and not 1 <= spec.season < longest:
         raise InputError(
             f"evaluation.season must be a whole number from 1 to below the {longest} rows of the "
-            f"longest series, got {spec.season!r}: write such as {clock.season(table.frequency)}, "
+            f"longest series, got {spec.season!r}: try {clock.season(table.frequency)}, "
             "or null"
         )
     margin.check_interval(spec.interval, spec.calibration, spec.training.quantiles, table.task)

@@ -55,7 +55,7 @@ class Plan:
             if not _whole(value) or value < 1:
                 raise InputError(
                     f"backtest.{name} must be a whole number of 1 or more, got {value!r}: "
-                    f"write such as {example}"
+                    f"try {example}"
                 )
         if self.scheme not in SCHEMES:
             raise InputError(
@@ -65,7 +65,7 @@ class Plan:
         if not isinstance(self.refit, bool) and (not _whole(self.refit) or self.refit < 1):
             raise InputError(
                 "backtest.refit must be true, false or a whole number of 1 or more, got "
-                f"{self.refit!r}: write such as 2 for a new model every second fold"
+                f"{self.refit!r}: try 2 for a new model every second fold"
             )
 
 

@@ -93,7 +93,7 @@ def _of_gate(
             (
                 f"below {SHUT}",
                 "forgets at every step",
-                "a bias of 1 to start with (unit_forget_bias)",
+                "an initial bias of 1 (unit_forget_bias)",
             )
             if what == "shut"
             else (f"above {OPEN}", "never forgets", "a shorter look-back or more weight decay")
@@ -106,7 +106,7 @@ def _of_gate(
     if what == "dead" and value > limits.dead:
         yield Alert(
             "dead_units",
-            f"{layer}: {value:.0%} of the units stand still on the probe (limit "
+            f"{layer}: {value:.0%} of the units are constant on the probe (limit "
             f"{limits.dead:.0%}); try fewer units, a lower learning rate or less weight decay",
         )
     if what == "radius" and value > limits.radius:

@@ -115,7 +115,7 @@ def checked(kind: type[Repairs], architecture: str, given: Mapping[str, Any]) ->
         rule = _broken_rule(hints[name], value, ranges[name])
         if rule:
             closed = get_args(hints[name]) if get_origin(hints[name]) is Literal else ()
-            such = f"write such as {_example(hints[name], getattr(kind, name))}"
+            such = f"try {_example(hints[name], getattr(kind, name))}"
             raise InputError(
                 f"model.{name} must be {rule}, got {value!r}: "
                 f"{nearest(value, map(str, closed)) if closed else such}"

@@ -175,7 +175,7 @@ def coordinates(rows: Sequence[Row], error: str) -> Figure:
     axes.set_yticks([])
     axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
     dashed = ", those that were dropped dashed" if any(row.rung for row in shown) else ""
-    title = f"What was varied, and what came out; the best is bold{dashed}"
+    title = f"Varied settings and their scores; the best is bold{dashed}"
     axes.set_title(title, loc="left", fontsize=10)
     return drawn
 

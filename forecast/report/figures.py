@@ -75,7 +75,7 @@ def reliability(test: Forecasts, intervals: Intervals) -> Figure:
     whole.plot(levels, shares, color=MODEL, lw=2.2, marker="o", label=intervals.method)
     whole.set(xlim=(0, 1), ylim=(0, 1), xlabel="promised share", ylabel="covered share")
     whole.legend(frameon=False)
-    plain(whole, "Intervals of every level, test span")
+    plain(whole, "Coverage of intervals by level, test span")
     found = scores.coverage_by_step(test, intervals)
     steps = np.arange(1, len(found) + 1)
     by_step.axhline(intervals.level, color=TRUE, lw=1, ls=":")
@@ -94,7 +94,7 @@ def learning_curve(history: Mapping[str, Sequence[float]]) -> Figure:
     epochs = np.arange(1, len(history["loss"]) + 1)
     axes.plot(epochs, history["loss"], color=OTHERS[0], marker=".", label="training loss")
     if stopping := history.get("val_loss"):
-        axes.plot(epochs, stopping, color=MODEL, marker=".", label="stopping loss")
+        axes.plot(epochs, stopping, color=MODEL, marker=".", label="validation loss")
         best = int(np.argmin(np.nan_to_num(stopping, nan=np.inf)))
         axes.plot(epochs[best], stopping[best], "o", ms=9, mfc="none", color=TRUE, label="kept")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

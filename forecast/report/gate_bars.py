@@ -114,7 +114,7 @@ def _scales(axes: Any, gate: str, scales: np.ndarray, steps: int) -> None:
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.yaxis.minorticks_off()
     axes.set_xlim(0.5, len(ordered) + 0.5)
-    caveat = " · true while i is small" if gate == "f" else ""
+    caveat = " · valid while input gate ≈ 0" if gate == "f" else ""
     axes.set_xlabel(f"units, sorted{caveat}", fontsize=14, color=INK)
     axes.set_ylabel("steps to 1/e", fontsize=14, color=INK)
 

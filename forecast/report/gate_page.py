@@ -86,8 +86,8 @@ _HEADINGS = {
 _NOTES = {
     "gates": "Gates side by side, parts one below the other; one colour scale for all epochs.",
     "activity": (
-        "A dot is a unit. At the right bottom it is nearly always shut, at the left top nearly "
-        "always open. A time scale −1/ln(mean f) is one only while the input gate is small."
+        "A dot is a unit. At the lower right it is nearly always closed, at the upper left nearly "
+        "always open. The time scale −1/ln(mean f) is valid only while the input gate is small."
     ),
     "inputs": "Weight of each input in each gate (RMS of its row in the kernel); inputs are "
     "standardised.",

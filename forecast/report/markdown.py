@@ -76,7 +76,7 @@ def command(text: str) -> str:
     ```
     """
     if len(text) > MOST_COMMAND:
-        return "Its command is too long to be shown here; `config.yaml` has all of it."
+        return "The command is too long to be shown here; `config.yaml` has all settings."
     try:
         words = [shlex.quote(word) for word in shlex.split(text)]
     except ValueError:  # a secret was left out with the quote that it held
@@ -89,7 +89,7 @@ def command(text: str) -> str:
     shown = " \\\n".join(lines)
     longest = max(map(len, re.findall("`+", shown)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"The same again:\n\n{fence}bash\n{shown}\n{fence}"
+    return f"Run it again:\n\n{fence}bash\n{shown}\n{fence}"
 
 
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

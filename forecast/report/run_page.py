@@ -38,10 +38,10 @@ def sections(
 ) -> list[Section]:
     """Make the sections of an outcome; what makes no sense for its task is left out."""
     found = [
-        ("What was trained on what", summary(outcome, facts, command)),
-        ("Scores beside baselines", scores.section(outcome)),
-        ("Where the error is", errors.section(outcome)),
-        ("How sure it is", intervals.section(outcome)),
+        ("Setup", summary(outcome, facts, command)),
+        ("Scores and baselines", scores.section(outcome)),
+        ("Where the errors occur", errors.section(outcome)),
+        ("Uncertainty", intervals.section(outcome)),
         ("Best and worst windows", examples.section(outcome)),
         ("Learning curve", learning(outcome)),
     ]
@@ -83,7 +83,7 @@ def _data(outcome: "Outcome") -> Iterator[tuple[str, str]]:
     yield "model", f"{outcome.spec.model.name}, {fitted.model_.count_params():,} weights"
     trained = f"{len(fitted.history_['loss'])} epochs"
     if outcome.refit:
-        yield "trained", f"{trained} on train and validation alike, without stopping"
+        yield "trained", f"{trained} on training and validation rows, without early stopping"
     else:
         kept = f"the weights of epoch {fitted.best_epoch_} were kept"
         yield "trained", f"{trained} of {outcome.spec.training.epochs} allowed; {kept}"
@@ -160,8 +160,8 @@ def learning(outcome: "Outcome") -> str:
     looks, note = {"training loss": OTHERS[0]}, "Standardised values."
     if stopping := history.get("val_loss"):
         marks += [Rule(outcome.forecaster.best_epoch_, upright=True)]
-        marks += [Line("stopping loss", epochs, stopping, "model", dots=True)]
-        looks["stopping loss"] = "model"
+        marks += [Line("validation loss", epochs, stopping, "model", dots=True)]
+        looks["validation loss"] = "model"
         note += " The dashed line marks the epoch whose weights were kept."
     drawn = chart("Loss by epoch", marks, x=Axis("epoch", season=1), note=note)
     return render("pictures", looks=samples(looks), drawn={"": [drawn]})

@@ -13,7 +13,7 @@ from forecast.evaluation.outcome import Spec
 RESULTS = 1
 """Raise it when a trial's score changes: trials that were finished before then count no more.
 
-Nothing else of the code stands in a key, so files may move and texts be mended. Fixed trials in
+Nothing else of the code stands in a key, so files may move and texts be fixed. Fixed trials in
 tests/search/golden.py fail when a score has changed and this number has not.
 """
 

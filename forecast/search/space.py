@@ -57,7 +57,7 @@ def read(grid: Any) -> list[Grid]:
     grids = grid if isinstance(grid, (list, tuple)) else [grid]
     if not any(grids) or not all(isinstance(one, dict) for one in grids):
         raise InputError(
-            f"sweep.grid must hold keys with lists of values, got {grid!r}: write such as "
+            f"sweep.grid must hold keys with lists of values, got {grid!r}: try "
             "{training.learning_rate: [1e-3, 3e-4]}"
         )
     return [{key: _values(key, asked) for key, asked in one.items()} for one in grids]

@@ -132,7 +132,7 @@ def _check_members(weights: Path) -> None:
     with zipfile.ZipFile(weights) as archive:
         for member in archive.infolist():
             if member.filename not in MEMBERS or member.compress_type != zipfile.ZIP_STORED:
-                raise ValueError(f"{member.filename[:100]!r} is no member that Keras writes")
+                raise ValueError(f"{member.filename[:100]!r} is not a member that Keras writes")
 
 
 def disagreement(found: Bundle) -> str:
@@ -152,7 +152,7 @@ def disagreement(found: Bundle) -> str:
         and (scaler.output_std > 0).all()
         and all((part >= 0).all() for part in limits)
     ):
-        return "a scale that is none"
+        return "an invalid scale"
     columns, outputs = layout_of(found.schema), len(schema.target_names(found.schema)[0])
     ahead = copies(window) if columns.known else 0
     features = len(columns.features) + ahead * len(columns.known) + coded(found.model)

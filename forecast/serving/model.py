@@ -154,7 +154,7 @@ def refuse_short_history(table: Table, window: Window, known: tuple[str, ...]) -
         )
     origin = int(origins[length.argmax()])
     whose = f" of series {str(table.names[table.series[origin]])!r}"
-    rule = f"data must end with window.timesteps={window.timesteps} rows without a hole"
+    rule = f"data must end with window.timesteps={window.timesteps} rows without missing values"
     if length.max() < window.timesteps:
         raise InputError(
             f"{rule}, got {length.max()} rows{whose}: send older rows too, "
@@ -167,7 +167,7 @@ def refuse_short_history(table: Table, window: Window, known: tuple[str, ...]) -
     what = f" in {', '.join(named[:3])}{' …' if len(named) > 3 else ''}" if named else ""
     raise InputError(
         f"{rule}, got one{what} at {pd.Timestamp(table.time[past][row])}{whose}: fill it, or send "
-        "rows until the hole is older than that"
+        "rows until the missing value is older than that"
     )
 
 

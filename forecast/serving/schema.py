@@ -143,7 +143,7 @@ def misfit(value: Any, form: Any, name: str = "") -> str | None:
             wrong = sorted(set(form) ^ set(value))[0]
             if wrong in form:
                 return f"no {_path(name, wrong)}"
-            return f"{_path(name, wrong)}, which is none ({nearest(wrong, form)})"
+            return f"{_path(name, wrong)}, which is not a field ({nearest(wrong, form)})"
         parts = (
             misfit(part, form.get(str, form.get(key)), _path(name, key))
             for key, part in value.items()

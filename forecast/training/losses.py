@@ -45,7 +45,7 @@ def check_quantiles(levels: Sequence[float]) -> None:
     if levels and not (numbers and list(levels) == sorted(set(levels)) and MEDIAN in levels):
         raise InputError(
             "training.quantiles must be rising numbers between 0 and 1 with the median, 0.5, among "
-            f"them, got {list(levels)}: write such as [0.05, 0.5, 0.95]"
+            f"them, got {list(levels)}: try [0.05, 0.5, 0.95]"
         )
 
 

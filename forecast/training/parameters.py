@@ -121,7 +121,7 @@ class Training(BaseEstimator):
             if not whole or not least <= value <= most:
                 raise InputError(
                     f"training.{name} must be a whole number from {least} to {most:,}, got "
-                    f"{value!r}: write such as {getattr(Training, name)}"
+                    f"{value!r}: try {getattr(Training, name)}"
                 )
         if not isinstance(self.stateful, bool):
             raise InputError(
@@ -137,7 +137,7 @@ class Training(BaseEstimator):
                 raise InputError(
                     "training.weight_decay must be a number of 0 or more that takes, times "
                     f"training.learning_rate={self.learning_rate:g}, at most 1 of the weights, got "
-                    f"{self.weight_decay!r}: write such as {Training.weight_decay}, or null"
+                    f"{self.weight_decay!r}: try {Training.weight_decay}, or null"
                 )
         if self.quantiles and self.metrics:
             raise InputError(
@@ -153,6 +153,6 @@ def _above_0(name: str, value: Any, most: float = float("inf")) -> None:
     if not number or not 0 < value <= most or value == float("inf"):
         end = "" if most == float("inf") else f" and at most {most:g}"
         raise InputError(
-            f"training.{name} must be a number above 0{end}, got {value!r}: write such as "
+            f"training.{name} must be a number above 0{end}, got {value!r}: try "
             f"{getattr(Training, name) or 1.0}"
         )

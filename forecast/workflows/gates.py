@@ -188,7 +188,7 @@ def check_gates(settings: Config) -> None:
     for name, (value, least) in counts.items():
         if value < least:
             raise InputError(
-                f"{name} must be a whole number of {least} or more, got {value}: write such as "
+                f"{name} must be a whole number of {least} or more, got {value}: try "
                 f"{least}, or leave it out"
             )
     for name, value in alerts.items():

@@ -33,7 +33,7 @@ def prove(tracked: Run, outcome: Outcome, data: Loaded, *, say: Say) -> None:
     tracked.tags({TAG: found.level[:LONGEST]})
     tracked.metrics({"time/leak_proof_seconds": seconds})
     if found.holds:
-        say("proof", f"{len(found.checks)} checks found no leak in {seconds:.1f} s")
+        say("leakage", f"all {len(found.checks)} checks passed, {seconds:.1f} s")
     else:
         say("warning", f"THIS RUN LEAKS, do not trust its scores: {found}")
 
@@ -43,13 +43,13 @@ def require(settings: Config, data: Loaded, *, say: Say) -> None:
     runtime.start(settings.training.threads)
     spec = load.spec(settings)
     epochs = min(EPOCHS, spec.training.epochs)
-    say("proof", f"trains twice, {epochs} of training.epochs={spec.training.epochs} each")
+    say("leakage", f"trains twice, {epochs} of training.epochs={spec.training.epochs} each")
     found = leak_proof(spec, data.table, raw=Raw(data.frame, data.schema), full=True)
     for check in found.checks:
-        say("held" if check.held else "LEAK", f"{check.name}: {check}")
+        say("passed" if check.held else "LEAK", f"{check.name}: {check}")
     if not found.holds:
         failed = next(check for check in found.checks if not check.held)
         raise InputError(
-            f"data and split must let nothing leak, got {failed.name}: {failed.offender}; take the "
-            "column out, or mend what makes it"
+            f"data and split must let nothing leak, got {failed.name}: {failed.offender}; remove "
+            "the column, or fix what computes it"
         )

@@ -124,9 +124,9 @@ class Recorded:
         lacking = "; ".join(f"{_listed(stages)} ({why})" for why, stages in reasons.items())
         kept = f"run {run_id} is trained"
         if "model" not in self.failures:
-            kept += f" and predicts (`forecast predict run={run_id}`)"
+            kept += f" and can predict (`forecast predict run={run_id}`)"
         raise Incomplete(
-            f"{kept}, but these are missing: {lacking}: go on with "
+            f"{kept}, but these are missing: {lacking}: continue with "
             f"`{self.training.go_on(self.run)}`{self._cure()}"
         )
 
@@ -146,7 +146,7 @@ class Recorded:
         short = any("MemoryError" in self.failures.get(stage, "") for stage in BEHIND_SCORES)
         written = records(self.run.journal.folder)
         if self.outcome is None and short and self.training.spec.interval and not scored(written):
-            return "; with evaluation.interval=null behind it less memory is needed"
+            return "; adding evaluation.interval=null needs less memory"
         return ""
 
 

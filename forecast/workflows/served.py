@@ -55,8 +55,8 @@ def find(run: str, tracking: TrackingConfig) -> Served:
     except (MlflowException, OSError) as error:
         what = "a registered model" if run.startswith(REGISTERED) else "a finished training run"
         raise InputError(
-            f"run must be the id of {what}, got {run!r} ({reason(error)}): see `make ui`, and set "
-            "tracking.uri where it is elsewhere"
+            f"run must be the id of {what}, got {run!r} ({reason(error)}): see `forecast ui`, and "
+            "set tracking.uri if it is in another store"
         ) from error
 
 
@@ -72,7 +72,7 @@ def _registered(store: Any, name: str, folder: Path) -> Served:
     else:
         raise InputError(
             f"run must be {REGISTERED}name@alias or {REGISTERED}name/version for a registered "
-            f"model, got {name!r}: write such as {REGISTERED}nyc_temp@champion"
+            f"model, got {name!r}: try {REGISTERED}nyc_temp@champion"
         )
     where = mlflow.artifacts.download_artifacts(
         artifact_uri=store.get_model_version_download_uri(found.name, found.version),

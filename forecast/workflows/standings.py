@@ -33,7 +33,7 @@ def describe(
         f"best of {len(ids):,} candidates on {finished.origins:,} origins of "
         f"**{markdown.name(data)}**. `=` is a tie with it within fold noise, `*` the simplest of "
         "the tied; skill is against the best baseline, on these origins, without a test.\n\n"
-        f"Trained once more and scored once on the test span: {markdown.plain(result, 300)}"
+        f"Retrained and scored once on the test span: {markdown.plain(result, 300)}"
     )
     parent.tags({description.NOTE: description.of_sweep(lead, heads, cells, again, where)})
     varied = comparison.varied(leaderboard.rows(finished.standings))

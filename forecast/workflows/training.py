@@ -90,8 +90,8 @@ def _fit(tracked: Journalled, training: Training) -> tuple[Observer, Forecaster,
         keep_fit(tracked, observer, forecaster, seconds)
     if FIT in tracked.missing():
         tracked.done(FIT)
-    kept = f"kept epoch {forecaster.best_epoch_} of {count}, {seconds:.1f} s in all"
-    training.progress.say("train", kept)
+    best = f"best epoch {forecaster.best_epoch_} of {count}, {seconds:.1f} s in total"
+    training.progress.say("train", best)
     return observer, forecaster, Stopwatch({"fit": seconds})
 
 
@@ -105,7 +105,7 @@ def _after(tracker: Tracker, found: Recorded, outcome: Outcome, observer: Observ
     """Write what an evaluation has found, and study the network."""
     training, tracked = found.training, found.run
     began, lacking = time.perf_counter(), {*tracked.missing()}
-    text = "model, leak proof, gates and report"
+    text = "saved model, leakage test, gates and report"
     with training.progress.busy("track", text):
         found.attempt(["scores"], "writing the scores", lambda: _scores(found, outcome))
         baselines = found.attempt(
@@ -121,12 +121,12 @@ def _after(tracker: Tracker, found: Recorded, outcome: Outcome, observer: Observ
             )
         found.attempt(
             ["leak proof"],
-            "the proof",
+            "the leakage test",
             lambda: proof.prove(tracked, outcome, training.data, say=training.progress.say),
         )
         section = found.attempt(
             ["gates"],
-            "the study of the gates",
+            "the analysis of the gates",
             lambda: observer.finish(outcome, training.name),
             again="report" in lacking,
         )
@@ -268,14 +268,14 @@ def tracking(settings: TrackingConfig, data: str, progress: Progress) -> Iterato
     finally:
         tracker.close()
         for name, why in tracker.refused.items():
-            kept = f"what it has not taken stays in {settings.folder}/{name}"
-            progress.say("warning", f"{where} refuses run {name} for good ({why}): {kept}")
+            kept = f"what was not sent stays in {settings.folder}/{name}"
+            progress.say("warning", f"{where} rejects run {name} permanently ({why}): {kept}")
         if tracker.waiting and not warned:
             progress.say(
                 "warning",
-                f"{where} has not taken everything ({tracker.trouble or 'it is slow'}): the rest "
-                f"of {', '.join(tracker.waiting)} is kept in {settings.folder}/ and sent by the "
-                "next command, or by `forecast sync`",
+                f"{where} has not received everything ({tracker.trouble or 'it is slow'}): the "
+                f"rest of {', '.join(tracker.waiting)} is kept in {settings.folder}/ and sent by "
+                "the next command, or by `forecast sync`",
             )
 
 
@@ -309,7 +309,7 @@ def begin_stage(tracked: Journalled, observer: Observer, epochs: int, progress: 
             progress.say("resume", f"the training is finished; missing: {lacking}")
         else:
             reached = f"after epoch {begin.epochs} of {epochs}"
-            progress.say("resume", f"{reached}; own callbacks start anew")
+            progress.say("resume", f"{reached}; your own callbacks start over")
 
     def keep(reached: Checkpoint) -> None:
         tracked.checkpoint(reached.arrays() | observer.state())

@@ -59,7 +59,7 @@ COLUMNS = {
     "known ahead words": (
         "a.csv",
         hours(temp=(3, "warm")),
-        r"data\.known_future must be numbers, got 'warm' in column 'temp', row 3: mend",
+        r"data\.known_future must be numbers, got 'warm' in column 'temp', row 3: fix",
         "data.features=[]",
         "data.known_future=[temp]",
     ),
@@ -109,12 +109,12 @@ COLUMNS = {
     "words": (
         "a.csv",
         hours(temp=(3, "warm")),
-        r"data\.features .*got 'warm' in column 'temp', row 3: mend",
+        r"data\.features .*got 'warm' in column 'temp', row 3: fix",
     ),
     "target words": (
         "a.csv",
         hours(load=(2, "?")),
-        r"data\.targets .*got '\?' in column 'load', row 2: mend",
+        r"data\.targets .*got '\?' in column 'load', row 2: fix",
     ),
     "decimal comma": (
         "a.csv",
@@ -124,22 +124,22 @@ COLUMNS = {
     "categories": (
         "a.parquet",
         parquet(ts=TIMES, load=[1, 2, 3], temp=pa.array(list("lhl")).dictionary_encode()),
-        r"data\.features .*got 'l' in column 'temp', row 1: mend",
+        r"data\.features .*got 'l' in column 'temp', row 1: fix",
     ),
     "dates as values": (
         "a.parquet",
         parquet(ts=TIMES, load=[1, 2, 3], temp=TIMES),
-        r"data\.features .*got Timestamp.*row 1: mend",
+        r"data\.features .*got Timestamp.*row 1: fix",
     ),
     "durations": (
         "a.parquet",
         parquet(ts=TIMES, load=[1, 2, 3], temp=pa.array([None, datetime.timedelta(1), None])),
-        r"data\.features .*got Timedelta.*row 2: mend",
+        r"data\.features .*got Timedelta.*row 2: fix",
     ),
     "lists": (
         "a.parquet",
         parquet(ts=TIMES, load=[1, 2, 3], temp=[[1, 2], [3], []]),
-        r"data\.features .*row 1: mend",
+        r"data\.features .*row 1: fix",
     ),
     "infinite": (
         "a.csv",
@@ -159,7 +159,7 @@ COLUMNS = {
     "all out of range": (
         "a.csv",
         GOOD,
-        r"data\.valid\.temp .*got \[50, 60\] for values from 4 to 9: mend",
+        r"data\.valid\.temp .*got \[50, 60\] for values from 4 to 9: fix",
         "data.valid.temp=[50,60]",
     ),
     "series name empty": (
@@ -196,18 +196,18 @@ COLUMNS = {
         hours(load=(2, '"1,234.5"')),
         r"data\.targets .*got '1,234\.5' .*row 2:",
     ),
-    "per cent": ("a.csv", hours(load=(2, "50%")), r"data\.targets .*got '50%' .*row 2: mend"),
-    "a formula": ("a.csv", hours(load=(2, "=1+1")), r"data\.targets .*got '=1\+1' .*row 2: mend"),
+    "per cent": ("a.csv", hours(load=(2, "50%")), r"data\.targets .*got '50%' .*row 2: fix"),
+    "a formula": ("a.csv", hours(load=(2, "=1+1")), r"data\.targets .*got '=1\+1' .*row 2: fix"),
     "bytes": (
         "a.parquet",
         parquet(ts=TIMES, load=[b"\xff"] * 3),
-        r"data\.targets .*row 1: mend",
+        r"data\.targets .*row 1: fix",
         "data.features=[]",
     ),
     "records": (
         "a.parquet",
         parquet(ts=TIMES, load=[{"a": 1}] * 3),
-        r"data\.targets .*row 1: mend",
+        r"data\.targets .*row 1: fix",
         "data.features=[]",
     ),
     "a column of nothing": (

@@ -34,7 +34,12 @@ WRITES = {
         r"tracking\.uri .*names no host.*: write",
     ),
     "no file": (None, None, "tracking.uri=sqlite:///", r"tracking\.uri .*names no .*file.*: write"),
-    "in memory": (None, None, "tracking.uri=sqlite:///:memory:", r"tracking\.uri .*is no file.*:"),
+    "in memory": (
+        None,
+        None,
+        "tracking.uri=sqlite:///:memory:",
+        r"tracking\.uri .*is not a file.*:",
+    ),
     "unknown scheme": (
         None,
         None,
@@ -57,19 +62,19 @@ WRITES = {
         "mlflow.db",
         DATABASE + bytes(4000),
         "tracking.uri=sqlite:///mlflow.db",
-        r"tracking\.uri .*, got 'sqlite:///mlflow\.db' \(.*\): bring a copy back",
+        r"tracking\.uri .*, got 'sqlite:///mlflow\.db' \(.*\): restore a copy",
     ),
     "a store below a file": (
         "some",
         b"",
         "tracking.uri=sqlite:///some/mlflow.db",
-        r"tracking\.uri .*, got 'sqlite:///some/mlflow\.db' \(.*\): make room, or name another",
+        r"tracking\.uri .*, got 'sqlite:///some/mlflow\.db' \(.*\): free some space, or",
     ),
     "a store where nobody may write": (
         None,
         None,
         f"tracking.uri=sqlite:///{NOWHERE}/mlflow.db",
-        r"tracking\.uri .*nowhere/mlflow\.db' \(.*\): make room, or name another",
+        r"tracking\.uri .*nowhere/mlflow\.db' \(.*\): free some space, or name another",
     ),
     "runs in a file": (
         "runs",
@@ -115,12 +120,15 @@ OUTPUTS = {
     "a folder": (".", r"output .*, got '\.' \(which is a folder or a device\): name"),
     "in no folder": (
         "no/such.csv",
-        r"output .*, got 'no/such\.csv' \(but 'no' is no folder\): name",
+        r"output .*, got 'no/such\.csv' \(but 'no' is not a folder\): name",
     ),
-    "in a file": ("load.csv/x.csv", r"output .*\(but 'load\.csv' is no folder\): name"),
+    "in a file": ("load.csv/x.csv", r"output .*\(but 'load\.csv' is not a folder\): name"),
     "of another kind": ("x.xlsx", r"output .*\(which does not end with \.csv or \.parquet\): name"),
     "of a name too long": (f"{'x' * 300}.csv", r"output .*, got 'x+' \(.*\): name"),
-    "where nobody may write": ("/proc/x.csv", r"output .*, got '/proc/x\.csv' \(.*\): make room"),
+    "where nobody may write": (
+        "/proc/x.csv",
+        r"output .*, got '/proc/x\.csv' \(.*\): free some space",
+    ),
 }
 
 
@@ -145,7 +153,7 @@ def test_an_output_is_there_as_a_whole_or_not_at_all(place: Place, lstm_run: str
     before = listing(place.folder)
     assert place.run("predict", f"run={lstm_run}", "output=tomorrow.csv") == 2
     one_sentence(
-        place.errors[-1], r"output .*'tomorrow\.\w+' \(No space left on device\): make room"
+        place.errors[-1], r"output .*'tomorrow\.\w+' \(No space left on device\): free some space"
     )
     assert listing(place.folder) == before
 
@@ -156,7 +164,7 @@ def test_rows_that_the_model_cannot_read_are_refused(place: Place, lstm_run: str
         "few": (newest.groupby("site").tail(3), r"data must end with window\.timesteps=8 .*: send"),
         "bare": (newest.drop(columns="temp"), r"data\.features .*, got 'temp': known"),
         "mars": (newest.iloc[:20].assign(site="mars"), r"data\.series .*, got 'mars': known"),
-        "words": (newest.assign(load="x"), r"data\.targets must be numbers, got 'x' .*: mend"),
+        "words": (newest.assign(load="x"), r"data\.targets must be numbers, got 'x' .*: fix"),
     }
     before = listing(place.folder)
     for name, (frame, told) in rows.items():
@@ -235,7 +243,9 @@ def test_a_disk_that_is_full_before_a_training_keeps_it_from_beginning(tmp_path)
     (tmp_path / "a.csv").write_bytes(hours(240))
     done = limited(tmp_path, 100_000, "train", *SMALL)
     assert done.returncode == 2, done.stderr
-    one_sentence(done.stderr, r"tracking\.uri must be a store .*\(.*\): make room, or name another")
+    one_sentence(
+        done.stderr, r"tracking\.uri must be a store .*\(.*\): free some space, or name another"
+    )
     assert {path.name for path in tmp_path.iterdir()} == {"a.csv", "cache"}
 
 
@@ -249,7 +259,9 @@ def test_a_disk_that_is_full_during_a_training_ends_it_with_one_sentence(tmp_pat
     size = 200_000 + (tmp_path / "mlflow.db").stat().st_size
     done = limited(tmp_path, size, "train", *SMALL, "model.hidden=[900,900]")
     assert done.returncode == 2, done.stderr
-    one_sentence(done.stderr, r"forecast train must be able to write its files, got .*: make room")
+    one_sentence(
+        done.stderr, r"forecast train must be able to write its files, got .*: free some space"
+    )
     listed = subprocess.run(
         [sys.executable, "-m", "forecast", "runs"],
         cwd=tmp_path,

@@ -13,7 +13,7 @@ from .files import GOOD, TIMES, archive, damaged, hours, lines, parquet, twice
 # name: file, its bytes, a regular expression of what is told, overrides behind those of door.SMALL
 FILES = {
     # the file
-    "missing": ("a.csv", None, r"data\.path must be a file, got .*, which is no file: check"),
+    "missing": ("a.csv", None, r"data\.path must be a file, got .*, which is not a file: check"),
     "empty": ("a.csv", b"", r"data\.path .*readable csv.*got '.*a\.csv' .*: save it"),
     "empty gz": ("a.csv.gz", b"", r"data\.path .*got '.*gz' .*: save it"),
     "gz of nothing": ("a.csv.gz", gzip.compress(b""), r"data\.path .*got '.*gz' .*: save"),
@@ -46,7 +46,7 @@ FILES = {
     "more fields than names": (
         "a.csv",
         lines("2024-01-01,1,2,3", "2024-01-02,1,2,3"),
-        r"data\.path must hold a name for every field.*more than the 3 names.*: name all",
+        r"data\.path must have a name for every field.*more than the 3 names.*: name all",
     ),
     "one row with more fields": (
         "a.csv",
@@ -60,7 +60,11 @@ FILES = {
     ),
     "tabs": ("a.csv", GOOD.replace(b",", b"\t"), r"data\.path .*commas, got .*: save it"),
     # what is no table at all
-    "nothing but NUL": ("a.csv", bytes(999), r"data\.path must be a csv file, got bytes .*: fetch"),
+    "nothing but NUL": (
+        "a.csv",
+        bytes(999),
+        r"data\.path must be a csv file, got bytes .*: download",
+    ),
     "XLSX renamed": (
         "a.csv",
         archive(**{"xl/workbook.xml": b"<a/>"}),
@@ -81,7 +85,7 @@ FILES = {
     "page of a missing file": (
         "a.csv",
         b"<!DOCTYPE html>\n<p>404, not found</p>\n",
-        r"data\.path must hold a name for every field, .*: name all",
+        r"data\.path must have a name for every field, .*: name all",
     ),
     "two files in a zip": ("a.csv.zip", archive(a=GOOD, b=GOOD), r"data\.path .*Multiple.*: save"),
     "no file in a zip": ("a.csv.zip", archive(), r"data\.path .*Zero files.*: save"),
@@ -153,5 +157,5 @@ def test_a_name_that_is_too_long_is_refused(door):
 def test_check_says_every_fault_and_leaves_nothing(door):
     door.put("a.csv", hours(240, temp=(3, "warm"), load=(4, "?")))
     # first the report, then the sentence of a training
-    door.refuse(r"data.targets must be numbers, got '\?' in column 'load'.*: mend", "check", *SMALL)
+    door.refuse(r"data.targets must be numbers, got '\?' in column 'load'.*: fix", "check", *SMALL)
     assert "'warm'" in door.printed and "'?'" in door.printed

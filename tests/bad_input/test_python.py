@@ -33,13 +33,13 @@ def test_a_frame_without_rows_is_refused():
 @pytest.mark.parametrize("size", [0, -1, 2.0, 0.5, "3", None, True, float("nan")])
 @pytest.mark.parametrize("name", ["timesteps", "horizon", "stride"])
 def test_window_sizes_are_whole_numbers_above_0(name, size):
-    told = rf"window\.{name} must be a whole number of 1 or more, got {size!r}: write"
+    told = rf"window\.{name} must be a whole number of 1 or more, got {size!r}: try"
     refuse(told, Window(**{name: size}).check)
 
 
 @pytest.mark.parametrize("size", [-1, 1.0, "0", None, True])
 def test_a_lead_is_a_whole_number_from_0(size):
-    refuse(rf"window\.lead must be .*0 or more, got {size!r}: write", Window(lead=size).check)
+    refuse(rf"window\.lead must be .*0 or more, got {size!r}: try", Window(lead=size).check)
 
 
 @pytest.mark.parametrize(
@@ -78,15 +78,15 @@ def test_dates_and_spans_outside_the_data_are_refused(sizes, told):
         (Folds(3, test_size=9), r"sweep\.folds=3 of 9 time stamps .*got 24 .*: take fewer"),
         (Folds(3, test_size=6, gap=8), r"sweep\.folds=3 .*gap of 8 .*got 24 .*: take fewer"),
         *[
-            (Folds(size), rf"sweep\.folds must be .*2 or more, got {size!r}: write")
+            (Folds(size), rf"sweep\.folds must be .*2 or more, got {size!r}: try")
             for size in (1, 0, -2, 2.0, "3", True, None)
         ],
         *[
-            (Folds(3, test_size=size), rf"test_size must be .*1 or more, got {size!r}: write")
+            (Folds(3, test_size=size), rf"test_size must be .*1 or more, got {size!r}: try")
             for size in (0, -1, 2.5)
         ],
-        (Folds(3, gap=-1), r"gap must be .*0 or more, got -1: write"),
-        (Folds(3, max_train_size=0), r"max_train_size must be .*got 0: write"),
+        (Folds(3, gap=-1), r"gap must be .*0 or more, got -1: try"),
+        (Folds(3, max_train_size=0), r"max_train_size must be .*got 0: try"),
     ],
 )
 def test_folds_that_do_not_fit_are_refused(folds, told):

@@ -16,7 +16,7 @@ TIMES = {
     "unparsable": (
         "a.csv",
         hours(ts=(3, "noon")),
-        r"data\.time .*got 'noon' in row 3: mend it or set",
+        r"data\.time .*got 'noon' in row 3: fix it or set",
     ),
     "day first": (
         "a.csv",
@@ -26,25 +26,25 @@ TIMES = {
     "wrong format": (
         "a.csv",
         GOOD,
-        r"data\.time .*%d\.%m\.%Y.*got '2024-01-01T00:00' in row 1: mend",
+        r"data\.time .*%d\.%m\.%Y.*got '2024-01-01T00:00' in row 1: fix",
         "data.time_format='%d.%m.%Y'",
     ),
     "no format": (
         "a.csv",
         GOOD,
-        r"data\.time_format .*got '%Q'.*: write such as",
+        r"data\.time_format .*got '%Q'.*: try",
         "data.time_format='%Q'",
     ),
-    "stamp missing": ("a.csv", hours(ts=(2, "")), r"data\.time .*got nan in row 2: mend"),
+    "stamp missing": ("a.csv", hours(ts=(2, "")), r"data\.time .*got nan in row 2: fix"),
     "mixed zones": (
         "a.csv",
         hours(ts=(4, "2024-01-01T03:00Z")),
-        r"data\.time .*zone in all rows or in none, got '2024-01-01T00:00' beside '.*Z': make",
+        r"data\.time .*zone in all rows or in none, got '2024-01-01T00:00' and '.*Z': use one",
     ),
     "far future": (
         "a.csv",
         hours(ts=(6, "3024-01-01")),
-        r"data\.time .*to 2261, got '3024-01-01' in row 6: mend",
+        r"data\.time .*to 2261, got '3024-01-01' in row 6: fix",
     ),
     "numeric time": (
         "a.csv",
@@ -108,19 +108,19 @@ TIMES = {
     "leap second": (
         "a.csv",
         hours(ts=(4, "2024-01-01T02:59:60")),
-        r"data\.time .*got '2024-01-01T02:59:60' in row 4: mend",
+        r"data\.time .*got '2024-01-01T02:59:60' in row 4: fix",
     ),
     "beyond 64 bits of nanoseconds": (
         "a.csv",
         hours(ts=(6, "2262-04-12")),
-        r"data\.time .*from 1678 to 2261, got '2262-04-12' in row 6: mend",
+        r"data\.time .*from 1678 to 2261, got '2262-04-12' in row 6: fix",
     ),
     "beyond 64 bits in parquet": (
         "a.parquet",
         parquet(ts=np.array(["9999-01-01"] * 3, "datetime64[s]"), load=ONE, temp=ONE),
-        r"data\.time .*from 1678 to 2261, got Timestamp\('9999.* in row 1: mend",
+        r"data\.time .*from 1678 to 2261, got Timestamp\('9999.* in row 1: fix",
     ),
-    "year 0": ("a.csv", hours(ts=(2, "0000-01-01")), r"data\.time .*'0000-01-01' in row 2: mend"),
+    "year 0": ("a.csv", hours(ts=(2, "0000-01-01")), r"data\.time .*'0000-01-01' in row 2: fix"),
     "seconds since 1970": (
         "a.csv",
         lines("1704067200,1,2", "1704070800,2,3"),
@@ -129,7 +129,7 @@ TIMES = {
     "seconds since 1970 as a format": (
         "a.csv",
         lines("1704067200,1,2", "1704070800,2,3"),
-        r"data\.time_format must be a strptime format, got '%s' .*: write",
+        r"data\.time_format must be a strptime format, got '%s' .*: try",
         "data.time_format=%s",
     ),
     "days of a spreadsheet": (
@@ -140,18 +140,18 @@ TIMES = {
     "month and day changed": (
         "a.csv",
         lines(*(f"{day:02}/01/2024,1,2" for day in range(1, 15))),
-        r"data\.time .* must hold %m/%d/%Y time stamps .*, got '13/01/2024' in row 13: mend",
+        r"data\.time .* must hold %m/%d/%Y time stamps .*, got '13/01/2024' in row 13: fix",
         "data.time_format='%m/%d/%Y'",
     ),
     "half past twelve, in the morning": (
         "a.csv",
         hours(ts=(1, "2024-01-01 12:30 AM")),
-        r"data\.time .*got '2024-01-01 12:30 AM' in row 1: mend it or set",
+        r"data\.time .*got '2024-01-01 12:30 AM' in row 1: fix it or set",
     ),
     "name of a zone": (
         "a.csv",
         hours(ts=(1, "2024-01-01 00:00 Europe/Berlin")),
-        r"data\.time .*got '.*Europe/Berlin' in row 1: mend",
+        r"data\.time .*got '.*Europe/Berlin' in row 1: fix",
     ),
     "an hour twice in autumn, without zone": (
         "a.csv",
@@ -161,12 +161,12 @@ TIMES = {
     "time of day": (
         "a.parquet",
         parquet(ts=[datetime.time(hour) for hour in range(3)], load=ONE, temp=ONE),
-        r"data\.time .*got datetime\.time\(0, 0\) in row 1: mend",
+        r"data\.time .*got datetime\.time\(0, 0\) in row 1: fix",
     ),
     "lists as time": (
         "a.parquet",
         parquet(ts=[[1], [2], [3]], load=ONE, temp=ONE),
-        r"data\.time .*got array\(\[1\]\) in row 1: mend",
+        r"data\.time .*got array\(\[1\]\) in row 1: fix",
     ),
     "truth as time": (
         "a.parquet",
@@ -183,7 +183,7 @@ TIMES = {
         f"frequency {alias}": (
             "a.csv",
             GOOD,
-            rf"data\.frequency must be a pandas alias, got '{alias}': write such as",
+            rf"data\.frequency must be a pandas alias, got '{alias}': try",
             f"data.frequency={alias}",
         )
         for alias in ("hourly", "H", "-1h", "0h", "bh")

@@ -42,7 +42,7 @@ def test_prints_a_row_for_each_fold_and_one_for_all(printed, client, parent):
     metrics = client.get_run(parent).data.metrics
     assert float(rows[3][-5]) == pytest.approx(metrics["test/mae"], rel=1e-3)
     assert printed.splitlines()[-1].startswith("next ")
-    assert printed.count("kept epoch 1 of 1") == 2 and "the model of fold 1" in printed
+    assert printed.count("best epoch 1 of 1") == 2 and "the model of fold 1" in printed
 
 
 def test_the_parent_carries_the_scores_of_a_trained_run(client, parent, lstm_run):

@@ -71,8 +71,8 @@ def test_check_proves_that_nothing_leaks_line_by_line(place: Place):
     model = ["model=mlp", "model.hidden=[2]", "training.epochs=5"]
     assert place.run("check", *TINY, *model, "leak=true") == 0, place.errors
     lines = place.printed[-1].splitlines()
-    assert "proof      trains twice, 2 of training.epochs=5 each" in lines
-    held = [line for line in lines if line.startswith("held ")]
+    assert "leakage    trains twice, 2 of training.epochs=5 each" in lines
+    held = [line for line in lines if line.startswith("passed ")]
     assert len(held) == 14 and max(map(len, lines)) <= 80
     assert held[-1].endswith("training: weights, history, best epoch of 2 trainings of 2 epochs")
 
@@ -187,7 +187,7 @@ def test_ctrl_c_says_how_a_sweep_goes_on(place: Place, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(load, "load", interrupted)
     assert place.run("sweep", *TINY) == 130
-    assert place.errors[-1].endswith("is kept, and the same command goes on\n")
+    assert place.errors[-1].endswith("is saved, and the same command resumes it\n")
 
 
 def test_ctrl_c_is_heard_where_python_drops_it(place: Place, monkeypatch: pytest.MonkeyPatch):
@@ -209,4 +209,4 @@ def test_ctrl_c_is_heard_where_python_drops_it(place: Place, monkeypatch: pytest
         assert place.run("train", *TINY, *LSTM) == 130
     finally:
         signal.signal(signal.SIGINT, before)
-    assert place.errors[-1] == "forecast: stopped; what was finished is kept\n"
+    assert place.errors[-1] == "forecast: interrupted; finished work is saved\n"

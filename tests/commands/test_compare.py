@@ -117,10 +117,10 @@ def test_probabilities_are_compared_by_brier_score():
 @pytest.mark.parametrize(
     ("other", "sentence"),
     [
-        (said().assign(target="temp"), r"same targets, got \['load'\] beside \['temp'\]"),
+        (said().assign(target="temp"), r"same targets, got \['load'\] and \['temp'\]"),
         (said(origins=range(100, 120)), "must share origins .* got none in common .*2024-01-05"),
         (said(series="xyz"), "must share origins of the same series"),
-        (said(shift=32), "same values come true, got 0.84.* beside 32.8.* for load of a at"),
+        (said(shift=32), "same actual values, got 0.84.* and 32.8.* for load of a at"),
     ],
     ids=["targets", "span", "series", "unit"],
 )
@@ -177,7 +177,7 @@ def test_three_runs_of_several_series_are_ranked(place: Place, keep):
     assert (place.folder / "ranks.png").stat().st_size > 5_000
     text = " ".join(printed.split())
     assert "average over 7 series" in text and "C mlp 3.00" in text
-    assert re.search(r"ranks closer than that: (A lstm, B gru|B gru, A lstm)", text)
+    assert re.search(r"ranks too close to tell apart: (A lstm, B gru|B gru, A lstm)", text)
     assert re.search(r"^training.epochs +2 +3 +2$", printed, re.M)
     assert "window.timesteps" not in printed
     assert re.search(r"^C mlp .* worse, p <0.001$", printed, re.M) and "CRPS" not in printed
@@ -225,7 +225,7 @@ def test_two_runs_of_many_series(place: Place, keep):
     assert place.run("compare", f"runs=[{','.join(ids)}]") == 0
     text = " ".join(place.printed[-1].split())
     # seven signs of seven: 2 of 128
-    assert "7 of them, each counted once, show lower errors of B (Wilcoxon's test, p 0.016)" in text
+    assert "7 of them, each counted once, show lower errors for B (Wilcoxon test, p 0.016)" in text
     assert "differs no param" in text
 
 

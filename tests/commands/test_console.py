@@ -98,7 +98,7 @@ def test_quantiles_that_hold_another_share_than_they_promise_are_named(spread):
         share = [np.mean(np.abs(true) <= spread * norm.ppf(level)) for level in (0.95, 0.75)]
         far = 0 if abs(share[0] - 0.9) > abs(share[1] - 0.5) else 1
         ends = ("0.05 and 0.95, not 90%", "0.25 and 0.75, not 50%")[far]
-        assert line.startswith(f"warning {share[far]:.1%} of the truth lies between the model's")
+        assert line.startswith(f"warning {share[far]:.1%} of actual values are between the model's")
         assert f"own quantiles {ends}" in line
 
 
@@ -122,10 +122,10 @@ def test_what_moves_for_the_first_time_is_said_before_training():
         train.warn(made, tick < 15, "the training rows")
     text = " ".join(captured.get().split())
     assert text == (
-        "warning flag does not vary in the training rows, and does later: nothing is learned from "
-        "it, and the model reads it as if it did not "
-        "warning price of east, south, west and 1 more does not vary in the training rows, and "
-        "does later: it is scaled as in the other series"
+        "warning flag is constant in the training rows but varies later: nothing is learned from "
+        "it, and the model ignores the change "
+        "warning price of east, south, west and 1 more is constant in the training rows but "
+        "varies later: it is scaled as in the other series"
     )
     with console.capture() as captured:
         train.warn(made, tick < 20, "the training rows")

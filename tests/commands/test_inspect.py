@@ -136,7 +136,7 @@ def test_two_runs_show_the_same_inputs_in_the_same_order(
     first, second = inputs_of(said, "lstm_1")
     assert first == second and sorted(first) == ["hour_cos", "hour_sin", "load", "temp"]
     # 4 units and 3 units: their weights have a distance
-    assert "Furthest apart (RMS per weight, Wasserstein distance)" in said
+    assert "Most different (RMS per weight, Wasserstein distance)" in said
     assert re.search(r"^lstm_1 \w kernel( +[\d.]+){3}$", said, re.MULTILINE)
 
 

@@ -45,7 +45,8 @@ def test_a_trained_run_describes_itself(client, lstm_run):
     lead, what, table, _, command, links = text.split("\n\n")
     assert lead.startswith("**") and " MAE over 4 steps; " in lead
     assert what.startswith("**lstm-4 · 8→4** (lstm, ") and "of 2 series (north, south)" in what
-    assert "load of the next 4 rows from the last 8" in what and "on the 82 windows after" in what
+    assert "load of the next 4 rows from the last 8" in what
+    assert "on the following 82 windows" in what
     rows = {row[0]: row[1:] for row in cells(table)[1:]}
     assert set(rows) == {"lstm", "persistence", "seasonal_naive", "boosted_trees", "ridge"}
     assert float(rows["lstm"][0]) == float(f"{run.metrics['test/mae']:.4g}")
@@ -85,7 +86,7 @@ def test_the_experiment_describes_itself(client, lstm_run):
     home = client.get_run(lstm_run).info.experiment_id
     tags = client.get_experiment(home).tags
     text = tags["mlflow.note.content"]
-    assert text.startswith("**load**: 440 rows of 2 series (north, south), one every h, 2024-03-01")
+    assert text.startswith("**load**: 440 rows of 2 series (north, south), frequency h, 2024-03-01")
     for told in ("`test/mae`", "`skill/…`", "no significant difference", "forecast compare"):
         assert told in text
 
@@ -135,11 +136,11 @@ def test_the_view_names_what_its_runs_hold(client, lstm_run):
 def test_train_prints_its_pages(client, twins):
     first, second, printed = twins
     found = addresses(printed)
-    assert list(found) == ["view", "beside", "all"]
+    assert list(found) == ["view", "compare", "all"]
     home = client.get_run(second).info.experiment_id
     assert found["view"].startswith(f"#/experiments/{home}/runs/{second}?")
     assert found["all"].endswith("&viewStateShareKey=forecast")
-    key = found["beside"].rpartition("=")[2]
+    key = found["compare"].rpartition("=")[2]
     tags = client.get_experiment(home).tags
     shown = views.opened(tags[f"{views.TAG}{key}"])[1]["searchFilter"]
     beside = [run_id for run_id in re.findall(r"\w{32}", shown) if run_id != second]

@@ -39,7 +39,7 @@ def test_verbose_tells_where_a_refusal_comes_from_without_secrets(
     address = "http://me:" + "hidden" + "@host/x.csv"
     with pytest.raises(InputError), level.at("verbose"):
         assert logging.getLogger("forecast.tracking").isEnabledFor(logging.DEBUG)
-        raise InputError(f"data.path must be a file, got {address}: mend it")
+        raise InputError(f"data.path must be a file, got {address}: fix it")
     told = capsys.readouterr().err
     assert "Traceback" in told and "host/x.csv" in told and "me:hidden" not in told
     assert not logging.getLogger("forecast.tracking").isEnabledFor(logging.DEBUG)

@@ -169,13 +169,13 @@ def without_rows(frame: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
 BAD_ROWS = {
     "too few rows": (
         lambda frame: frame.groupby("site").tail(5),
-        "data must end with window.timesteps=8 rows without a hole, got 5 rows of series 'north': "
-        "send older rows too, 8 or more of each series",
+        "data must end with window.timesteps=8 rows without missing values, got 5 rows of series "
+        "'north': send older rows too, 8 or more of each series",
     ),
     "a gap": (
         lambda frame: without_rows(frame, 3, 20),
-        "window.timesteps=8 rows without a hole, got one in load, temp at 2024-03-10 00:00:00 of "
-        "series 'north'",
+        "window.timesteps=8 rows without missing values, got one in load, temp at "
+        "2024-03-10 00:00:00 of series 'north'",
     ),
     "a missing column": (lambda frame: frame.drop(columns="temp"), "got 'temp'"),
     "no time": (lambda frame: frame.drop(columns="time"), "data.time must name columns"),
@@ -210,10 +210,10 @@ def test_a_series_without_a_whole_look_back_is_named_and_the_others_forecast(pla
     short = pd.concat([frame[frame.site == "north"], frame[frame.site == "south"].tail(3)])
     short.to_csv(place.folder / "one.csv", index=False)
     assert place.run("predict", f"run={lstm_run}", "data.path=one.csv", "output=one_out.csv") == 0
-    assert "no forecast of south" in place.printed[-1]
+    assert "no forecast for south" in place.printed[-1]
     assert set(pd.read_csv(place.folder / "one_out.csv").series) == {"north"}
     assert place.run("predict", f"run={lstm_run}", "data.path=one.csv", "output=-") == 0
-    assert "no forecast of south" in place.errors[-1]
+    assert "no forecast for south" in place.errors[-1]
     assert set(pd.read_csv(io.StringIO(place.printed[-1])).series) == {"north"}
 
 

@@ -29,7 +29,7 @@ def again(place: Place, client, lstm_run: str) -> str:
 
 
 def test_the_same_machine_gives_the_same_bits(again: str):
-    table = again.partition("Beside the run")[2].partition("\n\n")[0].splitlines()[2:]
+    table = again.partition("Compared with the run")[2].partition("\n\n")[0].splitlines()[2:]
     found = {row[:16].strip(): row.split()[-2:] for row in table}
     assert list(found) == [
         "config",
@@ -43,7 +43,7 @@ def test_the_same_machine_gives_the_same_bits(again: str):
     assert all(words[-1] == "equal" for words in found.values())
     # four gates of (4 columns in, 4 units, 1 bias), a head of 4 steps and a linear path of 8 rows
     assert int(found["weights"][0].replace(",", "")) > 4 * (4 * 4 + 4 * 4 + 4)
-    assert "equal      reproduced: all of it, to the last bit" in again
+    assert "equal      reproduced: everything, to the last bit" in again
     assert columns(again) <= 80
 
 
@@ -80,7 +80,7 @@ def test_other_data_are_refused(place: Place, client, lstm_run: str, touched: st
     before = runs(client, lstm_run)
     assert place.run("reproduce", f"run={lstm_run}", touched) == 2
     said = place.errors[-1]
-    assert said.startswith("forecast: run must meet its own data and versions again, got data of")
+    assert said.startswith("forecast: run must find its own data and versions again, got data with")
     assert "force=true" in said and said.count("\n") == 1
     assert runs(client, lstm_run) == before
 
@@ -90,7 +90,7 @@ def test_by_force_other_data_are_told_apart(place: Place, client, lstm_run: str,
     assert place.run("reproduce", f"run={lstm_run}", touched, "force=true") == 3, place.errors[-1]
     printed = place.printed[-1]
     text = " ".join(printed.split())
-    assert "warning not as it was: data of sha256 " in text
+    assert "warning changed since the run: data with sha256 " in text
     assert "differs not reproduced: data, metrics, metrics by step, forecasts, weights" in text
     assert re.search(r"^Not equal: metrics, 12 of \d+ *$", printed, re.M)
     assert re.search(r"^config +\d+ +equal$", printed, re.M)
@@ -121,9 +121,7 @@ def test_what_is_no_run_to_repeat(place: Place, client, lstm_run: str):
         (): "run must be the id of a trained run, got nothing",
         ("run=12e4567",): "run must be the id of a trained run, got '12e4567'",
         (f"run={baseline}",): f"run must be a finished training, got '{baseline}' of kind baseline",
-        (
-            f"run={winner}",
-        ): f"run must be a training with a validation span of its own, got '{winner}'",
+        (f"run={winner}",): f"run must be a training with its own validation span, got '{winner}'",
         (here, "training.epochs=3"): "reproduce must be given only run, data.path, tracking and",
         (here, "data.path=gone.csv"): "data.path must be the file that the run has read",
     }

@@ -88,7 +88,7 @@ def test_a_part_of_something_larger_is_not_resumed_by_itself(here: Place):
         (["resume=nothing"], "resume must be a run of this machine, got 'nothing'"),
         (
             ["resume=nothing", "training.epochs=9"],
-            "resume must stand alone, or with settings of evaluation,",
+            "resume must be given alone, or with settings of evaluation,",
         ),
     ],
 )
@@ -126,7 +126,7 @@ def test_a_training_without_its_server_ends_well_and_is_sent_later(here: Place):
     assert here.run("sync", away) == 2
     assert here.errors[-1].startswith("forecast: tracking.uri must be a store that can be reached")
     assert here.run("sync") == 0  # nothing is for this store
-    assert "no run in runs/ waits" in here.printed[-1]
+    assert "no run in runs/ is waiting" in here.printed[-1]
     run = next(run for run in folders.runs(here.folder / "runs") if run.kind == "train")
     for file in (here.folder / "runs").glob("*/journal.jsonl"):  # the server is found at last
         file.write_text(file.read_text().replace("http://127.0.0.1:9", "sqlite:///mlflow.db"))

@@ -121,7 +121,7 @@ def test_a_stage_that_runs_out_of_memory_leaves_the_rest_and_is_resumed(
     run, said = newest(here), here.errors[-1]
     assert said.count("\n") == 1 and said.startswith("forecast: run ")
     assert "MemoryError: Unable to allocate 94.6 GiB" in said
-    assert f"go on with `forecast train resume={run.local_id}`" in said
+    assert f"continue with `forecast train resume={run.local_id}`" in said
     assert run.state == "FAILED" and ", ".join(run.missing) == missing
     assert here.run("runs") == 0
     assert f"missing {missing} of {run.local_id}" in " ".join(here.printed[-1].split())
@@ -150,7 +150,7 @@ def test_what_did_not_fit_may_be_switched_off_and_nothing_else(
     plant(monkeypatch, "evaluation")
     assert here.run("train", *ONE) == 1
     monkeypatch.undo()
-    assert "with evaluation.interval=null behind it less memory is needed" in here.errors[-1]
+    assert "adding evaluation.interval=null needs less memory" in here.errors[-1]
     resume = f"resume={newest(here).local_id}"
     for other in ("training.epochs=3", "gates.probe=0", "tracking.experiment=other"):
         assert here.run("train", resume, other) == 2
@@ -229,7 +229,7 @@ def test_the_winner_of_a_sweep_is_not_trained_twice(
     assert here.run(*command) == 1
     monkeypatch.undo()
     run = newest(here)
-    assert run.missing and not run.resumable and "go on with `forecast sweep" in here.errors[-1]
+    assert run.missing and not run.resumable and "continue with `forecast sweep" in here.errors[-1]
 
     def trained(*_, **__):
         raise AssertionError("it is trained again")

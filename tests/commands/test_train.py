@@ -33,7 +33,7 @@ def test_prints_model_and_baselines_with_skill(place: Place, lstm_run: str):
     assert len([row for row in table if re.search(words, row)]) == len(BASELINES)
     assert max(map(len, table)) <= 80
     assert re.search(
-        r"intervals  [0-9.]+% of the truth lies inside those of 90% \(adaptive", printed
+        r"intervals  90% intervals cover [0-9.]+% of actual values \(adaptive", printed
     )
     assert "MAE by steps ahead" in printed and "MAE by series" in printed
     assert f"forecast predict run={lstm_run}" in printed
@@ -85,7 +85,7 @@ def test_every_run_says_how_far_it_was_proved(place: Place, lstm_run: str, cnn_r
         assert run.data.tags["forecast.leak_proof"] == "data"
         assert run.data.metrics["time/leak_proof_seconds"] > 0
     printed = next(text for text in place.printed if lstm_run in text)
-    assert "13 checks found no leak" in printed and "LEAKS" not in printed
+    assert "all 13 checks passed" in printed and "LEAKS" not in printed
 
 
 @pytest.mark.slow
@@ -191,7 +191,9 @@ def test_what_a_fold_never_shows_is_named_with_the_fold():
     with console.capture() as said:
         warn(table, np.array([True, True, False]), "the training rows of fold 2")
     text = " ".join(said.get().split())
-    assert text.startswith("warning the training rows of fold 2 hold no 'a > 1': its probability")
+    assert text.startswith(
+        "warning the training rows of fold 2 contain no 'a > 1': its probability"
+    )
     with console.capture() as said:
         warn(table, np.array([True, True, True]), "all rows")
     assert said.get() == ""

@@ -37,7 +37,7 @@ CELL = re.compile(
 )
 CLAUSE = re.compile(
     rf"(?P<share><?[\d.]+) % (?P<how>less|more) error than (?P<a>\w+)"
-    rf"(?:, but (?P<other>less|more) where every origin counts alike)?"
+    rf"(?:, but (?P<other>less|more) with equal weights for all origins)?"
     rf" \((?P<p>{P}|too few origins to test)\)"
     rf"|no significant difference from (?P<b>\w+) \((?P<change>[+−]?<?[\d.]+) %, (?P<q>{P})\)"
     rf"|the same error as (?P<c>\w+) \((?P<r>too few origins to test)\)"
@@ -270,8 +270,8 @@ def test_compare(place: Place, runs, chosen):
     # below the table nothing is called better, worse or equal once more
     assert not ANY.search(text.rpartition(row)[2])
     text = " ".join(text.split())
-    assert ("3 are too few for a test of ranks" in text) == (chosen == (15, 16, 17))
-    assert ("ranks closer than that: " in text) == (chosen == (12, 13, 14))
+    assert ("3 are too few for a rank test" in text) == (chosen == (15, 16, 17))
+    assert ("ranks too close to tell apart: " in text) == (chosen == (12, 13, 14))
     assert not re.search(r"p 0\b(?!\.)", text)
 
 
@@ -310,7 +310,7 @@ def test_promotions(noise):
         (
             -0.01,
             Verdict(-1, -3, 0.013, 9),
-            "1 % more error than ridge, but less where every origin counts alike (p 0.013)",
+            "1 % more error than ridge, but less with equal weights for all origins (p 0.013)",
         ),
     ],
 )

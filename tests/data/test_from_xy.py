@@ -71,8 +71,8 @@ def test_series_keep_the_places_that_an_earlier_table_gave_them():
         (np.ones(3), None, r"X must have two dimensions, got shape \(3,\): give"),
         (np.ones((3, 1)), np.ones((3, 1, 1)), r"y must have two dimensions, got shape .*: give"),
         (np.ones((3, 1)), np.ones(2), r"y must have X's 3 rows, got 2: give"),
-        (pd.DataFrame({"x": [1, 2, "low", 4]}, DAYS), None, r"X .*got 'low' .*row 3: mend"),
-        (np.ones((2, 1)), ["1", "many"], r"y must be numbers, got 'many' .*row 2: mend"),
+        (pd.DataFrame({"x": [1, 2, "low", 4]}, DAYS), None, r"X .*got 'low' .*row 3: fix"),
+        (np.ones((2, 1)), ["1", "many"], r"y must be numbers, got 'many' .*row 2: fix"),
         (pd.DataFrame({"x": [1.0] * 2}, DAYS[[0, 0]]), None, r"data\.time .*twice: name"),
         (pd.DataFrame({"x": [1.0]}, DAYS[:1]), None, r"data\.time .*got 1 rows of 1 series: set"),
         (

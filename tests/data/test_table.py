@@ -88,5 +88,5 @@ def test_what_is_no_date_is_refused(written):
 
 def test_rows_without_a_clock_have_no_dates():
     table = panel.from_xy(np.ones((3, 1)))
-    with pytest.raises(InputError, match=r"a date must be a share .*got '2024-01-01': write"):
+    with pytest.raises(InputError, match=r"a date must be a share .*got '2024-01-01': try"):
         table.at("2024-01-01")

@@ -53,12 +53,12 @@ def prose(page: str) -> str:
     return re.sub(r"^```.*?^```$", "", read(page), flags=re.M | re.S)
 
 
-def build_site(folder: Path) -> Path:
-    """Build the site as `make docs` does; a warning is a fault."""
+def build_site(folder: Path, source: Path = ROOT) -> Path:
+    """Build the site as `make docs` does in the folder of a source; a warning is a fault."""
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(folder)],
-        cwd=ROOT,
-        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        cwd=source,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(source)},
         capture_output=True,
         text=True,
         check=False,

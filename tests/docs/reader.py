@@ -21,7 +21,6 @@ TRAINING = re.compile(r"^(?:make|forecast) (?:train|backtest|sweep)\b")
 SECONDS = 600
 
 SKIPPED = {
-    "git clone": "the checkout under test is the clone",
     "pip install": "gigabytes of CUDA libraries, for a machine with a GPU",
     "forecast train experiment=ltsf/": "hours, on data that may not be shipped",
     "dask scheduler --port 8786": "for several machines; the page goes on to do it on one",

@@ -96,10 +96,10 @@ def other(frame: pd.DataFrame, change: str) -> pd.DataFrame:
     [
         ("targets", "different questions: targets temp for targets load"),
         ("horizon", "different questions: steps 1, 2, 3 for steps 1, 2, 3, 4"),
-        ("lead", "different questions: their first steps lie at different distances"),
+        ("lead", "different questions: their first steps are at different distances"),
         ("series", "different questions: only the champion forecasts a, c"),
         ("span", "cannot be compared: runs must share origins of the same series, got none"),
-        ("unit", "cannot be compared: runs must have seen the same values come true"),
+        ("unit", "cannot be compared: runs must have the same actual values"),
     ],
 )
 def test_another_question_decides_nothing(champion, change: str, why: str):

@@ -120,7 +120,7 @@ def test_few_or_equal_cases():
     assert np.isnan(wilcoxon(np.arange(5.0), np.ones(5)).p)
     assert wilcoxon(np.ones(9), np.ones(9)).p == 1
     assert friedman(np.ones((9, 3)), "abc").p == 1
-    with pytest.raises(InputError, match="errors must hold 2 or more whole cases, got 1"):
+    with pytest.raises(InputError, match="errors must hold 2 or more complete cases, got 1"):
         friedman(np.ones((1, 3)), "abc")
     with pytest.raises(InputError, match="errors must be .* use wilcoxon for two"):
         friedman(np.ones((9, 2)), "ab")

@@ -138,9 +138,9 @@ def test_the_page_has_every_section_and_loads_nothing(plain):
     _, text = plain
     page = Page(text)
     assert page.headings == [
-        "What was trained on what",
-        "Scores beside baselines",
-        "Where the error is",
+        "Setup",
+        "Scores and baselines",
+        "Where the errors occur",
         "Best and worst windows",
         "Learning curve",
     ]
@@ -361,7 +361,7 @@ def test_quantiles_and_intervals_are_held_against_the_truth():
     low, high = found.test.values - 1, found.test.values + 1
     found.intervals = SimpleNamespace(level=0.8, method="conformal", lower=low, upper=high)
     page = Page(written(found))
-    assert "How sure it is" in page.headings
+    assert "Uncertainty" in page.headings
     true = found.test.true
     inside = np.mean((true >= low) & (true <= high))
     assert page.row("80 %, conformal")[1:] == ["80.0 %", f"{100 * inside:.1f} %", "2"]
@@ -381,7 +381,7 @@ def test_probabilities_have_a_reliability_and_no_residuals():
     found = outcome(replace(table, outputs=happened, targets=("t0 > 20",), task="event"))
     text = written(found)
     page = Page(text)
-    assert "How sure it is" in page.headings and "Autocorrelation" not in text
+    assert "Uncertainty" in page.headings and "Autocorrelation" not in text
     assert "t0 &gt; 20" in text and any("Brier" in row for row in page.rows)
     said, share, count = intervals.reliability(found.test.true, found.test.values)
     frame = pd.DataFrame({"p": found.test.values.ravel(), "y": found.test.true.ravel()})
@@ -421,7 +421,8 @@ def test_a_hundred_series_stay_small_and_many_are_told():
 
 def test_a_refit_without_stopping_and_rows_without_a_clock():
     page = Page(written(outcome(panel((150,), targets=1, frequency=None), refit=True)))
-    assert page.row("trained")[1] == "2 epochs on train and validation alike, without stopping"
+    trained = "2 epochs on training and validation rows, without early stopping"
+    assert page.row("trained")[1] == trained
     assert page.row("window")[1] == "12 rows seen, 4 rows predicted"
     assert page.row("test")[1:3] == ["100", "149"]
 

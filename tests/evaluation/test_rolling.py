@@ -109,7 +109,7 @@ def test_the_first_and_last_time_stamp_of_each_span():
 @pytest.mark.parametrize(
     ("plan", "sentence"),
     [
-        (Plan(folds=0), "backtest.folds must be a whole number of 1 or more, got 0: write such as"),
+        (Plan(folds=0), "backtest.folds must be a whole number of 1 or more, got 0: try"),
         (Plan(folds=True), "backtest.folds must be .*got True"),
         (Plan(folds=41), "backtest.folds=41 must leave time stamps in every fold, got 40 in the"),
         (

@@ -46,7 +46,7 @@ def learned(found: Outcome) -> dict[str, object]:
     history = {k: v for k, v in fitted.history_.items() if k not in times}
     scale = {k: v for k, v in vars(fitted.scaler_).items() if isinstance(v, np.ndarray)}
     chosen = {
-        "kept epoch": fitted.best_epoch_,
+        "best epoch": fitted.best_epoch_,
         "given to sweepers": outcome.validation_error(fitted, found.test.headline),
         "season": found.season,
         "cuts": (found.cuts.validation, found.cuts.test),

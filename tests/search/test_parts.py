@@ -102,7 +102,7 @@ def test_a_list_of_grids_is_the_sum_of_their_points():
         ({"window.horizon": [1, 2]}, r"window\.horizon.*question"),
         ({"training.seed": [1, 2]}, r"training\.seed.*sweep\.seeds"),
         ({"model.units": 8}, r"model\.units must be a list"),
-        ([], r"must hold keys .*got \[\]: write"),
+        ([], r"must hold keys .*got \[\]: try"),
         ({"model.units": []}, r"model\.units must hold values"),
         ({"model.dropout": {"uniform": [0, 1]}}, r"model\.dropout must be a list.*random"),
     ],

@@ -147,7 +147,7 @@ def limits(told, value):
 
 WRONG = [
     ("no scaler", lambda told: told.pop("scaler")),
-    ("code, which is none", lambda told: told.update(code="print()")),
+    ("code, which is not a field", lambda told: told.update(code="print()")),
     ("no schema.time", lambda told: told["schema"].pop("time")),
     ("'8' as window.timesteps", lambda told: told["window"].update(timesteps="8")),
     ("True as window.lead", lambda told: told["window"].update(lead=True)),
@@ -168,10 +168,10 @@ WRONG = [
     ("data.calendar", lambda told: told["schema"].update(calendar=["moon"])),
     ("training.quantiles", lambda told: told.update(quantiles=[0.1, 0.9])),
     ("series twice", lambda told: told.update(series=["north", "north"])),
-    ("a scale that is none", lambda told: told["scaler"]["input_std"][0].__setitem__(0, np.nan)),
-    ("a scale that is none", lambda told: told["scaler"]["output_std"][0].__setitem__(0, 0)),
+    ("an invalid scale", lambda told: told["scaler"]["input_std"][0].__setitem__(0, np.nan)),
+    ("an invalid scale", lambda told: told["scaler"]["output_std"][0].__setitem__(0, 0)),
     ("scaler of shape", lambda told: told["scaler"].update(input_limit=[[None]])),
-    ("a scale that is none", lambda told: told["scaler"].update(input_limit=limits(told, -1.0))),
+    ("an invalid scale", lambda told: told["scaler"].update(input_limit=limits(told, -1.0))),
     ("intervals by", lambda told: told["intervals"].update(method="guess")),
 ]
 
@@ -202,7 +202,7 @@ def test_the_facts_say_what_predicts_and_what_it_was_made_with(copy: Path, place
 
 def test_the_page_explains_every_field():
     page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text("utf-8")
-    table = page.partition("| field | holds |")[2].partition("\n\n")[0]
+    table = page.partition("| field | content |")[2].partition("\n\n")[0]
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(FORM)
 
 

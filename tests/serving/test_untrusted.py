@@ -147,7 +147,7 @@ def test_a_configuration_that_names_a_function(copy: Path, canary: Path, kind: s
 )
 def test_an_archive_with_members_that_keras_does_not_write(copy: Path, canary: Path, name: str):
     change(copy, name, b"here")
-    assert "is no member that Keras writes" in refused(copy)
+    assert "is not a member that Keras writes" in refused(copy)
     assert not list(copy.parent.rglob("code.py"))
 
 

@@ -70,7 +70,7 @@ def main(folder: Path) -> None:
             report = store.download_artifacts(runs["lstm-32"], "report.html", place)
             page = chromium.new_page(viewport={"width": 1280, "height": 985}, color_scheme="light")
             page.goto(Path(report).as_uri())
-            heading = page.get_by_role("heading", name="Scores beside baselines")
+            heading = page.get_by_role("heading", name="Scores and baselines")
             heading.evaluate("one => one.scrollIntoView()")
             _save(page.screenshot(), "report")
     if visitor.faults or visitor.abroad:
@@ -184,7 +184,7 @@ def _pages(visitor: Visitor, experiment: str, run: str) -> Iterator[tuple[str, b
     page.set_viewport_size({"width": 1280, "height": 900})
     page = visitor.go(pages.run_page(experiment, run).removeprefix("#"))
     page.get_by_text("Show more").first.click()
-    page.get_by_text("The same again:").wait_for()
+    page.get_by_text("Run it again:").wait_for()
     yield "mlflow_run", _shot(page)
 
 

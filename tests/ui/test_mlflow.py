@@ -85,5 +85,5 @@ def test_a_sweep_leads_to_its_children_and_its_leaderboard(visitor, client, site
 def test_the_report_of_a_run_is_among_its_artifacts(visitor, client, site):
     page = visitor.go(f"/experiments/{site.experiment}/runs/{site.cnn}/artifacts/report.html")
     report = page.frame_locator("iframe")
-    report.get_by_role("heading", name="Scores beside baselines").wait_for()
+    report.get_by_role("heading", name="Scores and baselines").wait_for()
     assert report.locator(".chart > svg").count() > 5

@@ -54,7 +54,7 @@ def test_charts_stand_in_their_order(visitor, place, site):
 
 
 def test_a_comparison_shows_two_runs_in_that_view(visitor, client, place, site):
-    page = visitor.go(printed(place, "beside", 0))  # of two trainings; a winner brings its sweep
+    page = visitor.go(printed(place, "compare", 0))  # of two trainings; a winner brings its sweep
     assert sections(page, 3) == ["Losses", "Error by steps ahead", "Gates"]
     page.get_by_text("2 matching runs").wait_for()
 
@@ -69,7 +69,7 @@ def test_candidates_have_parallel_coordinates(visitor, place, site):
 def test_a_view_has_its_name_in_the_menu(visitor, place, site):
     page = visitor.go(printed(place, "all"))
     page.get_by_role("button", name="Losses, error by").click()
-    page.get_by_role("menuitem", name=re.compile("beside")).first.wait_for()
+    page.get_by_role("menuitem", name=re.compile(r"vs\.")).first.wait_for()
 
 
 def test_descriptions_are_rendered(visitor, client, place, site):
@@ -79,7 +79,7 @@ def test_descriptions_are_rendered(visitor, client, place, site):
         )
         page.get_by_text("Show more").first.click()
         page.get_by_role("link", name="all runs on these data").wait_for()
-        page.get_by_text("The same again:").wait_for()
+        page.get_by_text("Run it again:").wait_for()
         assert page.get_by_text("|---|").count() == 0  # a table, and no text of one
     page = visitor.go(printed(place, "all"))
     page.get_by_role("link", name="Open the view of its runs").wait_for()
@@ -87,6 +87,6 @@ def test_descriptions_are_rendered(visitor, client, place, site):
 
 def test_the_server_prints_the_same_pages(place, site):
     said = (place.folder / "ui.log").read_text()
-    for label in ("all", "beside", "candidates"):
+    for label in ("all", "compare", "candidates"):
         page = printed(place, label).replace("127.0.0.1:5000", "")
         assert f"{site.address}/#{page}" in said, label

@@ -80,7 +80,7 @@ def run_backtest(request: Request) -> float | None:
     interval_line(found.overall)
     say("run", parent.id)
     links.show(settings.tracking, parent.id)
-    say("next", "forecast train, which keeps a model   ·   make ui")
+    say("next", "forecast train (a backtest keeps no model)   ·   make ui")
     first = found.outcomes[0]
     return validation_error(first.forecaster, first.test.headline)
 
@@ -91,7 +91,7 @@ def _say(fold: RollingFold, count: int, outcome: Outcome) -> None:
     epochs = outcome.spec.training.epochs
     how = f"the model of fold {fold.fitted}"
     if fold.refits:
-        how = f"kept epoch {outcome.forecaster.best_epoch_} of {epochs}"
+        how = f"best epoch {outcome.forecaster.best_epoch_} of {epochs}"
     error = outcome.scores[f"test/{headline.key}"]
     unit = outcome.table.common_unit.replace(",", "")  # as behind a number
     say(f"fold {fold.number}/{count}", f"{how}, {headline.name} {error:.4g}{unit}, {seconds:.1f} s")

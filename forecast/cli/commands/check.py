@@ -48,8 +48,8 @@ def _show(found: Quality, request: Request, more: str) -> None:
     say("data", f"{load.name(settings)}: {found.rows:,} rows, {found.first} to {found.last}{more}")
     say(
         "grid",
-        f"frequency {found.frequency}, {found.duplicated_stamps} time stamps twice, "
-        f"{found.duplicated_rows} rows twice",
+        f"frequency {found.frequency}, {found.duplicated_stamps} duplicate time stamps, "
+        f"{found.duplicated_rows} duplicate rows",
     )
     for name, title in (
         ("series", "Series"),

@@ -77,11 +77,10 @@ def run_compare(request: Request) -> Common:
         subjects = [read(store, letter, run_id) for letter, run_id in pairs]
     ids = [subject.id for subject in subjects]
     if twice := {one for one in ids if ids.count(one) > 1}:
-        raise InputError(f"runs must name each run once, got {min(twice)} twice: take it out")
+        raise InputError(f"runs must name each run once, got {min(twice)} twice: remove one")
     if len({subject.probability for subject in subjects}) > 1:
         raise InputError(
-            "runs must all predict values or all probabilities, got both: compare runs of one "
-            "question"
+            "runs must all predict values or all probabilities, got both: compare runs of one kind"
         )
     headline = HEADLINES["event" if subjects[0].probability else "regression"]
     shared = common([subject.frame for subject in subjects], headline)
@@ -120,8 +119,8 @@ def read(store: Any, letter: str, run_id: str) -> Subject:
         found = folders.in_store(store, run_id)
     except (MlflowException, OSError) as error:
         raise InputError(
-            f"runs must be ids of runs, got {run_id!r} ({reason(error)}): see `make ui`, and set "
-            "tracking.uri where it is elsewhere"
+            f"runs must be ids of runs, got {run_id!r} ({reason(error)}): see `forecast ui`, and "
+            "set tracking.uri if it is in another store"
         ) from error
     with TemporaryDirectory() as folder:
         try:
@@ -174,7 +173,7 @@ def _differences(subjects: Sequence[Subject]) -> None:
         print_table("What differs", ("", *(one.letter for one in subjects)), rows)
     else:
         console.print()
-        say("differs", "no param of model, window, training, data or split")
+        say("differs", "no parameter of model, window, training, data or split")
 
 
 def scores(shared: Common, subjects: Sequence[Subject]) -> None:
@@ -221,25 +220,25 @@ def _series(shared: Common, subjects: Sequence[Subject], picture: Path) -> None:
         return
     count = found.cases if isinstance(found, Ranking) else found.origins
     if np.isnan(found.p):
-        say("series", f"{count} are too few for a test of ranks; the verdicts above go by origins")
+        say("series", f"{count} are too few for a rank test; the verdicts above are by origin")
         return
     shown = probability(found.p)
     if not isinstance(found, Ranking):
         first, second = (subject.letter for subject in subjects)
-        what = f"do not settle an order of {first} and {second}"
+        what = f"leave the order of {first} and {second} open"
         if found.p < LEVEL:
-            what = f"show lower errors of {second if found.statistic < 0 else first}"
-        say("series", f"{count} of them, each counted once, {what} (Wilcoxon's test, {shown})")
+            what = f"show lower errors for {second if found.statistic < 0 else first}"
+        say("series", f"{count} of them, each counted once, {what} (Wilcoxon test, {shown})")
         return
     order = np.argsort(found.average, kind="stable")
     ranks = ", ".join(f"{found.models[place]} {found.average[place]:.2f}" for place in order)
     say("ranks", f"average over {count} series, each counted once: {ranks}")
-    say("", f"Friedman's test {shown}; critical difference {found.critical:.2f}")
+    say("", f"Friedman test {shown}; critical difference {found.critical:.2f}")
     if found.p >= LEVEL:
-        say("", f"{count} series alone do not settle an order; the verdicts above go by origins")
+        say("", f"{count} series alone leave the order open; the verdicts above are by origin")
     else:
         for group in found.groups:
-            say("", f"ranks closer than that: {', '.join(group)}")
+            say("", f"ranks too close to tell apart: {', '.join(group)}")
     with output.whole(picture) as file:
         comparison.diagram(found).savefig(file, dpi=120)
     say("wrote", str(picture))

@@ -77,7 +77,7 @@ def _of_file(path: Path, gates: GatesConfig) -> Subject:
     except Exception as error:  # also of nesting or of layers larger than any machine
         raise InputError(
             f"file must be a model that Keras can load safely, got {str(path)!r} "
-            f"({cause(error)}): register its own layers, or save it anew"
+            f"({cause(error)}): register its custom layers, or save it again"
         ) from error
     weights = snapshot(model)
     if not weights:
@@ -109,7 +109,8 @@ def _of_run(store: Any, key: str, run_id: str, gates: GatesConfig) -> Subject:
         except (MlflowException, OSError) as error:
             raise InputError(
                 f"{key} must be the id of a training run with snapshots, got {run_id!r} "
-                f"({reason(error)}): see `make ui`, and set tracking.uri where it is elsewhere"
+                f"({reason(error)}): see `forecast ui`, and set tracking.uri if it is "
+                "in another store"
             ) from error
         snapshots = {
             int(file.stem.removeprefix("epoch_")): load_snapshot(file)
@@ -215,7 +216,7 @@ def _compare(first: Subject, second: Subject) -> None:
     if len(found):
         furthest = found.nlargest(SHOWN, "distance")
         print_table(
-            "Furthest apart (RMS per weight, Wasserstein distance)",
+            "Most different (RMS per weight, Wasserstein distance)",
             ("", "first", "second", "distance"),
             [
                 (f"{row.layer} {row.gate} {row.part}", row.first, row.second, row.distance)

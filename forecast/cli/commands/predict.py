@@ -37,7 +37,7 @@ def run_predict(request: Request) -> pd.DataFrame:
     """Forecast the next horizon from the newest rows, by default of the file trained on."""
     settings = request.settings
     if not settings.run:
-        raise InputError("run must be the id of a trained run, got nothing: see it in `make ui`")
+        raise InputError("run must be the id of a trained run, got nothing: see `forecast runs`")
     piped = settings.output == PIPE
     if not piped:
         output.place(settings.output, f"forecast{ENDS[0]}", ENDS)  # before anything is fetched
@@ -137,7 +137,7 @@ def _warn(left_out: list[str], file: TextIO | None) -> None:
     if not left_out:
         return
     shown = ", ".join(left_out[:5]) + (" …" if len(left_out) > 5 else "")
-    text = f"no forecast of {shown}: too few rows, or a hole among the newest"
+    text = f"no forecast for {shown}: too few rows, or a missing value among the newest"
     if file is None:
         say("warning", text)
     else:

@@ -28,7 +28,7 @@ def run_promote(request: Request) -> bool:
     store = client(settings.tracking.uri)
     challenger, champion = registry.holders(store, name)
     if champion is not None and champion.version == challenger.version:
-        say("champion", f"{name} version {champion.version} already: there is nothing to decide")
+        say("champion", f"{name} version {champion.version} already: nothing to decide")
         return True
     decision = _decide(store, champion, challenger)
     sentence = f"{'promoted' if decision.promoted else 'not promoted'}: {decision.why}"
@@ -39,7 +39,7 @@ def run_promote(request: Request) -> bool:
         registry.refuse(store, name, challenger.version, sentence)
     console.print()
     say("decision", sentence)
-    say("champion", f"{name} version {champion.version}" if champion else f"none of {name}")
+    say("champion", f"{name} version {champion.version}" if champion else f"{name} has none")
     return decision.promoted
 
 
@@ -49,7 +49,7 @@ def _decide(store: Any, champion: Any | None, challenger: Any) -> Decision:
     old = None if champion is None else _subject(store, registry.CHAMPION, champion)
     proved = store.get_run(new.id).data.tags.get(proof.TAG, "")
     if proved.startswith("FAILED"):
-        return Decision(False, f"its run leaks, so its scores say nothing ({proved})")
+        return Decision(False, f"its run leaks, so its scores mean nothing ({proved})")
     if old is None:
         return Decision(True, "there was no champion")
     headline = HEADLINES["event" if new.probability else "regression"]
@@ -71,7 +71,7 @@ def _subject(store: Any, alias: str, version: Any) -> Subject:
     if not version.run_id:
         raise InputError(
             f"the {alias} of {version.name} must come from a run, got version {version.version} "
-            f"without: train one with register={version.name}"
+            f"without one: train one with register={version.name}"
         )
     with no_retries():
         found = compare.read(store, alias, version.run_id)

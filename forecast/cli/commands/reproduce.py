@@ -50,16 +50,16 @@ def run_reproduce(request: Request) -> bool:
     changed = [*_other_data(again, found), *environment.others(found.data.tags)]
     if changed and not settings.force:
         raise InputError(
-            f"run must meet its own data and versions again, got {'; '.join(changed)}: bring them "
-            "back (data.path=… names a file that has moved), or add force=true"
+            f"run must find its own data and versions again, got {'; '.join(changed)}: restore "
+            "them (data.path=… names a file that has moved), or add force=true"
         )
     for one in changed:
-        say("warning", f"not as it was: {one}")
+        say("warning", f"changed since the run: {one}")
     _warn_of_the_machine(found)
     before = _held(store, run_id)
     from forecast.cli.commands import train  # only now, since it imports TensorFlow
 
-    tags, relatives = {"forecast.reproduces": run_id}, {"the run that it repeats": run_id}
+    tags, relatives = {"forecast.reproduces": run_id}, {"the run that it reproduces": run_id}
     found_again = train.trained(
         again,
         kind="reproduce",
@@ -78,7 +78,7 @@ def run_reproduce(request: Request) -> bool:
     if differ:
         say("differs", f"not reproduced: {', '.join(differ)}")
     else:
-        say("equal", "reproduced: all of it, to the last bit")
+        say("equal", "reproduced: everything, to the last bit")
     return not differ
 
 
@@ -101,12 +101,12 @@ def _read(store: Any, run_id: str) -> tuple[Any, str]:
         if kind not in KINDS or found.info.status != "FINISHED":
             raise InputError(
                 f"run must be a finished training, got {run_id!r} of kind {kind} and status "
-                f"{found.info.status}: take one of forecast train"
+                f"{found.info.status}: take a run of forecast train"
             )
         if "forecast.refit" in found.data.tags:
             raise InputError(
-                f"run must be a training with a validation span of its own, got {run_id!r}, the "
-                "winner of a sweep, which learned that span too: repeat the sweep with "
+                f"run must be a training with its own validation span, got {run_id!r}, the "
+                "winner of a sweep, which was trained on that span too: repeat the sweep with "
                 "sweep.resume=false"
             )
         with TemporaryDirectory() as folder:
@@ -115,7 +115,7 @@ def _read(store: Any, run_id: str) -> tuple[Any, str]:
     except (MlflowException, OSError) as error:
         raise InputError(
             f"run must be the id of a trained run, got {run_id!r} ({reason(error)}): see "
-            "`make ui`, and set tracking.uri where the run is elsewhere"
+            "`forecast runs`, and set tracking.uri if it is in another store"
         ) from error
 
 
@@ -125,11 +125,11 @@ def _other_data(again: Request, found: Any) -> list[str]:
     path = load.where(data.path, data.sha256)
     if not path.is_file():
         raise InputError(
-            f"data.path must be the file that the run has read, got {str(path)!r}, which is not "
-            "there: add data.path=… with its new place"
+            f"data.path must be the file that the run has read, got {str(path)!r}, which does not "
+            "exist: add data.path=… with its new location"
         )
     before, now = found.data.tags.get("forecast.data_digest", "unknown"), source.digest(path)
-    return [] if before == now else [f"data of sha256 {now} (it had {before})"]
+    return [] if before == now else [f"data with sha256 {now} (it had {before})"]
 
 
 def _warn_of_the_machine(found: Any) -> None:
@@ -137,12 +137,13 @@ def _warn_of_the_machine(found: Any) -> None:
     tags = found.data.tags
     before, now = (one.get(environment.PROCESSOR) for one in (tags, environment.tags()))
     if before != now:
-        say("warning", f"another processor rounds otherwise: {now} (it had {before or 'unknown'})")
+        had = before or "unknown"
+        say("warning", f"another processor may round differently: {now} (it had {had})")
     if tags.get("forecast.git_commit", "").endswith("+"):
-        say("warning", "the run was made of files that differ from its commit: nobody keeps them")
+        say("warning", "the code of the run differed from its commit and is not stored")
     asked = int(found.data.params["threads_used"])
     if (given := runtime.start(asked)) != asked:
-        say("warning", f"other threads sum otherwise: TensorFlow has {given} here (it had {asked})")
+        say("warning", f"other threads, other sums: TensorFlow has {given} here (it had {asked})")
 
 
 def _held(store: Any, run_id: str) -> dict[str, dict[str, Any]]:
@@ -176,7 +177,7 @@ def _show(aspects: list[Aspect]) -> None:
     rows = [
         (one.name, f"{one.count:,}", "not equal" if one.differences else "equal") for one in aspects
     ]
-    print_table("Beside the run", ("", "values", "they are"), rows)
+    print_table("Compared with the run", ("", "values", "they are"), rows)
     for aspect in aspects:
         differ = sorted(aspect.differences, key=lambda one: not one.name.startswith("test/"))
         if differ:

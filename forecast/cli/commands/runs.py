@@ -15,14 +15,14 @@ def run_runs(request: Request) -> list[LocalRun]:
     """List the runs that this machine has begun, with what became of them."""
     folder = Path(request.settings.tracking.folder)
     for path in folders.damaged(folder):
-        say("damaged", f"{path}: its journal cannot be read; delete it, or bring a copy back")
+        say("damaged", f"{path}: its journal cannot be read; delete it, or restore a copy")
     every = list(folders.runs(folder))
     found = [one for one in every if one.kind != "baseline" or one.waiting]
     if not found:
         say("runs", f"none in {folder}/")
         return found
     print_table(
-        f"Runs of {folder}/",
+        f"Runs in {folder}/",
         ("run", "name", "epochs", "state", "to send"),
         [
             (

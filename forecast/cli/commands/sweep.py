@@ -228,12 +228,11 @@ def _strategy(sweep: SweepConfig, builder: Builder) -> Strategy:
         if getattr(sweep, name) < least:
             raise InputError(
                 f"sweep.{name} must be a whole number of {least} or more, got "
-                f"{getattr(sweep, name)}: write such as {max(least, 3)}"
+                f"{getattr(sweep, name)}: try {max(least, 3)}"
             )
     if not 0 <= sweep.seed < 2**32:
         raise InputError(
-            f"sweep.seed must be a whole number from 0 to {2**32 - 1:,}, got {sweep.seed}: write "
-            "such as 0"
+            f"sweep.seed must be a whole number from 0 to {2**32 - 1:,}, got {sweep.seed}: try 0"
         )
     grids = space.read(sweep.grid)
     if sweep.strategy == "tpe":

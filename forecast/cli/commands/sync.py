@@ -30,7 +30,7 @@ def run_sync(request: Request) -> int:
 def _send(journals: list[Journal], uri: str, folder: Path) -> int:
     """Send journals that are open."""
     if not journals:
-        say("sync", f"no run in {folder}/ waits for {without_secrets(uri)}")
+        say("sync", f"no run in {folder}/ is waiting for {without_secrets(uri)}")
         return 0
     reach = functools.cache(functools.partial(Store, uri))
     reach(journals[0].head["experiment"])  # says so where it is away
@@ -46,7 +46,7 @@ def _send(journals: list[Journal], uri: str, folder: Path) -> int:
         say("refused", f"{journal.local_id}: {journal.marks['refused']}")
     if left := sum(folders.waiting(one.folder) for one in journals if one not in refused):
         raise InputError(
-            f"tracking.uri must take everything, got {without_secrets(uri)!r}, which left "
+            f"tracking.uri must accept every record, got {without_secrets(uri)!r}, which left "
             f"{left:,} records "
             f"({sender.trouble}): sync again"
         )

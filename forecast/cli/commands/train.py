@@ -165,15 +165,15 @@ def warn(table: Table, rows: np.ndarray, where: str) -> None:
     Shapes: `rows` (rows,).
     """
     for name in schema.missing_classes(table.outputs[rows], table.targets, table.task):
-        say("warning", f"{where} hold no {name}: its probability is learned from nothing")
+        say("warning", f"{where} contain no {name}: its probability cannot be learned")
     for column, series in scale.moving_later(table, rows).items():
         if series:
             more = f" and {len(series) - 3} more" if len(series) > 3 else ""
             among = f" of {', '.join(series[:3])}{more}"
             then = "it is scaled as in the other series"
         else:
-            among, then = "", "nothing is learned from it, and the model reads it as if it did not"
-        say("warning", f"{column}{among} does not vary in {where}, and does later: {then}")
+            among, then = "", "nothing is learned from it, and the model ignores the change"
+        say("warning", f"{column}{among} is constant in {where} but varies later: {then}")
 
 
 def summary(data: Loaded) -> str:

@@ -35,7 +35,7 @@ def run_ui(request: Request) -> None:
         say("all", f"{base}/#/experiments?{pages.TRAINING}")
     if pages.serves(uri):
         return
-    say("next", "Ctrl-C stops the pages")
+    say("next", "press Ctrl-C to stop the server")
     console.file.flush()
     command, environment = server(uri, port)
     os.execve(command[0], command, {**os.environ, **environment})
@@ -60,7 +60,7 @@ def _check(port: int) -> None:
     """Refuse a port on which nothing can be served."""
     why = ""
     if not 1 <= port <= 65_535:
-        why = "which is none"
+        why = "not a port"
     else:
         with socket.socket() as free:
             free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -85,7 +85,7 @@ def _pages(store: Any) -> list[tuple[str, str, str]]:
         return []
     homes = [one for one in every if views.TAG + pages.KEY in one.tags]
     found = [("all", one.name, pages.view(one.experiment_id)) for one in homes]
-    last = {"beside": views.key("runs"), "candidates": views.key("sweep")}
+    last = {"compare": views.key("runs"), "candidates": views.key("sweep")}
     for label, head in last.items():
         for one in homes:
             shown = (

@@ -26,8 +26,8 @@ MAPPINGS = (*BY_COLUMN, "evaluation.regressors")
 """Settings that hold names and values: a mapping that is typed replaces the default one."""
 
 _CURES = {
-    "deletion": "leave the ~ away and give it a value",
-    "Ambiguous": "put it into quotes, or put -m before the overrides to run each",
+    "deletion": "drop the ~ and give it a value",
+    "Ambiguous": "put it in quotes, or put -m before the overrides to run each",
     "--multirun": "write one value, or put -m before the overrides to run each",
     "Interpolation": "name a key that the config has",
     "Optional": "write a value",
@@ -40,7 +40,7 @@ _CURES = {
     "List[": "write a list, such as [a, b]",
     "str": "write a text",
 }
-"""A word of OmegaConf's and Hydra's reasons to what mends the value; the first one counts."""
+"""A word of OmegaConf's and Hydra's reasons to what fixes the value; the first one counts."""
 
 
 def sentence(error: Exception, overrides: Sequence[str]) -> InputError:
@@ -55,7 +55,7 @@ def sentence(error: Exception, overrides: Sequence[str]) -> InputError:
             )
         return InputError(
             f"{plain(key)} must have a value that Hydra can read, got {plain(value)!r}: put what "
-            f"holds other signs than letters, digits and ./-_ into quotes, \"{plain(key)}='…'\""
+            f"holds other signs than letters, digits and ./-_ in quotes, \"{plain(key)}='…'\""
         )
     known, text = _known(), str(error)
     for override in reversed(overrides):  # of two for one key the last one counts
@@ -131,7 +131,7 @@ def _reason(error: Exception) -> str:
 
 
 def _cure(error: Exception) -> str:
-    """Return what mends a value of the wrong type."""
+    """Return what fixes a value of the wrong type."""
     reason = _reason(error)
     return next((cure for word, cure in _CURES.items() if word in reason), "see its line in conf/")
 

@@ -35,7 +35,7 @@ class UsersFiles(FileConfigSource):
             found = super().load_config(config_path)
         except YAMLError as error:
             reason = " ".join(str(error).split())
-            raise InputError(f"{name} must be plain YAML, got {reason}: write it anew") from error
+            raise InputError(f"{name} must be plain YAML, got {reason}: write it again") from error
         content = OmegaConf.to_container(found.config)
         parts = config_path.split("/")
         if parts[0] == "hydra" or ".." in parts or _leads_to_hydra(str(found.header["package"])):

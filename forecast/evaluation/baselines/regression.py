@@ -251,7 +251,7 @@ def check_regressor(name: str, settings: Any) -> None:
     if not isinstance(settings, Mapping):
         raise InputError(
             f"evaluation.regressors.{name} must be pairs of settings and values, got {settings!r}: "
-            "write such as {alpha: 10.0}, or {} for the defaults"
+            "try {alpha: 10.0}, or {} for the defaults"
         )
     if chooses(name, settings):
         settings = dict(settings) | {"alpha": PENALTY}
@@ -266,7 +266,7 @@ def check_regressor(name: str, settings: Any) -> None:
     except (TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"evaluation.regressors.{name} must be able to learn standardised values, got "
-            f"{dict(settings)} ({cause(error)}): mend its settings or take another"
+            f"{dict(settings)} ({cause(error)}): fix its settings or take another"
         ) from error
 
 

@@ -66,7 +66,7 @@ def check_interval(level: float | None, method: str, quantiles: Sequence[float],
     if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
         raise InputError(
             f"evaluation.interval must be a share between 0 and 1, or null for none, got "
-            f"{level!r}: write such as 0.9"
+            f"{level!r}: try 0.9"
         )
     if method not in CALIBRATIONS:
         raise InputError(

@@ -126,7 +126,7 @@ def common(frames: Sequence[pd.DataFrame], headline: Headline) -> Common:
     for names in targets[1:]:
         if names != targets[0]:
             raise InputError(
-                f"runs must predict the same targets, got {targets[0]} beside {names}: compare "
+                f"runs must predict the same targets, got {targets[0]} and {names}: compare "
                 "runs of one question"
             )
     kept = frames[0].dropna(subset="true")
@@ -152,7 +152,7 @@ def common(frames: Sequence[pd.DataFrame], headline: Headline) -> Common:
         if differ.any():
             row = found[0].iloc[int(differ.argmax())]
             raise InputError(
-                f"runs must have seen the same values come true, got {row.true:g} beside "
+                f"runs must have the same actual values, got {row.true:g} and "
                 f"{other.true[int(differ.argmax())]:g} for {row.target} of {row.series} at "
                 f"{row.time}: compare runs of one data set in one unit"
             )

@@ -263,7 +263,7 @@ def _check(
         raise InputError(f"horizon must be 1 or more rows, got {shown(horizon)}: count from 1")
     if len(np.unique(place)) < len(place):
         raise InputError(
-            "position must hold each place once, got some twice: average what shares an origin"
+            "position must hold each place once, got some twice: average the losses of one origin"
         )
     if variance not in VARIANCES:
         raise InputError(

@@ -65,7 +65,7 @@ def _other_question(champion: pd.DataFrame, challenger: pd.DataFrame) -> str:
         return f"only the champion forecasts {', '.join(map(str, gone[:5]))}"
     begins, beside = _first(champion).align(_first(challenger), join="inner")
     if (begins != beside).any():
-        return "their first steps lie at different distances from the origin"
+        return "their first steps are at different distances from the origin"
     return ""
 
 

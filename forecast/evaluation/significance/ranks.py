@@ -138,7 +138,9 @@ def friedman(errors: np.ndarray, models: Sequence[str]) -> Ranking:
     errors = errors[~np.isnan(errors).any(axis=1)]
     cases, count = errors.shape
     if cases < 2:
-        raise InputError(f"errors must hold 2 or more whole cases, got {cases}: score more series")
+        raise InputError(
+            f"errors must hold 2 or more complete cases, got {cases}: score more series"
+        )
     ranks = stats.rankdata(errors, axis=1)
     average = ranks.mean(axis=0)
     # of ranks without ties the variance within a case is (count² − 1) / 12

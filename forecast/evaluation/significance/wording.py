@@ -62,7 +62,7 @@ def against(name: str, skill: float, verdict: Verdict | None) -> str:
         return f"{SAME} from {name} ({change}{p})"
     if found == MIXED:
         other = "less" if verdict.word == "better" else "more"
-        return f"{_difference(name, skill)}, but {other} where every origin counts alike ({p})"
+        return f"{_difference(name, skill)}, but {other} with equal weights for all origins ({p})"
     return f"{_difference(name, skill)} ({p})"
 
 

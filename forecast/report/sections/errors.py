@@ -149,7 +149,7 @@ def _by_step(outcome: "Outcome", part: Part, found: Mapping[str, Profile]) -> st
         lines[::-1],  # the model above the others
         x=Axis("steps ahead", season=outcome.season),
         y=Axis(low=0.0),
-        note="The further, the harder; where lines meet, the model adds nothing.",
+        note="Errors usually grow with the step; where lines meet, the model adds nothing.",
     )
 
 
@@ -165,7 +165,7 @@ def _by_clock(outcome: "Outcome", part: Part, found: Mapping[str, Profile], turn
         lines[::-1],
         x=Axis(name, names={key: text for key, text in names.items() if key in lines[0].x}),
         y=Axis(low=0.0),
-        note="Of the predicted time stamp; UTC where the data state zones.",
+        note="Of the predicted time stamp; in UTC if the data have time zones.",
     )
 
 
@@ -185,7 +185,7 @@ def _residuals(outcome: "Outcome", part: Part) -> str:
         x=Axis("lag, rows", season=outcome.season),
         note=(
             f"Bars beyond the dashed 95 % band (±{number(band, 2)}){several} are patterns that the "
-            f"model left over{natural}."
+            f"model has not captured{natural}."
         ),
     )
 
@@ -208,10 +208,10 @@ def _histogram(outcome: "Outcome", part: Part) -> str:
             Bars("share", (edges[:-1] + edges[1:]) / 2, share / len(wrong), width),
             Rule(middle, upright=True),
         ],
-        x=Axis("forecast − truth"),
+        x=Axis("forecast − actual"),
         y=Axis(low=0.0),
         note=(
             f"Share of residuals; the dashed line is the bias, {number(middle, 3)}. The outermost "
-            "bars hold what lies beyond."
+            "bars include everything beyond."
         ),
     )

@@ -126,7 +126,7 @@ def _coverage(test: Forecasts, part: Part, ends: list[Ends], season: int) -> str
         [*(Rule(level) for _, level, _, _ in ends), *lines],
         x=Axis("steps ahead", season=season),
         y=Axis(high=1.0),
-        note="Share of the truth inside. Below its dashed line an interval is too narrow.",
+        note="Share of actual values inside. Below its dashed line an interval is too narrow.",
     )
 
 
@@ -142,7 +142,7 @@ def _width(test: Forecasts, part: Part, ends: list[Ends], season: int) -> str:
         lines,
         x=Axis("steps ahead", season=season),
         y=Axis(low=0.0),
-        note="Mean width: of intervals that cover alike, the narrower is better.",
+        note="Mean width: with equal coverage, narrower is better.",
     )
 
 
@@ -157,11 +157,11 @@ def _levels(test: Forecasts, part: Part, quantiles: np.ndarray) -> str:
         "Reliability of the quantiles",
         [
             Line("as it should be", (0, 1), (0, 1), "rule"),
-            Line("truth below the quantile", test.levels, below, dots=True),
+            Line("actual values below", test.levels, below, dots=True),
         ],
         x=Axis("level", 0.0, 1.0),
         y=Axis(low=0.0, high=1.0),
-        note="Share of the truth below each quantile; on the dashed line levels are right.",
+        note="Share of actual values below each quantile; the dashed line is perfect.",
     )
 
 
@@ -175,17 +175,17 @@ def _probabilities(test: Forecasts, part: Part) -> list[str]:
             "Reliability of the probabilities",
             [
                 Line("as it should be", (0, 1), (0, 1), "rule"),
-                Line("share that happened", predicted, share, dots=True),
+                Line("actual share", predicted, share, dots=True),
             ],
             x=Axis("probability given", 0.0, 1.0),
             y=Axis(low=0.0, high=1.0),
-            note="How often it happened when it was given such a probability; dashed is honest.",
+            note="How often it happened when given this probability; the dashed line is perfect.",
         ),
         chart(
-            "How bold the probabilities are",
+            "Sharpness of the probabilities",
             [Bars("share of the forecasts", grid, held, 0.9 / BINS)],
             x=Axis("probability given", 0.0, 1.0),
             y=Axis(low=0.0),
-            note="Share of the forecasts in each tenth; near 0 and 1 they are bold.",
+            note="Share of the forecasts in each tenth; near 0 and 1 they are sharp.",
         ),
     ]

@@ -56,7 +56,7 @@ def _overall(outcome: Outcome) -> dict[str, Any]:
         rows.append({"name": name, "own": name == model, "scores": cells, "against": compared})
     unit = outcome.table.common_unit
     where = f"Test span, {len(outcome.test.starts):,} windows{unit}; best first. "
-    legend = "★ marks the best of a column. Skill is the share of a baseline's error that is gone."
+    legend = "★ marks the best of a column. Skill: error reduction relative to the baseline."
     return {"note": where + legend, "heads": heads, "board": rows}
 
 

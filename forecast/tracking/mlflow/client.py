@@ -87,7 +87,6 @@ def _gone(uri: str, error: Exception) -> Unreachable:
     return Unreachable(
         f"tracking.uri must be a store that can be reached as long as a sweep runs, got "
         f"{without_secrets(uri)!r} ({cause}): start the server and give the command again, which "
-        "goes on "
-        "with what is finished",
+        "resumes the sweep",
         cause,
     )

@@ -74,13 +74,13 @@ def of_baseline(name: str, outcome: Outcome, place: Place) -> str:
     own, head = outcome.baseline_scores[name], outcome.test.headline
     error = f"{number(own[f'test/{head.key}'])}{plain(outcome.table.common_unit.replace(',', ''))}"
     steps, rule = outcome.spec.window.horizon, rules.RULES.get(name)
-    how = (rule and rule.__doc__ or "It has learned from the training rows.").splitlines()[0]
+    how = (rule and rule.__doc__ or "Trained on the training rows.").splitlines()[0]
     return "\n\n".join(
         [
             f"**{error} {plain(head.name)} over {steps} steps** by {markdown.name(name)}, a "
             f"baseline. {plain(how)}",
-            f"It has forecast the same {len(outcome.test.values):,} windows of {_targets(outcome)}"
-            f" on **{markdown.name(place.data)}** as every model that is asked the same question.",
+            f"It forecasts the same {len(outcome.test.values):,} windows of {_targets(outcome)}"
+            f" on **{markdown.name(place.data)}** as every model with the same task.",
             place.links(),
         ]
     ).rstrip()
@@ -96,7 +96,7 @@ def of_sweep(
 
 def of_candidate(name: str, error: str, scores: Sequence[float], place: Place) -> str:
     """Describe a candidate of a sweep."""
-    lead = f"**{plain(name)}**, a candidate: {plain(error)} of each trial in the order of folds."
+    lead = f"**{plain(name)}**, a candidate: {plain(error)} of each trial, fold by fold."
     rows = [[f"{trial}", number(value)] for trial, value in enumerate(scores, start=1)]
     return markdown.fitted([lead], ["trial", plain(error)], rows, [place.links()])
 
@@ -108,17 +108,17 @@ def of_experiment(outcome: Outcome, place: Place) -> str:
     every = pages.view(place.experiment or "")
     return markdown.fitted(
         [
-            f"**{markdown.name(place.data)}**: {_rows(table)}; {_targets(outcome)} is forecast. "
+            f"**{markdown.name(place.data)}**: {_rows(table)}; to forecast: {_targets(outcome)}. "
             f"{link('Open the view of its runs', every)}",
             "Every run forecasts `window.horizon` rows from the last `window.timesteps`. "
             f"`test/{head.key}` is its {plain(head.name)} over the test span{unit and ', in'}"
-            f"{unit}; less is better. `skill/…` is the share of a baseline's error that is gone; "
+            f"{unit}; less is better. `skill/…` is the error reduction relative to a baseline; "
             "below zero the baseline is better.",
-            "A verdict on the model is Diebold and Mariano's test on losses by origin: *better* or "
-            "*worse* where p is below 0.05; *no significant difference* where chance alone may "
-            "have made it, so that the simpler of both will do.",
-            "Runs of one window and one split score the same rows and may be compared as they "
-            "stand; others with `forecast compare runs=[A,B]`, on the origins that they share.",
+            "A verdict on the model is a Diebold-Mariano test on losses by origin: *better* or "
+            "*worse* if p is below 0.05; *no significant difference* if chance alone may explain "
+            "it, so that the simpler of the two is enough.",
+            "Runs with the same window and split score the same rows and can be compared directly; "
+            "compare others with `forecast compare runs=[A,B]`, on the origins that they share.",
         ],
         [],
         [],
@@ -133,23 +133,25 @@ def _trained(outcome: Outcome, title: str, data: str, folds: int) -> str:
     weights = outcome.forecaster.model_.count_params()
     validation, test = (str(stamp)[:16] for stamp in (cuts.validation, cuts.test))
     if folds:
-        learned = f"{folds:,} folds from {test}, each forecast by a model fitted on rows before it"
+        learned = (
+            f"{folds:,} folds from {test}, each forecast by a model trained on the rows before it"
+        )
     elif outcome.refit:
-        learned = f"Learned from the rows before {test}, validation among them"
+        learned = f"Trained on the rows before {test}, including validation"
     else:
-        learned = f"Learned from the rows before {validation}, stopped by those before {test}"
+        learned = f"Trained on the rows before {validation}, early stopping on those before {test}"
     return (
         f"**{plain(title)}** ({plain(spec.model.name)}, {weights:,} weights) on "
         f"**{markdown.name(data)}**: {_targets(outcome)} of the next {spec.window.horizon} rows "
         f"from the last {spec.window.timesteps}, in {_rows(table)}. {learned}; scored once on "
-        f"the {len(outcome.test.values):,} windows after."
+        f"the following {len(outcome.test.values):,} windows."
     )
 
 
 def _rows(table: Table) -> str:
     """Say which rows there are."""
     first, last = (str(stamp)[:10] for stamp in (table.time.min(), table.time.max()))
-    every = f", one every {plain(table.frequency)}" if table.frequency else ""
+    every = f", frequency {plain(table.frequency)}" if table.frequency else ""
     series = f"{len(table.names)} series" if len(table.names) > 1 else "one series"
     names = f" ({markdown.listed(table.names)})" if len(table.names) > 1 else ""
     return f"{len(table):,} rows of {series}{names}{every}, {first} to {last}"

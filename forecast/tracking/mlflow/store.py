@@ -65,7 +65,7 @@ class Store:
             ) from error
         except (MlflowException, SQLAlchemyError, OSError) as error:
             away = server(uri) is not None and not WRONG.search(str(error))
-            cure = "make room, or name another" if _file(uri) else "start the server"
+            cure = "free some space, or name another" if _file(uri) else "start the server"
             sentence = (
                 f"tracking.uri must be a store that can be reached, got {without_secrets(uri)!r} "
                 f"({reason(error)}): {cure}, or use {DEFAULT_URI}"
@@ -267,7 +267,7 @@ def check_uri(uri: str, *, existing: bool = False) -> None:
         raise _refused(uri, "which names no host and no file")
     if uri.startswith("sqlite:"):
         if not uri.startswith(SQLITE) or uri == f"{SQLITE}:memory:":
-            raise _refused(uri, "which is no file")
+            raise _refused(uri, "which is not a file")
         _check_file(uri, Path(uri.removeprefix(SQLITE)), existing)
 
 
@@ -292,13 +292,13 @@ def _check_file(uri: str, path: Path, existing: bool) -> None:
         if path.stat().st_size <= READ:
             [(state,)] = connection.execute("PRAGMA quick_check(1)").fetchall()
             if state != "ok":
-                raise _refused(uri, f"which is damaged: {state}", "bring a copy back")
+                raise _refused(uri, f"which is damaged: {state}", "restore a copy")
         if not existing:
             connection.execute("BEGIN IMMEDIATE")
             connection.rollback()
     except sqlite3.Error as error:
         if not any(word in str(error) for word in BUSY):
-            raise _refused(uri, cause(error), "bring a copy back") from error
+            raise _refused(uri, cause(error), "restore a copy") from error
     finally:
         connection.close()
 
