@@ -22,10 +22,10 @@ def text(conf: Path) -> str:
     """
     parts = [
         "# Configuration",
-        "`key=value` behind a command sets a key, `group=option` takes a file of `conf/`. A "
+        "`key=value` after a command sets a key, `group=option` selects a file of `conf/`. A "
         "`conf/` of the folder you work in comes before this one. `forecast train --cfg job` "
         "prints what would run. A key without a default must be set.",
-        "## Of single commands",
+        "## Options of individual commands",
         _table(keys.single()),
     ]
     for group, about in keys.GROUPS.items():

@@ -87,7 +87,7 @@ def parted(given: Sequence[str]) -> tuple[list[str], list[str]]:
     if flags and len(asked) != 1:
         raise InputError(
             "flags of Hydra must be one of -m, --cfg, --info and --hydra-help, got "
-            f"{' '.join(flags)}: give one of them a time"
+            f"{' '.join(flags)}: give only one of them"
         )
     return flags, plain
 
