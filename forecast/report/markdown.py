@@ -69,7 +69,7 @@ def command(text: str) -> str:
     r"""Write a command as a block that can be pasted into a shell.
 
     >>> print(command("forecast train 'data.path=a b.csv'"))
-    The same again:
+    Run it again:
     <BLANKLINE>
     ```bash
     forecast train 'data.path=a b.csv'
