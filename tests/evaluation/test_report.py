@@ -1,26 +1,32 @@
 """The report of a run: every number on the page from somewhere else, and a page that is whole."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 
 from forecast.data import windows
+from forecast.data.scale import Scaler
 from forecast.data.split import Holdout
 from forecast.data.windows import Window
 from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.outcome import headline
+from forecast.evaluation.intervals.calibration import Intervals
+from forecast.evaluation.intervals.margin import Reach
+from forecast.evaluation.outcome import Outcome, Spec, headline
 from forecast.evaluation.significance.pairs import Verdict
 from forecast.evaluation.significance.wording import number
 from forecast.report import charts, run_page
 from forecast.report.charts import OTHERS, SHAPES, Band, Bars, Line, Rule
 from forecast.report.sections import errors, examples, intervals
 from forecast.report.sections.slices import MOST, parts
-from forecast.training.parameters import Training
+from forecast.training.forecaster import Forecaster
+from forecast.training.parameters import Model, Training
 
 from .tables import panel
 
@@ -87,41 +93,43 @@ def outcome(table=None, window=None, *, quantiles=False, refit=False):
     ends = true[..., None] + rng.normal(0, 1, true.shape)[..., None] + np.array([-2.0, 0, 2])
     more = {"quantiles": ends, "levels": levels} if quantiles else {}
     model, others = made(0.5, **more), {name: made(n) for n, name in enumerate(BASELINES, 1)}
-    scaler = SimpleNamespace(output_std=np.ones((len(table.names), len(table.targets))))
+    inputs, outputs = (
+        np.ones((len(table.names), rows.shape[1])) for rows in (table.inputs, table.outputs)
+    )
+    scaler = Scaler(0 * inputs, inputs, 0 * outputs, outputs)
     train = table.take(~test)
     each = {
         name: scores.overall(found, train, scaler, 24)
         for name, found in {"": model, **others}.items()
     }
     history = {"loss": [1.0, 0.5]} | ({} if refit else {"val_loss": [0.8, 0.9]})
-    return SimpleNamespace(
-        spec=SimpleNamespace(
-            model=SimpleNamespace(name="lstm", get_params=lambda: {"name": "lstm", "units": [4]}),
-            window=window,
-            training=Training(epochs=3),
-            scaling="series",
-            regressors={"ridge": {"alpha": 1.0}},
-        ),
+    spec = Spec(
+        Model("lstm", units=[4]), window, Training(epochs=3), regressors={"ridge": {"alpha": 1.0}}
+    )
+    forecaster = Forecaster(spec.model, window, spec.training)
+    forecaster.model_ = keras.Sequential([keras.Input((1,)), keras.layers.Dense(617)])
+    forecaster.history_, forecaster.best_epoch_ = history, 1
+    forecaster.threads_, forecaster.scaler_ = 2, scaler
+    return Outcome(
+        spec=spec,
         table=table,
         cuts=Holdout(table.time[table.tick == 80][0], table.time[table.tick == 100][0]),
         season=24,
-        forecaster=SimpleNamespace(
-            model_=SimpleNamespace(count_params=lambda: 1234),
-            history_=history,
-            best_epoch_=1,
-            threads_=2,
-            scaler_=scaler,
-        ),
+        forecaster=forecaster,
         test=model,
         baselines=others,
         scores=each.pop("") | scores.skills(model, others),
         baseline_scores=each,
         verdicts={"ridge": BETTER},
-        intervals=None,
-        baseline_intervals={},
         refit=refit,
         seconds={"fit": 1.5},
     )
+
+
+def interval(level, method, lower, upper, crps=None):
+    """Ends around the test forecasts; nothing is forecast behind them."""
+    nothing = Reach(level, method, None, np.zeros((1, *lower.shape[1:])))
+    return Intervals(level, method, lower, upper, nothing, 0 * lower if crps is None else crps)
 
 
 def written(found, **more):
@@ -183,12 +191,12 @@ def test_intervals_of_model_and_baselines_stand_in_the_table():
     def around(name, other):
         wrong = np.abs(other.values - other.true)
         ends = {"lower": other.values - 1, "upper": other.values + 1}
-        one = SimpleNamespace(level=0.9, method="split", crps=wrong / 2, **ends)
+        one = interval(0.9, "split", **ends, crps=wrong / 2)
         own = found.scores if name == "lstm" else found.baseline_scores[name]
         own |= scores.calibrated({}, other, one)
         return one
 
-    found.intervals = around("lstm", found.test)
+    found = replace(found, intervals=around("lstm", found.test))
     page = Page(written(found))
     heads = next(row for row in page.rows if "sMAPE" in row)
     place = heads.index("CRPS")
@@ -211,7 +219,7 @@ def test_an_interval_that_is_not_known_yet_is_no_miss():
     found = outcome()
     low, high = found.test.values - 100, found.test.values + 100
     low[:5], high[:5] = np.nan, np.nan
-    found.intervals = SimpleNamespace(level=0.8, method="conformal", lower=low, upper=high)
+    found = replace(found, intervals=interval(0.8, "conformal", low, high))
     assert Page(written(found)).row("80 %, conformal")[1:] == ["80.0 %", "100.0 %", "200"]
 
 
@@ -231,13 +239,13 @@ def test_the_headline_says_the_error_and_what_it_beats(plain):
     others = {name: own["test/mae"] for name, own in found.baseline_scores.items()}
     gone = round(100 * (1 - mae / others["persistence"]))
     tested = {"persistence": Verdict(-0.4, -5.0, 0.00001, 51)}
-    better = SimpleNamespace(**vars(found) | {"verdicts": tested})
+    better = replace(found, verdicts=tested)
     assert headline(better) == (
         f"{mae:.3g} MAE over 4 steps; {gone} % less error than persistence (p <0.001)."
     )
     chance = {"persistence": Verdict(0.1, 1.0, 0.32, 51)}
     skill = found.scores | {"skill/persistence": -0.07}
-    worse = SimpleNamespace(**vars(found) | {"scores": skill, "verdicts": chance})
+    worse = replace(found, scores=skill, verdicts=chance)
     assert "; no significant difference from persistence (+7 %, p 0.32)." in headline(worse)
 
 
@@ -250,8 +258,7 @@ def test_what_was_trained_is_told_in_words(plain):
     assert page.row("train")[1:] == ["1970-01-01 00:00", "1970-01-04 07:00", "80", "160", ""]
     count = f"{len(found.test.starts)} windows scored"
     assert page.row("test")[1:] == ["1970-01-05 04:00", "1970-01-07 05:00", "50", "100", count]
-    lead = SimpleNamespace(**vars(found))
-    lead.spec = SimpleNamespace(window=Window(1, 1, lead=2))
+    lead = replace(found, spec=replace(found.spec, window=Window(1, 1, lead=2)))
     assert run_page.window(lead) == "1 row of 1 h seen, 2 rows skipped, 1 row predicted"
 
 
@@ -359,7 +366,7 @@ def test_few_windows_are_shown_without_repeating_one():
 def test_quantiles_and_intervals_are_held_against_the_truth():
     found = outcome(quantiles=True)
     low, high = found.test.values - 1, found.test.values + 1
-    found.intervals = SimpleNamespace(level=0.8, method="conformal", lower=low, upper=high)
+    found = replace(found, intervals=interval(0.8, "conformal", low, high))
     page = Page(written(found))
     assert "Uncertainty" in page.headings
     true = found.test.true
@@ -429,7 +436,7 @@ def test_a_refit_without_stopping_and_rows_without_a_clock():
 
 def test_one_step_and_a_model_without_baselines():
     found = outcome(window=Window(6, 1, lead=2))
-    found.baselines, found.baseline_scores = {}, {}
+    found = replace(found, baselines={}, baseline_scores={})
     text = written(found)
     mae = found.scores["test/mae"]
     assert f"{mae:.3g} MAE over one step." in Page(text).texts
