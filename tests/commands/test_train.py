@@ -166,7 +166,7 @@ def test_hydras_multirun_trains_each_point(place: Place):
 def test_an_event_that_the_training_rows_never_show_is_named(place: Place, client):
     only = [*TINY, "model=mlp", "training.epochs=1", "gates.memory=0", "tracking.experiment=heads"]
     assert place.run("train", *only, "data.events={load: 999}") == 0
-    assert "the training rows hold no 'load > 999'" in " ".join(place.printed[-1].split())
+    assert "the training rows contain no 'load > 999'" in " ".join(place.printed[-1].split())
     run = client.get_run(word(place.printed[-1], "run"))
     assert run.data.metrics["test/brier"] < 0.25 and "test/auc" not in run.data.metrics
     assert "brier" in run.info.run_name and "val/brier" in run.data.metrics
