@@ -6,6 +6,7 @@ from importlib import import_module
 import pytest
 import yaml
 
+from forecast import models
 from forecast.cli.config import compose
 from forecast.cli.main import COMMANDS
 
@@ -56,10 +57,21 @@ def test_every_option_of_a_group_is_there(made):
         assert name == "default" or f"### {group}={name}\n" in page
 
 
-@pytest.mark.parametrize("home", ["", ".gates", ".models", ".metrics", ".report"])
-def test_every_public_name_of_python_is_there(made, home):
+@pytest.fixture
+def paths(made):
+    """What the pages of Python document, and the modules whose names have pages of their own."""
     pages = made("python_pages")
-    paths = {path for name in pages.PAGES for path in pages.documented(name)} | {"forecast.gates"}
+    found = {path for name in pages.PAGES for path in pages.documented(name)}
+    return found | {"forecast.gates", "forecast.metrics"}
+
+
+def test_every_architecture_is_there(paths):
+    for name in models.NAMES:
+        assert f"{models.function(name).__module__}.{name}" in paths
+
+
+@pytest.mark.parametrize("home", ["", ".gates", ".metrics", ".report"])
+def test_every_public_name_of_python_is_there(paths, home):
     module = import_module(f"forecast{home}")
     for name in module.__all__:
         value = getattr(module, name)
