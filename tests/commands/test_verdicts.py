@@ -3,7 +3,6 @@
 import math
 import re
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -74,20 +73,19 @@ def outcome(number: int):
         return Forecasts(table, found.spec.window, starts, true + own.normal(0, size, true.shape))
 
     ratios = rng.choice([0.4, 0.93, 1.0, 1.002, 1.07, 2.5], 3)
-    found.test = made(2.0 if number in (13, 16) else 1.02 if number % 3 else 1.0)
-    found.baselines = {name: made(r) for name, r in zip(BASELINES, ratios, strict=True)}
+    test = made(2.0 if number in (13, 16) else 1.02 if number % 3 else 1.0)
+    others = {name: made(r) for name, r in zip(BASELINES, ratios, strict=True)}
     if number % 5 == 0:  # the same forecasts
-        found.baselines["ridge"] = replace(found.test)
+        others["ridge"] = replace(test)
     train = table.take(table.tick < 100)
-    scaler = found.forecaster.scaler_
-    found.scores, found.baseline_scores = scores.beside(
-        found.test, found.baselines, train, scaler, 24
-    )
-    found.verdicts = pairs.verdicts(found.test, found.baselines)
+    own, each = scores.beside(test, others, train, found.forecaster.scaler_, 24)
+    verdicts = pairs.verdicts(test, others)
     if number % 7 == 3:  # values and origins weighed differently have different signs
-        against = 1 if found.scores["skill/persistence"] > 0 else -1
-        found.verdicts["persistence"] = Verdict(0.02 * against, 2.6 * against, 0.0127, 50)
-    return found
+        against = 1 if own["skill/persistence"] > 0 else -1
+        verdicts["persistence"] = Verdict(0.02 * against, 2.6 * against, 0.0127, 50)
+    return replace(
+        found, test=test, baselines=others, scores=own, baseline_scores=each, verdicts=verdicts
+    )
 
 
 def terminal(found) -> str:
@@ -323,5 +321,4 @@ def test_the_best_baseline_has_the_least_error():
         found = outcome(number)
         best = min(found.baseline_scores, key=lambda n: found.baseline_scores[n]["test/mae"])
         assert strongest(found) == best
-    none = SimpleNamespace(**vars(found) | {"baseline_scores": {}})
-    assert strongest(none) is None
+    assert strongest(replace(found, baseline_scores={})) is None
