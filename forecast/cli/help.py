@@ -313,9 +313,9 @@ def _block(head: str, lines: Iterable[str]) -> str:
     return "\n".join([head, *lines])
 
 
-def _begun(told: str) -> str:
+def _begun(text: str) -> str:
     """Begin a sentence."""
-    return told[:1].upper() + told[1:]
+    return text[:1].upper() + text[1:]
 
 
 def _filled(left: str, right: str, column: int) -> str:

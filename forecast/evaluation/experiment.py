@@ -58,10 +58,8 @@ def run(
     table: Table,
     callbacks: Sequence["keras.callbacks.Callback"] = (),
     *,
-    epochs: int | None = None,
     prepared: Prepared | None = None,
     forecaster: Forecaster | None = None,
-    stage: "Stage | None" = None,
 ) -> Outcome:
     """Fit on what lies before the test span, then score the test span beside baselines.
 
@@ -69,12 +67,8 @@ def run(
         spec: What to do.
         table: The data.
         callbacks: Keras callbacks, called after every epoch.
-        epochs: None keeps the validation span for stopping; a number trains that many epochs on
-            training and validation rows alike, as the winner of a sweep does.
         prepared: What `prepare` has returned for the same experiment; None prepares it.
         forecaster: Fitted before on what the cuts leave to learn from; None fits one.
-        stage: Checkpoint from which an interrupted training goes on, and who saves it; None
-            trains in one piece.
 
     Returns:
         The outcome.
@@ -83,10 +77,10 @@ def run(
         InputError: A span is too short for one window.
     """
     watch = Stopwatch()
-    prepared = prepared or prepare(spec, table, epochs=epochs)
+    prepared = prepared or prepare(spec, table)
     if forecaster is None:
         watch.begin("fit")
-        forecaster = fit(prepared, callbacks, stage=stage)
+        forecaster = fit(prepared, callbacks)
     return evaluate(prepared, forecaster, watch=watch)
 
 
@@ -101,7 +95,8 @@ def fit(
     Args:
         prepared: What to train on what.
         callbacks: As for `run`.
-        stage: Likewise.
+        stage: Checkpoint from which an interrupted training goes on, and who saves it; None
+            trains in one piece.
 
     Returns:
         The fitted forecaster.
@@ -185,7 +180,8 @@ def prepare(spec: Spec, table: Table, *, epochs: int | None = None) -> Prepared:
     Args:
         spec: Window and spans.
         table: The data.
-        epochs: As for `run`.
+        epochs: None keeps the validation span for stopping; a number trains that many epochs on
+            training and validation rows alike, as the winner of a sweep does.
 
     Returns:
         What `run` takes.

@@ -97,11 +97,11 @@ def of_model(values: Mapping[str, Any]) -> list[Key]:
         values: Its values, the name of its architecture among them.
     """
     settings = architecture(values["name"]).settings
-    told: dict[str, str] = {}
+    meanings: dict[str, str] = {}
     for base in reversed(settings.__mro__[:-1]):
-        told |= arguments(f"{base.__module__}.{base.__name__}")
+        meanings |= arguments(f"{base.__module__}.{base.__name__}")
     return [Key("model.name", "str", values["name"], "The architecture.")] + [
-        Key(f"model.{own.name}", kind(own), values.get(own.name, own.default), told[own.name])
+        Key(f"model.{own.name}", kind(own), values.get(own.name, own.default), meanings[own.name])
         for own in fields(settings)
     ]
 
@@ -123,10 +123,10 @@ def _rows(
         if is_dataclass(own.type):
             yield from _rows(own.type, f"{name}.", value, comments)
             continue
-        told = own.metadata.get("meaning") or comments.get(name)
-        if not told and (named := _SEE.search(group.__doc__)):
-            told = arguments(named[1]).get(own.name)
-        yield Key(name, kind(own), value, told or "")
+        meaning = own.metadata.get("meaning") or comments.get(name)
+        if not meaning and (named := _SEE.search(group.__doc__)):
+            meaning = arguments(named[1]).get(own.name)
+        yield Key(name, kind(own), value, meaning or "")
 
 
 def kind(own: Field) -> str:
