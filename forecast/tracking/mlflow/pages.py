@@ -41,6 +41,12 @@ def view(experiment: str, key: str = KEY, *, charts: bool = False) -> str:
     return f"#/experiments/{experiment}/runs?{TRAINING}{mode}&viewStateShareKey={key}"
 
 
+def runs(experiment: str, *, charts: bool = False) -> str:
+    """Return the page of an experiment as whoever looks at it has left it."""
+    mode = "&compareRunsMode=CHART" if charts else ""
+    return f"#/experiments/{experiment}/runs?{TRAINING}{mode}"
+
+
 def comparison(experiments: Iterable[str], run_ids: Iterable[str]) -> str:
     """Return the page that puts params and metrics of runs side by side.
 
