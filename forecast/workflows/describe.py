@@ -1,12 +1,13 @@
 """Name runs, describe them on their page in MLflow, and set how their experiment opens."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
 from forecast.evaluation.outcome import Outcome, strongest
-from forecast.gates.names import KEEPING, gate_names, layers
-from forecast.tracking.mlflow import description, pages, views
+from forecast.gates.names import layers
+from forecast.tracking.mlflow import colours, description, pages, views
 from forecast.tracking.mlflow.description import Place
 from forecast.tracking.mlflow.store import Store
 from forecast.tracking.run import Run, milliseconds
@@ -15,7 +16,10 @@ from forecast.tracking.tracker import Tracker
 WRITTEN = "forecast.note"
 """Tag of an experiment: what identifies the description that we have written, as we wrote it."""
 
-NAME = "Losses, error by steps ahead, gates"
+NEWEST = 50
+"""Runs whose parameters and metrics say what the view shows."""
+
+NAME = "Gates, what differs, losses, errors"
 """Of the view in which an experiment opens."""
 
 
@@ -46,11 +50,15 @@ def describe(
     """Write what a trained run or a backtest is, and how its experiment opens."""
     from mlflow.exceptions import MlflowException
 
+    where = replace(where, own=tracker.shown(tracked))
     note = description.of_outcome(outcome, pages.title(outcome.spec), again, where, folds)
-    tracked.tags({description.NOTE: note})
+    source = {"mlflow.source.name": " ".join(again.split(" ")[:2]), "mlflow.source.type": "LOCAL"}
+    tracked.tags({description.NOTE: note} | source)
     if tracker.store is None:
         return
     try:
+        shade = colours.of_run(tracker.store, outcome.spec.model.name, where.own or "")
+        tracked.tags({colours.TAG: shade})
         _experiment(tracker.store, outcome, where, milliseconds(tracker.clock))
     except (MlflowException, OSError):
         pass  # a server that has gone away meanwhile; the next run writes it
@@ -60,16 +68,16 @@ def _experiment(store: Store, outcome: Outcome, where: Place, now: int) -> None:
     """Write what an experiment is and how it opens, where that is not there or of other data."""
     found = store.client.get_experiment(store.experiment_id)
     tell(store.client, found, description.of_experiment(outcome, where))
-    named = {
-        name: gate_names(getattr(layer, "cell", layer))
-        for name, layer in layers(outcome.forecaster.model_).items()
-    }
-    keeping = {name: next((g for g in own if g in KEEPING), "") for name, own in named.items()}
+    newest = [run.data for run in store.find(views.COMMANDS, most=NEWEST)]
+    heads = {key.partition("/")[0] for data in newest for key in data.metrics if "/" in key}
+    own = list(layers(outcome.forecaster.model_))
     state = views.runs(
         outcome.test.headline.key,
         strongest(outcome),
-        keeping,
+        own,
         views.opened(found.tags.get(views.TAG + pages.KEY))[1],
+        views.varied([data.params for data in newest]),
+        sorted(heads | {f"gates.{name}" for name in own}),
     )
     views.keep(store.client, found, pages.KEY, NAME, state, now)
 

@@ -73,7 +73,8 @@ def run_backtest(request: Request) -> float | None:
         )
         parent.data(data.name, data.digest, str(data.path), spans)
         if not settings.tracking.run_name:
-            describe.rename(tracker.store, parent, f"{name} · {pages.scored(found.overall)}")
+            called = pages.result(name, pages.scored(found.overall))
+            describe.rename(tracker.store, parent, called)
     _print(found)
     console.print()
     result_line(found.overall)

@@ -77,7 +77,7 @@ def trained(
         resume.check_same_data(settings.resume, Path(settings.tracking.folder), data)
 
     def called(outcome: Outcome) -> str:
-        return f"{name} · {pages.scored(outcome)}" if kind == "train" else name
+        return pages.result(name, pages.scored(outcome)) if kind == "train" else name
 
     every = identity(data) | {recorded.COMMAND: again} | dict(tags or {})
     with (

@@ -74,6 +74,27 @@ def scored(outcome: Outcome) -> str:
     return f"{key} {outcome.scores[f'test/{key}']:.3g}"
 
 
+def result(name: str, score: str) -> str:
+    """Put a score into the name of a run, before its window, where a narrow column shows it.
+
+    >>> result("lstm-64 · 72→24", "mae 2.31"), result("sweep · 4 points", "mae 2.31")
+    ('lstm-64 · mae 2.31 · 72→24', 'sweep · 4 points · mae 2.31')
+    """
+    parts = name.split(" · ")
+    at = next((n for n, part in enumerate(parts) if "→" in part), len(parts))
+    return " · ".join([*parts[:at], score, *parts[at:]])
+
+
+def artifact(experiment: str, run_id: str, path: str) -> str:
+    """Return the page that shows an artifact of a run."""
+    return f"#/experiments/{experiment}/runs/{run_id}/artifacts/{path}?{TRAINING}"
+
+
+def own_page(run_id: str, path: str) -> str:
+    """Return the page of ours that shows a page of a run, on a server that `forecast ui` starts."""
+    return f"forecast/page/{run_id}/{path}"
+
+
 def unique(store: Store | None, name: str, own: str = "") -> str:
     """Number a name that another run bears."""
     from mlflow.exceptions import MlflowException

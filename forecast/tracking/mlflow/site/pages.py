@@ -143,6 +143,11 @@ def _ask(flask: Any, address: str, body: Any = None) -> Any:
     )
 
 
+def _refused(flask: Any, status: int, why: str) -> Any:
+    """Say in one sentence why there is no page."""
+    return flask.response_class(why, status, _PRIVATE, mimetype="text/plain")
+
+
 def _read(answer: Any) -> dict[str, Any]:
     """Read an answer of the API; one that refuses holds nothing."""
     return dict(answer.get_json()) if answer.status_code == 200 else {}
