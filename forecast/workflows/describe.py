@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from hashlib import sha256
 from typing import Any
 
 from forecast.evaluation.outcome import Outcome, strongest
@@ -12,9 +11,6 @@ from forecast.tracking.mlflow.description import Place
 from forecast.tracking.mlflow.store import Store
 from forecast.tracking.run import Run, milliseconds
 from forecast.tracking.tracker import Tracker
-
-WRITTEN = "forecast.note"
-"""Tag of an experiment: what identifies the description that we have written, as we wrote it."""
 
 NEWEST = 50
 """Runs whose parameters and metrics say what the view shows."""
@@ -85,12 +81,7 @@ def _experiment(store: Store, outcome: Outcome, where: Place, now: int) -> None:
 def tell(client: Any, experiment: Any, note: str) -> None:
     """Describe an experiment, unless somebody has described it otherwise."""
     before = experiment.tags.get(description.NOTE)
-    if note == before or (before and experiment.tags.get(WRITTEN) != _mark(before)):
+    if note == before or (before and experiment.tags.get(pages.WRITTEN) != pages.mark(before)):
         return
-    client.set_experiment_tag(experiment.experiment_id, WRITTEN, _mark(note))
+    client.set_experiment_tag(experiment.experiment_id, pages.WRITTEN, pages.mark(note))
     client.set_experiment_tag(experiment.experiment_id, description.NOTE, note)
-
-
-def _mark(note: str) -> str:
-    """Identify a description."""
-    return sha256(note.encode()).hexdigest()[:16]

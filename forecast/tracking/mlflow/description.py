@@ -16,9 +16,7 @@ from forecast.report import markdown
 from forecast.report.markdown import link, number, plain
 from forecast.report.sections.scores import percent
 from forecast.tracking.mlflow import pages
-
-NOTE = "mlflow.note.content"
-"""The tag that MLflow shows as the description of a run or of an experiment."""
+from forecast.tracking.mlflow.pages import NOTE as NOTE
 
 MOST_EXPERIMENT = 4_900
 """Characters of a tag of an experiment; MLflow refuses more than 5,000."""

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
+from hashlib import sha256
 from urllib.parse import quote
 
 from forecast.data.fetch import without_secrets
@@ -12,8 +13,19 @@ from forecast.tracking.mlflow.store import Store
 KEY = "forecast"
 """Of the view in which an experiment opens; those of others begin with it."""
 
+NOTE = "mlflow.note.content"
+"""The tag that MLflow shows as the description of a run or of an experiment."""
+
+WRITTEN = "forecast.note"
+"""Tag of what somebody else may describe: what identifies the description that we have written."""
+
 TRAINING = "workflowType=machine_learning"
 """Without it MLflow opens its pages for language models."""
+
+
+def mark(note: str) -> str:
+    """Identify a description."""
+    return sha256(note.encode()).hexdigest()[:16]
 
 
 def base(uri: str, port: int) -> str:
