@@ -11,6 +11,7 @@ from forecast.tracking.mlflow.description import Place
 from forecast.tracking.mlflow.store import Store
 from forecast.tracking.run import Run, milliseconds
 from forecast.tracking.tracker import Tracker
+from forecast.workflows.load import Loaded
 
 NEWEST = 50
 """Runs whose parameters and metrics say what the view shows."""
@@ -21,17 +22,18 @@ NAME = "Gates, what differs, losses, errors"
 
 def place(
     tracker: Tracker,
-    data: str,
+    data: Loaded,
     baselines: Mapping[str, Run] | None = None,
     relatives: Mapping[str, str | None] | None = None,
 ) -> Place:
     """Find the runs that belong to a run, as far as MLflow knows them."""
     known = {name: tracker.shown(run) for name, run in (baselines or {}).items()}
     return Place(
-        data,
+        data.name,
         tracker.store.experiment_id if tracker.store else None,
         {name: run_id for name, run_id in known.items() if run_id},
         {text: run_id for text, run_id in (relatives or {}).items() if run_id},
+        rows=data.counted,
     )
 
 

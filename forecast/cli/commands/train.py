@@ -182,6 +182,6 @@ def summary(data: Loaded) -> str:
     names = ", ".join(table.names[:3]) + (" …" if len(table.names) > 3 else "")
     first, last = (str(stamp)[:10] for stamp in (table.time.min(), table.time.max()))
     return (
-        f"{data.name}: {len(data.frame):,} rows of {len(table.names)} series ({names}), "
+        f"{data.name}: {data.counted} of {len(table.names)} series ({names}), "
         f"frequency {table.frequency}, {first} to {last}" + load.without_names(data.frame.columns)
     )

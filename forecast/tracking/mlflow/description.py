@@ -39,8 +39,9 @@ class Place:
         data: Name of the data.
         experiment: Id of the experiment; None while its server is away, and nothing is linked.
         baselines: Baseline to the id of its run, of those that are known.
-        own: Id of the run itself.
         relatives: What another run is to this one, such as "sweep", to its id.
+        own: Id of the run itself.
+        rows: How many rows the data have, in words.
     """
 
     data: str
@@ -48,6 +49,7 @@ class Place:
     baselines: Mapping[str, str] = field(default_factory=dict)
     relatives: Mapping[str, str] = field(default_factory=dict)
     own: str | None = None
+    rows: str = ""
 
     def run(self, run_id: str | None) -> str | None:
         """Return the address of a run within MLflow's pages."""
@@ -86,7 +88,7 @@ def of_outcome(outcome: Outcome, title: str, command: str, place: Place, folds: 
     lead = " · ".join(filter(None, [f"**{plain(headline(outcome))}**", place.kept(shown)]))
     after = [
         "" if folds else place.picture("forecast of one series", FORECAST),
-        _trained(outcome, title, place.data, folds),
+        _trained(outcome, title, place, folds),
         markdown.command(command),
         place.links(),
     ]
@@ -142,7 +144,7 @@ def of_experiment(outcome: Outcome, place: Place) -> str:
     return markdown.fitted(
         [
             # the list of experiments shows this line as it is written
-            f"{markdown.name(place.data)}: {_rows(table)}; to forecast: {_targets(outcome)}.",
+            f"{markdown.name(place.data)}: {_rows(table, place)}; to forecast: {_targets(outcome)}.",
             link("Open the view of its runs", every),
             "Every run forecasts `window.horizon` rows from the last `window.timesteps`. "
             f"`test/{head.key}` is its {plain(head.name)} over the test span{unit and ', in'}"
@@ -161,7 +163,7 @@ def of_experiment(outcome: Outcome, place: Place) -> str:
     )
 
 
-def _trained(outcome: Outcome, title: str, data: str, folds: int) -> str:
+def _trained(outcome: Outcome, title: str, place: Place, folds: int) -> str:
     """Say what was trained on what."""
     spec, table, cuts = outcome.spec, outcome.table, outcome.cuts
     weights = outcome.forecaster.model_.count_params()
@@ -176,19 +178,19 @@ def _trained(outcome: Outcome, title: str, data: str, folds: int) -> str:
         learned = f"Trained on the rows before {validation}, early stopping on those before {test}"
     return (
         f"**{plain(title)}** ({plain(spec.model.name)}, {weights:,} weights) on "
-        f"**{markdown.name(data)}**: {_targets(outcome)} of the next {spec.window.horizon} rows "
-        f"from the last {spec.window.timesteps}, in {_rows(table)}. {learned}; scored once on "
-        f"the following {len(outcome.test.values):,} windows."
+        f"**{markdown.name(place.data)}**: {_targets(outcome)} of the next {spec.window.horizon} "
+        f"rows from the last {spec.window.timesteps}, in {_rows(table, place)}. {learned}; scored "
+        f"once on the following {len(outcome.test.values):,} windows."
     )
 
 
-def _rows(table: Table) -> str:
+def _rows(table: Table, place: Place) -> str:
     """Say which rows there are."""
     first, last = (str(stamp)[:10] for stamp in (table.time.min(), table.time.max()))
     every = f", frequency {plain(table.frequency)}" if table.frequency else ""
     series = f"{len(table.names)} series" if len(table.names) > 1 else "one series"
     names = f" ({markdown.listed(table.names)})" if len(table.names) > 1 else ""
-    return f"{len(table):,} rows of {series}{names}{every}, {first} to {last}"
+    return f"{place.rows or f'{len(table):,} rows'} of {series}{names}{every}, {first} to {last}"
 
 
 def _targets(outcome: Outcome) -> str:
