@@ -144,7 +144,8 @@ def of_experiment(outcome: Outcome, place: Place) -> str:
     return markdown.fitted(
         [
             # the list of experiments shows this line as it is written
-            f"{markdown.name(place.data)}: {_rows(table, place)}; to forecast: {_targets(outcome)}.",
+            f"{markdown.name(place.data)}: {_rows(table, place)}; to forecast: "
+            f"{_targets(outcome)}.",
             link("Open the view of its runs", every),
             "Every run forecasts `window.horizon` rows from the last `window.timesteps`. "
             f"`test/{head.key}` is its {plain(head.name)} over the test span{unit and ', in'}"
