@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from forecast.evaluation.outcome import Outcome, strongest
-from forecast.gates.names import layers
+from forecast.gates.names import convolutions, layers
 from forecast.tracking.mlflow import colours, description, pages, views
 from forecast.tracking.mlflow.description import Place
 from forecast.tracking.mlflow.store import Store
@@ -68,7 +68,8 @@ def _experiment(store: Store, outcome: Outcome, where: Place, now: int) -> None:
     tell(store.client, found, description.of_experiment(outcome, where))
     newest = [run.data for run in store.find(views.COMMANDS, most=NEWEST)]
     heads = {key.partition("/")[0] for data in newest for key in data.metrics if "/" in key}
-    own = list(layers(outcome.forecaster.model_))
+    model = outcome.forecaster.model_
+    own = [*layers(model), *(["taps"] if convolutions(model) else [])]
     state = views.runs(
         outcome.test.headline.key,
         strongest(outcome),

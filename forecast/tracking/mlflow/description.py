@@ -11,7 +11,7 @@ from forecast.evaluation.baselines import rules
 from forecast.evaluation.outcome import Outcome, headline
 from forecast.evaluation.rolling import RollingFold
 from forecast.evaluation.significance import wording
-from forecast.gates.names import layers
+from forecast.gates.names import convolutions, layers
 from forecast.report import markdown
 from forecast.report.markdown import link, number, plain
 from forecast.report.sections.scores import percent
@@ -83,7 +83,8 @@ class Place:
 def of_outcome(outcome: Outcome, title: str, command: str, place: Place, folds: int = 0) -> str:
     """Describe a trained run, or a backtest by all of its windows."""
     shown = BACKTEST if folds else TRAINED
-    if not folds and layers(outcome.forecaster.model_):
+    network = outcome.forecaster.model_
+    if not folds and (layers(network) or convolutions(network)):
         shown = GATED
     lead = " · ".join(filter(None, [f"**{plain(headline(outcome))}**", place.kept(shown)]))
     after = [
