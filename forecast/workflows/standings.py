@@ -6,7 +6,7 @@ from forecast.search import leaderboard
 from forecast.search.leaderboard import Standing
 from forecast.search.ledger import Ledger
 from forecast.search.sweep import Finished
-from forecast.tracking.mlflow import colours, description, views
+from forecast.tracking.mlflow import colours, description, pages, views
 from forecast.tracking.mlflow.description import Place
 from forecast.tracking.run import milliseconds, safe_key
 
@@ -36,9 +36,13 @@ def describe(
         for row, run_id in zip(rows, ids, strict=False)
     ]
     named = markdown.link(markdown.plain(best.candidate.name), where.run(ids[0]))
+    candidates = pages.view(store.experiment_id, views.key("sweep", parent.id), charts=True)
+    leads = {"winner": where.run(winner), "all candidates": candidates}
+    links = " · ".join(markdown.link(text, address) for text, address in leads.items())
+
     lead = (
-        f"**{leaderboard.LABELS[best.headline]} {best.mean:.4g} ± {best.std:.2g}** by {named}, the "
-        f"best of {len(ids):,} candidates on {finished.origins:,} origins of "
+        f"**{leaderboard.LABELS[best.headline]} {best.mean:.4g} ± {best.std:.2g}** · {links}\n\n"
+        f"By {named}, the best of {len(ids):,} candidates on {finished.origins:,} origins of "
         f"**{markdown.name(data)}**. `=` is a tie with it within fold noise, `*` the simplest of "
         "the tied; skill is against the best baseline, on these origins, without a test.\n\n"
         f"Retrained and scored once on the test span: {markdown.plain(result, 300)}"

@@ -106,10 +106,11 @@ def test_the_view_of_an_older_version_is_read():
 def test_constant_parameters_have_no_column():
     lstm = {"model": "lstm", "model.units": "[32]", "window.horizon": "24", "data.hold": "1"}
     assert views.varied([lstm, lstm | {"model.units": "[64]", "data.hold": "2"}]) == ["model.units"]
-    other = {"model": "gru", "training.seed": "1", "window.timesteps": "8"}
-    assert views.varied([lstm, lstm | other]) == ["model"]  # a parameter of one alone is no column
-    both = lstm | {"window.timesteps": "72"}
-    assert views.varied([both, both | other]) == ["model", "window.timesteps"]
+    other = {"model": "gru", "training.seed": "1", "model.activation": "relu"}
+    assert views.varied([lstm, lstm | other]) == ["model"]  # which tells what else is its own
+    both = lstm | {"window.timesteps": "72", "model.activation": "tanh"}
+    found = views.varied([both, both | {"window.timesteps": "8"}, both | other])
+    assert found == ["model", "window.timesteps"]
 
 
 def test_a_comparison_is_the_same_view_of_its_runs_alone():

@@ -193,18 +193,24 @@ def runs(
 
 
 def varied(runs: Iterable[Mapping[str, str]]) -> list[str]:
-    """List the parameters in which runs differ, those that are read first in front.
+    """List the parameters in which runs of a model differ, those that are read first in front.
 
     >>> varied([{"model": "lstm", "model.units": "[8]"}, {"model": "lstm", "model.units": "[9]"}])
     ['model.units']
     >>> varied([{"model": "lstm"}])
     ['model']
     """
-    values: dict[str, set[str]] = {}
+    values: dict[str, dict[str, set[str]]] = {}
     for params in runs:
         for key, value in params.items():
-            values.setdefault(key, set()).add(value)
-    differ = [key for key in values if len(values[key]) > 1 and not key.startswith(ASIDE)]
+            # what each model has its own of is told by the model
+            of = "" if key == "model" else params.get("model", "")
+            values.setdefault(key, {}).setdefault(of, set()).add(value)
+    differ = [
+        key
+        for key, found in values.items()
+        if max(map(len, found.values())) > 1 and not key.startswith(ASIDE)
+    ]
     order = {key: place for place, key in enumerate(PARAMS)}
     differ.sort(key=lambda key: (order.get(key, len(order)), key))
     return differ[:MOST_PARAMS] or ["model"]

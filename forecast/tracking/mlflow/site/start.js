@@ -43,6 +43,22 @@
     if (hash !== location.hash) { history.replaceState(history.state, "", hash); }
   }
 
+  function same(one, other) { return JSON.stringify(one) === JSON.stringify(other); }
+
+  /* Charts and sections: ours where nobody has changed them, then those that others have added. */
+  function merged(before, now, state) {
+    var had = {}, has = {};
+    before.forEach(function (one) { had[one.uuid] = one; });
+    now.forEach(function (one) { has[one.uuid] = one; });
+    var ours = state.map(function (one) {
+      var id = one.uuid;
+      return has[id] && !same(has[id], had[id]) ? has[id] : one;
+    });
+    var known = {};
+    ours.forEach(function (one) { known[one.uuid] = true; });
+    return ours.concat(now.filter(function (one) { return !known[one.uuid] && !had[one.uuid]; }));
+  }
+
   /* The state of an experiment's page, as MLflow keeps it. What somebody has changed since it was
      put there stays. */
   function seed(experiment, state) {
@@ -50,10 +66,12 @@
     var mark = "forecast.seeded-" + experiment;
     var before = JSON.parse(localStorage.getItem(mark) || "{}");
     var now = JSON.parse(localStorage.getItem(key) || "{}");
-    if (JSON.stringify(before) === JSON.stringify(state) && localStorage.getItem(key)) { return; }
+    if (same(before, state) && localStorage.getItem(key)) { return; }
     for (var name in state) {
-      if (!(name in now) || JSON.stringify(now[name]) === JSON.stringify(before[name])) {
+      if (!(name in now) || same(now[name], before[name])) {
         now[name] = state[name];
+      } else if (name === "compareRunCharts" || name === "compareRunSections") {
+        now[name] = merged(before[name] || [], now[name], state[name]);
       }
     }
     localStorage.setItem(key, JSON.stringify(now));
