@@ -122,12 +122,9 @@ COMMANDS = "tags.`mlflow.parentRunId` IS NULL and tags.`forecast.kind` != 'basel
 
 PREFIXES = (
     "activity",
-    "cv",
     "dm",
-    "fold",
     "inputs",
     "memory",
-    "series",
     "skill",
     "test",
     "time",
@@ -138,7 +135,7 @@ PREFIXES = (
     "gates",
     "gates.final",
 )
-"""Heads of metrics and pictures that every store has; MLflow makes an open section of each."""
+"""Heads that a trained run has in any store; MLflow makes an open section of each."""
 
 MOST_SHUT = 40
 """Sections that are there and shut."""
@@ -261,7 +258,7 @@ def candidates(parent: str, varied: Sequence[str], error: str) -> State:
     ]
     return (
         _columns(shown)
-        | _charts({"Parallel coordinates": [chart]}, PREFIXES)
+        | _charts({"Parallel coordinates": [chart]}, ["cv"])
         | {
             "searchFilter": f"tags.mlflow.parentRunId = '{parent}' "
             "and tags.`forecast.kind` = 'candidate'",

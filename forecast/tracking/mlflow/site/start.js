@@ -78,6 +78,32 @@
     localStorage.setItem(mark, JSON.stringify(state));
   }
 
+  /* The charts of a run's own page are kept for each run, so they are handed out when asked for. */
+  function ofRuns(states) {
+    var plain = Storage.prototype.getItem;
+    var asked = /^MLflowLocalStorage-1\.1-RunPage-[0-9a-f]{32}-model-chartUIState$/i;
+    Storage.prototype.getItem = function (key) {
+      var found = plain.call(this, key);
+      attempt(function () {
+        var home = /^#\/experiments\/([^\/?]+)\/runs\//.exec(location.hash);
+        if (found !== null || !asked.test(key) || !home || !states[home[1]]) { return; }
+        var state = states[home[1]];
+        found = JSON.stringify({
+          isAccordionReordered: true,
+          autoRefreshEnabled: true,
+          globalLineChartConfig: {xAxisKey: "step", lineSmoothness: 0, selectedXAxisMetricKey: ""},
+          compareRunCharts: state.compareRunCharts.filter(function (one) {
+            return one.type !== "DIFFERENCE";
+          }),
+          compareRunSections: state.compareRunSections.filter(function (one) {
+            return one.name !== "What differs";
+          })
+        });
+      });
+      return found;
+    };
+  }
+
   function known() {
     var request = new XMLHttpRequest(); /* not asynchronous: MLflow reads the state at once */
     request.open("GET", location.pathname.replace(/[^/]*$/, "") + "forecast/start.json", false);
@@ -90,6 +116,7 @@
   window.addEventListener("popstate", function () { attempt(address); });
   attempt(function () {
     var found = known();
+    attempt(ofRuns.bind(null, found.states || {}));
     for (var experiment in found.states || {}) {
       attempt(seed.bind(null, experiment, found.states[experiment]));
     }
