@@ -103,7 +103,7 @@ class Visitor:
         address: Of the server; requests to other hosts are refused and noted.
         size: Width and height of the window.
         scale: Pixels of a picture for each of the page.
-        fresh: Whether this browser has seen nothing of MLflow yet, not even that its chat was closed.
+        fresh: Whether this browser has never been here, so that MLflow would open its chat.
 
     Attributes:
         page: What is looked at.
