@@ -7,7 +7,7 @@ import pytest
 pytestmark = pytest.mark.ui
 
 CARD = "experiment-view-compare-runs-card"
-TALL = {"width": 1280, "height": 2600}
+TALL = {"width": 1280, "height": 5200}
 """Charts are drawn once they are in sight."""
 
 

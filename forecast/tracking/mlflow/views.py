@@ -214,9 +214,12 @@ def varied(runs: Iterable[Mapping[str, str]]) -> list[str]:
 
 
 def beside(overview: State, run_ids: Sequence[str]) -> State:
-    """Describe the comparison of some runs: the same, of them alone."""
+    """Describe the comparison of some runs: the same, of them alone.
+
+    The list of runs is shut, so that two pictures stand beside each other in a narrow window too.
+    """
     listed = ", ".join(f"'{run_id}'" for run_id in run_ids)
-    return overview | {"searchFilter": f"attributes.run_id IN ({listed})"}
+    return overview | {"searchFilter": f"attributes.run_id IN ({listed})", "runListHidden": True}
 
 
 def lettered(names: Sequence[str]) -> str:
