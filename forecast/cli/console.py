@@ -119,13 +119,16 @@ def plain(text: str) -> str:
     return escape("".join(kept))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table; numbers stand right, and the first column left."""
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], left: int = 1
+) -> None:
+    """Write a table; numbers stand right, and the first columns left."""
     shown = RichTable(
         title=plain(title), title_justify="left", title_style="bold", box=None, pad_edge=False
     )
     for number, column in enumerate(columns):
-        shown.add_column(plain(column), justify="left" if number == 0 else "right", overflow="fold")
+        side: Any = "left" if number < left else "right"
+        shown.add_column(plain(column), justify=side, overflow="fold")
     for row in rows:
         shown.add_row(*(value if isinstance(value, Text) else plain(_cell(value)) for value in row))
     console.print()
@@ -166,7 +169,8 @@ def show_outcome(outcome: Outcome) -> None:
     """Print what a training has found: scores, tables, the result and its intervals."""
     score_table(outcome)
     baseline_lines(outcome)
-    detail_tables(outcome)
+    if level.verbose():
+        detail_tables(outcome)
     console.print()
     result_line(outcome)
     interval_line(outcome)
@@ -225,9 +229,7 @@ def _calibrated_line(outcome: Outcome, found: Intervals) -> None:
 
 
 def detail_tables(outcome: Outcome) -> None:
-    """Write the error at some steps of the horizon, and for each series, unless quiet."""
-    if level.quiet():
-        return
+    """Write the error at some steps of the horizon, and for each series, as the report does."""
     models = {outcome.spec.model.name: outcome.test, **outcome.baselines}
     horizon = outcome.spec.window.horizon
     steps = sorted({1, *(max(1, round(horizon * part / 4)) for part in (1, 2, 3)), horizon})

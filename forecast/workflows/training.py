@@ -261,9 +261,10 @@ def tracking(settings: TrackingConfig, data: str, progress: Progress) -> Iterato
     try:
         yield tracker
     except KeyboardInterrupt:
-        left = next(folders.runs(folder), None)
-        if left and left.resumable:
-            progress.say("resume", f"forecast train resume={left.local_id}")
+        # its runs of baselines are newer than the one that can be resumed
+        own = (one for one in folders.runs(folder) if one.local_id in tracker.begun)
+        if left := next((one for one in own if one.resumable), None):
+            progress.say("resume", f"forecast train resume={left.run_id or left.local_id}")
         raise
     finally:
         tracker.close()

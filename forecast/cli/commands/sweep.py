@@ -80,16 +80,22 @@ def run_sweep(request: Request) -> float:
         parent.keep(request.yaml, CONFIG)
         with TrialProgress(strategy.most * plan.folds * plan.seeds) as progress:
             finished = sweeps.run_sweep(plan, ledger, progress)
-        run_id = _report(name, ledger, finished, data, request)
+        run_id, outcome = _report(name, ledger, finished, data, request)
     say("sweep", parent.id)
     say("run", run_id)
     links.show(settings.tracking, run_id, parent.id)
-    say("next", f"forecast predict run={run_id}   ·   make ui")
+    train.say_next(run_id, outcome)
     return sweeps.winner(finished).mean
 
 
-def _report(name: str, ledger: Ledger, finished: Finished, data: Loaded, request: Request) -> str:
-    """Write and print the leaderboard; refit the winner once; return the id of its run."""
+def _report(
+    name: str, ledger: Ledger, finished: Finished, data: Loaded, request: Request
+) -> tuple[str, Outcome | None]:
+    """Write and print the leaderboard; refit the winner once.
+
+    Returns:
+        The id of its run, and what its evaluation found unless that was done before.
+    """
     best, parent = sweeps.winner(finished), ledger.parent
     if not _refitted(parent):  # whoever has refitted the winner has kept the leaderboard before
         board = leaderboard.frame(finished.standings, finished.baselines)
@@ -126,12 +132,12 @@ def _report(name: str, ledger: Ledger, finished: Finished, data: Loaded, request
                     "forecast.winner_error": outcome.scores[f"test/{outcome.test.headline.key}"],
                 }
             )
-            return run_id
+            return run_id, outcome
         time.sleep(POLL)  # another driver of the same sweep is at it
     result, run_id = found
     say("winner", f"{best.candidate.name}, scored before")
     say("result", result)
-    return run_id
+    return run_id, None
 
 
 def _show(finished: Finished) -> None:

@@ -59,7 +59,7 @@ def register(client: Any, name: str, run_id: str, tags: Mapping[str, str]) -> st
     except (MlflowException, OSError) as error:
         raise InputError(
             f"register={name} must be taken by the store's registry, got an error "
-            f"({reason(error)}): run {run_id} is kept, register its model/ in `make ui`"
+            f"({reason(error)}): run {run_id} is kept, register its model/ in `forecast ui`"
         ) from error
     return str(made.version)
 
