@@ -69,7 +69,9 @@ def test_what_is_not_asked_for_is_shut(visitor, place, site):
 def test_a_comparison_shows_two_runs_in_that_view(visitor, client, place, site):
     page = visitor.go(printed(place, "compare", 0))  # of two trainings; a winner brings its sweep
     assert sections(page, 4) == ORDER
-    page.get_by_text("2 matching runs").wait_for()
+    shown = page.locator("img[src*='gates.final~lstm_1']")
+    shown.nth(1).wait_for()
+    assert shown.count() == 2
 
 
 def test_candidates_have_parallel_coordinates(visitor, place, site):
