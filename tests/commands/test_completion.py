@@ -274,7 +274,9 @@ def test_runs_are_offered_by_the_id_that_the_key_takes(
     begin = "forecast predict tracking.folder=kept "
     assert candidates(f"{begin}run=", COMMANDS) == ["run=aaa", "run=best", "run=last"]
     offered = candidates(f"{begin}runs=[aaa,", COMMANDS)
-    assert offered == [f"runs=[aaa,{one}{end}" for one in ("bbb", "best", "last") for end in ",]"]
+    assert offered == [f"runs=[aaa,{one}" for one in ("bbb", "best", "last")]
+    begun = "runs=[last,best,aaa,"
+    assert candidates(begin + begun, COMMANDS) == [f"{begun}bbb,", f"{begun}bbb]"]
     assert candidates(f"{begin}resume=", COMMANDS) == ["resume=aaa", "resume=last"]
     assert candidates("forecast predict tracking.folder=none run=", COMMANDS) == []
 
