@@ -1,5 +1,7 @@
 """The terminal: sentences, tables, and a spinner for what takes a while."""
 
+import os
+import sys
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -75,6 +77,36 @@ def say(stage: str, text: str) -> None:
     lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
     shown = plain(f"\n{INDENT}".join(lines))
     console.print(f"[bold]{stage:<{len(INDENT)}}[/bold]{shown}", soft_wrap=True)
+
+
+def say_open(address: str) -> None:
+    """Write the one address that is to be opened."""
+    console.print(f"[bold]{'open':<{len(INDENT)}}{plain(address)}[/bold]", soft_wrap=True)
+
+
+def say_link(stage: str, text: str, address: str) -> None:
+    """Write a link: on a terminal that knows them a short text, elsewhere the plain address."""
+    if not hyperlinks():
+        return say(stage, address)
+    if level.quiet() and stage in ASIDE:
+        return
+    shown = Text.assemble((f"{stage:<{len(INDENT)}}", "bold"), (text, f"underline link {address}"))
+    console.print(shown, soft_wrap=True)
+
+
+def hyperlinks() -> bool:
+    """Tell whether the terminal is one of those that make links of OSC 8."""
+    kind, program = os.environ.get("TERM", ""), os.environ.get("TERM_PROGRAM", "")
+    plain_one = kind in ("", "dumb", "linux") or kind.startswith("screen")
+    return console.is_terminal and not plain_one and program != "Apple_Terminal"
+
+
+def can_open_a_browser() -> bool:
+    """Tell whether somebody sits at a terminal with a screen beside it."""
+    screen = sys.platform in ("darwin", "win32") or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    )
+    return console.is_terminal and screen and not os.environ.get("SSH_CONNECTION")
 
 
 def plain(text: str) -> str:

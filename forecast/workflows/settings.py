@@ -177,6 +177,9 @@ class TrackingConfig:
     port: int = key(
         "Port of 127.0.0.1 on which `forecast ui` shows a store that is no server.", 5000
     )
+    open: bool | None = key(
+        "Whether `forecast ui` opens a browser; null means on a terminal with a screen.", None
+    )
 
 
 @dataclass(frozen=True)

@@ -219,7 +219,7 @@ def _describe(
 ) -> None:
     """Write what the run is, and call it what it turned out to be."""
     training = found.training
-    place = describe.place(tracker, training.data.name, baselines, training.relatives)
+    place = describe.place(tracker, training.data, baselines, training.relatives)
     describe.describe(tracker, found.run, outcome, training.again, place)
     if training.final is not None:
         describe.rename(tracker.store, found.run, training.final(outcome))

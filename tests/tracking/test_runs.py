@@ -40,7 +40,7 @@ def test_it_is_finished_and_says_what_it_is(run):
     tags = run.data.tags
     assert tags["forecast.kind"] == "train"
     assert {"forecast.version", "forecast.git_commit", "forecast.data_digest"} <= set(tags)
-    assert run.info.run_name.startswith("lstm-4 · 8→4 · mae ")
+    assert run.info.run_name.startswith("lstm-4 · mae ")
 
 
 def test_every_epoch_has_every_metric_with_its_step(client, lstm_run: str):

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 
@@ -114,8 +115,11 @@ def _report(
             outcome, run_id = _refit(parent, ledger.owner, best, data, request)
             result = headline(outcome)
             if not request.settings.tracking.run_name:
-                name = f"{name} · {best.headline} {best.mean:.3g}"
-                describe.rename(parent.store, parent, name)
+                kind, _, how = name.partition(" · ")
+                score = f"{best.headline} {best.mean:.3g}"
+                describe.rename(parent.store, parent, f"{kind} · {score} · {how}")
+            parent.params(_seen(best))
+            parent.metrics(standings.winning(best, outcome))
             again = train.command("sweep", request.overrides)
             standings.describe(ledger, finished, run_id, data.name, again, result)
             # the last, since whoever finds these does no more
@@ -153,6 +157,12 @@ def _show(finished: Finished) -> None:
         name = min(finished.baselines, key=lambda name: finished.baselines[name])
         skill = float(metrics.skill(best.mean, finished.baselines[name]))
         say("best", f"{best.candidate.name}: {wording.against(name, skill, None)}")
+
+
+def _seen(best: Standing) -> dict[str, Any]:
+    """Return the parameters of a winner by which its sweep stands beside trained runs."""
+    heads = ("model", "window.", "training.")
+    return {key: value for key, value in best.candidate.params.items() if key.startswith(heads)}
 
 
 def _refitted(parent: DirectRun) -> tuple[str, str] | None:
@@ -204,7 +214,7 @@ def _refit(
                 name=name,
                 again=again,
                 go_on=lambda _: shlex.join(["forecast", "sweep", *request.overrides]),
-                final=lambda outcome: f"{name} · {pages.scored(outcome)}",
+                final=lambda outcome: pages.result(name, pages.scored(outcome)),
                 relatives={"the sweep": parent.id},
                 progress=TERMINAL,
             )

@@ -89,7 +89,7 @@ def trained(
         resume.check_same_data(settings.resume, Path(settings.tracking.folder), data)
 
     def called(outcome: Outcome) -> str:
-        return f"{name} · {pages.scored(outcome)}" if kind == "train" else name
+        return pages.result(name, pages.scored(outcome)) if kind == "train" else name
 
     every = identity(data) | {recorded.COMMAND: again} | dict(tags or {})
     with (
@@ -194,6 +194,6 @@ def summary(data: Loaded) -> str:
     names = ", ".join(table.names[:3]) + (" …" if len(table.names) > 3 else "")
     first, last = (str(stamp)[:10] for stamp in (table.time.min(), table.time.max()))
     return (
-        f"{data.name}: {len(data.frame):,} rows of {len(table.names)} series ({names}), "
+        f"{data.name}: {data.counted} of {len(table.names)} series ({names}), "
         f"frequency {table.frequency}, {first} to {last}" + load.without_names(data.frame.columns)
     )

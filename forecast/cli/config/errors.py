@@ -202,7 +202,7 @@ READ: Mapping[str, tuple[str, ...]] = {
     "explain": TRAINING,
     "runs": ("tracking.*",),
     "sync": ("tracking.*",),
-    "ui": ("tracking.*",),
+    "ui": ("tracking.*", "run"),
     "predict": (
         "run",
         "history",
