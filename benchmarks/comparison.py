@@ -1,4 +1,4 @@
-"""What `forecast compare` of an experiment of 10,000 runs takes: first, and from what it has kept."""
+"""What `forecast compare` of an experiment of 10,000 runs takes, first and again."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def compare() -> Found:
             told["server"] = _twice(folder, uri)
         size = (Path(folder) / "compare.html").stat().st_size / 1e6
     return {
-        "text": f"`forecast compare experiment=…` of {RUNS:,} runs of 63 parameters and 90 "
+        "text": f"`forecast compare` of {RUNS:,} runs of 63 parameters and 90 "
         "metrics: seconds of the whole command, and again from what it has kept",
         "value": "; ".join(f"{name} {a:.1f} s, again {b:.1f} s" for name, (a, b) in told.items()),
         "detail": f"a page of {size:.1f} MB",
@@ -57,7 +57,7 @@ def _twice(folder: str, uri: str) -> tuple[float, float]:
             "PYTHONPATH": str(Path(__file__).parents[1]),
             "XDG_CACHE_HOME": cache,
         }
-        words = ["compare", f"experiment={EXPERIMENT}", f"tracking.uri={uri}"]
+        words = ["compare", f"tracking.experiment={EXPERIMENT}", f"tracking.uri={uri}"]
         seconds = []
         for _ in range(2):
             began = time.perf_counter()

@@ -28,7 +28,16 @@ ASKED = 4
 GROUPS = ("model", "window", "training", "data", "split", "evaluation", "backtest")
 """Params that are kept."""
 
-HEADS = ("test/", "val/", "cv/", "skill/", "model/parameters", "train/best_epoch", "time/fit")
+HEADS = (
+    "test/",
+    "val/",
+    "validation/",
+    "cv/",
+    "skill/",
+    "model/parameters",
+    "train/best_epoch",
+    "time/fit",
+)
 """How metrics begin that are kept; a run has ten times as many."""
 
 FOLLOWED = ("val/mae", "val/brier", "val/loss")
@@ -216,9 +225,7 @@ class Kept:
 def _row(run: Any) -> tuple[Any, ...]:
     """Write what is kept of a run."""
     info, tags = run.info, run.data.tags
-    params = {
-        key: value for key, value in run.data.params.items() if key.split(".")[0] in GROUPS
-    }
+    params = {key: value for key, value in run.data.params.items() if key.split(".")[0] in GROUPS}
     metrics = {key: value for key, value in run.data.metrics.items() if key.startswith(HEADS)}
     # the client's dict of metrics knows no steps
     points = getattr(run.data, "_metric_objs", ())
