@@ -104,32 +104,35 @@ class Varied:
         }
 
 
-def varied(params: Sequence[Mapping[str, str]], errors: Sequence[float]) -> list[Varied]:
-    """List the settings in which runs differ, those first that explain most of the error."""
-    found = []
-    models = len({own.get("model") for own in params}) > 1
+def settings(
+    params: Sequence[Mapping[str, str]], errors: Sequence[float]
+) -> tuple[list[Varied], dict[str, str]]:
+    """Part settings into those in which runs differ and those that all share.
+
+    Args:
+        params: Of each run.
+        errors: What they are ranked by, (runs,).
+
+    Returns:
+        What differs, those first that explain most of the error; the others with their value.
+    """
+    found, shared = [], {}
     for key in _keys(params):
         values = [own.get(key, ABSENT) for own in params]
-        texts = sorted(set(values), key=_order)
-        if len(texts) < 2 or (models and len({*texts} - {ABSENT}) < 2):
+        distinct = set(values)
+        if len(distinct) == 1:
+            shared[key] = distinct.pop()
+            continue
+        if len(distinct - {ABSENT}) == 1:
             continue  # what only some models have goes with the model
+        texts = sorted(distinct, key=_order)
         place = {text: n for n, text in enumerate(texts)}
         at = np.array([place[value] for value in values])
         bins, bin_of = _bins(texts, at)
-        share = explained(bin_of[at], errors)
+        share = explained(bin_of[at], errors) if len(errors) else 0.0
         found.append(Varied(key, texts, at, _places(texts), bins, bin_of, share))
     found.sort(key=lambda one: -one.explains)
-    return found
-
-
-def constant(params: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Return the settings that all runs share."""
-    shared = {}
-    for key in _keys(params):
-        values = {own.get(key, ABSENT) for own in params}
-        if len(values) == 1:
-            shared[key] = values.pop()
-    return shared
+    return found, shared
 
 
 def counted(one: Varied) -> dict[str, Any]:
@@ -173,7 +176,7 @@ def explained(groups: np.ndarray, errors: Sequence[float]) -> float:
 
 def _keys(params: Sequence[Mapping[str, str]]) -> list[str]:
     """List the params that are compared."""
-    keys = {key for own in params for key in own}
+    keys: set[str] = set().union(*params)
     order = {group: place for place, group in enumerate(GROUPS)}
     kept = [key for key in keys if key.split(".")[0] in order and key not in ASIDE]
     return sorted(kept, key=lambda key: (order[key.split(".")[0]], key))

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from forecast.evaluation.significance import wording
@@ -104,7 +105,18 @@ class Compared:
     notes: Sequence[str] = ()
     named: bool = False
 
-    @property
+    @cached_property
+    def errors(self) -> list[float]:
+        """What runs are ranked by: errors by which the best is chosen, of the test span if none."""
+        found = [entry.validation for entry in self.entries]
+        return found if any(map(math.isfinite, found)) else [one.test for one in self.entries]
+
+    @cached_property
+    def settings(self) -> tuple[list[Varied], dict[str, str]]:
+        """What differs between the runs, and what they share."""
+        return compare_effects.settings([entry.params for entry in self.entries], self.errors)
+
+    @cached_property
     def corrected(self) -> list[Pair]:
         """The pairs with p values corrected for their number."""
         found = corrected([pair.verdict for pair in self.pairs])
@@ -113,11 +125,7 @@ class Compared:
 
 def page(found: Compared) -> str:
     """Write the page of compared runs."""
-    params = [entry.params for entry in found.entries]
-    errors = [entry.validation for entry in found.entries]
-    if not any(map(math.isfinite, errors)):
-        errors = [entry.test for entry in found.entries]
-    varied = compare_effects.varied(params, errors)
+    errors, (varied, shared) = found.errors, found.settings
     reference = found.entries[0]
     return render(
         "compare",
@@ -132,7 +140,7 @@ def page(found: Compared) -> str:
         untested=found.untested,
         ranks=_ranks(found.ranking),
         differences=[compare_effects.counted(one) for one in varied],
-        constants=compare_effects.constant(params),
+        constants=shared,
         effects=[one.strip(errors) for one in varied if one.explains] if len(errors) > 7 else [],
         curves=compare_charts.curves(found.entries, found.chosen),
         heads=[one.short for one in varied[:COLUMNS]],

@@ -240,9 +240,10 @@ def _comparable(every: Sequence[KeptRun], kind: str) -> tuple[Headline, list[Kep
             f"kind must be one of which the experiment has finished runs, got {kind!r}: "
             + (f"there are {', '.join(others)}" if others else "there are none of any, train first")
         )
-    asked = Counter((_error(run).key, *map(run.params.get, QUESTION)) for run in done)
+    questions = [(_error(run).key, *map(run.params.get, QUESTION)) for run in done]
+    asked = Counter(questions)
     [(most, _)] = asked.most_common(1)
-    runs = [run for run in done if (_error(run).key, *map(run.params.get, QUESTION)) == most]
+    runs = [run for run, question in zip(done, questions, strict=True) if question == most]
     notes = []
     if len(own) > len(done):
         notes.append(f"{len(own) - len(done):,} runs that have not finished are left out.")
@@ -312,11 +313,11 @@ def _baselines(every: Sequence[KeptRun], best: KeptRun, headline: Headline) -> l
     """List the baselines of the best run's question and data, the strongest of each name."""
     found: dict[str, KeptRun] = {}
     for run in every:
-        same = all(
-            run.params.get(key, best.params.get(key)) == best.params.get(key) for key in QUESTION
-        )
+        if run.kind != "baseline" or run.digest != best.digest:
+            continue
+        asked = [run.params.get(key, best.params.get(key)) for key in QUESTION]
         error = run.metrics.get(f"test/{headline.key}", math.nan)
-        if run.kind != "baseline" or not same or run.digest != best.digest or math.isnan(error):
+        if asked != [best.params.get(key) for key in QUESTION] or math.isnan(error):
             continue
         name = run.params.get("model", run.name)
         if name not in found or error < found[name].metrics[f"test/{headline.key}"]:
@@ -331,7 +332,7 @@ def _called(run: KeptRun) -> str:
 
 def _error(run: KeptRun) -> Headline:
     """Return the error that a run is ranked by."""
-    brier = {"test/brier", "cv/brier_mean"} & {*run.metrics}
+    brier = "test/brier" in run.metrics or "cv/brier_mean" in run.metrics
     return HEADLINES["event" if brier else "regression"]
 
 

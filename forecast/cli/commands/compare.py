@@ -53,19 +53,20 @@ def run_compare(request: Request) -> Compared:
             "runs must name 2 or more runs, got 1: give runs=[ID,ID], or no runs to compare all of "
             "an experiment"
         )
-    page = asked.with_suffix(".html")
-    if settings.runs:
-        found = _named(settings, asked if asked.suffix in PICTURES else None)
-    elif asked.suffix == ".html":
-        typed = "tracking.experiment" in errors.typed(request.overrides)
-        found = _experiment(settings, typed=typed)
-    else:
+    if not settings.runs and asked.suffix in PICTURES:
         raise InputError(
             f"output must be a page when a whole experiment is compared, got {asked.name!r}: name "
             "a file that ends with .html, or give runs=[ID,ID,ID]"
         )
-    with output.whole(page) as file:
-        file.write_text(compare_page.page(found), "utf-8")
+    with kept.uncollected():
+        if settings.runs:
+            found = _named(settings, asked if asked.suffix in PICTURES else None)
+        else:
+            typed = "tracking.experiment" in errors.typed(request.overrides)
+            found = _experiment(settings, typed=typed)
+        page = asked.with_suffix(".html")
+        with output.whole(page) as file:
+            file.write_text(compare_page.page(found), "utf-8")
     say("wrote", str(page))
     return found
 
@@ -127,9 +128,7 @@ def _report(found: Compared) -> None:
     if others:
         cells = [(pair.name, pair.error, wording.cell(pair.skill, pair.verdict)) for pair in others]
         print_table("Baselines, against the first", ("", found.error, "verdict"), cells)
-    params = [entry.params for entry in found.entries]
-    varied = compare_effects.varied(params, [entry.validation for entry in found.entries])
-    counts = [compare_effects.counted(one) for one in varied[:LISTED]]
+    counts = [compare_effects.counted(one) for one in found.settings[0][:LISTED]]
     if counts:
         settings = [(one["key"], one["explains"], one["values"]) for one in counts]
         print_table("What differs, and what it explains", ("", "explains", "values"), settings)
@@ -262,7 +261,7 @@ def _differences(subjects: Sequence[Subject]) -> None:
         if len(series_verdicts) > 1:
             rows.append((key, *values))
     if rows and len(subjects) > BESIDE:
-        varied = compare_effects.varied([one.params for one in subjects], [])
+        varied, _ = compare_effects.settings([one.params for one in subjects], [])
         counts = [(one["key"], one["values"]) for one in map(compare_effects.counted, varied)]
         print_table("What differs", ("", "values (runs)"), counts)
     elif rows:

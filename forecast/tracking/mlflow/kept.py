@@ -3,7 +3,7 @@
 import gc
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,7 +111,7 @@ class Kept:
             said: Hears how many runs were read so far.
         """
         count = 0
-        with _uncollected():
+        with uncollected():
             for ask in (self._first, self._later):
                 for runs in self._answers(ask()):
                     self._keep(runs)
@@ -122,9 +122,12 @@ class Kept:
     def runs(self) -> list[KeptRun]:
         """Return all runs, the oldest first."""
         rows = self._base.execute(f"select {_COLUMNS} from runs order by began, id")  # noqa: S608  # ours
-        return [KeptRun(*row[:8], *map(json.loads, row[8:])) for row in rows]
+        common = self._common()
+        return [
+            KeptRun(*row[:8], _whole(common, row[8]), *map(json.loads, row[9:])) for row in rows
+        ]
 
-    def remember(self, key: Sequence[Any], find: Callable[[], Any]) -> Any:
+    def remember(self, key: Any, find: Callable[[], Any]) -> Any:
         """Return what was found before under a key, or find it and keep it.
 
         Args:
@@ -149,6 +152,10 @@ class Kept:
         found = self.remember(("history", run.id, run.ended, metric), ask)
         return {int(step): float(value) for step, value in found.items()}
 
+    def _common(self) -> dict[str, str]:
+        """Return the params of one run; of each only what differs from them is kept."""
+        return dict(self.remember("common", dict))
+
     def _known(self) -> list[tuple[str, int, int]]:
         """List id, begin and end of the runs that have ended, the oldest first."""
         found = self._base.execute("select id, began, ended from runs where ended > 0 order by 2")
@@ -162,28 +169,18 @@ class Kept:
     def _later(self) -> list[str]:
         """Return questions for the runs that are not known, and for those that ended anew."""
         known = self._known()
-        if not known:
-            return [""]
-        found, chunks = [], _chunks(known)
-        for number, chunk in enumerate(chunks):
-            parts = [f"attributes.run_id NOT IN ({_listed(run for run, *_ in chunk)})"]
-            if number:
-                parts.append(f"attributes.start_time >= {chunk[0][1]}")
-            if number + 1 < len(chunks):
-                parts.append(f"attributes.start_time < {chunks[number + 1][0][1]}")
-            found.append(" and ".join(parts))
-        return [*found, f"attributes.end_time > {max(ended for *_, ended in known)}"]
+        anew = [f"attributes.end_time > {max(ended for *_, ended in known)}"] if known else []
+        return [*_others(known), *anew]
 
     def _forget(self) -> None:
         """Drop the runs that were deleted."""
-        asked = [
-            f"attributes.run_id IN ({_listed(run for run, *_ in chunk)})"
-            for chunk in _chunks(self._known())
-        ]
-        for runs in self._answers(asked, deleted=True):
+        known = self._base.execute("select id, began, 1 from gone order by 2").fetchall()
+        for runs in self._answers(_others(known), deleted=True):
+            gone = [(run.info.run_id, run.info.start_time or 0) for run in runs]
             with self._base:
-                gone = [(run.info.run_id,) for run in runs]
-                self._base.executemany("delete from runs where id = ?", gone)
+                self._base.executemany("insert or replace into gone values (?, ?)", gone)
+        with self._base:
+            self._base.execute("delete from runs where id in (select id from gone)")
 
     def _answers(self, asked: Iterable[str], *, deleted: bool = False) -> Iterator[list[Any]]:
         """Ask questions, each page by page, several at the same time where that is of use."""
@@ -213,19 +210,39 @@ class Kept:
 
     def _keep(self, runs: Sequence[Any]) -> None:
         """Write runs into the file."""
+        if not runs:
+            return
+        common = self.remember("common", lambda: _params(runs[0]))
         marks = ", ".join("?" * len(_COLUMNS.split(", ")))
         with self._base:
             self._base.executemany(
                 f"insert or replace into runs ({_COLUMNS}) values ({marks})",  # noqa: S608  # ours
-                map(_row, runs),
+                [_row(run, common) for run in runs],
             )
+            back = [(run.info.run_id,) for run in runs]  # if it was deleted, it is restored
+            self._base.executemany("delete from gone where id = ?", back)
         gc.collect()  # once a page
 
 
-def _row(run: Any) -> tuple[Any, ...]:
+def _params(run: Any) -> dict[str, str]:
+    """Return the params of a run that are kept."""
+    return {key: value for key, value in run.data.params.items() if key.split(".")[0] in GROUPS}
+
+
+def _whole(common: Mapping[str, str], text: str) -> dict[str, str]:
+    """Return all params of a run from what differs; what it has not is null there."""
+    found = {**common, **json.loads(text)}
+    return (
+        {key: value for key, value in found.items() if value is not None}
+        if "null" in text
+        else found
+    )
+
+
+def _row(run: Any, common: Mapping[str, str]) -> tuple[Any, ...]:
     """Write what is kept of a run."""
-    info, tags = run.info, run.data.tags
-    params = {key: value for key, value in run.data.params.items() if key.split(".")[0] in GROUPS}
+    info, tags, own = run.info, run.data.tags, _params(run)
+    params = {key: own.get(key) for key in {**common, **own} if own.get(key) != common.get(key)}
     metrics = {key: value for key, value in run.data.metrics.items() if key.startswith(HEADS)}
     # the client's dict of metrics knows no steps
     points = getattr(run.data, "_metric_objs", ())
@@ -248,6 +265,7 @@ def _opened(file: Path | None) -> sqlite3.Connection:
     for name in (file, file, None):
         try:
             base = sqlite3.connect(name or ":memory:")
+            base.execute("create table if not exists gone (id text primary key, began int)")
             base.execute("create table if not exists found (key text primary key, text text)")
             base.execute(f"create table if not exists runs ({_COLUMNS}, primary key (id))")
             base.execute("select count(*) from runs").fetchone()
@@ -259,31 +277,40 @@ def _opened(file: Path | None) -> sqlite3.Connection:
     raise sqlite3.DatabaseError("no database in memory")
 
 
-def _chunks(known: Sequence[tuple[str, int, int]]) -> list[list[tuple[str, int, int]]]:
-    """Part runs by their begin; those that began together stay together."""
-    found: list[list[tuple[str, int, int]]] = []
+def _others(known: Sequence[tuple[str, int, int]]) -> list[str]:
+    """Return questions for all runs but some, which are the oldest first.
+
+    Each names a thousand that began one after the other; those that began together stay together.
+    """
+    chunks: list[list[tuple[str, int, int]]] = []
     for one in known:
-        if not found or (len(found[-1]) >= CHUNK and found[-1][-1][1] < one[1]):
-            found.append([])
-        found[-1].append(one)
+        if not chunks or (len(chunks[-1]) >= CHUNK and chunks[-1][-1][1] < one[1]):
+            chunks.append([])
+        chunks[-1].append(one)
+    found = [] if chunks else [""]
+    for number, chunk in enumerate(chunks):
+        ids = ", ".join(f"'{run_id}'" for run_id, *_ in chunk)
+        parts = [f"attributes.run_id NOT IN ({ids})"]
+        if number:
+            parts.append(f"attributes.start_time >= {chunk[0][1]}")
+        if number + 1 < len(chunks):
+            parts.append(f"attributes.start_time < {chunks[number + 1][0][1]}")
+        found.append(" and ".join(parts))
     return found
 
 
-def _listed(ids: Iterable[str]) -> str:
-    return ", ".join(f"'{one}'" for one in ids)
-
-
-def _hash(parts: Sequence[Any]) -> str:
+def _hash(parts: Any) -> str:
     return sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Leave circular garbage alone: looking for it among a million objects takes most time."""
     before = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
         if before:
             gc.enable()
