@@ -207,7 +207,14 @@ class Config:
     )
     resume: str | None = key("Interrupted run that `train` goes on with: its id, or last.", None)
     other: str | None = key("Second run, which `inspect` puts beside it.", None)
-    runs: list[str] = key("Runs that `compare` puts side by side.", list)
+    runs: list[str] = key(
+        "Runs that `compare` puts side by side; without any it compares all of the experiment.",
+        list,
+    )
+    kind: str = key(
+        "Kind of the runs that `compare` reads of an experiment: train, candidate or backtest.",
+        "train",
+    )
     file: str | None = key("Keras model that `inspect` reads instead of a run.", None)
     output: str | None = key(
         "File that `predict`, `inspect` or `compare` writes; null chooses a name in this folder.",

@@ -215,7 +215,7 @@ READ: Mapping[str, tuple[str, ...]] = {
         "training.threads",
     ),
     "inspect": ("run", "other", "file", "output", "gates.*", "tracking.*", "training.threads"),
-    "compare": ("runs", "output", "tracking.*"),
+    "compare": ("runs", "kind", "output", "tracking.*"),
     "reproduce": ("run", "force", "data.path", "tracking.*"),
     "promote": ("registered", "tracking.*"),
 }
