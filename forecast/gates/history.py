@@ -47,7 +47,9 @@ def evenly(count: int, most: int) -> np.ndarray:
 
 
 def distances(
-    ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]
+    ours: Mapping[str, np.ndarray],
+    theirs: Mapping[str, np.ndarray],
+    names: tuple[str, str] = ("the first run", "the second run"),
 ) -> tuple[pd.DataFrame, list[str]]:
     """Compare the distributions of the weights of every gate and tap of two snapshots.
 
@@ -57,15 +59,13 @@ def distances(
     """
     ours, theirs = _weights(ours), _weights(theirs)
     rows: list[dict[str, object]] = []
-    sentences: dict[tuple[str, str], str] = {}
+    sentences: dict[str, dict[str, str]] = {}
     for name in (name for name in ours if name in theirs):
         layer, part, gate = name.split("/")
         first, second = ours[name], theirs[name]
         if first.shape != second.shape:
-            sentences.setdefault(
-                (layer, part),
-                f"{layer}: {part} is {first.shape} in the first run and {second.shape} in the "
-                "second: the distance is between their distributions",
+            sentences.setdefault(layer, {})[part] = (
+                f"{part} is {first.shape} in {names[0]} and {second.shape} in {names[1]}"
             )
         rows.append(
             {
@@ -78,9 +78,12 @@ def distances(
             }
         )
     notes = [
-        *sentences.values(),
-        *_alone(ours, theirs, "first"),
-        *_alone(theirs, ours, "second"),
+        *(
+            f"{layer}: {', '.join(parts.values())}: the distance is between their distributions"
+            for layer, parts in sentences.items()
+        ),
+        *_alone(ours, theirs, names[0]),
+        *_alone(theirs, ours, names[1]),
     ]
     columns = ["layer", "gate", "part", "first", "second", "distance"]
     return pd.DataFrame(rows, columns=columns), notes
@@ -102,7 +105,5 @@ def _alone(mine: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray], run:
             layers.append(layer)
         elif layer in known and name not in other and gate not in gates.setdefault(layer, []):
             gates[layer].append(gate)
-    found = [f"{', '.join(layers)} only in the {run} run"] if layers else []
-    return found + [
-        f"{name} {', '.join(g)} only in the {run} run" for name, g in gates.items() if g
-    ]
+    found = [f"{', '.join(layers)} only in {run}"] if layers else []
+    return found + [f"{name} {', '.join(g)} only in {run}" for name, g in gates.items() if g]

@@ -110,7 +110,11 @@ class Row:
     cells: Sequence[Cell]
 
 
-_PARTS = {"kernel": ("kernel",), "recurrent": ("recurrent_kernel",), "bias": ("bias", "recurrent_bias")}  # fmt: skip
+_PARTS = {
+    "kernel": ("kernel",),
+    "recurrent": ("recurrent_kernel",),
+    "bias": ("bias", "recurrent_bias"),
+}
 
 
 def gate_rows(

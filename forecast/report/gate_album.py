@@ -101,9 +101,7 @@ class _Book:
                 figure = heat_map(gates, head, self.colours, feature_names=own)
                 yield f"weights/{layer}", step, to_image(figure)
 
-    def spread(
-        self, weights: Snapshot, title: str, ran: str
-    ) -> Iterator[tuple[str, np.ndarray]]:
+    def spread(self, weights: Snapshot, title: str, ran: str) -> Iterator[tuple[str, np.ndarray]]:
         """Draw how the weights of each recurrent layer, and of all convolutions, are spread."""
         for layer, gates in _recurrent(weights).items():
             rows = gate_rows(weights, layer, self.scales, self.start)

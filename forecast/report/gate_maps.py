@@ -9,7 +9,6 @@ from forecast.errors import InputError
 from forecast.gates.shapes import rung
 from forecast.gates.snapshots import is_convolution, unpack
 from forecast.gates.split import Gates
-from forecast.report.gate_shapes import LARGE, SIDE, TEXT, gate_name, square, write
 from forecast.report.canvas import (
     FRAME,
     INK,
@@ -19,6 +18,7 @@ from forecast.report.canvas import (
     new_figure,
     style,
 )
+from forecast.report.gate_shapes import LARGE, SIDE, TEXT, gate_name, square, write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -254,9 +254,7 @@ def _add_scale(figure: "Figure", limit: float) -> None:
 _MOST_ROWS = 16
 
 
-def influence_map(
-    norms: pd.DataFrame, layer: str, limit: float, *, subtitle: str = ""
-) -> "Figure":
+def influence_map(norms: pd.DataFrame, layer: str, limit: float, *, subtitle: str = "") -> "Figure":
     """Draw the weight of each feature in each gate's kernel.
 
     Args:
@@ -296,9 +294,14 @@ def influence_map(
     size = min(TEXT, 0.8 * high)
     values = np.nan_to_num(norms.to_numpy(), posinf=limit)
     axes.imshow(
-        values, cmap="Blues", vmin=0, vmax=limit, aspect="auto", interpolation="nearest",
+        values,
+        cmap="Blues",
+        vmin=0,
+        vmax=limit,
+        aspect="auto",
+        interpolation="nearest",
         extent=(left, right, bottom, top),
-    )  # fmt: skip
+    )
     axes.set_xlim(0, SIDE)
     axes.set_ylim(SIDE, 0)
     for row, name in enumerate(map(str, norms.index)):

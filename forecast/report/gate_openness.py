@@ -111,7 +111,9 @@ def _histogram(axes: Any, gate: str, mean: np.ndarray, box: Box) -> None:
 def _scales(axes: Any, gate: str, scales: np.ndarray, steps: int, box: Box) -> None:
     """Draw the units' time scales, sorted, on a logarithmic axis with the look-back as a line."""
     left, top, wide, high = box
-    write(axes, left, top + 18, f"time scale of {gate_name(gate)}", TEXT, anchor="left", weight="bold")  # fmt: skip
+    write(
+        axes, left, top + 18, f"time scale of {gate_name(gate)}", TEXT, anchor="left", weight="bold"
+    )
     most, floor, room = float(CAP * steps), top + high - 42, high - 90
     low, end = np.log10(0.1), np.log10(most)
 
@@ -126,6 +128,8 @@ def _scales(axes: Any, gate: str, scales: np.ndarray, steps: int, box: Box) -> N
         write(axes, left + 62, y, f"{value:g}", TEXT, anchor="right")
     back = float(place(np.array(float(steps))))
     axes.plot([left + 70, left + wide], [back, back], color="#b2182b", linewidth=2)
-    write(axes, left + wide, back - 18, f"look-back {steps}", TEXT, anchor="right", colour="#b2182b")  # fmt: skip
+    write(
+        axes, left + wide, back - 18, f"look-back {steps}", TEXT, anchor="right", colour="#b2182b"
+    )
     axes.plot(across, place(ordered), "o", color=INK, markersize=5)
     write(axes, left + 70, floor + 22, "units, sorted", TEXT, anchor="left")

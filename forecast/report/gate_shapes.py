@@ -19,9 +19,14 @@ TEXT, LARGE = 27, 34
 """Pixels of letters and of figures; shown on 256 pixels, a letter still has 9."""
 
 COLOURS = {
-    "i": "#0072b2", "z": "#0072b2", "f": "#d55e00", "r": "#d55e00", "c": "#009e73",
-    "h": "#009e73", "o": "#b0578d",
-}  # fmt: skip
+    "i": "#0072b2",
+    "z": "#0072b2",
+    "f": "#d55e00",
+    "r": "#d55e00",
+    "c": "#009e73",
+    "h": "#009e73",
+    "o": "#b0578d",
+}
 """Of the gates, after Okabe & Ito; that of the output gate is darker, so that its figures read."""
 
 TAP = "#0072b2"
@@ -144,7 +149,9 @@ def _above(axes: Any, row: Row, top: float, bottom: float) -> None:
     size = LARGE if count <= 5 else TEXT
     for cell, middle in zip(row.cells, _middles(count), strict=True):
         _shape(axes, cell, row.limit, (middle, half), (high, low))
-        write(axes, middle, figures, figure_of(cell.size), size, colour=_colour(cell), weight="bold")  # fmt: skip
+        write(
+            axes, middle, figures, figure_of(cell.size), size, colour=_colour(cell), weight="bold"
+        )
         if taps:
             name = tap_name(cell.name)
             write(axes, middle, bottom - 22, name if count <= 5 else name[4:] or name, TEXT)
@@ -152,10 +159,14 @@ def _above(axes: Any, row: Row, top: float, bottom: float) -> None:
 
 def _side(axes: Any, row: Row, top: float, bottom: float) -> None:
     """Draw a row of many: its figures stand at the right of its shapes."""
-    cells = row.cells if len(row.cells) <= 3 else [row.cells[n] for n in (0, len(row.cells) // 2, -1)]  # fmt: skip
+    cells = (
+        row.cells if len(row.cells) <= 3 else [row.cells[n] for n in (0, len(row.cells) // 2, -1)]
+    )
     name = row.part if len(row.part) <= 7 else f"…{row.part[-6:]}"
     write(axes, 14, (top + bottom) / 2 - 16, name, TEXT, anchor="left", weight="bold")
-    write(axes, 14, (top + bottom) / 2 + 18, f"±{row.limit:g}", TEXT, anchor="left", colour="#555555")  # fmt: skip
+    write(
+        axes, 14, (top + bottom) / 2 + 18, f"±{row.limit:g}", TEXT, anchor="left", colour="#555555"
+    )
     left = 132
     wide = (SIDE - left - 8) / len(cells)
     for number, cell in enumerate(cells):
@@ -164,7 +175,16 @@ def _side(axes: Any, row: Row, top: float, bottom: float) -> None:
         _shape(axes, cell, row.limit, (middle, 38.0), (top + 5, bottom - 5))
         beside = middle + 50
         figure = figure_of(cell.size)
-        write(axes, beside, (top + bottom) / 2 - 16, figure, LARGE, anchor="left", colour=TAP, weight="bold")  # fmt: skip
+        write(
+            axes,
+            beside,
+            (top + bottom) / 2 - 16,
+            figure,
+            LARGE,
+            anchor="left",
+            colour=TAP,
+            weight="bold",
+        )
         write(axes, beside, (top + bottom) / 2 + 18, tap_name(cell.name), TEXT, anchor="left")
 
 
@@ -187,15 +207,26 @@ def _shape(
 
     if cell.start is not None:
         heights, widths = outline(cell.start, limit)
-        axes.fill_betweenx(place(heights), middle - half * widths, middle + half * widths, color=START, linewidth=0)  # fmt: skip
+        axes.fill_betweenx(
+            place(heights), middle - half * widths, middle + half * widths, color=START, linewidth=0
+        )
     colour = _colour(cell)
     if cell.values.size <= FEW:
         known = np.sort(cell.values[np.isfinite(cell.values)])
         apart = half * 0.8 * np.linspace(-1, 1, max(2, known.size))[: known.size]
-        axes.plot(middle + apart, place(np.clip(known, -limit, limit)), "o", color=colour, markersize=6)  # fmt: skip
+        axes.plot(
+            middle + apart, place(np.clip(known, -limit, limit)), "o", color=colour, markersize=6
+        )
     else:
         heights, widths = outline(cell.values, limit)
-        axes.fill_betweenx(place(heights), middle - half * widths, middle + half * widths, color=colour, alpha=0.85, linewidth=0)  # fmt: skip
+        axes.fill_betweenx(
+            place(heights),
+            middle - half * widths,
+            middle + half * widths,
+            color=colour,
+            alpha=0.85,
+            linewidth=0,
+        )
     for end, marker, y in ((1, "^", high), (-1, "v", low)):
         if (end * cell.values > limit * (1 + 1e-6)).any():
             axes.plot([middle], [y], marker, color=colour, markersize=6, clip_on=False)
@@ -206,9 +237,16 @@ def _colour(cell: Cell) -> str:
 
 
 def write(
-    axes: Any, x: float, y: float, text: str, size: float,
-    *, anchor: str = "center", colour: str = INK, weight: str = "normal",
-) -> None:  # fmt: skip
+    axes: Any,
+    x: float,
+    y: float,
+    text: str,
+    size: float,
+    *,
+    anchor: str = "center",
+    colour: str = INK,
+    weight: str = "normal",
+) -> None:
     """Write a text of so many pixels, smaller where it would leave the picture.
 
     >>> write(square().axes[0], 14, 26, "lstm_1", TEXT, anchor="left")
@@ -217,6 +255,12 @@ def write(
     room = {"left": SIDE - x - 8, "right": x, "center": 2 * min(x, SIDE - x)}[anchor]
     size = min(size, max(1.0, room / (letters * max(1, len(text)))))
     axes.text(
-        x, y, escape_mathtext(text), fontsize=size * 0.72, ha=anchor, va="center_baseline",
-        color=colour, fontweight=weight,
-    )  # fmt: skip
+        x,
+        y,
+        escape_mathtext(text),
+        fontsize=size * 0.72,
+        ha=anchor,
+        va="center_baseline",
+        color=colour,
+        fontweight=weight,
+    )

@@ -16,7 +16,8 @@ from forecast.models import explain
 from forecast.report import gate_page
 from forecast.report.canvas import to_image
 from forecast.report.gate_album import album
-from forecast.report.gate_page import Subject, encoded
+from forecast.report.gate_page import encoded
+from forecast.report.gate_subject import Subject
 from forecast.report.gate_traces import trace_map
 from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics

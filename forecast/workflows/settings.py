@@ -204,8 +204,8 @@ class Config:
     resume: str | None = key(
         "Interrupted run that `train` goes on with; `forecast runs` names it.", None
     )
-    other: str | None = key("Second run, which `inspect` puts beside it.", None)
-    runs: list[str] = key("Runs that `compare` puts side by side.", list)
+    other: str | None = key("Second run, which `inspect` compares with it.", None)
+    runs: list[str] = key("Runs that `compare` or `inspect` compares.", list)
     file: str | None = key("Keras model that `inspect` reads instead of a run.", None)
     output: str | None = key(
         "File that `predict`, `inspect` or `compare` writes; null chooses a name in this folder.",

@@ -8,7 +8,7 @@ COMMANDS = {
     "runs": "the runs of this machine: running, finished, killed, not yet sent",
     "ui": "MLflow's pages of the runs, with the addresses of all views",
     "sync": "send what a run could not, while its server was away",
-    "inspect": "gate report of a run, or of two: run=ID [other=ID], file=model.keras",
+    "inspect": "the gates of a run, or of several: run=ID, runs=[A,B,…], file=model.keras",
     "compare": "scores of runs on their common origins, and which differ: runs=[A,B,…]",
     "reproduce": "train a run again, and compare all that it holds to the bit: run=ID",
     "promote": "make the challenger champion if it is better: registered=NAME",
