@@ -8,7 +8,7 @@ import numpy as np
 
 from forecast.gates.matching import match
 from forecast.gates.names import NOTHING
-from forecast.gates.shapes import Scales, gate_rows, tap_rows
+from forecast.gates.shapes import Cell, Scales, gate_rows, tap_rows
 from forecast.gates.snapshots import Snapshot, unpack
 from forecast.report import gate_lines, gate_tables
 from forecast.report.canvas import to_image
@@ -27,7 +27,10 @@ MOST_IMAGES = 4
 """Runs whose single weights and real windows are shown, which take the most room."""
 
 MOST_MATCHED = 6
-"""Runs whose units are matched with those of the first."""
+"""Runs whose units are matched with those of the first, and whose memory is told in words."""
+
+MOST_DRAWN = 30
+"""Runs that are drawn at all; a table lists all of them."""
 
 
 def encoded(picture: np.ndarray | bytes) -> bytes:
@@ -51,6 +54,7 @@ def page(subjects: Sequence[Subject]) -> str:
     >>> text.startswith("<!doctype html>"), "a run" in text, "http" in text
     (True, True, False)
     """
+    everyone, subjects = subjects, subjects[:MOST_DRAWN]
     several = len(subjects) > 1
     names = " and ".join(subject.title for subject in subjects)
     layers, scale = layers_of(subjects), scales_of(subjects)
@@ -58,12 +62,12 @@ def page(subjects: Sequence[Subject]) -> str:
     slides = _slides(subjects) if moving else {}
     return render(
         "gates",
-        title=f"{names} · gates" if len(subjects) < 4 else f"{len(subjects)} runs · gates",
-        heading=names if len(subjects) < 4 else f"{len(subjects)} runs",
-        runs=[_run(n, subject) for n, subject in enumerate(subjects)],
-        facts=gate_tables.runs_facts(subjects),
+        title=f"{names} · gates" if len(subjects) < 4 else f"{len(everyone)} runs · gates",
+        heading=names if len(subjects) < 4 else f"{len(everyone)} runs",
+        runs=[_run(n, subject) for n, subject in enumerate(everyone)],
+        facts=gate_tables.runs_facts(everyone),
         nothing=[] if several else [] if layers else [NOTHING],
-        findings=[*_findings(subjects)] if several else [],
+        findings=_findings(everyone) if several else [],
         slides=[told for told, _ in slides.values()],
         layers=[_layer(subjects, layer, scale, slides) for layer in layers],
         distances=_apart(subjects) if several else None,
@@ -71,7 +75,7 @@ def page(subjects: Sequence[Subject]) -> str:
         memory=_memory(subjects),
         headings=list(dict.fromkeys(name for s in subjects[:MOST_IMAGES] for name in s.figures)),
         windows=[subject.figures for subject in subjects[:MOST_IMAGES]],
-        left_out=_left_out(subjects, moving),
+        left_out=_left_out(everyone, moving),
         starts=any(subject.start for subject in subjects),
     )
 
@@ -80,6 +84,7 @@ def section(subject: Subject) -> tuple[str, str]:
     """Write the section of a run's report on gates: two pictures with what they say, and alerts."""
     advice = subject.memory.advice() if subject.memory else ""
     layers, scale = layers_of([subject]), scales_of([subject])
+    memory = gate_lines.memory_lines([subject]), gate_lines.dots([subject])
     text = render(
         "gates_section",
         nothing="" if subject.kept else NOTHING,
@@ -87,15 +92,10 @@ def section(subject: Subject) -> tuple[str, str]:
         changed=changed_most(subject, layers[0]) if layers else "",
         pictures=spread([subject], layers[0], scale) if layers else [],
         advice=advice,
-        memory=[drawn for drawn in (_first_of(subject),) if drawn],
+        memory=[drawn for drawn in memory if drawn],
         alerts=[alert for alert in subject.alerts if alert.text != advice],
     )
     return "Gates and memory", text
-
-
-def _first_of(subject: Subject) -> str:
-    """Draw what each part is worth, or where there is none, the curve of the memory."""
-    return gate_lines.dots([subject]) or gate_lines.memory_lines([subject])
 
 
 def changed_most(subject: Subject, layer: str) -> str:
@@ -103,30 +103,26 @@ def changed_most(subject: Subject, layer: str) -> str:
     if not subject.start:
         return ""
     taps = layer == TAPS
-    make = (
-        tap_rows(subject.kept, Scales(), subject.start)
-        if taps
-        else gate_rows(subject.kept, layer, Scales(), subject.start)
-    )
+    if taps:
+        rows = tap_rows(subject.kept, Scales(), subject.start)
+    else:
+        rows = gate_rows(subject.kept, layer, Scales(), subject.start)
     found = []
-    for row in make:
+    for row in rows:
         for cell in row.cells:
-            before = float(np.sqrt(np.mean(np.square(cell.start)))) if cell.start is not None else 0
-            if row.part != "bias" and before:
-                name = (
-                    f"{row.part} {tap_name(cell.name)}"
-                    if taps
-                    else f"{gate_name(cell.name)} gate, {HEADINGS[row.part]}"
-                )
-                found.append((abs(np.log(max(cell.size, 1e-12) / before)), name, before, cell.size))
+            before = 0.0 if cell.start is None else Cell(cell.name, cell.start).size
+            if row.part == "bias" or not before:
+                continue
+            gate = f"the {gate_name(cell.name)} gate of {layer}, {HEADINGS.get(row.part)}"
+            name = f"{row.part}, {tap_name(cell.name)}" if taps else gate
+            found.append((abs(np.log(max(cell.size, 1e-12) / before)), name, before, cell.size))
     if not found:
         return ""
     _, name, before, size = max(found)
-    change = percent(size / before - 1)
     return (
-        f"of the weights of {layer} those of the {name}, changed most in size: RMS "
-        f"{figure_of(before)} before training, {figure_of(size)} kept ({change})"
-    ).replace(", changed" if taps else "\0", " changed")
+        f"the weights whose size changed most are those of {name}: RMS {figure_of(before)} before "
+        f"training, {figure_of(size)} kept ({percent(size / before - 1)})"
+    )
 
 
 def _run(place: int, subject: Subject) -> dict[str, Any]:
@@ -201,9 +197,9 @@ def _layer(
 
 
 def _inputs(subjects: Sequence[Subject], layer: str) -> dict[str, Any] | None:
-    if not any(layer in subject.inputs for subject in subjects):
+    if not any(layer in subject.inputs for subject in subjects[: gate_tables.COLUMNS]):
         return None
-    table = gate_tables.by_input(subjects, layer)
+    table = gate_tables.by_input(subjects[: gate_tables.COLUMNS], layer)
     left = len(table) - gate_tables.INPUTS
     table = table.head(gate_tables.INPUTS)
     end = float(np.nanmax(table.to_numpy())) or 1.0
@@ -291,7 +287,7 @@ def _memory(subjects: Sequence[Subject]) -> dict[str, Any] | None:
                 letter(n) if len(subjects) > 1 else "",
                 s.memory.advice() if s.memory else "not measured",
             )
-            for n, s in enumerate(subjects)
+            for n, s in enumerate(subjects[:MOST_MATCHED])
         ],
     }
 
@@ -336,7 +332,12 @@ def _left_out(subjects: Sequence[Subject], moving: bool) -> list[str]:
     if count > MOST_IMAGES:
         found.append(f"single weights and real windows of the first {MOST_IMAGES} of {count} runs")
     if count > MOST_MATCHED:
-        found.append(f"matched units of the first {MOST_MATCHED} of {count} runs")
+        words = "matched units, and memory in words"
+        found.append(f"{words}, of the first {MOST_MATCHED} of {count} runs")
+    if count > gate_tables.COLUMNS:
+        found.append(f"inputs of the first {gate_tables.COLUMNS} of {count} runs")
+    if count > MOST_DRAWN:
+        found.append(f"all else of the first {MOST_DRAWN} of {count} runs")
     if not moving and count > 1:
         found.append("kept weights only, and not those during the training")
     return found
