@@ -10,9 +10,8 @@ import numpy as np
 
 from forecast.errors import InputError
 from forecast.gates.activity import Probe
-from forecast.gates.history import numbers
+from forecast.gates.history import at_shares, numbers
 from forecast.gates.names import NOTHING, unwatched
-from forecast.gates.shares import at_shares
 from forecast.gates.snapshots import Snapshot, snapshot
 
 _logger = logging.getLogger(__name__)

@@ -173,8 +173,9 @@ def tap_rows(
 def outline(values: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
     """Draw the shape of a distribution: heights within the scale, and a width of 0 to 1 at each.
 
-    A Gaussian kernel density (Silverman's bandwidth, no less than 1/40 of the scale); weights
-    beyond the scale count at its ends.
+    A Gaussian kernel density (Silverman's bandwidth, no less than 1/40 of the scale) that ends at
+    the smallest and the largest weight, whatever their number; weights beyond the scale count at
+    its ends.
 
     >>> heights, widths = outline(np.array([-0.1, 0.0, 0.1] * 9), 1.0)
     >>> float(heights[widths.argmax()]), float(widths.max())
@@ -187,7 +188,7 @@ def outline(values: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
     wide = max(0.9 * spread * known.size**-0.2, limit / 40)
     counts, edges = np.histogram(known, bins=BINS, range=(-limit, limit))
     centres = (edges[1:] + edges[:-1]) / 2
-    low, high = max(-limit, known.min() - 2 * wide), min(limit, known.max() + 2 * wide)
+    low, high = max(-limit, known.min() - limit / 80), min(limit, known.max() + limit / 80)
     heights = np.unique(np.append(np.linspace(low, high, GRID), np.median(known)))
     widths = np.exp(-0.5 * ((heights[:, None] - centres) / wide) ** 2) @ counts
     return heights, widths / (widths.max() or 1.0)

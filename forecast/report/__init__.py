@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from forecast.report.canvas import to_image as to_image
-    from forecast.report.gate_album import album as album
-    from forecast.report.gate_curves import memory_curve as memory_curve
-    from forecast.report.gate_maps import colour_limit as colour_limit
-    from forecast.report.gate_maps import heat_map as heat_map
-    from forecast.report.gate_maps import influence_map as influence_map
-    from forecast.report.gate_openness import openness as openness
-    from forecast.report.gate_shapes import distributions as distributions
-    from forecast.report.gate_traces import trace_map as trace_map
+    from forecast.report.gates.album import album as album
+    from forecast.report.gates.curves import memory_curve as memory_curve
+    from forecast.report.gates.maps import colour_limit as colour_limit
+    from forecast.report.gates.maps import heat_map as heat_map
+    from forecast.report.gates.maps import influence_map as influence_map
+    from forecast.report.gates.openness import openness as openness
+    from forecast.report.gates.shapes import distributions as distributions
+    from forecast.report.gates.traces import trace_map as trace_map
 
 _HOMES = {
-    "album": "gate_album",
-    "colour_limit": "gate_maps",
-    "distributions": "gate_shapes",
-    "heat_map": "gate_maps",
-    "influence_map": "gate_maps",
-    "memory_curve": "gate_curves",
-    "openness": "gate_openness",
+    "album": "gates.album",
+    "colour_limit": "gates.maps",
+    "distributions": "gates.shapes",
+    "heat_map": "gates.maps",
+    "influence_map": "gates.maps",
+    "memory_curve": "gates.curves",
+    "openness": "gates.openness",
     "to_image": "canvas",
-    "trace_map": "gate_traces",
+    "trace_map": "gates.traces",
 }
 
 __all__ = [

@@ -13,12 +13,12 @@ from forecast.gates import Alert, GateSnapshots, Limits, Memory, Probe, inputs, 
 from forecast.gates.snapshots import Snapshot
 from forecast.gates.study import network_inputs, spread, study
 from forecast.models import explain
-from forecast.report import gate_page
 from forecast.report.canvas import to_image
-from forecast.report.gate_album import album
-from forecast.report.gate_page import encoded
-from forecast.report.gate_subject import Subject
-from forecast.report.gate_traces import trace_map
+from forecast.report.gates import page as gate_page
+from forecast.report.gates.album import album
+from forecast.report.gates.page import encoded
+from forecast.report.gates.subject import Subject
+from forecast.report.gates.traces import trace_map
 from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.run import Run

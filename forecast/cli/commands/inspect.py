@@ -16,14 +16,15 @@ from forecast.cli.console import busy, console, print_table, say
 from forecast.errors import InputError, cause
 from forecast.gates import Memory, alerts, inputs, snapshot
 from forecast.gates import load as load_snapshot
-from forecast.gates.history import history
-from forecast.gates.matching import match
+from forecast.gates.history import history, match
 from forecast.gates.memory import STEPPED
 from forecast.gates.names import tap_offset
 from forecast.gates.snapshots import is_convolution, unpack
 from forecast.gates.statistics import rms
-from forecast.report import gate_lines, gate_page, gate_tables
-from forecast.report.gate_subject import Subject
+from forecast.report.gates import lines as gate_lines
+from forecast.report.gates import page as gate_page
+from forecast.report.gates import tables as gate_tables
+from forecast.report.gates.subject import Subject
 from forecast.tracking import folders
 from forecast.tracking.mlflow.store import client, no_retries, reason
 from forecast.workflows.gates import ABOUT, FIELD, facts, heading, limits, remarks

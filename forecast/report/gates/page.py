@@ -6,18 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from forecast.gates.matching import match
+from forecast.gates.history import match
 from forecast.gates.names import NOTHING
 from forecast.gates.shapes import Cell, Scales, gate_rows, tap_rows
 from forecast.gates.snapshots import Snapshot, unpack
-from forecast.report import gate_lines, gate_tables
 from forecast.report.canvas import to_image
-from forecast.report.gate_album import SMALL
-from forecast.report.gate_maps import colour_limit, heat_map
-from forecast.report.gate_shapes import HEADINGS, figure_of, gate_name, tap_name
-from forecast.report.gate_spread import TAPS, layers_of, scales_of, spread
-from forecast.report.gate_subject import Subject
-from forecast.report.gate_svg import gate_look, letter, number, percent, run_look
+from forecast.report.gates import lines as gate_lines
+from forecast.report.gates import tables as gate_tables
+from forecast.report.gates.album import SMALL
+from forecast.report.gates.maps import colour_limit, heat_map
+from forecast.report.gates.shapes import HEADINGS, figure_of, gate_name, tap_name
+from forecast.report.gates.spread import TAPS, layers_of, scales_of, spread
+from forecast.report.gates.subject import Subject
+from forecast.report.gates.svg import gate_look, letter, number, percent, run_look
 from forecast.report.page import render
 
 MOST_SLIDES = 8

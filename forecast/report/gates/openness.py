@@ -9,7 +9,7 @@ from forecast.errors import InputError
 from forecast.gates.activity import CAP, steps_read, time_scales
 from forecast.gates.names import KEEPING
 from forecast.report.canvas import FRAME, INK
-from forecast.report.gate_shapes import (
+from forecast.report.gates.shapes import (
     COLOURS,
     LARGE,
     SIDE,

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from forecast.gates.history import at_shares
 from forecast.gates.shapes import Scales, gate_rows, rung, scales, tap_rows
-from forecast.gates.shares import at_shares
 from forecast.gates.snapshots import Snapshot, is_convolution, unpack
 from forecast.gates.statistics import inputs
 from forecast.report.canvas import to_image
-from forecast.report.gate_maps import colour_limit, heat_map, influence_map
-from forecast.report.gate_openness import measured, openness
-from forecast.report.gate_shapes import distributions
+from forecast.report.gates.maps import colour_limit, heat_map, influence_map
+from forecast.report.gates.openness import measured, openness
+from forecast.report.gates.shapes import distributions
 
 SMALL = 16
 """Most units of a layer whose single weights are drawn: those of more cannot be told apart."""

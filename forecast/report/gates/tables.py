@@ -11,8 +11,8 @@ from forecast.gates.history import distances
 from forecast.gates.names import tap_offset
 from forecast.gates.snapshots import ACTIVITY, is_convolution, unpack
 from forecast.gates.statistics import rms
-from forecast.report.gate_subject import Subject
-from forecast.report.gate_svg import letter, percent
+from forecast.report.gates.subject import Subject
+from forecast.report.gates.svg import letter, percent
 
 STATISTICS = {
     "kernel_rms": ("kernel", "{:.3f}"),

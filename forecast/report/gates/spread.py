@@ -6,9 +6,9 @@ import numpy as np
 
 from forecast.gates.shapes import Cell, Row, Scales, gate_rows, outline, scales, tap_rows
 from forecast.gates.snapshots import Snapshot
-from forecast.report.gate_shapes import FEW, HEADINGS, figure_of, gate_name, signed, tap_name
-from forecast.report.gate_subject import Subject
-from forecast.report.gate_svg import gate_look, letter, path, run_look, svg, text
+from forecast.report.gates.shapes import FEW, HEADINGS, figure_of, gate_name, signed, tap_name
+from forecast.report.gates.subject import Subject
+from forecast.report.gates.svg import gate_look, letter, path, run_look, svg, text
 
 TAPS = "taps"
 """What all convolutions of a network are called together."""

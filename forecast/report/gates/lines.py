@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from forecast.gates.matching import Match
+from forecast.gates.history import Match
 from forecast.gates.resampling import Change
-from forecast.report.gate_shapes import gate_name
-from forecast.report.gate_subject import Subject
-from forecast.report.gate_svg import (
+from forecast.report.gates.shapes import gate_name
+from forecast.report.gates.subject import Subject
+from forecast.report.gates.svg import (
     Frame,
     Panel,
     gate_look,

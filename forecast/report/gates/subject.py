@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from forecast.gates.alerts import Alert
+from forecast.gates.history import at_shares
 from forecast.gates.memory import Memory
-from forecast.gates.shares import at_shares
 from forecast.gates.snapshots import Snapshot, is_convolution, unpack
 
 

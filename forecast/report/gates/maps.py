@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from forecast.errors import InputError
 from forecast.gates.shapes import rung
@@ -18,13 +19,7 @@ from forecast.report.canvas import (
     new_figure,
     style,
 )
-from forecast.report.gate_shapes import LARGE, SIDE, TEXT, gate_name, square, write
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-from typing import TYPE_CHECKING
-
-import pandas as pd
+from forecast.report.gates.shapes import LARGE, SIDE, TEXT, gate_name, square, write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
