@@ -17,7 +17,7 @@ from forecast.evaluation.outcome import Outcome, validation_error
 from forecast.evaluation.significance.aligned import PREDICTIONS
 from forecast.gates.study import Study
 from forecast.report import figures
-from forecast.report.gate_curves import memory_curve
+from forecast.report.gates.curves import memory_curve
 from forecast.tracking.mlflow import colours, description, pages
 from forecast.tracking.mlflow.description import Place
 from forecast.tracking.mlflow.direct import DirectRun

@@ -206,15 +206,8 @@ class Config:
         "Whether `predict` forecasts from every row that it can, and not only from the last.", False
     )
     resume: str | None = key("Interrupted run that `train` goes on with: its id, or last.", None)
-    other: str | None = key("Second run, which `inspect` puts beside it.", None)
-    runs: list[str] = key(
-        "Runs that `compare` puts side by side; without any it compares all of the experiment.",
-        list,
-    )
-    kind: str = key(
-        "Kind of the runs that `compare` reads of an experiment: train, candidate or backtest.",
-        "train",
-    )
+    other: str | None = key("Second run, which `inspect` compares with it.", None)
+    runs: list[str] = key("Runs that `compare` or `inspect` compares.", list)
     file: str | None = key("Keras model that `inspect` reads instead of a run.", None)
     output: str | None = key(
         "File that `predict`, `inspect` or `compare` writes; null chooses a name in this folder.",

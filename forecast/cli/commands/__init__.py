@@ -8,7 +8,7 @@ COMMANDS = {
     "runs": "the runs of this machine: running, finished, killed, not yet sent",
     "ui": "start the MLflow UI of the runs and open it",
     "sync": "upload what could not be sent while the server was down",
-    "inspect": "gate report of one run or of several: run=ID [other=ID], file=model.keras",
+    "inspect": "the gates of one run or of several: run=ID, runs=[A,B,…], file=model.keras",
     "compare": "scores of runs on their common origins, and which differ: runs=[A,B,…]",
     "reproduce": "retrain a run and check that everything matches bit for bit: run=ID",
     "promote": "make the challenger champion if it is better: registered=NAME",

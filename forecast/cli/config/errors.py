@@ -214,8 +214,22 @@ READ: Mapping[str, tuple[str, ...]] = {
         "tracking.folder",
         "training.threads",
     ),
+<<<<<<< HEAD
     "inspect": ("run", "other", "file", "output", "gates.*", "tracking.*", "training.threads"),
     "compare": ("runs", "kind", "output", "tracking.*"),
+=======
+    "inspect": (
+        "run",
+        "other",
+        "runs",
+        "file",
+        "output",
+        "gates.*",
+        "tracking.*",
+        "training.threads",
+    ),
+    "compare": ("runs", "output", "tracking.*"),
+>>>>>>> G
     "reproduce": ("run", "force", "data.path", "tracking.*"),
     "promote": ("registered", "tracking.*"),
 }
