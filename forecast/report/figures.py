@@ -9,17 +9,16 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from forecast.data import windows
 from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.calibration import Intervals
 from forecast.report.canvas import escape_mathtext
+from forecast.report.sections.slices import ranked_series
 
 if TYPE_CHECKING:
+    from forecast.evaluation.backtest import Backtest
     from forecast.evaluation.outcome import Outcome
-
-
-from forecast.data import windows
-from forecast.evaluation.backtest import Backtest
 
 # Okabe & Ito's palette: colour-blind readers can distinguish it, on screen and in print
 TRUE, MODEL, OTHERS = "#222222", "#0072B2", ("#E69F00", "#009E73", "#CC79A7", "#56B4E9")
@@ -29,6 +28,38 @@ PANELS = 4
 WINDOWS = 21
 """Most forecasts shown of a series."""
 
+SEASONS = 14
+"""Seasons that the picture of one series shows, such as days."""
+
+
+def forecast(outcome: "Outcome") -> Figure:
+    """Draw the newest two weeks of one series, small: truth, forecasts and their interval.
+
+    It is legible at its own size, 672 x 312 pixels at 120 dpi, in which pages show it. The series
+    has the median error.
+    """
+    test = outcome.test
+    code = ranked_series(test)["median"]
+    most = max(1, SEASONS * outcome.season // test.window.horizon)
+    figure = Figure(figsize=(5.6, 2.6), layout="constrained")
+    panel = figure.subplots()
+    _series_panel(panel, outcome, code, most)
+    where = f"{test.table.names[code]}: " if len(test.table.names) > 1 else ""
+    plain(panel, f"{where}{test.table.targets[0]}{test.table.unit(0)}; newest forecasts")
+    panel.title.set_fontsize(10)
+    panel.tick_params(labelsize=9)
+    panel.xaxis.get_offset_text().set_fontsize(9)
+    panel.legend(
+        *panel.get_legend_handles_labels(),
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.13),
+        ncols=3,
+        frameon=False,
+        fontsize=9,
+    )
+    dates(panel)
+    return figure
+
 
 def forecasts(outcome: "Outcome") -> Figure:
     """Draw forecasts over the truth: for some series, the newest windows of the test span."""
@@ -37,7 +68,7 @@ def forecasts(outcome: "Outcome") -> Figure:
     figure = Figure(figsize=(11, 1 + 2.6 * len(codes)), layout="constrained")
     axes = np.atleast_1d(figure.subplots(len(codes), 1, sharex=True))
     for panel, code in zip(axes, codes, strict=True):
-        _series_panel(panel, outcome, code)
+        _series_panel(panel, outcome, code, WINDOWS)
         plain(panel, f"{test.table.names[code]}: {test.table.targets[0]}{test.table.unit(0)}")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False)
@@ -131,7 +162,7 @@ def prediction(history: pd.DataFrame, forecast: pd.DataFrame, units: Mapping[str
     return figure
 
 
-def _series_panel(panel: Any, outcome: "Outcome", code: int) -> None:
+def _series_panel(panel: Any, outcome: "Outcome", code: int, most: int) -> None:
     """Draw one series: the truth as a line, the newest windows that do not overlap as forecasts.
 
     Around each is its interval, or else what lies between its outer quantiles.
@@ -143,12 +174,13 @@ def _series_panel(panel: Any, outcome: "Outcome", code: int) -> None:
         low, high, level = intervals.lower, intervals.upper, scores.percent(intervals.level)
     elif test.quantiles is not None:
         low, high = test.quantiles[..., 0], test.quantiles[..., -1]
-    mine = apart(test, np.flatnonzero(test.series == code))[-WINDOWS:]
+    mine = apart(test, np.flatnonzero(test.series == code))[-most:]
     first = test.starts[mine] + window.timesteps + window.lead
     rows = np.arange(first[0] - window.horizon, first[-1] + window.horizon)
     rows = rows[table.series[rows] == code]
     # what is missing is a hole in the table too, so the line breaks there
     panel.plot(table.time[rows], table.outputs[rows, 0], color=TRUE, lw=1, label="true")
+    label = f"forecast, {window.horizon} steps" if window.horizon > 1 else "forecast"
     for position, begin in zip(mine, first, strict=True):
         ahead = np.arange(begin, begin + window.horizon)
         panel.plot(
@@ -157,12 +189,12 @@ def _series_panel(panel: Any, outcome: "Outcome", code: int) -> None:
             color=MODEL,
             lw=1.8,
             marker="." if window.horizon == 1 else None,
-            label="forecast" if position == mine[0] else None,
+            label=label if position == mine[0] else None,
         )
         if low is not None and high is not None:
             ends = low[position, :, 0], high[position, :, 0]
-            label = f"{level}% interval" if level and position == mine[0] else None
-            panel.fill_between(table.time[ahead], *ends, color=MODEL, alpha=0.2, lw=0, label=label)
+            named = f"{level}% interval" if level and position == mine[0] else None
+            panel.fill_between(table.time[ahead], *ends, color=MODEL, alpha=0.2, lw=0, label=named)
         panel.axvline(table.time[begin], color=TRUE, lw=0.5, alpha=0.15)
 
 
@@ -198,7 +230,7 @@ LABELS = 8
 """Most folds that are labelled with more than their number."""
 
 
-def fold_forecasts(found: Backtest) -> Figure:
+def fold_forecasts(found: "Backtest") -> Figure:
     """Draw forecasts over the truth of the whole test span, with the beginning of every fold."""
     test = found.overall.test
     codes = np.unique(test.series)[:PANELS]
@@ -228,7 +260,7 @@ def fold_forecasts(found: Backtest) -> Figure:
     return figure
 
 
-def error_by_fold(found: Backtest) -> Figure:
+def error_by_fold(found: "Backtest") -> Figure:
     """Draw the headline error of every fold, model and baselines."""
     overall = found.overall
     figure = Figure(figsize=(8, 4.5), layout="constrained")
