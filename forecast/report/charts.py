@@ -272,8 +272,9 @@ def samples(looks: Mapping[str, str]) -> dict[str, str]:
 
 def _sample(look: str) -> str:
     """Draw a short piece of a line with its shape."""
-    if look == "band":
-        return '<rect class="band" x="2" y="1" width="34" height="10"/>'
+    if look.startswith("band"):
+        inner = '<rect class="band" x="2" y="1" width="34" height="10"/>' * (look != "band")
+        return inner + '<rect class="band" x="2" y="1" width="34" height="10"/>'
     kind = look.split()[-1]
     shape = f'<path class="dot {look}" d="M19 6{SHAPES[kind]}"/>' if kind in SHAPES else ""
     return f'<path class="line {look}" d="M2 6H36"/>{shape}'

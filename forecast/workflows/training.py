@@ -18,7 +18,7 @@ from forecast.data.fetch import without_secrets
 from forecast.errors import InputError, cause
 from forecast.evaluation import experiment
 from forecast.evaluation.experiment import Stopwatch
-from forecast.evaluation.outcome import Outcome, headline
+from forecast.evaluation.outcome import Outcome
 from forecast.report import run_page
 from forecast.serving import bundle, package, schema
 from forecast.tracking import folders, record
@@ -236,8 +236,8 @@ def page(training: Training, outcome: Outcome, run_id: str, more: Sequence[tuple
         "run": run_id,
         "versions": ", ".join(code),
     }
-    found = run_page.sections(outcome, facts=known, command=training.again)
-    return run_page.page(training.name, [*found, *more], lead=headline(outcome))
+    found = run_page.sections(outcome, facts=known, command=training.again, more=more)
+    return run_page.page(training.name, found, run_page.head(outcome))
 
 
 @contextmanager
