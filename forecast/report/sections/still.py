@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.evaluation.significance.wording import number
-from forecast.report.charts import ticks
+from forecast.report.charts import outward, ticks
 
 WIDTH, HEIGHT = 1120, 300
 LEFT, RIGHT, TOP, BOTTOM = 56, 1110, 10, 272
@@ -43,9 +43,7 @@ def draw(lines: Lines) -> str:
     bottom, top = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     if bottom == top:
         bottom, top = bottom - (abs(bottom) / 10 or 1), top + (abs(top) / 10 or 1)
-    up = ticks(bottom, top, 5)
-    step = up[1] - up[0] if len(up) > 1 else top - bottom
-    bottom, top = step * math.floor(bottom / step + 1e-9), step * math.ceil(top / step - 1e-9)
+    bottom, top = outward(bottom, top, 8)
     first, last = x[0], x[-1] if x[-1] > x[0] else x[0] + 1
     across = LEFT + (x - first) / (last - first) * (RIGHT - LEFT)
 

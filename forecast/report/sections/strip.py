@@ -9,7 +9,7 @@ import numpy as np
 
 from forecast.data import windows
 from forecast.evaluation import scores
-from forecast.evaluation.significance.wording import measured, number
+from forecast.evaluation.significance.wording import measured
 from forecast.metrics import coverage
 from forecast.report.charts import samples
 from forecast.report.page import render
@@ -129,19 +129,10 @@ def picks(outcome: "Outcome") -> list[Pick]:
 def _ends(outcome: "Outcome") -> list[Ends]:
     """Return at most two bands, the wider one first: of intervals, or between quantiles."""
     found = bands(outcome)
-    intervals = outcome.intervals
-    if intervals is not None:
-        wide = [(f"{number(100 * intervals.level, 3)} % interval", *found[0][1:])]
-        if intervals.inner is not None:
-            inner = intervals.inner
-            name = f"{number(100 * inner.level, 3)} % interval"
-            wide.append((name, inner.level, inner.lower, inner.upper))
-        return wide
-    if not found:
-        return []
-    inner = min(found[1:], key=lambda one: abs(one[1] - 0.5), default=None)
-    both = [found[0], *([inner] if inner else [])]
-    return [(name.replace(", quantiles", " between quantiles"), *rest) for name, *rest in both]
+    made = [one for one in found if not one[0].endswith("quantiles")] or found
+    inner = min(made[1:], key=lambda one: abs(one[1] - 0.5), default=None)
+    chosen = [*made[:1], *([inner] if inner else [])]
+    return [(f"{name.partition(',')[0]} interval", *rest) for name, *rest in chosen]
 
 
 def _lines(

@@ -244,7 +244,7 @@ for (const strip of document.querySelectorAll('.strip')) {
   svg.addEventListener('pointermove', event => {
     if (dragged && Math.abs(across.to(place(event)) - across.to(dragged.from)) > 6) {
       if (!dragged.box) {
-        dragged.box = document.createElementNS('http://www.w3.org/2000/svg', 'rect');
+        dragged.box = document.createElementNS(svg.namespaceURI, 'rect');
         dragged.box.setAttribute('class', 'drag'); svg.append(dragged.box);
       }
       const [a, b] = [across.to(dragged.from), across.to(place(event))].sort((m, n) => m - n);
