@@ -258,7 +258,7 @@ for (const strip of document.querySelectorAll('.strip')) {
     if (begun?.box) { cursor = null; view(...[begun.from, place(event)].sort((a, b) => a - b)) }
   });
   svg.addEventListener('pointercancel', () => { dragged = null; draw() });
-  svg.addEventListener('pointerleave', () => { if (!dragged) point(null) });
+  svg.addEventListener('pointerleave', event => { if (!dragged && event.pointerType === 'mouse') point(null) });
   svg.addEventListener('dblclick', whole);
   const zoom = by => {
     const middle = cursor === null ? (from + to) / 2 : series.x[cursor], half = (to - from) / 2 * by;
