@@ -15,6 +15,7 @@ from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.calibration import Intervals
 from forecast.report.canvas import escape_mathtext
 from forecast.report.sections.slices import ranked_series
+from forecast.report.sections.strip import leads
 
 if TYPE_CHECKING:
     from forecast.evaluation.backtest import Backtest
@@ -231,13 +232,14 @@ LABELS = 8
 
 
 def fold_forecasts(found: "Backtest") -> Figure:
-    """Draw forecasts over the truth of the whole test span, with the beginning of every fold."""
-    test = found.overall.test
+    """Draw the forecasts of one lead over the whole test span, with the beginning of every fold."""
+    test, ahead = found.overall.test, leads(found.overall.test.window.horizon)
+    lead = ahead[len(ahead) // 2]
     codes = np.unique(test.series)[:PANELS]
     figure = Figure(figsize=(14, 1 + 2.6 * len(codes)), layout="constrained")
     axes = np.atleast_1d(figure.subplots(len(codes), 1, sharex=True))
     for panel, code in zip(axes, codes, strict=True):
-        _fold_panel(panel, test, code)
+        _fold_panel(panel, found.overall, code, lead)
         for fold in found.folds:
             style = "-" if fold.refits else ":"  # a model of its own, or that of a fold before
             panel.axvline(fold.begin, color=TRUE, lw=1, ls=style, alpha=0.6)
@@ -251,11 +253,10 @@ def fold_forecasts(found: "Backtest") -> Figure:
             fontsize=8,
         )
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False)
+    figure.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False)
     dates(axes[-1])
-    title = (
-        f"Forecasts of {test.window.horizon} steps that do not overlap, {len(found.folds)} folds"
-    )
+    steps = f"{lead} step{'s' * (lead > 1)} ahead"
+    title = f"Forecasts {steps} over the whole test span, {len(found.folds)} folds"
     figure.suptitle(title, x=0.01, ha="left")
     return figure
 
@@ -285,20 +286,28 @@ def error_by_fold(found: "Backtest") -> Figure:
     return figure
 
 
-def _fold_panel(panel: Any, test: Forecasts, code: int) -> None:
-    """Draw one series: the truth as a line, and forecasts that do not overlap, each a piece."""
-    table = test.table
-    mine = apart(test, np.flatnonzero(test.series == code))
-    rows = windows.future_rows(test.starts[mine], test.window)  # (pieces, horizon)
+def _fold_panel(panel: Any, overall: "Outcome", code: int, lead: int) -> None:
+    """Draw one series: the truth as a line, the forecasts of one lead, and their interval."""
+    test, table, intervals = overall.test, overall.table, overall.intervals
+    mine = np.flatnonzero(test.series == code)
+    mine = mine[np.argsort(test.starts[mine], kind="stable")]
+    rows = windows.future_rows(test.starts[mine], test.window)  # (windows, horizon)
     every = np.arange(rows.min(), rows.max() + 1)
     # what is missing is a hole in the table too, so the line breaks there
     panel.plot(table.time[every], table.outputs[every, 0], color=TRUE, lw=0.8, label="true")
-    predicted = np.pad(test.values[mine, :, 0], ((0, 0), (0, 1)), constant_values=np.nan)
-    panel.plot(  # one line, broken behind each piece
-        table.time[np.c_[rows, rows[:, -1]]].ravel(),
-        predicted.ravel(),
-        color=MODEL,
-        lw=1.3,
-        marker="." if test.window.horizon == 1 else None,
-        label="forecast",
-    )
+    place = rows[:, lead - 1] - every[0]
+    gap = int(np.median(np.diff(place))) if len(place) > 1 else 1  # of origins that are scored
+
+    def line(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Lay values on their rows, apart where one is missing."""
+        breaks = np.flatnonzero(np.diff(place) > gap) + 1
+        at = np.insert(place, breaks, place[breaks - 1])
+        return table.time[every[at]], np.insert(values[mine, lead - 1, 0], breaks, np.nan)
+
+    marker = "." if len(mine) == 1 else None
+    panel.plot(*line(test.values), color=MODEL, lw=1.3, marker=marker, label="forecast")
+    if intervals is not None:
+        time, low = line(intervals.lower)
+        label = f"{scores.percent(intervals.level)}% interval"
+        high = line(intervals.upper)[1]
+        panel.fill_between(time, low, high, color=MODEL, alpha=0.2, lw=0, label=label)

@@ -40,10 +40,21 @@ _FRACTIONS = {
 }
 
 
-def findings(outcome: "Outcome") -> list[str]:
-    """List what is worth knowing, the most important first."""
-    kinds = (_worse, _unconverged, _bias, _coverage, _series)
+def findings(outcome: "Outcome", *, whole: bool = False) -> list[str]:
+    """List what is worth knowing, the most important first.
+
+    A `whole` of several trainings has no epochs of its own.
+    """
+    kinds = (_worse, *([] if whole else [_unconverged]), _bias, _coverage, _series)
     return [text for kind in kinds for text in kind(outcome)]
+
+
+def unconverged(outcome: "Outcome") -> bool:
+    """Tell whether the training ended while it was still getting better."""
+    fitted = outcome.forecaster
+    epochs = len(fitted.history_["loss"])
+    stopped = not outcome.refit and bool(fitted.history_.get("val_loss"))
+    return stopped and fitted.best_epoch_ == epochs
 
 
 def _worse(outcome: "Outcome") -> Iterator[str]:
@@ -64,9 +75,8 @@ def _worse(outcome: "Outcome") -> Iterator[str]:
 
 def _unconverged(outcome: "Outcome") -> Iterator[str]:
     """Say that the training ended while it was still getting better."""
-    fitted = outcome.forecaster
-    epochs = len(fitted.history_["loss"])
-    if not outcome.refit and fitted.history_.get("val_loss") and fitted.best_epoch_ == epochs:
+    if unconverged(outcome):
+        epochs = len(outcome.forecaster.history_["loss"])
         yield (
             f"The best epoch was the last ({epochs} of {epochs}): the training has not converged; "
             "raise training.epochs."

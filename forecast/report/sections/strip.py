@@ -198,6 +198,11 @@ def _pick(
     moments = time.astype("datetime64[ns]").astype(np.int64) if clock else time
     between = np.diff(moments)
     apart = np.gcd.reduce(between) if clock and len(between) and between.any() else 1
+    # where only some origins are scored, a lead has values at every gap-th row
+    ticks = np.diff(test.table.tick[test.origins[pick.mine]])
+    gap = max(1, int(np.median(ticks))) if len(ticks) else 1
+    thin = gap * -(-thin // gap) if thin > 1 else 1
+    known = [int(np.isfinite(lines[0]).argmax()) % thin if gap > 1 else 0 for lines in each]
     origins = _origins(outcome, pick, thin)
     pieces = [test.values[origins, :, pick.target]]
     pieces += [e[origins, :, pick.target] for _, _, a, b in ends for e in (a, b)]
@@ -213,7 +218,11 @@ def _pick(
         "step": step,
         "thin": thin,
         "true": encode((true[::thin] - low) / step),
-        "leads": [_channels(lines[:, ::thin], low, step) for lines in each],
+        "gap": gap,
+        "at": known,
+        "leads": [
+            _channels(lines[:, at::thin], low, step) for lines, at in zip(each, known, strict=True)
+        ],
         "origins": place[first].tolist(),
         "stamps": [stamp(table.time[row]) for row in test.origins[origins]],
         "ahead": _channels(np.stack([piece.ravel() for piece in pieces]), low, step),

@@ -98,7 +98,8 @@ for (const strip of document.querySelectorAll('.strip')) {
         values: all.map(line => line.slice(n * each, (n + 1) * each))};
     } else {
       const values = (series.leads ??= {})[leadBox.value] ??= read(pick, pick.leads[leadBox.value]);
-      lines = {places: series.true.map((_, n) => n * pick.thin), values};
+      const at = pick.at[leadBox.value];
+      lines = {places: values[0].map((_, n) => n * pick.thin + at), values};
     }
     $('.origin').hidden = !single();
     slider.setAttribute('aria-valuetext', pick.stamps[slider.value]);
@@ -132,22 +133,25 @@ for (const strip of document.querySelectorAll('.strip')) {
     if (low === high) { low -= Math.abs(low) / 10 || 1; high += Math.abs(high) / 10 || 1 }
     const steps = roundNumbers(low, high, 8), step = steps[1] - steps[0] || high - low;
     low = step * Math.floor(low / step + 1e-9); high = step * Math.ceil(high / step - 1e-9);
+    const joined = single() ? 1 : Math.max(pick.thin, pick.gap); /* farther apart something is missing */
     const above = value => B - (value - low) / (high - low) * (B - T);
     const spot = (at, value) => `${across.to(x[at]).toFixed(1)} ${above(value).toFixed(1)}`;
-    const path = (places, value) => {
-      let text = '', pen = 'M';
+    const path = (places, value, most) => {
+      let text = '', last = -Infinity;
       for (const n of places) {
         const [at, y] = value(n);
-        if (!isFinite(y)) { pen = 'M'; continue }
-        text += pen + spot(at, y) + (pen === 'M' ? 'h0' : ''); pen = 'L';
+        if (!isFinite(y)) continue;
+        text += at - last <= most ? `L${spot(at, y)}` : `M${spot(at, y)}h0`; last = at;
       }
       return text;
     };
     const area = (below, over) => {
-      let text = '', up = [], down = [];
+      let text = '', up = [], down = [], last = -Infinity;
       const close = () => { if (up.length) text += `M${up.concat(down.reverse()).join('L')}z`; up = []; down = [] };
       for (const n of shown) {
-        if (!isFinite(below[n] + over[n])) { close(); continue }
+        if (!isFinite(below[n] + over[n])) continue;
+        if (lines.places[n] - last > joined) close();
+        last = lines.places[n];
         up.push(spot(lines.places[n], over[n])); down.push(spot(lines.places[n], below[n]));
       }
       close();
@@ -166,8 +170,8 @@ for (const strip of document.querySelectorAll('.strip')) {
     for (let n = 0; n < bands; n++) drawn += `<path class="band${n ? ' inner' : ''}" d="${area(lines.values[1 + 2 * n], lines.values[2 + 2 * n])}"/>`;
     drawn += `<path class="line true${about.dots ? ' dotted' : ''}" d="${about.dots
       ? actual.filter(at => isFinite(truth(at))).map(at => `M${spot(at, truth(at))}h0`).join('')
-      : path(actual, at => [at, truth(at)])}"/>`;
-    drawn += `<path class="line model" d="${path(shown, n => [lines.places[n], lines.values[0][n]])}"/>`;
+      : path(actual, at => [at, truth(at)], pick.thin)}"/>`;
+    drawn += `<path class="line model" d="${path(shown, n => [lines.places[n], lines.values[0][n]], joined)}"/>`;
     if (single()) drawn += `<path class="rule" d="M${across.to(x[lines.places[0]]).toFixed(1)} ${T}V${B}"/>`;
     for (const fold of about.folds) if (fold.at >= from && fold.at <= to) drawn +=
       `<path class="rule" d="M${across.to(fold.at).toFixed(1)} ${T}V${B}"/>` + label(across.to(fold.at) + 4, T + 10, fold.name, 'start');
