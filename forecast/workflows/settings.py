@@ -207,7 +207,14 @@ class Config:
     )
     resume: str | None = key("Interrupted run that `train` goes on with: its id, or last.", None)
     other: str | None = key("Second run, which `inspect` compares with it.", None)
-    runs: list[str] = key("Runs that `compare` or `inspect` compares.", list)
+    runs: list[str] = key(
+        "Runs that `compare` or `inspect` compares; without any, `compare` reads the experiment.",
+        list,
+    )
+    kind: str = key(
+        "Kind of the runs that `compare` reads of an experiment: train, candidate or backtest.",
+        "train",
+    )
     file: str | None = key("Keras model that `inspect` reads instead of a run.", None)
     output: str | None = key(
         "File that `predict`, `inspect` or `compare` writes; null chooses a name in this folder.",

@@ -214,10 +214,6 @@ READ: Mapping[str, tuple[str, ...]] = {
         "tracking.folder",
         "training.threads",
     ),
-<<<<<<< HEAD
-    "inspect": ("run", "other", "file", "output", "gates.*", "tracking.*", "training.threads"),
-    "compare": ("runs", "kind", "output", "tracking.*"),
-=======
     "inspect": (
         "run",
         "other",
@@ -228,8 +224,7 @@ READ: Mapping[str, tuple[str, ...]] = {
         "tracking.*",
         "training.threads",
     ),
-    "compare": ("runs", "output", "tracking.*"),
->>>>>>> G
+    "compare": ("runs", "kind", "output", "tracking.*"),
     "reproduce": ("run", "force", "data.path", "tracking.*"),
     "promote": ("registered", "tracking.*"),
 }
