@@ -84,7 +84,7 @@ def run_backtest(request: Request) -> float | None:
     interval_line(found.overall)
     say("run", parent.id)
     links.show(settings.tracking, parent.id)
-    say("next", "a backtest keeps no model; train one with `forecast train`   ·   forecast ui")
+    say("next", "a backtest keeps no model; train one with `forecast train`  ·  forecast ui")
     first = found.outcomes[0]
     return validation_error(first.forecaster, first.test.headline)
 
