@@ -1,6 +1,7 @@
 """What an experiment is asked and what it finds: plain data, and the scoreboard of it."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,11 @@ COLUMNS = {f"test/{metric.key}": metric for metric in METRICS if metric.report}
 
 COVERED = "test/coverage_"
 """Of which neither more nor less is better."""
+
+RELATIVE = "test/smape"
+"""Errors as shares of the values, which need a scale with a true zero."""
+
+_DEGREES = re.compile(r"(°|deg(rees?)?)\s*(c|f|celsius|fahrenheit)\.?|celsius|fahrenheit", re.I)
 
 
 @dataclass(frozen=True)
@@ -137,14 +143,32 @@ def strongest(outcome: "Outcome") -> str | None:
 
 
 def best(column: str, values: list[float | None]) -> float:
-    """Return the best value of a column of the scoreboard; NaN of fewer than two."""
+    """Return the best value of a column of the scoreboard; NaN where none is.
+
+    A single value is no best, and neither a coverage nor a bias is: forecasters that are often
+    wrong on both sides have none.
+    """
     known = np.array([value for value in values if value is not None])
     known = known[np.isfinite(known)]
-    if len(known) < 2 or column.startswith(COVERED):
-        return np.nan  # a single value is no best
     better = COLUMNS[column].better if column in COLUMNS else "lower"
-    rank = {"higher": -known, "zero": np.abs(known), "lower": known}[better]
-    return float(known[rank.argmin()])
+    if len(known) < 2 or column.startswith(COVERED) or better == "zero":
+        return np.nan
+    return float(known.max() if better == "higher" else known.min())
+
+
+def without_zero(table: Table) -> str:
+    """Say why shares of the values mean nothing, such as the sMAPE; empty where they do.
+
+    >>> from types import SimpleNamespace
+    >>> without_zero(SimpleNamespace(units=("°F",), outputs=np.array([[41.0]])))
+    '°F has no true zero'
+    >>> without_zero(SimpleNamespace(units=("kW",), outputs=np.array([[3.0], [-1.0]])))
+    'values of zero or less occur'
+    """
+    for unit in table.units:
+        if _DEGREES.fullmatch(unit.strip()):
+            return f"{unit} has no true zero"
+    return "values of zero or less occur" if (table.outputs <= 0).any() else ""
 
 
 def columns(outcome: Outcome) -> dict[str, str]:
@@ -155,6 +179,8 @@ def columns(outcome: Outcome) -> dict[str, str]:
         titles[f"{COVERED}{level}"] = f"inside {level} %"
         titles[f"test/winkler_{level}"] = "interval score"
     first = f"test/{outcome.test.headline.key}"
+    if without_zero(outcome.table):
+        titles.pop(RELATIVE, None)
     found = [key for key in titles if key in outcome.scores]
     return {key: titles[key] for key in sorted(found, key=lambda key: key != first)}
 

@@ -206,12 +206,10 @@ def chart(
     reached = [mark.reach() for mark in marks]
     low, high = x.ends(along for along, _ in reached)
     bottom, top = y.ends(up for _, up in reached)
-    up = ticks(bottom, top, 4, y.season)
-    if len(up) > 1:
-        step = up[1] - up[0]
-        bottom = step * math.floor(bottom / step + 1e-9) if y.low is None else bottom
-        top = step * math.ceil(top / step - 1e-9) if y.high is None else top
-        up = ticks(bottom, top, 6, y.season)
+    low_tick, high_tick = outward(bottom, top, season=y.season)
+    bottom = low_tick if y.low is None else bottom
+    top = high_tick if y.high is None else top
+    up = ticks(bottom, top, 6, y.season)
 
     def across(value: float) -> float:
         return LEFT + (value - low) / (high - low) * (RIGHT - LEFT)
@@ -247,6 +245,19 @@ def chart(
     )
 
 
+def outward(low: float, high: float, most: int = 4, season: int = 0) -> tuple[float, float]:
+    """Round two ends outward to ticks.
+
+    >>> outward(3, 17.5)
+    (0.0, 20.0)
+    """
+    found = ticks(low, high, most, season)
+    if len(found) < 2:
+        return low, high
+    step = found[1] - found[0]
+    return step * math.floor(low / step + 1e-9), step * math.ceil(high / step - 1e-9)
+
+
 def ticks(low: float, high: float, most: int = 5, season: int = 0) -> list[float]:
     """Choose round values between two.
 
@@ -272,8 +283,9 @@ def samples(looks: Mapping[str, str]) -> dict[str, str]:
 
 def _sample(look: str) -> str:
     """Draw a short piece of a line with its shape."""
-    if look == "band":
-        return '<rect class="band" x="2" y="1" width="34" height="10"/>'
+    if look.startswith("band"):
+        inner = '<rect class="band" x="2" y="1" width="34" height="10"/>' * (look != "band")
+        return inner + '<rect class="band" x="2" y="1" width="34" height="10"/>'
     kind = look.split()[-1]
     shape = f'<path class="dot {look}" d="M19 6{SHAPES[kind]}"/>' if kind in SHAPES else ""
     return f'<path class="line {look}" d="M2 6H36"/>{shape}'

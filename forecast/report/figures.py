@@ -9,17 +9,17 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from forecast.data import windows
 from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.calibration import Intervals
 from forecast.report.canvas import escape_mathtext
+from forecast.report.sections.slices import ranked_series
+from forecast.report.sections.strip import leads
 
 if TYPE_CHECKING:
+    from forecast.evaluation.backtest import Backtest
     from forecast.evaluation.outcome import Outcome
-
-
-from forecast.data import windows
-from forecast.evaluation.backtest import Backtest
 
 # Okabe & Ito's palette: colour-blind readers can distinguish it, on screen and in print
 TRUE, MODEL, OTHERS = "#222222", "#0072B2", ("#E69F00", "#009E73", "#CC79A7", "#56B4E9")
@@ -29,6 +29,38 @@ PANELS = 4
 WINDOWS = 21
 """Most forecasts shown of a series."""
 
+SEASONS = 14
+"""Seasons that the picture of one series shows, such as days."""
+
+
+def forecast(outcome: "Outcome") -> Figure:
+    """Draw the newest two weeks of one series, small: truth, forecasts and their interval.
+
+    It is legible at its own size, 672 x 312 pixels at 120 dpi, in which pages show it. The series
+    has the median error.
+    """
+    test = outcome.test
+    code = ranked_series(test)["median"]
+    most = max(1, SEASONS * outcome.season // test.window.horizon)
+    figure = Figure(figsize=(5.6, 2.6), layout="constrained")
+    panel = figure.subplots()
+    _series_panel(panel, outcome, code, most)
+    where = f"{test.table.names[code]}: " if len(test.table.names) > 1 else ""
+    plain(panel, f"{where}{test.table.targets[0]}{test.table.unit(0)}; newest forecasts")
+    panel.title.set_fontsize(10)
+    panel.tick_params(labelsize=9)
+    panel.xaxis.get_offset_text().set_fontsize(9)
+    panel.legend(
+        *panel.get_legend_handles_labels(),
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.13),
+        ncols=3,
+        frameon=False,
+        fontsize=9,
+    )
+    dates(panel)
+    return figure
+
 
 def forecasts(outcome: "Outcome") -> Figure:
     """Draw forecasts over the truth: for some series, the newest windows of the test span."""
@@ -37,7 +69,7 @@ def forecasts(outcome: "Outcome") -> Figure:
     figure = Figure(figsize=(11, 1 + 2.6 * len(codes)), layout="constrained")
     axes = np.atleast_1d(figure.subplots(len(codes), 1, sharex=True))
     for panel, code in zip(axes, codes, strict=True):
-        _series_panel(panel, outcome, code)
+        _series_panel(panel, outcome, code, WINDOWS)
         plain(panel, f"{test.table.names[code]}: {test.table.targets[0]}{test.table.unit(0)}")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False)
@@ -131,7 +163,7 @@ def prediction(history: pd.DataFrame, forecast: pd.DataFrame, units: Mapping[str
     return figure
 
 
-def _series_panel(panel: Any, outcome: "Outcome", code: int) -> None:
+def _series_panel(panel: Any, outcome: "Outcome", code: int, most: int) -> None:
     """Draw one series: the truth as a line, the newest windows that do not overlap as forecasts.
 
     Around each is its interval, or else what lies between its outer quantiles.
@@ -143,12 +175,13 @@ def _series_panel(panel: Any, outcome: "Outcome", code: int) -> None:
         low, high, level = intervals.lower, intervals.upper, scores.percent(intervals.level)
     elif test.quantiles is not None:
         low, high = test.quantiles[..., 0], test.quantiles[..., -1]
-    mine = apart(test, np.flatnonzero(test.series == code))[-WINDOWS:]
+    mine = apart(test, np.flatnonzero(test.series == code))[-most:]
     first = test.starts[mine] + window.timesteps + window.lead
     rows = np.arange(first[0] - window.horizon, first[-1] + window.horizon)
     rows = rows[table.series[rows] == code]
     # what is missing is a hole in the table too, so the line breaks there
     panel.plot(table.time[rows], table.outputs[rows, 0], color=TRUE, lw=1, label="true")
+    label = f"forecast, {window.horizon} steps" if window.horizon > 1 else "forecast"
     for position, begin in zip(mine, first, strict=True):
         ahead = np.arange(begin, begin + window.horizon)
         panel.plot(
@@ -157,12 +190,12 @@ def _series_panel(panel: Any, outcome: "Outcome", code: int) -> None:
             color=MODEL,
             lw=1.8,
             marker="." if window.horizon == 1 else None,
-            label="forecast" if position == mine[0] else None,
+            label=label if position == mine[0] else None,
         )
         if low is not None and high is not None:
             ends = low[position, :, 0], high[position, :, 0]
-            label = f"{level}% interval" if level and position == mine[0] else None
-            panel.fill_between(table.time[ahead], *ends, color=MODEL, alpha=0.2, lw=0, label=label)
+            named = f"{level}% interval" if level and position == mine[0] else None
+            panel.fill_between(table.time[ahead], *ends, color=MODEL, alpha=0.2, lw=0, label=named)
         panel.axvline(table.time[begin], color=TRUE, lw=0.5, alpha=0.15)
 
 
@@ -198,14 +231,15 @@ LABELS = 8
 """Most folds that are labelled with more than their number."""
 
 
-def fold_forecasts(found: Backtest) -> Figure:
-    """Draw forecasts over the truth of the whole test span, with the beginning of every fold."""
-    test = found.overall.test
+def fold_forecasts(found: "Backtest") -> Figure:
+    """Draw the forecasts of one lead over the whole test span, with the beginning of every fold."""
+    test, ahead = found.overall.test, leads(found.overall.test.window.horizon)
+    lead = ahead[len(ahead) // 2]
     codes = np.unique(test.series)[:PANELS]
     figure = Figure(figsize=(14, 1 + 2.6 * len(codes)), layout="constrained")
     axes = np.atleast_1d(figure.subplots(len(codes), 1, sharex=True))
     for panel, code in zip(axes, codes, strict=True):
-        _fold_panel(panel, test, code)
+        _fold_panel(panel, found.overall, code, lead)
         for fold in found.folds:
             style = "-" if fold.refits else ":"  # a model of its own, or that of a fold before
             panel.axvline(fold.begin, color=TRUE, lw=1, ls=style, alpha=0.6)
@@ -219,16 +253,15 @@ def fold_forecasts(found: Backtest) -> Figure:
             fontsize=8,
         )
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False)
+    figure.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False)
     dates(axes[-1])
-    title = (
-        f"Forecasts of {test.window.horizon} steps that do not overlap, {len(found.folds)} folds"
-    )
+    steps = f"{lead} step{'s' * (lead > 1)} ahead"
+    title = f"Forecasts {steps} over the whole test span, {len(found.folds)} folds"
     figure.suptitle(title, x=0.01, ha="left")
     return figure
 
 
-def error_by_fold(found: Backtest) -> Figure:
+def error_by_fold(found: "Backtest") -> Figure:
     """Draw the headline error of every fold, model and baselines."""
     overall = found.overall
     figure = Figure(figsize=(8, 4.5), layout="constrained")
@@ -253,20 +286,28 @@ def error_by_fold(found: Backtest) -> Figure:
     return figure
 
 
-def _fold_panel(panel: Any, test: Forecasts, code: int) -> None:
-    """Draw one series: the truth as a line, and forecasts that do not overlap, each a piece."""
-    table = test.table
-    mine = apart(test, np.flatnonzero(test.series == code))
-    rows = windows.future_rows(test.starts[mine], test.window)  # (pieces, horizon)
+def _fold_panel(panel: Any, overall: "Outcome", code: int, lead: int) -> None:
+    """Draw one series: the truth as a line, the forecasts of one lead, and their interval."""
+    test, table, intervals = overall.test, overall.table, overall.intervals
+    mine = np.flatnonzero(test.series == code)
+    mine = mine[np.argsort(test.starts[mine], kind="stable")]
+    rows = windows.future_rows(test.starts[mine], test.window)  # (windows, horizon)
     every = np.arange(rows.min(), rows.max() + 1)
     # what is missing is a hole in the table too, so the line breaks there
     panel.plot(table.time[every], table.outputs[every, 0], color=TRUE, lw=0.8, label="true")
-    predicted = np.pad(test.values[mine, :, 0], ((0, 0), (0, 1)), constant_values=np.nan)
-    panel.plot(  # one line, broken behind each piece
-        table.time[np.c_[rows, rows[:, -1]]].ravel(),
-        predicted.ravel(),
-        color=MODEL,
-        lw=1.3,
-        marker="." if test.window.horizon == 1 else None,
-        label="forecast",
-    )
+    place = rows[:, lead - 1] - every[0]
+    gap = int(np.median(np.diff(place))) if len(place) > 1 else 1  # of origins that are scored
+
+    def line(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Lay values on their rows, apart where one is missing."""
+        breaks = np.flatnonzero(np.diff(place) > gap) + 1
+        at = np.insert(place, breaks, place[breaks - 1])
+        return table.time[every[at]], np.insert(values[mine, lead - 1, 0], breaks, np.nan)
+
+    marker = "." if len(mine) == 1 else None
+    panel.plot(*line(test.values), color=MODEL, lw=1.3, marker=marker, label="forecast")
+    if intervals is not None:
+        time, low = line(intervals.lower)
+        label = f"{scores.percent(intervals.level)}% interval"
+        high = line(intervals.upper)[1]
+        panel.fill_between(time, low, high, color=MODEL, alpha=0.2, lw=0, label=label)

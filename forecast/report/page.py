@@ -19,7 +19,8 @@ _TEMPLATES = Environment(
 def render(template: str, **values: Any) -> str:
     """Fill in a template; a text is escaped where it enters, but for what a template has made.
 
-    >>> text = render("report", title="a < b", lead="", sections=[("Scores", "<p>good</p>")])
+    >>> head = {"lead": "3 < 4", "findings": [], "strip": ""}
+    >>> text = render("report", title="a < b", head=head, sections=[("Scores", "<p>good</p>")])
     >>> "<title>a &lt; b</title>" in text, "<p>good</p>" in text, "http" in text
     (True, True, False)
     """

@@ -1,15 +1,18 @@
 """The report of a trained run: one page that loads nothing."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from forecast.data.split import distinct
 from forecast.data.table import Table
+from forecast.evaluation.outcome import headline
 from forecast.report.charts import OTHERS, Axis, Line, Mark, Rule, chart, samples
+from forecast.report.findings import findings
 from forecast.report.page import render
-from forecast.report.sections import errors, examples, intervals, scores
+from forecast.report.sections import errors, examples, intervals, scores, strip
 from forecast.report.sections.examples import stamp
 
 if TYPE_CHECKING:
@@ -23,27 +26,55 @@ MOST = 16
 """Most names that are listed; of more only their number is."""
 
 
-def page(title: str, sections: Iterable[Section], *, lead: str = "") -> str:
-    """Write a report from its sections; later rooms add their own.
+@dataclass(frozen=True)
+class Head:
+    """What a report begins with.
 
-    >>> text = page("run", [("Scores", "<p>good</p>")], lead="3 < 4")
+    Attributes:
+        lead: The result in one or two sentences.
+        findings: What else is worth knowing, a sentence each.
+        strip: Forecasts over the truth, as markup.
+    """
+
+    lead: str = ""
+    findings: Sequence[str] = ()
+    strip: str = ""
+
+
+def page(title: str, sections: Iterable[Section], head: Head = Head()) -> str:
+    """Write a report from its head and its sections; later rooms add their own.
+
+    >>> text = page("run", [("Scores", "<p>good</p>")], Head("3 < 4"))
     >>> "<p>good</p>" in text, "3 &lt; 4" in text, "http" in text
     (True, True, False)
     """
-    return render("report", title=title, lead=lead, sections=list(sections))
+    return render("report", title=title, head=head, sections=list(sections))
+
+
+def head(outcome: "Outcome") -> Head:
+    """Say what came out of a training, and show its forecasts."""
+    return Head(headline(outcome), findings(outcome), strip.section(outcome))
 
 
 def sections(
-    outcome: "Outcome", *, facts: Mapping[str, str] = {}, command: str = ""
+    outcome: "Outcome",
+    *,
+    facts: Mapping[str, str] = {},
+    command: str = "",
+    more: Iterable[Section] = (),
 ) -> list[Section]:
-    """Make the sections of an outcome; what makes no sense for its task is left out."""
+    """Make the sections of an outcome; what makes no sense for its task is left out.
+
+    Those of later rooms, such as that of the gates, stand before the single windows.
+    """
     found = [
-        ("Setup", summary(outcome, facts, command)),
         ("Scores and baselines", scores.section(outcome)),
         ("Where the errors occur", errors.section(outcome)),
         ("Uncertainty", intervals.section(outcome)),
+        *more,
         ("Best and worst windows", examples.section(outcome)),
         ("Learning curve", learning(outcome)),
+        ("Setup", summary(outcome, facts, command)),
     ]
     return [(title, content) for title, content in found if content]
 

@@ -10,14 +10,16 @@ import numpy as np
 from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.evaluation import scores
+from forecast.evaluation.backtest import Backtest
 from forecast.evaluation.baselines import rules
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.calibration import Intervals
 from forecast.evaluation.outcome import Outcome, validation_error
+from forecast.evaluation.rolling import RollingFold
 from forecast.evaluation.significance.aligned import PREDICTIONS
 from forecast.gates.study import Study
 from forecast.report import figures
-from forecast.report.gate_curves import memory_curve
+from forecast.report.gates.curves import memory_curve
 from forecast.tracking.mlflow import colours, description, pages
 from forecast.tracking.mlflow.description import Place
 from forecast.tracking.mlflow.direct import DirectRun
@@ -27,8 +29,6 @@ from forecast.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-from forecast.evaluation.backtest import Backtest
-from forecast.evaluation.rolling import RollingFold
 
 PER_TARGET = 12
 """Targets, and series, that get metrics of their own; more go to a file."""
@@ -54,6 +54,7 @@ def record(run: Run, outcome: Outcome) -> None:
         run.keep(scores.series_table(outcome.test, outcome.baselines), "scores_by_series.csv")
     run.keep(outcome.test.frame(outcome.intervals), PREDICTIONS)
     run.keep(figures.forecasts(outcome), "figures/forecasts.png")
+    run.keep(figures.forecast(outcome), "figures/forecast.png")
     run.keep(figures.error_by_horizon(outcome), "figures/error_by_horizon.png")
     if outcome.intervals is not None:
         run.keep(figures.reliability(outcome.test, outcome.intervals), "figures/reliability.png")

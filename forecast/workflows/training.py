@@ -18,7 +18,7 @@ from forecast.data.fetch import without_secrets
 from forecast.errors import InputError, cause
 from forecast.evaluation import experiment
 from forecast.evaluation.experiment import Stopwatch
-from forecast.evaluation.outcome import Outcome, headline
+from forecast.evaluation.outcome import Outcome
 from forecast.report import run_page
 from forecast.serving import bundle, package, schema
 from forecast.tracking import folders, record
@@ -31,6 +31,7 @@ from forecast.training.forecaster import Forecaster
 from forecast.training.state import Checkpoint, Stage
 from forecast.workflows import describe, environment, proof
 from forecast.workflows.gates import Observer
+from forecast.workflows.load import Loaded
 from forecast.workflows.progress import Progress, during
 from forecast.workflows.recording import BEHIND_SCORES, Recorded, Training
 from forecast.workflows.settings import TrackingConfig
@@ -227,17 +228,22 @@ def _describe(
 
 def page(training: Training, outcome: Outcome, run_id: str, more: Sequence[tuple[str, str]]) -> str:
     """Write the report of a run."""
+    known = provenance(training.data, run_id)
+    found = run_page.sections(outcome, facts=known, command=training.again, more=more)
+    return run_page.page(training.name, found, run_page.head(outcome))
+
+
+def provenance(data: Loaded, run_id: str) -> dict[str, str]:
+    """Say which code saw which data, as a report ends."""
     libraries = {"TensorFlow": "tensorflow", "Keras": "keras", "NumPy": "numpy"}
     code = [f"forecast {version(process.DISTRIBUTION)} {environment.commit()}".rstrip()]
     code += [f"Python {python_version()}"]
     code += [f"{shown} {version(library)}" for shown, library in libraries.items()]
-    known = {
-        "data": f"{training.data.name}, sha256 {training.data.digest}…",
+    return {
+        "data": f"{data.name}, sha256 {data.digest}…",
         "run": run_id,
         "versions": ", ".join(code),
     }
-    found = run_page.sections(outcome, facts=known, command=training.again)
-    return run_page.page(training.name, [*found, *more], lead=headline(outcome))
 
 
 @contextmanager

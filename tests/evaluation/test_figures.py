@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.image import imread
 
 from forecast.data import windows
 from forecast.data.windows import Window
@@ -31,6 +32,7 @@ def outcome(lengths=(120, 120), window=None, frequency="h"):
         baselines={"persistence": made(2), "seasonal_naive": made(3), "ridge": made(1)},
         spec=SimpleNamespace(model=Model("lstm")),
         intervals=None,
+        season=24,
     )
 
 
@@ -61,6 +63,22 @@ def test_forecasts_are_the_newest_that_do_not_overlap(window, frequency, tmp_pat
 def test_few_series_are_shown_of_many(tmp_path):
     figure = drawn(figures.forecasts(outcome(lengths=(90,) * 7)), tmp_path)
     assert len(figure.axes) == figures.PANELS
+
+
+def test_the_small_picture_shows_the_median_series_at_its_own_size(tmp_path):
+    found = outcome(lengths=(90, 90, 90, 90, 90))
+    wrong = np.abs(found.test.true - found.test.values).mean(axis=(1, 2))
+    errors = [wrong[found.test.series == code].mean() for code in range(5)]
+    middle = int(np.argsort(errors)[2])
+    axes = drawn(figures.forecast(found), tmp_path).axes[0]
+    assert axes.get_title(loc="left").startswith(f"s{middle}: t0")
+    figures.forecast(found).savefig(tmp_path / "kept.png", dpi=120)
+    height, width, _ = imread(tmp_path / "kept.png").shape
+    assert width <= 700 and height <= 400
+    letters = [text.get_fontsize() for text in (axes.title, *axes.get_xticklabels())]
+    assert min(letters) * 120 / 72 >= 14  # pixels
+    alone = figures.forecast(outcome(lengths=(90,))).axes[0]
+    assert alone.get_title(loc="left").startswith("t0")
 
 
 def test_error_by_horizon_draws_the_mae_of_every_step(tmp_path):

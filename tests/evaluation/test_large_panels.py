@@ -245,7 +245,7 @@ def test_crps_of_ends_that_cross_is_that_of_the_sorted_quantiles(quantiles):
     _, test = spans(made, Window(3, 4), 200, said=0.5, quantiles=quantiles)
     between = (0.05, 0.95) if quantiles else None
     levels = (*CENTRAL, 0.95)
-    one = Collected(test, between, levels, 8)
+    one = Collected(test, between, levels, 8, True)
     by = np.random.default_rng(0).normal(0.5, 1, (*test.values.shape, len(levels)))
     assert (np.diff(by) < 0).any()
     rows, whole = np.arange(len(test.starts)), slice(None)

@@ -133,7 +133,7 @@ def interval(level, method, lower, upper, crps=None):
 
 
 def written(found, **more):
-    return run_page.page("a run", run_page.sections(found, **more), lead=headline(found))
+    return run_page.page("a run", run_page.sections(found, **more), run_page.head(found))
 
 
 @pytest.fixture(scope="module")
@@ -146,11 +146,11 @@ def test_the_page_has_every_section_and_loads_nothing(plain):
     _, text = plain
     page = Page(text)
     assert page.headings == [
-        "Setup",
         "Scores and baselines",
         "Where the errors occur",
         "Best and worst windows",
         "Learning curve",
+        "Setup",
     ]
     assert "http" not in text and "forecast train 'a=<b>'" in " ".join(page.texts)
     assert not [value for _, named in page.tags for key, value in named.items() if key == "src"]
@@ -167,8 +167,8 @@ def test_the_same_outcome_gives_the_same_bytes(plain):
 def test_the_table_holds_the_scores_best_first(plain):
     found, text = plain
     page = Page(text)
-    heads = page.row("")  # of the spans
-    assert heads[1:3] == ["first", "last"]
+    heads = [row for row in page.rows if row[0] == ""]
+    assert heads[0][1] == "MAE" and heads[-1][1:3] == ["first", "last"]  # of scores, of spans
     board = next(n for n, row in enumerate(page.rows) if "sMAPE" in row)
     rows = page.rows[board : board + 5]
     assert [row[0] for row in rows[1:]] == ["lstm", *BASELINES]

@@ -18,12 +18,12 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from forecast.cli import links
-from forecast.cli.commands import compare
 from forecast.evaluation.significance.ranks import friedman
 from forecast.report.comparison import diagram
 from forecast.report.figures import MODEL, TRUE, dates, plain
 from forecast.tracking.mlflow import pages
 from forecast.tracking.mlflow.store import client
+from forecast.workflows import compared
 from tests.ui import browser
 from tests.ui.browser import ROOT, Visitor
 
@@ -137,7 +137,7 @@ def _ranks(store: Any, runs: dict[str, str]) -> None:
     ]
     columns = []
     for run in ids:
-        frame = compare.read(store, "A", run).frame
+        frame = compared.read(store, "A", run).frame
         errors = (frame["true"] - frame["forecast"]).abs()
         part = frame.origin.rank(method="dense").to_numpy()
         part = np.ceil(part / part.max() * EIGHTHS)

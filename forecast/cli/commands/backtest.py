@@ -15,12 +15,13 @@ from forecast.evaluation.backtest import Backtest, Step
 from forecast.evaluation.outcome import Outcome, validation_error
 from forecast.evaluation.rolling import Plan, RollingFold
 from forecast.evaluation.significance import wording
+from forecast.report import backtest_page
 from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.mlflow import description, pages
 from forecast.tracking.run import ending
 from forecast.workflows import describe, load
-from forecast.workflows.training import tracking
+from forecast.workflows.training import provenance, tracking
 
 
 def run_backtest(request: Request) -> float | None:
@@ -72,6 +73,8 @@ def run_backtest(request: Request) -> float | None:
             tracker, parent, found.overall, again, describe.place(tracker, data), len(folds)
         )
         parent.data(data.name, data.digest, str(data.path), spans)
+        facts = provenance(data, parent.id)
+        parent.keep(backtest_page.page(name, found, facts, again), "report.html")
         if not settings.tracking.run_name:
             called = pages.result(name, pages.scored(found.overall))
             describe.rename(tracker.store, parent, called)
@@ -81,7 +84,7 @@ def run_backtest(request: Request) -> float | None:
     interval_line(found.overall)
     say("run", parent.id)
     links.show(settings.tracking, parent.id)
-    say("next", "a backtest keeps no model; train one with `forecast train`   ·   forecast ui")
+    say("next", "a backtest keeps no model; train one with `forecast train`  ·  forecast ui")
     first = found.outcomes[0]
     return validation_error(first.forecaster, first.test.headline)
 

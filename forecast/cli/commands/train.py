@@ -50,7 +50,7 @@ def run_train(request: Request) -> float | None:
             client(settings.tracking.uri), settings.register, tracked.id, score
         )
         say("registered", f"{settings.register} version {made}, {registry.CHALLENGER}")
-        say("next", f"forecast promote registered={settings.register}   ·   forecast ui")
+        say("next", f"forecast promote registered={settings.register}  ·  forecast ui")
     else:
         say_next(tracked.id, outcome)
     return validation_error(outcome.forecaster, outcome.test.headline)
@@ -63,7 +63,7 @@ def say_next(run_id: str, outcome: Outcome | None) -> None:
         if wording.word(outcome.scores[f"skill/{best}"], verdict) == "worse":
             better = f"{best} has a smaller error ({probability(verdict.p)})"
             say("next", f"{better}: vary model, window or training, or use {best}")
-    say("next", f"forecast predict run={run_id}   ·   forecast ui")
+    say("next", f"forecast predict run={run_id}  ·  forecast ui")
 
 
 def trained(

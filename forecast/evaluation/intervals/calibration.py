@@ -20,6 +20,22 @@ QUANTILES = tuple(round(0.05 * place, 2) for place in range(1, 20))
 """Theirs."""
 
 
+INNER = 0.5
+"""Level of the band that pictures show within the interval."""
+
+MOST_INNER = 10_000_000
+"""Most forecast values of which that band is kept."""
+
+
+@dataclass(frozen=True)
+class Inner:
+    """The narrower band within an interval, (windows, horizon, targets) each."""
+
+    level: float
+    lower: np.ndarray
+    upper: np.ndarray
+
+
 class Collected:
     """Ends of one level and losses of every value; of the other levels only how much they cover.
 
@@ -27,10 +43,22 @@ class Collected:
         lower: (windows, horizon, targets); NaN where nothing was put.
         upper: Of the same shape.
         crps: Likewise; NaN too where there is no truth.
+        inner: The band of half the truth, where it is wanted.
     """
 
-    def __init__(self, test: Forecasts, between: Pair | None, levels: Sequence[float], chosen: int):
+    def __init__(
+        self,
+        test: Forecasts,
+        between: Pair | None,
+        levels: Sequence[float],
+        chosen: int,
+        inner: bool,
+    ):
         self._test, self._between, self._levels, self._chosen = test, between, levels, chosen
+        self._half = self._levels.index(INNER)
+        self.inner: Inner | None = None
+        if inner and levels[chosen] > INNER and test.values.size <= MOST_INNER:
+            self.inner = Inner(INNER, *np.full((2, *test.values.shape), np.nan))
         self._central = [self._levels.index(level) for level in CENTRAL]
         self._inside = np.zeros(len(levels))
         self._count = 0
@@ -47,6 +75,10 @@ class Collected:
         low, high = base(every, test.levels, middle, self._between)
         by = np.ascontiguousarray(np.moveaxis(by, -1, 0))  # (levels, windows, horizon, targets)
         self.lower[some], self.upper[some] = widened(low, high, middle, by[self._chosen])
+        if self.inner is not None:
+            # thresholds are moved on their own, and one level may pass another
+            half = np.minimum(by[self._half], by[self._chosen])
+            self.inner.lower[some], self.inner.upper[some] = widened(low, high, middle, half)
         true = windows.outputs(test.table.outputs[:, part], test.starts[rows], test.window)
         known = np.where(np.isfinite(by).all(axis=0), true, np.nan)
         self._count += int(np.isfinite(known).sum())
@@ -88,6 +120,8 @@ class Intervals:
         crps: Twice the mean quantile loss of each value at nineteen levels, (windows, horizon,
             targets); NaN where there is no interval or no truth.
         observed: Level to the share of the truth that was covered, by the same method.
+        inner: The band of half the truth, for pictures; None where nobody asked for it, where the
+            level is no larger, and of more than `MOST_INNER` values.
     """
 
     level: float
@@ -97,6 +131,7 @@ class Intervals:
     reach: Reach
     crps: np.ndarray
     observed: Mapping[float, float] = field(default_factory=dict)
+    inner: Inner | None = None
 
 
 def calibrate(
@@ -116,13 +151,14 @@ def calibrate_all(
     """Put intervals around the forecasts of several forecasters, by one method.
 
     Those of the same windows are followed side by side, which costs little more than one of them.
+    The model, whose name is "", keeps an inner band too.
     """
     found: dict[str, Intervals] = {}
     for names in _alike(forecasters):
         layout = Layout(*forecasters[names[0]])
         if not layout.count and method != "adaptive":
             continue
-        jobs = [_Job(*forecasters[name], scaler, level, method) for name in names]
+        jobs = [_Job(*forecasters[name], scaler, level, method, not name) for name in names]
         _put(jobs, layout, method)
         found |= {name: job.intervals() for name, job in zip(names, jobs, strict=True)}
     return {
@@ -143,12 +179,20 @@ def joined(parts: Sequence[Intervals | None], order: np.ndarray) -> Intervals | 
     weights = [max(1, int(np.isfinite(part.crps).sum())) for part in given]
     every = [list(part.observed.values()) for part in given]
     observed = np.average(every, axis=0, weights=weights)
+    inner = [part.inner for part in given if part.inner is not None]
     return replace(
         given[-1],
         lower=np.concatenate([part.lower for part in given])[order],
         upper=np.concatenate([part.upper for part in given])[order],
         crps=np.concatenate([part.crps for part in given])[order],
         observed=dict(zip(given[-1].observed, observed.tolist(), strict=True)),
+        inner=Inner(
+            INNER,
+            np.concatenate([part.lower for part in inner])[order],
+            np.concatenate([part.upper for part in inner])[order],
+        )
+        if len(inner) == len(given)
+        else None,
     )
 
 
@@ -162,12 +206,13 @@ class _Job:
         scaler: Scaler,
         level: float,
         method: str,
+        inner: bool,
     ):
         self.spans, self.scaler, self.method = (held, test), scaler, method
         self.between: Pair | None = None if method == "split" else pair(level, test.levels)
         self.levels = tuple(sorted({*CENTRAL, 0.95, level}))
         self.level, self.chosen = level, self.levels.index(level)
-        self.collected = Collected(test, self.between, self.levels, self.chosen)
+        self.collected = Collected(test, self.between, self.levels, self.chosen, inner)
         names, (_, horizon, targets) = test.table.names, test.values.shape
         self.reach = np.full((len(names), horizon, targets), np.nan)
 
@@ -212,7 +257,8 @@ class _Job:
         made = self.collected
         reach = Reach(self.level, self.method, self.between, self.reach)
         ends = made.lower, made.upper
-        return Intervals(self.level, self.method, *ends, reach, made.crps, made.observed())
+        observed = made.observed()
+        return Intervals(self.level, self.method, *ends, reach, made.crps, observed, made.inner)
 
 
 def _alike(forecasters: Mapping[str, Spans]) -> list[list[str]]:

@@ -1,12 +1,14 @@
 """Some test windows, as they came out best and worst."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecast.data import clock
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.significance.wording import measured
-from forecast.report.charts import OTHERS, Axis, Band, Line, Mark, Rule, chart, samples
+from forecast.report.charts import OTHERS, Axis, Band, Line, Mark, Rule, chart, outward, samples
 from forecast.report.page import render
 from forecast.report.sections.intervals import Ends, bands
 
@@ -27,12 +29,14 @@ def section(outcome: "Outcome") -> str:
     ends = bands(outcome)[:1]
     looks = {"truth": "true", model: "model"} | ({beside: OTHERS[0]} if beside else {})
     looks |= {ends[0][0]: "band"} if ends else {}
+    found = {
+        title: chosen(outcome.test, sign * errors) for title, sign in (("Worst", -1), ("Best", 1))
+    }
+    drawn = {each: _marks(outcome, *each, beside, ends) for some in found.values() for each in some}
+    axes = _axes(outcome, drawn)
     kinds = {
-        title: [
-            _picture(outcome, window, target, beside, ends)
-            for window, target in chosen(outcome.test, sign * errors)
-        ]
-        for title, sign in (("Worst", -1), ("Best", 1))
+        title: [_picture(outcome, *each, drawn[each], axes[each]) for each in some]
+        for title, some in found.items()
     }
     return render("examples", looks=samples(looks), kinds=kinds)
 
@@ -75,10 +79,33 @@ def _beside(outcome: "Outcome") -> str | None:
     return next(iter(outcome.baselines), None)
 
 
-def _picture(
+def _scale(outcome: "Outcome") -> tuple[float, str, int]:
+    """Tell how long a row is, in what, and how many of these a natural turn has."""
+    days = clock.days(outcome.table.frequency)
+    if days < 1:
+        return days * 24, "hours", 24
+    return (1.0, "days", 7) if days == 1 else (1.0, "rows", outcome.season)
+
+
+def _axes(outcome: "Outcome", drawn: Mapping[tuple[int, int], Sequence[Mark]]) -> dict[Any, Axis]:
+    """Give the windows of one series and target one scale."""
+    groups: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for window, target in drawn:
+        group = groups.setdefault((int(outcome.test.series[window]), target), [])
+        group.append((window, target))
+    axes = {}
+    for group in groups.values():
+        low, high = Axis().ends(mark.reach()[1] for each in group for mark in drawn[each])
+        axis = Axis("", *outward(low, high))
+        axes |= dict.fromkeys(group, axis)
+    return axes
+
+
+def _marks(
     outcome: "Outcome", position: int, target: int, beside: str | None, ends: list[Ends]
-) -> str:
-    test = outcome.test
+) -> list[Mark]:
+    """Draw truth, forecast, interval and a baseline against the time from the forecast on."""
+    test, each = outcome.test, _scale(outcome)[0]
     table, window = test.table, test.window
     origin = int(test.origins[position])
     past = min(window.timesteps, max(PAST * window.horizon, 2 * outcome.season))
@@ -86,16 +113,23 @@ def _picture(
     steps = np.arange(1 - past, ahead[-1] + 1)
     marks: list[Mark] = [Rule(0, upright=True)]
     marks += [
-        Band(name, ahead, low[position, :, target], high[position, :, target])
+        Band(name, ahead * each, low[position, :, target], high[position, :, target])
         for name, _, low, high in ends
     ]
     if beside:
         other = outcome.baselines[beside]  # perhaps of fewer windows
         for values in other.values[other.starts == test.starts[position], :, target]:
-            marks.append(Line(beside, ahead, values, OTHERS[0], dots=len(ahead) == 1))
-    marks.append(Line("truth", steps, table.outputs[origin + steps, target], "true"))
+            marks.append(Line(beside, ahead * each, values, OTHERS[0], dots=len(ahead) == 1))
+    marks.append(Line("truth", steps * each, table.outputs[origin + steps, target], "true"))
     predicted = test.values[position, :, target]
-    marks.append(Line(outcome.spec.model.name, ahead, predicted, dots=len(ahead) <= 3))
+    marks.append(Line(outcome.spec.model.name, ahead * each, predicted, dots=len(ahead) <= 3))
+    return marks
+
+
+def _picture(outcome: "Outcome", position: int, target: int, marks: Sequence[Mark], y: Axis) -> str:
+    """Draw a window."""
+    test, (_, what, turn) = outcome.test, _scale(outcome)
+    table, origin = test.table, int(test.origins[position])
     own = slice(target, target + 1)
     true, values = test.true[position, :, own], test.values[position, :, own]
     error = measured(float(test.headline.of(true, values)), table.unit(target), 3)
@@ -103,8 +137,9 @@ def _picture(
     return chart(
         f"{where}: {table.targets[target]}" if len(table.names) > 1 else table.targets[target],
         marks,
-        x=Axis("rows from the origin", season=outcome.season),
-        note=f"after {stamp(table.time[origin])}, {test.headline.name} {error}",
+        x=Axis(f"{what} from {stamp(table.time[origin])}", season=turn),
+        y=y,
+        note=f"{test.headline.name} {error}",
     )
 
 

@@ -60,6 +60,9 @@ def bands(outcome: "Outcome") -> list[Ends]:
     if intervals is not None:
         name = f"{number(100 * intervals.level, 3)} %, {intervals.method}"
         found.append((name, intervals.level, intervals.lower, intervals.upper))
+        if intervals.inner is not None:
+            level, *within = intervals.inner.level, intervals.inner.lower, intervals.inner.upper
+            found.append((f"{number(100 * level, 3)} %, {intervals.method}", level, *within))
     levels = test.levels if test.quantiles is not None else ()
     for low in range(len(levels) // 2):
         high = len(levels) - 1 - low

@@ -6,7 +6,14 @@ from typing import Any
 import numpy as np
 
 from forecast.evaluation import scores
-from forecast.evaluation.outcome import Outcome, best, columns, strongest
+from forecast.evaluation.outcome import (
+    RELATIVE,
+    Outcome,
+    best,
+    columns,
+    strongest,
+    without_zero,
+)
 from forecast.evaluation.significance import wording
 from forecast.evaluation.significance.wording import number
 from forecast.metrics import skill
@@ -57,6 +64,8 @@ def _overall(outcome: Outcome) -> dict[str, Any]:
     unit = outcome.table.common_unit
     where = f"Test span, {len(outcome.test.starts):,} windows{unit}; best first. "
     legend = "★ marks the best of a column. Skill: error reduction relative to the baseline."
+    why = without_zero(outcome.table) if RELATIVE in outcome.scores else ""
+    legend += f" sMAPE is left out: {why}." if why else ""
     return {"note": where + legend, "heads": heads, "board": rows}
 
 

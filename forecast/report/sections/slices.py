@@ -68,6 +68,19 @@ def parts(test: Forecasts) -> list[Part]:
     return found
 
 
+def ranked_series(test: Forecasts) -> dict[str, int]:
+    """Return the series of the largest, the median and the smallest error by these words.
+
+    Of two the larger one is the median; of one all three are the same.
+    """
+    errors = scores.by_series(test)
+    known = [name for name, error in errors.items() if np.isfinite(error)] or list(errors)
+    order = sorted(known, key=lambda name: -errors[name])
+    middle = order[(len(order) - 1) // 2]
+    found = {"worst": order[0], "median": middle, "best": order[-1]}
+    return {word: test.table.names.index(name) for word, name in found.items()}
+
+
 def looks(outcome: "Outcome") -> dict[str, str]:
     """Return how model and baselines are drawn, the model first."""
     others = {name: OTHERS[n % len(OTHERS)] for n, name in enumerate(outcome.baselines)}
