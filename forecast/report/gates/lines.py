@@ -43,7 +43,7 @@ def over_epochs(subjects: Sequence[Subject], layer: str) -> dict[str, list[str]]
 
     Returns:
         Statistic to pictures: one where there is one run, its lines the gates; else one for each
-        gate, its lines the runs. Statistics of a single gate come together.
+        gate, its lines the runs. Those of a single gate, which are on the state, come together.
     """
     found: dict[str, list[str]] = {}
     last = max(max(subject.history, default=0) for subject in subjects)
@@ -74,7 +74,7 @@ def over_epochs(subjects: Sequence[Subject], layer: str) -> dict[str, list[str]]
             alone = len(curves) == 1
             head = f"{gate_name(gate)}: {title}" if alone else gate_name(gate)
             drawn = _epochs(head, frame, lines, f"{layer}, {gate_name(gate)}, {told}", marked)
-            found.setdefault("of single gates" if alone else title, []).append(drawn)
+            found.setdefault("how long the state lasts" if alone else title, []).append(drawn)
     return found
 
 
