@@ -111,7 +111,7 @@ def _of_a_run(store: Any, run: str) -> None:
 
     paths = {
         "forecasts": "figures/forecasts.png",
-        "gates": last("gates"),
+        "gates": last("gates.final"),
         "activity": last("activity"),
         "inputs": last("inputs"),
         "trace": "figures/gates_lstm_1.png",

@@ -17,7 +17,6 @@ from forecast.report.gates.svg import (
     mark,
     number,
     path,
-    percent,
     range_of,
     run_look,
     svg,
@@ -44,7 +43,7 @@ def over_epochs(subjects: Sequence[Subject], layer: str) -> dict[str, list[str]]
 
     Returns:
         Statistic to pictures: one where there is one run, its lines the gates; else one for each
-        gate, its lines the runs. Statistics of a single gate come together.
+        gate, its lines the runs. Those of a single gate, which are on the state, come together.
     """
     found: dict[str, list[str]] = {}
     last = max(max(subject.history, default=0) for subject in subjects)
@@ -75,7 +74,7 @@ def over_epochs(subjects: Sequence[Subject], layer: str) -> dict[str, list[str]]
             alone = len(curves) == 1
             head = f"{gate_name(gate)}: {title}" if alone else gate_name(gate)
             drawn = _epochs(head, frame, lines, f"{layer}, {gate_name(gate)}, {told}", marked)
-            found.setdefault("of single gates" if alone else title, []).append(drawn)
+            found.setdefault("how long the state lasts" if alone else title, []).append(drawn)
     return found
 
 
@@ -178,7 +177,7 @@ def memory_lines(subjects: Sequence[Subject]) -> str:
         for end in interval
     ]
     low, high = range_of([0.0, *reached, *(v for points in curves.values() for _, v in points)])
-    frame = Frame(520, 280, (1, longest), (min(low, 0.0), high), left=58, doubling=True)
+    frame = Frame(440, 270, (1, longest), (min(low, 0.0), high), left=58, doubling=True)
     steps = [2**p for p in range(longest.bit_length()) if 2**p * 1.3 < longest] + [longest]
     up = {end: _per_cent(end) for end in dict.fromkeys((min(low, 0.0), 0.0, high))}
     if min(low, 0.0) < 0 and (0 - low) / (high - low) < 0.12:
@@ -220,7 +219,7 @@ def dots(subjects: Sequence[Subject]) -> str:
         for change in own.values():
             ends += [100 * v for v in (change.interval or (change.share,))] + [100 * change.share]
     high = max(20.0, 12.0 * min(len(subjects), 30) + 8)
-    frame = Frame(520, 30 + high * len(parts) + 44, range_of(ends), (0, 1), left=168, foot=44)
+    frame = Frame(440, 30 + high * len(parts) + 44, range_of(ends), (0, 1), left=172, foot=44)
     ticks = dict.fromkeys((frame.x[0], 0.0, frame.x[1]))
     drawn = frame.axes({v: _per_cent(v) for v in ticks if _apart(v, frame.x)}, {}, _error(subjects))
     zero = frame.across(0)
@@ -294,9 +293,9 @@ def matched(found: Match, names: tuple[str, str]) -> str:
     shares = [100 * held[column] / held["size"] for column in ("before", "after")]
     rows = [(*name, *pair) for name, *pair in zip(names_of, *shares, strict=True)]
     end = max(150.0, *(value for row in rows for value in row[2:])) if rows else 150.0
-    frame = Frame(520, 30 + 24 * len(rows) + 44, (0, end), (0, 1), left=190, foot=44)
-    along = {0.0: "0 % the same", 50.0: "50 %", 100.0: "100 %", 141.4: "141 % unrelated"}
-    drawn = frame.axes(along, {}, f"size of the difference of {names[0]} and {names[1]}")
+    frame = Frame(440, 30 + 24 * len(rows) + 44, (0, end), (0, 1), left=172, foot=44)
+    along = {0.0: "0 %", 50.0: "50 %", 100.0: "100 %", 141.4: "141 %"}
+    drawn = frame.axes(along, {}, f"size of {names[0]} − {names[1]}, 0 % is equal")
     for value in along:
         x = frame.across(value)
         drawn.append(path([(x, 14), (x, frame.height - 44)], "grid"))
@@ -328,4 +327,4 @@ def sized(share: float) -> str:
     >>> sized(-0.24)
     '24 % smaller'
     """
-    return f"{percent(abs(share)).lstrip('+')} {'larger' if share > 0 else 'smaller'}"
+    return f"{100 * abs(share):.0f} % {'larger' if share > 0 else 'smaller'}"

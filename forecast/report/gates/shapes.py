@@ -81,8 +81,8 @@ def distributions(rows: Sequence[Row], title: str, subtitle: str) -> "Figure":
 def square() -> "Figure":
     """Make a figure whose only axes count pixels from the upper left corner.
 
-    >>> square().axes[0].get_ylim()
-    (768.0, 0.0)
+    >>> [float(end) for end in square().axes[0].get_ylim()]
+    [768.0, 0.0]
     """
     from matplotlib.figure import Figure
 

@@ -37,7 +37,7 @@ def run_look(number: int) -> str:
     """Return the classes of a run's lines.
 
     >>> run_look(1), run_look(9)
-    ('r1 d1', 'r1 d4')
+    ('r1 d1', 'r1 d2')
     """
     return f"r{number % LOOKS} d{(number + number // LOOKS * 3) % 5 if number else 0}"
 
