@@ -84,7 +84,7 @@ def test_it_is_never_answered_that_nothing_has_changed():
 class Mlflow:
     """A Flask application that answers like MLflow's API to whoever knows the password."""
 
-    def __init__(self):
+    def __init__(self, secured):
         from flask import Flask, Response, request
 
         self.flask = Flask("mlflow")
@@ -92,11 +92,17 @@ class Mlflow:
         state = views.runs("mae", "ridge", ["lstm_1"], {})
         view = views.packed("n", state, 1, 1)
 
+        pages.add(self.flask, "")
+        if secured:
+            pages.answer_first(self.flask)
+
         @self.flask.before_request
         def _before():
             if request.authorization is None or request.authorization.password != "right":
                 return Response("who?", 401, {"WWW-Authenticate": "Basic"})
             asked.append((request.method, request.full_path))
+            if secured and request.path.startswith("/forecast/"):
+                return Response("Permission denied", 403)  # as to all pages that it does not know
             return None
 
         @self.flask.route("/get-artifact")
@@ -120,14 +126,28 @@ class Mlflow:
         def _runs():
             if request.json["experiment_ids"] != ["2"]:
                 return {}
-            info = {"run_id": RUN, "run_name": "<b>", "experiment_id": "2", "start_time": 0}
-            return {"runs": [{"info": info, "data": {}}]}
+            info = {"run_name": "<b>", "experiment_id": "2", "start_time": 0}
+            kinds = {RUN: {"kind": "sweep"}, "1" * 32: {"kind": "train", "missing": "model, gates"}}
+            return {
+                "runs": [
+                    {
+                        "info": info | {"run_id": run},
+                        "data": {
+                            "tags": [
+                                {"key": f"forecast.{key}", "value": value}
+                                for key, value in tags.items()
+                            ]
+                        },
+                    }
+                    for run, tags in kinds.items()
+                ]
+            }
 
         @self.flask.route("/ajax-api/2.0/mlflow/artifacts/list")
         def _list():
+            assert request.args["run_id"] == RUN  # of a training it is known
             return {"files": [{"path": "report.html"}]}
 
-        pages.add(self.flask, "")
         self.state = state
 
     def get(self, path, password="right"):
@@ -135,9 +155,9 @@ class Mlflow:
         return self.flask.test_client().get(path, headers={"Authorization": f"Basic {word}"})
 
 
-@pytest.fixture(scope="module")
-def mlflow():
-    return Mlflow()
+@pytest.fixture(scope="module", params=[False, True], ids=["open", "secured"])
+def mlflow(request):
+    return Mlflow(request.param)
 
 
 def test_a_page_of_a_run_is_shown_and_may_ask_nobody(mlflow):
@@ -181,7 +201,7 @@ def test_only_pages_of_the_run_itself_are_asked_for(mlflow, path):
     if path == "report.html?x=":  # a query is no part of the path
         assert answer.status_code == 200
     else:
-        assert answer.status_code in (308, 404) and asked == [], asked
+        assert answer.status_code in (308, 403, 404) and asked == [], asked
 
 
 @pytest.mark.parametrize("run", ["x", RUN[1:], RUN + "0", RUN.upper(), "..", "%2e%2e"])
@@ -193,10 +213,12 @@ def test_a_run_is_named_by_its_id(mlflow, run):
 
 def test_nobody_sees_more_than_mlflow_would_show_them(mlflow):
     for path in ("", "start.json", f"page/{RUN}/report.html"):
-        assert mlflow.get(f"/forecast/{path}", "wrong").status_code == 401
+        answer = mlflow.get(f"/forecast/{path}", "wrong")
+        assert (answer.status_code, answer.text) == (401, "who?")
+        assert answer.headers["WWW-Authenticate"] == "Basic"  # so that a browser asks
     other = RUN.replace("0", "1")
     answer = mlflow.get(f"/forecast/page/{other}/report.html")
-    assert answer.status_code == 403 and "not yours" in answer.text
+    assert (answer.status_code, answer.text) == (403, "no")
 
 
 def test_the_start_page_learns_how_experiments_open(mlflow):
@@ -206,6 +228,7 @@ def test_the_start_page_learns_how_experiments_open(mlflow):
 
 def test_the_landing_page_leads_to_runs_and_reports(mlflow):
     text = mlflow.get("/forecast/").text
-    assert f'href="/forecast/page/{RUN}/report.html"' in text and "gates.html" not in text
+    pages_of = {run: f'href="/forecast/page/{run}/report.html"' in text for run in (RUN, "1" * 32)}
+    assert all(pages_of.values()) and "gates.html" not in text
     assert "&lt;b&gt;" in text and "<b>" not in text
     assert "of &lt;others&gt;" not in text  # an experiment without runs of ours

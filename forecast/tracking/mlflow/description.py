@@ -27,7 +27,7 @@ FORECAST = "figures/forecast.png"
 
 TRAINED = {"report": "report.html", "forecast": FORECAST}
 GATED = {"report": "report.html", "gates": "gates.html", "forecast": FORECAST}
-BACKTEST = {"forecasts": "figures/backtest.png", "error by fold": "figures/error_by_fold.png"}
+BACKTEST = {"report": "report.html", "forecasts": "figures/backtest.png"}
 """Artifacts to which the first line of a description leads."""
 
 

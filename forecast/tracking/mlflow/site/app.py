@@ -31,7 +31,8 @@ def create_app() -> Application:
     from mlflow.server import app as flask
     from mlflow.server.fastapi_app import app
 
-    return _with_ours(app, flask)
+    pages.add(flask, _prefix())
+    return _with_script(app)
 
 
 def create_secured_app() -> Application:
@@ -39,14 +40,18 @@ def create_secured_app() -> Application:
     from mlflow.server import app as flask
     from mlflow.server.auth import create_app as secured
 
-    return _with_ours(secured(), flask)
+    pages.add(flask, _prefix())
+    pages.answer_first(flask)
+    return _with_script(secured())
 
 
-def _with_ours(app: Application, flask: Any) -> Application:
-    prefix = os.environ.get(PREFIX, "").rstrip("/")
-    pages.add(flask, prefix)
+def _prefix() -> str:
+    return os.environ.get(PREFIX, "").rstrip("/")
+
+
+def _with_script(app: Application) -> Application:
     script = files("forecast.tracking.mlflow.site").joinpath("start.js").read_bytes()
-    return StartPage(app, f"{prefix}/", b"<script>" + script + b"</script>")
+    return StartPage(app, f"{_prefix()}/", b"<script>" + script + b"</script>")
 
 
 class StartPage:

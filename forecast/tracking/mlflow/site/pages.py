@@ -1,8 +1,7 @@
 """Pages of ours on MLflow's server: what is there at a glance, and reports whose links work.
 
-They are rules of MLflow's own Flask application, so its log-in comes first, and they learn
-everything by asking MLflow's API as the visitor: what a person may not read there, they may not
-read here.
+They know nothing of themselves: whatever they show they ask MLflow's API for, as the visitor. So
+its log-in and its permissions hold, and what a person may not read there, they may not read here.
 """
 
 import io
@@ -30,6 +29,9 @@ POLICY = "; ".join(
 )
 """A page of a run is a stranger to this server: it may run its own scripts and ask nobody."""
 
+NAME = "forecast_"
+"""Head of the names of our pages among those of MLflow's application."""
+
 RUN = re.compile(r"[0-9a-f]{32}")
 PAGE = re.compile(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*\.html", re.ASCII)
 """Artifacts that are pages; no part of a path begins with a dot."""
@@ -48,16 +50,35 @@ def add(flask: Any, prefix: str) -> None:
         ("start.json", start),
         ("page/<run>/<path:path>", artifact),
     ):
-        name = f"forecast_{page.__name__}"
+        name = f"{NAME}{page.__name__}"
         if name not in flask.view_functions:
             flask.add_url_rule(
                 f"{prefix}/forecast/{rule}", name, partial(page, flask, prefix), methods=["GET"]
             )
 
 
+def answer_first(flask: Any) -> None:
+    """Answer for our pages before a log-in that is added later is asked.
+
+    MLflow's refuses all pages that it does not know to everyone but administrators. Ours ask it
+    for each thing that they show.
+    """
+
+    @flask.before_request
+    def ours() -> Any:
+        from flask import request
+
+        if not (request.endpoint or "").startswith(NAME):
+            return None
+        return flask.view_functions[str(request.endpoint)](**(request.view_args or {}))
+
+
 def start(flask: Any, prefix: str) -> Any:
     """Say which experiment was written last, and how each opens."""
-    found = _experiments(flask, prefix, SEEDED)
+    answer = _experiments(flask, prefix, SEEDED)
+    if answer.status_code != 200:
+        return _passed_on(flask, answer)
+    found = _read(answer).get("experiments", ())
     states = {one["experiment_id"]: views.opened(_tag(one, _OPENING))[1] for one in found}
     home = next((own for own, state in states.items() if state), None)
     body = json.dumps({"home": home, "states": {own: s for own, s in states.items() if s}})
@@ -67,7 +88,10 @@ def start(flask: Any, prefix: str) -> Any:
 def landing(flask: Any, prefix: str) -> Any:
     """List experiments and their newest runs, with what can be opened of each."""
     shown = []
-    for one in _experiments(flask, prefix, EXPERIMENTS):
+    answer = _experiments(flask, prefix, EXPERIMENTS)
+    if answer.status_code != 200:
+        return _passed_on(flask, answer)
+    for one in _read(answer).get("experiments", ()):
         own = one["experiment_id"]
         asked = {
             "experiment_ids": [own],
@@ -75,8 +99,8 @@ def landing(flask: Any, prefix: str) -> Any:
             "order_by": ["attributes.start_time DESC"],
             "max_results": RUNS,
         }
-        answer = _ask(flask, f"{prefix}/ajax-api/2.0/mlflow/runs/search", asked)
-        runs = [_run(flask, prefix, run) for run in _read(answer).get("runs", ())]
+        known = _read(_ask(flask, f"{prefix}/ajax-api/2.0/mlflow/runs/search", asked))
+        runs = [_run(flask, prefix, run) for run in known.get("runs", ())]
         if not runs and not _tag(one, _OPENING):
             continue
         at = f"{prefix}/"
@@ -104,13 +128,10 @@ def artifact(flask: Any, prefix: str, run: str, path: str) -> Any:
         return _refused(flask, 404, "There is no such page: RUN/report.html names one of a run.")
     asked = urlencode({"path": path, "run_uuid": run})
     answer = _ask(flask, f"{prefix}/get-artifact?{asked}")
+    if answer.status_code in (401, 403):
+        return _passed_on(flask, answer)
     if answer.status_code != 200:
-        why = {401: "Log in first.", 403: "This run is not yours to read."}
-        return _refused(
-            flask,
-            answer.status_code if answer.status_code in why else 404,
-            why.get(answer.status_code, f"Run {run} has no {path}."),
-        )
+        return _refused(flask, 404, f"Run {run} has no {path}.")
     body = answer.get_data()
     headers = {**_PRIVATE, "Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
     return flask.response_class(body, content_type="text/html; charset=utf-8", headers=headers)
@@ -153,11 +174,19 @@ def _read(answer: Any) -> dict[str, Any]:
     return dict(answer.get_json()) if answer.status_code == 200 else {}
 
 
-def _experiments(flask: Any, prefix: str, most: int) -> list[dict[str, Any]]:
-    """List the experiments that were written last."""
+def _passed_on(flask: Any, answer: Any) -> Any:
+    """Hand on what MLflow says to somebody who may not read, its question for a password too."""
+    asked = {k: v for k, v in answer.headers.items() if k.lower() == "www-authenticate"}
+    told = answer.get_data()
+    return flask.response_class(
+        told, answer.status_code, {**_PRIVATE, **asked}, mimetype="text/plain"
+    )
+
+
+def _experiments(flask: Any, prefix: str, most: int) -> Any:
+    """Ask for the experiments that were written last."""
     asked = {"max_results": most, "order_by": ["last_update_time DESC"]}
-    answer = _ask(flask, f"{prefix}/ajax-api/2.0/mlflow/experiments/search", asked)
-    return list(_read(answer).get("experiments", ()))
+    return _ask(flask, f"{prefix}/ajax-api/2.0/mlflow/experiments/search", asked)
 
 
 def _tags(found: dict[str, Any]) -> dict[str, str]:
@@ -174,8 +203,12 @@ def _run(flask: Any, prefix: str, run: dict[str, Any]) -> dict[str, Any]:
     own, kind = info["run_id"], _tag(data, "forecast.kind")
     metrics = {one["key"]: one["value"] for one in data.get("metrics", ())}
     error = next((key for key in ("test/mae", "test/crps", "test/log_loss") if key in metrics), "")
-    listed = _read(_ask(flask, f"{prefix}/ajax-api/2.0/mlflow/artifacts/list?run_id={own}"))
-    kept = {one["path"] for one in listed.get("files", ())}
+    if kind in ("train", "reproduce"):  # a list for each would take a request to its store
+        missing = _tag(data, "forecast.missing").split(", ")
+        kept = {f"{page}.html" for page in ("report", "gates") if page not in missing}
+    else:
+        listed = _read(_ask(flask, f"{prefix}/ajax-api/2.0/mlflow/artifacts/list?run_id={own}"))
+        kept = {one["path"] for one in listed.get("files", ())}
     began = datetime.fromtimestamp(int(info.get("start_time", 0)) / 1000, UTC)
     at = f"{prefix}/forecast/page/{own}"
     return {
