@@ -37,7 +37,8 @@ def describe(
     ]
     named = markdown.link(markdown.plain(best.candidate.name), where.run(ids[0]))
     candidates = pages.view(store.experiment_id, views.key("sweep", parent.id), charts=True)
-    leads = {"winner": where.run(winner), "all candidates": candidates}
+    report = pages.artifact(store.experiment_id, parent.id, "report.html")
+    leads = {"winner": where.run(winner), "report": report, "all candidates": candidates}
     links = " · ".join(markdown.link(text, address) for text, address in leads.items())
 
     lead = (

@@ -63,7 +63,7 @@ def served(folder: Path) -> Iterator[str]:
             start_new_session=True,
         )
         try:
-            _await(server, f"http://127.0.0.1:{port}/", folder / "ui.log")
+            await_(server, f"http://127.0.0.1:{port}/", folder / "ui.log")
             yield f"http://127.0.0.1:{port}"
         finally:
             os.killpg(server.pid, signal.SIGTERM)
@@ -84,7 +84,8 @@ def _furnish(folder: Path) -> None:
     subprocess.run(["make", "-q", ".venv/.installed"], cwd=folder, check=True)
 
 
-def _await(server: subprocess.Popen, address: str, log: Path) -> None:
+def await_(server: subprocess.Popen, address: str, log: Path) -> None:
+    """Wait until a server answers."""
     for _ in range(600):
         assert server.poll() is None, log.read_text()
         try:

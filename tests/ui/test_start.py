@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from .browser import Visitor
+from forecast.cli.commands import ui
+
+from ..servers import free_port, process
+from .browser import Visitor, await_
 from .test_view import printed, sections
 
 pytestmark = pytest.mark.ui
@@ -217,3 +220,28 @@ def test_the_landing_page_lists_what_can_be_opened(newcomers, site):
     seen.go_back()
     seen.get_by_role("link", name="gates and charts").first.click()
     assert sections(seen, 1) == ["Gates"]
+
+
+@pytest.fixture
+def prefixed(place, site):
+    """The same store behind a prefix, as a proxy would have it."""
+    command, environment = ui.server(place.uri, port := free_port())
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        with process(place.folder, *command, "--static-prefix", "/ml") as server:
+            await_(server, address := f"http://127.0.0.1:{port}/ml", place.folder / "said.txt")
+            yield address
+
+
+def test_a_prefix_changes_nothing(chromium, prefixed, site):
+    visitor = Visitor(chromium, prefixed, WIDE, fresh=True)
+    page = visitor.page
+    page.goto(f"{prefixed}/")
+    assert columns(page)[:2] == FIRST
+    check_training(page)
+    page.goto(f"{prefixed}/forecast/")
+    page.get_by_role("link", name="report").first.click()
+    assert page.url.startswith(f"{prefixed}/forecast/page/")
+    visitor.close()
+    assert (visitor.faults, visitor.abroad) == ([], [])

@@ -54,6 +54,7 @@ def register(client: Any, name: str, run_id: str, tags: Mapping[str, str]) -> st
         run = client.get_run(run_id)
         source = f"{run.info.artifact_uri}/model"
         note = "\n\n".join(run.data.tags.get(NOTE, "").split("\n\n")[:2])  # verdict and scores
+        note = note.replace("**", "", 2)  # the list of versions shows it as it is written
         made = client.create_model_version(name, source, run_id, dict(tags), description=note)
         client.set_registered_model_alias(name, CHALLENGER, made.version)
     except (MlflowException, OSError) as error:
