@@ -277,6 +277,8 @@ _COMMON = {"runsCountToCompare": 10, "deleted": False, "isGenerated": False}
 LAYOUT = {
     "Gates": {"columns": 1, "cardHeight": 560},
     "What differs": {"columns": 1, "cardHeight": 360},
+    "Losses": {"columns": 2, "cardHeight": 360},
+    "Error by steps ahead": {"columns": 2, "cardHeight": 360},
     "Parallel coordinates": {"columns": 1, "cardHeight": 500},
 }
 """Sections that are laid out otherwise than in MLflow's three columns."""
