@@ -271,7 +271,8 @@ def _ahead(lead: int) -> str:
 def _label(outcome: "Outcome", pick: Pick, lead: int, ends: Sequence[Ends]) -> str:
     """Say the finding of the picture."""
     time, true, _, [lines] = _lines(outcome, pick, ends, [lead])
-    error = float(outcome.test.headline.of(true[:, None, None], lines[0][:, None, None]))
+    known = np.where(np.isfinite(lines[0]), true, np.nan)  # without rows that are only looked at
+    error = float(outcome.test.headline.of(known[:, None, None], lines[0][:, None, None]))
     told = f"Forecast {_ahead(lead)} over the actual values of {pick.name}"
     told += f", {stamp(time[0])} to {stamp(time[-1])}"
     unit_ = outcome.table.unit(pick.target)
