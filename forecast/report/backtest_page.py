@@ -10,11 +10,11 @@ from forecast.evaluation.outcome import headline, strongest
 from forecast.evaluation.significance.wording import cell, measured, number
 from forecast.report import run_page
 from forecast.report.charts import Axis, Line, Rule, chart, samples
-from forecast.report.findings import findings, unconverged
 from forecast.report.page import render
 from forecast.report.run_page import Head
 from forecast.report.sections import errors, examples, intervals, scores, strip
 from forecast.report.sections.examples import stamp
+from forecast.report.sections.findings import findings, unconverged
 from forecast.report.sections.scores import percent
 from forecast.report.sections.slices import looks
 from forecast.report.sections.strip import Fold

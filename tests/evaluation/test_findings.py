@@ -9,7 +9,7 @@ import pytest
 
 from forecast.evaluation.outcome import columns, without_zero
 from forecast.evaluation.significance.pairs import Verdict
-from forecast.report.findings import findings
+from forecast.report.sections.findings import findings
 
 from .tables import panel
 from .test_report import interval, outcome

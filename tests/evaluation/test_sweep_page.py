@@ -8,7 +8,6 @@ import pytest
 
 from forecast.report import sweep_page
 from forecast.report.comparison import Row
-from forecast.report.coordinates import coordinates
 
 from .test_report import Page, outcome
 
@@ -70,7 +69,7 @@ def test_each_setting_shows_the_means_of_its_values():
 
 def test_a_line_leads_through_settings_to_the_error():
     rows = [row for row in ranked().rows if np.isfinite(row.mean)]
-    drawn = coordinates(rows, "MAE, °F")
+    drawn = sweep_page.coordinates(rows, "MAE, °F")
     paths = re.findall(r'class="line (\w+)" d="M([^"]*)"', drawn)
     assert len(paths) == len(rows) and paths[-1][0] == "model"  # the best lies above the others
     means = np.array([row.mean for row in rows[::-1]])

@@ -132,7 +132,10 @@ def _ends(outcome: "Outcome") -> list[Ends]:
     made = [one for one in found if not one[0].endswith("quantiles")] or found
     inner = min(made[1:], key=lambda one: abs(one[1] - 0.5), default=None)
     chosen = [*made[:1], *([inner] if inner else [])]
-    return [(f"{name.partition(',')[0]} interval", *rest) for name, *rest in chosen]
+    return [
+        (f"{name.partition(',')[0]} interval", level, low, high)
+        for name, level, low, high in chosen
+    ]
 
 
 def _lines(
