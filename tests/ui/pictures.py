@@ -202,9 +202,10 @@ def _first(store: Any, run: str) -> bytes:
     origins = np.sort(said.origin.unique())[:: -said.step.max()][:SHOWN]
     figure = Figure(figsize=(12.8, 3.1), layout="constrained")
     axes = figure.subplots()
+    shown = said[said.time > origins.min()].drop_duplicates("time").sort_values("time")
+    axes.plot(shown.time, shown.true, color=TRUE, lw=1)  # one line, across the forecasts' ends
     for origin in origins:
         window = said[said.origin == origin]
-        axes.plot(window.time, window.true, color=TRUE, lw=1)
         axes.plot(window.time, window.forecast, color=MODEL, lw=2)
         axes.fill_between(window.time, window.lower, window.upper, color=MODEL, alpha=0.2, lw=0)
     names = ["true", "forecast of the next 24 hours", "90% interval"]

@@ -209,7 +209,7 @@ def test_dragging_zooms_and_a_double_click_shows_all(opened):
     assert part == pytest.approx(whole * 100 / (box["width"] - 62), rel=0.2, abs=3)
     page.get_by_role("button", name="later").click()
     assert truth.get_attribute("d").count("L") == pytest.approx(part, abs=3)
-    page.locator(".strip svg").dblclick()
+    page.locator(".stage svg").dblclick()
     assert truth.get_attribute("d").count("L") == whole
     page.keyboard.press("Escape")
 
@@ -231,7 +231,7 @@ def test_series_lead_and_origin_are_picked(opened):
     before = where.inner_text()
     assert re.search(r"\d+ steps after \d{4}-\d\d-\d\d", before)
     page.locator(".origin input").focus()
-    page.keyboard.press("End")
+    page.keyboard.press("Home")
     assert where.inner_text() != before
     page.get_by_role("button", name="whole span").click()
     assert "whole test span" in where.inner_text()

@@ -93,7 +93,7 @@ def _axes(outcome: "Outcome", drawn: Mapping[tuple[int, int], Sequence[Mark]]) -
     for window, target in drawn:
         group = groups.setdefault((int(outcome.test.series[window]), target), [])
         group.append((window, target))
-    axes = {}
+    axes: dict[Any, Axis] = {}
     for group in groups.values():
         low, high = Axis().ends(mark.reach()[1] for each in group for mark in drawn[each])
         axis = Axis("", *outward(low, high))
