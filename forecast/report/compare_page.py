@@ -133,6 +133,7 @@ def page(found: Compared) -> str:
         lead=headline(found),
         notes=[*found.notes, *_last(found)],
         reference=reference.name,
+        kind="the first" if found.named else "the best",
         error=f"{found.error}{found.unit}",
         chosen=found.chosen,
         verdicts=_verdicts(found),

@@ -8,8 +8,14 @@ const last = new Set(data.last);
 {# The selection: words of the filter, and on each axis a range and a bin. #}
 const axes = [...data.columns.map(column => ({
   name: column.short, title: column.key, labels: column.texts, at: column.places,
-  place: run => column.places[column.at[run]], bin: run => column.binOf[column.at[run]], bins: column.bins,
+  place: run => column.places[column.at[run]] + aside(run, column), bin: run => column.binOf[column.at[run]], bins: column.bins,
 })), errorAxis()];
+{# Runs with the same value stand a little apart, or a thousand lines would be one. #}
+function aside(run, column) {
+  if (column.texts.length > 12) return 0;
+  const room = Math.min(.05, .3 / column.texts.length) * Math.min(1, count / 200);
+  return room * (((run * 2654435761) % 1024) / 512 - 1);
+}
 function errorAxis() {
   const known = data.errors.map((value, run) => [value, run]).filter(([value]) => value !== null).sort((a, b) => a[0] - b[0]);
   const rank = new Array(count).fill(null);
@@ -104,7 +110,7 @@ function draw() {
   const pen = canvas.getContext('2d'), look = getComputedStyle(document.documentElement);
   const colour = name => look.getPropertyValue(`--${name}`).trim();
   pen.scale(scale, scale);
-  const blend = share => mix(colour('model'), colour('pale'), share), chosen = new Set(selected);
+  const blend = share => mix(colour('model'), colour('pale'), share ** .4), chosen = new Set(selected);
   const line = run => {
     pen.beginPath();
     let begun = false;
@@ -119,9 +125,11 @@ function draw() {
   pen.lineWidth = 1; pen.strokeStyle = colour('grid'); pen.globalAlpha = known.length > 500 ? .15 : .8;
   known.filter(run => !chosen.has(run)).forEach(line);
   const drawn = known.filter(run => chosen.has(run));
-  pen.globalAlpha = Math.max(.06, Math.min(.9, 60 / drawn.length)); pen.lineWidth = drawn.length > 200 ? 1 : 1.6;
+  pen.lineWidth = drawn.length > 200 ? 1 : 1.6;
   drawn.forEach((run, n) => {
-    if (n % 64 === 0 || drawn.length < 500) pen.strokeStyle = blend(rank[run]);
+    const front = 1 - (drawn.length - n) / drawn.length;
+    pen.strokeStyle = blend(rank[run]);
+    pen.globalAlpha = Math.max(Math.min(.9, 40 / drawn.length), .025, front ** 40 * .8);
     line(run);
   });
   if (drawn.length) {
