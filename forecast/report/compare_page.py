@@ -2,9 +2,9 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from forecast.evaluation.significance import wording
@@ -22,6 +22,9 @@ SHOWN = 50
 
 COLUMNS = 8
 """Most settings that have a column, and an axis."""
+
+BESIDE = 6
+"""Runs of which each has a column in the table of what differs."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,6 @@ class Compared:
         entries: The runs, the best first, which all others are tested against.
         pairs: Tests against it.
         untested: Why runs could not be tested, to their names.
-        baselines: Baseline to its error on the test span.
         ranking: Ranks over series, of few runs.
         notes: What was left out, in sentences.
         named: Whether the runs were named, so that the first is no best.
@@ -100,7 +102,6 @@ class Compared:
     entries: Sequence[Entry]
     pairs: Sequence[Pair] = ()
     untested: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    baselines: Mapping[str, float] = field(default_factory=dict)
     ranking: Ranking | None = None
     notes: Sequence[str] = ()
     named: bool = False
@@ -134,18 +135,20 @@ def page(found: Compared) -> str:
         notes=[*found.notes, *_last(found)],
         reference=reference.name,
         kind="the first" if found.named else "the best",
+        which="runs" if found.named else "best runs",
+        coordinates=len(found.entries) > 2 and bool(varied),
         error=f"{found.error}{found.unit}",
         chosen=found.chosen,
         verdicts=_verdicts(found),
         correction=correction(found.corrected),
         untested=found.untested,
         ranks=_ranks(found.ranking),
-        differences=[compare_effects.counted(one) for one in varied],
+        differences=_differences(found),
         constants=shared,
         effects=[one.strip(errors) for one in varied if one.explains] if len(errors) > 7 else [],
         curves=compare_charts.curves(found.entries, found.chosen),
-        heads=[one.short for one in varied[:COLUMNS]],
-        rows=[_row(entry, n, varied[:COLUMNS]) for n, entry in enumerate(found.entries[:SHOWN])],
+        heads=[head for head, _ in _columns(found)],
+        rows=[[cell(n) for _, cell in _columns(found)] for n in range(len(found.entries))[:SHOWN]],
         count=len(found.entries),
         data=_data(found, varied[:COLUMNS], errors),
         shown=SHOWN,
@@ -159,8 +162,10 @@ def headline(found: Compared) -> str:
         wording.measured(value, found.unit) if math.isfinite(value) else ""
         for value in (best.validation, best.test)
     )
-    if found.named or not validation:
+    if found.named or not (validation or test):
         text = f"{best.name}: {test} {found.error} on the test span" if test else best.name
+    elif not validation:
+        text = f"Best by {found.chosen}: {best.name}, with {test}"
     else:
         text = f"Best by {found.chosen}: {best.name}, with {validation}"
         text += f", and {test} {found.error} on the test span" if test else ""
@@ -213,7 +218,9 @@ def _verdicts(found: Compared) -> list[list[str]]:
     """Write the tests as cells."""
     return [
         [
-            f"{pair.name} (baseline)" if pair.baseline else pair.name,
+            pair.name
+            if not pair.baseline or "baseline" in pair.name
+            else f"{pair.name} (baseline)",
             number(pair.error),
             number(pair.reference),
             f"{100 * pair.skill:+.1f} %".replace("-", "−"),
@@ -237,12 +244,47 @@ def _ranks(ranking: Ranking | None) -> dict[str, Any] | None:
     return {"rows": rows, "p": probability(ranking.p), "cases": ranking.cases}
 
 
-def _row(entry: Entry, place: int, varied: Sequence[Varied]) -> list[str]:
-    """Write a run as cells."""
-    mark = "†" if entry.last else ""
-    values = [one.texts[one.at[place]] for one in varied]
-    shown = [number(entry.validation) + mark, number(entry.test)]
-    return [str(place + 1), entry.name, *shown, *values, entry.id]
+def _columns(found: Compared) -> list[tuple[str, Callable[[int], str]]]:
+    """List the columns of the table of runs: a head, and what makes the text of a run's place."""
+    entries, varied = found.entries, found.settings[0][:COLUMNS]
+
+    def validation(place: int) -> str:
+        return number(entries[place].validation) + ("†" if entries[place].last else "")
+
+    columns = [("#", lambda n: str(n + 1)), ("run", lambda n: entries[n].name)]
+    if any(math.isfinite(one.validation) for one in entries):
+        columns.append((found.chosen, validation))
+    if any(math.isfinite(one.test) for one in entries):
+        columns.append((f"test {found.error}", lambda n: number(entries[n].test)))
+    columns += [(one.short, partial(_value, one)) for one in varied]
+    return [*columns, ("id", lambda n: entries[n].id)]
+
+
+def _value(one: Varied, place: int) -> str:
+    """Return the value of a setting of a run."""
+    return one.texts[one.at[place]]
+
+
+def _differences(found: Compared) -> dict[str, Any] | None:
+    """Write what differs as cells: run by run of a few, counted of many."""
+    varied = found.settings[0]
+    if not varied:
+        return None
+    if len(found.entries) <= BESIDE:
+        heads = ["setting", *(entry.name for entry in found.entries)]
+        cells = [[_value(one, n) for n in range(len(found.entries))] for one in varied]
+        return {
+            "heads": heads,
+            "rows": [[one.key, *own] for one, own in zip(varied, cells, strict=True)],
+        }
+    counts = [compare_effects.counted(one) for one in varied]
+    heads = ["setting", "values (runs)", "explains"]
+    if not any(one["explains"] for one in counts):
+        return {"heads": heads[:2], "rows": [[one["key"], one["values"]] for one in counts]}
+    return {
+        "heads": heads,
+        "rows": [[one["key"], one["values"], one["explains"]] for one in counts],
+    }
 
 
 def _data(found: Compared, varied: Sequence[Varied], errors: Sequence[float]) -> str:
@@ -261,7 +303,6 @@ def _data(found: Compared, varied: Sequence[Varied], errors: Sequence[float]) ->
         "last": [n for n, entry in enumerate(found.entries) if entry.last],
         "errors": numbers(errors),
         "columns": [one.column() for one in varied],
-        "baselines": {name: number(value) for name, value in found.baselines.items()},
     }
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
     return text.replace("<", "\\u003c").replace("\u2028", " ").replace("\u2029", " ")

@@ -12,6 +12,7 @@ import pandas as pd
 from forecast.errors import InputError
 from forecast.evaluation.significance.aligned import PREDICTIONS, common
 from forecast.evaluation.significance.pairs import Verdict
+from forecast.evaluation.significance.wording import number
 from forecast.metrics.headline import HEADLINES, Headline
 from forecast.report.compare_charts import MOST
 from forecast.report.compare_page import Compared, Entry, Pair
@@ -161,7 +162,9 @@ def experiment(
             "Candidates keep no forecasts, so their differences are not tested; the winner of "
             "each sweep is among the runs of kind train."
         )
-    count = f"{len(entries):,} runs" if kind == "train" else f"{len(entries):,} {kind}s"
+        notes += _over_folds(every, headline)
+    noun = "run" if kind == "train" else kind
+    count = f"{len(entries):,} {noun}{'s' if len(entries) > 1 else ''}"
     return Compared(
         f"{name}: {count} compared",
         headline.name,
@@ -170,7 +173,6 @@ def experiment(
         entries,
         pairs=pairs,
         untested=untested,
-        baselines={_called(run): run.metrics[f"test/{headline.key}"] for run in baselines},
         notes=notes,
     )
 
@@ -269,7 +271,7 @@ def _ranked(
     if kind == "candidate":
         keys = [f"cv/{headline.key}_mean"]
     elif kind == "backtest":
-        keys = [f"test/{headline.key}"]
+        keys = []
     elif not any(key in run.metrics for run in runs for key in keys):
         keys, name = ["val/loss"], "loss"  # of earlier versions
     found = [(_entry(run, keys, headline), run) for run in runs]
@@ -284,7 +286,7 @@ def _ranked(
 
 def _entry(run: KeptRun, keys: Sequence[str], headline: Headline) -> Entry:
     """Describe a run; its validation error may be that of its last epoch alone."""
-    key = next((key for key in keys if key in run.metrics), keys[0])
+    key = next((key for key in keys if key in run.metrics), "")
     best = int(run.metrics.get("train/best_epoch", 0))
     last = key.startswith("val/") and best not in (0, run.epochs.get(key, best))
     return Entry(
@@ -323,6 +325,17 @@ def _baselines(every: Sequence[KeptRun], best: KeptRun, headline: Headline) -> l
         if name not in found or error < found[name].metrics[f"test/{headline.key}"]:
             found[name] = run
     return sorted(found.values(), key=lambda run: run.metrics[f"test/{headline.key}"])
+
+
+def _over_folds(every: Sequence[KeptRun], headline: Headline) -> list[str]:
+    """Say how large the errors of baselines are over the folds of the sweeps."""
+    head, found = f"cv/{headline.key}_of_", dict[str, float]()
+    for run in every:
+        for key, value in run.metrics.items() if run.kind == "sweep" else ():
+            if key.startswith(head):
+                found[key.removeprefix(head)] = value
+    told = ", ".join(f"{name} {number(value)}" for name, value in sorted(found.items()))
+    return [f"Baselines over the folds of the last sweep: {told}."] if told else []
 
 
 def _called(run: KeptRun) -> str:

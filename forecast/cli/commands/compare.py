@@ -23,7 +23,7 @@ from forecast.evaluation.significance.ranks import Ranking
 from forecast.metrics.headline import HEADLINES
 from forecast.report import compare_effects, compare_page
 from forecast.report.compare_charts import MOST
-from forecast.report.compare_page import Compared, Pair
+from forecast.report.compare_page import BESIDE, Compared, Pair
 from forecast.tracking.mlflow import kept, pages
 from forecast.tracking.mlflow.kept import Kept
 from forecast.tracking.mlflow.store import check_server, client, no_retries, reason
@@ -36,9 +36,6 @@ GROUPS = ("model", "window", "training", "data", "split")
 
 PAGE = "compare.html"
 PICTURES = (".png", ".svg", ".pdf")
-
-BESIDE = 6
-"""Runs of which each has a column in the table of what differs."""
 
 LISTED = 8
 """Best runs of an experiment, and settings, that are printed."""
@@ -117,21 +114,24 @@ def _report(found: Compared) -> None:
     for text in found.notes:
         say("", text)
     pairs = {pair.id: pair for pair in found.corrected}
-    rows = []
+    rows, heads = [], ["", "id", found.chosen, f"test {found.error}", "against the first"]
     for one in found.entries[:LISTED]:
         pair = pairs.get(one.id)
         words = wording.cell(pair.skill, pair.verdict) if pair else ""
-        rows.append((one.name, one.id[:8], *map(_number, (one.validation, one.test)), words))
-    heads = ("", "id", found.chosen, f"test {found.error}", "against the first")
-    print_table(f"Best by {found.chosen}", heads, rows)
+        rows.append([one.name, one.id[:8], *map(_number, (one.validation, one.test)), words])
+    filled = [place for place, head in enumerate(heads) if any(row[place] != "" for row in rows)]
+    shown = [[row[place] for place in filled] for row in rows]
+    print_table(f"Best by {found.chosen}", [heads[place] for place in filled], shown)
     others = [pair for pair in found.corrected if pair.baseline]
     if others:
         cells = [(pair.name, pair.error, wording.cell(pair.skill, pair.verdict)) for pair in others]
         print_table("Baselines, against the first", ("", found.error, "verdict"), cells)
     counts = [compare_effects.counted(one) for one in found.settings[0][:LISTED]]
-    if counts:
-        settings = [(one["key"], one["explains"], one["values"]) for one in counts]
-        print_table("What differs, and what it explains", ("", "explains", "values"), settings)
+    if any(one["explains"] for one in counts):
+        cells = [(one["key"], one["explains"], one["values"]) for one in counts]
+        print_table("What differs, and how much it explains", ("", "explains", "values"), cells)
+    elif counts:
+        print_table("What differs", ("", "values"), [(one["key"], one["values"]) for one in counts])
     console.print()
     say("result", compare_page.headline(found))
     if words := compare_page.correction(found.corrected):
