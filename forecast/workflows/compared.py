@@ -14,8 +14,8 @@ from forecast.evaluation.significance.aligned import PREDICTIONS, common
 from forecast.evaluation.significance.pairs import Verdict
 from forecast.evaluation.significance.wording import number
 from forecast.metrics.headline import HEADLINES, Headline
-from forecast.report.compare_charts import MOST
-from forecast.report.compare_page import Compared, Entry, Pair
+from forecast.report.comparing.curves import MOST
+from forecast.report.comparing.entries import Compared, Entry, Pair
 from forecast.tracking import folders
 from forecast.tracking.mlflow.kept import Kept, KeptRun
 from forecast.tracking.mlflow.store import reason

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
@@ -21,9 +22,10 @@ from forecast.evaluation.significance.multiple import corrected
 from forecast.evaluation.significance.pairs import LEVEL, Verdict, probability
 from forecast.evaluation.significance.ranks import Ranking
 from forecast.metrics.headline import HEADLINES
-from forecast.report import compare_effects, compare_page
-from forecast.report.compare_charts import MOST
-from forecast.report.compare_page import BESIDE, Compared, Pair
+from forecast.report.comparing import effects, page
+from forecast.report.comparing.curves import MOST
+from forecast.report.comparing.entries import Compared, Pair
+from forecast.report.comparing.page import BESIDE
 from forecast.tracking.mlflow import kept, pages
 from forecast.tracking.mlflow.kept import Kept
 from forecast.tracking.mlflow.store import check_server, client, no_retries, reason
@@ -61,10 +63,10 @@ def run_compare(request: Request) -> Compared:
         else:
             typed = "tracking.experiment" in errors.typed(request.overrides)
             found = _experiment(settings, typed=typed)
-        page = asked.with_suffix(".html")
-        with output.whole(page) as file:
-            file.write_text(compare_page.page(found), "utf-8")
-    say("wrote", str(page))
+        path = asked.with_suffix(".html")
+        with output.whole(path) as file:
+            file.write_text(page.page(found), "utf-8")
+    say("wrote", str(path))
     return found
 
 
@@ -81,7 +83,7 @@ def _experiment(settings: Config, *, typed: bool) -> Compared:
         check_server(uri)
         store = client(uri)
         home = compared.home(store, settings.tracking.experiment, typed=typed)
-        with _kept(store, uri, home) as known, busy("compare", "reading") as shown:
+        with closing(_kept(store, uri, home)) as known, busy("compare", "reading") as shown:
 
             def said(text: str) -> None:
                 if live():
@@ -126,15 +128,15 @@ def _report(found: Compared) -> None:
     if others:
         cells = [(pair.name, pair.error, wording.cell(pair.skill, pair.verdict)) for pair in others]
         print_table("Baselines, against the first", ("", found.error, "verdict"), cells)
-    counts = [compare_effects.counted(one) for one in found.settings[0][:LISTED]]
+    counts = [effects.counted(one) for one in found.settings[0][:LISTED]]
     if any(one["explains"] for one in counts):
         cells = [(one["key"], one["explains"], one["values"]) for one in counts]
         print_table("What differs, and how much it explains", ("", "explains", "values"), cells)
     elif counts:
         print_table("What differs", ("", "values"), [(one["key"], one["values"]) for one in counts])
     console.print()
-    say("result", compare_page.headline(found))
-    if words := compare_page.correction(found.corrected):
+    say("result", page.headline(found))
+    if words := page.correction(found.corrected):
         say("", words)
     for why, names in found.untested.items():
         say("not tested", f"{len(names):,} runs. {why}")
@@ -261,8 +263,8 @@ def _differences(subjects: Sequence[Subject]) -> None:
         if len(series_verdicts) > 1:
             rows.append((key, *values))
     if rows and len(subjects) > BESIDE:
-        varied, _ = compare_effects.settings([one.params for one in subjects], [])
-        counts = [(one["key"], one["values"]) for one in map(compare_effects.counted, varied)]
+        varied, _ = effects.settings([one.params for one in subjects], [])
+        counts = [(one["key"], one["values"]) for one in map(effects.counted, varied)]
         print_table("What differs", ("", "values (runs)"), counts)
     elif rows:
         print_table("What differs", ("", *(one.letter for one in subjects)), rows)

@@ -3,13 +3,11 @@
 import math
 from collections.abc import Callable, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from forecast.evaluation.significance.wording import number
 from forecast.report.charts import ticks
-
-if TYPE_CHECKING:
-    from forecast.report.compare_page import Entry
+from forecast.report.comparing.entries import Entry
 
 MOST = 20
 """Runs that have a curve."""
@@ -21,7 +19,7 @@ WIDTH, HEIGHT = 720, 300
 LEFT, TOP, BOTTOM = 64, 12, 252
 
 
-def curves(entries: Sequence["Entry"], label: str) -> dict[str, Any] | None:
+def curves(entries: Sequence[Entry], label: str) -> dict[str, Any] | None:
     """Draw the curves, the best in front, each with a dot at the epoch that was kept."""
     own = [entry for entry in entries if len(entry.curve) > 1][:MOST]
     if not own:
@@ -94,7 +92,7 @@ def curves(entries: Sequence["Entry"], label: str) -> dict[str, Any] | None:
     }
 
 
-def _names(own: Sequence["Entry"], above: Callable[[float], float]) -> dict[str, float]:
+def _names(own: Sequence[Entry], above: Callable[[float], float]) -> dict[str, float]:
     """Place the name of each curve where it ends, none on another that ends beside it."""
     found: dict[str, float] = {}
     taken: dict[int, list[float]] = {}
@@ -109,7 +107,7 @@ def _names(own: Sequence["Entry"], above: Callable[[float], float]) -> dict[str,
     return found
 
 
-def _end(own: Sequence["Entry"], highest: float) -> float:
+def _end(own: Sequence[Entry], highest: float) -> float:
     """End the axis where the second epochs end, since the first may be far above all others."""
     later = [value for one in own for epoch, value in one.curve.items() if epoch > 1]
     return max((value for value in later if math.isfinite(value)), default=highest)

@@ -2,19 +2,20 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from forecast.evaluation.significance import wording
-from forecast.evaluation.significance.multiple import corrected, count_tested, reversed_verdict
-from forecast.evaluation.significance.pairs import Verdict, probability
+from forecast.evaluation.significance.multiple import count_tested, reversed_verdict
+from forecast.evaluation.significance.pairs import probability
 from forecast.evaluation.significance.ranks import Ranking
 from forecast.evaluation.significance.wording import number
 from forecast.metrics import skill
-from forecast.report import compare_charts, compare_effects
-from forecast.report.compare_effects import Varied
+from forecast.report.comparing import effects
+from forecast.report.comparing.curves import curves
+from forecast.report.comparing.effects import Varied
+from forecast.report.comparing.entries import Compared, Pair
 from forecast.report.page import render
 
 SHOWN = 50
@@ -27,103 +28,6 @@ BESIDE = 6
 """Runs of which each has a column in the table of what differs."""
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A run to compare.
-
-    Attributes:
-        id: Its id.
-        name: What people read.
-        validation: Error by which the best is chosen, NaN for none.
-        test: Error on the test span, NaN for none.
-        params: Its params.
-        last: Whether `validation` is that of the last epoch, since that of the kept one is unknown.
-        curve: Epoch to validation error, of a few.
-        kept: Epoch whose weights were kept.
-    """
-
-    id: str
-    name: str
-    validation: float
-    test: float
-    params: Mapping[str, str]
-    last: bool = False
-    curve: Mapping[int, float] = field(default_factory=dict)
-    kept: int = 0
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A run beside the reference, on the origins that both have forecast.
-
-    Attributes:
-        name: Of the run.
-        id: Its id.
-        error: Its error there.
-        reference: Error of the reference there.
-        verdict: On the run, uncorrected.
-        baseline: Whether it is one.
-    """
-
-    name: str
-    id: str
-    error: float
-    reference: float
-    verdict: Verdict
-    baseline: bool = False
-
-    @property
-    def skill(self) -> float:
-        """Share of the reference's error that this run has less."""
-        return float(skill(self.error, self.reference))
-
-
-@dataclass(frozen=True)
-class Compared:
-    """What is known of runs that are compared.
-
-    Attributes:
-        title: Of the page.
-        error: Name of the error, such as MAE.
-        unit: Of the data, such as ", °F"; empty if targets differ in it.
-        chosen: By which error the best is chosen, in words.
-        entries: The runs, the best first, which all others are tested against.
-        pairs: Tests against it.
-        untested: Why runs could not be tested, to their names.
-        ranking: Ranks over series, of few runs.
-        notes: What was left out, in sentences.
-        named: Whether the runs were named, so that the first is no best.
-    """
-
-    title: str
-    error: str
-    unit: str
-    chosen: str
-    entries: Sequence[Entry]
-    pairs: Sequence[Pair] = ()
-    untested: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    ranking: Ranking | None = None
-    notes: Sequence[str] = ()
-    named: bool = False
-
-    @cached_property
-    def errors(self) -> list[float]:
-        """What runs are ranked by: errors by which the best is chosen, of the test span if none."""
-        found = [entry.validation for entry in self.entries]
-        return found if any(map(math.isfinite, found)) else [one.test for one in self.entries]
-
-    @cached_property
-    def settings(self) -> tuple[list[Varied], dict[str, str]]:
-        """What differs between the runs, and what they share."""
-        return compare_effects.settings([entry.params for entry in self.entries], self.errors)
-
-    @cached_property
-    def corrected(self) -> list[Pair]:
-        """The pairs with p values corrected for their number."""
-        found = corrected([pair.verdict for pair in self.pairs])
-        return [replace(pair, verdict=own) for pair, own in zip(self.pairs, found, strict=True)]
-
-
 def page(found: Compared) -> str:
     """Write the page of compared runs."""
     errors, (varied, shared) = found.errors, found.settings
@@ -134,7 +38,7 @@ def page(found: Compared) -> str:
         lead=headline(found),
         notes=[*found.notes, *_last(found)],
         reference=reference.name,
-        kind="the first" if found.named else "the best",
+        of=f"{found.error} of the {'first' if found.named else 'best'}",
         which="runs" if found.named else "best runs",
         coordinates=len(found.entries) > 2 and bool(varied),
         error=f"{found.error}{found.unit}",
@@ -146,7 +50,7 @@ def page(found: Compared) -> str:
         differences=_differences(found),
         constants=shared,
         effects=[one.strip(errors) for one in varied if one.explains] if len(errors) > 7 else [],
-        curves=compare_charts.curves(found.entries, found.chosen),
+        curves=curves(found.entries, found.chosen),
         heads=[head for head, _ in _columns(found)],
         rows=[[cell(n) for _, cell in _columns(found)] for n in range(len(found.entries))[:SHOWN]],
         count=len(found.entries),
@@ -271,19 +175,21 @@ def _differences(found: Compared) -> dict[str, Any] | None:
     if not varied:
         return None
     if len(found.entries) <= BESIDE:
-        heads = ["setting", *(entry.name for entry in found.entries)]
+        names = [entry.name for entry in found.entries]
+        short = [name.split(" · ")[0] for name in names]
+        heads = ["setting", *(short if len(set(short)) == len(short) else names)]
         cells = [[_value(one, n) for n in range(len(found.entries))] for one in varied]
-        return {
-            "heads": heads,
-            "rows": [[one.key, *own] for one, own in zip(varied, cells, strict=True)],
-        }
-    counts = [compare_effects.counted(one) for one in varied]
+        rows = [[one.key, *own] for one, own in zip(varied, cells, strict=True)]
+        return {"heads": heads, "rows": rows, "kind": ""}
+    counts = [effects.counted(one) for one in varied]
     heads = ["setting", "values (runs)", "explains"]
     if not any(one["explains"] for one in counts):
-        return {"heads": heads[:2], "rows": [[one["key"], one["values"]] for one in counts]}
+        heads = heads[:2]
+    keys = ("key", "values", "explains")[: len(heads)]
     return {
         "heads": heads,
-        "rows": [[one["key"], one["values"], one["explains"]] for one in counts],
+        "rows": [[one[key] for key in keys] for one in counts],
+        "kind": "words",
     }
 
 
