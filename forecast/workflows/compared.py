@@ -19,6 +19,7 @@ from forecast.report.comparing.entries import Compared, Entry, Pair
 from forecast.tracking import folders
 from forecast.tracking.mlflow.kept import Kept, KeptRun
 from forecast.tracking.mlflow.store import reason
+from forecast.vocabulary import COMPARED
 
 RIVALS = 20
 """Runs behind the best that it is tested against."""
@@ -34,9 +35,6 @@ QUESTION = (
     "split.test",
 )
 """Params by which errors of two runs cannot be ranked together."""
-
-KINDS = ("train", "candidate", "backtest")
-"""Kinds of runs that an experiment can be compared by."""
 
 CHOSEN = {"train": "validation {}", "candidate": "mean {} over the folds", "backtest": "test {}"}
 """By what the best run of a kind is chosen."""
@@ -237,7 +235,7 @@ def _comparable(every: Sequence[KeptRun], kind: str) -> tuple[Headline, list[Kep
     done = [run for run in own if run.status == "FINISHED"]
     if not done:
         counts = Counter(run.kind for run in every if run.status == "FINISHED")
-        others = [f"{counts[one]:,} of kind {one}" for one in KINDS if counts[one]]
+        others = [f"{counts[one]:,} of kind {one}" for one in COMPARED if counts[one]]
         raise InputError(
             f"kind must be one of which the experiment has finished runs, got {kind!r}: "
             + (f"there are {', '.join(others)}" if others else "there are none of any, train first")
@@ -248,7 +246,7 @@ def _comparable(every: Sequence[KeptRun], kind: str) -> tuple[Headline, list[Kep
     runs = [run for run, question in zip(done, questions, strict=True) if question == most]
     notes = []
     if len(own) > len(done):
-        notes.append(f"{len(own) - len(done):,} runs that have not finished are left out.")
+        notes.append(f"Left out: {len(own) - len(done):,} not finished.")
     if len(done) > len(runs):
         differ = [
             key
@@ -256,8 +254,8 @@ def _comparable(every: Sequence[KeptRun], kind: str) -> tuple[Headline, list[Kep
             if len({question[place] for question in asked}) > 1
         ]
         notes.append(
-            f"{len(done) - len(runs):,} runs that answer another question are left out: their "
-            f"{', '.join(differ)} differ, so their errors cannot be ranked with these."
+            f"Left out: {len(done) - len(runs):,} of another question ({', '.join(differ)}), whose "
+            "errors cannot be ranked with these."
         )
     return _error(runs[0]), runs, notes
 

@@ -9,7 +9,7 @@ COMMANDS = {
     "ui": "MLflow's pages of the runs, with the addresses of all views",
     "sync": "send what a run could not, while its server was away",
     "inspect": "gate report of a run, or of two: run=ID [other=ID], file=model.keras",
-    "compare": "scores of runs on their common origins, and which differ: runs=[A,B,…]",
+    "compare": "which run is best, and how surely; what differs: [runs=[A,B,…]]",
     "reproduce": "train a run again, and compare all that it holds to the bit: run=ID",
     "promote": "make the challenger champion if it is better: registered=NAME",
     "explain": "shapes, parameters and receptive field of a configured model",

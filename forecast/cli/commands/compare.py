@@ -15,7 +15,7 @@ from forecast.cli.config import errors
 from forecast.cli.config.compose import Request
 from forecast.cli.console import busy, console, live, print_table, say
 from forecast.data.fetch import without_secrets
-from forecast.errors import InputError
+from forecast.errors import InputError, nearest
 from forecast.evaluation.significance import wording
 from forecast.evaluation.significance.aligned import Common, common
 from forecast.evaluation.significance.multiple import corrected
@@ -29,6 +29,7 @@ from forecast.report.comparing.page import BESIDE
 from forecast.tracking.mlflow import kept, pages
 from forecast.tracking.mlflow.kept import Kept
 from forecast.tracking.mlflow.store import check_server, client, no_retries, reason
+from forecast.vocabulary import COMPARED
 from forecast.workflows import compared
 from forecast.workflows.compared import Subject, read
 from forecast.workflows.settings import Config
@@ -75,9 +76,9 @@ def _experiment(settings: Config, *, typed: bool) -> Compared:
     from mlflow.exceptions import MlflowException
 
     uri, kind = settings.tracking.uri, settings.kind
-    if kind not in compared.KINDS:
+    if kind not in COMPARED:
         raise InputError(
-            f"kind must be one of {', '.join(compared.KINDS)}, got {kind!r}: choose one of them"
+            f"kind must be one of {', '.join(COMPARED)}, got {kind!r}: {nearest(kind, COMPARED)}"
         )
     try:
         check_server(uri)
@@ -139,7 +140,7 @@ def _report(found: Compared) -> None:
     if words := page.correction(found.corrected):
         say("", words)
     for why, names in found.untested.items():
-        say("not tested", f"{len(names):,} runs. {why}")
+        say("not tested", f"{len(names):,} of the next best: {why[0].lower()}{why[1:]}")
 
 
 def _number(value: float) -> str | float:

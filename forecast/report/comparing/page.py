@@ -104,8 +104,8 @@ def _last(found: Compared) -> list[str]:
     notes = []
     if last := sum(entry.last for entry in found.entries):
         notes.append(
-            f"{last:,} runs of an earlier version kept no validation error of the epoch whose "
-            "weights they kept; theirs is that of their last epoch (marked †)."
+            f"Marked †: {last:,} of an earlier version, whose validation error is that of the last "
+            "epoch, since that of the epoch whose weights were kept is not recorded."
         )
     best = found.entries[0]
     lower = [entry for entry in found.entries if entry.test < best.test]

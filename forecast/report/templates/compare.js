@@ -8,7 +8,7 @@ const last = new Set(data.last);
 {# The selection: words of the filter, and on each axis a range and a bin. #}
 const axes = [...data.columns.map(column => ({
   name: column.short, title: column.key, labels: column.texts, at: column.places,
-  place: run => column.places[column.at[run]] + aside(run, column), bin: run => column.binOf[column.at[run]], bins: column.bins,
+  place: run => column.places[column.at[run]], aside: run => aside(run, column), bin: run => column.binOf[column.at[run]], bins: column.bins,
 })), errorAxis()];
 {# Runs with the same value stand a little apart, or a thousand lines would be one. #}
 function aside(run, column) {
@@ -123,7 +123,7 @@ function draw() {
     axes.forEach((axis, n) => {
       const place = axis.place(run);
       if (place === null) return;
-      pen[begun ? 'lineTo' : 'moveTo'](across(n, wide), above(place)); begun = true;
+      pen[begun ? 'lineTo' : 'moveTo'](across(n, wide), above(place + (axis.aside?.(run) ?? 0))); begun = true;
     });
     pen.stroke();
   };
@@ -197,7 +197,7 @@ if (canvas) {
   axes.forEach((axis, n) => {
     const label = make('label', `${axis.name} `), list = document.createElement('select');
     list.append(new Option('any', ''), ...axis.bins.map((bin, at) => new Option(bin, at)));
-    list.autocomplete = 'off';
+    list.autocomplete = 'off'; list.setAttribute('aria-label', axis.title);
     list.addEventListener('change', () => { axis.chosen = list.value === '' ? undefined : Number(list.value); select() });
     label.append(list); $('#axes').append(label);
   });
