@@ -37,7 +37,7 @@ def compare() -> Found:
     with tempfile.TemporaryDirectory() as folder:
         fill(Path(folder))
         told["SQLite"] = _twice(folder, "sqlite:///mlflow.db")
-        kept = ["--backend-store-uri", "sqlite:///mlflow.db", "--workers", "1"]
+        kept = ["--backend-store-uri", "sqlite:///mlflow.db", "--workers", "2"]
         with served(Path(folder), ["server", *kept], "/health") as uri:
             told["server"] = _twice(folder, uri)
         size = (Path(folder) / "compare.html").stat().st_size / 1e6
