@@ -17,6 +17,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
+from benchmarks import comparison
 from forecast.cli import links
 from forecast.evaluation.significance.ranks import friedman
 from forecast.report.comparison import diagram
@@ -73,8 +74,22 @@ def main(folder: Path) -> None:
             heading = page.get_by_role("heading", name="Scores and baselines")
             heading.evaluate("one => one.scrollIntoView()")
             _save(page.screenshot(), "report")
+        _save(_compared(chromium), "compare")
     if visitor.faults or visitor.abroad:
         sys.exit("\n".join(visitor.faults + visitor.abroad))
+
+
+def _compared(chromium: Any) -> bytes:
+    """Take a picture of the page that compares many runs, which are made."""
+    with TemporaryDirectory() as place:
+        comparison.fill(Path(place), 1000)
+        words = ["compare", f"tracking.experiment={comparison.EXPERIMENT}"]
+        command = [sys.executable, "-m", "forecast", *words]
+        subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL)
+        page = chromium.new_page(viewport={"width": 1280, "height": 1240}, color_scheme="light")
+        page.goto((Path(place) / "compare.html").as_uri())
+        page.locator("#effects").evaluate("one => one.scrollIntoView()")
+        return bytes(page.screenshot())
 
 
 def _uri(folder: Path) -> str:

@@ -9,7 +9,7 @@ COMMANDS = {
     "ui": "start the MLflow UI of the runs and open it",
     "sync": "upload what could not be sent while the server was down",
     "inspect": "the gates of one run or of several: run=ID, runs=[A,B,…], file=model.keras",
-    "compare": "errors and settings of runs, and which differ: runs=[A,B,…], or all of an experiment",
+    "compare": "compare runs, and test which is best: runs=[A,B,…], or all of them",
     "reproduce": "retrain a run and check that everything matches bit for bit: run=ID",
     "promote": "make the challenger champion if it is better: registered=NAME",
     "explain": "shapes, parameters and receptive field of a configured model",
