@@ -233,14 +233,15 @@ def _first(store: Any, run: str) -> bytes:
     right = (
         Image.open(PICTURES / "gates.png")
         .convert("RGB")
-        .resize((625, 500), Image.Resampling.LANCZOS)
+        .resize((500, 500), Image.Resampling.LANCZOS)
     )
     size = 640, 640 * by_step.height // by_step.width
     by_step = by_step.convert("RGB").resize(size, Image.Resampling.LANCZOS)
     whole = Image.new("RGB", (above.width, above.height + right.height), "white")
     whole.paste(above, (0, 0))
     whole.paste(by_step, (0, above.height + (right.height - by_step.height) // 2))
-    whole.paste(right, (above.width - right.width, above.height))
+    middle = (size[0] + above.width - right.width) // 2
+    whole.paste(right, (middle, above.height))
     file = BytesIO()
     whole.save(file, "PNG")
     return file.getvalue()
