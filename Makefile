@@ -5,8 +5,10 @@ ARGS ?=
 
 # ARGS="…" is passed on to the command of every target below, e.g. make train ARGS="model=causal_cnn".
 
+##@ Use
+
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 train: .venv/.installed ## train one model, compare it with the baselines, track the run
 	$(BIN)/forecast train $(ARGS)
@@ -40,6 +42,8 @@ explain: .venv/.installed ## show shapes and parameters of the configured model;
 
 ui: .venv/.installed ## browse the runs with MLflow on 127.0.0.1 (PORT=5000)
 	@$(BIN)/forecast ui $(if $(PORT),tracking.port=$(PORT)) $(ARGS)
+
+##@ Develop
 
 environment: .venv/.docs ## install everything into .venv, except what `bench` needs
 

@@ -28,7 +28,7 @@ TINY = [
     "window.horizon=4",
     "training.epochs=2",
     "training.batch_size=32",
-    "gates.pictures=1",
+    "gates.pictures=2",
     "gates.memory=64",
 ]
 """Overrides of every command below; the models are made small by each."""

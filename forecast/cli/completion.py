@@ -126,7 +126,9 @@ def _values(key: str, before: list[str]) -> list[str]:
     """List what a key can be set to, where that can be listed; the shell then offers files."""
     group, _, name = key.partition(".")
     if key in ("run", "other", "runs", "resume"):
-        return list(_runs(key, Path(_given("tracking.folder", before) or "runs")))
+        ids = list(_runs(key, Path(_given("tracking.folder", before) or "runs")))
+        words = ["last"] if key == "resume" else ["last", "best"]
+        return [*words, *ids] if ids else []
     if group == "model" and name:
         return settings(str(_option("model", before).get("name"))).get(name, [])
     kind = _kind(key)
@@ -154,13 +156,13 @@ def settings(architecture: str) -> dict[str, list[str]]:
 
 
 def _runs(key: str, folder: Path) -> Iterator[str]:
-    """List the newest runs of this machine: by the id in MLflow, and by their own to resume."""
+    """List the newest runs of this machine by their ids in MLflow, where they have one."""
     from forecast.tracking.journal import CHECKPOINT, LINES, marks_of
 
     found = sorted(folder.glob(f"*/{CHECKPOINT if key == 'resume' else LINES}"))  # by their time
     for place in found[-NEWEST:]:
         if key == "resume":  # it is gone once the run has finished
-            yield place.parent.name
+            yield marks_of(place.parent).get("run") or place.parent.name
             continue
         try:
             with place.open(encoding="utf-8") as file:

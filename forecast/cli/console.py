@@ -1,5 +1,7 @@
 """The terminal: sentences, tables, and a spinner for what takes a while."""
 
+import os
+import sys
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -77,6 +79,36 @@ def say(stage: str, text: str) -> None:
     console.print(f"[bold]{stage:<{len(INDENT)}}[/bold]{shown}", soft_wrap=True)
 
 
+def say_open(address: str) -> None:
+    """Write the one address that is to be opened."""
+    console.print(f"[bold]{'open':<{len(INDENT)}}{plain(address)}[/bold]", soft_wrap=True)
+
+
+def say_link(stage: str, text: str, address: str) -> None:
+    """Write a link: on a terminal that knows them a short text, elsewhere the plain address."""
+    if not hyperlinks():
+        return say(stage, address)
+    if level.quiet() and stage in ASIDE:
+        return
+    shown = Text.assemble((f"{stage:<{len(INDENT)}}", "bold"), (text, f"underline link {address}"))
+    console.print(shown, soft_wrap=True)
+
+
+def hyperlinks() -> bool:
+    """Tell whether the terminal is one of those that make links of OSC 8."""
+    kind, program = os.environ.get("TERM", ""), os.environ.get("TERM_PROGRAM", "")
+    plain_one = kind in ("", "dumb", "linux") or kind.startswith("screen")
+    return console.is_terminal and not plain_one and program != "Apple_Terminal"
+
+
+def can_open_a_browser() -> bool:
+    """Tell whether somebody sits at a terminal with a screen beside it."""
+    screen = sys.platform in ("darwin", "win32") or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    )
+    return console.is_terminal and screen and not os.environ.get("SSH_CONNECTION")
+
+
 def plain(text: str) -> str:
     r"""Write a text that may come from the data so that a terminal shows it and does nothing else.
 
@@ -87,13 +119,16 @@ def plain(text: str) -> str:
     return escape("".join(kept))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table; numbers stand right, and the first column left."""
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], left: int = 1
+) -> None:
+    """Write a table; numbers stand right, and the first columns left."""
     shown = RichTable(
         title=plain(title), title_justify="left", title_style="bold", box=None, pad_edge=False
     )
     for number, column in enumerate(columns):
-        shown.add_column(plain(column), justify="left" if number == 0 else "right", overflow="fold")
+        side: Any = "left" if number < left else "right"
+        shown.add_column(plain(column), justify=side, overflow="fold")
     for row in rows:
         shown.add_row(*(value if isinstance(value, Text) else plain(_cell(value)) for value in row))
     console.print()
@@ -134,7 +169,8 @@ def show_outcome(outcome: Outcome) -> None:
     """Print what a training has found: scores, tables, the result and its intervals."""
     score_table(outcome)
     baseline_lines(outcome)
-    detail_tables(outcome)
+    if level.verbose():
+        detail_tables(outcome)
     console.print()
     result_line(outcome)
     interval_line(outcome)
@@ -193,9 +229,7 @@ def _calibrated_line(outcome: Outcome, found: Intervals) -> None:
 
 
 def detail_tables(outcome: Outcome) -> None:
-    """Write the error at some steps of the horizon, and for each series, unless quiet."""
-    if level.quiet():
-        return
+    """Write the error at some steps of the horizon, and for each series, as the report does."""
     models = {outcome.spec.model.name: outcome.test, **outcome.baselines}
     horizon = outcome.spec.window.horizon
     steps = sorted({1, *(max(1, round(horizon * part / 4)) for part in (1, 2, 3)), horizon})

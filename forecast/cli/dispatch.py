@@ -20,9 +20,10 @@ from omegaconf import DictConfig
 from forecast.cli import level
 from forecast.cli.config import compose, errors, keys, safety
 from forecast.cli.config.compose import Request
-from forecast.cli.console import busy
+from forecast.cli.console import busy, say
 from forecast.data.fetch import conceal
 from forecast.errors import InputError
+from forecast.tracking.folders import LAST
 from forecast.training import runtime
 
 TENSORFLOW = ("train", "backtest", "sweep", "predict", "inspect", "explain")
@@ -44,6 +45,13 @@ SHOWN = {
 
 SILENT = ("hydra/hydra_logging=none", "hydra/job_logging=none")
 """Overrides that keep the log lines of a multirun from the terminal."""
+
+
+BEST = "best"
+"""Names the training with the smallest validation error instead of its id."""
+
+KEYS = ("run", "other", "runs")
+"""Keys that take ids of runs."""
 
 
 def enter(command: str, overrides: list[str]) -> Any:
@@ -97,6 +105,7 @@ def _run(command: str, request: Request) -> Any:
     errors.refuse(command, request.overrides)  # those of now: an old command may have had others
     if command == "train" and request.settings.resume:
         request = import_module("forecast.cli.resume").original(request)
+    request = named(request)
     heavy = command in TENSORFLOW
     with busy("start", "TensorFlow" if heavy else "libraries"):
         if heavy:
@@ -111,6 +120,54 @@ def _run(command: str, request: Request) -> Any:
             f"forecast {command} must be able to write its files, got {error.strerror!r} for "
             f"{error.filename or 'one of them'}: free some space, or use another folder"
         ) from error
+
+
+def named(request: Request) -> Request:
+    """Replace `last` and `best` by the ids of runs, and say which was found."""
+    settings = request.settings
+    asked = {key: getattr(settings, key) for key in KEYS}
+    given = [value if isinstance(value, list) else [value] for value in asked.values()]
+    words = {str(word) for word in chain.from_iterable(given)} & {LAST, BEST}
+    if not words:
+        return request
+    from forecast.tracking.mlflow.store import client, no_retries
+
+    store = client(settings.tracking.uri)
+    with no_retries():
+        ids = {word: _find(store, word, aloud=settings.output != "-") for word in sorted(words)}
+    changes = []
+    for key, value in asked.items():
+        if isinstance(value, list):
+            if words & {*value}:
+                changes.append(f"{key}=[{','.join(ids.get(str(one), str(one)) for one in value)}]")
+        elif value in ids:
+            changes.append(f"{key}={ids[value]}")
+    return request.but(changes)
+
+
+def _find(store: Any, word: str, *, aloud: bool) -> str:
+    """Return the id that a word means."""
+    from forecast.tracking.mlflow import lookup
+
+    if word == BEST:
+        if (best := lookup.best(store)) is None:
+            raise InputError(
+                "run=best must find a finished training with validation windows, got none in this "
+                "store: run `forecast train`, or give the id of a run"
+            )
+        run = best.run
+        why = f"lowest validation {best.headline.name} ({best.error:.4g})"
+        why += f" of {best.among} comparable trainings" if best.among > 1 else ", the only training"
+    else:
+        if (run := lookup.newest(store)) is None:
+            raise InputError(
+                "run=last must find a finished training, got none in this store: run `forecast "
+                "train`, or give the id of a run"
+            )
+        why = "newest training"
+    if aloud:
+        say(word, f"{run.info.run_id[:8]}  {run.info.run_name}: {why}")
+    return str(run.info.run_id)
 
 
 def _meant(override: str) -> list[str]:

@@ -101,10 +101,10 @@ ABOUT = {
         ("runs",),
     ),
     "ui": About(
-        "Serves them to this machine until Ctrl-C; of a store that is a server it prints the "
-        "addresses alone.",
+        "Serves them to this machine until Ctrl-C, and opens a browser; run=ID opens the report of "
+        "a run. Of a store that is a server it prints the address alone.",
         "ui tracking.port=5001",
-        ("tracking.uri", "tracking.port"),
+        ("tracking.uri", "tracking.port", "tracking.open", "run"),
         ("runs", "tracking_server"),
         {"0": "done; once pages are served, the status is that of MLflow's server"},
     ),

@@ -20,6 +20,11 @@ def quiet() -> bool:
     return _level == "quiet"
 
 
+def verbose() -> bool:
+    """Tell whether everything is to be shown."""
+    return _level == "verbose"
+
+
 def taken(given: Sequence[str]) -> tuple[str, list[str]]:
     """Take the level out of a command line.
 

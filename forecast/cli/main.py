@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -78,7 +79,7 @@ def _answer(given: list[str]) -> int:
         if {"-h", "--help"} & {*overrides}:
             print(import_module("forecast.cli.help").answer(command, overrides))
             return 0
-        with heard():
+        with heard(), acknowledged():
             answer = import_module("forecast.cli.dispatch").enter(command, overrides)
     except InputError as error:
         print(f"forecast: {conceal(str(error))}", file=sys.stderr)
@@ -110,12 +111,53 @@ def usage() -> str:
             "  forecast train --cfg job      the configuration as it would run",
             "  forecast train -m …           Hydra's own multirun",
             "  forecast train -q …           closing table, ids and warnings only",
-            "  forecast train -v …           what libraries log too, and a refusal's traceback",
+            "  forecast train -v …           more tables, what libraries log, and tracebacks",
             "",
             "  forecast train model=causal_cnn window.timesteps=96 training.epochs=5",
             "  forecast --install-completion   completion in bash or zsh (--completion prints it)",
         ]
     )
+
+
+SOON = 0.4
+"""Seconds after Ctrl-C in which a command that ends needs no further word."""
+
+STOPPING = "finishing the current step, then saving what is done"
+"""What is said of a Ctrl-C that takes longer."""
+
+
+@contextmanager
+def acknowledged() -> Iterator[None]:
+    """Answer a Ctrl-C within a second, wherever the main thread is.
+
+    Python raises it once the main thread is back from the compiled code that trains, which takes
+    seconds; a thread is told at once.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    receiving, sending = socket.socketpair()
+    sending.setblocking(False)
+    over = threading.Event()
+    before = signal.set_wakeup_fd(sending.fileno(), warn_on_full_buffer=False)
+
+    def wait() -> None:
+        while signals := receiving.recv(64):
+            if signal.SIGINT in signals and not over.wait(SOON):
+                if console := sys.modules.get("forecast.cli.console"):
+                    console.say("stop", STOPPING)
+                return
+
+    waiting = threading.Thread(target=wait, name="Ctrl-C", daemon=True)
+    waiting.start()
+    try:
+        yield
+    finally:
+        over.set()
+        signal.set_wakeup_fd(before)
+        sending.close()  # which ends the thread
+        waiting.join()
+        receiving.close()
 
 
 DELAY = 0.05

@@ -13,6 +13,9 @@ from forecast.metrics.headline import HEADLINES
 WIDE = 72
 """Terminal width from which on a bar fits beside the text."""
 
+STARTS = "about 20 s"
+"""How long workers take to import TensorFlow."""
+
 
 class FoldProgress(keras.callbacks.Callback):
     """One bar over the epochs of all folds; nothing where there is no terminal."""
@@ -58,6 +61,7 @@ class EpochProgress(keras.callbacks.Callback):
         self._bar: Progress | None = None
         self._task: Any = None
         self._epoch = 0
+        self._begun = False
 
     def __enter__(self) -> "EpochProgress":
         """Wait for the training."""
@@ -75,12 +79,18 @@ class EpochProgress(keras.callbacks.Callback):
             self._bar = _bar("train")
             self._bar.start()
             self._task = self._bar.add_task("compiling", total=self.epochs * self._steps)
+            self._begun = False
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Move on within the epoch."""
         del logs
         if self._bar:
-            self._bar.update(self._task, completed=self._epoch * self._steps + batch + 1)
+            done = self._epoch * self._steps + batch + 1
+            if not self._begun:  # compiled, and no epoch has ended that has losses
+                self._begun = True
+                first = f"epoch {self._epoch + 1}/{self.epochs}"
+                self._bar.update(self._task, description=first)
+            self._bar.update(self._task, completed=done)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Remember the epoch."""
@@ -129,7 +139,8 @@ class TrialProgress:
 
     def __init__(self, total: int):
         self.total = total
-        self._printed = -1
+        self._printed = 0
+        self._starting = ""
         self._bar = _bar("sweep")
         self._task = self._bar.add_task("starting", total=total)
 
@@ -142,15 +153,29 @@ class TrialProgress:
         """Take the bar away."""
         self._bar.stop()
 
-    def update(self, *, done: int, running: int, failed: int, best: float) -> None:
-        """Show how far the sweep is."""
+    def start(self, workers: int | None) -> None:
+        """Say that workers are started, which shows nothing else until the first has trained."""
+        if workers is None:
+            self._starting = "connecting to the cluster"
+        else:
+            self._starting = f"starting {workers} worker{'s' * (workers > 1)} ({STARTS})"
+        self._bar.update(self._task, description=self._starting)
+        if not live() and not level.quiet():
+            say("sweep", self._starting)
+
+    def update(self, *, done: int, running: int, failed: int, best: float, leader: str) -> None:
+        """Show how far the sweep is, and who leads."""
         text = f"{done + failed}/{self.total} trials, {running} running"
+        if self._starting and not done + failed:
+            text = self._starting
         if failed:
             text += f", {failed} failed"
         if math.isfinite(best):
             text += f", best {best:.4g}"
+            if not live() or console.width >= WIDE + len(leader):
+                text += f" ({leader})"
         self._bar.update(self._task, completed=done + failed, description=text)
-        if not live() and not level.quiet() and done + failed != self._printed:
+        if not live() and not level.quiet() and done + failed > self._printed:
             self._printed = done + failed
             say("sweep", text)
 

@@ -41,6 +41,9 @@ def original(request: Request) -> Request:
         if text.startswith("tracking.uri="):
             changes["tracking.uri"] = settings.tracking.uri
     folder = folders.interrupted(Path(settings.tracking.folder), run_id)
+    if run_id == folders.LAST:
+        run_id = changes["resume"] = folder.name
+        say("last", f"{run_id}, the newest interrupted training")
     file, records = journal.kept(folder, recorded.CONFIG), journal.records(folder)
     if file is None:
         raise InputError(

@@ -10,7 +10,7 @@ import numpy as np
 
 from forecast.errors import InputError
 from forecast.gates.activity import Probe
-from forecast.gates.history import numbers
+from forecast.gates.history import at_shares, numbers
 from forecast.gates.names import NOTHING, unwatched
 from forecast.gates.snapshots import Snapshot, snapshot
 
@@ -54,12 +54,15 @@ class GateSnapshots(keras.callbacks.Callback):
             log: Called once an epoch with all gate and tap metrics and the step: the epoch,
                 counted from 1. Nothing is logged before training.
             draw: Called once when training ends with the snapshots to be drawn,
-                `{epoch: snapshot}`; `forecast.report.album` makes pictures of them in one scale.
+                `{epoch: snapshot}`: the weights before training, and those nearest to even shares
+                of the epochs that were run, such as 20, 40, … 100 %. `forecast.report.album` makes
+                pictures of them in one scale.
             save: Called with a file name such as `snapshots/epoch_0007.npz` and the snapshot.
                 Epoch 0 holds the weights before training.
             every: Epochs between two snapshots; the last epoch has one in any case.
-            pictures: Most snapshots for `draw`, evenly spread from epoch 0; the last epoch comes in
-                addition.
+            pictures: Number of these shares, 0 and 100 % among them; 1 is the last epoch alone.
+                In a long training at most twice as many snapshots are kept in memory, so the
+                epoch nearest to a share may be some epochs away from it.
             probe: Windows, (samples, timesteps, features), on which is measured how open the
                 gates are; some thirty are enough. For a model of several inputs a list, tuple or
                 dictionary of arrays, as `fit` takes it. A function is called when
@@ -170,7 +173,8 @@ class GateSnapshots(keras.callbacks.Callback):
                 self._save(self._step, self._weights)
             self._kept[self._step] = self._weights
         if self.draw is not None:
-            self.draw(self._kept)
+            wanted = {*at_shares(self._kept, self.pictures).values(), *list(self._kept)[:1]}
+            self.draw({epoch: self._kept[epoch] for epoch in sorted(wanted)})
         self._forget()
 
     def _forget(self) -> None:
@@ -221,7 +225,7 @@ class GateSnapshots(keras.callbacks.Callback):
             return
         self._kept[step] = weights
         # Memory and drawing time stay bounded however long the training: keep every second one.
-        while len(self._kept) > self.pictures:
+        while len(self._kept) > 2 * self.pictures:
             self._stride *= 2
             self._kept = {s: kept for s, kept in self._kept.items() if s % self._stride == 0}
 

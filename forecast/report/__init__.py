@@ -8,38 +8,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from forecast.report.canvas import to_image as to_image
-    from forecast.report.gate_album import album as album
-    from forecast.report.gate_bars import bar_limit as bar_limit
-    from forecast.report.gate_bars import saturation as saturation
-    from forecast.report.gate_bars import tap_bars as tap_bars
-    from forecast.report.gate_curves import memory_curve as memory_curve
-    from forecast.report.gate_maps import colour_limit as colour_limit
-    from forecast.report.gate_maps import heat_map as heat_map
-    from forecast.report.gate_maps import influence_map as influence_map
-    from forecast.report.gate_traces import trace_map as trace_map
+    from forecast.report.gates.album import album as album
+    from forecast.report.gates.curves import memory_curve as memory_curve
+    from forecast.report.gates.maps import colour_limit as colour_limit
+    from forecast.report.gates.maps import heat_map as heat_map
+    from forecast.report.gates.maps import influence_map as influence_map
+    from forecast.report.gates.openness import openness as openness
+    from forecast.report.gates.shapes import distributions as distributions
+    from forecast.report.gates.traces import trace_map as trace_map
 
 _HOMES = {
-    "album": "gate_album",
-    "bar_limit": "gate_bars",
-    "colour_limit": "gate_maps",
-    "heat_map": "gate_maps",
-    "influence_map": "gate_maps",
-    "memory_curve": "gate_curves",
-    "saturation": "gate_bars",
-    "tap_bars": "gate_bars",
+    "album": "gates.album",
+    "colour_limit": "gates.maps",
+    "distributions": "gates.shapes",
+    "heat_map": "gates.maps",
+    "influence_map": "gates.maps",
+    "memory_curve": "gates.curves",
+    "openness": "gates.openness",
     "to_image": "canvas",
-    "trace_map": "gate_traces",
+    "trace_map": "gates.traces",
 }
 
 __all__ = [
     "album",
-    "bar_limit",
     "colour_limit",
+    "distributions",
     "heat_map",
     "influence_map",
     "memory_curve",
-    "saturation",
-    "tap_bars",
+    "openness",
     "to_image",
     "trace_map",
 ]

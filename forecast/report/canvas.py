@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 INK = "#222222"
 FRAME = "#9a9a9a"
 
-_LONG_NAMES = {
+LONG_NAMES = {
     "i": "input",
     "f": "forget",
     "c": "candidate",
@@ -59,7 +59,7 @@ def gate_title(gate: str, *, alone: bool = False) -> str:
     ('backward.f  forget', 'h  state')
     """
     short = gate.rsplit(".", 1)[-1]
-    long = "state" if alone and short == "h" else _LONG_NAMES.get(short, "")
+    long = "state" if alone and short == "h" else LONG_NAMES.get(short, "")
     return f"{gate}  {long}".rstrip()
 
 
@@ -71,7 +71,7 @@ def check_limit(limit: float) -> None:
     if not (np.isfinite(limit) and limit > 0):
         raise InputError(
             f"limit: must be a positive number, received {limit}; "
-            "use colour_limit or bar_limit of the snapshots that are drawn"
+            "use colour_limit of the snapshots that are drawn"
         )
 
 

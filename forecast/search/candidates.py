@@ -38,6 +38,11 @@ class Candidate:
             for key, value in self.point.items()
         )
 
+    @property
+    def short(self) -> str:
+        """Name the point in few letters, what differs first: 16 units, lr 0.001."""
+        return ", ".join(_short(key, value) for key, value in self.point.items())
+
 
 @dataclass(frozen=True)
 class Composed:
@@ -112,3 +117,22 @@ def overrides(point: Mapping[str, Any]) -> list[str]:
 def _text(value: Any) -> str:
     """Write a value in Hydra's grammar, which is JSON's but for strings."""
     return value if isinstance(value, str) else json.dumps(value)
+
+
+WORDS = {"units": "{} units", "filters": "{} filters", "learning_rate": "lr {}"}
+"""How settings are called where there is little room; others by their last word."""
+
+
+def _short(key: str, value: Any) -> str:
+    """Name one setting of a point."""
+    last = key.rpartition(".")[2]
+    text = "-".join(map(_plain, value)) if isinstance(value, list) else _plain(value)
+    return text if key in GROUPS else WORDS.get(last, f"{last} {{}}").format(text)
+
+
+def _plain(value: Any) -> str:
+    """Write a value; a small number without its zeros."""
+    if isinstance(value, float) and 0 < abs(value) < 1e-3:
+        head, _, power = f"{value:e}".partition("e")
+        return f"{float(head):g}e{int(power)}"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -112,7 +112,7 @@ class Ledger:
         self.parent = parent
         self.owner = owner
         self.resume = resume
-        self.claims = self._only("ledger", "ledger · claims", {})
+        self.claims = self._only("ledger", "bookkeeping of workers", {})
         self.claims.end()  # a table of who has what, which nobody is running
         self._admitted: dict[int, Candidate] = {}
         self._candidates = {
@@ -144,7 +144,7 @@ class Ledger:
         """Find or create the run of a candidate that was taken in."""
         if number not in self._candidates:
             candidate = self._admitted[number]
-            name = f"candidate · {candidate.name}"
+            name = candidate.short
             run = self._only("candidate", name, {"forecast.candidate": str(number)})
             run.params(candidate.params)
             self._candidates[number] = run

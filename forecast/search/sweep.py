@@ -1,5 +1,6 @@
 """Run the trials of a sweep, show their progress, and rank the candidates."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -28,8 +29,12 @@ from forecast.tracking.mlflow.direct import DirectRun
 class Watcher(Protocol):
     """Who shows how far a sweep is."""
 
-    def update(self, *, done: int, running: int, failed: int, best: float) -> None:
-        """Show counts and the best mean so far."""
+    def start(self, workers: int | None) -> None:
+        """Show that workers are started; None means those of a cluster that runs."""
+        ...
+
+    def update(self, *, done: int, running: int, failed: int, best: float, leader: str) -> None:
+        """Show counts, the best mean so far and whose it is."""
         ...
 
 
@@ -48,7 +53,7 @@ class Board:
         self.results: dict[str, Result] = {}
         self.errors: dict[str, str] = {}
         self.reused = self.ran = 0
-        self._best = float("inf")
+        self._best, self._leader = float("inf"), ""
         self._runs: dict[str, DirectRun] = {}
 
     def open(self, asked: Asked, trials: Sequence[Trial]) -> list[Trial]:
@@ -103,7 +108,8 @@ class Board:
 
     def _scored(self) -> None:
         """Look who leads now."""
-        self._best = min((standing.mean for standing in self.rank()[:1]), default=float("inf"))
+        for standing in self.rank()[:1]:
+            self._best, self._leader = standing.mean, standing.candidate.name
         self._show()
 
     def _show(self) -> None:
@@ -113,6 +119,7 @@ class Board:
             running=len(self._runs),
             failed=len(self.errors),
             best=self._best,
+            leader=self._leader,
         )
 
 
@@ -153,7 +160,9 @@ def run_sweep(plan: Plan, ledger: Ledger, watcher: Watcher) -> Finished:
         for asked in plan.strategy.rounds(board.rank):
             missing = board.open(asked, trials(plan, asked))
             if missing:
-                workers = workers or until_the_end.enter_context(_working(plan, ledger))
+                if workers is None:
+                    watcher.start(None if plan.scheduler else plan.workers or os.cpu_count())
+                    workers = until_the_end.enter_context(_working(plan, ledger))
                 workers.execute(missing, plan.tables, board)
     standings = board.rank()
     for standing in standings:

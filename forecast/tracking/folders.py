@@ -26,11 +26,17 @@ from forecast.tracking.journal import (
 from forecast.tracking.run import Record
 from forecast.tracking.sender import LOCAL_ID, ONCE
 
+LAST = "last"
+"""Names the newest run instead of its id."""
+
 DIED = "its process was killed"
 """The error of a run that was found dead."""
 
 NAMED = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 """What a local id looks like."""
+
+BEGUN = re.compile(r"[0-9a-f]{6,31}")
+"""First letters of an id in MLflow, enough to tell one run from others."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +74,22 @@ class LocalRun:
 
 
 def in_store(client: Any, run: str) -> Any:
-    """Return what MLflow has of a run, by its id there or by its local one."""
-    if NAMED.fullmatch(run):
-        everywhere = [one.experiment_id for one in client.search_experiments()]
-        for found in client.search_runs(everywhere, f"tags.`{LOCAL_ID}` = '{run}'", max_results=1):
-            return found
-    return client.get_run(run)
+    """Return what MLflow has of a run, by its id there, the id's first letters or its local id."""
+    if BEGUN.fullmatch(run):
+        asked = f"attributes.run_id LIKE '{run}%'"
+    elif NAMED.fullmatch(run):
+        asked = f"tags.`{LOCAL_ID}` = '{run}'"
+    else:
+        return client.get_run(run)
+    everywhere = [one.experiment_id for one in client.search_experiments()]
+    found = client.search_runs(everywhere, asked, max_results=3)
+    if len(found) > 1:
+        ids = ", ".join(one.info.run_id for one in found)
+        raise InputError(
+            f"the id of a run must have enough letters to tell it from others, got {run!r}, with "
+            f"which {ids} begin: write more of them"
+        )
+    return found[0] if found else client.get_run(run)
 
 
 def runs(folder: Path) -> Iterator[LocalRun]:
@@ -107,11 +123,22 @@ def runs(folder: Path) -> Iterator[LocalRun]:
 
 
 def find(folder: Path, run_id: str) -> Path:
-    """Find the folder of a run."""
+    """Find the folder of a run, by either of its ids, the first letters of one, or as "last"."""
+    if run_id == LAST:
+        left = next((one for one in runs(folder) if one.resumable), None)
+        if left is None:
+            raise InputError(
+                f"resume must be a run that was interrupted, got {run_id!r} with none in {folder}: "
+                "start a new training"
+            )
+        return folder / left.local_id
     known: dict[str, Path] = {}
     for path in _folders(folder):
         if (found := story(path)) and found[0]:
             known |= {path.name: path, found[1].get("run", path.name): path}
+    begun = {known[name] for name in known if name.startswith(run_id) and len(run_id) > 5}
+    if run_id not in known and len(begun) == 1:
+        return begun.pop()
     if run_id not in known:
         raise InputError(
             f"resume must be a run of this machine, got {run_id!r}: "

@@ -14,13 +14,13 @@ from forecast.evaluation.backtest import Backtest
 from forecast.evaluation.baselines import rules
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.calibration import Intervals
-from forecast.evaluation.outcome import Outcome
+from forecast.evaluation.outcome import Outcome, validation_error
 from forecast.evaluation.rolling import RollingFold
 from forecast.evaluation.significance.aligned import PREDICTIONS
 from forecast.gates.study import Study
 from forecast.report import figures
-from forecast.report.gate_curves import memory_curve
-from forecast.tracking.mlflow import description, pages
+from forecast.report.gates.curves import memory_curve
+from forecast.tracking.mlflow import colours, description, pages
 from forecast.tracking.mlflow.description import Place
 from forecast.tracking.mlflow.direct import DirectRun
 from forecast.tracking.run import Run, ending, safe_key
@@ -41,6 +41,8 @@ def record(run: Run, outcome: Outcome) -> None:
     """Write final metrics, pictures, forecasts and lineage of a trained run."""
     record_scores(run, outcome)
     run.metrics({"train/best_epoch": float(outcome.forecaster.best_epoch_)})
+    if (error := validation_error(outcome.forecaster, outcome.test.headline)) is not None:
+        run.metrics({f"validation/{outcome.test.headline.key}": error})
     if len(outcome.table.targets) > PER_TARGET:
         run.keep(scores.per_target(outcome.test), "per_target.parquet")
     if len(outcome.table.names) > 1:
@@ -88,9 +90,10 @@ def record_baselines(
         window, error = outcome.spec.window, outcome.baseline_scores[name]
         label = f"baseline · {name} · {window.timesteps}→{window.horizon}"
         label += " · refit" if depends and outcome.refit else ""
-        label += f" · {found.headline.key} {error[f'test/{found.headline.key}']:.3g}"
-        label = pages.unique(tracker.store, label)
-        tags = {ONCE: key, "forecast.data_digest": digest}
+        score = f"{found.headline.key} {error[f'test/{found.headline.key}']:.3g}"
+        label = pages.unique(tracker.store, pages.result(label, score))
+        colour = {colours.TAG: colours.of_baseline(name)}
+        tags = {ONCE: key, "forecast.data_digest": digest} | colour
         with ending(tracker.begin(label, kind="baseline", tags=tags)) as run:
             run.params({"model": name, **question})
             run.tags({description.NOTE: description.of_baseline(name, outcome, place)})

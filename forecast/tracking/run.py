@@ -25,7 +25,7 @@ from forecast.tracking.mlflow.store import Unreachable
 MOST_KEY = 200
 """Characters of a name in a key; MLflow refuses a run with a key of more than 250."""
 
-SMALL = 256
+SMALL = 384
 """Longer side, in pixels, of the picture that MLflow shows in its grid."""
 
 Record = dict[str, Any]

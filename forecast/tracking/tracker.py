@@ -33,6 +33,7 @@ class Tracker:
     Attributes:
         store: Of the experiment; None while its server is away.
         trouble: Why it is.
+        begun: Local ids of this command's runs.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Tracker:
         self.uri, self.experiment, self.folder, self.clock = uri, experiment, folder, clock
         self.store: Store | None = None
         self.trouble: str | None = None
+        self.begun: set[str] = set()
         self._reach = functools.cache(functools.partial(Store, uri))  # a failure is not kept
         self._own: list[Journal] = []
         self._earlier: list[Journal] | None = None
@@ -146,6 +148,7 @@ class Tracker:
     def _carry(self, run: Journalled) -> Journalled:
         """Hand a journal to the sender, then what earlier commands have left."""
         self._own.append(run.journal)
+        self.begun.add(run.journal.local_id)
         self._sender.take(run.journal)
         if self.store and ONCE not in run.journal.head["tags"]:
             seconds = START if server(self.uri) else MOST  # a file is only ever busy

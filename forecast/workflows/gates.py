@@ -9,18 +9,20 @@ from forecast.data import features
 from forecast.errors import InputError
 from forecast.evaluation.outcome import Outcome
 from forecast.evaluation.preparation import Prepared
-from forecast.gates import Alert, GateSnapshots, Limits, Memory, inputs
+from forecast.gates import Alert, GateSnapshots, Limits, Memory, Probe, inputs, snapshot
 from forecast.gates.snapshots import Snapshot
 from forecast.gates.study import network_inputs, spread, study
 from forecast.models import explain
-from forecast.report import gate_page
 from forecast.report.canvas import to_image
-from forecast.report.gate_album import album
-from forecast.report.gate_page import Subject, encoded
-from forecast.report.gate_traces import trace_map
+from forecast.report.gates import page as gate_page
+from forecast.report.gates.album import album
+from forecast.report.gates.page import encoded
+from forecast.report.gates.subject import Subject
+from forecast.report.gates.traces import trace_map
 from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.run import Run
+from forecast.training.forecaster import Forecaster
 from forecast.workflows.progress import Say
 from forecast.workflows.settings import Config, GatesConfig
 
@@ -32,6 +34,9 @@ OWN = "gates/"
 
 WHOLE = "whole"
 """Name of what says that the training is over."""
+
+DRAWN = "drawn/"
+"""Head of the names of the snapshots that will be drawn."""
 
 FIELD = "forecast.receptive_field"
 """Tag of a run of convolutions: steps that reach the forecast."""
@@ -58,25 +63,19 @@ class Observer:
         self._run = tracked
         self._prepared = prepared
         self._settings = settings
-        self._last: Snapshot = {}
         self._unwatched: list[str] = []
-        self._pictures: dict[str, dict[int, bytes]] = {}
+        self._drawn: dict[int, Snapshot] = {}
         embedding = spec.model.get_params().get("series_embedding")
         self._timesteps = spec.window.timesteps
         self._names = features.input_names(table, spec.window, embedding or 0)
-
-        def probe() -> np.ndarray:
-            starts = spread(prepared.validation, settings.gates.probe)
-            coded = embedding is not None
-            return network_inputs(prepared.learned.rows, spec.window, starts, coded=coded)
-
+        self._coded = embedding is not None
         self.callback = GateSnapshots(
             log=epochs.add,
-            draw=self._draw,
-            save=self._save,
+            draw=self._drawn.update,
+            save=lambda name, weights: tracked.keep(weights, name),
             every=settings.tracking.snapshots,
             pictures=settings.gates.pictures,
-            probe=probe if settings.gates.probe else None,
+            probe=self._probe if settings.gates.probe else None,
         )
         self.callback.warn = self._unwatched.append
         about = {"timesteps": spec.window.timesteps, "features": list(self._names)}
@@ -88,14 +87,12 @@ class Observer:
 
     def whole(self) -> dict[str, np.ndarray]:
         """Return what it has seen of a training that is over, which `resume` takes as well."""
-        pictures = [(key, step) for key, steps in self._pictures.items() for step in steps]
-        seen = {"history": self.callback.history, "pictures": pictures}
         return {
-            f"{OWN}{WHOLE}": np.array(json.dumps(seen)),
-            **{f"{OWN}last/{name}": array for name, array in self._last.items()},
+            f"{OWN}{WHOLE}": np.array(json.dumps({"history": self.callback.history})),
             **{
-                f"{OWN}picture/{number}": np.frombuffer(self._pictures[key][step], np.uint8)
-                for number, (key, step) in enumerate(pictures)
+                f"{OWN}{DRAWN}{epoch}/{name}": array
+                for epoch, weights in self._drawn.items()
+                for name, array in weights.items()
             },
         }
 
@@ -103,20 +100,20 @@ class Observer:
         """Go on from what a training has seen that was interrupted, or is over."""
         own = {k.removeprefix(OWN): array for k, array in arrays.items() if k.startswith(OWN)}
         if WHOLE not in own:
-            self._last = self.callback.resume(own)
+            self.callback.resume(own)
             return
         seen = json.loads(str(own[WHOLE]))
         self.callback.history = {int(step): found for step, found in seen["history"].items()}
-        self._last = {k.removeprefix("last/"): a for k, a in own.items() if k.startswith("last/")}
-        for number, (key, step) in enumerate(seen["pictures"]):
-            self._pictures.setdefault(key, {})[step] = own[f"picture/{number}"].tobytes()
+        for name, array in own.items():
+            if name.startswith(DRAWN):
+                epoch, _, rest = name.removeprefix(DRAWN).partition("/")
+                self._drawn.setdefault(int(epoch), {})[rest] = array
 
     def finish(self, outcome: Outcome, title: str) -> tuple[str, str]:
-        """Study the kept weights, write the page of the gates, and print alerts."""
+        """Study the kept weights, draw the gates, write their page, and print alerts."""
         gates = self._settings.gates
         fitted, timesteps = outcome.forecaster, outcome.spec.window.timesteps
-        history = self.callback.history
-        found = study(self._prepared, fitted, history, limits(gates), gates.memory)
+        found = study(self._prepared, fitted, self.callback.history, limits(gates), gates.memory)
         traces = {
             layer: trace_map(own.gates, own.inputs, layer, names=own.names, titles=own.titles)
             for layer, own in found.traces.items()
@@ -125,23 +122,27 @@ class Observer:
         field = explain.receptive_field(fitted.model_)
         if field:
             self._run.tags({FIELD: field})
+        kept = self._kept(fitted)
+        self._draw(kept, fitted.best_epoch_)
+        mae = outcome.scores.get("test/mae")
         subject = Subject(
             title,
-            self._last,
+            kept,
+            fitted.best_epoch_,
+            self._drawn,
             self.callback.history,
-            self._pictures,
-            facts(
-                self._run.id, fitted.best_epoch_, outcome.scores.get("test/mae"), field, timesteps
-            ),
+            facts(self._run.id, fitted.best_epoch_, mae, field, timesteps),
             found.memory,
             found.alerts,
             {
                 heading(f"gates_{layer}.png"): encoded(to_image(figure))
                 for layer, figure in traces.items()
             },
+            inputs(kept, self._names),
+            gates.pictures,
         )
         self._run.keep(gate_page.page([subject]), "gates.html")
-        for layer, norms in inputs(self._last, self._names).items():
+        for layer, norms in subject.inputs.items():
             self._run.keep(norms.reset_index(names="input"), f"inputs_{layer}.csv")
         for text in self._unwatched:
             self._say("gates", text)
@@ -149,14 +150,32 @@ class Observer:
             self._say(stage, text)
         return gate_page.section(subject)
 
-    def _save(self, name: str, weights: Snapshot) -> None:
-        self._last = weights
-        self._run.keep(weights, name)
+    def _kept(self, fitted: Forecaster) -> Snapshot:
+        """Return the kept weights, and what the gates do with them."""
+        weights = snapshot(fitted.model_)
+        if not (weights and self._settings.gates.probe):
+            return weights
+        return weights | Probe(fitted.model_, self._probe()).measure()
 
-    def _draw(self, snapshots: Mapping[int, Snapshot]) -> None:
-        drawn = album(snapshots, timesteps=self._timesteps, feature_names=self._names)
-        for key, step, pixels in drawn:
-            self._pictures.setdefault(key, {})[step] = encoded(pixels)
+    def _probe(self) -> np.ndarray:
+        """Cut the windows on which each epoch measures how open the gates are."""
+        prepared, gates = self._prepared, self._settings.gates
+        starts = spread(prepared.validation, gates.probe)
+        return network_inputs(
+            prepared.learned.rows, prepared.spec.window, starts, coded=self._coded
+        )
+
+    def _draw(self, kept: Snapshot, epoch: int) -> None:
+        """Draw the gates at shares of the epochs, and those that were kept."""
+        pictures = album(
+            self._drawn,
+            timesteps=self._timesteps,
+            feature_names=self._names,
+            final=kept,
+            kept=epoch,
+            pictures=self._settings.gates.pictures,
+        )
+        for key, step, pixels in pictures:
             self._run.image(key, pixels, step)
 
 

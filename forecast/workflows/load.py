@@ -44,6 +44,17 @@ class Loaded:
     schema: Schema
     table: Table
 
+    @property
+    def counted(self) -> str:
+        """Say how many rows were read, and how many are missing on their regular grid."""
+        read, missing = len(self.frame), len(self.table) - len(self.frame)
+        unit = UNITS.get(self.table.frequency or "", "steps")
+        return f"{read:,} rows" + (f" ({missing:,} {unit} missing)" if missing > 0 else "")
+
+
+UNITS = {"h": "hours", "D": "days", "min": "minutes", "s": "seconds", "MS": "months", "W": "weeks"}
+"""What steps of a frequency are called."""
+
 
 def load(config: Config) -> Loaded:
     """Read and check the configured data."""

@@ -177,6 +177,9 @@ class TrackingConfig:
     port: int = key(
         "Port of 127.0.0.1 on which `forecast ui` shows a store that is no server.", 5000
     )
+    open: bool | None = key(
+        "Whether `forecast ui` opens a browser; null means on a terminal with a screen.", None
+    )
 
 
 @dataclass(frozen=True)
@@ -195,17 +198,23 @@ class Config:
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     experiment: Any = None
     run: str | None = key(
-        "Run by its id; `predict` takes models:/NAME@ALIAS and folders of a model too.",
+        "Run by its id or the first letters of it, last, or best (by validation error); `predict` "
+        "takes models:/NAME@ALIAS and folders of a model too.",
         None,
     )
     history: bool = key(
         "Whether `predict` forecasts from every row that it can, and not only from the last.", False
     )
-    resume: str | None = key(
-        "Interrupted run that `train` goes on with; `forecast runs` names it.", None
+    resume: str | None = key("Interrupted run that `train` goes on with: its id, or last.", None)
+    other: str | None = key("Second run, which `inspect` compares with it.", None)
+    runs: list[str] = key(
+        "Runs that `compare` or `inspect` compares; without any, `compare` reads the experiment.",
+        list,
     )
-    other: str | None = key("Second run, which `inspect` puts beside it.", None)
-    runs: list[str] = key("Runs that `compare` puts side by side.", list)
+    kind: str = key(
+        "Kind of the runs that `compare` reads of an experiment: train, candidate or backtest.",
+        "train",
+    )
     file: str | None = key("Keras model that `inspect` reads instead of a run.", None)
     output: str | None = key(
         "File that `predict`, `inspect` or `compare` writes; null chooses a name in this folder.",

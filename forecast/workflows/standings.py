@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from forecast.evaluation.outcome import Outcome
 from forecast.report import comparison, markdown, sweep_page
 from forecast.search import leaderboard
+from forecast.search.leaderboard import Standing
 from forecast.search.ledger import Ledger
 from forecast.search.sweep import Finished
-from forecast.tracking.mlflow import description, views
+from forecast.tracking.mlflow import colours, description, pages, views
 from forecast.tracking.mlflow.description import Place
 from forecast.tracking.run import milliseconds, safe_key
 
@@ -21,6 +22,12 @@ def describe(
     """Write the leaderboard of a sweep onto its run, and how its candidates are seen."""
     store, parent, best = ledger.store, ledger.parent, finished.standings[0]
     where = Place(data, store.experiment_id, relatives={"its winner": winner})
+    for number, standing in enumerate(finished.standings):
+        called = standing.candidate.short
+        if not standing.errors:
+            called += f" → {standing.mean:.3g}"
+        colour = {colours.TAG: colours.ranked(number)}
+        ledger.candidate(standing.candidate.number).tags({"mlflow.runName": called} | colour)
     ids = [ledger.candidate(standing.candidate.number).id for standing in finished.standings]
     heads, rows = board(finished)
     cells = [
@@ -31,9 +38,13 @@ def describe(
         for row, run_id in zip(rows, ids, strict=False)
     ]
     named = markdown.link(markdown.plain(best.candidate.name), where.run(ids[0]))
+    candidates = pages.view(store.experiment_id, views.key("sweep", parent.id), charts=True)
+    leads = {"winner": where.run(winner), "all candidates": candidates}
+    links = " · ".join(markdown.link(text, address) for text, address in leads.items())
+
     lead = (
-        f"**{leaderboard.LABELS[best.headline]} {best.mean:.4g} ± {best.std:.2g}** by {named}, the "
-        f"best of {len(ids):,} candidates on {finished.origins:,} origins of "
+        f"**{leaderboard.LABELS[best.headline]} {best.mean:.4g} ± {best.std:.2g}** · {links}\n\n"
+        f"By {named}, the best of {len(ids):,} candidates on {finished.origins:,} origins of "
         f"**{markdown.name(data)}**. `=` is a tie with it within fold noise, `*` the simplest of "
         "the tied; skill is against the best baseline, on these origins, without a test.\n\n"
         f"Retrained and scored once on the test span: {markdown.plain(result, 300)}"
@@ -68,6 +79,19 @@ def report(
         cells,
     )
     return sweep_page.page(name, found, winner, facts, again)
+
+
+def winning(best: Standing, outcome: Outcome) -> dict[str, float]:
+    """Return the numbers of a winner by which its sweep stands beside trained runs.
+
+    Rows that were not learned from chose it, so its mean over the folds is a validation error.
+    """
+    key = outcome.test.headline.key
+    shown = {name: value for name, value in outcome.scores.items() if name.startswith("skill/")}
+    return {
+        f"validation/{best.headline}": best.mean,
+        f"test/{key}": outcome.scores[f"test/{key}"],
+    } | shown
 
 
 def board(finished: Finished) -> tuple[list[str], list[list[str]]]:

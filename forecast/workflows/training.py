@@ -220,7 +220,7 @@ def _describe(
 ) -> None:
     """Write what the run is, and call it what it turned out to be."""
     training = found.training
-    place = describe.place(tracker, training.data.name, baselines, training.relatives)
+    place = describe.place(tracker, training.data, baselines, training.relatives)
     describe.describe(tracker, found.run, outcome, training.again, place)
     if training.final is not None:
         describe.rename(tracker.store, found.run, training.final(outcome))
@@ -267,9 +267,10 @@ def tracking(settings: TrackingConfig, data: str, progress: Progress) -> Iterato
     try:
         yield tracker
     except KeyboardInterrupt:
-        left = next(folders.runs(folder), None)
-        if left and left.resumable:
-            progress.say("resume", f"forecast train resume={left.local_id}")
+        # its runs of baselines are newer than the one that can be resumed
+        own = (one for one in folders.runs(folder) if one.local_id in tracker.begun)
+        if left := next((one for one in own if one.resumable), None):
+            progress.say("resume", f"forecast train resume={left.run_id or left.local_id}")
         raise
     finally:
         tracker.close()

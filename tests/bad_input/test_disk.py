@@ -108,7 +108,7 @@ def test_a_place_that_cannot_be_written_is_refused(name, door):
     ("command", "run"), [("predict", "run=abc"), ("inspect", "run=abc"), ("compare", "runs=[a,b]")]
 )
 def test_a_store_that_is_not_there_is_not_made_to_be_read(command, run, door):
-    told = r"tracking\.uri must be .*, got 'sqlite:///no\.db' \(which does not exist\): train first"
+    told = r"tracking\.uri must be .*, got 'sqlite:///no\.db' \(no such file\): there are no runs"
     door.refuse(told, command, "tracking.uri=sqlite:///no.db", run)
 
 

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -25,6 +26,47 @@ def test_help_names_every_command_and_imports_nothing_heavy():
     ).stdout
     assert all(f"\n  {name}" in shown for name in COMMANDS)
     assert shown.endswith("[]\n")
+
+
+def test_ctrl_c_is_answered_at_once_while_the_main_thread_cannot_hear(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    from forecast.cli import console, dispatch
+
+    heard = threading.Event()
+    monkeypatch.setattr(console, "say", lambda stage, text: heard.set() if stage == "stop" else 0)
+
+    def deaf(command: str, overrides: list[str]) -> None:
+        def hold(number: int, frame: object) -> None:
+            assert heard.wait(10), "nobody has answered"
+            raise KeyboardInterrupt
+
+        before = signal.signal(signal.SIGINT, hold)
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(10)
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    monkeypatch.setattr(dispatch, "enter", deaf)
+    assert main(["train"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_a_quick_end_needs_no_further_word(monkeypatch: pytest.MonkeyPatch):
+    from forecast.cli import console, dispatch
+
+    said: list[str] = []
+    monkeypatch.setattr(console, "say", lambda stage, text: said.append(stage))
+
+    def quick(command: str, overrides: list[str]) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(10)
+
+    monkeypatch.setattr(dispatch, "enter", quick)
+    assert main(["train"]) == 130
+    time.sleep(0.6)
+    assert said == []
 
 
 def test_an_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]):

@@ -272,9 +272,13 @@ def test_runs_are_offered_by_the_id_that_the_key_takes(
     (tmp_path / "kept" / "20261123-060539-fbcf37" / CHECKPOINT).touch()
     (tmp_path / "kept" / "20261123-060541-fbcf39").mkdir()
     begin = "forecast predict tracking.folder=kept "
-    assert candidates(f"{begin}run=", COMMANDS) == ["run=aaa"]
-    assert candidates(f"{begin}runs=[aaa,", COMMANDS) == ["runs=[aaa,bbb,", "runs=[aaa,bbb]"]
-    assert candidates(f"{begin}resume=", COMMANDS) == ["resume=20261123-060539-fbcf37"]
+    assert candidates(f"{begin}run=", COMMANDS) == ["run=aaa", "run=best", "run=last"]
+    offered = candidates(f"{begin}runs=[aaa,", COMMANDS)
+    assert offered == [f"runs=[aaa,{one}" for one in ("bbb", "best", "last")]
+    begun = "runs=[last,best,aaa,"
+    assert candidates(begin + begun, COMMANDS) == [f"{begun}bbb,", f"{begun}bbb]"]
+    assert candidates(f"{begin}resume=", COMMANDS) == ["resume=aaa", "resume=last"]
+    assert candidates("forecast predict tracking.folder=none run=", COMMANDS) == []
 
 
 def test_it_is_written_where_the_shell_looks_and_again(

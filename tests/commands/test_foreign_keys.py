@@ -14,7 +14,7 @@ OWN = {
     "history": {"predict"},
     "resume": {"train"},
     "other": {"inspect"},
-    "runs": {"compare"},
+    "runs": {"compare", "inspect"},
     "file": {"inspect"},
     "output": {"predict", "inspect", "compare"},
     "register": {"train"},

@@ -122,22 +122,38 @@ def test_a_run_of_an_older_store_has_no_intervals(place: Place, client, lstm_run
     assert "RMS per weight" in said
 
 
-def inputs_of(said: str, layer: str) -> list[list[str]]:
-    """Return the names of the inputs in each table of a layer's inputs."""
-    tables = said.split(f"{layer}: weight of each input (RMS")[1:]
-    return [[line.split()[0] for line in text.splitlines()[2:6] if line.strip()] for text in tables]
-
-
-def test_two_runs_show_the_same_inputs_in_the_same_order(
-    place: Place, lstm_run: str, short_run: str
+def test_two_runs_have_a_column_each_and_one_order_of_rows(
+    place: Place, client, lstm_run: str, short_run: str
 ):
     assert place.run("inspect", f"run={lstm_run}", f"other={short_run}", "output=order.html") == 0
     said = place.printed[-1]
-    first, second = inputs_of(said, "lstm_1")
-    assert first == second and sorted(first) == ["hour_cos", "hour_sin", "load", "temp"]
+    assert columns(said) <= 80
+    assert "run A" in said and "run B" in said
+    for name in ("hour_cos", "hour_sin", "load", "temp"):
+        assert re.search(rf"^{name}( +[\d.]+){{2}}$", said, re.MULTILINE)
+    ours, theirs = (
+        client.get_run(run).data.metrics["gates.lstm_1/f_kernel_rms"]
+        for run in (lstm_run, short_run)
+    )
+    change = f"{100 * (theirs / ours - 1):+.1f} %".replace("-", "−")
+    [row] = re.findall(r"^f kernel .*$", said, re.MULTILINE)
+    assert row.split()[2:] == [f"{ours:.3f}", f"{theirs:.3f}", *change.split()]
     # 4 units and 3 units: their weights have a distance
     assert "Most different (RMS per weight, Wasserstein distance)" in said
-    assert re.search(r"^lstm_1 \w kernel( +[\d.]+){3}$", said, re.MULTILINE)
+    assert re.search(r"^lstm_1 \w kernel( +[\d.]+){2} +[+−][\d.]+ % +[\d.]+$", said, re.MULTILINE)
+
+
+def test_any_number_of_runs_make_one_page(
+    place: Place, lstm_run: str, short_run: str, cnn_run: str
+):
+    ids = f"runs=[{lstm_run},{short_run},{cnn_run}]"
+    assert place.run("inspect", ids) == 0, place.errors[-1]
+    assert re.search(r"^run C +causal_cnn", place.printed[-1], re.MULTILINE)
+    page = (place.folder / f"gates_{lstm_run[:8]}_and_2.html").read_text()
+    assert "Gates of lstm-4" in page and "Convolutions: how the weights are spread" in page
+    assert place.run("inspect", f"runs=[{lstm_run},{short_run}]", "output=both.html") == 0
+    both = (place.folder / "both.html").read_text()
+    assert both == (place.folder / "order.html").read_text()
 
 
 def test_a_network_of_which_nothing_is_watched_says_so(place: Place, client):
@@ -156,7 +172,7 @@ def test_two_runs_side_by_side(place: Place, client, lstm_run: str, cnn_run: str
     other = client.get_run(cnn_run).data.tags["forecast.local_id"]
     assert place.run("inspect", f"run={lstm_run}", f"other={other}", "output=two.html") == 0
     said = place.printed[-1]
-    assert "lstm_1 only in the first run" in said and "conv_1" in said
+    assert "lstm_1 only in A" in said and "conv_1" in said
     assert "receptive field" in said and "wrote      two.html" in said
     assert place.run("inspect", f"run={other}") == 0  # a date alone would name many
     assert f"wrote      gates_{other}.html" in place.printed[-1]
@@ -179,6 +195,9 @@ def test_a_model_that_this_project_never_saw(place: Place):
         (["run=0123", "file=a.keras"], "run or file must say"),
         (["run=0123456789abcdef"], "run must be the id"),
         (["run=LSTM", "other=0123456789abcdef"], "other must be the id"),
+        (["runs=[LSTM,0123456789abcdef]"], "runs must be the id"),
+        (["runs=[LSTM,LSTM]"], "runs must name each run once"),
+        (["runs=[LSTM]", "run=LSTM"], "runs must stand alone"),
         (["file=nothing.keras"], "file must be an existing"),
         (["file=load.csv"], "file must be a model that Keras can load"),
         (["file=flat.keras"], "file must hold recurrent layers"),

@@ -42,8 +42,14 @@ def twins(place, client, lstm_run):
 
 def test_a_trained_run_describes_itself(client, lstm_run):
     run, text = client.get_run(lstm_run).data, note(client, lstm_run)
-    lead, what, table, _, command, links = text.split("\n\n")
+    lead, table, picture, what, _, command, links = text.split("\n\n")
     assert lead.startswith("**") and " MAE over 4 steps; " in lead
+    at = rf"#/experiments/\d+/runs/{lstm_run}/artifacts"
+    assert re.search(rf"\[report\]\({at}/report.html\?workflowType=machine_learning\)", lead)
+    assert re.search(rf"\[gates\]\({at}/gates.html\?", lead)
+    assert re.search(rf"\[forecast\]\({at}/figures/forecast.png\?", lead)
+    asked = f"get-artifact?path=figures%2Fforecast.png&run_uuid={lstm_run}"
+    assert picture == f"![forecast of one series]({asked})"
     assert what.startswith("**lstm-4 · 8→4** (lstm, ") and "of 2 series (north, south)" in what
     assert "load of the next 4 rows from the last 8" in what
     assert "on the following 82 windows" in what
@@ -71,22 +77,22 @@ def test_a_baseline_describes_itself(client, lstm_run):
 
 def test_names_say_the_kind_and_equal_runs_have_different_ones(client, twins):
     first, second = (client.get_run(run_id).info.run_name for run_id in twins[:2])
-    assert re.fullmatch(r"lstm-4 · 8→4 · mae [\d.]+( · \d+)?", first)
+    assert re.fullmatch(r"lstm-4 · mae [\d.]+ · 8→4( · \d+)?", first)
     assert first != second and re.fullmatch(
-        rf"{re.escape(first.partition(' · 2')[0])} · \d", second
+        rf"{re.escape(first.partition('→4')[0])}→4 · \d", second
     )
     home = client.get_run(twins[0]).info.experiment_id
     found = client.search_runs([home], "tags.`forecast.kind` = 'baseline'")
     names = [run.info.run_name for run in found]
     assert len(set(names)) == len(names) >= 3
-    assert all(re.match(r"baseline · \w+ · 8→4 · .*mae [\d.]+", name) for name in names)
+    assert all(re.match(r"baseline · \w+ · mae [\d.]+ · 8→4", name) for name in names)
 
 
 def test_the_experiment_describes_itself(client, lstm_run):
     home = client.get_run(lstm_run).info.experiment_id
     tags = client.get_experiment(home).tags
     text = tags["mlflow.note.content"]
-    assert text.startswith("**load**: 440 rows of 2 series (north, south), frequency h, 2024-03-01")
+    assert text.startswith("load: 440 rows of 2 series (north, south), frequency h, 2024-03-01")
     for told in ("`test/mae`", "`skill/…`", "no significant difference", "forecast compare"):
         assert told in text
 
@@ -124,19 +130,22 @@ def test_the_view_names_what_its_runs_hold(client, lstm_run):
     pictures = {
         file.path.split("~")[1].split("+")[0] for file in client.list_artifacts(lstm_run, "images")
     }
-    own = [c for c in state["compareRunCharts"] if "lstm_1" in str(c) or c["uuid"][0] != "G"]
-    assert len(own) == 5
+    own = [c for c in state["compareRunCharts"] if c["uuid"][0] != "G" or "lstm_1" in str(c)]
+    assert [chart["type"] for chart in own] == ["IMAGE", "IMAGE", "DIFFERENCE", *["LINE"] * 3]
     for chart in own:
         if chart["type"] == "LINE":
             assert chart["metricKey"] in run.data.metrics
-        else:
-            assert {key.removeprefix("gates/") for key in chart["imageKeys"]} <= pictures
+    assert own[1]["imageKeys"] == ["gates/lstm_1"] and "lstm_1" in pictures
+    heads = {key.partition("/")[0] for key in run.data.metrics}
+    named = {section["name"] for section in state["compareRunSections"]}
+    assert heads <= named
 
 
 def test_train_prints_its_pages(client, twins):
     first, second, printed = twins
     found = addresses(printed)
-    assert list(found) == ["view", "compare", "all"]
+    assert list(found) == ["view", "report", "compare", "all"]
+    assert found["report"] == f"forecast/page/{second}/report.html"
     home = client.get_run(second).info.experiment_id
     assert found["view"].startswith(f"#/experiments/{home}/runs/{second}?")
     assert found["all"].endswith("&viewStateShareKey=forecast")
@@ -144,10 +153,15 @@ def test_train_prints_its_pages(client, twins):
     tags = client.get_experiment(home).tags
     shown = views.opened(tags[f"{views.TAG}{key}"])[1]["searchFilter"]
     beside = [run_id for run_id in re.findall(r"\w{32}", shown) if run_id != second]
-    # the newest other one that was trained on these data
+    # the best other one by validation error that was trained on these data and has such a layer
     where = "tags.`forecast.kind` = 'train' and attributes.status = 'FINISHED'"
-    every = [run.info.run_id for run in client.search_runs([home], where)]
-    assert second in shown and beside == [every[every.index(second) + 1]]
+    errors = {
+        run.info.run_id: run.data.metrics["validation/mae"]
+        for run in client.search_runs([home], where)
+        if "validation/mae" in run.data.metrics and "gates.lstm_1/f_bias_norm" in run.data.metrics
+    }
+    least = min(error for run_id, error in errors.items() if run_id != second)
+    assert second in shown and errors[beside[0]] == least
 
 
 def test_compare_prints_its_page(place, client, twins):
@@ -167,7 +181,7 @@ def test_a_fold_links_to_its_backtest(place, client):
     parent = word(place.printed[-1], "run")
     assert addresses(place.printed[-1])["view"].startswith("#/experiments/")
     found = client.get_run(parent)
-    assert re.fullmatch(r"backtest · linear · 8→4 · 2 folds · mae [\d.]+ · 2", found.info.run_name)
+    assert re.fullmatch(r"backtest · linear · mae [\d.]+ · 8→4 · 2 folds · 2", found.info.run_name)
     assert "2 folds from 2024-03-08T08:00" in note(client, parent)
     where = f"tags.`mlflow.parentRunId` = '{parent}'"
     folds = client.search_runs([found.info.experiment_id], where)

@@ -73,6 +73,7 @@ def test_writes_parquet_when_asked(place: Place, lstm_run: str, predicted: pd.Da
 
 SOURCES = {
     "its local id": lambda run, folder: run.data.tags["forecast.local_id"],
+    "first letters of its id": lambda run, folder: run.info.run_id[:8],
     "an alias": lambda run, folder: "models:/load_model@champion",
     "a version": lambda run, folder: "models:/load_model/1",
     "an MLflow model": lambda run, folder: str(folder),

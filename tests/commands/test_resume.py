@@ -2,14 +2,21 @@
 
 import json
 import shutil
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from forecast.cli.config.compose import compose
+from forecast.cli.progress import TERMINAL
 from forecast.serving import package
 from forecast.tracking import folders, journalled
 from forecast.tracking.mlflow.store import Store
+from forecast.tracking.run import ending
 from forecast.tracking.tracker import Tracker
+from forecast.workflows.training import tracking
 
 from ..conftest import CNN, LSTM, TINY, Place, word
 
@@ -37,7 +44,7 @@ def stopped(here: Place, monkeypatch: pytest.MonkeyPatch, after: int, *words: st
     assert here.run("train", *TINY, *words, *EPOCHS) == 130
     monkeypatch.undo()
     found = folders.runs(here.folder / "runs")  # baselines of the same second come in any order
-    return next(run.local_id for run in found if run.kind == "train")
+    return next(str(run.run_id) for run in found if run.kind == "train")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +58,9 @@ def test_it_goes_on_from_the_last_epoch_and_ends_with_the_same_weights(
     run_id = stopped(here, monkeypatch, 2, *model)
     assert f"forecast train resume={run_id}" in here.printed[-1]
     assert here.run("runs") == 0
-    assert "killed" in here.printed[-1] and f"forecast train resume={run_id}" in here.printed[-1]
+    assert (
+        "killed" in here.printed[-1] and f"forecast train resume={run_id[:8]}\n" in here.printed[-1]
+    )
     assert here.run("train", f"resume={run_id}") == 0, here.errors
     assert "after epoch 2 of 4" in here.printed[-1]
     client = Store(here.uri, "load").client
@@ -69,6 +78,27 @@ def test_it_goes_on_from_the_last_epoch_and_ends_with_the_same_weights(
     ]
     for own, undisturbed in zip(kept[1], kept[0], strict=True):
         np.testing.assert_array_equal(own, undisturbed)
+
+
+def test_ctrl_c_names_the_training_and_none_of_its_younger_baselines(
+    here: Place, capsys: pytest.CaptureFixture[str]
+):
+    folder = str(here.folder / "interrupted")
+    settings = replace(compose([]).settings.tracking, uri=here.uri, folder=folder)
+    with Tracker(here.uri, "load", Path(settings.folder)) as earlier:
+        earlier.begin("earlier", kind="train").end("KILLED")
+    names = []
+    with pytest.raises(KeyboardInterrupt), tracking(settings, "load", TERMINAL) as tracker:
+        for kind, second in (("train", 0), ("baseline", 5)):
+            tracker.clock = lambda second=second: 4e9 + second
+            with suppress(KeyboardInterrupt), ending(tracker.begin(kind, kind=kind)) as run:
+                names.append(run.id)
+                raise KeyboardInterrupt
+        raise KeyboardInterrupt
+    assert f"resume     forecast train resume={names[0]}\n" in capsys.readouterr().out
+    with pytest.raises(KeyboardInterrupt), tracking(settings, "load", TERMINAL):
+        raise KeyboardInterrupt  # of a command that has begun nothing
+    assert "resume" not in capsys.readouterr().out
 
 
 def test_a_part_of_something_larger_is_not_resumed_by_itself(here: Place):
@@ -98,12 +128,15 @@ def test_what_cannot_be_resumed(words: list[str], said: str, here: Place):
 
 
 def test_other_data_is_refused(here: Place, monkeypatch: pytest.MonkeyPatch):
+    assert here.run("train", "resume=last") == 2
+    assert "got 'last' with none in runs" in here.errors[-1]
     run_id = stopped(here, monkeypatch, 1, *LSTM)
     file = here.folder / "load.csv"
     before = file.read_text()
     file.write_text(before.replace("2024-03-01 05:00:00", "2024-03-01 05:00"))
-    assert here.run("train", f"resume={run_id}") == 2
-    assert here.errors[-1].startswith("forecast: data must be what the run has seen (sha256 ")
+    for name in (run_id, run_id[:8], "last"):
+        assert here.run("train", f"resume={name}") == 2
+        assert here.errors[-1].startswith("forecast: data must be what the run has seen (sha256 ")
     file.write_text(before)
     assert next(folders.runs(here.folder / "runs")).state == "KILLED"
     (here.folder / "runs").rename(here.folder / "moved")

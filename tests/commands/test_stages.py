@@ -121,10 +121,10 @@ def test_a_stage_that_runs_out_of_memory_leaves_the_rest_and_is_resumed(
     run, said = newest(here), here.errors[-1]
     assert said.count("\n") == 1 and said.startswith("forecast: run ")
     assert "MemoryError: Unable to allocate 94.6 GiB" in said
-    assert f"continue with `forecast train resume={run.local_id}`" in said
+    assert f"continue with `forecast train resume={run.run_id}`" in said
     assert run.state == "FAILED" and ", ".join(run.missing) == missing
     assert here.run("runs") == 0
-    assert f"missing {missing} of {run.local_id}" in " ".join(here.printed[-1].split())
+    assert f"missing {missing} of {run.run_id[:8]}" in " ".join(here.printed[-1].split())
     failed = Store(here.uri, "load").client.get_run(run.run_id)
     assert failed.info.status == "FAILED" and failed.data.tags["forecast.missing"] == missing
     assert "Traceback" in failed.data.tags["forecast.error"]
@@ -204,7 +204,7 @@ def test_ctrl_c_behind_the_training_keeps_what_is_there(
     monkeypatch.undo()
     run, missing = newest(here), "leak proof, gates, report, description"
     assert run.state == "KILLED" and ", ".join(run.missing) == missing
-    assert f"forecast train resume={run.local_id}" in here.printed[-1]
+    assert f"forecast train resume={run.run_id}" in here.printed[-1]
     assert Held(here, run.run_id).tags["forecast.missing"] == missing
     shutil.rmtree(here.folder / run.run_id)
     assert here.run("train", f"resume={run.local_id}") == 0

@@ -208,7 +208,7 @@ def test_the_store_holds_every_kind(runs):
 
 def test_descriptions(runs):
     for run in runs:
-        lead, _, *rest = run.note.split("\n\n")
+        lead, *rest = run.note.split("\n\n")
         names = check_sentence(lead.strip("*").replace("\\_", "_"), run.metrics)
         assert names[0] == min(BASELINES, key=lambda name: run.metrics[f"skill/{name}"])
         rows = [

@@ -93,16 +93,33 @@ def test_pictures_come_when_training_ends_and_show_the_snapshots():
     model.fit(X, Y, epochs=3, verbose=0, callbacks=[callback, early])
     assert seen.metrics.pop("early") == 0
     assert list(seen.pictures) == [
-        (key, step) for step in (0, 2, 3) for key in ("gates/lstm_1", "gates/taps")
+        (key, step)
+        for step in (0, 20, 40, 60, 80, 100)
+        for key in ("gates/lstm_1", "gates/taps", "weights/lstm_1")
     ]
-    image = seen.pictures["gates/lstm_1", 3]
-    assert image.shape == (800, 1000, 3)
+    image = seen.pictures["gates/lstm_1", 100]
+    assert image.shape == (768, 768, 3)
     assert image.dtype == np.uint8
 
 
-def test_pictures_of_a_long_training_are_few_and_even():
-    seen = train(23, draw=True, pictures=4)
-    assert [step for key, step in seen.pictures if key == "gates/lstm_1"] == [0, 8, 16, 23]
+@pytest.mark.parametrize("epochs", [1, 2, 5, 23, 200])
+@pytest.mark.parametrize("pictures", [1, 2, 6])
+def test_snapshots_at_shares_of_any_training_are_few_and_near(epochs, pictures):
+    model, drawn, most = small_model(), {}, 0
+    callback = gates.GateSnapshots(draw=drawn.update, pictures=pictures)
+    callback.set_model(model)
+    callback.on_train_begin()
+    for epoch in range(epochs):
+        callback.on_epoch_end(epoch)
+        most = max(most, sum(name.startswith("kept/") for name in callback.state()))
+    arrays = len(gates.snapshot(model))
+    callback.on_train_end()
+    assert most <= 2 * pictures * arrays
+    assert min(drawn) == 0 and max(drawn) == epochs and len(drawn) <= pictures + 1
+    for share in np.linspace(0, 1, pictures) if pictures > 1 else [1.0]:
+        nearest = min(abs(epoch - share * epochs) for epoch in drawn)
+        # half of the distance between two that are kept, or half an epoch
+        assert nearest <= max(0.5, epochs / (2 * pictures))
 
 
 def test_one_colour_scale_and_the_feature_names_for_the_whole_run(monkeypatch):
@@ -119,7 +136,7 @@ def test_one_colour_scale_and_the_feature_names_for_the_whole_run(monkeypatch):
     callback = gates.GateSnapshots(draw=kept.update)
     small_model().fit(X, Y, epochs=2, verbose=0, callbacks=[callback])
     assert list(kept) == [0, 1, 2]
-    list(report.album(kept, timesteps=6, feature_names=["a", "b", "c"]))
+    list(report.album(kept, timesteps=6, feature_names=["a", "b", "c"], pictures=3))
     assert len(limits) == 3
     assert len(set(limits)) == 1
     assert names == [["a", "b", "c"]] * 3

@@ -8,7 +8,7 @@ from keras import layers as kl
 
 from forecast import gates, report
 from forecast.errors import InputError
-from forecast.report.gate_curves import history_lines
+from forecast.gates.shapes import Scales, tap_rows
 
 
 def lstm(units=3, features=2):
@@ -28,9 +28,9 @@ def texts(figure):
 def test_a_panel_for_every_gate_and_part_in_one_scale():
     weights = lstm()
     found = panels(report.heat_map(weights, "lstm_1", 0.8, epoch=4))
-    assert len(found) == 12
+    assert len(found) == 8
     drawn = iter(found)
-    for part in ("kernel", "recurrent_kernel", "bias"):
+    for part in ("kernel", "recurrent_kernel"):
         for gate in "ifco":
             image = next(drawn)
             np.testing.assert_array_equal(image.get_array(), np.atleast_2d(weights[gate][part]))
@@ -55,7 +55,10 @@ def test_a_gru(reset_after):
     layer = kl.GRU(3, reset_after=reset_after)
     layer.build((None, 4, 2))
     found = panels(report.heat_map(gates.split(layer), "gru_1", 1.0))
-    assert len(found) == (12 if reset_after else 9)
+    assert len(found) == 6
+    figure = report.heat_map(gates.split(layer), "gru_1", 1.0)
+    dots = [line for axes in figure.axes for line in axes.lines if line.get_marker() == "o"]
+    assert [len(line.get_xdata()) for line in dots] == [3] * (6 if reset_after else 3)
 
 
 def test_zero_is_white_and_the_ends_are_blue_and_red():
@@ -80,10 +83,14 @@ def test_weights_that_are_not_finite_can_be_drawn():
 
 
 def test_an_image_is_opaque_and_white_in_a_dark_style():
-    weights, bars = lstm(), {"conv_1/kernel/lag_00": np.ones((1, 1))}
-    light = [report.heat_map(weights, "lstm_1", 1.0), report.tap_bars(bars, 1.0)]
+    weights, taps = lstm(), tap_rows({"conv_1/kernel/lag_00": np.ones((1, 1))}, Scales(1.0))
+
+    def drawn():
+        return [report.heat_map(weights, "lstm_1", 1.0), report.distributions(taps, "taps", "")]
+
+    light = drawn()
     with matplotlib.style.context("dark_background"):
-        dark = [report.heat_map(weights, "lstm_1", 1.0), report.tap_bars(bars, 1.0)]
+        dark = drawn()
         dark = [report.to_image(figure) for figure in dark]
     for ours, theirs in zip(light, dark, strict=True):
         assert theirs.dtype == np.uint8
@@ -98,35 +105,21 @@ def observed(units=5, steps=9):
     parts = {f"lstm_1/{p}/{g}": rng.random(units) for p in ("mean", "shut", "open") for g in "ifo"}
     traced = {gate: rng.random((3, steps, units)) for gate in ("i", "f", "c", "o", "hidden")}
     frozen = {f"lstm_{n}/{gate}": 2.0 for n in (1, 2) for gate in "ifco"}
-    history = {n: {f"gates.lstm_1/f_{s}": n / 9 for s in ("shut", "update")} for n in (1, 2)}
     return [
-        report.saturation(parts, "lstm_1", 72, epoch=1000),
+        report.openness(parts, "lstm_1", 72, "lstm_1 · how open", "epoch 1000"),
         report.influence_map(pd.DataFrame(rng.random((20, 4)), names, list("ifco")), "lstm_1", 1.0),
         report.memory_curve(gates.Memory({1: 3.0, 64: 2.1, 72: 2.0}, 2.5, frozen), ", MW"),
         report.trace_map(traced, rng.random((3, steps, 2)), "lstm_1", names=["a load", "temp"]),
-        history_lines(history, "lstm_1"),
     ]
-
-
-def test_dots_stand_where_their_units_are():
-    weights = {
-        "gru_1/mean/z": np.array([0.5, 0.99]),
-        "gru_1/shut/z": np.array([0.75, 0.0]),
-        "gru_1/open/z": np.array([0.25, 1.0]),
-    }
-    gate, scale = report.saturation(weights, "gru_1", 24).axes
-    dots = gate.lines[1]
-    assert dots.get_xdata().tolist() == [0.75, 0.0] and dots.get_ydata().tolist() == [0.25, 1.0]
-    assert scale.lines[0].get_ydata() == pytest.approx([1.4427, 99.499], rel=1e-4)
-    assert scale.lines[1].get_ydata()[0] == 24
 
 
 def test_the_strongest_inputs_are_shown_with_their_numbers():
     norms = pd.DataFrame({"f": np.arange(20.0)}, [f"x{n}" for n in range(20)])
-    (axes,) = report.influence_map(norms, "lstm_1", 19.0).axes
-    assert [label.get_text() for label in axes.get_yticklabels()][:2] == ["x19", "x18"]
-    assert len(axes.images[0].get_array()) == 16
-    assert "19.00" in texts(axes)
+    (axes,) = report.influence_map(norms, "lstm_1", 20.0).axes
+    named = [text.get_text() for text in axes.texts if text.get_text().startswith("x")]
+    assert named == [f"x{n}" for n in range(19, 3, -1)]
+    assert axes.images[0].get_array()[:, 0].tolist() == list(range(19, 3, -1))
+    assert "19.00" in texts(axes) and "4 weaker ones left out" in texts(axes)
 
 
 def test_units_that_keep_longest_are_on_top_of_a_trace():
@@ -175,60 +168,17 @@ def test_every_label_is_inside_the_picture():
 def test_the_colour_limit_is_that_of_the_run():
     early = {"lstm_1/kernel/i": np.full((4, 4), 0.2), "lstm_1/bias/f": np.full(4, 5.0)}
     late = {"lstm_1/kernel/i": np.full((4, 4), -0.6), "conv_1/kernel/lag_00": np.ones((1, 1))}
-    assert report.colour_limit([early, late]) == pytest.approx(0.6)
-    assert report.colour_limit([late, early]) == pytest.approx(0.6)
+    assert report.colour_limit([early, late]) == 1.0  # which holds 0.6
+    assert report.colour_limit([late, early]) == 1.0
     broken = {"lstm_1/kernel/i": np.array([[np.nan, np.inf]])}
-    assert report.colour_limit([early, broken]) == pytest.approx(0.2)
+    assert report.colour_limit([early, broken]) == 0.2
     assert report.colour_limit([]) == 1.0
 
 
 def test_one_large_weight_does_not_make_the_others_pale():
     kernel = np.full((40, 40), 0.1)
     kernel[0, 0] = 100.0
-    assert report.colour_limit([{"lstm_1/kernel/i": kernel}]) == pytest.approx(0.1)
-
-
-def test_bars_stand_at_their_lags_with_the_newest_at_the_right():
-    weights = {
-        "conv_1/kernel/lag_02": np.array([[1.0, 7.0]]),
-        "conv_1/kernel/lag_01": np.array([[1.0, -1.0]]),
-        "conv_1/kernel/lag_00": np.array([[2.0, 2.0]]),
-        "conv_2/kernel/lag_04": np.array([[7.0]]),
-        "conv_2/kernel/lag_00": np.array([[np.nan]]),
-        "lstm_1/kernel/i": np.ones((2, 2)),
-    }
-    limit = report.bar_limit([weights])
-    assert limit == 7.0
-    first, second = report.tap_bars(weights, limit, epoch=2).axes
-    assert [bar.get_height() for bar in first.patches] == [5.0, 1.0, 2.0]
-    assert [bar.get_height() for bar in second.patches] == [7.0, 0.0]
-    assert {
-        t: label.get_text()
-        for t, label in zip(first.get_xticks(), first.get_xticklabels(), strict=True)
-    } == {0: "2", 1: "1", 2: "0"}
-    assert first.get_ylim() == second.get_ylim()
-
-
-@pytest.mark.parametrize("layers", [1, 2, 6, 13, 40])
-def test_any_number_of_convolutions(layers):
-    weights = {
-        f"conv_{n}/kernel/lag_{lag:02d}": np.ones((2, 2))
-        for n in range(layers)
-        for lag in (2, 1, 0)
-    }
-    figure = report.tap_bars(weights, 2.0)
-    assert len(figure.axes) == layers
-    assert report.to_image(figure).shape == (800, 1000, 3)
-
-
-def test_taps_that_look_ahead_have_signs():
-    weights = {f"conv_1/kernel/tap_{n}": np.full((2, 2), 2.0 + n) for n in (-1, 0, 1)}
-    figure = report.tap_bars(weights, report.bar_limit([weights]))
-    (axes,) = figure.axes
-    assert [bar.get_height() for bar in axes.patches] == [1.0, 2.0, 3.0]
-    labels = dict(zip(axes.get_xticks(), axes.get_xticklabels(), strict=True))
-    assert [labels[place].get_text() for place in (0, 1, 2)] == ["−1", "0", "+1"]
-    assert "lag" not in texts(figure)
+    assert report.colour_limit([{"lstm_1/kernel/i": kernel}]) == 0.1
 
 
 def test_pyplot_is_not_touched():
@@ -242,15 +192,13 @@ def test_pyplot_is_not_touched():
 def test_limits_that_cannot_be_meant(limit):
     with pytest.raises(InputError, match=r"^limit: must be a positive number"):
         report.heat_map(lstm(), "lstm_1", limit)
-    with pytest.raises(InputError, match=r"^limit: must be a positive number"):
-        report.tap_bars({"conv_1/kernel/lag_00": np.ones((1, 1))}, limit)
 
 
 def test_nothing_to_draw():
     with pytest.raises(InputError, match=r"^gates: must hold at least one gate"):
         report.heat_map({}, "lstm_1", 1.0)
-    with pytest.raises(InputError, match=r"^weights: must hold at least one convolution"):
-        report.tap_bars({"lstm_1/kernel/i": np.ones((1, 1))}, 1.0)
+    with pytest.raises(InputError, match=r"^weights: must hold the activity of 'lstm_1'"):
+        report.openness({"lstm_1/kernel/i": np.ones((1, 1))}, "lstm_1", 8, "lstm_1")
     with pytest.raises(InputError, match=r"^feature_names: .* received 1 names for 2 rows"):
         report.heat_map(lstm(), "lstm_1", 1.0, feature_names=["temp"])
 

@@ -1,17 +1,21 @@
-"""The report is one page that needs nothing else, for one network or two."""
+"""The page of the gates needs nothing else, for one network or for several that it compares."""
 
+import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import wasserstein_distance
 
 from forecast import gates
 from forecast.errors import InputError
 from forecast.gates.history import distances, evenly, history
 from forecast.gates.statistics import readers
-from forecast.report import gate_page
-from forecast.report.gate_page import Subject, pictures
+from forecast.report.gates import page as gate_page
+from forecast.report.gates import tables as gate_tables
+from forecast.report.gates.subject import Subject
 
 from .models import small_model
 
@@ -24,17 +28,25 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.images, self.loads, self.texts, self.open = [], [], [], []
+        self.pictures, self.hidden = [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
         named = dict(attributes)
-        if tag not in ("img", "meta", "input"):
+        if tag not in ("img", "meta", "input", "path", "circle"):
             self.open.append(tag)
         if tag == "img":
             self.images.append(named)
+        if tag == "svg" and named.get("role") == "img":
+            self.pictures.append(named["aria-label"])
+        if named.get("class") == "slide":
+            self.hidden.append("hidden" in named)
         for key in ("src", "href"):
             if key in named and not named[key].startswith("data:"):
                 self.loads.append(named[key])
+
+    def handle_startendtag(self, tag, attributes):
+        assert tag in ("path", "circle")
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
@@ -58,12 +70,16 @@ def subject():
     assert told == callback.history  # the snapshots alone tell all that was logged
     return Subject(
         "run <A>",
-        saved[3],
+        saved[2],
+        2,
+        saved,
         told,
-        pictures(saved, 6, ["a", "b", "c"], 2),
-        facts={"run": "0123"},
-        memory=gates.Memory({1: 3.0, 6: 2.0}, 2.5, {"lstm_1/f": 2.2}),
-        alerts=[gates.Alert("dead_units", "lstm_1: 9% & more")],
+        {"run": "0123", "test MAE": "3.5"},
+        gates.Memory({1: 3.0, 6: 2.0}, 2.5, {"lstm_1/f": 2.2}),
+        [gates.Alert("dead_units", "lstm_1: 9% & more")],
+        {"Gates on real windows: lstm_1": b"RIFF"},
+        gates.inputs(saved[2], ["a", "b", "c"]),
+        pictures=3,
     )
 
 
@@ -76,39 +92,98 @@ def test_one_network(subject):
         "run <A>",
         "lstm_1: 9% & more",
         "No shorter look-back than the newest 6 steps",
-        "lstm_1 f",
+        "kept weights: epoch 2",
+        "50 % of training: epoch 1 of 3",
     ):
         assert words in shown
-    # memory, curves, and three pictures at epochs 0, 2 (rounded) and 3 of two kinds and taps
-    epochs = 3
-    assert {len(images) for images in subject.pictures.values()} == {epochs}
-    assert sorted(subject.pictures) == [
-        "activity/lstm_1",
-        "gates/lstm_1",
-        "gates/taps",
-        "inputs/lstm_1",
-    ]
-    assert len(page.images) == 2 + 4 * epochs
-    assert sum("hidden" not in image for image in page.images) == 2 + 4
+    # three shares and the kept weights, of the layer and of the taps; only the kept ones are open
+    assert page.hidden == [True, True, True, False] * 2
 
 
-def test_two_networks_side_by_side(subject):
-    recurrent = {name: a for name, a in subject.last.items() if name.startswith("lstm_1")}
+def test_pictures_say_what_they_show(subject):
+    """Every picture has a text with numbers, and the numbers are those of the weights."""
+    for subjects in ([subject], [subject, replace(subject, title="B")]):
+        page = Page(gate_page.page(subjects))
+        told = [image["alt"] for image in page.images] + page.pictures
+        assert len(told) > 20
+        assert [text for text in told if not re.search(r"\d", text)] == []
+    size = np.sqrt(np.mean(subject.kept["lstm_1/kernel/f"] ** 2))
+    start = np.sqrt(np.mean(subject.shown[0]["lstm_1/kernel/f"] ** 2))
+    assert any(f"forget {size:#.2g} (start {start:#.2g})" in text for text in told)
+    assert any("no recurrence +25.0 %" in text for text in told)
+
+
+def test_a_section_shows_two_pictures_with_their_findings(subject):
+    title, text = gate_page.section(subject)
+    page = Page(text)
+    assert title == "Gates and memory"
+    assert page.open == [] and page.loads == ["gates.html"]
+    heads = [re.split(r"[,:]", told)[0] for told in page.pictures]
+    assert heads[:3] == ["lstm_1"] * 3 and len(heads) == 5
+    assert len(text.encode()) < 60_000
+    shown = " ".join(page.texts)
+    assert "weights whose size changed most" in shown
+    taps = {name: a for name, a in subject.kept.items() if name.startswith("conv_1")}
+    assert "conv_1" in Page(gate_page.section(Subject("cnn", taps))[1]).pictures[0]
+
+
+def test_two_networks_are_compared(subject):
+    recurrent = {name: a for name, a in subject.kept.items() if name.startswith("lstm_1")}
     wider = {f"lstm_1/kernel/{gate}": np.ones((9, 4)) for gate in "ifco"}
-    other = Subject("run B", {**recurrent, **wider})
-    shown = " ".join(Page(gate_page.page([subject, other])).texts)
-    assert "lstm_1: kernel is (3, 4) in the first run and (9, 4) in the second" in shown
-    assert "have no distance" not in shown
-    assert "conv_1 only in the first run." in shown
-    assert "Not measured." in shown
+    other = Subject("run B", {**recurrent, **wider}, facts={"test MAE": "3.9"})
+    page = Page(gate_page.page([subject, other]))
+    shown = " ".join(" ".join(page.texts).split())
+    assert page.open == []
+    assert "lstm_1: kernel is (3, 4) in A and (9, 4) in B" in shown
+    assert "conv_1 only in A." in shown and "not measured" in shown
+    assert "A has the lowest test MAE: 3.5, against B 3.9" in shown
+    # a table of three columns of numbers, and both in one picture
+    expected = wasserstein_distance(subject.kept["lstm_1/kernel/f"].ravel(), np.ones(36))
+    assert f"{expected:.4f}" in page.texts
+    assert any(re.search(r"A .*forget.*; B .*forget", told) for told in page.pictures)
 
 
-def test_the_numbers_of_the_last_epoch(subject):
-    found = gate_page.numbers(subject)
-    assert list(found.index) == [f"lstm_1 {gate}" for gate in "ifco"]
-    assert found.loc["lstm_1 c", "open"] == ""
-    kernel = subject.last["lstm_1/kernel/f"]
-    assert found.loc["lstm_1 f", "kernel"] == f"{np.sqrt(np.mean(kernel**2)):.3f}"
+def test_units_are_matched_where_shapes_are_equal(subject):
+    order = [2, 0, 3, 1]
+    moved = {}
+    for name, array in subject.kept.items():
+        if name.startswith("lstm_1/"):
+            array = array[..., order] if array.shape[-1] == 4 else array
+            array = array[order] if "/recurrent_kernel/" in name else array
+        moved[name] = array
+    page = Page(gate_page.page([subject, replace(subject, title="B", kept=moved)]))
+    assert any("the weights differ by 0 % of their size, against" in t for t in page.pictures)
+
+
+@pytest.mark.parametrize("count", [5, 40])
+def test_a_page_of_many_runs_is_bounded_and_says_what_it_leaves_out(subject, count):
+    runs = [replace(subject, title=f"run number {n}") for n in range(count)]
+    text = gate_page.page(runs)
+    page = Page(text)
+    shown = " ".join(page.texts)
+    assert page.open == [] and len(text.encode()) < 900_000
+    assert all(f"run number {n}" in shown for n in range(count))
+    assert f"of the first 4 of {count} runs" in shown
+    assert (f"of the first 30 of {count} runs" in shown) == (count == 40)
+
+
+def test_columns_are_the_same_rows_for_all_runs(subject):
+    fewer = replace(subject, title="B", inputs={"lstm_1": subject.inputs["lstm_1"].loc[["b", "a"]]})
+    table = gate_tables.by_input([subject, fewer], "lstm_1")
+    means = np.sqrt((subject.inputs["lstm_1"] ** 2).mean(axis=1)).sort_values(ascending=False)
+    assert list(table.index) == list(means.index)
+    assert table.A.to_numpy() == pytest.approx(means.to_numpy())
+    assert np.isnan(table.B["c"]) and table.B["a"] == table.A["a"]
+
+
+def test_the_numbers_are_those_of_the_kept_weights(subject):
+    found = gate_tables.of_one(subject, "lstm_1")
+    assert list(found.index) == list("ifco")
+    assert found.loc["c", "open"] == ""
+    kernel = subject.shown[2]["lstm_1/kernel/f"]
+    assert found.loc["f", "kernel"] == f"{np.sqrt(np.mean(kernel**2)):.3f}"
+    two = gate_tables.numbers([subject, subject], "lstm_1")
+    assert {*two["Δ"]} <= {"0 %", "+0.00"}
 
 
 def test_epochs_are_picked_evenly_with_both_ends():
@@ -152,7 +227,8 @@ def test_distances_need_no_equal_shapes():
     assert found.distance[0] == pytest.approx(sum(below))
     assert found["first"][0] == pytest.approx(np.sqrt((ours**2).mean()))
     assert sentences == [
-        "lstm_1: kernel is (13, 4) in the first run and (13, 8) in the second: the distance is "
+        "lstm_1: kernel is (13, 4) in the first run and (13, 8) in the second run: "
+        "the distance is "
         "between their distributions"
     ]
     # twice the same units are the same distribution

@@ -40,7 +40,7 @@ def test_it_is_finished_and_says_what_it_is(run):
     tags = run.data.tags
     assert tags["forecast.kind"] == "train"
     assert {"forecast.version", "forecast.git_commit", "forecast.data_digest"} <= set(tags)
-    assert run.info.run_name.startswith("lstm-4 · 8→4 · mae ")
+    assert run.info.run_name.startswith("lstm-4 · mae ")
 
 
 def test_every_epoch_has_every_metric_with_its_step(client, lstm_run: str):
@@ -101,8 +101,9 @@ def test_snapshots_and_pictures_are_kept(client, lstm_run: str, tmp_path):
     pictures = [name for name in artifacts(client, lstm_run, "images") if name.endswith(".png")]
     drawn = sorted(Path(name).name.split("+step+") for name in pictures)
     found = [(key, int(rest.split("+")[0])) for key, rest in drawn]
-    keys = ("activity~lstm_1", "gates~lstm_1", "inputs~lstm_1")
-    assert found == [(key, epoch) for key in keys for epoch in (0, 2)]
+    keys = ("activity~lstm_1", "gates~lstm_1", "inputs~lstm_1", "weights~lstm_1")
+    shares = [(key, share) for key in keys for share in (0, 100)]
+    assert sorted(found) == sorted([("gates.final~lstm_1", 0), *shares])
 
 
 def test_artifacts_are_those_of_the_design(client, lstm_run: str):

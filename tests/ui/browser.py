@@ -103,6 +103,7 @@ class Visitor:
         address: Of the server; requests to other hosts are refused and noted.
         size: Width and height of the window.
         scale: Pixels of a picture for each of the page.
+        fresh: Whether this browser has never been here, so that MLflow would open its chat.
 
     Attributes:
         page: What is looked at.
@@ -116,6 +117,8 @@ class Visitor:
         address: str,
         size: tuple[int, int] = (1280, 900),
         scale: float = 1.0,
+        *,
+        fresh: bool = False,
     ):
         self.address = address
         self.faults: list[str] = []
@@ -125,7 +128,9 @@ class Visitor:
             device_scale_factor=scale,
             color_scheme="light",
             reduced_motion="reduce",
-            storage_state={"origins": [{"origin": address, "localStorage": [CLOSED]}]},
+            storage_state=None
+            if fresh
+            else {"origins": [{"origin": address, "localStorage": [CLOSED]}]},
         )
         self.context.route(lambda url: not url.startswith((address, "data:", "blob:")), self._out)
         self.page = self.context.new_page()

@@ -18,12 +18,12 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from forecast.cli import links
-from forecast.cli.commands import compare
 from forecast.evaluation.significance.ranks import friedman
 from forecast.report.comparison import diagram
 from forecast.report.figures import MODEL, TRUE, dates, plain
 from forecast.tracking.mlflow import pages
 from forecast.tracking.mlflow.store import client
+from forecast.workflows import compared
 from tests.ui import browser
 from tests.ui.browser import ROOT, Visitor
 
@@ -31,7 +31,7 @@ PICTURES = ROOT / "docs" / "pictures"
 
 RUNS = {
     "lstm-32": [],
-    "lstm-64": ["model.units=[64]"],
+    "lstm-64": ["model.units=[64]", "training.epochs=5"],
     "causal_cnn": ["model=causal_cnn"],
     "nlinear": ["model=nlinear"],
 }
@@ -111,7 +111,7 @@ def _of_a_run(store: Any, run: str) -> None:
 
     paths = {
         "forecasts": "figures/forecasts.png",
-        "gates": last("gates"),
+        "gates": last("gates.final"),
         "activity": last("activity"),
         "inputs": last("inputs"),
         "trace": "figures/gates_lstm_1.png",
@@ -137,7 +137,7 @@ def _ranks(store: Any, runs: dict[str, str]) -> None:
     ]
     columns = []
     for run in ids:
-        frame = compare.read(store, "A", run).frame
+        frame = compared.read(store, "A", run).frame
         errors = (frame["true"] - frame["forecast"]).abs()
         part = frame.origin.rank(method="dense").to_numpy()
         part = np.ceil(part / part.max() * EIGHTHS)
@@ -153,42 +153,39 @@ def _gates(visitor: Visitor, store: Any, experiment: str, ids: list[str]) -> byt
     """Put the gates of two networks beside each other in MLflow, as docs/gates.md tells to."""
     named = {run: store.get_run(run).info.run_name for run in ids}
     page = visitor.go(links.beside(store, [experiment], named).removeprefix("#"))
+    shown = page.locator("img[src*='gates.final~lstm_1']")
+    shown.nth(1).wait_for()
+    page.wait_for_function("[...document.images].every(one => one.naturalWidth > 0)")
     card = page.get_by_test_id("experiment-view-compare-runs-card")
-    card = card.filter(has=page.get_by_text("gates/lstm_1", exact=True)).first
-    page.set_viewport_size({"width": 1280, "height": 2400})  # only charts in sight are there
-    card.get_by_role("slider").wait_for()
-    card.locator("[data-component-id=fullscreen_button_chartcard]").click()
-    large = page.get_by_role("dialog")
-    large.wait_for()
-    page.set_viewport_size({"width": 700, "height": 540})  # a picture is 256 pixels wide in it
-    slider = large.get_by_role("slider")
-    last = slider.get_attribute("aria-valuemax")
-    slider.focus()
-    while slider.get_attribute("aria-valuenow") != last:
-        page.keyboard.press("ArrowRight")
-    large.locator(f"img[src*='step%2B{last}%2B']").nth(1).wait_for()
-    return _shot(page, clip={"x": 22, "y": 18, "width": 656, "height": 480})
+    return _shot(page, clip=card.filter(has=shown).first.bounding_box())
 
 
 def _pages(visitor: Visitor, experiment: str, run: str) -> Iterator[tuple[str, bytes]]:
-    """Look at the pages whose addresses commands print: all runs, their charts, one run."""
-    page = visitor.go(pages.view(experiment).removeprefix("#"))
+    """Look at the pages that people reach first: all runs, their charts, one run."""
+    page = visitor.go(pages.runs(experiment).removeprefix("#"))
     page.locator("[role=gridcell][col-id='metrics.`test/mae`']").first.wait_for()
     yield "mlflow_table", _shot(page)
-    page = visitor.go(pages.view(experiment, charts=True).removeprefix("#"))
-    page.set_viewport_size({"width": 1280, "height": 1200})
+    page = visitor.go(pages.runs(experiment, charts=True).removeprefix("#"))
+    page.set_viewport_size({"width": 1280, "height": 5200})  # only charts in sight are there
     cards = page.get_by_test_id("experiment-view-compare-runs-card")
-    for number in range(3):
-        cards.nth(number).locator(".scatterlayer path.js-line").first.wait_for()
-    yield "mlflow_charts", _shot(page)
-    page.set_viewport_size({"width": 1280, "height": 900})
+    lines = [cards.filter(has_text=key).first for key in ("train/loss", "val/loss", "horizon/mae")]
+    for card in lines:
+        card.locator(".scatterlayer path.js-line").first.wait_for()
+    first, last = lines[0].bounding_box(), lines[-1].bounding_box()
+    right = lines[1].bounding_box()
+    size = {
+        "width": right["x"] + right["width"] - first["x"] + 10,
+        "height": last["y"] + last["height"] - first["y"] + 50,
+    }
+    yield "mlflow_charts", _shot(page, clip={"x": first["x"] - 5, "y": first["y"] - 45, **size})
+    page.set_viewport_size({"width": 1280, "height": 1000})
     page = visitor.go(pages.run_page(experiment, run).removeprefix("#"))
     page.get_by_text("Show more").first.click()
     page.get_by_text("Run it again:").wait_for()
     yield "mlflow_run", _shot(page)
 
 
-def _shot(page: Any, clip: dict[str, int] | None = None) -> bytes:
+def _shot(page: Any, clip: dict[str, float] | None = None) -> bytes:
     """Take a picture without the button of MLflow's chat over the corner."""
     page.add_style_tag(content="[data-assistant-ui] {display: none}")
     shot: bytes = page.screenshot(clip=clip)

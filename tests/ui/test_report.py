@@ -78,7 +78,7 @@ def test_a_page_fits_and_shows_its_pictures(opened, name, size, colours):
     page = opened(name, size, colours)
     wide, inner = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert wide <= inner == size[0]
-    found = boxes(page, ".chart > svg" if name == "report.html" else "img")
+    found = boxes(page, ".chart > svg" if name == "report.html" else "svg.gate[role=img]")
     assert len(found) > 5
     assert all(100 < width <= size[0] and height > 50 for width, height in found)
 

@@ -2,17 +2,17 @@
 
 COMMANDS = {
     "train": "train one model, score it beside baselines, track the run",
-    "backtest": "walk through the test span with a new model every fold",
+    "backtest": "retrain before each fold of the test span, and score every window",
     "sweep": "try a grid over time-ordered folds, resumable, with a leaderboard",
-    "predict": "the next horizon from a run: run=ID, models:/NAME@ALIAS or a folder",
+    "predict": "forecast the next horizon: run=ID, models:/NAME@ALIAS or a folder",
     "runs": "the runs of this machine: running, finished, killed, not yet sent",
-    "ui": "MLflow's pages of the runs, with the addresses of all views",
-    "sync": "send what a run could not, while its server was away",
-    "inspect": "gate report of a run, or of two: run=ID [other=ID], file=model.keras",
-    "compare": "scores of runs on their common origins, and which differ: runs=[A,B,…]",
-    "reproduce": "train a run again, and compare all that it holds to the bit: run=ID",
+    "ui": "start the MLflow UI of the runs and open it",
+    "sync": "upload what could not be sent while the server was down",
+    "inspect": "the gates of one run or of several: run=ID, runs=[A,B,…], file=model.keras",
+    "compare": "errors and settings of runs, and which differ: runs=[A,B,…], or all of an experiment",
+    "reproduce": "retrain a run and check that everything matches bit for bit: run=ID",
     "promote": "make the challenger champion if it is better: registered=NAME",
     "explain": "shapes, parameters and receptive field of a configured model",
-    "check": "data-quality report of a data set",
+    "check": "report on the quality of a data set; trains nothing",
 }
 """Command to what it does."""

@@ -58,7 +58,7 @@ def run_backtest(request: Request) -> float | None:
                     child.params(known | rolling.spans(fold, data.table))
                     outcome = step([progress, EpochMetrics(child)])
                     place = describe.place(
-                        tracker, data.name, {}, {"the backtest": tracker.shown(parent)}
+                        tracker, data, {}, {"the backtest": tracker.shown(parent)}
                     )
                     note = description.of_fold(fold, outcome, len(folds), place)
                     child.tags({description.NOTE: note})
@@ -70,20 +70,21 @@ def run_backtest(request: Request) -> float | None:
         record.record_backtest(parent, found)
         spans = record.lineage(found.overall.table, found.overall.cuts)
         describe.describe(
-            tracker, parent, found.overall, again, describe.place(tracker, data.name), len(folds)
+            tracker, parent, found.overall, again, describe.place(tracker, data), len(folds)
         )
         parent.data(data.name, data.digest, str(data.path), spans)
         facts = provenance(data, parent.id)
         parent.keep(backtest_page.page(name, found, facts, again), "report.html")
         if not settings.tracking.run_name:
-            describe.rename(tracker.store, parent, f"{name} · {pages.scored(found.overall)}")
+            called = pages.result(name, pages.scored(found.overall))
+            describe.rename(tracker.store, parent, called)
     _print(found)
     console.print()
     result_line(found.overall)
     interval_line(found.overall)
     say("run", parent.id)
     links.show(settings.tracking, parent.id)
-    say("next", "forecast train (a backtest keeps no model)   ·   make ui")
+    say("next", "a backtest keeps no model; train one with `forecast train`  ·  forecast ui")
     first = found.outcomes[0]
     return validation_error(first.forecaster, first.test.headline)
 

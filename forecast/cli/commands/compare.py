@@ -1,79 +1,161 @@
-"""`forecast compare runs=[A,B,…]`: what differs between runs, and whether their errors do."""
+"""`forecast compare`: what differs between runs, and whether their errors do."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from string import ascii_uppercase
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from forecast import metrics
 from forecast.cli import links, output
+from forecast.cli.config import errors
 from forecast.cli.config.compose import Request
-from forecast.cli.console import busy, console, print_table, say
+from forecast.cli.console import busy, console, live, print_table, say
+from forecast.data.fetch import without_secrets
 from forecast.errors import InputError
 from forecast.evaluation.significance import wording
-from forecast.evaluation.significance.aligned import PREDICTIONS, Common, common
-from forecast.evaluation.significance.pairs import LEVEL, probability
+from forecast.evaluation.significance.aligned import Common, common
+from forecast.evaluation.significance.multiple import corrected
+from forecast.evaluation.significance.pairs import LEVEL, Verdict, probability
 from forecast.evaluation.significance.ranks import Ranking
 from forecast.metrics.headline import HEADLINES
-from forecast.report import comparison
-from forecast.tracking import folders
-from forecast.tracking.mlflow import pages
-from forecast.tracking.mlflow.store import client, no_retries, reason
+from forecast.report import compare_effects, compare_page
+from forecast.report.compare_charts import MOST
+from forecast.report.compare_page import Compared, Pair
+from forecast.tracking.mlflow import kept, pages
+from forecast.tracking.mlflow.kept import Kept
+from forecast.tracking.mlflow.store import check_server, client, no_retries, reason
+from forecast.workflows import compared
+from forecast.workflows.compared import Subject, read
+from forecast.workflows.settings import Config
 
 GROUPS = ("model", "window", "training", "data", "split")
 """Params whose differences are shown."""
 
-PICTURE = "critical_difference.png"
+PAGE = "compare.html"
 PICTURES = (".png", ".svg", ".pdf")
 
+BESIDE = 6
+"""Runs of which each has a column in the table of what differs."""
 
-@dataclass(frozen=True)
-class Subject:
-    """One run.
-
-    Attributes:
-        letter: What tables call it, in short.
-        id: Its id.
-        title: Its name in MLflow.
-        kind: "train" or "baseline".
-        experiment: Id of its experiment.
-        params: Its params.
-        probability: Whether it predicts probabilities.
-        frame: Its forecasts of the test span.
-    """
-
-    letter: str
-    id: str
-    title: str
-    kind: str
-    experiment: str
-    params: dict[str, str]
-    probability: bool
-    frame: pd.DataFrame
-
-    @property
-    def name(self) -> str:
-        """Letter and model."""
-        return f"{self.letter} {self.params.get('model', '')}".strip()
+LISTED = 8
+"""Best runs of an experiment, and settings, that are printed."""
 
 
-def run_compare(request: Request) -> Common:
-    """Print how runs differ in configuration and in error, on the origins that all share."""
+def run_compare(request: Request) -> Compared:
+    """Compare runs that are named, or all of an experiment; print the result and write a page."""
     settings = request.settings
-    if not 2 <= len(settings.runs) <= len(ascii_uppercase):
+    asked = output.place(settings.output, PAGE, (".html", *PICTURES))
+    if len(settings.runs) == 1:
         raise InputError(
-            f"runs must name 2 to {len(ascii_uppercase)} runs, got {len(settings.runs)}: give "
-            "runs=[ID,ID], the ids that `forecast train` prints"
+            "runs must name 2 or more runs, got 1: give runs=[ID,ID], or no runs to compare all of "
+            "an experiment"
         )
-    picture = output.place(settings.output, PICTURE, PICTURES)
+    if not settings.runs and asked.suffix in PICTURES:
+        raise InputError(
+            f"output must be a page when a whole experiment is compared, got {asked.name!r}: name "
+            "a file that ends with .html, or give runs=[ID,ID,ID]"
+        )
+    with kept.uncollected():
+        if settings.runs:
+            found = _named(settings, asked if asked.suffix in PICTURES else None)
+        else:
+            typed = "tracking.experiment" in errors.typed(request.overrides)
+            found = _experiment(settings, typed=typed)
+        page = asked.with_suffix(".html")
+        with output.whole(page) as file:
+            file.write_text(compare_page.page(found), "utf-8")
+    say("wrote", str(page))
+    return found
+
+
+def _experiment(settings: Config, *, typed: bool) -> Compared:
+    """Compare all runs of an experiment."""
+    from mlflow.exceptions import MlflowException
+
+    uri, kind = settings.tracking.uri, settings.kind
+    if kind not in compared.KINDS:
+        raise InputError(
+            f"kind must be one of {', '.join(compared.KINDS)}, got {kind!r}: choose one of them"
+        )
+    try:
+        check_server(uri)
+        store = client(uri)
+        home = compared.home(store, settings.tracking.experiment, typed=typed)
+        with _kept(store, uri, home) as known, busy("compare", "reading") as shown:
+
+            def said(text: str) -> None:
+                if live():
+                    shown.update(f"[bold]compare  [/bold]{text}")
+
+            known.update(lambda count: said(f"reading: {count:,} runs"))
+            found = compared.experiment(store, known, home.name, kind, said)
+    except (MlflowException, OSError) as error:
+        raise InputError(
+            f"tracking.uri must be a store that can be read, got {without_secrets(uri)!r} "
+            f"({reason(error)}): start the server, or name another"
+        ) from error
+    _report(found)
+    say("view", f"{pages.base(uri, settings.tracking.port)}/{pages.view(home.experiment_id)}")
+    return found
+
+
+def _kept(store: Any, uri: str, home: Any) -> Kept:
+    """Open what is known of the runs of an experiment; nothing where no file can be kept."""
+    try:
+        file = kept.place(uri, home)
+    except OSError:
+        file = None
+    return Kept(store, home.experiment_id, file, parallel=pages.serves(uri))
+
+
+def _report(found: Compared) -> None:
+    """Print the best runs of an experiment, the tests, and what mattered."""
+    say("compare", found.title)
+    for text in found.notes:
+        say("", text)
+    pairs = {pair.id: pair for pair in found.corrected}
+    rows = []
+    for one in found.entries[:LISTED]:
+        pair = pairs.get(one.id)
+        words = wording.cell(pair.skill, pair.verdict) if pair else ""
+        rows.append((one.name, one.id[:8], *map(_number, (one.validation, one.test)), words))
+    heads = ("", "id", found.chosen, f"test {found.error}", "against the first")
+    print_table(f"Best by {found.chosen}", heads, rows)
+    others = [pair for pair in found.corrected if pair.baseline]
+    if others:
+        cells = [(pair.name, pair.error, wording.cell(pair.skill, pair.verdict)) for pair in others]
+        print_table("Baselines, against the first", ("", found.error, "verdict"), cells)
+    counts = [compare_effects.counted(one) for one in found.settings[0][:LISTED]]
+    if counts:
+        settings = [(one["key"], one["explains"], one["values"]) for one in counts]
+        print_table("What differs, and what it explains", ("", "explains", "values"), settings)
+    console.print()
+    say("result", compare_page.headline(found))
+    if words := compare_page.correction(found.corrected):
+        say("", words)
+    for why, names in found.untested.items():
+        say("not tested", f"{len(names):,} runs. {why}")
+
+
+def _number(value: float) -> str | float:
+    return "" if np.isnan(value) else value
+
+
+def letters() -> Iterator[str]:
+    """Name runs: A to Z, then AA, AB and so on."""
+    for length in itertools.count(1):
+        for parts in itertools.product(ascii_uppercase, repeat=length):
+            yield "".join(parts)
+
+
+def _named(settings: Config, picture: Path | None) -> Compared:
+    """Compare runs that are named, on the origins that all share."""
     store = client(settings.tracking.uri)
     with busy("compare", "reading"), no_retries():
-        pairs = zip(ascii_uppercase, settings.runs, strict=False)
+        pairs = zip(letters(), settings.runs, strict=False)
         subjects = [read(store, letter, run_id) for letter, run_id in pairs]
     ids = [subject.id for subject in subjects]
     if twice := {one for one in ids if ids.count(one) > 1}:
@@ -90,12 +172,54 @@ def run_compare(request: Request) -> Common:
     _differences(subjects)
     scores(shared, subjects)
     console.print()
-    _series(shared, subjects, picture)
+    ranking = _series(shared, subjects, picture)
     say(
         "view",
         f"{pages.base(settings.tracking.uri, settings.tracking.port)}/{_page(store, subjects)}",
     )
-    return shared
+    return _compared(store, subjects, shared, ranking)
+
+
+def _compared(
+    store: Any, subjects: Sequence[Subject], shared: Common, ranking: Ranking | None
+) -> Compared:
+    """Describe runs that were named, for the page."""
+    headline, first = shared.headline, subjects[0]
+    watched = f"val/{headline.key}"
+    curves = [
+        {one.step: one.value for one in store.get_metric_history(subject.id, watched)}
+        if watched in subject.metrics and place < MOST
+        else {}
+        for place, subject in enumerate(subjects)
+    ]
+    entries = [
+        compared.entry(one, headline, curve) for one, curve in zip(subjects, curves, strict=True)
+    ]
+    tests = [
+        Pair(
+            entries[place].name,
+            one.id,
+            float(shared.error[place]),
+            float(shared.error[0]),
+            shared.verdict(place, 0),
+            one.kind == "baseline",
+        )
+        for place, one in enumerate(subjects)
+        if place
+    ]
+    return Compared(
+        f"{first.title} and {len(subjects) - 1} more"
+        if len(subjects) > 2
+        else f"{first.title} and {subjects[1].title}",
+        headline.name,
+        compared.unit(first.params),
+        f"validation {headline.name}",
+        entries,
+        pairs=tests,
+        ranking=ranking,
+        notes=[f"On what all have forecast: {in_common(shared, subjects)}."],
+        named=True,
+    )
 
 
 def _page(store: Any, subjects: Sequence[Subject]) -> str:
@@ -109,39 +233,6 @@ def _page(store: Any, subjects: Sequence[Subject]) -> str:
             return links.beside(store, homes, named)
     except (MlflowException, OSError):  # a store that may only be read
         return pages.comparison(homes, named)
-
-
-def read(store: Any, letter: str, run_id: str) -> Subject:
-    """Read a run and its forecasts of the test span."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        found = folders.in_store(store, run_id)
-    except (MlflowException, OSError) as error:
-        raise InputError(
-            f"runs must be ids of runs, got {run_id!r} ({reason(error)}): see `forecast ui`, and "
-            "set tracking.uri if it is in another store"
-        ) from error
-    with TemporaryDirectory() as folder:
-        try:
-            file = store.download_artifacts(found.info.run_id, PREDICTIONS, folder)
-            frame = pd.read_parquet(file)
-        except (MlflowException, OSError) as error:
-            kind = found.data.tags.get("forecast.kind", "unknown")
-            raise InputError(
-                f"runs must hold {PREDICTIONS}, got {run_id!r} of kind {kind} and status "
-                f"{found.info.status} without: take trained runs, or baselines of few enough values"
-            ) from error
-    return Subject(
-        letter,
-        found.info.run_id,
-        found.info.run_name,
-        found.data.tags.get("forecast.kind", ""),
-        found.info.experiment_id,
-        found.data.params,
-        "test/brier" in found.data.metrics,
-        frame,
-    )
 
 
 def in_common(shared: Common, subjects: Sequence[Subject]) -> str:
@@ -169,7 +260,11 @@ def _differences(subjects: Sequence[Subject]) -> None:
         }
         if len(series_verdicts) > 1:
             rows.append((key, *values))
-    if rows:
+    if rows and len(subjects) > BESIDE:
+        varied, _ = compare_effects.settings([one.params for one in subjects], [])
+        counts = [(one["key"], one["values"]) for one in map(compare_effects.counted, varied)]
+        print_table("What differs", ("", "values (runs)"), counts)
+    elif rows:
         print_table("What differs", ("", *(one.letter for one in subjects)), rows)
     else:
         console.print()
@@ -177,30 +272,41 @@ def _differences(subjects: Sequence[Subject]) -> None:
 
 
 def scores(shared: Common, subjects: Sequence[Subject]) -> None:
-    """Print errors on the common origins, skill and verdict against the first run, then CRPS."""
+    """Print errors on the common origins, skill and verdict against the first run, then CRPS.
+
+    The p values of a table are corrected for its number of comparisons.
+    """
     columns = {shared.headline.name: shared.error}
     if not subjects[0].probability:
         columns["RMSE"] = shared.rmse
     rows = []
+    verdicts = corrected([shared.verdict(place, 0) for place in range(1, len(subjects))])
     for place, subject in enumerate(subjects):
         values = (float(found[place]) for found in columns.values())
         skill = metrics.skill(shared.error[place], shared.error[0])
-        verdict = wording.cell(float(skill), shared.verdict(place, 0))
-        beside = [f"{skill:+.1%}", verdict] if place else ["", ""]
+        beside = ["", ""]
+        if place:
+            beside = [f"{skill:+.1%}", wording.cell(float(skill), verdicts[place - 1])]
         shown = ("" if np.isnan(value) else value for value in values)
         rows.append((subject.name, *shown, *beside))
     title = f"On the common origins, against {subjects[0].letter}"
     print_table(title, ("", *columns, "skill", "verdict"), rows)
     if np.isfinite(shared.crps).any():
         _crps(shared, subjects)
+    if len(subjects) > 2:
+        count = len(subjects) - 1
+        say("", f"p values of a table are corrected for its {count} comparisons (Holm)")
 
 
 def _crps(shared: Common, subjects: Sequence[Subject]) -> None:
     """Print the CRPS of calibrated intervals, as far as the runs have kept it."""
     rows = []
+    found = [shared.crps_verdict(place, 0) for place in range(1, len(subjects))]
+    known = iter(corrected([verdict for verdict in found if verdict is not None]))
+    verdicts: list[Verdict | None] = [None, *(one and next(known) for one in found)]
     for place, subject in enumerate(subjects):
         own, first = float(shared.crps[place]), float(shared.crps[0])
-        verdict = shared.crps_verdict(place, 0) if place else None
+        verdict = verdicts[place]
         against = ["", ""]
         if verdict is not None:
             skill = float(metrics.skill(own, first))
@@ -210,18 +316,21 @@ def _crps(shared: Common, subjects: Sequence[Subject]) -> None:
     print_table(title, ("", "CRPS", "skill", "verdict"), rows)
 
 
-def _series(shared: Common, subjects: Sequence[Subject], picture: Path) -> None:
+def _series(shared: Common, subjects: Sequence[Subject], picture: Path | None) -> Ranking | None:
     """Print the tests over series, each counted once, and draw the ranks of three or more.
 
     The table of the common origins has the verdicts; these lines say what series add to it.
     """
     found = shared.over_series([subject.name for subject in subjects])
+    ranked = isinstance(found, Ranking) and not np.isnan(found.p)
+    if picture is not None and not ranked:
+        say("no picture", "ranks need 3 or more runs and 5 or more series")
     if found is None:
-        return
+        return None
     count = found.cases if isinstance(found, Ranking) else found.origins
     if np.isnan(found.p):
         say("series", f"{count} are too few for a rank test; the verdicts above are by origin")
-        return
+        return None
     shown = probability(found.p)
     if not isinstance(found, Ranking):
         first, second = (subject.letter for subject in subjects)
@@ -229,7 +338,7 @@ def _series(shared: Common, subjects: Sequence[Subject], picture: Path) -> None:
         if found.p < LEVEL:
             what = f"show lower errors for {second if found.statistic < 0 else first}"
         say("series", f"{count} of them, each counted once, {what} (Wilcoxon test, {shown})")
-        return
+        return None
     order = np.argsort(found.average, kind="stable")
     ranks = ", ".join(f"{found.models[place]} {found.average[place]:.2f}" for place in order)
     say("ranks", f"average over {count} series, each counted once: {ranks}")
@@ -239,6 +348,10 @@ def _series(shared: Common, subjects: Sequence[Subject], picture: Path) -> None:
     else:
         for group in found.groups:
             say("", f"ranks too close to tell apart: {', '.join(group)}")
-    with output.whole(picture) as file:
-        comparison.diagram(found).savefig(file, dpi=120)
-    say("wrote", str(picture))
+    if picture is not None:
+        from forecast.report import comparison  # imports matplotlib
+
+        with output.whole(picture) as file:
+            comparison.diagram(found).savefig(file, dpi=120)
+        say("wrote", str(picture))
+    return found

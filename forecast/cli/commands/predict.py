@@ -37,7 +37,10 @@ def run_predict(request: Request) -> pd.DataFrame:
     """Forecast the next horizon from the newest rows, by default of the file trained on."""
     settings = request.settings
     if not settings.run:
-        raise InputError("run must be the id of a trained run, got nothing: see `forecast runs`")
+        raise InputError(
+            "run must be the id of a trained run, got nothing: write run=last, or see "
+            "`forecast runs`"
+        )
     piped = settings.output == PIPE
     if not piped:
         output.place(settings.output, f"forecast{ENDS[0]}", ENDS)  # before anything is fetched

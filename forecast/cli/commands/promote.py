@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 from forecast.cli.commands import compare
-from forecast.cli.commands.compare import Subject
 from forecast.cli.config.compose import Request
 from forecast.cli.console import console, say
 from forecast.errors import InputError
@@ -13,7 +12,8 @@ from forecast.evaluation.significance.promotion import Decision
 from forecast.metrics.headline import HEADLINES
 from forecast.tracking.mlflow import registry
 from forecast.tracking.mlflow.store import client, no_retries
-from forecast.workflows import proof
+from forecast.workflows import compared, proof
+from forecast.workflows.compared import Subject
 
 
 def run_promote(request: Request) -> bool:
@@ -74,7 +74,7 @@ def _subject(store: Any, alias: str, version: Any) -> Subject:
             f"without one: train one with register={version.name}"
         )
     with no_retries():
-        found = compare.read(store, alias, version.run_id)
+        found = compared.read(store, alias, version.run_id)
     say(alias, f"version {version.version}, run {found.id}")
     say("", found.title)
     return found

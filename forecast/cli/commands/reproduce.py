@@ -86,7 +86,10 @@ def _asked(request: Request) -> str:
     """Return the id of the run."""
     run_id = request.settings.run
     if not run_id:
-        raise InputError("run must be the id of a trained run, got nothing: see `forecast runs`")
+        raise InputError(
+            "run must be the id of a trained run, got nothing: write run=last, or see "
+            "`forecast runs`"
+        )
     return run_id
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 
@@ -79,16 +80,22 @@ def run_sweep(request: Request) -> float:
         parent.keep(request.yaml, CONFIG)
         with TrialProgress(strategy.most * plan.folds * plan.seeds) as progress:
             finished = sweeps.run_sweep(plan, ledger, progress)
-        run_id = _report(name, ledger, finished, data, request)
+        run_id, outcome = _report(name, ledger, finished, data, request)
     say("sweep", parent.id)
     say("run", run_id)
     links.show(settings.tracking, run_id, parent.id)
-    say("next", f"forecast predict run={run_id}   ·   make ui")
+    train.say_next(run_id, outcome)
     return sweeps.winner(finished).mean
 
 
-def _report(name: str, ledger: Ledger, finished: Finished, data: Loaded, request: Request) -> str:
-    """Write and print the leaderboard; refit the winner once; return the id of its run."""
+def _report(
+    name: str, ledger: Ledger, finished: Finished, data: Loaded, request: Request
+) -> tuple[str, Outcome | None]:
+    """Write and print the leaderboard; refit the winner once.
+
+    Returns:
+        The id of its run, and what its evaluation found unless that was done before.
+    """
     best, parent = sweeps.winner(finished), ledger.parent
     if not _refitted(parent):  # whoever has refitted the winner has kept the leaderboard before
         board = leaderboard.frame(finished.standings, finished.baselines)
@@ -108,8 +115,11 @@ def _report(name: str, ledger: Ledger, finished: Finished, data: Loaded, request
             outcome, run_id = _refit(parent, ledger.owner, best, data, request)
             result = headline(outcome)
             if not request.settings.tracking.run_name:
-                name = f"{name} · {best.headline} {best.mean:.3g}"
-                describe.rename(parent.store, parent, name)
+                kind, _, how = name.partition(" · ")
+                score = f"{best.headline} {best.mean:.3g}"
+                describe.rename(parent.store, parent, f"{kind} · {score} · {how}")
+            parent.params(_seen(best))
+            parent.metrics(standings.winning(best, outcome))
             again = train.command("sweep", request.overrides)
             facts, folds = provenance(data, parent.id), request.settings.sweep.folds
             text = standings.report(name, finished, folds, outcome, facts, again)
@@ -125,12 +135,12 @@ def _report(name: str, ledger: Ledger, finished: Finished, data: Loaded, request
                     "forecast.winner_error": outcome.scores[f"test/{outcome.test.headline.key}"],
                 }
             )
-            return run_id
+            return run_id, outcome
         time.sleep(POLL)  # another driver of the same sweep is at it
     result, run_id = found
     say("winner", f"{best.candidate.name}, scored before")
     say("result", result)
-    return run_id
+    return run_id, None
 
 
 def _show(finished: Finished) -> None:
@@ -150,6 +160,12 @@ def _show(finished: Finished) -> None:
         name = min(finished.baselines, key=lambda name: finished.baselines[name])
         skill = float(metrics.skill(best.mean, finished.baselines[name]))
         say("best", f"{best.candidate.name}: {wording.against(name, skill, None)}")
+
+
+def _seen(best: Standing) -> dict[str, Any]:
+    """Return the parameters of a winner by which its sweep stands beside trained runs."""
+    heads = ("model", "window.", "training.")
+    return {key: value for key, value in best.candidate.params.items() if key.startswith(heads)}
 
 
 def _refitted(parent: DirectRun) -> tuple[str, str] | None:
@@ -201,7 +217,7 @@ def _refit(
                 name=name,
                 again=again,
                 go_on=lambda _: shlex.join(["forecast", "sweep", *request.overrides]),
-                final=lambda outcome: f"{name} · {pages.scored(outcome)}",
+                final=lambda outcome: pages.result(name, pages.scored(outcome)),
                 relatives={"the sweep": parent.id},
                 progress=TERMINAL,
             )

@@ -16,7 +16,9 @@ from forecast.data import scale, schema
 from forecast.data.fetch import conceal
 from forecast.data.table import Table
 from forecast.evaluation import experiment
-from forecast.evaluation.outcome import Outcome, validation_error
+from forecast.evaluation.outcome import Outcome, strongest, validation_error
+from forecast.evaluation.significance import wording
+from forecast.evaluation.significance.pairs import probability
 from forecast.tracking.journalled import Journalled
 from forecast.tracking.mlflow import pages, registry
 from forecast.tracking.mlflow.store import client
@@ -48,10 +50,20 @@ def run_train(request: Request) -> float | None:
             client(settings.tracking.uri), settings.register, tracked.id, score
         )
         say("registered", f"{settings.register} version {made}, {registry.CHALLENGER}")
-        say("next", f"forecast promote registered={settings.register}   ·   make ui")
+        say("next", f"forecast promote registered={settings.register}  ·  forecast ui")
     else:
-        say("next", f"forecast predict run={tracked.id}   ·   make ui")
+        say_next(tracked.id, outcome)
     return validation_error(outcome.forecaster, outcome.test.headline)
+
+
+def say_next(run_id: str, outcome: Outcome | None) -> None:
+    """Say how to forecast, and to try something else where a baseline does better."""
+    best = strongest(outcome) if outcome else None
+    if outcome and best and (verdict := outcome.verdicts.get(best)):
+        if wording.word(outcome.scores[f"skill/{best}"], verdict) == "worse":
+            better = f"{best} has a smaller error ({probability(verdict.p)})"
+            say("next", f"{better}: vary model, window or training, or use {best}")
+    say("next", f"forecast predict run={run_id}  ·  forecast ui")
 
 
 def trained(
@@ -77,7 +89,7 @@ def trained(
         resume.check_same_data(settings.resume, Path(settings.tracking.folder), data)
 
     def called(outcome: Outcome) -> str:
-        return f"{name} · {pages.scored(outcome)}" if kind == "train" else name
+        return pages.result(name, pages.scored(outcome)) if kind == "train" else name
 
     every = identity(data) | {recorded.COMMAND: again} | dict(tags or {})
     with (
@@ -127,7 +139,7 @@ def begin(
 def _resumes(run: Journalled, folder: str) -> str:
     """Return the command that goes on with a run."""
     elsewhere = f" tracking.folder={shlex.quote(folder)}" if folder != FOLDER else ""
-    return f"forecast train resume={run.local_id}{elsewhere}"
+    return f"forecast train resume={run.id}{elsewhere}"
 
 
 def command(name: str, overrides: Iterable[str]) -> str:
@@ -182,6 +194,6 @@ def summary(data: Loaded) -> str:
     names = ", ".join(table.names[:3]) + (" …" if len(table.names) > 3 else "")
     first, last = (str(stamp)[:10] for stamp in (table.time.min(), table.time.max()))
     return (
-        f"{data.name}: {len(data.frame):,} rows of {len(table.names)} series ({names}), "
+        f"{data.name}: {data.counted} of {len(table.names)} series ({names}), "
         f"frequency {table.frequency}, {first} to {last}" + load.without_names(data.frame.columns)
     )

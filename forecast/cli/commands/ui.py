@@ -1,44 +1,107 @@
-"""`forecast ui`: MLflow's pages of a store, and the addresses that open where one wants to be."""
+"""`forecast ui`: MLflow's pages of a store, opened on its runs."""
 
 import os
 import socket
+import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from forecast.cli.config.compose import Request
-from forecast.cli.console import console, say
-from forecast.cli.links import reached
+from forecast.cli.console import can_open_a_browser, console, say, say_open
+from forecast.cli.links import REPORT, reached
 from forecast.errors import InputError
+from forecast.tracking.folders import in_store
 from forecast.tracking.mlflow import pages, views
-from forecast.tracking.mlflow.store import ARTIFACTS, SQLITE, no_retries
-
-SHOWN = 10
-"""Experiments that are listed, those that were written last."""
+from forecast.tracking.mlflow.store import ARTIFACTS, SQLITE, no_retries, reason
 
 HOST = "127.0.0.1"
 
+APP = "forecast"
+"""Our application on MLflow's server, among the entry points `mlflow.app`."""
+
+OPENER = """
+import sys, time, urllib.request, webbrowser
+for _ in range(240):
+    try:
+        urllib.request.urlopen(sys.argv[1], timeout=5).close()
+    except OSError:
+        time.sleep(0.25)
+    else:
+        webbrowser.open(sys.argv[1])
+        break
+"""
+"""Opens a page once its server answers."""
+
 
 def run_ui(request: Request) -> None:
-    """Print the pages of all experiments and of the last comparisons, then serve them."""
+    """Print where the pages of a store open, serve them, and open a browser on them."""
     settings = request.settings.tracking
     uri, port = settings.uri, settings.port
     if not pages.serves(uri):
         _check(port)
-    base = pages.base(uri, port)
-    file = Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
-    with no_retries():
-        found = [] if file and not file.exists() else _pages(reached(uri))
-    for label, text, page in found:
-        say(label, f"{text} {base}/{page}")
-    if not found:
-        say("all", f"{base}/#/experiments?{pages.TRAINING}")
+    opened = f"{pages.base(uri, port)}/{_place(uri, request.settings.run)}"
+    say_open(opened)
     if pages.serves(uri):
         return
-    say("next", "press Ctrl-C to stop the server")
+    say("", "press Ctrl-C to stop the server")
     console.file.flush()
+    if can_open_a_browser() if settings.open is None else settings.open:
+        # a process of its own, since this one becomes the server
+        quiet = subprocess.DEVNULL
+        subprocess.Popen([sys.executable, "-c", OPENER, opened], stdout=quiet, stderr=quiet)
     command, environment = server(uri, port)
     os.execve(command[0], command, {**os.environ, **environment})
+
+
+def _place(uri: str, run: str | None) -> str:
+    """Return the page to open: of a run, else that from which all others are reached."""
+    from mlflow.exceptions import MlflowException
+
+    file = Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+    if run is None and not pages.serves(uri):
+        return "" if _has_app() else f"#/experiments?{pages.TRAINING}"
+    if file and not file.exists():
+        raise InputError(
+            f"run must be a run of this folder, got {run!r}: there are none yet; `forecast train` "
+            "makes one"
+        )
+    with no_retries():
+        store = reached(uri)
+        if run is None:
+            return _newest(store)
+        try:
+            found = in_store(store, run)
+            kept = {file.path for file in store.list_artifacts(found.info.run_id)}
+        except (MlflowException, OSError) as error:
+            raise InputError(
+                f"run must be the id of a run, got {run!r} ({reason(error)}): `forecast runs` "
+                "lists those of this folder"
+            ) from error
+    own, home = found.info.run_id, found.info.experiment_id
+    if REPORT not in kept:
+        return pages.run_page(home, own)
+    if pages.serves(uri) or not _has_app():
+        return pages.artifact(home, own, REPORT)
+    return pages.own_page(own, REPORT)
+
+
+def _newest(store: Any) -> str:
+    """Return the page of the experiment that was written last."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        every = store.search_experiments(max_results=10, order_by=["last_update_time DESC"])
+    except MlflowException:  # such as tables of an older version, of which MLflow says what to do
+        every = []
+    homes = [one for one in every if views.TAG + pages.KEY in one.tags]
+    return pages.view(homes[0].experiment_id) if homes else f"#/experiments?{pages.TRAINING}"
+
+
+def _has_app() -> bool:
+    """Tell whether our application is installed where MLflow looks for it."""
+    return any(one.name == APP for one in entry_points(group="mlflow.app"))
 
 
 def server(uri: str, port: int) -> tuple[list[str], dict[str, str]]:
@@ -48,8 +111,11 @@ def server(uri: str, port: int) -> tuple[list[str], dict[str, str]]:
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)]
     command += ["--workers", "1", "--allowed-hosts", names]
     command += ["--default-artifact-root", f"{folder / ARTIFACTS}/"]
+    command += ["--uvicorn-opts", "--log-level warning"]
+    command += ["--app-name", APP] if _has_app() else []
     return command, {
         "MLFLOW_BACKEND_STORE_URI": uri,
+        "MLFLOW_REGISTRY_STORE_URI": uri,
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "PYTHONWARNINGS": "ignore",  # what its own libraries are to stop using
@@ -73,29 +139,3 @@ def _check(port: int) -> None:
             f"tracking.port must be a free port of this machine, got {port} ({why}): write "
             "another, such as tracking.port=5001"
         )
-
-
-def _pages(store: Any) -> list[tuple[str, str, str]]:
-    """List label, name and page of each experiment that has our view, then the last comparisons."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        every = store.search_experiments(max_results=SHOWN, order_by=["last_update_time DESC"])
-    except MlflowException:  # such as tables of an older version, of which MLflow says what to do
-        return []
-    homes = [one for one in every if views.TAG + pages.KEY in one.tags]
-    found = [("all", one.name, pages.view(one.experiment_id)) for one in homes]
-    last = {"compare": views.key("runs"), "candidates": views.key("sweep")}
-    for label, head in last.items():
-        for one in homes:
-            shown = (
-                (key, name)
-                for key, name in views.ours(one.tags).items()
-                if key[: len(head)] == head
-            )
-            if newest := next(shown, None):
-                found.append(
-                    (label, newest[1], pages.view(one.experiment_id, newest[0], charts=True))
-                )
-                break
-    return found

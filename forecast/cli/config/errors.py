@@ -202,7 +202,7 @@ READ: Mapping[str, tuple[str, ...]] = {
     "explain": TRAINING,
     "runs": ("tracking.*",),
     "sync": ("tracking.*",),
-    "ui": ("tracking.*",),
+    "ui": ("tracking.*", "run"),
     "predict": (
         "run",
         "history",
@@ -214,8 +214,17 @@ READ: Mapping[str, tuple[str, ...]] = {
         "tracking.folder",
         "training.threads",
     ),
-    "inspect": ("run", "other", "file", "output", "gates.*", "tracking.*", "training.threads"),
-    "compare": ("runs", "output", "tracking.*"),
+    "inspect": (
+        "run",
+        "other",
+        "runs",
+        "file",
+        "output",
+        "gates.*",
+        "tracking.*",
+        "training.threads",
+    ),
+    "compare": ("runs", "kind", "output", "tracking.*"),
     "reproduce": ("run", "force", "data.path", "tracking.*"),
     "promote": ("registered", "tracking.*"),
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 import numpy as np
 
@@ -10,16 +11,24 @@ from forecast.evaluation.baselines import rules
 from forecast.evaluation.outcome import Outcome, headline
 from forecast.evaluation.rolling import RollingFold
 from forecast.evaluation.significance import wording
+from forecast.gates.names import convolutions, layers
 from forecast.report import markdown
 from forecast.report.markdown import link, number, plain
 from forecast.report.sections.scores import percent
 from forecast.tracking.mlflow import pages
-
-NOTE = "mlflow.note.content"
-"""The tag that MLflow shows as the description of a run or of an experiment."""
+from forecast.tracking.mlflow.pages import NOTE as NOTE
 
 MOST_EXPERIMENT = 4_900
 """Characters of a tag of an experiment; MLflow refuses more than 5,000."""
+
+
+FORECAST = "figures/forecast.png"
+"""Picture of a run that is small enough for its description."""
+
+TRAINED = {"report": "report.html", "forecast": FORECAST}
+GATED = {"report": "report.html", "gates": "gates.html", "forecast": FORECAST}
+BACKTEST = {"report": "report.html", "forecasts": "figures/backtest.png"}
+"""Artifacts to which the first line of a description leads."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +40,36 @@ class Place:
         experiment: Id of the experiment; None while its server is away, and nothing is linked.
         baselines: Baseline to the id of its run, of those that are known.
         relatives: What another run is to this one, such as "sweep", to its id.
+        own: Id of the run itself.
+        rows: How many rows the data have, in words.
     """
 
     data: str
     experiment: str | None = None
     baselines: Mapping[str, str] = field(default_factory=dict)
     relatives: Mapping[str, str] = field(default_factory=dict)
+    own: str | None = None
+    rows: str = ""
 
     def run(self, run_id: str | None) -> str | None:
         """Return the address of a run within MLflow's pages."""
         return pages.run_page(self.experiment, run_id) if self.experiment and run_id else None
+
+    def kept(self, paths: Mapping[str, str]) -> str:
+        """Write links to artifacts of the run, each behind what it is called."""
+        if self.experiment is None or self.own is None:
+            return ""
+        pairs = paths.items()
+        return " · ".join(
+            link(text, pages.artifact(self.experiment, self.own, path)) for text, path in pairs
+        )
+
+    def picture(self, text: str, path: str) -> str:
+        """Write a picture among the artifacts of the run, which MLflow shows in its own size."""
+        if self.own is None:
+            return ""
+        asked = urlencode({"path": path, "run_uuid": self.own})
+        return f"![{plain(text)}](get-artifact?{asked})"
 
     def links(self) -> str:
         """Write the links to relatives and to all runs of the experiment."""
@@ -53,11 +82,18 @@ class Place:
 
 def of_outcome(outcome: Outcome, title: str, command: str, place: Place, folds: int = 0) -> str:
     """Describe a trained run, or a backtest by all of its windows."""
-    return markdown.fitted(
-        [f"**{plain(headline(outcome))}**", _trained(outcome, title, place.data, folds)],
-        *_scores(outcome, place),
-        [markdown.command(command), place.links()],
-    )
+    shown = BACKTEST if folds else TRAINED
+    network = outcome.forecaster.model_
+    if not folds and (layers(network) or convolutions(network)):
+        shown = GATED
+    lead = " · ".join(filter(None, [f"**{plain(headline(outcome))}**", place.kept(shown)]))
+    after = [
+        "" if folds else place.picture("forecast of one series", FORECAST),
+        _trained(outcome, title, place, folds),
+        markdown.command(command),
+        place.links(),
+    ]
+    return markdown.fitted([lead], *_scores(outcome, place), after)
 
 
 def of_fold(fold: RollingFold, outcome: Outcome, count: int, place: Place) -> str:
@@ -108,8 +144,10 @@ def of_experiment(outcome: Outcome, place: Place) -> str:
     every = pages.view(place.experiment or "")
     return markdown.fitted(
         [
-            f"**{markdown.name(place.data)}**: {_rows(table)}; to forecast: {_targets(outcome)}. "
-            f"{link('Open the view of its runs', every)}",
+            # the list of experiments shows this line as it is written
+            f"{markdown.name(place.data)}: {_rows(table, place)}; to forecast: "
+            f"{_targets(outcome)}.",
+            link("Open the view of its runs", every),
             "Every run forecasts `window.horizon` rows from the last `window.timesteps`. "
             f"`test/{head.key}` is its {plain(head.name)} over the test span{unit and ', in'}"
             f"{unit}; less is better. `skill/…` is the error reduction relative to a baseline; "
@@ -127,7 +165,7 @@ def of_experiment(outcome: Outcome, place: Place) -> str:
     )
 
 
-def _trained(outcome: Outcome, title: str, data: str, folds: int) -> str:
+def _trained(outcome: Outcome, title: str, place: Place, folds: int) -> str:
     """Say what was trained on what."""
     spec, table, cuts = outcome.spec, outcome.table, outcome.cuts
     weights = outcome.forecaster.model_.count_params()
@@ -142,19 +180,19 @@ def _trained(outcome: Outcome, title: str, data: str, folds: int) -> str:
         learned = f"Trained on the rows before {validation}, early stopping on those before {test}"
     return (
         f"**{plain(title)}** ({plain(spec.model.name)}, {weights:,} weights) on "
-        f"**{markdown.name(data)}**: {_targets(outcome)} of the next {spec.window.horizon} rows "
-        f"from the last {spec.window.timesteps}, in {_rows(table)}. {learned}; scored once on "
-        f"the following {len(outcome.test.values):,} windows."
+        f"**{markdown.name(place.data)}**: {_targets(outcome)} of the next {spec.window.horizon} "
+        f"rows from the last {spec.window.timesteps}, in {_rows(table, place)}. {learned}; scored "
+        f"once on the following {len(outcome.test.values):,} windows."
     )
 
 
-def _rows(table: Table) -> str:
+def _rows(table: Table, place: Place) -> str:
     """Say which rows there are."""
     first, last = (str(stamp)[:10] for stamp in (table.time.min(), table.time.max()))
     every = f", frequency {plain(table.frequency)}" if table.frequency else ""
     series = f"{len(table.names)} series" if len(table.names) > 1 else "one series"
     names = f" ({markdown.listed(table.names)})" if len(table.names) > 1 else ""
-    return f"{len(table):,} rows of {series}{names}{every}, {first} to {last}"
+    return f"{place.rows or f'{len(table):,} rows'} of {series}{names}{every}, {first} to {last}"
 
 
 def _targets(outcome: Outcome) -> str:

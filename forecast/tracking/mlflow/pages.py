@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
+from hashlib import sha256
 from urllib.parse import quote
 
 from forecast.data.fetch import without_secrets
@@ -12,8 +13,19 @@ from forecast.tracking.mlflow.store import Store
 KEY = "forecast"
 """Of the view in which an experiment opens; those of others begin with it."""
 
+NOTE = "mlflow.note.content"
+"""The tag that MLflow shows as the description of a run or of an experiment."""
+
+WRITTEN = "forecast.note"
+"""Tag of what somebody else may describe: what identifies the description that we have written."""
+
 TRAINING = "workflowType=machine_learning"
 """Without it MLflow opens its pages for language models."""
+
+
+def mark(note: str) -> str:
+    """Identify a description."""
+    return sha256(note.encode()).hexdigest()[:16]
 
 
 def base(uri: str, port: int) -> str:
@@ -41,6 +53,12 @@ def view(experiment: str, key: str = KEY, *, charts: bool = False) -> str:
     return f"#/experiments/{experiment}/runs?{TRAINING}{mode}&viewStateShareKey={key}"
 
 
+def runs(experiment: str, *, charts: bool = False) -> str:
+    """Return the page of an experiment as whoever looks at it has left it."""
+    mode = "&compareRunsMode=CHART" if charts else ""
+    return f"#/experiments/{experiment}/runs?{TRAINING}{mode}"
+
+
 def comparison(experiments: Iterable[str], run_ids: Iterable[str]) -> str:
     """Return the page that puts params and metrics of runs side by side.
 
@@ -66,6 +84,27 @@ def scored(outcome: Outcome) -> str:
     """Write the headline error of what was trained, such as mae 2.31."""
     key = outcome.test.headline.key
     return f"{key} {outcome.scores[f'test/{key}']:.3g}"
+
+
+def result(name: str, score: str) -> str:
+    """Put a score into the name of a run, before its window, where a narrow column shows it.
+
+    >>> result("lstm-64 · 72→24", "mae 2.31"), result("sweep · 4 points", "mae 2.31")
+    ('lstm-64 · mae 2.31 · 72→24', 'sweep · 4 points · mae 2.31')
+    """
+    parts = name.split(" · ")
+    at = next((n for n, part in enumerate(parts) if "→" in part), len(parts))
+    return " · ".join([*parts[:at], score, *parts[at:]])
+
+
+def artifact(experiment: str, run_id: str, path: str) -> str:
+    """Return the page that shows an artifact of a run."""
+    return f"#/experiments/{experiment}/runs/{run_id}/artifacts/{path}?{TRAINING}"
+
+
+def own_page(run_id: str, path: str) -> str:
+    """Return the page of ours that shows a page of a run, on a server that `forecast ui` starts."""
+    return f"forecast/page/{run_id}/{path}"
 
 
 def unique(store: Store | None, name: str, own: str = "") -> str:

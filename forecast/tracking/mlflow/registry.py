@@ -4,16 +4,24 @@ import json
 import numbers
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
 
 from forecast.errors import InputError, nearest
+from forecast.tracking.mlflow.pages import NOTE, WRITTEN, mark
 from forecast.tracking.mlflow.store import no_retries, reason
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 PROMOTION = "forecast.promotion"
 """Tag of a version: the last decision on its promotion."""
+
+BUTTON = (
+    "MLflow's button *Promote model* moves versions without a test: use "
+    "`forecast promote registered={}`, which compares a challenger with the champion first."
+)
+"""What a description says of a button that stands beside it."""
 
 DECIDED = "forecast.promotion_origins"
 """Tag of a version: each champion that it was compared with, first and last common origin."""
@@ -42,13 +50,16 @@ def register(client: Any, name: str, run_id: str, tags: Mapping[str, str]) -> st
     try:
         if not client.search_registered_models(f"name = '{name}'", max_results=1):
             client.create_registered_model(name)
-        source = f"{client.get_run(run_id).info.artifact_uri}/model"
-        made = client.create_model_version(name, source, run_id, tags=dict(tags))
+            _describe(client, name, f"No champion yet. {BUTTON.format(name)}")
+        run = client.get_run(run_id)
+        source = f"{run.info.artifact_uri}/model"
+        note = "\n\n".join(run.data.tags.get(NOTE, "").split("\n\n")[:2])  # verdict and scores
+        made = client.create_model_version(name, source, run_id, dict(tags), description=note)
         client.set_registered_model_alias(name, CHALLENGER, made.version)
     except (MlflowException, OSError) as error:
         raise InputError(
             f"register={name} must be taken by the store's registry, got an error "
-            f"({reason(error)}): run {run_id} is kept, register its model/ in `make ui`"
+            f"({reason(error)}): run {run_id} is kept, register its model/ in `forecast ui`"
         ) from error
     return str(made.version)
 
@@ -107,6 +118,19 @@ def promote(client: Any, name: str, version: str, why: str) -> None:
     """Make a version the champion: what serves `models:/<name>@champion` loads it next."""
     client.set_registered_model_alias(name, CHAMPION, version)
     client.set_model_version_tag(name, version, PROMOTION, why)
+    because = why.partition(": ")[2] or why
+    told = f"Version {version} is champion since {datetime.now(UTC):%Y-%m-%d}: {because}."
+    _describe(client, name, f"{told} {BUTTON.format(name)}")
+
+
+def _describe(client: Any, name: str, note: str) -> None:
+    """Describe a model, unless somebody has described it otherwise."""
+    found = client.get_registered_model(name)
+    before = found.description
+    if before and found.tags.get(WRITTEN) != mark(before):
+        return
+    client.update_registered_model(name, note)
+    client.set_registered_model_tag(name, WRITTEN, mark(note))
 
 
 def refuse(client: Any, name: str, version: str, why: str) -> None:

@@ -278,7 +278,11 @@ def _check_file(uri: str, path: Path, existing: bool) -> None:
         if there and not path.is_file():
             raise _refused(uri, "which is a folder or a device")
         if not there and existing:
-            raise _refused(uri, "which does not exist", "train first, or name the store of the run")
+            raise InputError(
+                f"tracking.uri must be a store that holds runs, got {without_secrets(uri)!r} (no "
+                "such file): there are no runs in this folder yet; run `forecast train`, go to the "
+                "folder where it ran, or name its store"
+            )
         if not there or not path.stat().st_size:
             return
         with path.open("rb") as file:

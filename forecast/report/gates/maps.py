@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from forecast.errors import InputError
+from forecast.gates.shapes import rung
 from forecast.gates.snapshots import is_convolution, unpack
 from forecast.gates.split import Gates
 from forecast.report.canvas import (
@@ -17,12 +19,7 @@ from forecast.report.canvas import (
     new_figure,
     style,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-from typing import TYPE_CHECKING
-
-import pandas as pd
+from forecast.report.gates.shapes import LARGE, SIDE, TEXT, gate_name, square, write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,12 +29,13 @@ if TYPE_CHECKING:
 _PARTS = {
     "kernel": ("kernel", 2.2),
     "recurrent_kernel": ("recurrent", 4.0),
-    "bias": ("bias", 0.45),
-    "recurrent_bias": ("rec. bias", 0.45),
+    "bias": ("bias", 1.0),
+    "recurrent_bias": ("rec. bias", 1.0),
 }
 _MOST_NAMED_FEATURES = 16
 # Blue for negative, red for positive, white for zero: distinct for every common colour vision.
 _COLOURS = "RdBu_r"
+_DOT = "#2166ac"
 # From one gate to the next, in widths of a gate.
 _PITCH = 1.07
 
@@ -49,11 +47,11 @@ def colour_limit(snapshots: Iterable[Mapping[str, np.ndarray]]) -> float:
         snapshots: The snapshots that will be drawn.
 
     Returns:
-        The largest 99.5 % quantile of the absolute weights of the kernels of any recurrent
-        layer of any of them; 1 when there are none. Biases do not count: a forget bias starts at
-        1 and would make all kernels pale.
+        The lowest of 0.1, 0.2, 0.5, 1, 2, 5 … that holds 99.5 % of the absolute weights of the
+        kernels of every recurrent layer of each of them, so that most runs share a scale; 1 when
+        there are none. Biases have an axis of their own.
 
-    >>> colour_limit([{"rnn_1/kernel/h": np.array([[-0.5]]), "rnn_1/bias/h": np.array([9.0])}])
+    >>> colour_limit([{"rnn_1/kernel/h": np.array([[-0.3]]), "rnn_1/bias/h": np.array([9.0])}])
     0.5
     """
     largest = 0.0
@@ -71,7 +69,7 @@ def colour_limit(snapshots: Iterable[Mapping[str, np.ndarray]]) -> float:
             sizes = sizes[np.isfinite(sizes)]
             if sizes.size:
                 largest = max(largest, float(np.quantile(sizes, 0.995)))
-    return largest or 1.0
+    return rung(largest) if largest else 1.0
 
 
 def heat_map(
@@ -93,7 +91,8 @@ def heat_map(
         epoch: The epoch for the title.
 
     Returns:
-        A matplotlib figure of 1000 x 800 pixels; below each gate is the mean of its bias.
+        A matplotlib figure of 1000 x 800 pixels; biases are dots, one a unit, on an axis of their
+        own, and below each gate is their mean.
 
     Raises:
         InputError: `limit` is not a positive number, there are no gates, or `feature_names` does
@@ -123,10 +122,18 @@ def heat_map(
     )
     for row, part in enumerate(parts):
         axes = figure.add_subplot(grid[row])
-        for column, arrays in enumerate(gates.values()):
-            _panel(axes, column, np.atleast_2d(arrays[part]), limit)
+        held = [arrays[part] for arrays in gates.values()]
+        end = _largest(held)
+        for column, array in enumerate(held):
+            if array.ndim == 1:
+                _dots(axes, column, array / end)
+            else:
+                _panel(axes, column, array, limit)
         axes.set_xlim(0, _PITCH * len(gates) - _PITCH + 1)
-        _label_row(axes, part, arrays[part], feature_names if named else None)
+        _label_row(axes, part, held[0], feature_names if named else None)
+        if held[0].ndim == 1:
+            axes.set_ylim(-1.15, 1.15)
+            axes.yaxis.label.set_text(f"{_PARTS[part][0]}\n±{end:g}")
     for column, (gate, arrays) in enumerate(gates.items()):
         middle = _PITCH * column + 0.5
         size = 18 if len(gates) > 3 else 21
@@ -150,6 +157,21 @@ def _panel(axes: Any, column: int, array: np.ndarray, limit: float) -> None:
     )
     corners = ((left, left + 1, left + 1, left, left), np.array((0, 0, 1, 1, 0)) * height - 0.5)
     axes.plot(*corners, color=FRAME, linewidth=0.8, clip_on=False)
+
+
+def _dots(axes: Any, column: int, shares: np.ndarray) -> None:
+    """Draw a dot for each unit at its share of the scale, with lines at zero and at both ends."""
+    left = _PITCH * column
+    for height in (-1, 0, 1):
+        axes.plot([left, left + 1], [height, height], color=FRAME, lw=0.8 if height else 1.2)
+    places = left + (np.arange(len(shares)) + 0.5) / len(shares)
+    axes.plot(places, shares, "o", color=_DOT, markersize=5, markeredgewidth=0, alpha=0.8)
+
+
+def _largest(arrays: Sequence[np.ndarray]) -> float:
+    """Return the end of a scale that holds all numbers."""
+    sizes = np.abs(np.concatenate([array.ravel() for array in arrays]))
+    return rung(float(sizes[np.isfinite(sizes)].max(initial=0)))
 
 
 def _write(axes: Any, x: float, points_above: float, text: str, size: float) -> None:
@@ -227,50 +249,61 @@ def _add_scale(figure: "Figure", limit: float) -> None:
 _MOST_ROWS = 16
 
 
-def influence_map(
-    norms: pd.DataFrame, layer: str, limit: float, *, epoch: int | None = None
-) -> "Figure":
-    """Draw the weight of each feature in each gate's kernel, the strongest feature on top.
+def influence_map(norms: pd.DataFrame, layer: str, limit: float, *, subtitle: str = "") -> "Figure":
+    """Draw the weight of each feature in each gate's kernel.
 
     Args:
         norms: (features, gates) from `forecast.gates.statistics`, root mean squares.
         layer: What the title calls the layer.
         limit: The end of the colour scale. Use one limit for all epochs of a run.
-        epoch: The epoch for the title.
+        subtitle: Below the title, such as the epoch.
 
     Returns:
-        A matplotlib figure of 1000 x 800 pixels, with the 16 strongest features at most, in the
+        A matplotlib figure of 768 x 768 pixels, with the 16 strongest features at most, in the
         order of the table where all of them are shown.
 
     Raises:
         InputError: `limit` is not a positive number.
 
     >>> norms = pd.DataFrame({"f": [5.0, 1.0]}, index=["temp", "wind"])
-    >>> influence_map(norms, "lstm_1", 5.0).get_suptitle()
-    'lstm_1 · inputs by gate, RMS per weight'
+    >>> figure = influence_map(norms, "lstm_1", 5.0)
+    >>> figure.axes[0].texts[0].get_text()
+    'lstm_1 · weight of each input'
     """
     check_limit(limit)
-    if len(norms) > _MOST_ROWS:
-        strongest = norms.sum(axis=1).nlargest(_MOST_ROWS).index
-        norms = norms.loc[strongest]
-    values = norms.to_numpy()
-    figure = new_figure(f"{layer} · inputs by gate, RMS per weight", epoch)
-    axes = figure.add_axes((0.24, 0.05, 0.73, 0.78))
-    style(axes)
-    axes.imshow(values, cmap="Blues", vmin=0, vmax=limit, aspect="auto", interpolation="nearest")
-    axes.set_xticks(np.arange(-0.5, values.shape[1]), minor=True)
-    axes.set_yticks(np.arange(-0.5, len(values)), minor=True)
-    axes.grid(which="minor", color=FRAME, linewidth=0.8)
-    axes.tick_params(which="minor", length=0)
-    axes.set_xticks(range(values.shape[1]), [gate_title(gate) for gate in norms.columns])
-    axes.xaxis.tick_top()
-    names = [text if len(text) <= 16 else f"{text[:15]}…" for text in map(str, norms.index)]
-    axes.set_yticks(range(len(names)), [*map(escape_mathtext, names)])
-    size = 18 if len(names) <= 10 else 15
-    axes.tick_params(labelsize=size, labelcolor=INK)
+    left_out = len(norms) - _MOST_ROWS
+    if left_out > 0:
+        norms = norms.loc[norms.sum(axis=1).nlargest(_MOST_ROWS).index]
+    figure = square()
+    axes: Any = figure.axes[0]
+    write(axes, 14, 26, f"{layer} · weight of each input", LARGE, anchor="left", weight="bold")
+    write(axes, 14, 64, subtitle, TEXT, anchor="left")
+    more = f" · {left_out} weaker ones left out" if left_out > 0 else ""
+    write(axes, SIDE / 2, SIDE - 20, f"RMS per weight, darkest {limit:g}{more}", TEXT - 1)
+    left, top, right, bottom = 250.0, 130.0, SIDE - 10.0, SIDE - 48.0
+    rows, columns = norms.shape
+    high, wide = (bottom - top) / max(1, rows), (right - left) / max(1, columns)
+    for column, gate in enumerate(norms.columns):
+        name = gate_name(gate, alone=columns == 1)
+        write(axes, left + wide * (column + 0.5), top - 20, name, TEXT if columns < 4 else TEXT - 2)
+    size = min(TEXT, 0.8 * high)
+    values = np.nan_to_num(norms.to_numpy(), posinf=limit)
+    axes.imshow(
+        values,
+        cmap="Blues",
+        vmin=0,
+        vmax=limit,
+        aspect="auto",
+        interpolation="nearest",
+        extent=(left, right, bottom, top),
+    )
+    axes.set_xlim(0, SIDE)
+    axes.set_ylim(SIDE, 0)
+    for row, name in enumerate(map(str, norms.index)):
+        text = name if len(name) <= 14 else f"{name[:13]}…"
+        write(axes, left - 12, top + high * (row + 0.5), text, size, anchor="right")
     for (row, column), value in np.ndenumerate(values):
         ink = "white" if value > 0.6 * limit else INK
-        axes.text(
-            column, row, f"{value:.2f}", ha="center", va="center", fontsize=size - 2, color=ink
-        )
+        place = left + wide * (column + 0.5), top + high * (row + 0.5)
+        write(axes, *place, f"{value:.2f}", size, colour=ink)
     return figure

@@ -1,0 +1,1 @@
+"""MLflow's server with our start page: `mlflow server --app-name forecast`."""
