@@ -62,19 +62,6 @@ def describe(
     views.keep(store.client, found, key, name, shown, now)
 
 
-def winning(best: Standing, outcome: Outcome) -> dict[str, float]:
-    """Return the numbers of a winner by which its sweep stands beside trained runs.
-
-    Rows that were not learned from chose it, so its mean over the folds is a validation error.
-    """
-    key = outcome.test.headline.key
-    shown = {name: value for name, value in outcome.scores.items() if name.startswith("skill/")}
-    return {
-        f"validation/{best.headline}": best.mean,
-        f"test/{key}": outcome.scores[f"test/{key}"],
-    } | shown
-
-
 def report(
     name: str, finished: Finished, folds: int, winner: Outcome, facts: Mapping[str, str], again: str
 ) -> str:
@@ -92,6 +79,19 @@ def report(
         cells,
     )
     return sweep_page.page(name, found, winner, facts, again)
+
+
+def winning(best: Standing, outcome: Outcome) -> dict[str, float]:
+    """Return the numbers of a winner by which its sweep stands beside trained runs.
+
+    Rows that were not learned from chose it, so its mean over the folds is a validation error.
+    """
+    key = outcome.test.headline.key
+    shown = {name: value for name, value in outcome.scores.items() if name.startswith("skill/")}
+    return {
+        f"validation/{best.headline}": best.mean,
+        f"test/{key}": outcome.scores[f"test/{key}"],
+    } | shown
 
 
 def board(finished: Finished) -> tuple[list[str], list[list[str]]]:

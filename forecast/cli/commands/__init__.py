@@ -8,7 +8,7 @@ COMMANDS = {
     "runs": "the runs of this machine: running, finished, killed, not yet sent",
     "ui": "start the MLflow UI of the runs and open it",
     "sync": "upload what could not be sent while the server was down",
-    "inspect": "the gates of one run or of several: run=ID, runs=[A,B,…], file=model.keras",
+    "inspect": "gates of one run or several: run=ID, runs=[A,B,…], file=model.keras",
     "compare": "compare runs, and test which is best: runs=[A,B,…], or all of them",
     "reproduce": "retrain a run and check that everything matches bit for bit: run=ID",
     "promote": "make the challenger champion if it is better: registered=NAME",

@@ -227,7 +227,9 @@ def _pick(
             _channels(lines[:, at::thin], low, step) for lines, at in zip(each, known, strict=True)
         ],
         "origins": place[first].tolist(),
-        "stamps": [stamp(table.time[row]) for row in test.origins[origins]],
+        "stamps": [
+            f"{'' if clock else 'row '}{stamp(table.time[row])}" for row in test.origins[origins]
+        ],
         "ahead": _channels(np.stack([piece.ravel() for piece in pieces]), low, step),
     }
 
