@@ -10,11 +10,11 @@ from forecast.evaluation.outcome import headline, strongest
 from forecast.evaluation.significance.wording import cell, measured, number
 from forecast.report import run_page
 from forecast.report.charts import Axis, Line, Rule, chart, samples
-from forecast.report.findings import findings, unconverged
 from forecast.report.page import render
 from forecast.report.run_page import Head
 from forecast.report.sections import errors, examples, intervals, scores, strip
 from forecast.report.sections.examples import stamp
+from forecast.report.sections.findings import findings, unconverged
 from forecast.report.sections.scores import percent
 from forecast.report.sections.slices import looks
 from forecast.report.sections.strip import Fold
@@ -53,13 +53,14 @@ def folds(found: "Backtest") -> str:
     rival, unit = strongest(overall), overall.table.common_unit
     error, key = overall.test.headline.name, f"test/{overall.test.headline.key}"
     level = numbers.percent(overall.intervals.level) if overall.intervals else ""
-    heads = ["fold", "from", "to", "model of", "windows", f"{error}{unit}"]
+    shared = not all(fold.refits for fold in found.folds)
+    heads = ["fold", "from", "to", *(["model of"] if shared else []), "windows", f"{error}{unit}"]
     heads += [f"skill against {rival}", "verdict"] if rival else []
     heads += [f"inside {level} %"] if level else []
     rows = []
     for fold, outcome in zip(found.folds, found.outcomes, strict=True):
         row = [f"fold {fold.number}", stamp(fold.begin), stamp(fold.last)]
-        row += ["this fold" if fold.refits else f"fold {fold.fitted}"]
+        row += [f"fold {fold.fitted}"] if shared else []
         row += [f"{len(outcome.test.starts):,}", number(outcome.scores[key])]
         if rival:
             skill = outcome.scores[f"skill/{rival}"]
@@ -119,7 +120,8 @@ def _worth(found: "Backtest") -> Sequence[str]:
     told = []
     late = [n for n, outcome in _fitted(found) if unconverged(outcome)]
     if late:
-        which = "every fold" if len(late) == len(_fitted(found)) else f"fold {_listed(late)}"
+        one = f"fold{'s' * (len(late) > 1)} {_listed(late)}"
+        which = "every fold" if len(late) == len(_fitted(found)) else one
         told.append(
             f"In {which} the best epoch was the last: the training has not converged; "
             "raise training.epochs."
@@ -142,4 +144,5 @@ def _fitted(found: "Backtest") -> list[tuple[int, Any]]:
 
 
 def _listed(values: Sequence[int]) -> str:
-    return ", ".join(map(str, values))
+    *most, last = map(str, values)
+    return f"{', '.join(most)} and {last}" if most else last

@@ -157,7 +157,35 @@ class Rule:
         return f'<path class="rule" d="M{LEFT} {above(self.at):.1f}H{RIGHT}"/>'
 
 
-Mark = Line | Band | Bars | Rule
+@dataclass(frozen=True)
+class Dots:
+    """Values of their own, each with the shape of a look, (values,)."""
+
+    name: str
+    x: Values
+    y: Values
+    look: str
+
+    def reach(self) -> tuple[Values, Values]:
+        """Return the values that both axes must hold."""
+        return self.x, self.y
+
+    def columns(self) -> dict[str, Values]:
+        """Return name to values, one for each place along."""
+        return {self.name: self.y}
+
+    def draw(self, across: Place, above: Place) -> str:
+        """Return the markup."""
+        shape = SHAPES[self.look.split()[-1]]
+        spots = (
+            f"M{across(x):.1f} {above(y):.1f}{shape}"
+            for x, y in zip(self.x, self.y, strict=True)
+            if math.isfinite(y)
+        )
+        return f'<path class="dot {self.look}" d="{"".join(spots)}"/>'
+
+
+Mark = Line | Band | Bars | Rule | Dots
 
 
 ROWS = 150

@@ -131,7 +131,7 @@ def varied(rows: Sequence[Row]) -> dict[str, list[str]]:
     found = {}
     for key in dict.fromkeys(key for point in points for key in point):
         values = [point[key] for point in points if key in point]
-        texts = dict.fromkeys(_text(value) for value in sorted(values, key=_order))
+        texts = dict.fromkeys(text_of(value) for value in sorted(values, key=_order))
         absent = [ABSENT] if len(values) < len(points) else []
         if len(texts) + len(absent) > 1:
             found[key] = [*absent, *texts]
@@ -150,7 +150,7 @@ def coordinates(rows: Sequence[Row], error: str) -> Figure:
     for place, row in reversed(list(enumerate(shown))):
         share = (row.mean - low) / (high - low) if high > low else 0.0
         heights = [
-            _height(values, _text(row.point.get(key, ABSENT))) for key, values in axes_of.items()
+            _height(values, text_of(row.point.get(key, ABSENT))) for key, values in axes_of.items()
         ]
         best = place == 0
         axes.plot(
@@ -193,6 +193,6 @@ def _order(value: Any) -> tuple[int, Any]:
     return (2, str(value))
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
     """Write a value shortly."""
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -10,10 +10,10 @@ from forecast.data.split import distinct
 from forecast.data.table import Table
 from forecast.evaluation.outcome import headline
 from forecast.report.charts import OTHERS, Axis, Line, Mark, Rule, chart, samples
-from forecast.report.findings import findings
 from forecast.report.page import render
 from forecast.report.sections import errors, examples, intervals, scores, strip
 from forecast.report.sections.examples import stamp
+from forecast.report.sections.findings import findings
 
 if TYPE_CHECKING:
     from forecast.evaluation.outcome import Outcome

@@ -1,7 +1,9 @@
 """The leaderboard of a sweep as cells, and on its page in MLflow."""
 
+from collections.abc import Mapping
+
 from forecast.evaluation.outcome import Outcome
-from forecast.report import comparison, markdown
+from forecast.report import comparison, markdown, sweep_page
 from forecast.search import leaderboard
 from forecast.search.leaderboard import Standing
 from forecast.search.ledger import Ledger
@@ -59,6 +61,25 @@ def describe(
     key, now = views.key("sweep", parent.id), milliseconds(parent.clock)
     name = store.client.get_run(parent.id).info.run_name
     views.keep(store.client, found, key, name, shown, now)
+
+
+def report(
+    name: str, finished: Finished, folds: int, winner: Outcome, facts: Mapping[str, str], again: str
+) -> str:
+    """Write the report of a sweep."""
+    heads, cells = board(finished)
+    best = finished.standings[0]
+    found = sweep_page.Ranked(
+        leaderboard.rows(finished.standings),
+        finished.baselines,
+        leaderboard.LABELS[best.headline],
+        winner.table.common_unit,
+        folds,
+        finished.origins,
+        heads,
+        cells,
+    )
+    return sweep_page.page(name, found, winner, facts, again)
 
 
 def winning(best: Standing, outcome: Outcome) -> dict[str, float]:

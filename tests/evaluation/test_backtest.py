@@ -1,6 +1,8 @@
 """A backtest on a tiny panel with holes, scored again by hand."""
 
+import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,13 +14,14 @@ from forecast.evaluation import backtest, experiment
 from forecast.evaluation.outcome import Spec
 from forecast.evaluation.preparation import Prepared
 from forecast.evaluation.rolling import Plan
-from forecast.report import figures
+from forecast.report import backtest_page, figures
 from forecast.training import losses, predict
 from forecast.training.compiled import _programs
 from forecast.training.fit import predict_scaled
 from forecast.training.parameters import Model, Training
 
 from .tables import panel
+from .test_report import Page
 
 WINDOW = Window(timesteps=6, horizon=4)
 SPEC = Spec(
@@ -224,6 +227,44 @@ def test_the_error_of_every_fold_is_drawn_beside_that_of_all(rolled, tmp_path):
     dotted = [line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == ":"]
     assert dotted[-1] == pytest.approx(rolled.overall.scores["test/mae"])
     assert axes.get_ylim()[0] == 0
+
+
+def test_the_report_has_a_row_for_each_fold_and_marks_them(rolled):
+    text = backtest_page.page("a backtest", rolled, {"data": "some"}, "forecast backtest")
+    page = Page(text)
+    assert page.headings[:2] == ["Scores and baselines", "Folds"]
+    assert page.headings[-1] == "Setup" and page.row("data")[1] == "some"
+    heads = next(row for row in page.rows if row and row[0] == "fold")
+    error, held = heads.index("MAE"), heads.index("inside 90 %")
+    for fold, outcome in zip(rolled.folds, rolled.outcomes, strict=True):
+        row = page.row(f"fold {fold.number}")
+        wrong = np.abs(outcome.test.true - outcome.test.values)
+        assert float(row[error]) == pytest.approx(np.nanmean(wrong), rel=1e-3)
+        ends, true = outcome.intervals, outcome.test.true
+        known = np.isfinite(true) & np.isfinite(ends.lower)
+        inside = ((ends.lower <= true) & (true <= ends.upper))[known].mean()
+        assert row[held] == f"{100 * inside:.1f} %"
+        assert row[heads.index("windows")] == str(len(outcome.test.starts))
+    [strip] = [named["data-strip"] for _, named in page.tags if "data-strip" in named]
+    about = json.loads(strip)
+    begins = [fold.begin.astype("M8[ms]").astype(int) for fold in rolled.folds]
+    assert [fold["at"] for fold in about["folds"]] == begins
+    assert "http" not in text and len(text) < 500_000
+
+
+def test_the_report_says_which_folds_ended_too_early(rolled):
+    def ended(outcome, epoch):
+        one = SimpleNamespace(**vars(outcome.forecaster))
+        one.best_epoch_ = len(one.history_["loss"]) if epoch else 1
+        return replace(outcome, forecaster=one)
+
+    late = [ended(outcome, n != 1) for n, outcome in enumerate(rolled.outcomes)]
+    told = backtest_page._worth(replace(rolled, outcomes=tuple(late)))
+    assert told[0].startswith("In folds 1 and 3 the best epoch was the last")
+    every = backtest_page._worth(
+        replace(rolled, outcomes=tuple(ended(outcome, True) for outcome in rolled.outcomes))
+    )
+    assert every[0].startswith("In every fold ")
 
 
 def drawn(figure, tmp_path):

@@ -246,7 +246,11 @@ def test_the_still_picture_lies_where_its_values_say():
     expected = bottom + (true[known] - low) / (high - low) * (top - bottom)
     np.testing.assert_allclose(points[:, 1], expected, atol=1.6)
     assert drawn.count("M") == 2  # it breaks where the truth is missing
-    assert 'role="img" aria-label="Forecast 2 steps ahead over the actual values of t0' in text
+    own = found.test.frame().query("step == 2")
+    error = f"{(own.forecast - own.true).abs().mean():.3g}"
+    label = html.unescape(re.search(r'role="img" aria-label="([^"]*)"', svg)[1])
+    assert label.startswith("Forecast 2 steps ahead over the actual values of t0, 1970-01-05 04:00")
+    assert f": MAE {error}, " in label
 
 
 def test_folds_are_marked_and_named():

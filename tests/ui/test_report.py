@@ -10,20 +10,28 @@ from pathlib import Path
 import pytest
 
 from ..commands import test_hostile_names as hostile
+from ..conftest import TINY, word
 
 pytestmark = pytest.mark.ui
 
 PAGES = ("report.html", "gates.html")
+ALL = (*PAGES, "backtest.html", "sweep.html")
 SHAPES = [(360, 740), (1280, 900)]
 
 
 @pytest.fixture(scope="module")
-def folder(client, lstm_run: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pages beside each other, as they lie among the run's artifacts."""
-    place = tmp_path_factory.mktemp("pages")
+def folder(place, client, site, lstm_run: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages of a run beside each other, as they lie among its artifacts, and other reports."""
+    where = tmp_path_factory.mktemp("pages")
+    own = ["backtest", *TINY, "model=linear", "backtest.folds=3", "backtest.stride=3"]
+    assert place.run(*own) == 0, place.errors
+    others = {"backtest.html": word(place.printed[-1], "run"), "sweep.html": site.sweep}
+    for name, run in others.items():
+        client.download_artifacts(run, "report.html", str(where))
+        (where / "report.html").rename(where / name)
     for name in PAGES:
-        client.download_artifacts(lstm_run, name, str(place))
-    return place
+        client.download_artifacts(lstm_run, name, str(where))
+    return where
 
 
 @pytest.fixture
@@ -129,6 +137,20 @@ def test_a_switch_shows_one_series_and_without_script_all_are_there(opened):
     assert parts.count() == 3 and all(part.is_visible() for part in parts.all())
 
 
+@pytest.mark.parametrize("size", SHAPES, ids=str)
+@pytest.mark.parametrize("name", ["backtest.html", "sweep.html"])
+def test_backtests_and_sweeps_begin_with_the_forecast_too(opened, name, size):
+    page = opened(name, size)
+    assert page.evaluate("document.documentElement.scrollWidth") == size[0]
+    top = page.locator(".stage").bounding_box()["y"]
+    assert top <= (400 if size[0] > 1000 else 800)
+    assert page.locator(".stage .line.model").get_attribute("d").count("L") > 5
+    folds = page.locator(".stage").get_by_text(re.compile(r"^fold \d"))
+    assert folds.count() == (3 if name == "backtest.html" else 0)
+    page.locator(".stage").hover()
+    assert page.locator(".strip .tip").is_visible()
+
+
 def test_the_links_of_the_report_lead_somewhere(opened):
     page = opened("report.html")
     for link in page.locator(".contents a").all():
@@ -209,7 +231,7 @@ def test_dragging_zooms_and_a_double_click_shows_all(opened):
     assert part == pytest.approx(whole * 100 / (box["width"] - 62), rel=0.2, abs=3)
     page.get_by_role("button", name="later").click()
     assert truth.get_attribute("d").count("L") == pytest.approx(part, abs=3)
-    page.locator(".strip svg").dblclick()
+    page.locator(".stage svg").dblclick()
     assert truth.get_attribute("d").count("L") == whole
     page.keyboard.press("Escape")
 
@@ -231,7 +253,7 @@ def test_series_lead_and_origin_are_picked(opened):
     before = where.inner_text()
     assert re.search(r"\d+ steps after \d{4}-\d\d-\d\d", before)
     page.locator(".origin input").focus()
-    page.keyboard.press("End")
+    page.keyboard.press("Home")
     assert where.inner_text() != before
     page.get_by_role("button", name="whole span").click()
     assert "whole test span" in where.inner_text()
@@ -265,7 +287,7 @@ def squeezed(text):
     return re.sub(r"\s+", "", unicodedata.normalize("NFKC", text))
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", ALL)
 def test_paper_holds_every_cell(chromium, folder, name):
     """A4: the text of each cell is on it as often as on the page, and nothing lies beyond."""
     pypdf = pytest.importorskip("pypdf")
@@ -304,7 +326,7 @@ def barriers(page):
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("size", SHAPES, ids=str)
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", ALL)
 def test_nothing_stands_in_the_way_of_anybody(opened, name, size, colours):
     page = opened(name, size, colours)
     page.locator("details").evaluate_all("all => all.forEach(one => { one.open = true })")

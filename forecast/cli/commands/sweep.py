@@ -41,7 +41,7 @@ from forecast.workflows import describe, gates, load, standings
 from forecast.workflows.load import Loaded
 from forecast.workflows.recording import Training
 from forecast.workflows.settings import SweepConfig
-from forecast.workflows.training import before_scores, record_training, tracking
+from forecast.workflows.training import before_scores, provenance, record_training, tracking
 
 POLL = 1.0
 """Seconds between two looks at what another driver does."""
@@ -121,6 +121,9 @@ def _report(
             parent.params(_seen(best))
             parent.metrics(standings.winning(best, outcome))
             again = train.command("sweep", request.overrides)
+            facts, folds = provenance(data, parent.id), request.settings.sweep.folds
+            text = standings.report(name, finished, folds, outcome, facts, again)
+            parent.keep(text, "report.html")
             standings.describe(ledger, finished, run_id, data.name, again, result)
             # the last, since whoever finds these does no more
             parent.tags(

@@ -93,7 +93,7 @@ def _axes(outcome: "Outcome", drawn: Mapping[tuple[int, int], Sequence[Mark]]) -
     for window, target in drawn:
         group = groups.setdefault((int(outcome.test.series[window]), target), [])
         group.append((window, target))
-    axes = {}
+    axes: dict[Any, Axis] = {}
     for group in groups.values():
         low, high = Axis().ends(mark.reach()[1] for each in group for mark in drawn[each])
         axis = Axis("", *outward(low, high))
@@ -130,6 +130,7 @@ def _picture(outcome: "Outcome", position: int, target: int, marks: Sequence[Mar
     """Draw a window."""
     test, (_, what, turn) = outcome.test, _scale(outcome)
     table, origin = test.table, int(test.origins[position])
+    began = f"{'' if table.time.dtype.kind == 'M' else 'row '}{stamp(table.time[origin])}"
     own = slice(target, target + 1)
     true, values = test.true[position, :, own], test.values[position, :, own]
     error = measured(float(test.headline.of(true, values)), table.unit(target), 3)
@@ -137,7 +138,7 @@ def _picture(outcome: "Outcome", position: int, target: int, marks: Sequence[Mar
     return chart(
         f"{where}: {table.targets[target]}" if len(table.names) > 1 else table.targets[target],
         marks,
-        x=Axis(f"{what} from {stamp(table.time[origin])}", season=turn),
+        x=Axis(f"{what} from {began}", season=turn),
         y=y,
         note=f"{test.headline.name} {error}",
     )

@@ -61,8 +61,9 @@ def bands(outcome: "Outcome") -> list[Ends]:
         name = f"{number(100 * intervals.level, 3)} %, {intervals.method}"
         found.append((name, intervals.level, intervals.lower, intervals.upper))
         if intervals.inner is not None:
-            level, *within = intervals.inner.level, intervals.inner.lower, intervals.inner.upper
-            found.append((f"{number(100 * level, 3)} %, {intervals.method}", level, *within))
+            inner = intervals.inner
+            name = f"{number(100 * inner.level, 3)} %, {intervals.method}"
+            found.append((name, inner.level, inner.lower, inner.upper))
     levels = test.levels if test.quantiles is not None else ()
     for low in range(len(levels) // 2):
         high = len(levels) - 1 - low

@@ -132,7 +132,10 @@ def _ends(outcome: "Outcome") -> list[Ends]:
     made = [one for one in found if not one[0].endswith("quantiles")] or found
     inner = min(made[1:], key=lambda one: abs(one[1] - 0.5), default=None)
     chosen = [*made[:1], *([inner] if inner else [])]
-    return [(f"{name.partition(',')[0]} interval", *rest) for name, *rest in chosen]
+    return [
+        (f"{name.partition(',')[0]} interval", level, low, high)
+        for name, level, low, high in chosen
+    ]
 
 
 def _lines(
@@ -224,7 +227,9 @@ def _pick(
             _channels(lines[:, at::thin], low, step) for lines, at in zip(each, known, strict=True)
         ],
         "origins": place[first].tolist(),
-        "stamps": [stamp(table.time[row]) for row in test.origins[origins]],
+        "stamps": [
+            f"{'' if clock else 'row '}{stamp(table.time[row])}" for row in test.origins[origins]
+        ],
         "ahead": _channels(np.stack([piece.ravel() for piece in pieces]), low, step),
     }
 
@@ -271,7 +276,8 @@ def _ahead(lead: int) -> str:
 def _label(outcome: "Outcome", pick: Pick, lead: int, ends: Sequence[Ends]) -> str:
     """Say the finding of the picture."""
     time, true, _, [lines] = _lines(outcome, pick, ends, [lead])
-    error = float(outcome.test.headline.of(true[:, None, None], lines[0][:, None, None]))
+    known = np.where(np.isfinite(lines[0]), true, np.nan)  # without rows that are only looked at
+    error = float(outcome.test.headline.of(known[:, None, None], lines[0][:, None, None]))
     told = f"Forecast {_ahead(lead)} over the actual values of {pick.name}"
     told += f", {stamp(time[0])} to {stamp(time[-1])}"
     unit_ = outcome.table.unit(pick.target)
