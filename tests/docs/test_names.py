@@ -90,7 +90,8 @@ def keys() -> set[str]:
 
     models = (ROOT / "conf" / "model").glob("*.yaml")
     known = {key for one in models for key in compose.compose([f"model={one.stem}"]).flat}
-    return known | {f"gates.{name}" for name in gates.__all__}
+    pictures = {"gates.final"}  # head of the keys of pictures of kept weights
+    return known | pictures | {f"gates.{name}" for name in gates.__all__}
 
 
 @pytest.mark.parametrize("page", MANUALS)
