@@ -13,6 +13,9 @@ from forecast.gates.statistics import rms
 LEAST = 0.1
 """The lowest rung: weights that are smaller still look small."""
 
+SLACK = 0.05
+"""Share by which a value may exceed the scale that holds it."""
+
 HELD = 0.999
 """Share of the weights that a scale holds: one large weight does not make all others small."""
 
@@ -27,9 +30,12 @@ EDGE = 30
 def rung(value: float) -> float:
     """Return the end of a scale: the lowest of 0.1, 0.2, 0.5, 1, 2, 5 … that holds a value.
 
-    >>> [rung(value) for value in (0.0, 0.2, 0.21, 0.7, 3, 51)]
+    A value that exceeds it by 5 % counts as held: a forget bias moves around 1.
+
+    >>> [rung(value) for value in (0.0, 0.2, 0.22, 1.01, 3, 53)]
     [0.1, 0.2, 0.5, 1.0, 5.0, 100.0]
     """
+    value /= 1 + SLACK
     if not isfinite(value) or value <= LEAST:
         return LEAST
     power = floor(log10(value))

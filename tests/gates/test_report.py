@@ -129,7 +129,7 @@ def test_a_section_shows_two_pictures_with_their_findings(subject):
 
 def test_two_networks_are_compared(subject):
     recurrent = {name: a for name, a in subject.kept.items() if name.startswith("lstm_1")}
-    wider = {f"lstm_1/kernel/{gate}": np.ones((9, 4)) for gate in "ifco"}
+    wider = {f"lstm_1/kernel/{gate}": RNG.normal(size=(9, 4)) for gate in "ifco"}
     other = Subject("run B", {**recurrent, **wider}, facts={"test MAE": "3.9"})
     page = Page(gate_page.page([subject, other]))
     shown = " ".join(" ".join(page.texts).split())
@@ -138,7 +138,8 @@ def test_two_networks_are_compared(subject):
     assert "conv_1 only in A." in shown and "not measured" in shown
     assert "A has the lowest test MAE: 3.5, against B 3.9" in shown
     # a table of three columns of numbers, and both in one picture
-    expected = wasserstein_distance(subject.kept["lstm_1/kernel/f"].ravel(), np.ones(36))
+    ours, theirs = subject.kept["lstm_1/kernel/f"], wider["lstm_1/kernel/f"]
+    expected = wasserstein_distance(ours.ravel(), theirs.ravel())
     assert f"{expected:.4f}" in page.texts
     assert any(re.search(r"A .*forget.*; B .*forget", told) for told in page.pictures)
 
@@ -165,6 +166,8 @@ def test_a_page_of_many_runs_is_bounded_and_says_what_it_leaves_out(subject, cou
     assert all(f"run number {n}" in shown for n in range(count))
     assert f"of the first 4 of {count} runs" in shown
     assert (f"of the first 30 of {count} runs" in shown) == (count == 40)
+    drawn = gate_page.page(runs[:30]).count('class="body')
+    assert text.count('class="body') == drawn > 100
 
 
 def test_columns_are_the_same_rows_for_all_runs(subject):
