@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import serving, sweeps, tracking
+from benchmarks import comparison, serving, sweeps, tracking
 from benchmarks.cases import LONG, LSTM_120, Sizes
 
 Found = dict[str, object]
@@ -214,6 +214,7 @@ MEASURES: dict[str, Callable[[], Found]] = {
     "worker": sweeps.worker,
     "serving": serving.batch,
     "http": serving.http,
+    "compare": comparison.compare,
 }
 
 _IMPORT = (

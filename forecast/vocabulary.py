@@ -115,6 +115,9 @@ OPTIMIZERS = (
     "ScheduleFreeAdamW",
 )
 
+COMPARED = ("train", "candidate", "backtest")
+"""Kinds of runs of which `forecast compare` reads an experiment."""
+
 VALUES: Mapping[str, tuple[str, ...]] = {
     "data.calendar": CALENDAR,
     "data.duplicates": DUPLICATES,
@@ -131,5 +134,6 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "backtest.scheme": SCHEMES,
     "sweep.strategy": STRATEGIES,
     "sweep.resource": RESOURCES,
+    "kind": COMPARED,
 }
 """Key of the configuration to its names."""

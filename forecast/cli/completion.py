@@ -135,7 +135,7 @@ def _values(key: str, before: list[str]) -> list[str]:
     if kind is bool:
         return ["true", "false"]
     if not name:
-        return list(keys.options(key)) if key.isidentifier() else []
+        return list(VALUES.get(key) or (keys.options(key) if key.isidentifier() else ()))
     found = list(VALUES.get(key, ()))
     if found and isinstance(kind, UnionType) and type(None) in get_args(kind):
         found = [*found, "null"]

@@ -121,9 +121,10 @@ ABOUT = {
         ("gates",),
     ),
     "compare": About(
-        "Writes ranks over series as a picture.",
+        "Without runs= it compares all of an experiment. Writes one page; where output= names a "
+        "picture, the ranks over series as that, and the page beside it.",
         "compare runs=[20261123-060539-fbcf37,20261123-071210-0a41c2]",
-        _STORE,
+        ("tracking.experiment", *_STORE),
         ("evaluation", "runs"),
     ),
     "reproduce": About(

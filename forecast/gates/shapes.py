@@ -16,9 +16,12 @@ LEAST = 0.1
 HELD = 0.999
 """Share of the weights that a scale holds: one large weight does not make all others small."""
 
-BINS = 200
+BINS = 201
 GRID = 61
 """Bins of a histogram before it is smoothed, and heights at which a shape has a width."""
+
+EDGE = 30
+"""Part of the scale by which a shape reaches beyond its ends, so that equal weights are seen."""
 
 
 def rung(value: float) -> float:
@@ -188,7 +191,7 @@ def outline(values: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
     wide = max(0.9 * spread * known.size**-0.2, limit / 40)
     counts, edges = np.histogram(known, bins=BINS, range=(-limit, limit))
     centres = (edges[1:] + edges[:-1]) / 2
-    low, high = max(-limit, known.min() - limit / 80), min(limit, known.max() + limit / 80)
+    low, high = known.min() - limit / EDGE, known.max() + limit / EDGE
     heights = np.unique(np.append(np.linspace(low, high, GRID), np.median(known)))
     widths = np.exp(-0.5 * ((heights[:, None] - centres) / wide) ** 2) @ counts
     return heights, widths / (widths.max() or 1.0)

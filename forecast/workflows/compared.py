@@ -12,12 +12,14 @@ import pandas as pd
 from forecast.errors import InputError
 from forecast.evaluation.significance.aligned import PREDICTIONS, common
 from forecast.evaluation.significance.pairs import Verdict
+from forecast.evaluation.significance.wording import number
 from forecast.metrics.headline import HEADLINES, Headline
-from forecast.report.compare_charts import MOST
-from forecast.report.compare_page import Compared, Entry, Pair
+from forecast.report.comparing.curves import MOST
+from forecast.report.comparing.entries import Compared, Entry, Pair
 from forecast.tracking import folders
 from forecast.tracking.mlflow.kept import Kept, KeptRun
 from forecast.tracking.mlflow.store import reason
+from forecast.vocabulary import COMPARED
 
 RIVALS = 20
 """Runs behind the best that it is tested against."""
@@ -33,9 +35,6 @@ QUESTION = (
     "split.test",
 )
 """Params by which errors of two runs cannot be ranked together."""
-
-KINDS = ("train", "candidate", "backtest")
-"""Kinds of runs that an experiment can be compared by."""
 
 CHOSEN = {"train": "validation {}", "candidate": "mean {} over the folds", "backtest": "test {}"}
 """By what the best run of a kind is chosen."""
@@ -161,7 +160,9 @@ def experiment(
             "Candidates keep no forecasts, so their differences are not tested; the winner of "
             "each sweep is among the runs of kind train."
         )
-    count = f"{len(entries):,} runs" if kind == "train" else f"{len(entries):,} {kind}s"
+        notes += _over_folds(every, headline)
+    noun = "run" if kind == "train" else kind
+    count = f"{len(entries):,} {noun}{'s' if len(entries) > 1 else ''}"
     return Compared(
         f"{name}: {count} compared",
         headline.name,
@@ -170,7 +171,6 @@ def experiment(
         entries,
         pairs=pairs,
         untested=untested,
-        baselines={_called(run): run.metrics[f"test/{headline.key}"] for run in baselines},
         notes=notes,
     )
 
@@ -235,7 +235,7 @@ def _comparable(every: Sequence[KeptRun], kind: str) -> tuple[Headline, list[Kep
     done = [run for run in own if run.status == "FINISHED"]
     if not done:
         counts = Counter(run.kind for run in every if run.status == "FINISHED")
-        others = [f"{counts[one]:,} of kind {one}" for one in KINDS if counts[one]]
+        others = [f"{counts[one]:,} of kind {one}" for one in COMPARED if counts[one]]
         raise InputError(
             f"kind must be one of which the experiment has finished runs, got {kind!r}: "
             + (f"there are {', '.join(others)}" if others else "there are none of any, train first")
@@ -246,7 +246,7 @@ def _comparable(every: Sequence[KeptRun], kind: str) -> tuple[Headline, list[Kep
     runs = [run for run, question in zip(done, questions, strict=True) if question == most]
     notes = []
     if len(own) > len(done):
-        notes.append(f"{len(own) - len(done):,} runs that have not finished are left out.")
+        notes.append(f"Left out: {len(own) - len(done):,} not finished.")
     if len(done) > len(runs):
         differ = [
             key
@@ -254,8 +254,8 @@ def _comparable(every: Sequence[KeptRun], kind: str) -> tuple[Headline, list[Kep
             if len({question[place] for question in asked}) > 1
         ]
         notes.append(
-            f"{len(done) - len(runs):,} runs that answer another question are left out: their "
-            f"{', '.join(differ)} differ, so their errors cannot be ranked with these."
+            f"Left out: {len(done) - len(runs):,} of another question ({', '.join(differ)}), whose "
+            "errors cannot be ranked with these."
         )
     return _error(runs[0]), runs, notes
 
@@ -269,7 +269,7 @@ def _ranked(
     if kind == "candidate":
         keys = [f"cv/{headline.key}_mean"]
     elif kind == "backtest":
-        keys = [f"test/{headline.key}"]
+        keys = []
     elif not any(key in run.metrics for run in runs for key in keys):
         keys, name = ["val/loss"], "loss"  # of earlier versions
     found = [(_entry(run, keys, headline), run) for run in runs]
@@ -284,7 +284,7 @@ def _ranked(
 
 def _entry(run: KeptRun, keys: Sequence[str], headline: Headline) -> Entry:
     """Describe a run; its validation error may be that of its last epoch alone."""
-    key = next((key for key in keys if key in run.metrics), keys[0])
+    key = next((key for key in keys if key in run.metrics), "")
     best = int(run.metrics.get("train/best_epoch", 0))
     last = key.startswith("val/") and best not in (0, run.epochs.get(key, best))
     return Entry(
@@ -323,6 +323,17 @@ def _baselines(every: Sequence[KeptRun], best: KeptRun, headline: Headline) -> l
         if name not in found or error < found[name].metrics[f"test/{headline.key}"]:
             found[name] = run
     return sorted(found.values(), key=lambda run: run.metrics[f"test/{headline.key}"])
+
+
+def _over_folds(every: Sequence[KeptRun], headline: Headline) -> list[str]:
+    """Say how large the errors of baselines are over the folds of the sweeps."""
+    head, found = f"cv/{headline.key}_of_", dict[str, float]()
+    for run in every:
+        for key, value in run.metrics.items() if run.kind == "sweep" else ():
+            if key.startswith(head):
+                found[key.removeprefix(head)] = value
+    told = ", ".join(f"{name} {number(value)}" for name, value in sorted(found.items()))
+    return [f"Baselines over the folds of the last sweep: {told}."] if told else []
 
 
 def _called(run: KeptRun) -> str:

@@ -182,6 +182,34 @@ def test_three_runs_of_several_series_are_ranked(place: Place, keep):
     assert "window.timesteps" not in printed
     assert re.search(r"^C mlp .* worse, p <0.001$", printed, re.M) and "CRPS" not in printed
     assert columns(printed) <= 80
+    page = (place.folder / "ranks.html").read_text("utf-8")  # beside the picture
+    assert "Average ranks over 7 series" in page and "corrected for 2 comparisons (Holm)" in page
+    assert "2 comparisons (Holm)" in text
+
+
+def test_p_values_of_a_table_are_corrected_for_its_comparisons(place: Place, keep):
+    """By hand: the smaller of two is doubled, and the larger as large as that at least."""
+    frames = [said(0.5, seed=1), said(0.535, seed=2), said(0.54, seed=3)]
+    frames = [loss(frame) for frame in frames]
+    ids = [keep(frame, model=f"m{n}") for n, frame in enumerate(frames)]
+    shared = common(frames, MAE)
+    small, large = sorted((shared.verdict(n, 0) for n in (1, 2)), key=lambda one: one.p)
+    assert 0.001 < small.p < 0.2
+    assert place.run("compare", f"runs=[{','.join(ids)}]") == 0, place.errors[-1]
+    text = place.printed[-1]
+    table = text[text.index("On the common origins") : text.index("CRPS, against A")]
+    for p in (2 * small.p, max(2 * small.p, large.p)):
+        assert f"p {p:.2g}" in table
+
+
+def test_any_number_of_runs_is_compared(place: Place, keep):
+    frame = said(0.5, series="a", origins=range(20))
+    ids = [keep(frame.assign(forecast=frame.forecast + n), model=f"m{n}") for n in range(30)]
+    assert place.run("compare", f"runs=[{','.join(ids)}]", "output=many.html") == 0, place.errors
+    assert re.search(rf"^run AD +{ids[29]}", place.printed[-1], re.M)  # after Z: AA, AB, AC
+    assert columns(place.printed[-1]) <= 80
+    page = (place.folder / "many.html").read_text("utf-8")
+    assert all(run_id in page for run_id in ids)
 
 
 def loss(frame, of=0.7, absent=()):
@@ -225,6 +253,7 @@ def test_two_runs_of_many_series(place: Place, keep):
     assert place.run("compare", f"runs=[{','.join(ids)}]") == 0
     text = " ".join(place.printed[-1].split())
     # seven signs of seven: 2 of 128
+    assert "Holm" not in text  # of one comparison
     assert "7 of them, each counted once, show lower errors for B (Wilcoxon test, p 0.016)" in text
     assert "differs no param" in text
 
@@ -233,8 +262,7 @@ def test_what_cannot_be_compared(place: Place, keep):
     whole, empty = keep(said(), model="lstm"), keep(None, kind="baseline", model="ridge")
     events = keep(said(), model="lstm", metrics={"test/brier": 0.1})
     wrong = {
-        "": "runs must name 2 to 26 runs, got 0",
-        whole: "runs must name 2 to 26 runs, got 1",
+        whole: "runs must name 2 or more runs, got 1",
         f"{whole},{whole}": "runs must name each run once",
         f"{whole},12e4567": "runs must be ids of runs, got '12e4567'",
         f"{whole},{empty}": f"runs must hold predictions.parquet, got '{empty}' of kind baseline",

@@ -238,8 +238,10 @@ def test_a_value_that_is_nearly_one_is_refused_with_the_one_that_was_meant(place
     meant = "hour" if key == "data.known_future" else max(known, key=len)  # of those asked for
     wrong = f"[{meant[:-1]}]" if key in LISTS else meant[:-1]
     command = key.split(".")[0] if key.startswith(("backtest.", "sweep.")) else "train"
+    command = "compare" if key == "kind" else command
     grid = ["sweep.grid={model.units:[[2],[3]]}"] if command == "sweep" else []
-    assert place.run(command, *TINY, *LSTM, *grid, f"{key}={wrong}") == 2
+    question = [*TINY, *LSTM, *grid] if key != "kind" else []  # of `compare`
+    assert place.run(command, *question, f"{key}={wrong}") == 2
     said = place.errors[-1]
     assert said.startswith(f"forecast: {key} must ") and f'did you mean "{meant}"?' in said
     assert said.count("\n") == 1

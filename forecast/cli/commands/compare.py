@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
@@ -14,19 +15,21 @@ from forecast.cli.config import errors
 from forecast.cli.config.compose import Request
 from forecast.cli.console import busy, console, live, print_table, say
 from forecast.data.fetch import without_secrets
-from forecast.errors import InputError
+from forecast.errors import InputError, nearest
 from forecast.evaluation.significance import wording
 from forecast.evaluation.significance.aligned import Common, common
 from forecast.evaluation.significance.multiple import corrected
 from forecast.evaluation.significance.pairs import LEVEL, Verdict, probability
 from forecast.evaluation.significance.ranks import Ranking
 from forecast.metrics.headline import HEADLINES
-from forecast.report import compare_effects, compare_page
-from forecast.report.compare_charts import MOST
-from forecast.report.compare_page import Compared, Pair
+from forecast.report.comparing import effects, page
+from forecast.report.comparing.curves import MOST
+from forecast.report.comparing.entries import Compared, Pair
+from forecast.report.comparing.page import BESIDE
 from forecast.tracking.mlflow import kept, pages
 from forecast.tracking.mlflow.kept import Kept
 from forecast.tracking.mlflow.store import check_server, client, no_retries, reason
+from forecast.vocabulary import COMPARED
 from forecast.workflows import compared
 from forecast.workflows.compared import Subject, read
 from forecast.workflows.settings import Config
@@ -36,9 +39,6 @@ GROUPS = ("model", "window", "training", "data", "split")
 
 PAGE = "compare.html"
 PICTURES = (".png", ".svg", ".pdf")
-
-BESIDE = 6
-"""Runs of which each has a column in the table of what differs."""
 
 LISTED = 8
 """Best runs of an experiment, and settings, that are printed."""
@@ -64,10 +64,10 @@ def run_compare(request: Request) -> Compared:
         else:
             typed = "tracking.experiment" in errors.typed(request.overrides)
             found = _experiment(settings, typed=typed)
-        page = asked.with_suffix(".html")
-        with output.whole(page) as file:
-            file.write_text(compare_page.page(found), "utf-8")
-    say("wrote", str(page))
+        path = asked.with_suffix(".html")
+        with output.whole(path) as file:
+            file.write_text(page.page(found), "utf-8")
+    say("wrote", str(path))
     return found
 
 
@@ -76,15 +76,15 @@ def _experiment(settings: Config, *, typed: bool) -> Compared:
     from mlflow.exceptions import MlflowException
 
     uri, kind = settings.tracking.uri, settings.kind
-    if kind not in compared.KINDS:
+    if kind not in COMPARED:
         raise InputError(
-            f"kind must be one of {', '.join(compared.KINDS)}, got {kind!r}: choose one of them"
+            f"kind must be one of {', '.join(COMPARED)}, got {kind!r}: {nearest(kind, COMPARED)}"
         )
     try:
         check_server(uri)
         store = client(uri)
         home = compared.home(store, settings.tracking.experiment, typed=typed)
-        with _kept(store, uri, home) as known, busy("compare", "reading") as shown:
+        with closing(_kept(store, uri, home)) as known, busy("compare", "reading") as shown:
 
             def said(text: str) -> None:
                 if live():
@@ -117,27 +117,30 @@ def _report(found: Compared) -> None:
     for text in found.notes:
         say("", text)
     pairs = {pair.id: pair for pair in found.corrected}
-    rows = []
+    rows, heads = [], ["", "id", found.chosen, f"test {found.error}", "against the first"]
     for one in found.entries[:LISTED]:
         pair = pairs.get(one.id)
         words = wording.cell(pair.skill, pair.verdict) if pair else ""
-        rows.append((one.name, one.id[:8], *map(_number, (one.validation, one.test)), words))
-    heads = ("", "id", found.chosen, f"test {found.error}", "against the first")
-    print_table(f"Best by {found.chosen}", heads, rows)
+        rows.append([one.name, one.id[:8], *map(_number, (one.validation, one.test)), words])
+    filled = [place for place, head in enumerate(heads) if any(row[place] != "" for row in rows)]
+    shown = [[row[place] for place in filled] for row in rows]
+    print_table(f"Best by {found.chosen}", [heads[place] for place in filled], shown)
     others = [pair for pair in found.corrected if pair.baseline]
     if others:
         cells = [(pair.name, pair.error, wording.cell(pair.skill, pair.verdict)) for pair in others]
         print_table("Baselines, against the first", ("", found.error, "verdict"), cells)
-    counts = [compare_effects.counted(one) for one in found.settings[0][:LISTED]]
-    if counts:
-        settings = [(one["key"], one["explains"], one["values"]) for one in counts]
-        print_table("What differs, and what it explains", ("", "explains", "values"), settings)
+    counts = [effects.counted(one) for one in found.settings[0][:LISTED]]
+    if any(one["explains"] for one in counts):
+        cells = [(one["key"], one["explains"], one["values"]) for one in counts]
+        print_table("What differs, and how much it explains", ("", "explains", "values"), cells)
+    elif counts:
+        print_table("What differs", ("", "values"), [(one["key"], one["values"]) for one in counts])
     console.print()
-    say("result", compare_page.headline(found))
-    if words := compare_page.correction(found.corrected):
+    say("result", page.headline(found))
+    if words := page.correction(found.corrected):
         say("", words)
     for why, names in found.untested.items():
-        say("not tested", f"{len(names):,} runs. {why}")
+        say("not tested", f"{len(names):,} of the next best: {why[0].lower()}{why[1:]}")
 
 
 def _number(value: float) -> str | float:
@@ -261,8 +264,8 @@ def _differences(subjects: Sequence[Subject]) -> None:
         if len(series_verdicts) > 1:
             rows.append((key, *values))
     if rows and len(subjects) > BESIDE:
-        varied, _ = compare_effects.settings([one.params for one in subjects], [])
-        counts = [(one["key"], one["values"]) for one in map(compare_effects.counted, varied)]
+        varied, _ = effects.settings([one.params for one in subjects], [])
+        counts = [(one["key"], one["values"]) for one in map(effects.counted, varied)]
         print_table("What differs", ("", "values (runs)"), counts)
     elif rows:
         print_table("What differs", ("", *(one.letter for one in subjects)), rows)

@@ -117,9 +117,10 @@ def check_option(override: str, homes: Sequence[Path]) -> None:
     if options:
         for asked in (part.strip(" '\"[]") for part in value.split(",")):
             if asked not in options:
+                kept = "; runs are kept in tracking.experiment=" if key == "experiment" else ""
                 raise InputError(
                     f"{key} must be one of its options, got {plain(asked)!r}: "
-                    f"{nearest(asked, options)}"
+                    f"{nearest(asked, options)}{kept}{plain(asked) if kept else ''}"
                 )
 
 

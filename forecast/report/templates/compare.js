@@ -8,8 +8,14 @@ const last = new Set(data.last);
 {# The selection: words of the filter, and on each axis a range and a bin. #}
 const axes = [...data.columns.map(column => ({
   name: column.short, title: column.key, labels: column.texts, at: column.places,
-  place: run => column.places[column.at[run]], bin: run => column.binOf[column.at[run]], bins: column.bins,
+  place: run => column.places[column.at[run]], aside: run => aside(run, column), bin: run => column.binOf[column.at[run]], bins: column.bins,
 })), errorAxis()];
+{# Runs with the same value stand a little apart, or a thousand lines would be one. #}
+function aside(run, column) {
+  if (column.texts.length > 12) return 0;
+  const room = Math.min(.05, .3 / column.texts.length) * Math.min(1, count / 200);
+  return room * (((run * 2654435761) % 1024) / 512 - 1);
+}
 function errorAxis() {
   const known = data.errors.map((value, run) => [value, run]).filter(([value]) => value !== null).sort((a, b) => a[0] - b[0]);
   const rank = new Array(count).fill(null);
@@ -37,11 +43,16 @@ const passes = run => words.every(word => text[run].includes(word)) && axes.ever
 {# The table shows the rows in sight alone; empty rows take the room of the others. #}
 const box = $('#runs'), table = box.querySelector('tbody'), HIGH = table.rows[0]?.offsetHeight || 30;
 const heads = [...box.querySelectorAll('thead th')];
-const columns = [run => rank[run] ?? Infinity, run => data.names[run], run => data.validation[run],
-  run => data.test[run], ...data.columns.map(column => run => column.at[run]), run => data.ids[run]];
-const cells = run => [String(places[run]), data.names[run], four(data.validation[run]) + (last.has(run) ? '†' : ''),
-  four(data.test[run]), ...data.columns.map(column => column.texts[column.at[run]]), data.ids[run]];
-const places = data.names.map((_, run) => run + 1);
+const known = values => values.some(value => value !== null);
+const columns = [
+  [run => run, run => String(run + 1)],
+  [run => data.names[run], run => data.names[run]],
+  ...(known(data.validation) ? [[run => data.validation[run],
+    run => four(data.validation[run]) + (last.has(run) ? '†' : '')]] : []),
+  ...(known(data.test) ? [[run => data.test[run], run => four(data.test[run])]] : []),
+  ...data.columns.map(column => [run => column.at[run], run => column.texts[column.at[run]]]),
+  [run => data.ids[run], run => data.ids[run]],
+];
 function fill() {
   const shown = all ? selected : selected.slice(0, SHOWN);
   const first = Math.max(0, Math.floor(box.scrollTop / HIGH) - 20);
@@ -55,7 +66,7 @@ function fill() {
   table.replaceChildren(...(first ? [room(first)] : []), ...shown.slice(first, end).map((run, n) => {
     const row = make('tr', '');
     row.setAttribute('aria-rowindex', first + n + 2);
-    row.append(...cells(run).map(value => make('td', value)));
+    row.append(...columns.map(([, cell]) => make('td', cell(run))));
     row.cells[1].title = data.names[run];
     return row;
   }), ...(end < shown.length ? [room(shown.length - end)] : []));
@@ -76,7 +87,7 @@ heads.forEach((head, n) => {
     const down = head.getAttribute('aria-sort') === 'ascending';
     heads.forEach(other => other.removeAttribute('aria-sort'));
     head.setAttribute('aria-sort', down ? 'descending' : 'ascending');
-    const key = columns[n], way = down ? -1 : 1;
+    const [key] = columns[n], way = down ? -1 : 1;
     order = data.names.map((_, run) => run).sort((a, b) => {
       const x = key(a), y = key(b);
       if (x === null || y === null) return (x === null) - (y === null);
@@ -104,24 +115,27 @@ function draw() {
   const pen = canvas.getContext('2d'), look = getComputedStyle(document.documentElement);
   const colour = name => look.getPropertyValue(`--${name}`).trim();
   pen.scale(scale, scale);
-  const blend = share => mix(colour('model'), colour('pale'), share), chosen = new Set(selected);
+  const few = data.names.length < 100, far = colour(few ? 'soft' : 'pale');
+  const blend = share => mix(colour('model'), far, share ** .4), chosen = new Set(selected);
   const line = run => {
     pen.beginPath();
     let begun = false;
     axes.forEach((axis, n) => {
       const place = axis.place(run);
       if (place === null) return;
-      pen[begun ? 'lineTo' : 'moveTo'](across(n, wide), above(place)); begun = true;
+      pen[begun ? 'lineTo' : 'moveTo'](across(n, wide), above(place + (axis.aside?.(run) ?? 0))); begun = true;
     });
     pen.stroke();
   };
-  const known = data.names.map((_, run) => run).filter(run => rank[run] !== null).sort((a, b) => rank[b] - rank[a]);
-  pen.lineWidth = 1; pen.strokeStyle = colour('grid'); pen.globalAlpha = known.length > 500 ? .15 : .8;
-  known.filter(run => !chosen.has(run)).forEach(line);
-  const drawn = known.filter(run => chosen.has(run));
-  pen.globalAlpha = Math.max(.06, Math.min(.9, 60 / drawn.length)); pen.lineWidth = drawn.length > 200 ? 1 : 1.6;
+  const ranked = data.names.map((_, run) => run).filter(run => rank[run] !== null).sort((a, b) => rank[b] - rank[a]);
+  pen.lineWidth = 1; pen.strokeStyle = colour('grid'); pen.globalAlpha = ranked.length > 500 ? .15 : .8;
+  ranked.filter(run => !chosen.has(run)).forEach(line);
+  const drawn = ranked.filter(run => chosen.has(run));
+  pen.lineWidth = drawn.length > 200 ? 1 : 2;
   drawn.forEach((run, n) => {
-    if (n % 64 === 0 || drawn.length < 500) pen.strokeStyle = blend(rank[run]);
+    const front = 1 - (drawn.length - n) / drawn.length;
+    pen.strokeStyle = blend(rank[run]);
+    pen.globalAlpha = Math.max(Math.min(.9, 40 / drawn.length), .025, front ** 40 * .8);
     line(run);
   });
   if (drawn.length) {
@@ -183,7 +197,7 @@ if (canvas) {
   axes.forEach((axis, n) => {
     const label = make('label', `${axis.name} `), list = document.createElement('select');
     list.append(new Option('any', ''), ...axis.bins.map((bin, at) => new Option(bin, at)));
-    list.autocomplete = 'off';
+    list.autocomplete = 'off'; list.setAttribute('aria-label', axis.title);
     list.addEventListener('change', () => { axis.chosen = list.value === '' ? undefined : Number(list.value); select() });
     label.append(list); $('#axes').append(label);
   });

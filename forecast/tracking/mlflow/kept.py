@@ -98,10 +98,8 @@ class Kept:
         self.asked = ASKED if parallel else 1
         self._base = _opened(file)
 
-    def __enter__(self) -> "Kept":
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._base.close()
 
     def update(self, said: Callable[[int], object] = lambda _: None) -> None:
@@ -112,7 +110,10 @@ class Kept:
         """
         count = 0
         with uncollected():
-            for ask in (self._first, self._later):
+            # of an experiment that is not known sixteen parts, by the first digit of ids
+            parts = [] if self._known() else [f"{digit:x}" for digit in range(16)]
+            first = [f"attributes.run_id LIKE '{part}%'" for part in parts]
+            for ask in (lambda: first, self._later):
                 for runs in self._answers(ask()):
                     self._keep(runs)
                     count += len(runs)
@@ -122,10 +123,13 @@ class Kept:
     def runs(self) -> list[KeptRun]:
         """Return all runs, the oldest first."""
         rows = self._base.execute(f"select {_COLUMNS} from runs order by began, id")  # noqa: S608  # ours
-        common = self._common()
-        return [
-            KeptRun(*row[:8], _whole(common, row[8]), *map(json.loads, row[9:])) for row in rows
-        ]
+        common, found = self.remember("common", dict), []  # of each run only the rest is kept
+        for row in rows:
+            values: dict[str, Any] = dict(zip(_COLUMNS.split(", "), row, strict=True))
+            values["params"] = _whole(common, values["params"])
+            values |= {key: json.loads(values[key]) for key in ("metrics", "epochs")}
+            found.append(KeptRun(**values))
+        return found
 
     def remember(self, key: Any, find: Callable[[], Any]) -> Any:
         """Return what was found before under a key, or find it and keep it.
@@ -152,19 +156,10 @@ class Kept:
         found = self.remember(("history", run.id, run.ended, metric), ask)
         return {int(step): float(value) for step, value in found.items()}
 
-    def _common(self) -> dict[str, str]:
-        """Return the params of one run; of each only what differs from them is kept."""
-        return dict(self.remember("common", dict))
-
     def _known(self) -> list[tuple[str, int, int]]:
         """List id, begin and end of the runs that have ended, the oldest first."""
         found = self._base.execute("select id, began, ended from runs where ended > 0 order by 2")
         return found.fetchall()
-
-    def _first(self) -> list[str]:
-        """Return questions that part the runs into sixteen parts by their ids, if none is known."""
-        parts = [] if self._known() else range(16)
-        return [f"attributes.run_id LIKE '{digit:x}%'" for digit in parts]
 
     def _later(self) -> list[str]:
         """Return questions for the runs that are not known, and for those that ended anew."""

@@ -1,28 +1,30 @@
 """Validation error by epoch of the best of many runs, in one panel."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from forecast.evaluation.significance.wording import number
 from forecast.report.charts import ticks
-
-if TYPE_CHECKING:
-    from forecast.report.compare_page import Entry
+from forecast.report.comparing.entries import Entry
 
 MOST = 20
 """Runs that have a curve."""
 
+LABELLED = 6
+"""Most curves that bear a name."""
+
 WIDTH, HEIGHT = 720, 300
-LEFT, RIGHT, TOP, BOTTOM = 64, 700, 12, 252
+LEFT, TOP, BOTTOM = 64, 12, 252
 
 
-def curves(entries: Sequence["Entry"], label: str) -> dict[str, Any] | None:
+def curves(entries: Sequence[Entry], label: str) -> dict[str, Any] | None:
     """Draw the curves, the best in front, each with a dot at the epoch that was kept."""
     own = [entry for entry in entries if len(entry.curve) > 1][:MOST]
     if not own:
         return None
+    right = 700 if len(own) > LABELLED else 560
     values = [value for entry in own for value in entry.curve.values() if math.isfinite(value)]
     last = max(epoch for entry in own for epoch in entry.curve)
     low, high = min(values), _end(own, max(values))
@@ -31,14 +33,14 @@ def curves(entries: Sequence["Entry"], label: str) -> dict[str, Any] | None:
         low = min(low, up[0])
 
     def across(epoch: float) -> float:
-        return LEFT + (epoch - 1) / max(1, last - 1) * (RIGHT - LEFT)
+        return LEFT + (epoch - 1) / max(1, last - 1) * (right - LEFT)
 
     def above(value: float) -> float:
         share = (min(value, high) - low) / ((high - low) or 1.0)
         return BOTTOM - share * (BOTTOM - TOP)
 
     parts = [
-        f'<path class="grid" d="M{LEFT} {above(v):.1f}H{RIGHT}"/>'
+        f'<path class="grid" d="M{LEFT} {above(v):.1f}H{right}"/>'
         f'<text x="{LEFT - 8}" y="{above(v) + 4.5:.1f}" text-anchor="end">{number(v)}</text>'
         for v in up
     ]
@@ -47,8 +49,9 @@ def curves(entries: Sequence["Entry"], label: str) -> dict[str, Any] | None:
         for v in ticks(1, last, 8, 1)
     ]
     parts.append(
-        f'<text x="{(LEFT + RIGHT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">epoch</text>'
+        f'<text x="{(LEFT + right) / 2}" y="{HEIGHT - 8}" text-anchor="middle">epoch</text>'
     )
+    names = _names(own, above) if len(own) <= LABELLED else {}
     for entry in reversed(own):
         kind = "best" if entry is own[0] else "other"
         points = [
@@ -59,6 +62,10 @@ def curves(entries: Sequence["Entry"], label: str) -> dict[str, Any] | None:
         dot = ""
         if (kept := entry.curve.get(entry.kept)) is not None and math.isfinite(kept):
             dot = f'<circle cx="{across(entry.kept):.1f}" cy="{above(kept):.1f}" r="4"/>'
+        if entry.id in names:
+            end, up_there = across(max(entry.curve)), names[entry.id]
+            short = escape(entry.name.split(" · ")[0])
+            dot += f'<text x="{end + 8:.1f}" y="{up_there:.1f}">{short}</text>'
         title = f"<title>{escape(entry.name)}</title>"
         parts.append(f'<g class="{kind}">{title}<path d="M{"L".join(points)}"/>{dot}</g>')
     lowest = min(own, key=lambda entry: min(entry.curve.values()))
@@ -85,7 +92,22 @@ def curves(entries: Sequence["Entry"], label: str) -> dict[str, Any] | None:
     }
 
 
-def _end(own: Sequence["Entry"], highest: float) -> float:
+def _names(own: Sequence[Entry], above: Callable[[float], float]) -> dict[str, float]:
+    """Place the name of each curve where it ends, none on another that ends beside it."""
+    found: dict[str, float] = {}
+    taken: dict[int, list[float]] = {}
+    for entry in sorted(own, key=lambda entry: entry.curve[max(entry.curve)]):
+        last = max(entry.curve)
+        beside = [place for epoch in taken for place in taken[epoch]]
+        place = above(entry.curve[last]) + 4.5
+        while any(abs(place - other) < 16 for other in beside):
+            place -= 1
+        taken.setdefault(last, []).append(place)
+        found[entry.id] = place
+    return found
+
+
+def _end(own: Sequence[Entry], highest: float) -> float:
     """End the axis where the second epochs end, since the first may be far above all others."""
     later = [value for one in own for epoch, value in one.curve.items() if epoch > 1]
     return max((value for value in later if math.isfinite(value)), default=highest)

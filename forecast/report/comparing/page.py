@@ -2,19 +2,20 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from forecast.evaluation.significance import wording
-from forecast.evaluation.significance.multiple import corrected, count_tested, reversed_verdict
-from forecast.evaluation.significance.pairs import Verdict, probability
+from forecast.evaluation.significance.multiple import count_tested, reversed_verdict
+from forecast.evaluation.significance.pairs import probability
 from forecast.evaluation.significance.ranks import Ranking
 from forecast.evaluation.significance.wording import number
 from forecast.metrics import skill
-from forecast.report import compare_charts, compare_effects
-from forecast.report.compare_effects import Varied
+from forecast.report.comparing import effects
+from forecast.report.comparing.curves import curves
+from forecast.report.comparing.effects import Varied
+from forecast.report.comparing.entries import Compared, Pair
 from forecast.report.page import render
 
 SHOWN = 50
@@ -23,104 +24,8 @@ SHOWN = 50
 COLUMNS = 8
 """Most settings that have a column, and an axis."""
 
-
-@dataclass(frozen=True)
-class Entry:
-    """A run to compare.
-
-    Attributes:
-        id: Its id.
-        name: What people read.
-        validation: Error by which the best is chosen, NaN for none.
-        test: Error on the test span, NaN for none.
-        params: Its params.
-        last: Whether `validation` is that of the last epoch, since that of the kept one is unknown.
-        curve: Epoch to validation error, of a few.
-        kept: Epoch whose weights were kept.
-    """
-
-    id: str
-    name: str
-    validation: float
-    test: float
-    params: Mapping[str, str]
-    last: bool = False
-    curve: Mapping[int, float] = field(default_factory=dict)
-    kept: int = 0
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A run beside the reference, on the origins that both have forecast.
-
-    Attributes:
-        name: Of the run.
-        id: Its id.
-        error: Its error there.
-        reference: Error of the reference there.
-        verdict: On the run, uncorrected.
-        baseline: Whether it is one.
-    """
-
-    name: str
-    id: str
-    error: float
-    reference: float
-    verdict: Verdict
-    baseline: bool = False
-
-    @property
-    def skill(self) -> float:
-        """Share of the reference's error that this run has less."""
-        return float(skill(self.error, self.reference))
-
-
-@dataclass(frozen=True)
-class Compared:
-    """What is known of runs that are compared.
-
-    Attributes:
-        title: Of the page.
-        error: Name of the error, such as MAE.
-        unit: Of the data, such as ", °F"; empty if targets differ in it.
-        chosen: By which error the best is chosen, in words.
-        entries: The runs, the best first, which all others are tested against.
-        pairs: Tests against it.
-        untested: Why runs could not be tested, to their names.
-        baselines: Baseline to its error on the test span.
-        ranking: Ranks over series, of few runs.
-        notes: What was left out, in sentences.
-        named: Whether the runs were named, so that the first is no best.
-    """
-
-    title: str
-    error: str
-    unit: str
-    chosen: str
-    entries: Sequence[Entry]
-    pairs: Sequence[Pair] = ()
-    untested: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    baselines: Mapping[str, float] = field(default_factory=dict)
-    ranking: Ranking | None = None
-    notes: Sequence[str] = ()
-    named: bool = False
-
-    @cached_property
-    def errors(self) -> list[float]:
-        """What runs are ranked by: errors by which the best is chosen, of the test span if none."""
-        found = [entry.validation for entry in self.entries]
-        return found if any(map(math.isfinite, found)) else [one.test for one in self.entries]
-
-    @cached_property
-    def settings(self) -> tuple[list[Varied], dict[str, str]]:
-        """What differs between the runs, and what they share."""
-        return compare_effects.settings([entry.params for entry in self.entries], self.errors)
-
-    @cached_property
-    def corrected(self) -> list[Pair]:
-        """The pairs with p values corrected for their number."""
-        found = corrected([pair.verdict for pair in self.pairs])
-        return [replace(pair, verdict=own) for pair, own in zip(self.pairs, found, strict=True)]
+BESIDE = 6
+"""Runs of which each has a column in the table of what differs."""
 
 
 def page(found: Compared) -> str:
@@ -133,18 +38,21 @@ def page(found: Compared) -> str:
         lead=headline(found),
         notes=[*found.notes, *_last(found)],
         reference=reference.name,
+        of=f"{found.error} of the {'first' if found.named else 'best'}",
+        which="runs" if found.named else "best runs",
+        coordinates=len(found.entries) > 2 and bool(varied),
         error=f"{found.error}{found.unit}",
         chosen=found.chosen,
         verdicts=_verdicts(found),
         correction=correction(found.corrected),
         untested=found.untested,
         ranks=_ranks(found.ranking),
-        differences=[compare_effects.counted(one) for one in varied],
+        differences=_differences(found),
         constants=shared,
         effects=[one.strip(errors) for one in varied if one.explains] if len(errors) > 7 else [],
-        curves=compare_charts.curves(found.entries, found.chosen),
-        heads=[one.short for one in varied[:COLUMNS]],
-        rows=[_row(entry, n, varied[:COLUMNS]) for n, entry in enumerate(found.entries[:SHOWN])],
+        curves=curves(found.entries, found.chosen),
+        heads=[head for head, _ in _columns(found)],
+        rows=[[cell(n) for _, cell in _columns(found)] for n in range(len(found.entries))[:SHOWN]],
         count=len(found.entries),
         data=_data(found, varied[:COLUMNS], errors),
         shown=SHOWN,
@@ -158,8 +66,10 @@ def headline(found: Compared) -> str:
         wording.measured(value, found.unit) if math.isfinite(value) else ""
         for value in (best.validation, best.test)
     )
-    if found.named or not validation:
+    if found.named or not (validation or test):
         text = f"{best.name}: {test} {found.error} on the test span" if test else best.name
+    elif not validation:
+        text = f"Best by {found.chosen}: {best.name}, with {test}"
     else:
         text = f"Best by {found.chosen}: {best.name}, with {validation}"
         text += f", and {test} {found.error} on the test span" if test else ""
@@ -194,8 +104,8 @@ def _last(found: Compared) -> list[str]:
     notes = []
     if last := sum(entry.last for entry in found.entries):
         notes.append(
-            f"{last:,} runs of an earlier version kept no validation error of the epoch whose "
-            "weights they kept; theirs is that of their last epoch (marked †)."
+            f"Marked †: {last:,} of an earlier version, whose validation error is that of the last "
+            "epoch, since that of the epoch whose weights were kept is not recorded."
         )
     best = found.entries[0]
     lower = [entry for entry in found.entries if entry.test < best.test]
@@ -212,7 +122,9 @@ def _verdicts(found: Compared) -> list[list[str]]:
     """Write the tests as cells."""
     return [
         [
-            f"{pair.name} (baseline)" if pair.baseline else pair.name,
+            pair.name
+            if not pair.baseline or "baseline" in pair.name
+            else f"{pair.name} (baseline)",
             number(pair.error),
             number(pair.reference),
             f"{100 * pair.skill:+.1f} %".replace("-", "−"),
@@ -236,12 +148,49 @@ def _ranks(ranking: Ranking | None) -> dict[str, Any] | None:
     return {"rows": rows, "p": probability(ranking.p), "cases": ranking.cases}
 
 
-def _row(entry: Entry, place: int, varied: Sequence[Varied]) -> list[str]:
-    """Write a run as cells."""
-    mark = "†" if entry.last else ""
-    values = [one.texts[one.at[place]] for one in varied]
-    shown = [number(entry.validation) + mark, number(entry.test)]
-    return [str(place + 1), entry.name, *shown, *values, entry.id]
+def _columns(found: Compared) -> list[tuple[str, Callable[[int], str]]]:
+    """List the columns of the table of runs: a head, and what makes the text of a run's place."""
+    entries, varied = found.entries, found.settings[0][:COLUMNS]
+
+    def validation(place: int) -> str:
+        return number(entries[place].validation) + ("†" if entries[place].last else "")
+
+    columns = [("#", lambda n: str(n + 1)), ("run", lambda n: entries[n].name)]
+    if any(math.isfinite(one.validation) for one in entries):
+        columns.append((found.chosen, validation))
+    if any(math.isfinite(one.test) for one in entries):
+        columns.append((f"test {found.error}", lambda n: number(entries[n].test)))
+    columns += [(one.short, partial(_value, one)) for one in varied]
+    return [*columns, ("id", lambda n: entries[n].id)]
+
+
+def _value(one: Varied, place: int) -> str:
+    """Return the value of a setting of a run."""
+    return one.texts[one.at[place]]
+
+
+def _differences(found: Compared) -> dict[str, Any] | None:
+    """Write what differs as cells: run by run of a few, counted of many."""
+    varied = found.settings[0]
+    if not varied:
+        return None
+    if len(found.entries) <= BESIDE:
+        names = [entry.name for entry in found.entries]
+        short = [name.split(" · ")[0] for name in names]
+        heads = ["setting", *(short if len(set(short)) == len(short) else names)]
+        cells = [[_value(one, n) for n in range(len(found.entries))] for one in varied]
+        rows = [[one.key, *own] for one, own in zip(varied, cells, strict=True)]
+        return {"heads": heads, "rows": rows, "kind": ""}
+    counts = [effects.counted(one) for one in varied]
+    heads = ["setting", "values (runs)", "explains"]
+    if not any(one["explains"] for one in counts):
+        heads = heads[:2]
+    keys = ("key", "values", "explains")[: len(heads)]
+    return {
+        "heads": heads,
+        "rows": [[one[key] for key in keys] for one in counts],
+        "kind": "words",
+    }
 
 
 def _data(found: Compared, varied: Sequence[Varied], errors: Sequence[float]) -> str:
@@ -260,7 +209,6 @@ def _data(found: Compared, varied: Sequence[Varied], errors: Sequence[float]) ->
         "last": [n for n, entry in enumerate(found.entries) if entry.last],
         "errors": numbers(errors),
         "columns": [one.column() for one in varied],
-        "baselines": {name: number(value) for name, value in found.baselines.items()},
     }
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
     return text.replace("<", "\\u003c").replace("\u2028", " ").replace("\u2029", " ")
