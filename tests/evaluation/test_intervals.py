@@ -104,6 +104,36 @@ def test_split_is_the_ranked_residual_of_each_series_step_and_target():
     np.testing.assert_allclose(found.lower, -found.upper)
 
 
+def test_the_inner_band_holds_the_ranked_half_of_the_residuals():
+    values = noise(200, 2)
+    held, test = parts(values, Window(2, 3), 0, 120)
+    found = calibration.calibrate(test, held, scale(test.table), LEVEL, "split")
+    for code in range(2):
+        for step in range(3):
+            residuals = np.abs(held.true[held.series == code, step, 0])
+            own = found.inner.upper[test.series == code, step, 0]
+            np.testing.assert_allclose(own, ranked(list(residuals), 0.5))
+    np.testing.assert_allclose(found.inner.lower, -found.inner.upper)
+    # it costs memory, and no other forecaster is drawn with it
+    both = {"": (test, held), "ridge": (test, held)}
+    every = calibration.calibrate_all(both, scale(test.table), LEVEL, "split")
+    assert every["ridge"].inner is None and every[""].inner is not None
+    assert calibration.calibrate(test, held, scale(test.table), 0.5, "split").inner is None
+
+
+@pytest.mark.parametrize("method", ["split", "adaptive"])
+def test_the_inner_band_lies_within_the_interval(method):
+    held, test = parts(noise(260), Window(2, 4, lead=1), 0, 120)
+    found = calibration.calibrate(test, held, scale(test.table), 0.8, method)
+    known = np.isfinite(found.lower)
+    assert (np.isfinite(found.inner.lower) == known).all()
+    assert (found.lower <= found.inner.lower)[known].all()
+    assert (found.inner.upper <= found.upper)[known].all()
+    true = test.true
+    inside = ((found.inner.lower <= true) & (true <= found.inner.upper))[known].mean()
+    assert 0.35 < inside < 0.65
+
+
 def test_a_short_series_learns_from_all_each_by_its_own_scale():
     window, std = Window(2, 2), np.array([[1.0], [10.0]])
     held, test = parts(noise(80, 2), window, 0, 40)
