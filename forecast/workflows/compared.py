@@ -276,9 +276,13 @@ def _ranked(
     found.sort(key=lambda pair: (_last(pair[0].validation), _last(pair[0].test)))
     if kind == "train":
         watched = "val/loss" if name == "loss" else f"val/{headline.key}"
-        head = [(_followed(kept, one, run, watched), run) for one, run in found[:EXACT]]
+        head = [
+            (_followed(kept, one, run, watched) if one.last else one, run)
+            for one, run in found[:EXACT]
+        ]
         head.sort(key=lambda pair: (_last(pair[0].validation), _last(pair[0].test)))
-        found = head + found[EXACT:]
+        curves = [(_followed(kept, one, run, watched), run) for one, run in head[:MOST]]
+        found = curves + head[MOST:] + found[EXACT:]
     return found, CHOSEN[kind].format(name)
 
 

@@ -122,7 +122,7 @@ class Common:
 
 def common(frames: Sequence[pd.DataFrame], headline: Headline) -> Common:
     """Find what several runs have all forecast."""
-    targets = [sorted(set(frame.target)) for frame in frames]
+    targets = [sorted(frame.target.unique()) for frame in frames]
     for names in targets[1:]:
         if names != targets[0]:
             raise InputError(
