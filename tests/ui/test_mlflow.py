@@ -58,7 +58,6 @@ def test_pictures_of_gates_have_a_slider_and_load(compared, client, site):
     assert last == max(steps) > 0
     seen = set()
     slider.focus()
-    compared.keyboard.press("Home")  # our view opens at the end
     for _ in steps:
         step = int(slider.get_attribute("aria-valuenow"))
         shown = f"img[src*='step%2B{step}%2B']"
@@ -69,7 +68,8 @@ def test_pictures_of_gates_have_a_slider_and_load(compared, client, site):
         )
         assert card.locator("img").count() == card.locator(shown).count() == 2
         seen.add(step)
-        compared.keyboard.press("ArrowRight")
+        if step != min(steps):  # beyond the ends MLflow counts to infinity
+            compared.keyboard.press("ArrowLeft")  # the chart opens at the end
     assert seen == steps
 
 
