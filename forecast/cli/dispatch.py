@@ -125,9 +125,10 @@ def _run(command: str, request: Request) -> Any:
 def named(request: Request) -> Request:
     """Replace `last` and `best` by the ids of runs, and say which was found."""
     settings = request.settings
-    asked = {key: getattr(settings, key) for key in KEYS}
-    given = [value if isinstance(value, list) else [value] for value in asked.values()]
-    words = {str(word) for word in chain.from_iterable(given)} & {LAST, BEST}
+    given = [text.partition("=")[0] for text in request.overrides]
+    asked = {key: getattr(settings, key) for key in KEYS if key in given}
+    values = [value if isinstance(value, list) else [value] for value in asked.values()]
+    words = {str(word) for word in chain.from_iterable(values)} & {LAST, BEST}
     if not words:
         return request
     from forecast.tracking.mlflow.store import client, no_retries

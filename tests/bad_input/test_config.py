@@ -157,7 +157,7 @@ CASES = [
         r"must be .* up to 1,000,000, got 1000000000000: try",
     ),
     ("check", "data.circular.temp=abc", r"must be a period above 0, got 'abc': try"),
-    ("predict", r"run must be the id of a trained run, got nothing: see"),
+    ("predict", r"run must be the id of a trained run, got nothing: write run=last"),
     ("inspect", r"run or file must say what to inspect, got run=None .*: give"),
     ("compare", "runs=[a]", r"must name 2 or more runs, got 1: give"),
 ]

@@ -10,11 +10,12 @@ from forecast.errors import InputError
 from forecast.workflows.settings import Config
 
 OWN = {
-    "run": {"predict", "inspect", "reproduce"},
+    "run": {"predict", "inspect", "reproduce", "ui"},
     "history": {"predict"},
     "resume": {"train"},
     "other": {"inspect"},
     "runs": {"compare", "inspect"},
+    "kind": {"compare"},
     "file": {"inspect"},
     "output": {"predict", "inspect", "compare"},
     "register": {"train"},
