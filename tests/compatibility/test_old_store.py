@@ -72,7 +72,7 @@ def test_runs_are_listed_and_what_died_can_go_on(old):
     place, _ = old
     assert place.run("runs") == 0, place.errors
     died = next(run for run in folders.runs(place.folder / "runs") if run.epochs == 2)
-    assert died.local_id in place.printed[-1]
+    assert str(died.run_id)[:8] in place.printed[-1]
     assert "died" in place.printed[-1] or "killed" in place.printed[-1]
     assert "forecast train resume=" in place.printed[-1]
 
