@@ -134,17 +134,22 @@ def evaluation() -> Found:
     from forecast.evaluation.leakage.perturb import Raw
     from forecast.report import run_page
     from forecast.tracking import record
+    from forecast.tracking.predictions import Predictions
     from forecast.tracking.tracker import Tracker
     from forecast.workflows import load
 
     settings = compose.compose(["training.epochs=1"]).settings  # what is scored is of one size
     data, spec = load.load(settings), load.spec(settings)
-    outcome = experiment.run(spec, data.table)
-    parts = {name: seconds for name, seconds in outcome.seconds.items() if name != "fit"}
+    prepared = experiment.prepare(spec, data.table)
+    fitted = experiment.fit(prepared)
     with tempfile.TemporaryDirectory() as folder:
+        kept = Predictions(Path(folder) / "forecasts")
+        outcome = experiment.evaluate(prepared, fitted, keep=kept.put)
+        kept.close()
+        parts = dict(outcome.seconds)
         with Tracker(f"sqlite:///{folder}/mlflow.db", "x", Path(folder) / "runs") as tracker:
             run = tracker.begin("x", kind="train")
-            parts["figures, tables"] = _seconds(lambda: record.record(run, outcome))
+            parts["figures, tables"] = _seconds(lambda: record.record(run, outcome, kept))
             parts["report"] = _seconds(lambda: run_page.page("x", run_page.sections(outcome)))
             run.end()
     raw = Raw(data.frame, data.schema)

@@ -20,7 +20,6 @@ from forecast.evaluation.baselines import by_name
 from forecast.evaluation.intervals.calibration import Intervals
 from forecast.evaluation.outcome import Outcome, headline
 from forecast.evaluation.significance import wording
-from forecast.metrics import coverage
 from forecast.metrics.catalogue import METRICS
 
 
@@ -140,7 +139,7 @@ def score_table(outcome: Outcome) -> None:
     own = outcome.scores
     models = {outcome.spec.model.name: own, **outcome.baseline_scores}
     order = sorted(models, key=lambda name: models[name][f"test/{outcome.test.headline.key}"])
-    count, steps = len(outcome.test.values), outcome.spec.window.horizon
+    count, steps = outcome.windows, outcome.spec.window.horizon
     shown = {name: key for name, key in SHOWN.items() if key in own}
     if len(outcome.table.targets) > 1 and "test/mae_z" in own:  # one scale for all targets
         shown |= {"MAE, z": "test/mae_z", "MSE, z": "test/mse_z"}
@@ -194,15 +193,12 @@ def interval_line(outcome: Outcome) -> None:
     found = outcome.intervals
     if found is not None:
         _calibrated_line(outcome, found)
-    quantiles, levels, true = outcome.test.quantiles, outcome.test.levels, outcome.test.true
+    levels = outcome.test.levels
+    pairs = [(low, high) for low, high in zip(levels, levels[::-1], strict=True) if low < high]
     off = [
-        (
-            float(coverage(true, quantiles[..., low], quantiles[..., -1 - low])),
-            levels[low],
-            levels[-1 - low],
-        )
-        for low in range(len(levels) // 2)
-        if quantiles is not None and abs(levels[low] + levels[-1 - low] - 1) < 1e-9
+        (outcome.scores[f"test/coverage_{scores.percent(high - low)}_raw"], low, high)
+        for low, high in pairs
+        if abs(low + high - 1) < 1e-9
     ]
     if not off:
         return
@@ -219,7 +215,7 @@ def _calibrated_line(outcome: Outcome, found: Intervals) -> None:
     """Say what calibrated intervals covered of the test span, and how wide they are."""
     level, own = scores.percent(found.level), outcome.scores
     unit = outcome.table.common_unit.replace(",", "")  # as behind a number
-    steps = scores.coverage_by_step(outcome.test, found)
+    steps = outcome.measured[""].covered_by_step
     say(
         "intervals",
         f"{level}% intervals cover {own[f'test/coverage_{level}']:.1%} of actual values "
@@ -230,18 +226,18 @@ def _calibrated_line(outcome: Outcome, found: Intervals) -> None:
 
 def detail_tables(outcome: Outcome) -> None:
     """Write the error at some steps of the horizon, and for each series, as the report does."""
-    models = {outcome.spec.model.name: outcome.test, **outcome.baselines}
+    models = {name or outcome.spec.model.name: own for name, own in outcome.measured.items()}
     horizon = outcome.spec.window.horizon
     steps = sorted({1, *(max(1, round(horizon * part / 4)) for part in (1, 2, 3)), horizon})
-    by_step = {name: scores.by_step(found) for name, found in models.items()}
+    by_step = {name: found.by_step for name, found in models.items()}
     print_table(
         f"{outcome.test.headline.name} by steps ahead",
         ("", *(str(step) for step in steps)),
         [(name, *(values[step - 1] for step in steps)) for name, values in by_step.items()],
     )
-    names = list(scores.by_series(outcome.test))
+    names = list(outcome.measured[""].by_series)
     if 1 < len(names) <= 8:
-        each = {name: scores.by_series(found) for name, found in models.items()}
+        each = {name: found.by_series for name, found in models.items()}
         print_table(
             f"{outcome.test.headline.name} by series",
             ("", *names),

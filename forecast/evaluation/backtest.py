@@ -10,13 +10,13 @@ import pandas as pd
 
 from forecast.data.split import Holdout
 from forecast.data.table import Table, card
-from forecast.evaluation import experiment, rolling, scores
+from forecast.evaluation import experiment, rolling
 from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.gathered import Gathered
 from forecast.evaluation.intervals import calibration
-from forecast.evaluation.intervals.calibration import Intervals
 from forecast.evaluation.outcome import Outcome, Spec
 from forecast.evaluation.rolling import Plan, RollingFold
-from forecast.evaluation.significance import pairs
+from forecast.evaluation.scores import Scale
 
 if TYPE_CHECKING:
     import keras
@@ -108,7 +108,9 @@ def run_backtest(
     for fold in folds:
         forecaster = None if fold.refits else found[-1].forecaster
         prepared = experiment.Prepared(spec, table, fold)
-        step = partial(experiment.run, spec, table, prepared=prepared, forecaster=forecaster)
+        step = partial(
+            experiment.run, spec, table, prepared=prepared, forecaster=forecaster, whole=True
+        )
         found.append(around(fold, step))
     order, number = _order([outcome.test for outcome in found])
     return Backtest(plan, folds, tuple(found), _together(folds, found, order), number[order])
@@ -123,35 +125,26 @@ def _together(folds: Sequence[RollingFold], found: Sequence[Outcome], order: np.
         for name in found[0].baselines
         for parts in ([outcome.baselines[name] for outcome in found],)
     }
-    train, scaler = table.take(folds[0].train_rows(table)), found[0].forecaster.scaler_
-    own, each = scores.beside(test, others, train, scaler, season)
-    around = calibration.joined([outcome.intervals for outcome in found], order)
-    others_around: dict[str, Intervals] = {}
-    for name, other in others.items():
+    around = {"": calibration.joined([outcome.intervals for outcome in found], order)}
+    for name in others:
         parts = [outcome.baselines[name] for outcome in found]
         fold_by_fold = [outcome.baseline_intervals.get(name) for outcome in found]
-        one = calibration.joined(fold_by_fold, _order(parts)[0])
-        each[name] = scores.calibrated(each[name], other, one)
-        others_around |= {name: one} if one else {}
+        around[name] = calibration.joined(fold_by_fold, _order(parts)[0])
     seconds: dict[str, float] = {}
     for outcome in found:
         for stage, value in outcome.seconds.items():
             seconds[stage] = seconds.get(stage, 0.0) + value
-    cuts = Holdout(folds[0].validation, folds[0].test)
-    return Outcome(
-        spec,
-        table,
-        cuts,
-        season,
-        found[-1].forecaster,
-        test,
-        others,
-        scores.calibrated(own, test, around),
-        each,
-        pairs.verdicts(test, others),
+    train, scaler = table.take(folds[0].train_rows(table)), found[0].forecaster.scaler_
+    together = Gathered(Scale.of(train, scaler, season), test.starts)
+    known = {name: own for name, own in around.items() if own is not None}
+    together.add({"": test} | others, known)
+    return together.outcome(
+        spec=spec,
+        table=table,
+        cuts=Holdout(folds[0].validation, folds[0].test),
+        season=season,
+        forecaster=found[-1].forecaster,
         seconds=seconds,
-        intervals=around,
-        baseline_intervals=others_around,
     )
 
 

@@ -1,25 +1,26 @@
 """The one story: fit, score, compare. It knows no tracker and prints nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import clone
 
 from forecast.data import clock
-from forecast.data.scale import Scaled, Scaler
+from forecast.data.scale import Scaled
 from forecast.data.table import Table
 from forecast.data.windows import Window
-from forecast.evaluation import preparation, scores
+from forecast.evaluation import parts, preparation
 from forecast.evaluation.baselines import by_name
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.intervals import calibration
-from forecast.evaluation.intervals.calibration import Intervals, Spans
+from forecast.evaluation.gathered import Gathered
+from forecast.evaluation.intervals.calibration import Calibration, Intervals, Spans
 from forecast.evaluation.outcome import Outcome as Outcome
 from forecast.evaluation.outcome import Spec as Spec
+from forecast.evaluation.parts import Part
 from forecast.evaluation.preparation import Prepared as Prepared
 from forecast.evaluation.preparation import learnable as learnable
-from forecast.evaluation.significance import pairs
+from forecast.evaluation.scores import Scale
 from forecast.training import runtime
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Training
@@ -60,6 +61,7 @@ def run(
     *,
     prepared: Prepared | None = None,
     forecaster: Forecaster | None = None,
+    whole: bool = False,
 ) -> Outcome:
     """Fit on what lies before the test span, then score the test span beside baselines.
 
@@ -69,6 +71,7 @@ def run(
         callbacks: Keras callbacks, called after every epoch.
         prepared: What `prepare` has returned for the same experiment; None prepares it.
         forecaster: Fitted before on what the cuts leave to learn from; None fits one.
+        whole: As for `evaluate`.
 
     Returns:
         The outcome.
@@ -81,7 +84,7 @@ def run(
     if forecaster is None:
         watch.begin("fit")
         forecaster = fit(prepared, callbacks)
-    return evaluate(prepared, forecaster, watch=watch)
+    return evaluate(prepared, forecaster, watch=watch, whole=whole)
 
 
 def fit(
@@ -109,15 +112,29 @@ def fit(
     return forecaster.learn(prepared.learned, network=network, callbacks=callbacks, stage=stage)
 
 
+Keep = Callable[[Mapping[str, Forecasts], Mapping[str, Intervals]], None]
+"""Takes the forecasts of a part by forecaster, and the intervals around them; the model is ""."""
+
+
 def evaluate(
-    prepared: Prepared, forecaster: Forecaster, *, watch: Stopwatch | None = None
+    prepared: Prepared,
+    forecaster: Forecaster,
+    *,
+    watch: Stopwatch | None = None,
+    keep: Keep | None = None,
+    whole: bool = False,
 ) -> Outcome:
     """Score the test span: forecasts of the model, its intervals, baselines, verdicts.
+
+    Windows are taken in parts of bounded size, of which sums are kept, and the forecasts of those
+    that are shown.
 
     Args:
         prepared: What was trained on what.
         forecaster: Fitted on what the cuts leave to learn from.
         watch: What has measured the stages so far; None begins with this one.
+        keep: Is called with all forecasts of each part; None where nobody wants them.
+        whole: Take all windows as one part, and show all.
 
     Returns:
         The outcome.
@@ -127,50 +144,65 @@ def evaluate(
     spec, table, cuts, refit = prepared.spec, prepared.table, prepared.cuts, prepared.refit
     season = spec.season or clock.season(table.frequency)
     rows = prepared.scaled(forecaster.scaler_)
-    test = score_model(forecaster, rows, prepared.test)
-    watch.begin("intervals")
-    held = None
-    if spec.interval is not None and table.task == "regression" and not refit:
-        held = score_model(forecaster, rows, prepared.validation)
+    around = spec.interval is not None and table.task == "regression"
+    held = prepared.validation if around and not refit else prepared.test[:0]
+    every = [Part(held, prepared.test)]
+    shown = prepared.test
+    if not whole:
+        every = parts.cut(table, spec.window, held, prepared.test)
+        shown = parts.shown(table, spec.window, prepared.test, prepared.known)
+    scale = Scale.of(table.take(cuts.train_rows(table)), forecaster.scaler_, season)
     watch.begin("baselines")
-    before = test.starts[:0] if held is None else held.starts
-    both = by_name.forecasts(
+    baselines = by_name.learn(
         spec,
         rows,
         prepared.known,
-        np.concatenate([before, test.starts]),
+        np.concatenate([held, prepared.test]),
         train=prepared.train,
         validation=prepared.validation,
         refit=refit,
     )
-    others = {name: found.beside(test) for name, found in both.items()}
-    watch.begin("intervals")
-    spans: dict[str, Spans] = {"": (test, held)}
-    for name, found in both.items():
-        spans[name] = others[name], found.beside(held) if held else None
-    around = put_intervals(spec, spans, forecaster.scaler_)
-    own_intervals = around.pop("", None)
-    watch.begin("baselines")
-    train = table.take(cuts.train_rows(table))
-    own, each = scores.beside(test, others, train, forecaster.scaler_, season)
-    own = scores.calibrated(own, test, own_intervals)
-    for name, found in others.items():
-        each[name] = scores.calibrated(each[name], found, around.get(name))
-    return Outcome(
+
+    def spans(part: Part) -> dict[str, Spans]:
+        """Forecast a part by the model and by every baseline."""
+        watch.begin("score")
+        test = score_model(forecaster, rows, part.test)
+        before = score_model(forecaster, rows, part.held) if len(part.held) else None
+        found: dict[str, Spans] = {"": (test, before)}
+        watch.begin("baselines")
+        for name, both in baselines.forecast(np.concatenate([part.held, part.test])).items():
+            found[name] = both.beside(test), both.beside(before) if before else None
+        return found
+
+    found = Gathered(scale, shown)
+    calibration = None
+    if spec.interval is not None and around:
+        calibration = Calibration(spec.interval, spec.calibration, forecaster.scaler_)
+        if len(every) > 1:  # else the only part is the sample
+            both = np.concatenate([held, prepared.test])
+            some = parts.shown(table, spec.window, both, prepared.known)
+            calibration.pool(
+                spans(Part(*(own[np.isin(own, some)] for own in (held, prepared.test))))
+            )
+    for part in every:
+        own = spans(part)
+        watch.begin("intervals")
+        ends = calibration.put(own, goes_on=part.goes_on) if calibration is not None else {}
+        if not len(part.test):
+            continue
+        watch.begin("score")
+        forecasts = {name: test for name, (test, _) in own.items()}
+        found.add(forecasts, ends)
+        if keep is not None:
+            keep(forecasts, ends)
+    return found.outcome(
         spec=spec,
         table=table,
         cuts=cuts,
         season=season,
         forecaster=forecaster,
-        test=test,
-        baselines=others,
-        scores=own,
-        baseline_scores=each,
-        verdicts=pairs.verdicts(test, others),
         refit=refit,
         seconds=watch.end(),
-        intervals=own_intervals,
-        baseline_intervals=around,
     )
 
 
@@ -219,21 +251,3 @@ def score_model(forecaster: Forecaster, rows: Scaled, starts: np.ndarray) -> For
         return Forecasts(table, window, starts, forecaster.predict_windows(rows, starts))
     every = forecaster.predict_quantiles(rows, starts)
     return Forecasts(table, window, starts, losses.point_forecast(every, levels), every, levels)
-
-
-def put_intervals(spec: Spec, spans: Mapping[str, Spans], scaler: Scaler) -> dict[str, Intervals]:
-    """Put intervals around the test forecasts of model and baselines, all by one method.
-
-    Args:
-        spec: What to cover, and how.
-        spans: Name to test and validation forecasts; None for those of a refit, which has learned
-            from the validation span.
-        scaler: Of the model.
-
-    Returns:
-        Name to intervals, where there are some.
-    """
-    test = next(iter(spans.values()))[0]
-    if spec.interval is None or test.table.task != "regression":
-        return {}
-    return calibration.calibrate_all(spans, scaler, spec.interval, spec.calibration)

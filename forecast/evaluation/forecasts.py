@@ -1,8 +1,9 @@
 """Forecasts of some windows, with the truth."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,10 @@ from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.metrics.headline import HEADLINES, Headline
-from forecast.metrics.point import Axis
+from forecast.metrics.sums import Axis
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Ends(Protocol):
@@ -118,19 +122,44 @@ class Forecasts:
 
     def frame(self, intervals: Ends | None = None) -> pd.DataFrame:
         """Return one row for each window, step and target, with origin and time stamp."""
+        texts, numbers = self._columns(intervals)
+        words = {name: np.asarray(own, object)[codes] for name, (codes, own) in texts.items()}
+        columns = words | numbers
+        return pd.DataFrame({name: columns[name] for name in _ordered(columns)})
+
+    def arrow(self, intervals: Ends | None = None) -> "pa.Table":
+        """Return the rows of `frame` as Arrow holds them."""
+        import pyarrow as pa
+
+        texts, numbers = self._columns(intervals)
+        words = {
+            name: pa.DictionaryArray.from_arrays(codes, pa.array(words, pa.string())).cast(
+                pa.string()
+            )
+            for name, (codes, words) in texts.items()
+        }
+        columns = words | {name: pa.array(values) for name, values in numbers.items()}
+        return pa.table({name: columns[name] for name in _ordered(columns)})
+
+    def _columns(
+        self, intervals: Ends | None
+    ) -> tuple[dict[str, tuple[np.ndarray, tuple[str, ...]]], dict[str, np.ndarray]]:
+        """Return columns of text, as codes and words, and columns of numbers, by name."""
         ends = {} if intervals is None else {"lower": intervals.lower, "upper": intervals.upper}
         loss = np.full(self.values.shape, np.nan) if intervals is None else intervals.crps
         count, horizon, targets = self.values.shape
         every = np.zeros((*self.values.shape, 0)) if self.quantiles is None else self.quantiles
         rows = windows.future_rows(self.starts, self.window)
         each = np.repeat(np.arange(count), horizon * targets)
-        return pd.DataFrame(
+        texts = {
+            "series": (self.series[each], self.table.names),
+            "target": (np.tile(np.arange(targets), count * horizon), self.table.targets),
+        }
+        numbers = (
             {
-                "series": np.asarray(self.table.names, object)[self.series[each]],
                 "origin": self.table.time[self.origins[each]],
                 "time": np.repeat(self.table.time[rows].ravel(), targets),
                 "step": np.tile(np.repeat(np.arange(1, horizon + 1), targets), count),
-                "target": np.tile(np.asarray(self.table.targets, object), count * horizon),
                 "forecast": self.values.ravel(),
             }
             | {name: end.ravel() for name, end in ends.items()}
@@ -140,3 +169,10 @@ class Forecasts:
             }
             | {"true": self.true.ravel(), "crps": loss.ravel()}
         )
+        return texts, numbers
+
+
+def _ordered(names: Iterable[str]) -> list[str]:
+    """Sort columns of forecasts: what is forecast, then the numbers."""
+    first = ("series", "origin", "time", "step", "target")
+    return [*first, *(name for name in names if name not in first)]

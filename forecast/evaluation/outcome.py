@@ -15,6 +15,7 @@ from forecast.data.windows import Window
 from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.calibration import Intervals
+from forecast.evaluation.scores import Measured
 from forecast.evaluation.significance import wording
 from forecast.evaluation.significance.pairs import Verdict
 from forecast.metrics.catalogue import METRICS
@@ -77,15 +78,19 @@ class Outcome:
         cuts: Where validation and test began.
         season: Rows of a season.
         forecaster: The fitted estimator.
-        test: Forecasts of every test window, by the model.
+        test: Forecasts of the test windows that are shown, by the model: of all, or where these are
+            many of those that `parts.shown` has drawn.
         baselines: The same by each baseline.
+        measured: What the scores of all test windows follow from, by forecaster; that of the model
+            is "".
+        paired: The same of the model, on the windows of each baseline.
         scores: Final metrics of the model, by name.
         baseline_scores: Final metrics of each baseline, by name.
         verdicts: Whether the model is better than each baseline, by name.
         refit: Whether it learned from train and validation alike, without stopping.
         seconds: How long each stage took.
-        intervals: Around the test forecasts; None for probabilities, where none were asked for, and
-            where too little is known, as in a refit with few test windows.
+        intervals: Around the forecasts that are shown; None for probabilities, where none were
+            asked for, and where too little is known, as in a refit with few test windows.
         baseline_intervals: Around those of each baseline, by the same method.
     """
 
@@ -96,6 +101,8 @@ class Outcome:
     forecaster: "Forecaster"
     test: Forecasts = field(repr=False)
     baselines: dict[str, Forecasts] = field(repr=False)
+    measured: dict[str, Measured] = field(repr=False)
+    paired: dict[str, Measured] = field(repr=False)
     scores: dict[str, float]
     baseline_scores: dict[str, dict[str, float]]
     verdicts: dict[str, Verdict]
@@ -103,6 +110,20 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
     intervals: Intervals | None = field(default=None, repr=False)
     baseline_intervals: dict[str, Intervals] = field(default_factory=dict, repr=False)
+
+    @property
+    def windows(self) -> int:
+        """How many test windows were scored."""
+        return self.measured[""].windows
+
+    @property
+    def sampled(self) -> str:
+        """Say of which windows pictures are, where they are not of all; else empty."""
+        if len(self.test.starts) == self.windows:
+            return ""
+        series, every = len(np.unique(self.test.series)), int((self.measured[""].scored > 0).sum())
+        some = f" of {series:,} of {every:,} series" if series < every else ""
+        return f"{len(self.test.starts):,} of {self.windows:,} windows{some}, drawn at random"
 
     def _repr_html_(self) -> str:
         """Show the scores in a notebook: one row per forecaster, the best first."""

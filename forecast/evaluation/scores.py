@@ -1,6 +1,7 @@
-"""Forecasts become numbers under stable names."""
+"""Forecasts become numbers under stable names, by sums that add up over parts of the windows."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -10,40 +11,210 @@ from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.calibration import Intervals
-from forecast.metrics.catalogue import PLAIN
-from forecast.metrics.point import mean
+from forecast.evaluation.significance.pairs import Losses
+from forecast.metrics import point, probability, sums
+from forecast.metrics.catalogue import PLAIN, plain
+from forecast.metrics.headline import Headline
+from forecast.metrics.sums import Sum, Total, ranked, summed
 
 
-def overall(forecasts: Forecasts, train: Table, scaler: Scaler, season: int) -> dict[str, float]:
-    """Score forecasts over all windows, steps and targets, and by target."""
-    found = {
-        "test/windows": float(len(forecasts.values)),
-        "test/holes": float(np.isnan(forecasts.true).sum()),
+@dataclass(frozen=True)
+class Scale:
+    """What errors of each series are divided by, learned from training rows.
+
+    Attributes:
+        std: Deviation of each target, (series, targets).
+        absolute: Mean absolute error of the seasonal naive forecast, (series, targets).
+        square: Its mean squared error, (series, targets).
+    """
+
+    std: np.ndarray
+    absolute: np.ndarray
+    square: np.ndarray
+
+    @classmethod
+    def of(cls, train: Table, scaler: Scaler, season: int) -> "Scale":
+        """Learn the scales, those of `metrics.naive_scale` for all series at once."""
+        later, earlier = _apart(train, season)
+        step = train.outputs[later] - train.outputs[earlier]  # (pairs, targets)
+        known = ~np.isnan(step)
+        series, count = train.series[later], len(train.names)
+        pairs = _sums(series, known.astype(float), count)  # (series, targets)
+        found = []
+        for each in (np.abs(step), step**2):
+            total = _sums(series, np.where(known, each, 0.0), count)
+            found.append(np.where(total > 0, total, np.nan) / np.maximum(pairs, 1))
+        return cls(scaler.output_std, *found)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What all scores of a forecaster follow from; those of two parts of its windows add up.
+
+    Attributes:
+        names: Of the series.
+        headline: The error that forecasters are compared by.
+        windows: How many were scored.
+        holes: Values among them whose truth is not known.
+        totals: Name of a score to its sums.
+        steps: Headline error of each step of the horizon, (horizon,).
+        targets: Headline error of each target, (targets,).
+        series: Headline error of each series, (series,).
+        scored: Windows of each series, (series,).
+        origins: Headline error by origin.
+        covered: How often the truth lay in its interval, by step, (horizon,); None without any.
+        level: That of the intervals.
+    """
+
+    names: tuple[str, ...] = field(repr=False)
+    headline: Headline
+    windows: int
+    holes: int
+    totals: dict[str, Total] = field(repr=False)
+    steps: Sum = field(repr=False)
+    targets: Sum = field(repr=False)
+    series: Sum = field(repr=False)
+    scored: np.ndarray = field(repr=False)
+    origins: Losses = field(repr=False)
+    covered: Sum | None = field(default=None, repr=False)
+    level: float | None = None
+
+    def __add__(self, other: "Measured") -> "Measured":
+        """Return what the scores of both parts together follow from."""
+        covered = [part.covered for part in (self, other) if part.covered is not None]
+        return Measured(
+            names=self.names,
+            headline=self.headline,
+            windows=self.windows + other.windows,
+            holes=self.holes + other.holes,
+            totals={
+                name: self.totals[name] + other.totals[name]
+                if name in self.totals and name in other.totals
+                else (self.totals | other.totals)[name]
+                for name in self.totals | other.totals
+            },
+            steps=self.steps + other.steps,
+            targets=self.targets + other.targets,
+            series=self.series + other.series,
+            scored=self.scored + other.scored,
+            origins=self.origins + other.origins,
+            covered=sum(covered[1:], covered[0]) if covered else None,
+            level=self.level if self.level is not None else other.level,
+        )
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Every score, by name."""
+        counts = {"test/windows": float(self.windows), "test/holes": float(self.holes)}
+        return counts | {name: total.result for name, total in self.totals.items()}
+
+    @property
+    def error(self) -> float:
+        """Headline error over all windows, steps and targets."""
+        return self.totals[f"test/{self.headline.key}"].result
+
+    @property
+    def by_step(self) -> np.ndarray:
+        """Headline error of every step of the horizon, (horizon,)."""
+        return self.steps.mean
+
+    @property
+    def covered_by_step(self) -> np.ndarray:
+        """Covered share of every step of the horizon, (horizon,); NaN without intervals."""
+        none = np.full(self.steps.count.shape, np.nan)
+        return none if self.covered is None else self.covered.mean
+
+    @property
+    def by_series(self) -> dict[str, float]:
+        """Headline error of every series that has windows, in the order of the table's names."""
+        with np.errstate(invalid="ignore"):
+            found = self.series.total / self.series.count
+        return {self.names[code]: float(found[code]) for code in np.flatnonzero(self.scored)}
+
+    def by_target(self, targets: tuple[str, ...]) -> pd.DataFrame:
+        """Return one row for each target with its metrics."""
+        keys: tuple[str, ...] = ("brier", "auc")
+        if "test/brier" not in self.totals:
+            keys = tuple(metric.key for metric in PLAIN)
+        heads = [f"test_{target}" if len(targets) > 1 else "test" for target in targets]
+        rows = [{key: self.totals[f"{head}/{key}"].result for key in keys} for head in heads]
+        return pd.DataFrame(rows).assign(target=list(targets))[["target", *keys]]
+
+
+def measure(forecasts: Forecasts, scale: Scale, intervals: Intervals | None = None) -> Measured:
+    """Sum what the scores of some forecasts follow from.
+
+    Args:
+        forecasts: Of some windows.
+        scale: What errors are divided by.
+        intervals: Around the forecasts; None for none.
+
+    Returns:
+        The sums.
+    """
+    true, table = forecasts.true, forecasts.table
+    headline, names = forecasts.headline, table.names
+    known = (~np.isnan(true)).sum(axis=(1, 2))  # (windows,)
+    errors = forecasts.error(axis=(1, 2))
+    loss = np.where(known > 0, errors * known, 0.0)
+    by = (np.bincount(forecasts.series, each, len(names)) for each in (loss, known))
+    if table.task != "regression":
+        totals = _of_probabilities(forecasts)
+    else:
+        totals = _of_values(forecasts, scale) | _of_quantiles(forecasts)
+    if intervals is not None:
+        totals |= _of_all_intervals(forecasts, intervals)
+    return Measured(
+        names=names,
+        headline=headline,
+        windows=len(forecasts.starts),
+        holes=int(np.isnan(true).sum()),
+        totals=totals,
+        steps=headline.sums(true, forecasts.values, (0, 2)),
+        targets=headline.sums(true, forecasts.values, (0, 1)),
+        series=Sum(*by),
+        scored=np.bincount(forecasts.series, minlength=len(names)),
+        origins=Losses.of(errors, known, table.tick[forecasts.origins]),
+        covered=None if intervals is None else _covered(forecasts, intervals),
+        level=None if intervals is None else intervals.level,
+    )
+
+
+def series_table(every: Mapping[str, Measured]) -> pd.DataFrame:
+    """Return one row for each series: headline error of the model and of every baseline."""
+    columns = {name: found.by_series for name, found in every.items()}
+    return pd.DataFrame(columns).rename_axis("series").reset_index()
+
+
+def skills(paired: Mapping[str, Measured], baselines: Mapping[str, Measured]) -> dict[str, float]:
+    """Return `skill/<baseline>`: the share of each baseline's headline error that is gone.
+
+    Args:
+        paired: Baseline to what the model has reached on the windows of that baseline, which may
+            have forecast fewer.
+        baselines: What each baseline has reached.
+
+    Returns:
+        Name to share.
+    """
+    return {
+        f"skill/{name}": float(metrics.skill(paired[name].error, other.error))
+        for name, other in baselines.items()
     }
-    if forecasts.table.task != "regression":
-        return found | _of_probabilities(forecasts)
-    return found | _of_values(forecasts, train, scaler, season) | _of_quantiles(forecasts)
 
 
-def beside(
-    model: Forecasts,
-    baselines: Mapping[str, Forecasts],
-    train: Table,
-    scaler: Scaler,
-    season: int,
-) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """Score a model and its baselines alike."""
-    own = overall(model, train, scaler, season) | skills(model, baselines)
-    return own, {name: overall(found, train, scaler, season) for name, found in baselines.items()}
+def percent(level: float) -> str:
+    """Write a level as keys end.
+
+    >>> percent(0.9), percent(0.975)
+    ('90', '97.5')
+    """
+    return f"{100 * level:.3g}"
 
 
-def calibrated(
-    found: Mapping[str, float], forecasts: Forecasts, intervals: Intervals | None
-) -> dict[str, float]:
-    """Add the scores of calibrated intervals to those of the model."""
-    if intervals is None:
-        return dict(found)
-    every = dict(found) | _of_intervals("test", forecasts, intervals, slice(None))
+def _of_all_intervals(forecasts: Forecasts, intervals: Intervals) -> dict[str, Total]:
+    """Sum what scores of calibrated intervals follow from, over all targets and of each."""
+    every = _of_intervals("test", forecasts, intervals, slice(None))
     if len(forecasts.table.targets) > 1:
         for i, target in enumerate(forecasts.table.targets):
             own = _of_intervals(f"test_{target}", forecasts, intervals, slice(i, i + 1))
@@ -53,16 +224,16 @@ def calibrated(
 
 def _of_intervals(
     head: str, forecasts: Forecasts, intervals: Intervals, part: slice
-) -> dict[str, float]:
-    """Score the intervals of some targets, where there are intervals."""
+) -> dict[str, Total]:
+    """Sum over the intervals of some targets, where there are intervals."""
     low, high = intervals.lower[..., part], intervals.upper[..., part]
     true = _within(forecasts, intervals)[..., part]
-    level = percent(intervals.level)
+    level, own = percent(intervals.level), intervals.level
     return {
-        f"{head}/crps": float(mean(intervals.crps[..., part], true, None)),
-        f"{head}/coverage_{level}": float(metrics.coverage(true, low, high)),
-        f"{head}/width_{level}": float(metrics.width(true, low, high)),
-        f"{head}/winkler_{level}": float(metrics.winkler(true, low, high, intervals.level)),
+        f"{head}/crps": _mean(summed(intervals.crps[..., part], true)),
+        f"{head}/coverage_{level}": _mean(probability.inside(true, low, high)),
+        f"{head}/width_{level}": _mean(probability.widths(true, low, high)),
+        f"{head}/winkler_{level}": _mean(probability.interval_scores(true, low, high, own)),
     }
 
 
@@ -75,147 +246,95 @@ def _within(forecasts: Forecasts, intervals: Intervals) -> np.ndarray:
     return np.where(early, np.nan, forecasts.true)
 
 
-def percent(level: float) -> str:
-    """Write a level as keys end.
-
-    >>> percent(0.9), percent(0.975)
-    ('90', '97.5')
-    """
-    return f"{100 * level:.3g}"
-
-
-def coverage_by_step(forecasts: Forecasts, intervals: Intervals) -> np.ndarray:
-    """Return the covered share of every step of the horizon, (horizon,)."""
+def _covered(forecasts: Forecasts, intervals: Intervals) -> Sum:
+    """Count how often the truth lay in its interval, by step, (horizon,)."""
     true = _within(forecasts, intervals)
-    return metrics.coverage(true, intervals.lower, intervals.upper, axis=(0, 2))
+    return probability.inside(true, intervals.lower, intervals.upper, (0, 2))
 
 
-def _of_values(forecasts: Forecasts, train: Table, scaler: Scaler, season: int) -> dict[str, float]:
-    """Score forecasts in the targets' units, and without them."""
-    true, values = forecasts.true, forecasts.values
-    std = scaler.output_std[forecasts.series][:, None]  # (windows, 1, targets)
-    absolute, square = _scales(train, forecasts, season)
-    found = {f"test/{name}": float(metric(true, values)) for name, metric in PLAIN.items()}
+def _of_values(forecasts: Forecasts, scale: Scale) -> dict[str, Total]:
+    """Sum errors in the targets' units, and without them."""
+    true, values, series = forecasts.true, forecasts.values, forecasts.series
+    std, absolute, square = (
+        part[series][:, None] for part in (scale.std, scale.absolute, scale.square)
+    )  # (windows, 1, targets)
+    found = {f"test/{key}": total for key, total in plain(true, values).items()}
     found |= {
-        "test/mase": float(metrics.mase(true, values, absolute)),
-        "test/rmsse": float(metrics.rmsse(true, values, square)),
-        "test/mae_z": float(metrics.mae(true / std, values / std)),
-        "test/mse_z": float(metrics.mse(true / std, values / std)),
+        "test/mase": _mean(point.absolute_scaled(true, values, absolute)),
+        "test/rmsse": _root(point.squared_scaled(true, values, square)),
+        "test/mae_z": _mean(point.absolute(true / std, values / std)),
+        "test/mse_z": _mean(point.squared(true / std, values / std)),
     }
     if len(forecasts.table.targets) > 1:
         for i, target in enumerate(forecasts.table.targets):
-            for name, metric in PLAIN.items():
-                found[f"test_{target}/{name}"] = float(metric(true[..., i], values[..., i]))
-            own, predicted = true[..., i], values[..., i]
-            found[f"test_{target}/mase"] = float(metrics.mase(own, predicted, absolute[..., i]))
-            found[f"test_{target}/rmsse"] = float(metrics.rmsse(own, predicted, square[..., i]))
+            own, predicted, head = true[..., i], values[..., i], f"test_{target}"
+            found |= {f"{head}/{key}": total for key, total in plain(own, predicted).items()}
+            mase = point.absolute_scaled(own, predicted, absolute[..., i])
+            rmsse = point.squared_scaled(own, predicted, square[..., i])
+            found |= {f"{head}/mase": _mean(mase), f"{head}/rmsse": _root(rmsse)}
     return found
 
 
-def _of_quantiles(forecasts: Forecasts) -> dict[str, float]:
-    """Score a model's own quantiles, and the intervals between those alike on both sides.
+def _of_quantiles(forecasts: Forecasts) -> dict[str, Total]:
+    """Sum over a model's own quantiles, and the intervals between those alike on both sides.
 
     All but the quantile loss end in `_raw`: those without are of the calibrated intervals.
     """
     if forecasts.quantiles is None:
         return {}
     true, every, levels = forecasts.true, forecasts.quantiles, forecasts.levels
+    losses = probability.quantile_losses(true, every, levels)
     found = {
-        "test/crps_raw": float(metrics.crps(true, every, levels)),
-        "test/pinball": float(metrics.pinball(true, every, levels).mean()),
+        "test/crps_raw": Total(_twice_over_levels, (losses,)),
+        "test/pinball": Total(_over_levels, (losses,)),
     }
     for low in range(len(levels) // 2):
         high = len(levels) - 1 - low
         if abs(levels[low] + levels[high] - 1) < 1e-9:
             ends = every[..., low], every[..., high]
             name = percent(levels[high] - levels[low])
-            found[f"test/coverage_{name}_raw"] = float(metrics.coverage(true, *ends))
-            found[f"test/width_{name}_raw"] = float(metrics.width(true, *ends))
+            found[f"test/coverage_{name}_raw"] = _mean(probability.inside(true, *ends))
+            found[f"test/width_{name}_raw"] = _mean(probability.widths(true, *ends))
     return found
 
 
-def _of_probabilities(forecasts: Forecasts) -> dict[str, float]:
-    """Score probabilities of events, or of classes."""
+def _of_probabilities(forecasts: Forecasts) -> dict[str, Total]:
+    """Sum over probabilities of events, or of classes."""
     true, values, table = forecasts.true, forecasts.values, forecasts.table
-    classes = table.task == "classes"
+    classes, each = table.task == "classes", range(len(table.targets))
+    ranks = [ranked(true[..., i], values[..., i]) for i in each]
     found = {
-        "test/brier": float(forecasts.error()),
-        "test/log_loss": float(metrics.log_loss(true, values, classes=classes)),
-        "test/auc": metrics.auc(true, values),
+        "test/brier": _mean(forecasts.headline.sums(true, values, None)),
+        "test/log_loss": _mean(probability.logarithms(true, values, classes=classes)),
+        "test/auc": Total(sums.auc, tuple(ranks)),
     }
     if classes:
-        found["test/accuracy"] = float(metrics.accuracy(true, values))
-    for row in per_target(forecasts).to_dict("records") if len(table.targets) > 1 else ():
-        found |= {f"test_{row['target']}/{k}": v for k, v in row.items() if k != "target"}
+        found["test/accuracy"] = _mean(probability.hits(true, values))
+    for i in each if len(table.targets) > 1 else ():
+        own, predicted = true[..., i : i + 1], values[..., i : i + 1]
+        found[f"test_{table.targets[i]}/brier"] = _mean(point.squared(own, predicted))
+        found[f"test_{table.targets[i]}/auc"] = Total(sums.auc, (ranks[i],))
     return found
 
 
-def by_step(forecasts: Forecasts) -> np.ndarray:
-    """Return the headline error of every step of the horizon, (horizon,)."""
-    return forecasts.error(axis=(0, 2))
+def _mean(of: Sum) -> Total:
+    """Return a score that is a mean."""
+    return Total(sums.mean, (of,))
 
 
-def by_series(forecasts: Forecasts) -> dict[str, float]:
-    """Return the headline error of every series that has windows."""
-    return forecasts.by_series
+def _root(of: Sum) -> Total:
+    """Return a score that is the root of a mean."""
+    return Total(sums.root, (of,))
 
 
-def per_target(forecasts: Forecasts) -> pd.DataFrame:
-    """Return one row for each target with its metrics."""
-    rows = []
-    for i, target in enumerate(forecasts.table.targets):
-        own, predicted = forecasts.true[..., i : i + 1], forecasts.values[..., i : i + 1]
-        if forecasts.table.task == "regression":
-            found = {name: float(metric(own, predicted)) for name, metric in PLAIN.items()}
-        else:
-            found = {
-                "brier": float(metrics.mse(own, predicted)),
-                "auc": metrics.auc(own, predicted),
-            }
-        rows.append({"target": target} | found)
-    return pd.DataFrame(rows)
+def _over_levels(of: Sum) -> float:
+    """Return the mean of the means of all levels."""
+    return float(of.mean.mean())
 
 
-def series_table(model: Forecasts, baselines: Mapping[str, Forecasts]) -> pd.DataFrame:
-    """Return one row for each series: headline error of the model and of every baseline."""
-    columns = {"model": by_series(model)} | {
-        name: by_series(other) for name, other in baselines.items()
-    }
-    return pd.DataFrame(columns).rename_axis("series").reset_index()
-
-
-def skills(model: Forecasts, baselines: Mapping[str, Forecasts]) -> dict[str, float]:
-    """Return `skill/<baseline>`: the share of each baseline's headline error that is gone.
-
-    On the windows of the baseline, which may have forecast fewer than the model.
-    """
-    return {
-        f"skill/{name}": float(metrics.skill(model.beside(other).error(), other.error()))
-        for name, other in baselines.items()
-    }
-
-
-def skill_by_step(model: Forecasts, other: Forecasts) -> np.ndarray:
-    """Return the skill of every step of the horizon, on the other's windows, (horizon,)."""
-    return metrics.skill(by_step(model.beside(other)), by_step(other))
-
-
-def _scales(train: Table, forecasts: Forecasts, season: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the naive scales of every window, (windows, 1, targets) each.
-
-    Those of `metrics.naive_scale` of each series on its grid, for all series at once.
-    """
-    later, earlier = _apart(train, season)
-    step = train.outputs[later] - train.outputs[earlier]  # (pairs, targets)
-    known = ~np.isnan(step)
-    series, count = train.series[later], len(train.names)
-    pairs = _sums(series, known.astype(float), count)  # (series, targets)
-    found = []
-    for each in (np.abs(step), step**2):
-        sums = _sums(series, np.where(known, each, 0.0), count)
-        scale = np.where(sums > 0, sums, np.nan) / np.maximum(pairs, 1)
-        found.append(scale[forecasts.series][:, None])
-    return found[0], found[1]
+def _twice_over_levels(of: Sum) -> float:
+    """Return the CRPS that quantile losses of all levels give."""
+    return float(2 * of.mean.mean(axis=-1))
 
 
 def _apart(table: Table, ticks: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from forecast.metrics import point
+import numpy as np
+
+from forecast.metrics import point, sums
+from forecast.metrics.sums import Total
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,9 @@ class Metric:
         label: Heading of its column.
         unit: "target" for that of the targets, "share", or nothing.
         better: Which value wins: the "lower", the "higher", or the one nearest to "zero".
-        of: Takes truth, forecast and axis; every run of values has it. None if a score needs more.
+        of: Its sums, each of truth, forecast and axis, where every run of values has it; none if a
+            score needs more.
+        value: How it follows from them.
         terminal: Whether the closing table of the terminal shows it.
         report: Whether the report and the notebook show it.
     """
@@ -29,19 +34,22 @@ class Metric:
     label: str
     unit: Literal["target", "share", ""] = ""
     better: Literal["lower", "higher", "zero"] = "lower"
-    of: Callable[..., Any] | None = None
+    of: tuple[Callable[..., Any], ...] = ()
+    value: Callable[..., Any] = sums.mean
     terminal: bool = False
     report: bool = True
 
 
 METRICS = (
-    Metric("mae", "MAE", "target", of=point.mae, terminal=True),
-    Metric("rmse", "RMSE", "target", of=point.rmse, terminal=True),
+    Metric("mae", "MAE", "target", of=(point.absolute,), terminal=True),
+    Metric("rmse", "RMSE", "target", of=(point.squared,), value=sums.root, terminal=True),
     Metric("mase", "MASE", terminal=True),
-    Metric("smape", "sMAPE", "share", of=point.smape),
-    Metric("wape", "WAPE", "share", of=point.wape, report=False),
-    Metric("bias", "bias", "target", better="zero", of=point.bias),
-    Metric("r2", "R²", better="higher", of=point.r2),
+    Metric("smape", "sMAPE", "share", of=(point.symmetric,)),
+    Metric(
+        "wape", "WAPE", "share", of=(point.absolute, point.size), value=sums.ratio, report=False
+    ),
+    Metric("bias", "bias", "target", better="zero", of=(point.signed,)),
+    Metric("r2", "R²", better="higher", of=(point.squared, point.deviations), value=sums.explained),
     Metric("crps", "CRPS", "target", terminal=True),
     Metric("brier", "Brier", terminal=True),
     Metric("log_loss", "log loss", terminal=True),
@@ -50,5 +58,13 @@ METRICS = (
 )
 """In the order of columns."""
 
-PLAIN = {metric.key: metric.of for metric in METRICS if metric.of}
+PLAIN = tuple(metric for metric in METRICS if metric.of)
 """What every run of values has, of truth and forecast alone."""
+
+
+def plain(true: np.ndarray, predicted: np.ndarray) -> dict[str, Total]:
+    """Sum what every run of values has, by key."""
+    return {
+        metric.key: Total(metric.value, tuple(part(true, predicted) for part in metric.of))
+        for metric in PLAIN
+    }

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from forecast.metrics.point import mae, mse
+from forecast.metrics.point import absolute, mae, mse, squared
+from forecast.metrics.sums import Sum
 
 
 @dataclass(frozen=True)
@@ -15,18 +16,20 @@ class Headline:
         key: In the names of metrics.
         name: In tables and pictures.
         of: Takes truth, forecast and axis.
+        sums: Likewise; what the error is the mean of.
     """
 
     key: str
     name: str
     of: Callable[..., Any]
+    sums: Callable[..., Sum]
 
 
-PROBABILITY = Headline("brier", "Brier score", mse)
+PROBABILITY = Headline("brier", "Brier score", mse, squared)
 """Of probabilities: proper, as their absolute error is not (Brier 1950; averaged over classes)."""
 
 HEADLINES = {
-    "regression": Headline("mae", "MAE", mae),
+    "regression": Headline("mae", "MAE", mae, absolute),
     "event": PROBABILITY,
     "classes": PROBABILITY,
 }

@@ -8,7 +8,51 @@ the other axes: `axis=(0, 2)` gives one value for each step of the horizon.
 
 import numpy as np
 
-Axis = int | tuple[int, ...] | None
+from forecast.metrics import sums
+from forecast.metrics.sums import Axis, Spread, Sum, spread, summed
+
+
+def absolute(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> Sum:
+    """Sum the absolute errors."""
+    return summed(np.abs(predicted - true), true, axis)
+
+
+def squared(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> Sum:
+    """Sum the squared errors."""
+    return summed((predicted - true) ** 2, true, axis)
+
+
+def signed(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> Sum:
+    """Sum the errors."""
+    return summed(predicted - true, true, axis)
+
+
+def size(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> Sum:
+    """Sum the sizes of what came true."""
+    del predicted
+    return summed(np.abs(true), true, axis)
+
+
+def symmetric(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> Sum:
+    """Sum the symmetric percentage errors, 0 where forecast and truth are both zero."""
+    both = np.abs(true) + np.abs(predicted)
+    return summed(2 * np.abs(predicted - true) / np.where(both == 0, 1, both), true, axis)
+
+
+def deviations(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> Spread:
+    """Describe how far what came true lies from its mean."""
+    del predicted
+    return spread(true, axis)
+
+
+def absolute_scaled(true: np.ndarray, predicted: np.ndarray, scale: np.ndarray) -> Sum:
+    """Sum the absolute errors in units of a scale."""
+    return summed(np.abs(predicted - true) / scale, true + scale)
+
+
+def squared_scaled(true: np.ndarray, predicted: np.ndarray, scale: np.ndarray) -> Sum:
+    """Sum the squared errors in units of a scale."""
+    return summed((predicted - true) ** 2 / scale, true + scale)
 
 
 def mae(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarray:
@@ -25,7 +69,7 @@ def mae(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarra
     >>> float(mae(np.array([1.0, np.nan]), np.array([3.0, 9.0])))
     2.0
     """
-    return mean(np.abs(predicted - true), true, axis)
+    return absolute(true, predicted, axis).mean
 
 
 def mse(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarray:
@@ -39,7 +83,7 @@ def mse(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarra
     Returns:
         Σ(predicted − true)² / count.
     """
-    return mean((predicted - true) ** 2, true, axis)
+    return squared(true, predicted, axis).mean
 
 
 def rmse(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarray:
@@ -56,7 +100,7 @@ def rmse(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarr
     >>> float(rmse(np.array([0.0, 0.0]), np.array([1.0, 7.0])))
     5.0
     """
-    return np.sqrt(mse(true, predicted, axis))
+    return sums.root(squared(true, predicted, axis))
 
 
 def bias(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarray:
@@ -73,7 +117,7 @@ def bias(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarr
     >>> float(bias(np.array([1.0, 1.0]), np.array([2.0, 4.0])))
     2.0
     """
-    return mean(predicted - true, true, axis)
+    return signed(true, predicted, axis).mean
 
 
 def wape(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarray:
@@ -90,8 +134,7 @@ def wape(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarr
     >>> float(wape(np.array([10.0, 30.0]), np.array([12.0, 30.0])))
     0.05
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return mae(true, predicted, axis) / mean(np.abs(true), true, axis)
+    return sums.ratio(absolute(true, predicted, axis), size(true, predicted, axis))
 
 
 def smape(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarray:
@@ -110,8 +153,7 @@ def smape(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndar
     >>> float(smape(np.array([1.0, 0.0]), np.array([3.0, 0.0])))
     0.5
     """
-    size = np.abs(true) + np.abs(predicted)
-    return mean(2 * np.abs(predicted - true) / np.where(size == 0, 1, size), true, axis)
+    return symmetric(true, predicted, axis).mean
 
 
 def r2(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarray:
@@ -125,9 +167,7 @@ def r2(true: np.ndarray, predicted: np.ndarray, axis: Axis = None) -> np.ndarray
     Returns:
         1 − Σ(predicted − true)² / Σ(true − mean)²; minus infinity where the truth is constant.
     """
-    spread = mean((true - mean(true, true, axis, keepdims=True)) ** 2, true, axis)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return 1 - mse(true, predicted, axis) / spread
+    return sums.explained(squared(true, predicted, axis), spread(true, axis))
 
 
 def mase(
@@ -218,7 +258,4 @@ def mean(
     Returns:
         The mean; NaN where nothing is known.
     """
-    known = ~np.isnan(known_by)
-    count = known.sum(axis=axis, keepdims=keepdims)
-    total = np.where(known, values, 0.0).sum(axis=axis, keepdims=keepdims)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return summed(values, known_by, axis, keepdims=keepdims).mean

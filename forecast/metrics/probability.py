@@ -6,12 +6,54 @@ As in `point`, each divides one sum by one count and leaves out what has no trut
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
-from forecast.metrics.point import Axis, mean
+from forecast.metrics import sums
+from forecast.metrics.sums import Axis, Sum, ranked, summed
 
 TINY = 1e-7
 """Least probability that the logarithm is taken of: a certain forecast that fails costs 16."""
+
+
+def logarithms(true: np.ndarray, predicted: np.ndarray, *, classes: bool = False) -> Sum:
+    """Sum the negative logarithms of the probabilities given to what happened."""
+    sure = np.clip(predicted, TINY, 1 - TINY)
+    if classes:
+        return summed(-(true * np.log(sure)).sum(axis=-1), true[..., 0])
+    return summed(-np.where(true == 1, np.log(sure), np.log1p(-sure)), true)
+
+
+def hits(true: np.ndarray, predicted: np.ndarray) -> Sum:
+    """Count the windows and steps whose likeliest class is the one that happened."""
+    hit = predicted.argmax(axis=-1) == true.argmax(axis=-1)
+    return summed(hit.astype(float), true[..., 0])
+
+
+def quantile_losses(
+    true: np.ndarray, quantiles: np.ndarray, levels: Sequence[float], axis: Axis = None
+) -> Sum:
+    """Sum the quantile losses at each level, the last axis."""
+    short = true[..., None] - quantiles  # how far the forecast is below the truth
+    loss = np.maximum(np.asarray(levels) * short, (np.asarray(levels) - 1) * short)
+    kept = tuple(range(true.ndim)) if axis is None else axis
+    return summed(loss, np.broadcast_to(true[..., None], loss.shape), kept)
+
+
+def inside(true: np.ndarray, low: np.ndarray, high: np.ndarray, axis: Axis = None) -> Sum:
+    """Count how much of the truth lies in an interval, its ends included."""
+    return summed(((true >= low) & (true <= high)).astype(float), true, axis)
+
+
+def widths(true: np.ndarray, low: np.ndarray, high: np.ndarray, axis: Axis = None) -> Sum:
+    """Sum the widths of intervals."""
+    return summed(high - low, true, axis)
+
+
+def interval_scores(
+    true: np.ndarray, low: np.ndarray, high: np.ndarray, level: float, axis: Axis = None
+) -> Sum:
+    """Sum the interval scores."""
+    outside = np.maximum(low - true, 0) + np.maximum(true - high, 0)
+    return summed(high - low + 2 / (1 - level) * outside, true, axis)
 
 
 def log_loss(true: np.ndarray, predicted: np.ndarray, *, classes: bool = False) -> np.ndarray:
@@ -28,10 +70,7 @@ def log_loss(true: np.ndarray, predicted: np.ndarray, *, classes: bool = False) 
     >>> round(float(log_loss(np.array([[[1.0]]]), np.array([[[0.5]]]))), 4)
     0.6931
     """
-    sure = np.clip(predicted, TINY, 1 - TINY)
-    if classes:
-        return mean(-(true * np.log(sure)).sum(axis=-1), true[..., 0], None)
-    return mean(-np.where(true == 1, np.log(sure), np.log1p(-sure)), true, None)
+    return logarithms(true, predicted, classes=classes).mean
 
 
 def auc(true: np.ndarray, predicted: np.ndarray) -> float:
@@ -47,12 +86,8 @@ def auc(true: np.ndarray, predicted: np.ndarray) -> float:
     >>> auc(np.array([[[0.0], [1.0]]]), np.array([[[0.2], [0.3]]]))
     1.0
     """
-    found = []
-    for own, chance in zip(true.T, predicted.T, strict=True):
-        known = np.isfinite(own)
-        if len(np.unique(own[known])) == 2:
-            found.append(float(roc_auc_score(own[known], chance[known])))
-    return float(np.mean(found)) if found else float("nan")
+    pairs = zip(true.T, predicted.T, strict=True)
+    return sums.auc(*(ranked(own, chance) for own, chance in pairs))
 
 
 def accuracy(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -68,8 +103,7 @@ def accuracy(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     >>> float(accuracy(np.array([[[0.0, 1.0]]]), np.array([[[0.4, 0.6]]])))
     1.0
     """
-    hit = predicted.argmax(axis=-1) == true.argmax(axis=-1)
-    return mean(hit.astype(float), true[..., 0], None)
+    return hits(true, predicted).mean
 
 
 def pinball(
@@ -91,10 +125,7 @@ def pinball(
     >>> pinball(np.array([[[3.0]]]), np.array([[[[1.0, 4.0]]]]), (0.1, 0.9)).round(3).tolist()
     [0.2, 0.1]
     """
-    short = true[..., None] - quantiles  # how far the forecast is below the truth
-    loss = np.maximum(np.asarray(levels) * short, (np.asarray(levels) - 1) * short)
-    kept = tuple(range(true.ndim)) if axis is None else axis
-    return mean(loss, np.broadcast_to(true[..., None], loss.shape), kept)
+    return quantile_losses(true, quantiles, levels, axis).mean
 
 
 def crps(
@@ -137,7 +168,7 @@ def coverage(true: np.ndarray, low: np.ndarray, high: np.ndarray, axis: Axis = N
     >>> float(coverage(np.array([1.0, 5.0]), np.array([0.0, 0.0]), np.array([2.0, 2.0])))
     0.5
     """
-    return mean(((true >= low) & (true <= high)).astype(float), true, axis)
+    return inside(true, low, high, axis).mean
 
 
 def width(true: np.ndarray, low: np.ndarray, high: np.ndarray, axis: Axis = None) -> np.ndarray:
@@ -155,7 +186,7 @@ def width(true: np.ndarray, low: np.ndarray, high: np.ndarray, axis: Axis = None
     >>> float(width(np.array([1.0, np.nan]), np.array([0.0, 0.0]), np.array([2.0, 9.0])))
     2.0
     """
-    return mean(high - low, true, axis)
+    return widths(true, low, high, axis).mean
 
 
 def winkler(
@@ -179,5 +210,4 @@ def winkler(
     >>> round(float(winkler(np.array([1.0, 5.0]), np.zeros(2), np.full(2, 4.0), 0.9)), 6)
     14.0
     """
-    outside = np.maximum(low - true, 0) + np.maximum(true - high, 0)
-    return mean(high - low + 2 / (1 - level) * outside, true, axis)
+    return interval_scores(true, low, high, level, axis).mean

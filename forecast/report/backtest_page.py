@@ -61,7 +61,7 @@ def folds(found: "Backtest") -> str:
     for fold, outcome in zip(found.folds, found.outcomes, strict=True):
         row = [f"fold {fold.number}", stamp(fold.begin), stamp(fold.last)]
         row += [f"fold {fold.fitted}"] if shared else []
-        row += [f"{len(outcome.test.starts):,}", number(outcome.scores[key])]
+        row += [f"{outcome.windows:,}", number(outcome.scores[key])]
         if rival:
             skill = outcome.scores[f"skill/{rival}"]
             row += [percent(skill), cell(skill, outcome.verdicts.get(rival))]
@@ -126,7 +126,7 @@ def _worth(found: "Backtest") -> Sequence[str]:
             f"In {which} the best epoch was the last: the training has not converged; "
             "raise training.epochs."
         )
-    each = np.array([float(outcome.test.error()) for outcome in found.outcomes])
+    each = np.array([outcome.measured[""].error for outcome in found.outcomes])
     if len(each) > 1 and each.max() > UNEVEN * each.min() > 0:
         high, low = int(each.argmax()), int(each.argmin())
         head, unit = found.overall.test.headline.name, found.overall.table.common_unit

@@ -13,6 +13,7 @@ from forecast.data import windows
 from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.calibration import Intervals
+from forecast.evaluation.scores import Measured
 from forecast.report.canvas import escape_mathtext
 from forecast.report.sections.slices import ranked_series
 from forecast.report.sections.strip import leads
@@ -84,9 +85,10 @@ def error_by_horizon(outcome: "Outcome") -> Figure:
     axes = figure.subplots()
     steps = np.arange(1, outcome.test.window.horizon + 1)
     marker = "o" if len(steps) == 1 else None
-    for (name, other), colour in zip(outcome.baselines.items(), OTHERS, strict=False):
-        axes.plot(steps, scores.by_step(other), color=colour, marker=marker, label=name)
-    own = scores.by_step(outcome.test)
+    own = outcome.measured[""].by_step
+    for name, colour in zip(outcome.baselines, OTHERS, strict=False):
+        other = outcome.measured[name].by_step
+        axes.plot(steps, other, color=colour, marker=marker, label=name)
     axes.plot(steps, own, color=MODEL, lw=2.5, marker=marker, label=outcome.spec.model.name)
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -98,7 +100,7 @@ def error_by_horizon(outcome: "Outcome") -> Figure:
     return figure
 
 
-def reliability(test: Forecasts, intervals: Intervals) -> Figure:
+def reliability(measured: Measured, intervals: Intervals) -> Figure:
     """Draw what intervals covered: of every level, and of the chosen one at every step."""
     figure = Figure(figsize=(10, 4.5), layout="constrained")
     whole, by_step = figure.subplots(1, 2)
@@ -108,7 +110,7 @@ def reliability(test: Forecasts, intervals: Intervals) -> Figure:
     whole.set(xlim=(0, 1), ylim=(0, 1), xlabel="promised share", ylabel="covered share")
     whole.legend(frameon=False)
     plain(whole, "Coverage of intervals by level, test span")
-    found = scores.coverage_by_step(test, intervals)
+    found = measured.covered_by_step
     steps = np.arange(1, len(found) + 1)
     by_step.axhline(intervals.level, color=TRUE, lw=1, ls=":")
     by_step.plot(steps, found, color=MODEL, lw=2.2, marker="." if len(steps) <= 48 else None)
@@ -268,10 +270,10 @@ def error_by_fold(found: "Backtest") -> Figure:
     axes = figure.subplots()
     numbers = [fold.number for fold in found.folds]
     for (name, other), colour in zip(overall.baselines.items(), OTHERS, strict=False):
-        errors = [float(outcome.baselines[name].error()) for outcome in found.outcomes]
+        errors = [outcome.measured[name].error for outcome in found.outcomes]
         axes.plot(numbers, errors, color=colour, marker="o", ms=4, label=name)
         axes.axhline(float(other.error()), color=colour, lw=0.8, ls=":")
-    own = [float(outcome.test.error()) for outcome in found.outcomes]
+    own = [outcome.measured[""].error for outcome in found.outcomes]
     axes.plot(numbers, own, color=MODEL, lw=2.5, marker="o", label=overall.spec.model.name)
     axes.axhline(float(overall.test.error()), color=MODEL, lw=0.8, ls=":")
     axes.set_ylim(bottom=0)

@@ -141,7 +141,7 @@ def _spans(outcome: "Outcome") -> list[tuple[str, ...]]:
         "validation": cuts.validation_rows(rows),
         "test": cuts.test_rows(rows),
     }
-    count = {"test": f"{len(outcome.test.starts):,} windows scored"}
+    count = {"test": f"{outcome.windows:,} windows scored"}
     return [
         (name, *_ends(rows, mask), f"{mask.sum():,}", count.get(name, ""))
         for name, mask in masks.items()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +13,18 @@ from forecast.data.table import Table
 from forecast.evaluation import scores
 from forecast.evaluation.backtest import Backtest
 from forecast.evaluation.baselines import rules
-from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.intervals.calibration import Intervals
 from forecast.evaluation.outcome import Outcome, validation_error
 from forecast.evaluation.rolling import RollingFold
+from forecast.evaluation.scores import Measured
 from forecast.evaluation.significance.aligned import PREDICTIONS
 from forecast.gates.study import Study
+from forecast.metrics.point import skill
 from forecast.report import figures
 from forecast.report.gates.curves import memory_curve
 from forecast.tracking.mlflow import colours, description, pages
 from forecast.tracking.mlflow.description import Place
 from forecast.tracking.mlflow.direct import DirectRun
+from forecast.tracking.predictions import Predictions
 from forecast.tracking.run import Run, ending, safe_key
 from forecast.tracking.sender import ONCE
 from forecast.tracking.tracker import Tracker
@@ -33,31 +35,47 @@ if TYPE_CHECKING:
 PER_TARGET = 12
 """Targets, and series, that get metrics of their own; more go to a file."""
 
-KEPT = 5_000_000
-"""Most forecast values of a baseline that are kept, so that `forecast compare` can read them."""
+
+@dataclass(frozen=True)
+class Question:
+    """What a baseline was asked: the same question is answered once.
+
+    Attributes:
+        data: Name of the data set.
+        digest: Of its content.
+        settings: Of data, window, spans and evaluation.
+    """
+
+    data: str
+    digest: str
+    settings: Mapping[str, Any]
 
 
-def record(run: Run, outcome: Outcome) -> None:
+def record(run: Run, outcome: Outcome, predictions: Predictions) -> None:
     """Write final metrics, pictures, forecasts and lineage of a trained run."""
     record_scores(run, outcome)
     run.metrics({"train/best_epoch": float(outcome.forecaster.best_epoch_)})
     if (error := validation_error(outcome.forecaster, outcome.test.headline)) is not None:
         run.metrics({f"validation/{outcome.test.headline.key}": error})
     if len(outcome.table.targets) > PER_TARGET:
-        run.keep(scores.per_target(outcome.test), "per_target.parquet")
+        targets = outcome.table.targets
+        run.keep(outcome.measured[""].by_target(targets), "per_target.parquet")
     if len(outcome.table.names) > 1:
-        per_series = scores.by_series(outcome.test)
+        every = {name or "model": own for name, own in outcome.measured.items()}
+        per_series = outcome.measured[""].by_series
         if len(per_series) <= PER_TARGET:
             taken: set[str] = set()
             head = f"series/{outcome.test.headline.key}_"
             run.metrics({head + safe_key(k, taken): v for k, v in per_series.items()})
-        run.keep(scores.series_table(outcome.test, outcome.baselines), "scores_by_series.csv")
-    run.keep(outcome.test.frame(outcome.intervals), PREDICTIONS)
+        run.keep(scores.series_table(every), "scores_by_series.csv")
+    run.keep(predictions.file(), PREDICTIONS)
     run.keep(figures.forecasts(outcome), "figures/forecasts.png")
     run.keep(figures.forecast(outcome), "figures/forecast.png")
     run.keep(figures.error_by_horizon(outcome), "figures/error_by_horizon.png")
     if outcome.intervals is not None:
-        run.keep(figures.reliability(outcome.test, outcome.intervals), "figures/reliability.png")
+        run.keep(
+            figures.reliability(outcome.measured[""], outcome.intervals), "figures/reliability.png"
+        )
     run.keep(figures.learning_curve(outcome.forecaster.history_), "figures/learning_curve.png")
 
 
@@ -71,13 +89,14 @@ def record_scores(run: Run, outcome: Outcome) -> None:
 
 
 def record_baselines(
-    tracker: Tracker, outcome: Outcome, data: str, digest: str, question: Mapping[str, Any]
+    tracker: Tracker, outcome: Outcome, about: Question, predictions: Predictions
 ) -> dict[str, Run]:
     """Write each baseline as a run of its own, once for each question."""
     runs: dict[str, Run] = {}
-    place = Place(data, tracker.store.experiment_id if tracker.store else None)
+    question = about.settings
+    place = Place(about.data, tracker.store.experiment_id if tracker.store else None)
     for name, found in outcome.baselines.items():
-        parts: list[Any] = [name, digest, dict(question)]
+        parts: list[Any] = [name, about.digest, dict(question)]
         parts += [found.note] if found.note else []  # what was chosen makes other forecasts
         # intervals of a refit know no validation windows
         depends = name not in rules.RULES or outcome.spec.interval is not None
@@ -93,14 +112,14 @@ def record_baselines(
         score = f"{found.headline.key} {error[f'test/{found.headline.key}']:.3g}"
         label = pages.unique(tracker.store, pages.result(label, score))
         colour = {colours.TAG: colours.of_baseline(name)}
-        tags = {ONCE: key, "forecast.data_digest": digest} | colour
+        tags = {ONCE: key, "forecast.data_digest": about.digest} | colour
         with ending(tracker.begin(label, kind="baseline", tags=tags)) as run:
             run.params({"model": name, **question})
             run.tags({description.NOTE: description.of_baseline(name, outcome, place)})
             run.metrics(_final(outcome, error))
-            run.series(_steps(found, outcome.baseline_intervals.get(name)))
-            if found.values.size <= KEPT:
-                run.keep(found.frame(outcome.baseline_intervals.get(name)), PREDICTIONS)
+            run.series(_steps(outcome.measured[name]))
+            if (kept := predictions.file(name)) is not None:
+                run.keep(kept, PREDICTIONS)
         runs[name] = run
     return runs
 
@@ -155,18 +174,18 @@ def _keys(found: Mapping[str, float]) -> dict[str, float]:
 
 def _by_step(outcome: Outcome) -> dict[str, dict[int, float]]:
     """Return `horizon/<error>`, `horizon/skill_<baseline>` and coverage, step = steps ahead."""
-    found = _steps(outcome.test, outcome.intervals)
-    for name, other in outcome.baselines.items():
-        found[f"horizon/skill_{name}"] = _series(scores.skill_by_step(outcome.test, other))
+    found = _steps(outcome.measured[""])
+    for name in outcome.baselines:
+        gained = skill(outcome.paired[name].by_step, outcome.measured[name].by_step)
+        found[f"horizon/skill_{name}"] = _series(gained)
     return found
 
 
-def _steps(forecasts: Forecasts, intervals: Intervals | None) -> dict[str, dict[int, float]]:
+def _steps(own: Measured) -> dict[str, dict[int, float]]:
     """Return `horizon/<error>` and coverage of one forecaster, step = steps ahead."""
-    found = {f"horizon/{forecasts.headline.key}": _series(scores.by_step(forecasts))}
-    if intervals is not None:
-        covered = scores.coverage_by_step(forecasts, intervals)
-        found[f"horizon/coverage_{scores.percent(intervals.level)}"] = _series(covered)
+    found = {f"horizon/{own.headline.key}": _series(own.by_step)}
+    if own.level is not None:
+        found[f"horizon/coverage_{scores.percent(own.level)}"] = _series(own.covered_by_step)
     return found
 
 

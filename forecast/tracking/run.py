@@ -105,7 +105,7 @@ class Run(ABC):
     def keep(self, thing: Any, path: str) -> None:
         """Write an artifact."""
         with self.folder() as folder:
-            if isinstance(thing, Path):
+            if isinstance(thing, Path) and thing.is_dir():
                 shutil.copytree(thing, folder, dirs_exist_ok=True)
             else:
                 _write(thing, folder / Path(path).name)
@@ -182,8 +182,10 @@ def safe_key(name: str, taken: set[str] | None = None) -> str:
 
 
 def _write(thing: Any, file: Path) -> None:
-    """Write text, a figure, a frame or arrays in the format that the file's name says."""
-    if isinstance(thing, str):
+    """Write text, a figure, a frame or arrays in the format of the file's name, or copy a file."""
+    if isinstance(thing, Path):
+        shutil.copyfile(thing, file)
+    elif isinstance(thing, str):
         file.write_text(thing, encoding="utf-8")
     elif hasattr(thing, "savefig"):
         thing.savefig(file, dpi=120)

@@ -222,11 +222,14 @@ def _of_shape(made: Any, sizes: Sizes) -> keras.Model:
 
 
 def _rows(model: keras.Model, rows: Scaled, window: Window) -> Rows:
-    """Put rows on the device as a model reads them."""
-    inputs = features.append_known_future(
-        rows.inputs, rows.table, window, coded=reads_series_number(model)
-    )
-    return Rows.put(inputs, rows.outputs)
+    """Put rows on the device as a model reads them, once for as long as they are used."""
+    coded = reads_series_number(model)
+    key = (window.timesteps, window.lead, window.horizon, coded) if rows.table.known else coded
+    kept: dict[Any, Rows] = vars(rows).setdefault("_on_device", {})
+    if key not in kept:
+        inputs = features.append_known_future(rows.inputs, rows.table, window, coded=coded)
+        kept[key] = Rows.put(inputs, rows.outputs)
+    return kept[key]
 
 
 def predict_scaled(

@@ -14,6 +14,7 @@ from forecast.evaluation.preparation import Prepared
 from forecast.tracking import record
 from forecast.tracking.journal import AFTER, records, scored
 from forecast.tracking.journalled import Journalled
+from forecast.tracking.predictions import Predictions
 from forecast.workflows.load import Loaded
 from forecast.workflows.progress import Progress
 from forecast.workflows.settings import Config
@@ -73,6 +74,7 @@ class Recorded:
     Attributes:
         training: What was to be recorded.
         run: Its run, closed as FAILED where something is missing.
+        predictions: Forecasts of all test windows, in files.
         outcome: What its evaluation found; None where that failed.
         failures: Stages that failed, or were left out since another did, to the reason.
         errors: Each failure for the run's tag.
@@ -80,6 +82,7 @@ class Recorded:
 
     training: Training
     run: Journalled
+    predictions: Predictions
     outcome: Outcome | None = None
     failures: dict[str, str] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -25,6 +26,7 @@ from forecast.tracking import folders, record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.journal import EVALUATION, FIT
 from forecast.tracking.journalled import Journalled
+from forecast.tracking.predictions import Predictions
 from forecast.tracking.run import Run
 from forecast.tracking.tracker import Tracker
 from forecast.training.forecaster import Forecaster
@@ -38,6 +40,9 @@ from forecast.workflows.settings import TrackingConfig
 
 OWN = ("data.path",)
 """Where a file lies that its digest names: no other baselines."""
+
+FORECASTS = "forecasts"
+"""Folder of a run's folder, where its forecasts lie until they are kept."""
 
 SIGNED = "MLmodel"
 """File of an MLflow model that says what it answers with."""
@@ -54,14 +59,16 @@ def record_training(tracker: Tracker, tracked: Journalled, training: Training) -
     The model is kept as soon as the training ends. Whatever fails behind that leaves it, and what
     the other stages make.
     """
-    found = Recorded(training, tracked)
+    place = tracked.journal.folder / FORECASTS
+    shutil.rmtree(place, ignore_errors=True)  # of a command that was killed
+    found = Recorded(training, tracked, Predictions(place))
     observer, forecaster, watch = _fit(tracked, training)
     try:
         found.attempt(["model"], "writing the model", lambda: _keep_model(found, forecaster))
         found.outcome = found.attempt(
             BEHIND_SCORES,
             "the evaluation",
-            lambda: _evaluate(training, forecaster, watch),
+            lambda: _evaluate(found, forecaster, watch),
             again=True,
         )
         if found.outcome is not None:
@@ -69,6 +76,8 @@ def record_training(tracker: Tracker, tracked: Journalled, training: Training) -
     except KeyboardInterrupt:
         tracked.tag_missing()
         raise
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
     found.close()
     return found
 
@@ -96,10 +105,13 @@ def _fit(tracked: Journalled, training: Training) -> tuple[Observer, Forecaster,
     return observer, forecaster, Stopwatch({"fit": seconds})
 
 
-def _evaluate(training: Training, forecaster: Forecaster, watch: Stopwatch) -> Outcome:
-    """Score the test span, and say how long that took."""
-    with during(training.progress, "evaluate", "test span, baselines and verdicts"):
-        return experiment.evaluate(training.prepared, forecaster, watch=watch)
+def _evaluate(found: Recorded, forecaster: Forecaster, watch: Stopwatch) -> Outcome:
+    """Score the test span, keep all forecasts, and say how long that took."""
+    prepared, kept = found.training.prepared, found.predictions
+    with during(found.training.progress, "evaluate", "test span, baselines and verdicts"):
+        outcome = experiment.evaluate(prepared, forecaster, watch=watch, keep=kept.put)
+        kept.close()
+    return outcome
 
 
 def _after(tracker: Tracker, found: Recorded, outcome: Outcome, observer: Observer) -> None:
@@ -112,7 +124,7 @@ def _after(tracker: Tracker, found: Recorded, outcome: Outcome, observer: Observ
         baselines = found.attempt(
             ["baselines"],
             "writing the baselines",
-            lambda: _baselines(tracker, training, outcome),
+            lambda: _baselines(tracker, found, outcome),
             again="description" in lacking,
         )
         found.follow("intervals", "model")
@@ -201,18 +213,20 @@ def _scores(found: Recorded, outcome: Outcome) -> None:
     """Write the settings of the evaluation, then scores, forecasts and pictures."""
     settings = found.training.params
     found.run.params({k: v for k, v in settings.items() if k.startswith(EVALUATION)})
-    record.record(found.run, outcome)
+    record.record(found.run, outcome, found.predictions)
 
 
-def _baselines(tracker: Tracker, training: Training, outcome: Outcome) -> dict[str, Run]:
+def _baselines(tracker: Tracker, found: Recorded, outcome: Outcome) -> dict[str, Run]:
     """Write each baseline as a run of its own, once for each question."""
+    training = found.training
     same_question = {
         key: value
         for key, value in training.params.items()
         if key.split(".")[0] in ("data", "window", "split", "evaluation") and key not in OWN
     }
     data = training.data
-    return record.record_baselines(tracker, outcome, data.name, data.digest, same_question)
+    about = record.Question(data.name, data.digest, same_question)
+    return record.record_baselines(tracker, outcome, about, found.predictions)
 
 
 def _describe(

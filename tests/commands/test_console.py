@@ -31,7 +31,8 @@ def closing(*metrics):
         scores=scores | {f"skill/{name}": 0.123 for name in VERDICTS},
         baseline_scores={name: scores for name in VERDICTS},
         verdicts=VERDICTS,
-        test=SimpleNamespace(values=np.zeros(4767), headline=HEADLINES["regression"]),
+        windows=4767,
+        test=SimpleNamespace(headline=HEADLINES["regression"]),
         table=SimpleNamespace(targets=("a", "b"), common_unit=", °F"),
     )
     with console.capture() as said:
@@ -88,9 +89,13 @@ def test_quantiles_that_hold_another_share_than_they_promise_are_named(spread):
     true = norm.ppf((np.arange(1000) + 0.5) / 1000).reshape(-1, 1, 1)
     levels = (0.05, 0.25, 0.5, 0.75, 0.95)
     every = np.broadcast_to(spread * norm.ppf(levels), (1000, 1, 1, 5))
-    test = SimpleNamespace(true=true, quantiles=every, levels=levels)
+    scored = {
+        f"test/coverage_{level}_raw": float(np.mean(np.abs(true) <= every[..., -1 - n]))
+        for n, level in enumerate((90, 50))
+    }
+    test = SimpleNamespace(levels=levels)
     with console.capture() as captured:
-        interval_line(SimpleNamespace(intervals=None, test=test))
+        interval_line(SimpleNamespace(intervals=None, test=test, scores=scored))
     line = " ".join(captured.get().split())
     if spread == 1:
         assert not line
@@ -103,9 +108,9 @@ def test_quantiles_that_hold_another_share_than_they_promise_are_named(spread):
 
 
 def test_quantiles_that_are_far_from_promised_are_not_asked_of_a_model_without_them():
-    test = SimpleNamespace(true=np.zeros((3, 1, 1)), quantiles=None, levels=())
+    test = SimpleNamespace(levels=())
     with console.capture() as captured:
-        interval_line(SimpleNamespace(intervals=None, test=test))
+        interval_line(SimpleNamespace(intervals=None, test=test, scores={}))
     assert not captured.get()
 
 

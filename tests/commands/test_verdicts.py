@@ -10,10 +10,9 @@ import pytest
 from forecast.cli.console import console, result_line, score_table
 from forecast.data import windows
 from forecast.data.windows import Window
-from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.outcome import strongest
-from forecast.evaluation.significance import pairs, promotion, wording
+from forecast.evaluation.significance import promotion, wording
 from forecast.evaluation.significance.pairs import Verdict
 from forecast.metrics.headline import HEADLINES
 from forecast.tracking import record
@@ -24,7 +23,7 @@ from forecast.tracking.run import ending
 
 from ..conftest import Place
 from ..evaluation import test_report
-from ..evaluation.tables import panel
+from ..evaluation.tables import panel, rescored
 
 BASELINES = ("persistence", "seasonal_naive", "ridge")
 
@@ -77,15 +76,12 @@ def outcome(number: int):
     others = {name: made(r) for name, r in zip(BASELINES, ratios, strict=True)}
     if number % 5 == 0:  # the same forecasts
         others["ridge"] = replace(test)
-    train = table.take(table.tick < 100)
-    own, each = scores.beside(test, others, train, found.forecaster.scaler_, 24)
-    verdicts = pairs.verdicts(test, others)
+    found = rescored(found, test, others)
+    own, verdicts = found.scores, dict(found.verdicts)
     if number % 7 == 3:  # values and origins weighed differently have different signs
         against = 1 if own["skill/persistence"] > 0 else -1
         verdicts["persistence"] = Verdict(0.02 * against, 2.6 * against, 0.0127, 50)
-    return replace(
-        found, test=test, baselines=others, scores=own, baseline_scores=each, verdicts=verdicts
-    )
+    return replace(found, verdicts=verdicts)
 
 
 def terminal(found) -> str:

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.table import Table
+from forecast.evaluation.gathered import Gathered
+from forecast.evaluation.scores import Scale, measure
 
 
 def panel(lengths=(60, 60), *, absent=(), targets=2, seed=0, frequency="h"):
@@ -55,3 +57,27 @@ def last_known(table, code, tick, target):
             return value
         tick -= 1
     return math.nan
+
+
+def measured(forecasts, intervals=None):
+    """Sums of forecasts whose series all have the scale 1."""
+    one = np.ones((len(forecasts.table.names), len(forecasts.table.targets)))
+    return measure(forecasts, Scale(one, one, one), intervals)
+
+
+def rescored(found, test, others=None, around=None):
+    """The outcome of other forecasts, scored as `found` was."""
+    others = found.baselines if others is None else others
+    train = found.table.take(found.cuts.train_rows(found.table))
+    scale = Scale.of(train, found.forecaster.scaler_, found.season)
+    gathered = Gathered(scale, test.starts)
+    gathered.add({"": test} | others, around or {})
+    return gathered.outcome(
+        spec=found.spec,
+        table=found.table,
+        cuts=found.cuts,
+        season=found.season,
+        forecaster=found.forecaster,
+        refit=found.refit,
+        seconds=found.seconds,
+    )

@@ -19,7 +19,7 @@ from forecast.report import figures, run_page
 from forecast.training.fit import predict_scaled
 from forecast.training.parameters import Model, Training
 
-from .tables import panel
+from .tables import measured, panel
 
 WINDOW = Window(timesteps=6, horizon=4)
 SPEC = Spec(
@@ -67,7 +67,7 @@ def truth(test_from=60):
 def test_stages_and_callbacks(told):
     outcome, epochs = told
     assert (
-        list(outcome.seconds) == ["fit", "score", "intervals", "baselines"]
+        list(outcome.seconds) == ["fit", "score", "baselines", "intervals"]
         and min(outcome.seconds.values()) > 0
     )
     assert epochs.count == 2 and len(outcome.forecaster.history_["val_loss"]) == 2
@@ -149,12 +149,12 @@ def test_verdicts_are_of_losses_by_origin(outcome):
 
 def test_tables_by_step_series_and_target(outcome):
     error = np.abs(truth()[0] - outcome.test.values)
-    np.testing.assert_allclose(scores.by_step(outcome.test), error.mean(axis=(0, 2)))
-    by_series = scores.series_table(outcome.test, outcome.baselines)
+    np.testing.assert_allclose(outcome.measured[""].by_step, error.mean(axis=(0, 2)))
+    by_series = scores.series_table({n or "model": m for n, m in outcome.measured.items()})
     assert by_series.columns.tolist() == ["series", "model", *outcome.baselines]
     assert by_series.series.tolist() == ["s0", "s1"]
     np.testing.assert_allclose(by_series.model, [error[:17].mean(), error[17:].mean()])
-    by_target = scores.per_target(outcome.test).set_index("target")
+    by_target = outcome.measured[""].by_target(outcome.table.targets).set_index("target")
     np.testing.assert_allclose(by_target.mae, error.mean(axis=(0, 1)))
 
 
@@ -252,9 +252,10 @@ def test_a_baseline_of_fewer_windows_is_compared_on_those(outcome, monkeypatch):
     assert found.scores["skill/ridge"] == pytest.approx(skill)
     assert found.scores["skill/persistence"] == outcome.scores["skill/persistence"]
     by_step = 1 - own.mean(axis=(0, 2)) / np.abs(ridge.true - ridge.values).mean(axis=(0, 2))
-    np.testing.assert_allclose(scores.skill_by_step(test, ridge), by_step)
+    gained = 1 - found.paired["ridge"].by_step / found.measured["ridge"].by_step
+    np.testing.assert_allclose(gained, by_step)
     assert found.verdicts["ridge"].origins == len(np.unique(TABLE.tick[test.origins[common]]))
-    assert set(scores.series_table(test, found.baselines)) >= {"series", "model", "ridge"}
+    assert set(scores.series_table(found.measured)) >= {"series", "", "ridge"}
     assert "ridge" in found._repr_html_()
     assert [name for name, _ in run_page.sections(found, facts={}, command="")]
     figures.error_by_horizon(found)
@@ -278,5 +279,6 @@ def test_baselines_have_intervals_calibrated_like_the_models(outcome):
         own = outcome.baseline_intervals[name]
         np.testing.assert_array_equal(own.lower, expected.lower)
         np.testing.assert_array_equal(own.upper, expected.upper)
-        told = scores.calibrated({}, outcome.baselines[name], own)
+        scored = measured(outcome.baselines[name], own).scores
+        told = {key: scored[key] for key in ("test/crps", "test/coverage_90", "test/winkler_90")}
         assert told.items() <= outcome.baseline_scores[name].items() and "test/crps" in told

@@ -13,7 +13,7 @@ from forecast.evaluation.forecasts import Forecasts
 from forecast.report import figures
 from forecast.training.parameters import Model
 
-from .tables import panel
+from .tables import measured, panel
 
 
 def outcome(lengths=(120, 120), window=None, frequency="h"):
@@ -27,9 +27,12 @@ def outcome(lengths=(120, 120), window=None, frequency="h"):
     def made(noise):
         return Forecasts(table, window, starts, true + rng.normal(0, noise, true.shape))
 
+    test = made(0.3)
+    others = {"persistence": made(2), "seasonal_naive": made(3), "ridge": made(1)}
     return SimpleNamespace(
-        test=made(0.3),
-        baselines={"persistence": made(2), "seasonal_naive": made(3), "ridge": made(1)},
+        test=test,
+        baselines=others,
+        measured={name: measured(found) for name, found in {"": test, **others}.items()},
         spec=SimpleNamespace(model=Model("lstm")),
         intervals=None,
         season=24,

@@ -11,7 +11,7 @@ from forecast.evaluation.outcome import columns, without_zero
 from forecast.evaluation.significance.pairs import Verdict
 from forecast.report.sections.findings import findings
 
-from .tables import panel
+from .tables import panel, rescored
 from .test_report import interval, outcome
 
 
@@ -19,7 +19,7 @@ def shifted(found, by, where=slice(None)):
     """Move the forecasts of some windows up."""
     values = found.test.values.copy()
     values[where] += by
-    return replace(found, test=replace(found.test, values=values))
+    return rescored(found, replace(found.test, values=values))
 
 
 def told(found, word):

@@ -11,10 +11,11 @@ from forecast.data import windows
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import calibration, conformal, margin
 from forecast.report import figures
+
+from .tables import measured
 
 LEVEL = 0.9
 
@@ -264,7 +265,7 @@ def test_where_residuals_grow_split_fails_and_adaptive_holds():
     fixed = calibration.calibrate(test, held, one, LEVEL, "split")
     moving = calibration.calibrate(test, held, one, LEVEL, "adaptive")
     assert fixed.observed[LEVEL] < 0.75
-    by_step = scores.coverage_by_step(test, moving)
+    by_step = measured(test, moving).covered_by_step
     assert (abs(by_step - LEVEL) < 0.02).all()
     assert metrics.winkler(test.true, moving.lower, moving.upper, LEVEL) < metrics.winkler(
         test.true, fixed.lower, fixed.upper, LEVEL
@@ -281,11 +282,11 @@ def test_without_held_out_windows_only_adaptive_speaks_and_only_after_a_while():
         np.testing.assert_array_equal(
             np.isfinite(found.lower[:, step, 0]), known[step] >= conformal.LEAST
         )
-    told = scores.calibrated({"test/mae": 1.0}, test, found)
+    told = measured(test, found).scores
     assert told["test/coverage_90"] == pytest.approx(found.observed[LEVEL], abs=0.02)
     _, few = parts(noise(90), Window(1, 2), 0, 50)
     assert calibration.calibrate(few, None, one, LEVEL, "adaptive") is None
-    assert scores.calibrated({"test/mae": 1.0}, few, None) == {"test/mae": 1.0}
+    assert not [name for name in measured(few).scores if "coverage" in name or "crps" in name]
 
 
 def test_the_forecast_lies_between_the_ends_though_residuals_are_biased():
@@ -310,7 +311,7 @@ def test_targets_in_chunks_are_targets_at_once(monkeypatch):
 def test_scores_in_a_plain_loop():
     held, test = parts(noise(150, 1, 2), Window(1, 2), 0, 90)
     found = calibration.calibrate(test, held, scale(test.table), LEVEL, "adaptive")
-    told = scores.calibrated({"test/coverage_90_raw": 0.5, "test/crps_raw": 7.0}, test, found)
+    told = measured(test, found).scores
     each = [
         (low <= y <= high, high - low, 20 * max(low - y, y - high, 0))
         for low, high, y in zip(found.lower.flat, found.upper.flat, test.true.flat, strict=True)
@@ -321,8 +322,6 @@ def test_scores_in_a_plain_loop():
     assert told["test/winkler_90"] == pytest.approx(wide + outside)
     assert told["test_t1/coverage_90"] == pytest.approx(np.mean([e[0] for e in each[1::2]]))
     assert told["test_t0/width_90"] == pytest.approx(np.mean([e[1] for e in each[::2]]))
-    # those of the model's own quantiles stay as they are
-    assert told["test/coverage_90_raw"] == 0.5 and told["test/crps_raw"] == 7.0
     assert told["test/crps"] == pytest.approx(found.crps.mean())
 
 
@@ -343,7 +342,7 @@ def test_crps_is_that_of_nineteen_quantiles():
 def test_the_pictures_show_what_was_promised_and_covered(tmp_path):
     held, test = parts(noise(200), Window(2, 3), 0, 100)
     found = calibration.calibrate(test, held, scale(test.table), LEVEL, "adaptive")
-    figure = figures.reliability(test, found)
+    figure = figures.reliability(measured(test, found), found)
     whole, by_step = figure.axes
     drawn = whole.lines[1]
     assert list(drawn.get_xdata()) == sorted(found.observed) == [*calibration.CENTRAL, 0.95]

@@ -17,6 +17,8 @@ from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import calibration, conformal, margin
 from forecast.evaluation.intervals.calibration import CENTRAL, QUANTILES, Collected
 
+from .tables import measured
+
 LEVELS = (0.05, 0.5, 0.95)
 
 
@@ -265,7 +267,7 @@ def test_crps_of_ends_that_cross_is_that_of_the_sorted_quantiles(quantiles):
 def test_scores_by_series_are_those_of_a_loop():
     made, _ = ragged(5)
     _, test = spans(made, Window(3, 4), 200, said=0.3)
-    own = scores.by_series(test)
+    own = measured(test).by_series
     for code in np.unique(test.series):
         mine = test.series == code
         expected = metrics.mae(test.true[mine], test.values[mine])
@@ -277,8 +279,8 @@ def test_a_series_that_a_baseline_left_out_scores_nan():
     made, _ = ragged(5)
     _, test = spans(made, Window(3, 4), 200)
     test.values[np.flatnonzero(test.series == 1)[0]] = np.nan
-    assert np.isnan(scores.by_series(test)["s0001"]) and np.isfinite(
-        scores.by_series(test)["s0000"]
+    assert np.isnan(measured(test).by_series["s0001"]) and np.isfinite(
+        measured(test).by_series["s0000"]
     )
 
 
@@ -286,15 +288,15 @@ def test_a_series_that_a_baseline_left_out_scores_nan():
 def test_naive_scales_are_those_of_each_series_on_its_grid(season):
     made, _ = ragged(6, series=5)
     train = made.take((made.tick < 180) & (made.series != 2))  # of which one is not seen
-    _, test = spans(made, Window(3, 4), 200)
-    found = scores._scales(train, test, season)
-    for code in np.unique(test.series):
+    std = np.ones((len(made.names), 2))
+    found = scores.Scale.of(train, SimpleNamespace(output_std=std), season)
+    for code in range(len(made.names)):
         own = train.take(train.series == code)
         grid = np.full((300, 2), np.nan)
         grid[own.tick] = own.outputs
-        for one, expected in zip(found, metrics.naive_scale(grid, season), strict=True):
-            own_scale = one[test.series == code][:, 0]
-            np.testing.assert_allclose(own_scale, np.tile(expected, (len(own_scale), 1)), 1e-12)
+        absolute, square = metrics.naive_scale(grid, season)
+        np.testing.assert_allclose(found.absolute[code], absolute, 1e-12)
+        np.testing.assert_allclose(found.square[code], square, 1e-12)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -303,7 +305,7 @@ def test_every_score_is_its_metric_of_what_has_a_truth(seed):
     held, test = spans(made, Window(3, 4), 200, begin=150 - 30 * seed, said=0.4, quantiles=True)
     found = calibration.calibrate(test, held, scaler, 0.9, "adaptive")
     train = made.take(made.tick < 150)
-    told = scores.calibrated(scores.overall(test, train, scaler, 7), test, found)
+    told = scores.measure(test, scores.Scale.of(train, scaler, 7), found).scores
     known = np.isfinite(test.true)
     assert 0 < known.sum() < known.size
     true, values, every = test.true[known], test.values[known], test.quantiles[known]
@@ -329,7 +331,7 @@ def test_who_says_nothing_does_not_score_better():
     held, test = spans(made, Window(3, 4), 200)
     test.values[5] = np.nan
     found = calibration.calibrate(test, held, scaler, 0.9, "split")
-    told = scores.calibrated({}, test, found)
+    told = measured(test, found).scores
     assert np.isnan(told["test/crps"]) and np.isnan(told["test/width_90"])
 
 

@@ -28,7 +28,7 @@ from forecast.report.sections.slices import MOST, parts
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
 
-from .tables import panel
+from .tables import measured, panel
 
 VOID = {"meta", "input", "br", "img"}
 BASELINES = ("persistence", "seasonal_naive", "ridge")
@@ -98,10 +98,10 @@ def outcome(table=None, window=None, *, quantiles=False, refit=False):
     )
     scaler = Scaler(0 * inputs, inputs, 0 * outputs, outputs)
     train = table.take(~test)
-    each = {
-        name: scores.overall(found, train, scaler, 24)
-        for name, found in {"": model, **others}.items()
-    }
+    scale = scores.Scale.of(train, scaler, 24)
+    every = {name: scores.measure(found, scale) for name, found in {"": model, **others}.items()}
+    each = {name: found.scores for name, found in every.items()}
+    paired = dict.fromkeys(BASELINES, every[""])
     history = {"loss": [1.0, 0.5]} | ({} if refit else {"val_loss": [0.8, 0.9]})
     spec = Spec(
         Model("lstm", units=[4]), window, Training(epochs=3), regressors={"ridge": {"alpha": 1.0}}
@@ -118,7 +118,9 @@ def outcome(table=None, window=None, *, quantiles=False, refit=False):
         forecaster=forecaster,
         test=model,
         baselines=others,
-        scores=each.pop("") | scores.skills(model, others),
+        measured=every,
+        paired=paired,
+        scores=each.pop("") | scores.skills(paired, {name: every[name] for name in others}),
         baseline_scores=each,
         verdicts={"ridge": BETTER},
         refit=refit,
@@ -193,7 +195,7 @@ def test_intervals_of_model_and_baselines_stand_in_the_table():
         ends = {"lower": other.values - 1, "upper": other.values + 1}
         one = interval(0.9, "split", **ends, crps=wrong / 2)
         own = found.scores if name == "lstm" else found.baseline_scores[name]
-        own |= scores.calibrated({}, other, one)
+        own |= measured(other, one).scores | own
         return one
 
     found = replace(found, intervals=around("lstm", found.test))
@@ -417,7 +419,7 @@ def test_a_hundred_series_stay_small_and_many_are_told():
     text = written(found)
     page = Page(text)
     assert len(text) < 5_000_000
-    own = scores.by_series(found.test)
+    own = found.measured[""].by_series
     order = sorted(own, key=own.get, reverse=True)
     first = next(n for n, row in enumerate(page.rows) if row[:1] == ["series"] and len(row) > 5)
     assert [row[0] for row in page.rows[first + 1 : first + 11]] == order[:10]

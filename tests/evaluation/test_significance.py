@@ -3,6 +3,7 @@
 import math
 import re
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ from forecast.data import windows
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.gathered import Gathered
+from forecast.evaluation.scores import Scale
 from forecast.evaluation.significance import pairs
 from forecast.evaluation.significance.pairs import diebold_mariano
 
-from .tables import panel
+from .tables import measured, panel
 
 STEPS = 24
 
@@ -245,7 +248,7 @@ def test_losses_are_averaged_over_all_that_shares_an_origin():
     table = panel((40, 30), absent=[(0, 12)])
     said = forecasts(table, 0.5)
     said.true[3, 1, 0] = np.nan  # the cached truth of one value
-    found = pairs.losses(said)
+    found = measured(said).origins.mean
     expected = {}
     for window, start in enumerate(said.starts):
         origin = int(table.tick[start]) + 5
@@ -263,15 +266,21 @@ def test_losses_are_averaged_over_all_that_shares_an_origin():
 def test_verdicts_reach_as_far_as_lead_and_horizon():
     table = panel((200,), targets=1)
     model, other = forecasts(table, 0.5, lead=3), forecasts(table, 0.51, lead=3)
-    found = pairs.verdicts(model, {"naive": other})["naive"]
-    a, b = pairs.losses(model), pairs.losses(other)
+    one = np.ones((1, 1))
+    gathered = Gathered(Scale(one, one, one), model.starts)
+    gathered.add({"": model, "naive": other}, {})
+    about = SimpleNamespace(window=model.window)
+    found = gathered.outcome(
+        spec=about, table=table, cuts=None, season=1, forecaster=None
+    ).verdicts["naive"]
+    a, b = measured(model).origins.mean, measured(other).origins.mean
     assert found == diebold_mariano(a.to_numpy(), b.to_numpy(), 7)
     assert found != diebold_mariano(a.to_numpy(), b.to_numpy(), 4)
 
 
 def test_origins_of_one_alone_are_left_out():
     a, b = forecasts(panel((100,), targets=1), 0.5), forecasts(panel((90,), targets=1), 0.6)
-    own, other = pairs.losses(a), pairs.losses(b)
+    own, other = measured(a).origins.mean, measured(b).origins.mean
     found = pairs.between(own, other[5:], 4)
     assert found == diebold_mariano(own[5 : len(other)].to_numpy(), other[5:].to_numpy(), 4)
 
@@ -282,4 +291,4 @@ def test_probabilities_are_compared_by_the_brier_score():
     table = replace(panel((60,), targets=1), task="event")
     said = forecasts(table, 0.5)
     expected = ((said.values - said.true) ** 2).mean(axis=(1, 2))
-    np.testing.assert_allclose(pairs.losses(said), expected)
+    np.testing.assert_allclose(measured(said).origins.mean, expected)

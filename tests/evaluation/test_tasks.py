@@ -10,7 +10,7 @@ from sklearn import metrics as sk
 from forecast import metrics
 from forecast.data import panel
 from forecast.data.schema import Schema
-from forecast.evaluation import experiment, scores
+from forecast.evaluation import experiment
 from forecast.report import figures
 from forecast.training.parameters import Model
 
@@ -136,9 +136,9 @@ def test_classes_are_scored_together_and_each(classes):
 
 def test_errors_by_step_and_series_are_brier_scores(event):
     square = (event.test.values - event.test.true) ** 2
-    np.testing.assert_allclose(scores.by_step(event.test), square.mean(axis=(0, 2)))
+    np.testing.assert_allclose(event.measured[""].by_step, square.mean(axis=(0, 2)))
     of = {n: square[event.test.series == c].mean() for c, n in enumerate(event.table.names)}
-    assert scores.by_series(event.test) == pytest.approx(of)
+    assert event.measured[""].by_series == pytest.approx(of)
 
 
 def test_pictures_say_which_error_they_show(event, quantiles):

@@ -131,7 +131,7 @@ def _errors(outcome: Outcome) -> tuple[object, ...]:
     """Return windows, and the headline error of the model and of every baseline."""
     key = f"test/{outcome.test.headline.key}"
     others = (own[key] for own in outcome.baseline_scores.values())
-    return f"{len(outcome.test.values):,}", outcome.scores[key], *others
+    return f"{outcome.windows:,}", outcome.scores[key], *others
 
 
 def _narrow(name: str) -> str:

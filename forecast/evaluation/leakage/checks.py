@@ -45,12 +45,10 @@ def learning(case: Case) -> Iterator[Check]:
     yield Check("baselines", changed, f"what {', '.join(before)} learned", not moved, moved)
     if table.task == "regression":
         found = [
-            scores.overall(
+            scores.measure(
                 Forecasts(data, case.window, case.newest, before["persistence"]),
-                data.take(case.cuts.train_rows(data)),
-                own.scaler,
-                case.season,
-            )
+                scores.Scale.of(data.take(case.cuts.train_rows(data)), own.scaler, case.season),
+            ).scores
             for data in (table, wild)
         ]
         moved = next((key for key in found[0] if repr(found[0][key]) != repr(found[1][key])), "")

@@ -212,7 +212,7 @@ def leak_proof(
     if isinstance(forecaster, Outcome):
         began = forecaster.cuts
         cuts = cuts or (Holdout(began.test, began.test) if forecaster.refit else began)
-        scored = forecaster.test.starts if scored is None else scored
+        scored = began.scored(table, spec.window) if scored is None else scored
     known = cuts is not None
     cuts = cuts or split.holdout(table, spec.validation, spec.test)
     if scored is None:

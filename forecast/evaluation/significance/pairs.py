@@ -1,6 +1,5 @@
 """Whether one forecaster is better than another, or their errors only differ by chance."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +8,6 @@ from scipy import fft
 from scipy.special import stdtr
 
 from forecast.errors import InputError, nearest, shown
-from forecast.evaluation.forecasts import Forecasts
 
 LEVEL = 0.05
 """Below this p a difference counts as one."""
@@ -138,22 +136,63 @@ def diebold_mariano(
     return Verdict(difference, statistic, float(2 * stdtr(freedom, -abs(statistic))), count)
 
 
-def verdicts(model: Forecasts, others: Mapping[str, Forecasts]) -> dict[str, Verdict]:
-    """Test one forecaster against others on the origins that they share.
+@dataclass(frozen=True)
+class Losses:
+    """Sums of what is lost from each origin; those of two parts of the windows add up.
 
-    Args:
-        model: Its forecasts.
-        others: Name to forecasts of others for windows of the same shape.
+    Series at one time are not independent, so they are no more than one observation: all values
+    that are forecast from one tick are averaged, each alike and in its own unit, as the headline
+    averages them. Those whose truth is not known have no say.
 
-    Returns:
-        Name to the verdict on the model.
+    Attributes:
+        ticks: Origins on the clock of the rows, ascending, (origins,).
+        total: Sum of the losses from each; NaN where something known was not forecast.
+        count: How many values they are of.
     """
-    own, reach = losses(model), model.window.lead + model.window.horizon
-    return {name: between(own, losses(other), reach) for name, other in others.items()}
+
+    ticks: np.ndarray
+    total: np.ndarray
+    count: np.ndarray
+
+    @classmethod
+    def of(cls, loss: np.ndarray, count: np.ndarray, ticks: np.ndarray) -> "Losses":
+        """Sum the losses of parts that share an origin.
+
+        Args:
+            loss: Mean loss of each part, such as a window, (parts,); NaN where nothing is known,
+                or nothing was forecast of what is known, which takes the whole origin away.
+            count: Values that each has averaged, (parts,).
+            ticks: Origin of each on the clock of the rows, (parts,).
+
+        Returns:
+            The sums.
+        """
+        return cls._summed(np.where(count > 0, loss * count, 0.0), count, ticks)
+
+    @classmethod
+    def _summed(cls, total: np.ndarray, count: np.ndarray, ticks: np.ndarray) -> "Losses":
+        places, at = np.unique(ticks, return_inverse=True)
+        parts = (np.bincount(at, weights=part, minlength=len(places)) for part in (total, count))
+        return cls(places, *parts)
+
+    def __add__(self, other: "Losses") -> "Losses":
+        """Return the sums of both."""
+        pairs = zip(self._fields, other._fields, strict=True)
+        return self._summed(*(np.concatenate(both) for both in pairs))
+
+    @property
+    def _fields(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.total, self.count, self.ticks
+
+    @property
+    def mean(self) -> pd.Series:
+        """Tick of each origin to its loss, ascending."""
+        with np.errstate(invalid="ignore"):
+            return pd.Series(self.total / self.count, self.ticks)
 
 
 def between(own: pd.Series, other: pd.Series, horizon: int) -> Verdict:
-    """Test two forecasters whose losses are known by tick, as `losses` and `by_origin` give them.
+    """Test two forecasters whose losses are known by tick, as `by_origin` gives them.
 
     Args:
         own: Tick of each origin to the loss of the first.
@@ -168,48 +207,15 @@ def between(own: pd.Series, other: pd.Series, horizon: int) -> Verdict:
     return diebold_mariano(first.to_numpy(), second.to_numpy(), horizon, position=place)
 
 
-def losses(forecasts: Forecasts) -> pd.Series:
-    """Average the headline error over everything that is forecast from one time stamp.
-
-    Args:
-        forecasts: Of any windows.
-
-    Returns:
-        Tick of each origin to its loss, ascending, as `by_origin` averages them.
-    """
-    count = (~np.isnan(forecasts.true)).sum(axis=(1, 2))  # (windows,)
-    ticks = forecasts.table.tick[forecasts.origins]
-    return by_origin(forecasts.error(axis=(1, 2)), count, ticks)
-
-
 def by_origin(loss: np.ndarray, count: np.ndarray, ticks: np.ndarray) -> pd.Series:
-    """Average the losses of parts that share an origin.
-
-    Series at one time are not independent, so they are no more than one observation: all values
-    that are forecast from one tick are averaged, each alike and in its own unit, as the headline
-    averages them. Those whose truth is not known have no say.
-
-    Args:
-        loss: Mean loss of each part, such as a window, (parts,); NaN where nothing is known, or
-            nothing was forecast of what is known, which takes the whole origin away.
-        count: Values that each has averaged, (parts,).
-        ticks: Origin of each on the clock of the rows, (parts,).
-
-    Returns:
-        Tick of each origin to its loss, ascending.
+    """Average the losses of parts that share an origin, as `Losses` does.
 
     >>> by_origin(np.array([1.0, 4.0, np.nan]), np.array([1, 2, 0]), np.array([7, 7, 9]))
     7    3.0
     9    NaN
     dtype: float64
     """
-    places, at = np.unique(ticks, return_inverse=True)
-    sums, counts = (
-        np.bincount(at, weights=part, minlength=len(places))
-        for part in (np.where(count > 0, loss * count, 0.0), count)
-    )
-    with np.errstate(invalid="ignore"):
-        return pd.Series(sums / counts, places)
+    return Losses.of(loss, count, ticks).mean
 
 
 def _cosines(count: int, horizon: int) -> int:

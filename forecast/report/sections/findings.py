@@ -139,7 +139,7 @@ def _coverage(outcome: "Outcome") -> Iterator[str]:
 
 def _series(outcome: "Outcome") -> Iterator[str]:
     """Name the series whose error stands out."""
-    errors = scores.by_series(outcome.test)
+    errors = outcome.measured[""].by_series
     known = {name: error for name, error in errors.items() if np.isfinite(error)}
     if len(known) < 3:
         return

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from forecast.evaluation import scores
 from forecast.evaluation.outcome import (
     RELATIVE,
     Outcome,
@@ -14,11 +13,11 @@ from forecast.evaluation.outcome import (
     strongest,
     without_zero,
 )
+from forecast.evaluation.scores import Measured
 from forecast.evaluation.significance import wording
 from forecast.evaluation.significance.wording import number
 from forecast.metrics import skill
 from forecast.report.page import render
-from forecast.report.sections.slices import forecasters
 
 SHOWN, MOST = 10, 300
 """Rows shown at once, and those that unfold below them."""
@@ -27,13 +26,11 @@ SHOWN, MOST = 10, 300
 def section(outcome: Outcome) -> str:
     """Write the table of scores, and those of targets and series."""
     several = []
+    every = {name or outcome.spec.model.name: own for name, own in outcome.measured.items()}
     if len(outcome.table.targets) > 1:
-        found = {
-            name: dict(zip(other.table.targets, other.error(axis=(0, 1)).tolist(), strict=True))
-            for name, other in forecasters(outcome).items()
-        }
+        found = {name: _by_target(outcome, own) for name, own in every.items()}
         several.append(_each(outcome, "target", found))
-    by_series = {name: scores.by_series(other) for name, other in forecasters(outcome).items()}
+    by_series = {name: own.by_series for name, own in every.items()}
     if len(by_series[outcome.spec.model.name]) > 1:
         several.append(_each(outcome, "series", by_series))
     return render("scores", **_overall(outcome), several=several, shown=SHOWN)
@@ -62,7 +59,7 @@ def _overall(outcome: Outcome) -> dict[str, Any]:
         cells = [_score(every[name].get(column), leading[column]) for column in titles]
         rows.append({"name": name, "own": name == model, "scores": cells, "against": compared})
     unit = outcome.table.common_unit
-    where = f"Test span, {len(outcome.test.starts):,} windows{unit}; best first. "
+    where = f"Test span, {outcome.windows:,} windows{unit}; best first. "
     legend = "★ marks the best of a column. Skill: error reduction relative to the baseline."
     why = without_zero(outcome.table) if RELATIVE in outcome.scores else ""
     legend += f" sMAPE is left out: {why}." if why else ""
@@ -102,10 +99,13 @@ def _compared(outcome: Outcome, kind: str, best: str | None) -> Mapping[str, flo
     """Return the model's errors by target or series, on the windows of the best baseline."""
     if best is None:
         return {}
-    model = outcome.test.beside(outcome.baselines[best])
-    if kind == "series":
-        return scores.by_series(model)
-    return dict(zip(model.table.targets, model.error(axis=(0, 1)).tolist(), strict=True))
+    own = outcome.paired[best]
+    return own.by_series if kind == "series" else _by_target(outcome, own)
+
+
+def _by_target(outcome: Outcome, own: Measured) -> dict[str, float]:
+    """Return the headline error of each target."""
+    return dict(zip(outcome.table.targets, own.targets.mean.tolist(), strict=True))
 
 
 def _score(value: float | None, best: float) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
 from forecast.report.charts import OTHERS
 
@@ -58,7 +57,7 @@ def parts(test: Forecasts) -> list[Part]:
         for i in _largest(test.error(axis=(0, 1))):
             one = slice(i, i + 1)
             found.append(Part(f"target {table.targets[i]}", whole, one, table.unit(i), True))
-    names = scores.by_series(test)
+    names = test.by_series
     if len(names) > 1:
         codes = [code for code, name in enumerate(table.names) if name in names]
         for n in _largest(np.array(list(names.values()))):
@@ -73,7 +72,7 @@ def ranked_series(test: Forecasts) -> dict[str, int]:
 
     Of two the larger one is the median; of one all three are the same.
     """
-    errors = scores.by_series(test)
+    errors = test.by_series
     known = [name for name, error in errors.items() if np.isfinite(error)] or list(errors)
     order = sorted(known, key=lambda name: -errors[name])
     middle = order[(len(order) - 1) // 2]

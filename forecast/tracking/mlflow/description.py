@@ -115,7 +115,7 @@ def of_baseline(name: str, outcome: Outcome, place: Place) -> str:
         [
             f"**{error} {plain(head.name)} over {steps} steps** by {markdown.name(name)}, a "
             f"baseline. {plain(how)}",
-            f"It forecasts the same {len(outcome.test.values):,} windows of {_targets(outcome)}"
+            f"It forecasts the same {outcome.windows:,} windows of {_targets(outcome)}"
             f" on **{markdown.name(place.data)}** as every model with the same task.",
             place.links(),
         ]
@@ -182,7 +182,7 @@ def _trained(outcome: Outcome, title: str, place: Place, folds: int) -> str:
         f"**{plain(title)}** ({plain(spec.model.name)}, {weights:,} weights) on "
         f"**{markdown.name(place.data)}**: {_targets(outcome)} of the next {spec.window.horizon} "
         f"rows from the last {spec.window.timesteps}, in {_rows(table, place)}. {learned}; scored "
-        f"once on the following {len(outcome.test.values):,} windows."
+        f"once on the following {outcome.windows:,} windows."
     )
 
 

@@ -1,0 +1,114 @@
+"""What an evaluation has found so far: sums of all windows, forecasts of those that are shown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from forecast.data.split import Holdout
+from forecast.data.table import Table
+from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.intervals import calibration
+from forecast.evaluation.intervals.calibration import Intervals
+from forecast.evaluation.outcome import Outcome, Spec
+from forecast.evaluation.scores import Measured, Scale, measure, skills
+from forecast.evaluation.significance import pairs
+from forecast.training.forecaster import Forecaster
+
+
+class Gathered:
+    """Forecasts of model and baselines, taken in part by part; the model's name is "".
+
+    Attributes:
+        measured: Forecaster to what its scores follow from.
+        paired: Baseline to the same of the model on the windows of that baseline.
+    """
+
+    def __init__(self, scale: Scale, shown: np.ndarray):
+        self._scale, self._shown = scale, shown
+        self._forecasts: dict[str, list[Forecasts]] = {}
+        self._intervals: dict[str, list[Intervals]] = {}
+        self.measured: dict[str, Measured] = {}
+        self.paired: dict[str, Measured] = {}
+
+    def add(self, found: Mapping[str, Forecasts], around: Mapping[str, Intervals]) -> None:
+        """Take in the forecasts of a part, and the intervals around them."""
+        model = found[""]
+        own = measure(model, self._scale, around.get(""))
+        for name, forecasts in found.items():
+            same = np.array_equal(forecasts.starts, model.starts)
+            one = own if not name else measure(forecasts, self._scale, around.get(name))
+            pair = own if same else measure(model.beside(forecasts), self._scale)
+            for kept, new in ((self.measured, one), (self.paired, pair)):
+                kept[name] = kept[name] + new if name in kept else new
+            self._keep(name, forecasts, around.get(name))
+
+    def _keep(self, name: str, forecasts: Forecasts, around: Intervals | None) -> None:
+        """Keep what is shown."""
+        rows = np.flatnonzero(np.isin(forecasts.starts, self._shown))
+        whole = len(rows) == len(forecasts.starts)
+        self._forecasts.setdefault(name, []).append(
+            forecasts if whole else forecasts.at(forecasts.starts[rows])
+        )
+        if around is not None:
+            self._intervals.setdefault(name, []).append(around if whole else around.at(rows))
+
+    def outcome(
+        self,
+        *,
+        spec: Spec,
+        table: Table,
+        cuts: Holdout,
+        season: int,
+        forecaster: Forecaster,
+        refit: bool = False,
+        seconds: Mapping[str, float] | None = None,
+    ) -> Outcome:
+        """Return what was found, and what it was asked of."""
+        names = [name for name in self.measured if name]
+        others = {name: self.measured[name] for name in names}
+        around = {name: self._ends(name) for name in names}
+        own, reach = self.measured[""], spec.window.lead + spec.window.horizon
+        return Outcome(
+            spec=spec,
+            table=table,
+            cuts=cuts,
+            season=season,
+            forecaster=forecaster,
+            test=_joined(self._forecasts[""]),
+            baselines={name: _joined(self._forecasts[name]) for name in names},
+            measured=self.measured,
+            paired=self.paired,
+            scores=own.scores | skills(self.paired, others),
+            baseline_scores={name: found.scores for name, found in others.items()},
+            verdicts={
+                name: pairs.between(own.origins.mean, found.origins.mean, reach)
+                for name, found in others.items()
+            },
+            refit=refit,
+            seconds=dict(seconds or {}),
+            intervals=self._ends(""),
+            baseline_intervals={name: ends for name, ends in around.items() if ends is not None},
+        )
+
+    def _ends(self, name: str) -> Intervals | None:
+        """Return the intervals that are shown, with what was observed of all; None without any."""
+        parts = self._intervals.get(name, [])
+        if len(parts) < len(self._forecasts[name]) or not any(
+            np.isfinite(part.lower).any() for part in parts
+        ):
+            return None
+        return parts[0] if len(parts) == 1 else calibration.behind(parts)
+
+
+def _joined(parts: Sequence[Forecasts]) -> Forecasts:
+    """Put the forecasts of several parts one behind the other."""
+    if len(parts) == 1:
+        return parts[0]
+    every = [part.quantiles for part in parts if part.quantiles is not None]
+    return replace(
+        parts[0],
+        starts=np.concatenate([part.starts for part in parts]),
+        values=np.concatenate([part.values for part in parts]),
+        quantiles=np.concatenate(every) if every else None,
+    )

@@ -1,0 +1,102 @@
+"""The windows of an evaluation in parts of bounded size, and which of them are shown."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecast.data import windows
+from forecast.data.table import Table
+from forecast.data.windows import Window
+
+VALUES = 1_000_000
+"""Forecast values of one part, of each forecaster. An array of them is 8 MB, and some sixty are
+held at once."""
+
+SHOWN = 1_000_000
+"""Forecast values of the windows that pictures and tables of a report are made of."""
+
+FEWEST = 64
+"""Windows of a part, however many values each has."""
+
+SERIES = 8
+"""Series that are shown at least, before origins are left out instead."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Windows that are forecast together.
+
+    Attributes:
+        held: First rows of held-out windows, on which intervals are calibrated, (windows,).
+        test: First rows of scored windows behind them, (windows,).
+        goes_on: Whether they follow on those of the part before, of the same series.
+    """
+
+    held: np.ndarray
+    test: np.ndarray
+    goes_on: bool = False
+
+
+def cut(table: Table, window: Window, held: np.ndarray, test: np.ndarray) -> list[Part]:
+    """Cut windows into parts: some whole series, or stretches in time of one that is too long.
+
+    Shapes: `held` (held windows,), `test` (test windows,), both ascending.
+    """
+    most = max(FEWEST, VALUES // (window.horizon * len(table.targets)))
+    if len(held) + len(test) <= most:
+        return [Part(held, test)]
+    count = len(table.names)
+    codes = np.arange(count + 1)  # where each series begins, and ends
+    begin, end = (np.searchsorted(table.series[starts], codes) for starts in (held, test))
+    total = begin + end
+    found: list[Part] = []
+    first = 0
+    while first < count:
+        last = max(first + 1, int(np.searchsorted(total, total[first] + most, "right")) - 1)
+        own = held[begin[first] : begin[last]], test[end[first] : end[last]]
+        if total[last] - total[first] > most:  # one series alone is too long
+            found += _stretches(*own, most)
+        elif total[last] > total[first]:
+            found.append(Part(*own))
+        first = last
+    return found
+
+
+def _stretches(held: np.ndarray, test: np.ndarray, most: int) -> list[Part]:
+    """Cut the windows of one series in the order of time, held-out ones first."""
+    both, border = np.concatenate([held, test]), len(held)
+    parts = []
+    for begin in range(0, len(both), most):
+        end = min(begin + most, len(both))
+        middle = min(max(border, begin), end)
+        parts.append(Part(both[begin:middle], both[middle:end], begin > 0))
+    return parts
+
+
+def shown(
+    table: Table, window: Window, test: np.ndarray, learned: np.ndarray | None = None
+) -> np.ndarray:
+    """Draw the windows that are shown: all, or those of some series, or of some origins.
+
+    Series are drawn by the shape of their training values and not by their names; origins at
+    random, one of each of as many stretches in time, the same for all series.
+
+    Shapes: `test` (windows,), `learned` (rows,); returns (shown windows,).
+    """
+    most = max(FEWEST, SHOWN // (window.horizon * len(table.targets)))
+    if len(test) <= most:
+        return test
+    series = table.series[test]
+    present = np.unique(series)
+    several = min(len(present), max(SERIES, len(present) * most // len(test)))
+    if several < len(present):
+        order = windows.series_order(table, learned)[present]
+        kept = present[np.argsort(order, kind="stable")[:several]]
+        test = test[np.isin(series, kept)]
+    if len(test) <= most:
+        return test
+    time = table.time[test + window.timesteps - 1]
+    stamps = np.unique(time)
+    edges = np.linspace(0, len(stamps), max(1, len(stamps) * most // len(test)) + 1).astype(int)
+    drawn = stamps[np.random.default_rng(0).integers(edges[:-1], edges[1:])]
+    return test[np.isin(time, drawn)]
