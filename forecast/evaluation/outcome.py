@@ -122,8 +122,8 @@ class Outcome:
         if len(self.test.starts) == self.windows:
             return ""
         series, every = len(np.unique(self.test.series)), int((self.measured[""].scored > 0).sum())
-        some = f" of {series:,} of {every:,} series" if series < every else ""
-        return f"{len(self.test.starts):,} of {self.windows:,} windows{some}, drawn at random"
+        some = f", of {series:,} of {every:,} series" if series < every else ""
+        return f"{len(self.test.starts):,} of {self.windows:,} windows{some}"
 
     def _repr_html_(self) -> str:
         """Show the scores in a notebook: one row per forecaster, the best first."""

@@ -1,10 +1,11 @@
 """The windows of an evaluation in parts of bounded size, and which of them are shown."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.data import windows
+from forecast.data import clock, windows
 from forecast.data.table import Table
 from forecast.data.windows import Window
 
@@ -78,8 +79,9 @@ def shown(
 ) -> np.ndarray:
     """Draw the windows that are shown: all, or those of some series, or of some origins.
 
-    Series are drawn by the shape of their training values and not by their names; origins at
-    random, one of each of as many stretches in time, the same for all series.
+    Series are drawn by the shape of their training values and not by their names. Of origins every
+    n-th is shown, the same for all series; n has no divisor in common with the season, so that each
+    of its phases is seen.
 
     Shapes: `test` (windows,), `learned` (rows,); returns (shown windows,).
     """
@@ -95,8 +97,8 @@ def shown(
         test = test[np.isin(series, kept)]
     if len(test) <= most:
         return test
-    time = table.time[test + window.timesteps - 1]
-    stamps = np.unique(time)
-    edges = np.linspace(0, len(stamps), max(1, len(stamps) * most // len(test)) + 1).astype(int)
-    drawn = stamps[np.random.default_rng(0).integers(edges[:-1], edges[1:])]
-    return test[np.isin(time, drawn)]
+    apart, season = -(-len(test) // most), clock.season(table.frequency)
+    while math.gcd(apart, season) > 1:
+        apart += 1
+    tick = table.tick[test + window.timesteps - 1]
+    return test[(tick.max() - tick) % apart == 0]

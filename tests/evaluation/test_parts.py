@@ -142,10 +142,19 @@ def test_what_is_shown_is_bounded_and_no_name_decides(monkeypatch):
     monkeypatch.setattr(parts, "SHOWN", 4 * 100)
     few = parts.shown(table, WINDOW, test)
     assert len(few) <= 100 and len(np.unique(table.series[few])) == parts.SERIES
-    stamps = [
-        set(table.tick[few[table.series[few] == code]]) for code in np.unique(table.series[few])
-    ]
-    assert all(own == stamps[0] for own in stamps)
+    by_series = pd.Series(table.tick[few]).groupby(table.series[few]).agg(tuple)
+    assert by_series.nunique() == 1  # the same origins of all
+
+
+def test_shown_origins_see_every_hour(monkeypatch):
+    table = panel((2000,), targets=1)
+    test = starts(table, 500, 5000)
+    monkeypatch.setattr(parts, "SHOWN", 4 * len(test) // 4)  # every fourth would see six hours
+    monkeypatch.setattr(parts, "FEWEST", 1)
+    found = parts.shown(table, WINDOW, test)
+    assert len(test) // 6 < len(found) <= len(test) // 4
+    assert len(np.unique(table.tick[found] % 24)) == 24
+    assert len(np.unique(np.diff(found))) == 1 and found[-1] == test[-1]
 
 
 @pytest.mark.parametrize("cut", [1, 3])

@@ -301,6 +301,8 @@ def _note(outcome: "Outcome", every: Sequence[Pick], thinned: int) -> str:
             f"Of {len(outcome.table.targets):,} targets: those with the largest, the median and "
             "the smallest error on one scale."
         )
+    if outcome.sampled:
+        told.append(f"Pictures show {outcome.sampled}; scores are of all.")
     if thinned > 1:
         told.append(f"The span is long: one of {thinned} rows is drawn.")
     return " ".join(told)
