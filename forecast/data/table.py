@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data import clock
-from forecast.errors import InputError
+from forecast.errors import InputError, nearest
 
 
 def card(title: str, facts: Mapping[str, object], frame: pd.DataFrame | None = None) -> str:
@@ -266,3 +266,27 @@ class Table:
         if stamp.tzinfo is not None:
             stamp = stamp.tz_convert("UTC").tz_localize(None)
         return np.datetime64(stamp)
+
+
+def renumbered(table: Table, names: tuple[str, ...]) -> Table:
+    """Return a table whose series are numbered as in others' names.
+
+    Args:
+        table: Rows.
+        names: Of all series that there are, those of the table among them.
+
+    Returns:
+        The same rows, sorted by the new numbers.
+
+    Raises:
+        InputError: A series is not among the names.
+    """
+    if table.names == names:
+        return table
+    code = pd.Index(names).get_indexer(pd.Index(table.names))
+    if (code < 0).any():
+        new = table.names[int((code < 0).argmax())]
+        raise InputError(f"X must hold series seen in fit, got {new!r}: {nearest(new, names)}")
+    series = code[table.series]
+    order = np.lexsort((table.tick, series))
+    return replace(table, series=series, names=names).take(order)

@@ -187,11 +187,14 @@ def evaluate(
     for part in every:
         own = spans(part)
         watch.begin("intervals")
-        ends = calibration.put(own, goes_on=part.goes_on) if calibration is not None else {}
+        ends: dict[str, Intervals] = {}
+        if calibration is not None:
+            ends = calibration.put(own, goes_on=part.goes_on, more=part.more)
         if not len(part.test):
             continue
         watch.begin("score")
         forecasts = {name: test for name, (test, _) in own.items()}
+        ends = {name: each for name, each in ends.items() if np.isfinite(each.lower).any()}
         found.add(forecasts, ends)
         if keep is not None:
             keep(forecasts, ends)

@@ -8,8 +8,7 @@ import numpy as np
 from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.intervals import calibration
-from forecast.evaluation.intervals.calibration import Intervals
+from forecast.evaluation.intervals.calibration import Intervals, joined
 from forecast.evaluation.outcome import Outcome, Spec
 from forecast.evaluation.scores import Measured, Scale, measure, skills
 from forecast.evaluation.significance import pairs
@@ -51,7 +50,7 @@ class Gathered:
             forecasts if whole else forecasts.at(forecasts.starts[rows])
         )
         if around is not None:
-            self._intervals.setdefault(name, []).append(around if whole else around.at(rows))
+            self._intervals.setdefault(name, []).append(around if whole else _some(around, rows))
 
     def outcome(
         self,
@@ -94,11 +93,9 @@ class Gathered:
     def _ends(self, name: str) -> Intervals | None:
         """Return the intervals that are shown, with what was observed of all; None without any."""
         parts = self._intervals.get(name, [])
-        if len(parts) < len(self._forecasts[name]) or not any(
-            np.isfinite(part.lower).any() for part in parts
-        ):
-            return None
-        return parts[0] if len(parts) == 1 else calibration.behind(parts)
+        if len(parts) == 1 == len(self._forecasts[name]):
+            return parts[0]
+        return joined(parts, slice(None)) if len(parts) == len(self._forecasts[name]) else None
 
 
 def _joined(parts: Sequence[Forecasts]) -> Forecasts:
@@ -111,4 +108,19 @@ def _joined(parts: Sequence[Forecasts]) -> Forecasts:
         starts=np.concatenate([part.starts for part in parts]),
         values=np.concatenate([part.values for part in parts]),
         quantiles=np.concatenate(every) if every else None,
+    )
+
+
+def _some(around: Intervals, rows: np.ndarray) -> Intervals:
+    """Return the intervals of some windows, with what was observed of all.
+
+    Shapes: `rows` (some windows,).
+    """
+    inner = around.inner
+    return replace(
+        around,
+        lower=around.lower[rows],
+        upper=around.upper[rows],
+        crps=around.crps[rows],
+        inner=inner and replace(inner, lower=inner.lower[rows], upper=inner.upper[rows]),
     )

@@ -31,11 +31,13 @@ class Part:
         held: First rows of held-out windows, on which intervals are calibrated, (windows,).
         test: First rows of scored windows behind them, (windows,).
         goes_on: Whether they follow on those of the part before, of the same series.
+        more: Whether later windows of these series follow in the next part.
     """
 
     held: np.ndarray
     test: np.ndarray
     goes_on: bool = False
+    more: bool = False
 
 
 def cut(table: Table, window: Window, held: np.ndarray, test: np.ndarray) -> list[Part]:
@@ -70,7 +72,7 @@ def _stretches(held: np.ndarray, test: np.ndarray, most: int) -> list[Part]:
     for begin in range(0, len(both), most):
         end = min(begin + most, len(both))
         middle = min(max(border, begin), end)
-        parts.append(Part(both[begin:middle], both[middle:end], begin > 0))
+        parts.append(Part(both[begin:middle], both[middle:end], begin > 0, end < len(both)))
     return parts
 
 

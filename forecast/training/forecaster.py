@@ -15,7 +15,7 @@ from forecast.data.samples import TrainingSet, training_set
 from forecast.data.scale import Scaled
 from forecast.data.table import Table
 from forecast.data.windows import Window
-from forecast.errors import InputError, nearest
+from forecast.errors import InputError
 from forecast.metrics.headline import HEADLINES
 from forecast.training import runtime
 from forecast.training.packed import Portable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from forecast.training.state import Stage
 
-from forecast.data.table import card, listed
+from forecast.data.table import card, listed, renumbered
 
 BATCH = 256
 """Windows of one compiled prediction."""
@@ -268,7 +268,7 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
         """Put rows behind the last ones of fit; the mask says which rows of the result are X's."""
         check_is_fitted(self, "model_")
         if isinstance(X, Table):
-            later = _recoded(X, self.names_)
+            later = renumbered(X, self.names_)
         else:
             later = panel.from_xy(X, y, names=self.names_, frequency=self.frequency_)
         if later.inputs.shape[1] != self.n_features_in_:
@@ -302,19 +302,6 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
         table = self.context_.then(later)
         ours = np.isin(_rank(table), _rank(later))
         return table, ours
-
-
-def _recoded(table: Table, names: tuple[str, ...]) -> Table:
-    """Return a table whose series are numbered as in fit."""
-    if table.names == names:
-        return table
-    code = pd.Index(names).get_indexer(pd.Index(table.names))
-    if (code < 0).any():
-        new = table.names[int((code < 0).argmax())]
-        raise InputError(f"X must hold series seen in fit, got {new!r}: {nearest(new, names)}")
-    series = code[table.series]
-    order = np.lexsort((table.tick, series))
-    return replace(table, series=series, names=names).take(order)
 
 
 def _rank(table: Table) -> np.ndarray:
