@@ -9,14 +9,14 @@ import numpy as np
 from forecast.data.scale import Scaler
 from forecast.data.table import Table
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.intervals import conformal, following, layout
+from forecast.evaluation.intervals import conformal, following
 from forecast.evaluation.intervals.collected import CENTRAL as CENTRAL
 from forecast.evaluation.intervals.collected import INNER, Inner
 from forecast.evaluation.intervals.collected import QUANTILES as QUANTILES
 from forecast.evaluation.intervals.collected import Collected as Collected
 from forecast.evaluation.intervals.collected import Intervals as Intervals
 from forecast.evaluation.intervals.following import Job, Pool, Promise, Scores
-from forecast.evaluation.intervals.layout import Layout, Past
+from forecast.evaluation.intervals.layout import Layout, Past, Windows, newest
 from forecast.evaluation.intervals.layout import Spans as Spans
 from forecast.evaluation.intervals.margin import Reach
 
@@ -71,9 +71,7 @@ class Calibration:
             if held is None or not len(held.starts):
                 continue
             scores = Scores((test, held), self._promise, self._scaler, codes)
-            self._pools[name] = Pool(
-                scores, Layout(test, held, codes, self._newest_of(test.table), True)
-            )
+            self._pools[name] = Pool(scores, Windows(test, held, codes))
 
     def put(
         self,
@@ -109,19 +107,17 @@ class Calibration:
         groups = self._alike(spans)
         for names in groups:
             test, held = spans[names[0]]
-            windows = Layout(
-                test,
-                held,
-                codes,
+            layout = Layout(
+                Windows(test, held, codes),
                 self._newest_of(test.table),
                 names[0] in self._pools,
                 self._past.get(names[0], {}),
                 more,
             )
             jobs = [self._job(name, spans[name], codes) for name in names]
-            self._put(jobs, windows)
+            self._put(jobs, layout)
             found |= {job.name: job.intervals() for job in jobs}
-            self._past |= dict.fromkeys(names, windows.after() if more else {})
+            self._past |= dict.fromkeys(names, layout.after() if more else {})
         self._leaders = {name: names[0] for names in groups for name in names}
         self._more = more
         if not more:
@@ -142,7 +138,7 @@ class Calibration:
     def _newest_of(self, table: Table) -> np.ndarray:
         """Return the tick of the newest row of each series, looked up once a table."""
         if self._newest is None or self._newest[0] is not table:
-            self._newest = table, layout.newest(table)
+            self._newest = table, newest(table)
         return self._newest[1]
 
     def _alike(self, spans: Mapping[str, Spans]) -> list[list[str]]:
@@ -160,10 +156,12 @@ class Calibration:
                 groups.append([name])
         return groups
 
-    def _put(self, jobs: Sequence[Job], windows: Layout) -> None:
+    def _put(self, jobs: Sequence[Job], layout: Layout) -> None:
         """Calibrate forecasters of the same windows, as many and as many targets at once as fit."""
-        _, horizon, targets = windows.test.values.shape
-        moments = 2 * int(windows.ahead[-1]) + 64  # at once, so that few of them are held twice
+        _, horizon, targets = layout.windows.test.values.shape
+        moments = (
+            2 * int(layout.windows.ahead[-1]) + 64
+        )  # at once, so that few of them are held twice
         fit = max(1, conformal.CELLS // (len(jobs[0].levels) * horizon * moments))
         chunk = min(targets, fit)
         for begin in range(0, targets, chunk):
@@ -172,12 +170,12 @@ class Calibration:
                 some = jobs[first : first + fit // chunk]
                 carried = [self._carried[job.name, begin] for job in some]
                 if self._promise.method != "adaptive":
-                    following.fix(some, windows, part, carried)
+                    following.fix(some, layout, part, carried)
                     continue
                 most = conformal.CELLS // (len(some) * horizon * chunk * len(jobs[0].levels))
                 for enough in (True, False):
-                    for batch in windows.batches(enough, most):
-                        following.follow(some, windows, batch, part, carried)
+                    for batch in layout.batches(enough, most):
+                        following.follow(some, layout, batch, part, carried)
 
 
 def calibrate(

@@ -12,7 +12,7 @@ from forecast.data.windows import Window
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import conformal
 from forecast.evaluation.intervals.collected import CENTRAL, Collected, Intervals
-from forecast.evaluation.intervals.layout import Batch, Layout, Spans
+from forecast.evaluation.intervals.layout import Batch, Layout, Spans, Windows
 from forecast.evaluation.intervals.margin import Pair, Reach, base, pair
 
 MOST_KEPT = 2**28
@@ -196,22 +196,26 @@ class Pool:
     They are made when they are first needed.
     """
 
-    def __init__(self, scores: Scores, layout: Layout):
-        self._scores, self._layout = scores, layout
+    def __init__(self, scores: Scores, own: Windows):
+        self._scores, self._windows = scores, own
         self._made: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
-        self._order = np.argsort(layout.ticks, kind="stable")
-        self._ticks = layout.ticks[self._order]
+        self._fixed: dict[tuple[int, int], np.ndarray] = {}
+        self._order = np.argsort(own.ticks, kind="stable")
+        self._ticks = own.ticks[self._order]
         self._moments = np.unique(self._ticks)
         self.counts = np.unique(conformal.renewed(np.arange(len(self._moments) + 1)))
 
     def fixed(self, part: slice) -> np.ndarray:
         """Return thresholds of all held-out windows, (horizon, targets, levels)."""
-        rows = np.arange(self._layout.count)
-        return conformal.split(self._scores.of(rows, slice(None), part), self._scores.levels)
+        key = part.start, part.stop
+        if key not in self._fixed:
+            seen = self._scores.of(np.arange(self._windows.count), slice(None), part)
+            self._fixed[key] = conformal.split(seen, self._scores.levels)
+        return self._fixed[key]
 
     def place(self, moments: np.ndarray) -> np.ndarray:
         """Return which set is known at some moments and each step, (…, horizon)."""
-        until = moments[..., None] - self._layout.ahead
+        until = moments[..., None] - self._windows.ahead
         known = np.searchsorted(self._moments, until, "right")
         return np.searchsorted(self.counts, conformal.renewed(known))
 
@@ -269,7 +273,7 @@ def follow(
         part: The targets.
         carried: Of each forecaster, what is carried from part to part, by series.
     """
-    inside, numbers = batch.windows >= 0, layout.number(batch.codes)
+    inside, numbers = batch.windows >= 0, layout.windows.number(batch.codes)
     each = [job.scores.of(batch.windows[inside], slice(None), part) for job in jobs]
     seen = np.full((len(jobs), *inside.shape, *each[0].shape[1:]), np.nan)
     seen[:, inside] = each
@@ -349,12 +353,12 @@ def fix(
 
     What is carried is a series' held-out scores, and once there are test windows its thresholds.
     """
-    test, present = layout.test, layout.present
-    numbers = layout.number(present)
+    test, present = layout.windows.test, layout.present
+    numbers = layout.windows.number(present)
     keep = min(MOST_WINDOWS, MOST_SCORES // math.prod(test.values.shape[1:]))
     codes = np.flatnonzero(layout.tested | layout.more).tolist()
     for job, own in zip(jobs, carried, strict=True):
-        held = job.scores.of(np.arange(layout.count), slice(None), part)
+        held = job.scores.of(np.arange(layout.windows.count), slice(None), part)
         by = np.full((len(present), *held.shape[1:], len(job.levels)), np.nan)
         for place in codes:
             number, past = int(numbers[place]), layout.pasts[place]

@@ -67,26 +67,18 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Layout:
-    """The windows of a test span and of the held-out span before it, or of a part of both.
+class Windows:
+    """Test windows and the held-out windows before them, or a part of both.
 
     Attributes:
         test: Forecasts of the test windows.
         held: Those of held-out windows; None where there are none.
         codes: Number of each of the table's series among all; None where these are all.
-        newest: Tick of the newest row of each of the table's series.
-        pooled: Whether a series with few held-out windows has a pool to learn from.
-        past: What earlier parts have contained, by series.
-        more: Whether later windows of the same series follow in another part.
     """
 
     test: Forecasts
     held: Forecasts | None
     codes: np.ndarray | None
-    newest: np.ndarray
-    pooled: bool
-    past: Mapping[int, Past] = field(default_factory=dict)
-    more: bool = False
 
     @property
     def count(self) -> int:
@@ -112,30 +104,52 @@ class Layout:
     @cached_property
     def ahead(self) -> np.ndarray:
         """Ticks from an origin to what each step predicts, (horizon,)."""
-        return ahead(self.test)
+        return self.test.window.lead + 1 + np.arange(self.test.window.horizon)
+
+    def number(self, codes: np.ndarray) -> np.ndarray:
+        """Return the number of some of the table's series among all."""
+        return codes if self.codes is None else self.codes[codes]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the windows of a part belong to series, and to those of earlier parts.
+
+    Attributes:
+        windows: Of the part.
+        newest: Tick of the newest row of each of the table's series.
+        pooled: Whether a series with few held-out windows has a pool to learn from.
+        past: What earlier parts have contained, by series.
+        more: Whether later windows of the same series follow in another part.
+    """
+
+    windows: Windows
+    newest: np.ndarray
+    pooled: bool
+    past: Mapping[int, Past] = field(default_factory=dict)
+    more: bool = False
 
     @cached_property
     def present(self) -> np.ndarray:
         """Series that this part or one before contains, (series,)."""
         if not self.past:
-            return np.unique(self.series)
-        known = np.fromiter(self.past, int)
-        old = known if self.codes is None else np.flatnonzero(np.isin(self.codes, known))
-        return np.union1d(self.series, old)
+            return np.unique(self.windows.series)
+        old = np.fromiter(self.past, int)
+        if self.windows.codes is not None:
+            old = np.flatnonzero(np.isin(self.windows.codes, old))
+        return np.union1d(self.windows.series, old)
 
     @cached_property
     def pasts(self) -> tuple[Past, ...]:
         """What earlier parts have contained of each series that is present."""
-        return tuple(self.past.get(code, Past()) for code in self.number(self.present).tolist())
-
-    def number(self, codes: np.ndarray) -> np.ndarray:
-        """Return the number of some series among all."""
-        return codes if self.codes is None else self.codes[codes]
+        return tuple(
+            self.past.get(code, Past()) for code in self.windows.number(self.present).tolist()
+        )
 
     @cached_property
     def own_held(self) -> np.ndarray:
         """Number of held-out windows in this part, of each series that is present."""
-        place = np.searchsorted(self.present, self.series[: self.count])
+        place = np.searchsorted(self.present, self.windows.series[: self.windows.count])
         return np.bincount(place, minlength=len(self.present))
 
     @cached_property
@@ -144,14 +158,14 @@ class Layout:
         if not self.pooled:  # then each series learns from its own windows
             return np.ones(len(self.present), bool)
         held = self.own_held + np.array([past.held for past in self.pasts], int)
-        return held >= conformal.LEAST + int(self.ahead[-1])
+        return held >= conformal.LEAST + int(self.windows.ahead[-1])
 
     @cached_property
     def _order(self) -> tuple[np.ndarray, np.ndarray]:
         """Windows by series, held-out ones first, then time; and where each series begins."""
-        late = np.arange(len(self.starts)) >= self.count
-        order = np.lexsort((self.starts, late, self.series))
-        first = np.searchsorted(self.series[order], self.present)
+        late = np.arange(len(self.windows.starts)) >= self.windows.count
+        order = np.lexsort((self.windows.starts, late, self.windows.series))
+        first = np.searchsorted(self.windows.series[order], self.present)
         return order, np.append(first, len(order))
 
     @cached_property
@@ -194,21 +208,26 @@ class Layout:
         inside = moment < ends[:, None]  # (series, moments)
         place = np.where(inside, begin[places, None] + moment, 0)
         place = order[place] if len(order) else place
-        ticks = np.where(inside, self.ticks[place], 0) if len(order) else np.zeros_like(place)
+        ticks = (
+            np.where(inside, self.windows.ticks[place], 0) if len(order) else np.zeros_like(place)
+        )
         moments = np.where(moment == ends[:, None], self.newest[self.present[places], None], ticks)
         # where the held-out windows are too few, following begins with the first test window
-        pasts = tuple(self._followed(self.pasts[number], enough) for number in places)
-        known = np.empty((*moments.shape, len(self.ahead)), np.int32)
+        pasts = tuple(
+            past if enough or past.tested else Past(past.held)
+            for past in (self.pasts[number] for number in places)
+        )
+        known = np.empty((*moments.shape, len(self.windows.ahead)), np.int32)
         for row, (own, past) in enumerate(zip(inside, pasts, strict=True)):
             origins = np.concatenate([past.ticks, ticks[row, own]])
             # at tick t an outcome of tick t is known, and no later one
-            until = moments[row, :, None] - self.ahead
+            until = moments[row, :, None] - self.windows.ahead
             known[row] = past.count - len(past.ticks) + np.searchsorted(origins, until, "right")
         known[moment > ends[:, None]] = -1
         return Batch(
             self.present[places],
             np.where(inside, place, -1)[:, : ends.max()],
-            np.where(inside & (place >= self.count), place - self.count, -1),
+            np.where(inside & (place >= self.windows.count), place - self.windows.count, -1),
             ends,
             moments,
             known,
@@ -216,29 +235,20 @@ class Layout:
             not enough,
         )
 
-    @staticmethod
-    def _followed(past: Past, enough: bool) -> Past:
-        return past if enough or past.tested else Past(past.held)
-
     def after(self) -> dict[int, Past]:
         """Return what later parts need to know of the series, this part among the earlier ones."""
         found = dict(self.past)
-        codes = self.number(self.present).tolist()
+        codes = self.windows.number(self.present).tolist()
         for place, (code, past) in enumerate(zip(codes, self.pasts, strict=True)):
             held = past.held + int(self.own_held[place])
             found[code] = replace(past, held=held, tested=bool(self.tested[place]))
         for batch in (*self.batches(True, 1), *self.batches(False, 1)):
-            code, past = int(self.number(batch.codes)[0]), batch.past[0]
+            code, past = int(self.windows.number(batch.codes)[0]), batch.past[0]
             ticks = np.concatenate([past.ticks, batch.moments[0]])
             count = past.count + int(batch.ends[0])
             first = len(ticks) - (count - int(batch.known[0, -1].min()))
             found[code] = replace(found[code], count=count, ticks=ticks[first:])
         return found
-
-
-def ahead(forecasts: Forecasts) -> np.ndarray:
-    """Return the ticks from an origin to what each step predicts, (horizon,)."""
-    return forecasts.window.lead + 1 + np.arange(forecasts.window.horizon)
 
 
 def newest(table: Table) -> np.ndarray:
