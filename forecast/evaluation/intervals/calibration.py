@@ -1,137 +1,181 @@
 """Prediction intervals around any forecasts, calibrated on windows whose outcome is known."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
-from forecast.data import windows
 from forecast.data.scale import Scaler
-from forecast.data.windows import Window
+from forecast.data.table import Table
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.intervals import conformal
-from forecast.evaluation.intervals.layout import Batch, Layout
-from forecast.evaluation.intervals.margin import Pair, Reach, base, pair, widened
-
-CENTRAL = tuple(round(0.1 * tenth, 1) for tenth in range(1, 10))
-"""Levels whose ends, with the forecast between them, are nineteen quantiles, for the CRPS."""
-
-QUANTILES = tuple(round(0.05 * place, 2) for place in range(1, 20))
-"""Theirs."""
-
-
-INNER = 0.5
-"""Level of the band that pictures show within the interval."""
-
-MOST_INNER = 10_000_000
-"""Most forecast values of which that band is kept."""
+from forecast.evaluation.intervals import conformal, following
+from forecast.evaluation.intervals.collected import CENTRAL as CENTRAL
+from forecast.evaluation.intervals.collected import INNER, Inner
+from forecast.evaluation.intervals.collected import QUANTILES as QUANTILES
+from forecast.evaluation.intervals.collected import Collected as Collected
+from forecast.evaluation.intervals.collected import Intervals as Intervals
+from forecast.evaluation.intervals.following import Job, Pool, Promise, Scores
+from forecast.evaluation.intervals.layout import Layout, Past, Windows, newest
+from forecast.evaluation.intervals.layout import Spans as Spans
+from forecast.evaluation.intervals.margin import Reach
 
 
-@dataclass(frozen=True)
-class Inner:
-    """The narrower band within an interval, (windows, horizon, targets) each."""
+class Calibration:
+    """Intervals around forecasts that come in parts: whole series, or stretches of long ones.
 
-    level: float
-    lower: np.ndarray
-    upper: np.ndarray
+    A part holds all windows of some series, or the next ones in time of the same series as the part
+    before. What the parts say together is what one part of all windows says, to the bit. The
+    forecaster whose name is "" is the model, which keeps an inner band too.
 
-
-class Collected:
-    """Ends of one level and losses of every value; of the other levels only how much they cover.
-
-    Attributes:
-        lower: (windows, horizon, targets); NaN where nothing was put.
-        upper: Of the same shape.
-        crps: Likewise; NaN too where there is no truth.
-        inner: The band of half the truth, where it is wanted.
-    """
-
-    def __init__(
-        self,
-        test: Forecasts,
-        between: Pair | None,
-        levels: Sequence[float],
-        chosen: int,
-        inner: bool,
-    ):
-        self._test, self._between, self._levels, self._chosen = test, between, levels, chosen
-        self._half = self._levels.index(INNER)
-        self.inner: Inner | None = None
-        if inner and levels[chosen] > INNER and test.values.size <= MOST_INNER:
-            self.inner = Inner(INNER, *np.full((2, *test.values.shape), np.nan))
-        self._central = [self._levels.index(level) for level in CENTRAL]
-        self._inside = np.zeros(len(levels))
-        self._count = 0
-        self.lower, self.upper, self.crps = np.full((3, *test.values.shape), np.nan)
-
-    def put(self, rows: np.ndarray, part: slice, by: np.ndarray) -> None:
-        """Put intervals around some windows.
-
-        Shapes: `rows` (windows,), `by` (windows, horizon, targets, levels).
-        """
-        test, some = self._test, (rows, slice(None), part)
-        middle = test.values[some]
-        every = middle[..., None] if test.quantiles is None else test.quantiles[some]
-        low, high = base(every, test.levels, middle, self._between)
-        by = np.ascontiguousarray(np.moveaxis(by, -1, 0))  # (levels, windows, horizon, targets)
-        self.lower[some], self.upper[some] = widened(low, high, middle, by[self._chosen])
-        if self.inner is not None:
-            # thresholds are moved on their own, and one level may pass another
-            half = np.minimum(by[self._half], by[self._chosen])
-            self.inner.lower[some], self.inner.upper[some] = widened(low, high, middle, half)
-        true = windows.outputs(test.table.outputs[:, part], test.starts[rows], test.window)
-        known = np.where(np.isfinite(by).all(axis=0), true, np.nan)
-        self._count += int(np.isfinite(known).sum())
-        for number, own in enumerate(by):
-            below, above = widened(low, high, middle, own)
-            self._inside[number] += int(((known >= below) & (known <= above)).sum())
-        central = by[self._central]
-        # thresholds of neighbouring levels are moved on their own and may cross
-        crossed = (central[1:] < central[:-1]).any(axis=0)
-        central[:, crossed] = np.sort(central[:, crossed], axis=0)
-        loss = np.abs(known - middle) / 2  # that of the median, (windows, horizon, targets)
-        for level, own in zip(CENTRAL, central, strict=True):
-            below, above = widened(low, high, middle, own)
-            # the quantile losses of both ends together
-            outside = np.maximum(below - known, 0) + np.maximum(known - above, 0)
-            loss += (1 - level) / 2 * (above - below) + outside
-        self.crps[some] = 2 * loss / len(QUANTILES)
-
-    def observed(self) -> dict[float, float]:
-        """Return level to the share of the truth that was covered."""
-        shares = self._inside / max(1, self._count)
-        return {level: float(share) for level, share in zip(self._levels, shares, strict=True)}
-
-
-Spans = tuple[Forecasts, Forecasts | None]
-"""Forecasts of the test windows and of held-out windows before them, by one forecaster."""
-
-
-@dataclass(frozen=True)
-class Intervals:
-    """Intervals of the test windows, and what was seen of them.
-
-    Attributes:
+    Args:
         level: Share that is to be covered.
         method: "split", "cqr" or "adaptive".
-        lower: (windows, horizon, targets), original units; NaN where too little was known yet.
-        upper: Of the same shape; the forecast lies between both.
-        reach: What a forecast behind the last known outcome needs.
-        crps: Twice the mean quantile loss of each value at nineteen levels, (windows, horizon,
-            targets); NaN where there is no interval or no truth.
-        observed: Level to the share of the truth that was covered, by the same method.
-        inner: The band of half the truth, for pictures; None where nobody asked for it, where the
-            level is no larger, and of more than `MOST_INNER` values.
+        scaler: Of all series.
     """
 
-    level: float
-    method: str
-    lower: np.ndarray
-    upper: np.ndarray
-    reach: Reach
-    crps: np.ndarray
-    observed: Mapping[float, float] = field(default_factory=dict)
-    inner: Inner | None = None
+    def __init__(self, level: float, method: str, scaler: Scaler):
+        self._promise, self._scaler = Promise(level, method), scaler
+        self._pools: dict[str, Pool] = {}
+        self._served: dict[str, np.ndarray] = {}
+        self._reach: dict[str, Reach] = {}
+        self._newest: tuple[Table, np.ndarray] | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop what the next part of the same series would need."""
+        self._more = False
+        self._past: dict[str, dict[int, Past]] = {}
+        self._leaders: dict[str, str] = {}
+        # of each forecaster and the first of some targets: by series
+        self._carried: defaultdict[tuple[str, int], dict] = defaultdict(dict)
+
+    @property
+    def reach(self) -> dict[str, Reach]:
+        """What forecasts behind the last known outcomes need, of each forecaster with intervals.
+
+        Its values are those of all series whose last window was put.
+        """
+        return self._reach
+
+    def pool(self, spans: Mapping[str, Spans], *, codes: np.ndarray | None = None) -> None:
+        """Let series of few held-out windows learn from others: all series, or a sample of them.
+
+        Without a pool each learns from its own windows.
+
+        Args:
+            spans: Name of each forecaster to the forecasts of all windows of these series.
+            codes: Number of each series of their table among all; None where these are all.
+        """
+        for name, (test, held) in spans.items():
+            if held is None or not len(held.starts):
+                continue
+            scores = Scores((test, held), self._promise, self._scaler, codes)
+            self._pools[name] = Pool(scores, Windows(test, held, codes))
+
+    def put(
+        self,
+        spans: Mapping[str, Spans],
+        *,
+        goes_on: bool = False,
+        more: bool = False,
+        codes: np.ndarray | None = None,
+    ) -> dict[str, Intervals]:
+        """Put intervals around the test forecasts of a part.
+
+        Forecasters of the same windows are followed side by side, which costs little more than one
+        of them.
+
+        Args:
+            spans: Name of each forecaster, the same in every part, to the forecasts of its test and
+                held-out windows in this part; either may be empty, and held-out ones may be None.
+            goes_on: Whether the windows follow on those of the part before, of the same series.
+            more: Whether later windows of these series follow in the next part.
+            codes: Number of each series of their table among all; None where these are all.
+
+        Returns:
+            Name to the intervals of the part's test windows, NaN where too little was known.
+
+        Raises:
+            ValueError: The part before has not said that more was to come.
+        """
+        if goes_on and not self._more:
+            raise ValueError("goes_on must follow a part that was put with more=True: say so there")
+        if not goes_on:
+            self._forget()
+        found: dict[str, Intervals] = {}
+        groups = self._alike(spans)
+        for names in groups:
+            test, held = spans[names[0]]
+            layout = Layout(
+                Windows(test, held, codes),
+                self._newest_of(test.table),
+                names[0] in self._pools,
+                self._past.get(names[0], {}),
+                more,
+            )
+            jobs = [self._job(name, spans[name], codes) for name in names]
+            self._put(jobs, layout)
+            found |= {job.name: job.intervals() for job in jobs}
+            self._past |= dict.fromkeys(names, layout.after() if more else {})
+        self._leaders = {name: names[0] for names in groups for name in names}
+        self._more = more
+        if not more:
+            self._forget()
+        self._reach |= {
+            name: one.reach for name, one in found.items() if np.isfinite(one.lower).any()
+        }
+        return {name: found[name] for name in spans}
+
+    def _job(self, name: str, spans: Spans, codes: np.ndarray | None) -> Job:
+        """Begin the intervals of one forecaster."""
+        scores = Scores(spans, self._promise, self._scaler, codes)
+        if name not in self._served:
+            shape = (len(self._scaler.output_std), *spans[0].values.shape[1:])
+            self._served[name] = np.full(shape, np.nan)
+        return Job(name, scores, self._promise, self._served[name], self._pools.get(name))
+
+    def _newest_of(self, table: Table) -> np.ndarray:
+        """Return the tick of the newest row of each series, looked up once a table."""
+        if self._newest is None or self._newest[0] is not table:
+            self._newest = table, newest(table)
+        return self._newest[1]
+
+    def _alike(self, spans: Mapping[str, Spans]) -> list[list[str]]:
+        """Group the forecasters that have forecast the same windows, here and before."""
+        groups: list[list[str]] = []
+        kinds = {name: (self._leaders.get(name), name in self._pools) for name in spans}
+        for name, own in spans.items():
+            for group in groups:
+                first = group[0]
+                same = all(_same(a, b) for a, b in zip(own, spans[first], strict=True))
+                if same and kinds[name] == kinds[first]:
+                    group.append(name)
+                    break
+            else:
+                groups.append([name])
+        return groups
+
+    def _put(self, jobs: Sequence[Job], layout: Layout) -> None:
+        """Calibrate forecasters of the same windows, as many and as many targets at once as fit."""
+        _, horizon, targets = layout.windows.test.values.shape
+        moments = (
+            2 * int(layout.windows.ahead[-1]) + 64
+        )  # at once, so that few of them are held twice
+        fit = max(1, conformal.CELLS // (len(jobs[0].levels) * horizon * moments))
+        chunk = min(targets, fit)
+        for begin in range(0, targets, chunk):
+            part = slice(begin, min(begin + chunk, targets))
+            for first in range(0, len(jobs), fit // chunk):
+                some = jobs[first : first + fit // chunk]
+                carried = [self._carried[job.name, begin] for job in some]
+                if self._promise.method != "adaptive":
+                    following.fix(some, layout, part, carried)
+                    continue
+                most = conformal.CELLS // (len(some) * horizon * chunk * len(jobs[0].levels))
+                for enough in (True, False):
+                    for batch in layout.batches(enough, most):
+                        following.follow(some, layout, batch, part, carried)
 
 
 def calibrate(
@@ -148,24 +192,11 @@ def calibrate(
 def calibrate_all(
     forecasters: Mapping[str, Spans], scaler: Scaler, level: float, method: str
 ) -> dict[str, Intervals]:
-    """Put intervals around the forecasts of several forecasters, by one method.
-
-    Those of the same windows are followed side by side, which costs little more than one of them.
-    The model, whose name is "", keeps an inner band too.
-    """
-    found: dict[str, Intervals] = {}
-    for names in _alike(forecasters):
-        layout = Layout(*forecasters[names[0]])
-        if not layout.count and method != "adaptive":
-            continue
-        jobs = [_Job(*forecasters[name], scaler, level, method, not name) for name in names]
-        _put(jobs, layout, method)
-        found |= {name: job.intervals() for name, job in zip(names, jobs, strict=True)}
-    return {
-        name: found[name]
-        for name in forecasters
-        if name in found and np.isfinite(found[name].lower).any()
-    }
+    """Put intervals around all forecasts of several forecasters, where there are some."""
+    made = Calibration(level, method, scaler)
+    made.pool(forecasters)
+    found = made.put(forecasters)
+    return {name: own for name, own in found.items() if name in made.reach}
 
 
 def joined(parts: Sequence[Intervals | None], order: np.ndarray) -> Intervals | None:
@@ -176,16 +207,14 @@ def joined(parts: Sequence[Intervals | None], order: np.ndarray) -> Intervals | 
     given = [part for part in parts if part is not None]
     if not given or len(given) < len(parts):
         return None
-    weights = [max(1, int(np.isfinite(part.crps).sum())) for part in given]
-    every = [list(part.observed.values()) for part in given]
-    observed = np.average(every, axis=0, weights=weights)
     inner = [part.inner for part in given if part.inner is not None]
     return replace(
         given[-1],
         lower=np.concatenate([part.lower for part in given])[order],
         upper=np.concatenate([part.upper for part in given])[order],
         crps=np.concatenate([part.crps for part in given])[order],
-        observed=dict(zip(given[-1].observed, observed.tolist(), strict=True)),
+        inside={level: sum(part.inside[level] for part in given) for level in given[-1].inside},
+        count=sum(part.count for part in given),
         inner=Inner(
             INNER,
             np.concatenate([part.lower for part in inner])[order],
@@ -196,176 +225,7 @@ def joined(parts: Sequence[Intervals | None], order: np.ndarray) -> Intervals | 
     )
 
 
-class _Job:
-    """The intervals of one forecaster in the making."""
-
-    def __init__(
-        self,
-        test: Forecasts,
-        held: Forecasts | None,
-        scaler: Scaler,
-        level: float,
-        method: str,
-        inner: bool,
-    ):
-        self.spans, self.scaler, self.method = (held, test), scaler, method
-        self.between: Pair | None = None if method == "split" else pair(level, test.levels)
-        self.levels = tuple(sorted({*CENTRAL, 0.95, level}))
-        self.level, self.chosen = level, self.levels.index(level)
-        self.collected = Collected(test, self.between, self.levels, self.chosen, inner)
-        names, (_, horizon, targets) = test.table.names, test.values.shape
-        self.reach = np.full((len(names), horizon, targets), np.nan)
-
-    def scores(self, rows: np.ndarray, steps: slice, part: slice) -> np.ndarray:
-        """Score some windows, each in units of its series' own deviation.
-
-        Shapes: `rows` (windows,); returns (windows, steps, targets).
-        """
-        held, test = self.spans
-        count = 0 if held is None else len(held.starts)
-        first, end, _ = steps.indices(test.window.horizon)
-        lead = test.window.lead + first
-        ahead = Window(test.window.timesteps, end - first, lead=lead)  # of these steps alone
-        found = np.empty((len(rows), *test.values[:0, steps, part].shape[1:]))
-        for one, mine, own in (
-            (held, rows < count, rows[rows < count]),
-            (test, rows >= count, rows[rows >= count] - count),
-        ):
-            if one is None or not len(own):
-                continue
-            every = one.values[..., None] if one.quantiles is None else one.quantiles
-            some = (own, steps, part)
-            low, high = base(every[some], one.levels, one.values[some], self.between)
-            true = windows.outputs(one.table.outputs[:, part], one.starts[own], ahead)
-            std = self.scaler.output_std[one.series[own]][:, None, part]  # (windows, 1, targets)
-            found[mine] = conformal.scores(low, high, true) / std
-        return found
-
-    def put(self, rows: np.ndarray, part: slice, by: np.ndarray) -> None:
-        """Widen the base of some test windows by thresholds (windows, horizon, targets, levels)."""
-        test = self.spans[1]
-        std = self.scaler.output_std[test.table.series[test.starts[rows]]]  # (windows, targets)
-        self.collected.put(rows, part, by * std[:, None, part, None])
-
-    def keep(self, codes: np.ndarray, part: slice, by: np.ndarray) -> None:
-        """Keep the last thresholds of some series, (series, horizon, targets, levels)."""
-        std = self.scaler.output_std[codes][:, None, part]
-        self.reach[codes, :, part] = by[..., self.chosen] * std
-
-    def intervals(self) -> Intervals:
-        """Return what was made."""
-        made = self.collected
-        reach = Reach(self.level, self.method, self.between, self.reach)
-        ends = made.lower, made.upper
-        observed = made.observed()
-        return Intervals(self.level, self.method, *ends, reach, made.crps, observed, made.inner)
-
-
-def _alike(forecasters: Mapping[str, Spans]) -> list[list[str]]:
-    """Group the forecasters that have forecast the same windows."""
-    groups: list[list[str]] = []
-    for name, spans in forecasters.items():
-        for group in groups:
-            if all(_same(a, b) for a, b in zip(spans, forecasters[group[0]], strict=True)):
-                group.append(name)
-                break
-        else:
-            groups.append([name])
-    return groups
-
-
 def _same(one: Forecasts | None, other: Forecasts | None) -> bool:
     if one is None or other is None:
         return one is other
     return np.array_equal(one.starts, other.starts)
-
-
-def _put(jobs: Sequence[_Job], layout: Layout, method: str) -> None:
-    """Calibrate forecasters of the same windows, as many and as many targets at once as fit."""
-    _, horizon, targets = layout.test.values.shape
-    moments = 2 * int(layout.ahead[-1]) + 64  # at once, so that few of them are held twice
-    fit = max(1, conformal.CELLS // (len(jobs[0].levels) * horizon * moments))
-    chunk = min(targets, fit)
-    for begin in range(0, targets, chunk):
-        part = slice(begin, min(begin + chunk, targets))
-        for first in range(0, len(jobs), fit // chunk):
-            some = jobs[first : first + fit // chunk]
-            (_adaptive if method == "adaptive" else _fixed)(some, layout, part)
-
-
-def _fixed(jobs: Sequence[_Job], layout: Layout, part: slice) -> None:
-    """Widen by the thresholds of the held-out windows."""
-    test, codes = layout.test, np.unique(layout.test.series)
-    few, enough = (codes[layout.enough[codes] == which] for which in (False, True))
-    for job in jobs:
-        held = job.scores(np.arange(layout.count), slice(None), part)
-        by = np.full((len(layout.enough), *held.shape[1:], len(job.levels)), np.nan)
-        if len(few):
-            by[few] = conformal.split(held, job.levels)
-        for code in enough:
-            by[code] = conformal.split(held[layout.own(code)], job.levels)
-        job.keep(codes, part, by[codes])
-        block = max(1, conformal.CELLS // by[0].size)
-        for begin in range(0, len(test.starts), block):
-            rows = np.arange(begin, min(begin + block, len(test.starts)))
-            job.put(rows, part, by[test.series[rows]])
-
-
-def _adaptive(jobs: Sequence[_Job], layout: Layout, part: slice) -> None:
-    """Follow the scores through time: of a series its own, or those of all where it has few."""
-    horizon, targets = layout.test.values.shape[1], part.stop - part.start
-    most = conformal.CELLS // (len(jobs) * horizon * targets * len(jobs[0].levels))
-    for batch in layout.batches(True, most):
-        _follow(jobs, batch, part, None)
-    pool: _Pool | None = None
-    for batch in layout.batches(False, most):
-        pool = pool or _Pool(jobs, layout, part)
-        _follow(jobs, batch, part, pool)
-
-
-def _follow(jobs: Sequence[_Job], batch: Batch, part: slice, pool: "_Pool | None") -> None:
-    """Follow some series, those of all forecasters side by side."""
-    inside, levels = batch.windows >= 0, jobs[0].levels
-    each = [job.scores(batch.windows[inside], slice(None), part) for job in jobs]
-    seen = np.full((len(jobs), *inside.shape, *each[0].shape[1:]), np.nan)
-    seen[:, inside] = each
-    seen = seen.reshape(-1, *seen.shape[2:])  # (forecasters · series, windows, horizon, targets)
-    known = np.tile(batch.known, (len(jobs), 1, 1))
-    sets = pool.sets(batch) if pool else conformal.own(seen, known, levels)
-    least = 0 if pool else conformal.LEAST
-    for moments, by in conformal.track(seen, known, levels, sets, least=least):
-        shares = by.reshape(len(jobs), -1, *by.shape[1:])
-        rows = batch.scored[:, moments]
-        last = np.arange(moments.start, moments.stop) == batch.ends[:, None]
-        for job, own in zip(jobs, shares, strict=True):
-            job.put(rows[rows >= 0], part, own[rows >= 0])
-            job.keep(batch.codes[last.any(axis=1)], part, own[last])
-
-
-class _Pool:
-    """Thresholds of the newest known scores of all series, made once for those that need them."""
-
-    def __init__(self, jobs: Sequence[_Job], layout: Layout, part: slice):
-        order = np.argsort(layout.ticks, kind="stable")
-        ticks = layout.ticks[order]
-        wanted = np.concatenate([layout.ticks[layout.count :], layout.newest])
-        self._moments = np.unique(wanted)
-        known = np.searchsorted(np.unique(ticks), self._moments[:, None] - layout.ahead, "right")
-        counts, self._place = np.unique(conformal.renewed(known), return_inverse=True)
-        self._place = self._place.reshape(known.shape)  # (moments, horizon)
-        shape = (len(jobs), len(counts), known.shape[1], part.stop - part.start)
-        self._found = np.full((*shape, len(jobs[0].levels) + 1), np.nan)
-        for step in range(known.shape[1]):
-            needed = np.unique(self._place[:, step])
-            for job, found in zip(jobs, self._found, strict=True):
-                seen = job.scores(order, slice(step, step + 1), part)[:, 0]
-                found[needed, step] = conformal.pooled(seen, ticks, counts[needed], job.levels)
-
-    def sets(self, batch: Batch) -> conformal.Sets:
-        """Return what `track` begins with, for all forecasters side by side."""
-        members, count, horizon = self._found.shape[:3]
-        place = self._place[np.searchsorted(self._moments, batch.moments)] * horizon
-        place += np.arange(horizon)
-        places = np.concatenate([place + n * count * horizon for n in range(members)])
-        found = self._found.reshape(-1, *self._found.shape[3:])
-        return lambda begin, end: (found, places[:, begin:end])

@@ -83,12 +83,23 @@ Sets = Callable[[int, int], tuple[np.ndarray, np.ndarray]]
 1), and the set of each series, moment and step, (series, moments, horizon)."""
 
 
+def behind(known: np.ndarray, before: np.ndarray) -> int:
+    """Return of how many windows at most an outcome is still to come.
+
+    Shapes: `known` (series, moments, horizon), `before` (series,).
+    """
+    back = np.arange(known.shape[1])[:, None] + before[:, None, None] - known
+    return int(back[known >= 0].max(initial=0))
+
+
 def track(
     seen: np.ndarray,
     known: np.ndarray,
     levels: Sequence[float],
     sets: Sets,
     *,
+    before: np.ndarray,
+    sums: np.ndarray,
     least: int = LEAST,
     cells: int = CELLS,
 ) -> Iterator[tuple[slice, np.ndarray]]:
@@ -101,54 +112,68 @@ def track(
     error integration, the set as scorecaster.
 
     Only the sums that a later moment may still need are held, so memory does not grow with the
-    windows.
+    windows: `sums` are those of the misses of the first k windows, for the newest k, at least as
+    many as `behind` says. They begin with those of earlier parts and end as a later part needs
+    them.
 
     Shapes: `seen` (series, windows, horizon, targets), `known` (series, moments, horizon), `levels`
-    (levels,); returns (series, moments, horizon, targets, levels).
+    (levels,), `before` (series,): number of windows of earlier parts, which `known` includes;
+    `sums` (series, k, horizon, targets, levels); returns (series, moments, horizon, targets,
+    levels).
     """
     members, count, horizon, targets = seen.shape
     moments, share = known.shape[1], np.asarray(levels)
     steps, each = np.arange(horizon), np.arange(members)[:, None]
-    back = np.arange(moments)[:, None] - known
-    behind = int(back[known >= 0].max(initial=0))  # windows of which an outcome is still to come
-    shape = (horizon, targets, len(share))
-    block = max(1, behind, cells // (members * int(np.prod(shape))))
-    sums = np.zeros((members, behind + 1, *shape))  # misses of the first k windows, newest k last
+    back, shape = sums.shape[1] - 1, (horizon, targets, len(share))
+    block = max(1, back, cells // (members * int(np.prod(shape))))
     for begin in range(0, moments, block):
         end = min(begin + block, moments)
         scores_of, place = sets(begin, end)
         found = np.empty((members, end - begin, *shape))
         owed = np.concatenate([sums, np.zeros_like(found)], axis=1)
-        late = np.maximum(known[:, begin:end] - begin + behind, 0)
+        late = known[:, begin:end] - before[:, None, None] - begin + back
+        late = np.maximum(late, 0)
         few = (known[:, begin:end] < least)[..., None, None]  # (series, moments, horizon, 1, 1)
         for i in range(end - begin):
             here = scores_of[place[:, i]]  # (series, horizon, targets, levels + 1)
             moved = here[..., :-1] + RATE * here[..., -1:] * owed[each, late[:, i], steps]
             found[:, i] = np.where(few[:, i], np.nan, moved)
-            owed[:, behind + i + 1] = owed[:, behind + i]
+            owed[:, back + i + 1] = owed[:, back + i]
             if begin + i < count:
                 true = seen[:, begin + i, ..., None]
                 # a score that repeats may equal the threshold, whatever rounding says in its unit
                 reached = found[:, i] + ALIKE * np.abs(found[:, i])
                 missed = (true > reached) - (1 - share)
                 silent = np.isnan(found[:, i]) | np.isnan(true)
-                owed[:, behind + i + 1] += np.where(silent, 0, missed)
+                owed[:, back + i + 1] += np.where(silent, 0, missed)
         yield slice(begin, end), found
-        sums = owed[:, -behind - 1 :]
+        sums[:] = owed[:, -back - 1 :]
 
 
-def own(seen: np.ndarray, known: np.ndarray, levels: Sequence[float]) -> Sets:
-    """Let each series begin with its own newest known scores; of a hole with those before."""
-    filled = _filled(seen)
-    members, steps = np.ogrid[: len(seen), : known.shape[2]]
+def own(
+    filled: np.ndarray,
+    unknown: np.ndarray,
+    known: np.ndarray,
+    levels: Sequence[float],
+    first: np.ndarray,
+) -> Sets:
+    """Let each series begin with its own newest known scores; of a hole with those before.
+
+    Shapes: `filled` (series, windows, horizon, targets), `unknown` (series, horizon, targets):
+    number of holes before the first score; `known` (series, moments, horizon), `first` (series,):
+    number of windows before those of `filled`.
+    """
+    members, steps = np.ogrid[: len(filled), : known.shape[2]]
 
     def sets(begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
         late = renewed(np.maximum(known[:, begin:end], 0))  # (series, moments, horizon)
-        shape = (len(seen), late.max() + 1, known.shape[2])
+        shape = (len(filled), late.max() + 1, known.shape[2])
         each = np.ravel_multi_index((members[:, None], late, steps[:, None]), shape)
         names, place = np.unique(each, return_inverse=True)
-        some = np.unravel_index(names, shape)
-        return _rolling(filled, some, np.asarray(levels)), place.reshape(late.shape)
+        member, counts, step = np.unravel_index(names, shape)
+        size = counts[:, None] - unknown[member, step]  # (sets, targets)
+        some = member, counts - first[member], step
+        return _rolling(filled, some, size, np.asarray(levels)), place.reshape(late.shape)
 
     return sets
 
@@ -214,29 +239,31 @@ def renewed(known: np.ndarray) -> np.ndarray:
     return np.where(known >= RENEWED, known - known % RENEWED, known)
 
 
-def _rolling(seen: np.ndarray, some: tuple[np.ndarray, ...], share: np.ndarray) -> np.ndarray:
+def _rolling(
+    seen: np.ndarray, some: tuple[np.ndarray, ...], size: np.ndarray, share: np.ndarray
+) -> np.ndarray:
     """Return thresholds and spread of the newest of a series' first scores, for each set.
 
     Shapes: seen (series, windows, horizon, targets); some are series, count and step of each set,
-    (sets,) each; the result is (sets, targets, levels + 1).
+    (sets,) each; size is the number of scores that are no holes, (sets, targets); the result is
+    (sets, targets, levels + 1).
     """
     member, counts, step = some
-    most = min(NEWEST, int(counts.max(initial=0)))
-    holes = np.full((len(seen), most, *seen.shape[2:]), np.inf)  # which sort behind all scores
-    padded = np.concatenate([holes, seen], axis=1)
-    unknown = np.isnan(seen).sum(axis=1)  # first windows of all, (series, horizon, targets)
+    full = np.flatnonzero(size.max(axis=1, initial=0) > 0)
+    most = min(NEWEST, int(size.max(initial=0)))
+    short = max(0, most - int(counts[full].min(initial=most)))
+    holes = np.full((len(seen), short, *seen.shape[2:]), np.inf)  # which sort behind all scores
+    padded = np.concatenate([holes, seen], axis=1) if short else seen
     levels = np.concatenate([share, SPREAD])
     found = np.full((len(counts), seen.shape[3], len(levels)), np.nan)
-    full = np.flatnonzero(counts)
     block = max(1, BLOCK // max(1, seen.shape[3] * most))
+    size = np.clip(size, 0, NEWEST)[..., None]
     for begin in range(0, len(full), block):
         part = full[begin : begin + block]
         views = np.lib.stride_tricks.sliding_window_view(padded, most, axis=1)
-        ordered = np.sort(views[member[part], counts[part], step[part]], axis=-1)
-        size = counts[part, None] - unknown[member[part], step[part]]  # (sets, targets)
-        size = np.clip(size, 0, NEWEST)[..., None]
-        values = np.take_along_axis(ordered, rank(size, levels) - 1, axis=-1)
-        found[part] = np.where(size > 0, values, np.nan)
+        ordered = np.sort(views[member[part], counts[part] - most + short, step[part]], axis=-1)
+        values = np.take_along_axis(ordered, rank(size[part], levels) - 1, axis=-1)
+        found[part] = np.where(size[part] > 0, values, np.nan)
     return _with_spread(found)
 
 
@@ -245,7 +272,7 @@ def _with_spread(found: np.ndarray) -> np.ndarray:
     return np.concatenate([found[..., :-2], found[..., -1:] - found[..., -2:-1]], axis=-1)
 
 
-def _filled(seen: np.ndarray) -> np.ndarray:
+def filled(seen: np.ndarray) -> np.ndarray:
     """Put the score of the window before in the place of each hole."""
     holes = np.isnan(seen)
     if not holes.any():

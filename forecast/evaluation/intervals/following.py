@@ -1,0 +1,384 @@
+"""Scores of forecasters followed through time, from one part of their windows to the next."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecast.data import windows
+from forecast.data.scale import Scaler
+from forecast.data.windows import Window
+from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.intervals import conformal
+from forecast.evaluation.intervals.collected import CENTRAL, Collected, Intervals
+from forecast.evaluation.intervals.layout import Batch, Layout, Spans, Windows
+from forecast.evaluation.intervals.margin import Pair, Reach, base, pair
+
+MOST_KEPT = 2**28
+"""Bytes of the pool's thresholds; beyond them they are computed again when next needed."""
+
+MOST_WINDOWS = 100_000
+"""Newest held-out windows of a series that fixed thresholds are learned from."""
+
+MOST_SCORES = 30_000_000
+"""Scores of these windows; more targets or steps leave fewer windows."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What is to be covered, and how.
+
+    Attributes:
+        level: Share of the truth.
+        method: "split", "cqr" or "adaptive".
+    """
+
+    level: float
+    method: str
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Every level that is followed, rising."""
+        return tuple(sorted({*CENTRAL, 0.95, self.level}))
+
+    @property
+    def chosen(self) -> int:
+        """Which of them is promised."""
+        return self.levels.index(self.level)
+
+    def between(self, test: Forecasts) -> Pair | None:
+        """Return the quantiles that intervals are put around; None means the forecast."""
+        return None if self.method == "split" else pair(self.level, test.levels)
+
+
+class Scores:
+    """How far the truth lay outside what one forecaster said."""
+
+    def __init__(self, spans: Spans, promise: Promise, scaler: Scaler, codes: np.ndarray | None):
+        self.test, self.held = spans
+        self.between, self.levels = promise.between(self.test), promise.levels
+        self._scaler, self._codes = scaler, codes
+
+    def std(self, series: np.ndarray) -> np.ndarray:
+        """Return the deviation of some of the table's series, (series, targets)."""
+        return self._scaler.output_std[series if self._codes is None else self._codes[series]]
+
+    def of(self, rows: np.ndarray, steps: slice, part: slice) -> np.ndarray:
+        """Score some windows, held-out ones first, in units of their series' own deviation.
+
+        Shapes: `rows` (windows,); returns (windows, steps, targets).
+        """
+        held, test = self.held, self.test
+        count = 0 if held is None else len(held.starts)
+        first, end, _ = steps.indices(test.window.horizon)
+        lead = test.window.lead + first
+        ahead = Window(test.window.timesteps, end - first, lead=lead)  # of these steps alone
+        found = np.empty((len(rows), *test.values[:0, steps, part].shape[1:]))
+        for one, mine, own in (
+            (held, rows < count, rows[rows < count]),
+            (test, rows >= count, rows[rows >= count] - count),
+        ):
+            if one is None or not len(own):
+                continue
+            every = one.values[..., None] if one.quantiles is None else one.quantiles
+            some = (own, steps, part)
+            low, high = base(every[some], one.levels, one.values[some], self.between)
+            true = windows.outputs(one.table.outputs[:, part], one.starts[own], ahead)
+            std = self.std(one.series[own])[:, None, part]  # (windows, 1, targets)
+            found[mine] = conformal.scores(low, high, true) / std
+        return found
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What the windows of one series leave for those of a later part, of some targets.
+
+    Attributes:
+        scores: The newest of each step, holes filled: (windows, targets) each.
+        unknown: Number of holes before the first score, (horizon, targets).
+        owed: Sums of the misses of all windows but the newest, (horizon, targets, levels).
+        missed: Whether each of the newest missed, (windows, horizon, targets, bytes), as bits of
+            the levels: the sums hold 32 times as many bytes.
+        silent: Whether it had no interval or no truth, likewise.
+    """
+
+    scores: tuple[np.ndarray, ...]
+    unknown: np.ndarray
+    owed: np.ndarray
+    missed: np.ndarray
+    silent: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        scores: Sequence[np.ndarray],
+        unknown: np.ndarray,
+        sums: np.ndarray,
+        levels: Sequence[float],
+    ) -> "Carried":
+        """Pack the sums of misses: by each window they have moved in one of three ways.
+
+        Shapes: `sums` (windows + 1, horizon, targets, levels).
+        """
+        share, moved = np.asarray(levels), np.diff(sums, axis=0)
+        silent = np.abs(moved) < np.minimum(share, 1 - share) / 2
+        bits = (np.packbits(which, axis=-1) for which in (moved > share / 2, silent))
+        return cls(tuple(scores), unknown, sums[0].copy(), *bits)
+
+    def sums(self, levels: Sequence[float]) -> np.ndarray:
+        """Return the sums again, to the bit."""
+        share = np.asarray(levels)
+        missed, silent = (
+            np.unpackbits(bits, axis=-1, count=len(share)) for bits in (self.missed, self.silent)
+        )
+        moved = np.where(silent, 0, missed - (1 - share))
+        return np.cumsum(np.concatenate([self.owed[None], moved]), axis=0)
+
+    @property
+    def nbytes(self) -> int:
+        """Size of all arrays."""
+        arrays = (*self.scores, self.unknown, self.owed, self.missed, self.silent)
+        return sum(array.nbytes for array in arrays)
+
+
+class Job:
+    """The intervals of one forecaster in the making.
+
+    Attributes:
+        scores: Of its windows in this part.
+        carried: By series, what was carried into this part; with more to come, out of it too.
+        pool: Of the forecaster; None where each series learns from its own windows.
+    """
+
+    def __init__(
+        self, name: str, scores: Scores, promise: Promise, reach: np.ndarray, pool: "Pool | None"
+    ):
+        self.name, self.scores, self.promise, self.pool = name, scores, promise, pool
+        self.levels, self.reach = promise.levels, reach
+        between, chosen = scores.between, promise.chosen
+        self.collected = Collected(scores.test, between, self.levels, chosen, not name)
+
+    def put(self, rows: np.ndarray, part: slice, by: np.ndarray) -> None:
+        """Widen the base of some test windows by thresholds (windows, horizon, targets, levels)."""
+        test = self.scores.test
+        std = self.scores.std(test.table.series[test.starts[rows]])  # (windows, targets)
+        self.collected.put(rows, part, by * std[:, None, part, None])
+
+    def keep(self, codes: np.ndarray, numbers: np.ndarray, part: slice, by: np.ndarray) -> None:
+        """Keep the last thresholds of some series, (series, horizon, targets, levels).
+
+        Shapes: `codes` (series,) within the table, `numbers` (series,) among all.
+        """
+        std = self.scores.std(codes)[:, None, part]
+        self.reach[numbers, :, part] = by[..., self.promise.chosen] * std
+
+    def intervals(self) -> Intervals:
+        """Return what was made."""
+        made, promise = self.collected, self.promise
+        reach = Reach(promise.level, promise.method, self.scores.between, self.reach)
+        return Intervals(
+            promise.level,
+            promise.method,
+            made.lower,
+            made.upper,
+            reach,
+            made.crps,
+            made.inside,
+            made.count,
+            made.inner,
+        )
+
+
+class Pool:
+    """Thresholds of the held-out or newest known scores of all series, or of a sample of them.
+
+    They are made when they are first needed.
+    """
+
+    def __init__(self, scores: Scores, own: Windows):
+        self._scores, self._windows = scores, own
+        self._made: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+        self._fixed: dict[tuple[int, int], np.ndarray] = {}
+        self._order = np.argsort(own.ticks, kind="stable")
+        self._ticks = own.ticks[self._order]
+        self._moments = np.unique(self._ticks)
+        self.counts = np.unique(conformal.renewed(np.arange(len(self._moments) + 1)))
+
+    def fixed(self, part: slice) -> np.ndarray:
+        """Return thresholds of all held-out windows, (horizon, targets, levels)."""
+        key = part.start, part.stop
+        if key not in self._fixed:
+            seen = self._scores.of(np.arange(self._windows.count), slice(None), part)
+            self._fixed[key] = conformal.split(seen, self._scores.levels)
+        return self._fixed[key]
+
+    def place(self, moments: np.ndarray) -> np.ndarray:
+        """Return which set is known at some moments and each step, (…, horizon)."""
+        until = moments[..., None] - self._windows.ahead
+        known = np.searchsorted(self._moments, until, "right")
+        return np.searchsorted(self.counts, conformal.renewed(known))
+
+    def found(self, place: np.ndarray, part: slice) -> np.ndarray:
+        """Return thresholds and spread of the sets, those at some places among them.
+
+        Shapes: `place` (…, horizon); returns (sets, horizon, targets, levels + 1).
+        """
+        key = part.start, part.stop
+        if key not in self._made:
+            if sum(found.nbytes for found, _ in self._made.values()) > MOST_KEPT:
+                self._made.clear()
+            shape = (len(self.counts), place.shape[-1], part.stop - part.start)
+            found = np.full((*shape, len(self._scores.levels) + 1), np.nan)
+            self._made[key] = found, np.zeros(shape[:2], bool)
+        found, made = self._made[key]
+        for step in range(place.shape[-1]):
+            needed = np.unique(place[..., step])
+            needed = needed[~made[needed, step]]
+            if len(needed):
+                seen = self._scores.of(self._order, slice(step, step + 1), part)[:, 0]
+                counts, levels = self.counts[needed], self._scores.levels
+                found[needed, step] = conformal.pooled(seen, self._ticks, counts, levels)
+                made[needed, step] = True
+        return found
+
+
+def _pooled(jobs: Sequence[Job], batch: Batch, part: slice) -> conformal.Sets:
+    """Let series begin with the newest known scores of all, forecasters side by side."""
+    every, places, first = [], [], 0
+    for pool in (job.pool for job in jobs if job.pool):
+        place = pool.place(batch.moments)
+        found = pool.found(place, part)
+        horizon = place.shape[-1]
+        places.append(first + place * horizon + np.arange(horizon))
+        every.append(found.reshape(-1, *found.shape[2:]))
+        first += len(every[-1])
+    sets, place = np.concatenate(every), np.concatenate(places)
+    return lambda begin, end: (sets, place[:, begin:end])
+
+
+def follow(
+    jobs: Sequence[Job],
+    layout: Layout,
+    batch: Batch,
+    part: slice,
+    carried: Sequence[dict[int, Carried]],
+) -> None:
+    """Follow some series, those of all forecasters side by side.
+
+    Args:
+        jobs: The forecasters.
+        layout: Of their windows.
+        batch: The series.
+        part: The targets.
+        carried: Of each forecaster, what is carried from part to part, by series.
+    """
+    inside, numbers = batch.windows >= 0, layout.windows.number(batch.codes)
+    each = [job.scores.of(batch.windows[inside], slice(None), part) for job in jobs]
+    seen = np.full((len(jobs), *inside.shape, *each[0].shape[1:]), np.nan)
+    seen[:, inside] = each
+    # (forecasters · series, windows, horizon, targets)
+    seen = seen.reshape(len(jobs) * len(inside), *seen.shape[2:])
+    known, before = np.tile(batch.known, (len(jobs), 1, 1)), np.tile(batch.before, len(jobs))
+    # a series that goes on is alone in its batch
+    old = [own[int(numbers[0])] for own in carried] if batch.before[0] else []
+    levels = jobs[0].levels
+    if batch.pooled:
+        filled, unknown, sets = seen[:, :0], before[:0], _pooled(jobs, batch, part)
+    else:
+        filled, unknown = _filled(seen, old)
+        first = before + seen.shape[1] - filled.shape[1]
+        sets = conformal.own(filled, unknown, known, levels, first)
+    sums = _sums(seen, old, conformal.behind(known, before) + layout.more, levels)
+    least = 0 if batch.pooled else conformal.LEAST
+    for moments, by in conformal.track(
+        seen, known, levels, sets, before=before, sums=sums, least=least
+    ):
+        shares = by.reshape(len(jobs), -1, *by.shape[1:])
+        rows = batch.scored[:, moments]
+        last = np.arange(moments.start, moments.stop) == batch.ends[:, None]
+        for job, own in zip(jobs, shares, strict=True):
+            job.put(rows[rows >= 0], part, own[rows >= 0])
+            some = last.any(axis=1)
+            job.keep(batch.codes[some], numbers[some], part, own[last])
+    if not layout.more:
+        return
+    late = known[0, -1]  # (horizon,)
+    back = int((before[0] + seen.shape[1] - late).max())  # windows of which outcomes are to come
+    for member, own in enumerate(carried):
+        scores: list[np.ndarray] = []
+        if not batch.pooled:
+            begins = np.maximum(conformal.renewed(late) - conformal.NEWEST, 0) - first[member]
+            scores = [filled[member, b:, step].copy() for step, b in enumerate(begins.tolist())]
+        sum_of = sums[member, sums.shape[1] - back - 1 :]
+        own[int(numbers[0])] = Carried.of(scores, unknown[member : member + 1], sum_of, levels)
+
+
+def _filled(seen: np.ndarray, old: Sequence[Carried]) -> tuple[np.ndarray, np.ndarray]:
+    """Put what is carried before some scores, and the score before in the place of each hole.
+
+    Returns also the number of holes before the first score, (series, horizon, targets).
+    """
+    if not old:
+        filled = conformal.filled(seen)
+        return filled, np.isnan(filled).sum(axis=1)
+    longest = max(len(scores) for one in old for scores in one.scores)
+    tail = np.full((len(seen), longest, *seen.shape[2:]), np.nan)
+    for member, one in enumerate(old):
+        for step, scores in enumerate(one.scores):
+            tail[member, longest - len(scores) :, step] = scores
+    late = conformal.filled(np.concatenate([tail[:, -1:], seen], axis=1))[:, 1:]
+    unknown = np.concatenate([one.unknown for one in old]) + np.isnan(late).sum(axis=1)
+    return np.concatenate([tail, late], axis=1), unknown
+
+
+def _sums(
+    seen: np.ndarray, old: Sequence[Carried], back: int, levels: Sequence[float]
+) -> np.ndarray:
+    """Return the sums of misses that following begins with, those of the newest windows last."""
+    back = max([back, *(len(one.missed) for one in old)])
+    sums = np.zeros((len(seen), back + 1, *seen.shape[2:], len(levels)))
+    for member, one in enumerate(old):
+        sums[member, back - len(one.missed) :] = one.sums(levels)
+    return sums
+
+
+def fix(
+    jobs: Sequence[Job],
+    layout: Layout,
+    part: slice,
+    carried: Sequence[dict[int, np.ndarray]],
+) -> None:
+    """Widen by the thresholds of the held-out windows.
+
+    What is carried is a series' held-out scores, and once there are test windows its thresholds.
+    """
+    test, present = layout.windows.test, layout.present
+    numbers = layout.windows.number(present)
+    keep = min(MOST_WINDOWS, MOST_SCORES // math.prod(test.values.shape[1:]))
+    codes = np.flatnonzero(layout.tested | layout.more).tolist()
+    for job, own in zip(jobs, carried, strict=True):
+        held = job.scores.of(np.arange(layout.windows.count), slice(None), part)
+        by = np.full((len(present), *held.shape[1:], len(job.levels)), np.nan)
+        for place in codes:
+            number, past = int(numbers[place]), layout.pasts[place]
+            if past.tested:
+                by[place] = own[number]
+                continue
+            if job.pool and layout.tested[place] and not layout.enough[place]:
+                by[place] = job.pool.fixed(part)
+            else:
+                seen = held[layout.own(place)]
+                if number in own:
+                    seen = np.concatenate([own[number], seen])
+                own[number] = seen = seen[-keep:]
+                if layout.tested[place] and len(seen):
+                    by[place] = conformal.split(seen, job.levels)
+            if layout.tested[place]:
+                own[number] = by[place]
+        some = np.flatnonzero(layout.tested)
+        job.keep(present[some], numbers[some], part, by[some])
+        block = max(1, conformal.CELLS // math.prod(by.shape[1:]))
+        for begin in range(0, len(test.starts), block):
+            rows = np.arange(begin, min(begin + block, len(test.starts)))
+            job.put(rows, part, by[np.searchsorted(present, test.series[rows])])
