@@ -134,15 +134,16 @@ def evaluate(
         held = score_model(forecaster, rows, prepared.validation)
     watch.begin("baselines")
     before = test.starts[:0] if held is None else held.starts
-    both = by_name.forecasts(
+    asked = np.concatenate([before, test.starts])
+    both = by_name.learn(
         spec,
         rows,
         prepared.known,
-        np.concatenate([before, test.starts]),
+        asked,
         train=prepared.train,
         validation=prepared.validation,
         refit=refit,
-    )
+    ).forecast(asked)
     others = {name: found.beside(test) for name, found in both.items()}
     watch.begin("intervals")
     spans: dict[str, Spans] = {"": (test, held)}

@@ -44,7 +44,7 @@ def each(table, window, found):
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 def test_persistence_is_the_last_value_known_at_the_origin(gappy, window):
     found = windows.starts(gappy, window, truth="none")
-    values = rules.persistence(gappy, window, found)
+    values = rules.persistence(Past(gappy), window, found)
     assert len(found) and values.shape == (len(found), window.horizon, 2)
     for place, code, origin, _, target in each(gappy, window, found):
         np.testing.assert_equal(values[place], last_known(gappy, code, origin, target))
@@ -54,7 +54,7 @@ def test_persistence_is_the_last_value_known_at_the_origin(gappy, window):
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 def test_seasonal_naive_is_the_value_of_the_newest_season_known(gappy, window, season):
     found = windows.starts(gappy, window, truth="none")
-    values = rules.seasonal_naive(gappy, window, found, season)
+    values = rules.seasonal_naive(Past(gappy), window, found, season)
     assert values.shape == (len(found), window.horizon, 2)
     for place, code, origin, tick, target in each(gappy, window, found):
         while tick > origin:
@@ -70,14 +70,14 @@ def test_seasonal_naive_of_a_pure_season_is_perfect():
     table.outputs[:, 0] = np.arange(96) % 24
     window = Window(24, 30)  # longer than a season
     found = windows.starts(table, window)
-    values = rules.seasonal_naive(table, window, found, 24)
+    values = rules.seasonal_naive(Past(table), window, found, 24)
     np.testing.assert_array_equal(values, windows.outputs(table.outputs, found, window))
 
 
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 def test_drift_is_the_line_through_the_ends_of_the_look_back(gappy, window):
     found = windows.starts(gappy, window, truth="none")
-    values = rules.drift(gappy, window, found)
+    values = rules.drift(Past(gappy), window, found)
     for place, code, origin, tick, target in each(gappy, window, found):
         last = last_known(gappy, code, origin, target)
         first = last_known(gappy, code, origin - window.timesteps + 1, target)
@@ -91,7 +91,7 @@ def test_drift_is_the_line_through_the_ends_of_the_look_back(gappy, window):
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 def test_moving_average_is_the_mean_of_the_last_season(gappy, window, season):
     found = windows.starts(gappy, window, truth="none")
-    values = rules.moving_average(gappy, window, found, season)
+    values = rules.moving_average(Past(gappy), window, found, season)
     assert values.shape == (len(found), window.horizon, 2)
     for place, code, origin, _, target in each(gappy, window, found):
         of_season = (gappy.series == code) & (gappy.tick > origin - season) & (gappy.tick <= origin)
@@ -251,7 +251,7 @@ def test_a_moving_average_is_as_exact_as_its_values():
     table, window = panel((4000,), targets=1), Window(6, 4)
     table.outputs[:] = 1e9 + table.outputs * 1e-3
     found = windows.starts(table, window)[-50:]
-    values = rules.moving_average(table, window, found, 24)
+    values = rules.moving_average(Past(table), window, found, 24)
     for number, start in enumerate(found):
         last = table.outputs[start + 6 - 24 : start + 6, 0] - 1e9
         np.testing.assert_allclose(values[number] - 1e9, np.mean(last), atol=1e-6)
@@ -281,11 +281,11 @@ def test_seasonal_naive_repeats_the_season_that_validation_prefers(amplitude, be
         found = by_name.forecasts(own, Scaled(table, scaler), learned, test, validation=held)
         return found["seasonal_naive"]
 
-    expected = rules.seasonal_naive(table, window, test, best)
+    expected = rules.seasonal_naive(Past(table), window, test, best)
     np.testing.assert_array_equal(said().values, expected)
     assert said().note == f"repeats {best} rows"
     given = said(season=30)
-    np.testing.assert_array_equal(given.values, rules.seasonal_naive(table, window, test, 30))
+    np.testing.assert_array_equal(given.values, rules.seasonal_naive(Past(table), window, test, 30))
     assert not given.note
 
 
@@ -303,7 +303,7 @@ def test_a_season_longer_than_what_was_learned_is_none_to_choose():
     spec = Spec(Model("linear"), window, Training(), baselines=(), regressors={})
     found = by_name.forecasts(spec, Scaled(table, scale.fit(table)), learned, starts[-20:])
     assert not found["seasonal_naive"].note
-    expected = rules.seasonal_naive(table, window, starts[-20:], 24)
+    expected = rules.seasonal_naive(Past(table), window, starts[-20:], 24)
     np.testing.assert_array_equal(found["seasonal_naive"].values, expected)
 
 
