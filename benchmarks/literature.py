@@ -213,7 +213,7 @@ def persistence(overrides: list[str]) -> tuple[Any, Any]:
     cuts = split.holdout(table, spec.validation, spec.test)
     scaler = scale.fit(table.take(cuts.train_rows(table)))
     starts = windows.starts(table, spec.window, within=cuts.test_rows(table))
-    values = rules.persistence(table, spec.window, starts)
+    values = rules.persistence(rules.Past(table), spec.window, starts)
     error = values - windows.outputs(table.outputs, starts, spec.window)
     error /= scaler.output_std[table.series[starts]][:, None]
     return (error**2).mean(axis=(1, 2)), np.abs(error).mean(axis=(1, 2))

@@ -152,12 +152,13 @@ def evaluate(
         every = parts.cut(table, spec.window, held, prepared.test)
         shown = parts.shown(table, spec.window, prepared.test, prepared.known)
     scale = Scale.of(table.take(cuts.train_rows(table)), forecaster.scaler_, season)
+    asked = np.concatenate([held, prepared.test])
     watch.begin("baselines")
     baselines = by_name.learn(
         spec,
         rows,
         prepared.known,
-        np.concatenate([held, prepared.test]),
+        asked,
         train=prepared.train,
         validation=prepared.validation,
         refit=refit,
@@ -178,17 +179,17 @@ def evaluate(
     calibration = None
     if spec.interval is not None and around:
         calibration = Calibration(spec.interval, spec.calibration, forecaster.scaler_)
-        if len(every) > 1:  # else the only part is the sample
-            both = np.concatenate([held, prepared.test])
-            some = parts.shown(table, spec.window, both, prepared.known)
-            calibration.pool(
-                spans(Part(*(own[np.isin(own, some)] for own in (held, prepared.test))))
-            )
+        if len(every) > 1:  # of one part all are the sample
+            some = parts.shown(table, spec.window, asked, prepared.known)
+            before, later = (own[np.isin(own, some)] for own in (held, prepared.test))
+            calibration.pool(spans(Part(before, later)))
     for part in every:
         own = spans(part)
         watch.begin("intervals")
         ends: dict[str, Intervals] = {}
         if calibration is not None:
+            if len(every) == 1:
+                calibration.pool(own)
             ends = calibration.put(own, goes_on=part.goes_on, more=part.more)
         if not len(part.test):
             continue

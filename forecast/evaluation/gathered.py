@@ -95,7 +95,7 @@ class Gathered:
         parts = self._intervals.get(name, [])
         if len(parts) == 1 == len(self._forecasts[name]):
             return parts[0]
-        return joined(parts, slice(None)) if len(parts) == len(self._forecasts[name]) else None
+        return joined(parts) if len(parts) == len(self._forecasts[name]) else None
 
 
 def _joined(parts: Sequence[Forecasts]) -> Forecasts:

@@ -222,8 +222,8 @@ def _baselines(plan: Plan, parent: DirectRun) -> dict[str, float]:
         learned = (table.time >= fold.first) & (table.time < fold.cut)
         scaler = scale.fit(table.take(learned), spec.scaling)
         starts = fold.origins - spec.window.timesteps + 1
-        predicted = by_name.forecasts(spec, scale.Scaled(table, scaler), learned, starts)
-        for name, forecasts in predicted.items():
+        baselines = by_name.learn(spec, scale.Scaled(table, scaler), learned, starts)
+        for name, forecasts in baselines.forecast(starts).items():
             found.setdefault(name, []).append(float(forecasts.error()))
     means = {name: float(np.mean(errors)) for name, errors in found.items()}
     parent.metrics({f"{head}{name}": error for name, error in means.items()})

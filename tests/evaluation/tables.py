@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.table import Table
+from forecast.evaluation.baselines import by_name
 from forecast.evaluation.gathered import Gathered
 from forecast.evaluation.scores import Scale, measure
 
@@ -43,6 +44,11 @@ def panel(lengths=(60, 60), *, absent=(), targets=2, seed=0, frequency="h"):
         names=tuple(f"s{i}" for i in range(len(lengths))),
         frequency=frequency,
     )
+
+
+def at_once(spec, rows, learned, starts, **given):
+    """Let every baseline learn, and forecast some windows together."""
+    return by_name.learn(spec, rows, learned, starts, **given).forecast(starts)
 
 
 def last_known(table, code, tick, target):

@@ -11,13 +11,15 @@ from forecast.data import scale, windows
 from forecast.data.scale import Scaled
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.evaluation.baselines import by_name, classical, regression, rules
+from forecast.evaluation.baselines import by_name, regression, rules
+from forecast.evaluation.baselines.classical import Classical, Lines
 from forecast.evaluation.baselines.regression import Flat, regressor
+from forecast.evaluation.baselines.rules import Past
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.outcome import Spec
 from forecast.training.parameters import Model, Training
 
-from .tables import last_known, panel
+from .tables import at_once, last_known, panel
 
 GAPS = [(0, tick) for tick in range(15, 19)] + [(1, 30), (1, 4)]
 WINDOWS = [Window(6, 4), Window(6, 4, lead=3), Window(3, 11), Window(1, 1, lead=8), Window(8, 9)]
@@ -44,7 +46,7 @@ def each(table, window, found):
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 def test_persistence_is_the_last_value_known_at_the_origin(gappy, window):
     found = windows.starts(gappy, window, truth="none")
-    values = rules.persistence(gappy, window, found)
+    values = rules.persistence(Past(gappy), window, found)
     assert len(found) and values.shape == (len(found), window.horizon, 2)
     for place, code, origin, _, target in each(gappy, window, found):
         np.testing.assert_equal(values[place], last_known(gappy, code, origin, target))
@@ -54,7 +56,7 @@ def test_persistence_is_the_last_value_known_at_the_origin(gappy, window):
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 def test_seasonal_naive_is_the_value_of_the_newest_season_known(gappy, window, season):
     found = windows.starts(gappy, window, truth="none")
-    values = rules.seasonal_naive(gappy, window, found, season)
+    values = rules.seasonal_naive(Past(gappy), window, found, season)
     assert values.shape == (len(found), window.horizon, 2)
     for place, code, origin, tick, target in each(gappy, window, found):
         while tick > origin:
@@ -70,14 +72,14 @@ def test_seasonal_naive_of_a_pure_season_is_perfect():
     table.outputs[:, 0] = np.arange(96) % 24
     window = Window(24, 30)  # longer than a season
     found = windows.starts(table, window)
-    values = rules.seasonal_naive(table, window, found, 24)
+    values = rules.seasonal_naive(Past(table), window, found, 24)
     np.testing.assert_array_equal(values, windows.outputs(table.outputs, found, window))
 
 
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 def test_drift_is_the_line_through_the_ends_of_the_look_back(gappy, window):
     found = windows.starts(gappy, window, truth="none")
-    values = rules.drift(gappy, window, found)
+    values = rules.drift(Past(gappy), window, found)
     for place, code, origin, tick, target in each(gappy, window, found):
         last = last_known(gappy, code, origin, target)
         first = last_known(gappy, code, origin - window.timesteps + 1, target)
@@ -91,7 +93,7 @@ def test_drift_is_the_line_through_the_ends_of_the_look_back(gappy, window):
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 def test_moving_average_is_the_mean_of_the_last_season(gappy, window, season):
     found = windows.starts(gappy, window, truth="none")
-    values = rules.moving_average(gappy, window, found, season)
+    values = rules.moving_average(Past(gappy), window, found, season)
     assert values.shape == (len(found), window.horizon, 2)
     for place, code, origin, _, target in each(gappy, window, found):
         of_season = (gappy.series == code) & (gappy.tick > origin - season) & (gappy.tick <= origin)
@@ -114,7 +116,9 @@ def test_no_baseline_looks_beyond_the_origin(gappy):
     wild.outputs[:] = gappy.outputs
     wild.outputs[(wild.tick > origin) & (wild.series == gappy.series[found[0]])] = 1e9
     for rule in rules.RULES.values():
-        np.testing.assert_array_equal(rule(wild, window, found, 3), rule(gappy, window, found, 3))
+        np.testing.assert_array_equal(
+            rule(Past(wild), window, found, 3), rule(Past(gappy), window, found, 3)
+        )
 
 
 @pytest.mark.parametrize("window", [Window(6, 4), Window(5, 2, lead=3)], ids=str)
@@ -125,7 +129,8 @@ def test_ridge_is_scikit_learns_on_windows_cut_by_a_loop(window):
     train = found[table.tick[found] + window.span <= 30]
     test = found[table.tick[found] + window.timesteps + window.lead >= 30]
     model = regressor("ridge", {"alpha": 3.0})
-    values = regression.regression(model, Flat(Scaled(table, scaler), window), train, test)
+    flat = Flat(Scaled(table, scaler), window)
+    values = flat.forecast(regression.learn(model, flat, train), test)
 
     def standardised(column_mean, column_std, rows, row):
         return (rows[row] - column_mean[table.series[row]]) / column_std[table.series[row]]
@@ -172,8 +177,8 @@ def test_ridge_learns_from_a_bounded_number_of_windows(monkeypatch):
     table, window = panel((60,)), Window(4, 2)
     found = windows.starts(table, window)
     flat, model = Flat(Scaled(table, scale.fit(table)), window), regressor("ridge", {"alpha": 10.0})
-    values = regression.regression(model, flat, found, found)
-    thinned = regression.regression(model, flat, found[::6], found)
+    values = flat.forecast(regression.learn(model, flat, found), found)
+    thinned = flat.forecast(regression.learn(model, flat, found[::6]), found)
     assert len(found) == 55
     np.testing.assert_allclose(values, thinned)
 
@@ -188,7 +193,8 @@ def test_any_regressor_of_scikit_learn_forecasts_the_windows(name, settings):
     flat = Flat(Scaled(table, scale.fit(table)), window)
 
     def said():
-        return regression.regression(regressor(name, settings), flat, found, found[-5:])
+        learned = regression.learn(regressor(name, settings), flat, found)
+        return flat.forecast(learned, found[-5:])
 
     assert said().shape == (5, 4, 2) and np.isfinite(said()).all()
     np.testing.assert_array_equal(said(), said())
@@ -198,9 +204,8 @@ def test_a_regressor_of_one_value_forecasts_one_value():
     table, window = panel((60,), targets=1), Window(3, 1)
     found = windows.starts(table, window)
     model = regressor("GradientBoostingRegressor", {"n_estimators": 2})
-    values = regression.regression(
-        model, Flat(Scaled(table, scale.fit(table)), window), found, found
-    )
+    flat = Flat(Scaled(table, scale.fit(table)), window)
+    values = flat.forecast(regression.learn(model, flat, found), found)
     assert values.shape == (len(found), 1, 1)
 
 
@@ -239,9 +244,10 @@ def test_no_other_series_and_no_later_row_changes_a_bit(name, seed):
 
     def said(data):
         if name == "theta":
-            values = classical.classical(name, data, learned, window, found, 3)
+            models = Classical(name, data, learned, window, 3)
+            values = Lines(models, data, np.arange(3)).forecast(found)
         else:
-            values = rules.RULES[name](data, window, found, 3)
+            values = rules.RULES[name](Past(data), window, found, 3)
         return values[np.isin(found, own)]
 
     assert len(own) and said(wild).tobytes() == said(table).tobytes()
@@ -251,7 +257,7 @@ def test_a_moving_average_is_as_exact_as_its_values():
     table, window = panel((4000,), targets=1), Window(6, 4)
     table.outputs[:] = 1e9 + table.outputs * 1e-3
     found = windows.starts(table, window)[-50:]
-    values = rules.moving_average(table, window, found, 24)
+    values = rules.moving_average(Past(table), window, found, 24)
     for number, start in enumerate(found):
         last = table.outputs[start + 6 - 24 : start + 6, 0] - 1e9
         np.testing.assert_allclose(values[number] - 1e9, np.mean(last), atol=1e-6)
@@ -278,14 +284,14 @@ def test_seasonal_naive_repeats_the_season_that_validation_prefers(amplitude, be
 
     def said(**changes):
         own = replace(spec, **changes)
-        found = by_name.forecasts(own, Scaled(table, scaler), learned, test, validation=held)
+        found = at_once(own, Scaled(table, scaler), learned, test, validation=held)
         return found["seasonal_naive"]
 
-    expected = rules.seasonal_naive(table, window, test, best)
+    expected = rules.seasonal_naive(Past(table), window, test, best)
     np.testing.assert_array_equal(said().values, expected)
     assert said().note == f"repeats {best} rows"
     given = said(season=30)
-    np.testing.assert_array_equal(given.values, rules.seasonal_naive(table, window, test, 30))
+    np.testing.assert_array_equal(given.values, rules.seasonal_naive(Past(table), window, test, 30))
     assert not given.note
 
 
@@ -301,9 +307,9 @@ def test_a_season_longer_than_what_was_learned_is_none_to_choose():
     table, window = panel((160,), targets=1), Window(6, 4)
     learned, starts = table.tick < 120, windows.starts(table, window)
     spec = Spec(Model("linear"), window, Training(), baselines=(), regressors={})
-    found = by_name.forecasts(spec, Scaled(table, scale.fit(table)), learned, starts[-20:])
+    found = at_once(spec, Scaled(table, scale.fit(table)), learned, starts[-20:])
     assert not found["seasonal_naive"].note
-    expected = rules.seasonal_naive(table, window, starts[-20:], 24)
+    expected = rules.seasonal_naive(Past(table), window, starts[-20:], 24)
     np.testing.assert_array_equal(found["seasonal_naive"].values, expected)
 
 

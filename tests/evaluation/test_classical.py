@@ -12,7 +12,7 @@ from statsmodels.tsa.statespace.exponential_smoothing import ExponentialSmoothin
 
 from forecast.data import windows
 from forecast.data.windows import Window
-from forecast.evaluation.baselines.classical import CLASSICAL, classical
+from forecast.evaluation.baselines.classical import CLASSICAL, Classical, Lines
 
 from .tables import panel
 
@@ -20,6 +20,11 @@ WINDOW, SEASON = Window(6, 4, lead=1), 4
 LEARNED = 48
 NAMES = sorted(CLASSICAL)
 STEPS = 5
+
+
+def classical(name, table, learned, window, starts, season):
+    models = Classical(name, table, learned, window, season)
+    return Lines(models, table, np.arange(len(table.names))).forecast(starts)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -19,7 +19,7 @@ from forecast.report import figures, run_page
 from forecast.training.fit import predict_scaled
 from forecast.training.parameters import Model, Training
 
-from .tables import measured, panel
+from .tables import at_once, measured, panel
 
 WINDOW = Window(timesteps=6, horizon=4)
 SPEC = Spec(
@@ -232,15 +232,15 @@ def test_spans_without_a_window_are_refused_with_all_counts(changes, sentence):
 
 def test_a_baseline_of_fewer_windows_is_compared_on_those(outcome, monkeypatch):
     """As one that costs too much forecasts the windows of some time stamps alone."""
-    every = by_name.forecasts
+    every = by_name.Baselines.forecast
 
-    def fewer(*args, **more):
-        found = every(*args, **more)
+    def fewer(*args):
+        found = every(*args)
         own = found["ridge"]
         drawn = TABLE.tick[own.origins] % 3 == 0
         return found | {"ridge": own.at(own.starts[drawn][::-1])}
 
-    monkeypatch.setattr(by_name, "forecasts", fewer)
+    monkeypatch.setattr(by_name.Baselines, "forecast", fewer)
     found = experiment.evaluate(Prepared(SPEC, TABLE, outcome.cuts), outcome.forecaster)
     ridge, test = found.baselines["ridge"], found.test
     common = np.flatnonzero(TABLE.tick[test.origins] % 3 == 0)
@@ -269,9 +269,7 @@ def test_baselines_have_intervals_calibrated_like_the_models(outcome):
     held = windows.starts(TABLE, window, within=cuts.validation_rows(TABLE))
     both = np.concatenate([held, outcome.test.starts])
     scaler = outcome.forecaster.scaler_
-    every = by_name.forecasts(
-        SPEC, Scaled(TABLE, scaler), cuts.train_rows(TABLE), both, validation=held
-    )
+    every = at_once(SPEC, Scaled(TABLE, scaler), cuts.train_rows(TABLE), both, validation=held)
     assert list(outcome.baseline_intervals) == list(every)
     for name, found in every.items():
         spans = found.at(outcome.test.starts), found.at(held)

@@ -177,8 +177,8 @@ def test_a_baseline_that_reads_later_values(monkeypatch):
 def test_a_regression_that_learns_from_the_test_span(monkeypatch):
     own = regression.ridge
 
-    def greedy(flat, train, early, held, starts):
-        return own(flat, windows.starts(flat.table, flat.window), early, held, starts)
+    def greedy(flat, train, early, held):
+        return own(flat, windows.starts(flat.table, flat.window), early, held)
 
     monkeypatch.setattr(regression, "ridge", greedy)
     told = found(prove())
@@ -186,13 +186,13 @@ def test_a_regression_that_learns_from_the_test_span(monkeypatch):
 
 
 def test_trees_that_learn_from_the_test_span(monkeypatch):
-    own = trees.boosted_trees
+    own = trees.learn
 
-    def greedy(rows, window, learned, starts, *, train, seasons):
+    def greedy(rows, past, window, learned, *, train, seasons):
         every = windows.starts(rows.table, window)
-        return own(rows, window, np.ones_like(learned), starts, train=every, seasons=seasons)
+        return own(rows, past, window, np.ones_like(learned), train=every, seasons=seasons)
 
-    monkeypatch.setattr(trees, "boosted_trees", greedy)
+    monkeypatch.setattr(trees, "learn", greedy)
     told = found(prove())
     assert told["baselines"].startswith("boosted_trees has learned from later rows")
     assert set(told) == {"baselines", "boosted_trees"}

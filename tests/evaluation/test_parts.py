@@ -10,12 +10,14 @@ from sklearn.metrics import roc_auc_score
 from forecast import metrics
 from forecast.data import windows
 from forecast.data.windows import Window
-from forecast.evaluation import parts
+from forecast.evaluation import experiment, parts
 from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.outcome import Spec
 from forecast.evaluation.parts import Part
 from forecast.evaluation.scores import Scale, measure
 from forecast.metrics import sums
 from forecast.tracking.predictions import Predictions
+from forecast.training.parameters import Model, Training
 
 from .tables import panel
 
@@ -181,3 +183,43 @@ def test_a_baseline_of_too_many_values_keeps_no_file(tmp_path, monkeypatch):
     written.close()
     assert written.file("ridge") is None
     assert len(pd.read_parquet(written.file())) == 2 * every.values.size
+
+
+@pytest.mark.parametrize("lengths", [(150, 150, 140, 60), (600,)], ids=["panel", "one series"])
+def test_an_evaluation_in_parts_finds_what_it_finds_at_once(lengths, monkeypatch):
+    table = holed(lengths, targets=2)
+    spec = Spec(
+        Model("linear", normalization="none"),
+        WINDOW,
+        Training(epochs=2, seed=1),
+        validation=0.25,
+        test=0.3,
+    )
+    prepared = experiment.prepare(spec, table)
+    fitted = experiment.fit(prepared)
+    frames = {"whole": {}, "parts": {}}
+
+    def keep(where):
+        def put(forecasts, around):
+            for name, own in forecasts.items():
+                where.setdefault(name, []).append(own.frame(around.get(name)))
+
+        return put
+
+    whole = experiment.evaluate(prepared, fitted, keep=keep(frames["whole"]), whole=True)
+    monkeypatch.setattr(parts, "VALUES", 400)
+    monkeypatch.setattr(parts, "FEWEST", 1)
+    found = experiment.evaluate(prepared, fitted, keep=keep(frames["parts"]))
+    assert found.sampled == "" and len(frames["parts"][""]) > 3
+    for name, [one] in frames["whole"].items():
+        many = pd.concat(frames["parts"][name], ignore_index=True)
+        pd.testing.assert_frame_equal(many, one, check_exact=True)
+    assert found.scores == pytest.approx(whole.scores, rel=1e-9, nan_ok=True)
+    assert {"test/crps", "test/coverage_90"} <= found.scores.keys()
+    for name, own in whole.baseline_scores.items():
+        assert found.baseline_scores[name] == pytest.approx(own, rel=1e-9, nan_ok=True)
+        assert found.verdicts[name].p == pytest.approx(whole.verdicts[name].p, nan_ok=True)
+    np.testing.assert_array_equal(found.intervals.lower, whole.intervals.lower)
+    np.testing.assert_array_equal(found.intervals.inner.upper, whole.intervals.inner.upper)
+    assert found.intervals.observed == whole.intervals.observed
+    np.testing.assert_array_equal(found.intervals.reach.values, whole.intervals.reach.values)

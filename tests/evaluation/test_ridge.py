@@ -9,12 +9,12 @@ from sklearn.linear_model import Ridge
 from forecast.data import scale, windows
 from forecast.data.scale import Scaled
 from forecast.data.windows import Window
-from forecast.evaluation.baselines import by_name, regression
+from forecast.evaluation.baselines import regression
 from forecast.evaluation.baselines.regression import PENALTIES, Flat, Path
 from forecast.evaluation.outcome import Spec
 from forecast.training.parameters import Model, Training
 
-from .tables import panel
+from .tables import at_once, panel
 
 WINDOW = Window(6, 4, lead=1)
 
@@ -60,9 +60,7 @@ def test_the_penalty_has_the_least_error_on_validation_and_learns_from_what_may_
     every = windows.starts(table, WINDOW, within=learned)
     model = Ridge(alpha=best).fit(flat.known(every), flat.future(every))
     expected = flat.values(model.predict(flat.known(test)), test)
-    found = by_name.forecasts(
-        spec(), Scaled(table, scaler), learned, test, validation=held, refit=refit
-    )
+    found = at_once(spec(), Scaled(table, scaler), learned, test, validation=held, refit=refit)
     assert found["ridge"].note == f"penalty {best:g}" and 0.1 < best < 1e5
     np.testing.assert_allclose(found["ridge"].values, expected, rtol=1e-6)
 
@@ -74,7 +72,7 @@ def test_a_given_penalty_is_used_as_given():
     flat = Flat(Scaled(table, scaler), WINDOW)
     model = Ridge(alpha=123.0).fit(flat.known(train), flat.future(train))
     own = spec(regressors={"ridge": {"alpha": 123.0}})
-    found = by_name.forecasts(own, Scaled(table, scaler), learned, test, validation=held)["ridge"]
+    found = at_once(own, Scaled(table, scaler), learned, test, validation=held)["ridge"]
     np.testing.assert_allclose(found.values, flat.values(model.predict(flat.known(test)), test))
     assert not found.note
 
@@ -87,7 +85,7 @@ def test_choices_read_nothing_of_the_scored_windows():
     wild = replace(table, outputs=table.outputs.copy())
     wild.outputs[table.tick >= 80] *= -50  # the truth of the scored windows, not what they read
     one, two = (
-        by_name.forecasts(spec(), Scaled(data, scaler), learned, test, validation=held)["ridge"]
+        at_once(spec(), Scaled(data, scaler), learned, test, validation=held)["ridge"]
         for data in (table, wild)
     )
     assert one.values.tobytes() == two.values.tobytes() and one.note == two.note
@@ -105,9 +103,7 @@ def test_a_series_that_has_moved_away_is_forecast_from_where_it_is():
     moved = replace(table, inputs=inputs, outputs=outputs)
     test = test[table.tick[test] >= 60]
     one, two = (
-        by_name.forecasts(spec(), Scaled(data, scaler), learned, test, validation=held[-9:])[
-            "ridge"
-        ]
+        at_once(spec(), Scaled(data, scaler), learned, test, validation=held[-9:])["ridge"]
         for data in (table, moved)
     )
     assert one.note == two.note
@@ -134,9 +130,9 @@ def test_a_forecast_does_not_depend_on_the_windows_beside_it(name, settings, mon
     learned = table.tick < 150
     scaler, starts = scale.fit(table.take(learned)), windows.starts(table, WINDOW)
     own = spec(regressors={name: settings})
-    whole = by_name.forecasts(own, Scaled(table, scaler), learned, starts)[name]
+    whole = at_once(own, Scaled(table, scaler), learned, starts)[name]
     for part in (starts[:1], starts[5:6], starts[3::7], starts[::-1]):
-        found = by_name.forecasts(own, Scaled(table, scaler), learned, part)[name]
+        found = at_once(own, Scaled(table, scaler), learned, part)[name]
         assert found.values.tobytes() == whole.at(part).values.tobytes()
 
 
@@ -147,8 +143,7 @@ def test_too_few_windows_to_choose_take_a_common_penalty():
     starts = windows.starts(table, WINDOW)[-2:]
     given = spec(regressors={"ridge": {"alpha": regression.PENALTY}})
     one, two = (
-        by_name.forecasts(own, Scaled(table, scaler), learned, starts)["ridge"]
-        for own in (spec(), given)
+        at_once(own, Scaled(table, scaler), learned, starts)["ridge"] for own in (spec(), given)
     )
     np.testing.assert_array_equal(one.values, two.values)
 
@@ -157,7 +152,7 @@ def test_no_regressors_are_none():
     table = panel((60,))
     learned = table.tick < 40
     scaler = scale.fit(table.take(learned))
-    found = by_name.forecasts(
+    found = at_once(
         spec(regressors={}), Scaled(table, scaler), learned, windows.starts(table, WINDOW)[-3:]
     )
     assert list(found) == ["persistence", "seasonal_naive"]

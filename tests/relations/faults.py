@@ -134,8 +134,8 @@ def features_in_alphabetical_order(patch: pytest.MonkeyPatch) -> None:
 def rule_knows_the_features(patch: pytest.MonkeyPatch) -> None:
     drift = rules.drift
 
-    def counted(table, window, starts, season=1):
-        return drift(table, window, starts, season) + 1e-6 * table.inputs.shape[1]
+    def counted(past, window, starts, season=1):
+        return drift(past, window, starts, season) + 1e-6 * past.table.inputs.shape[1]
 
     _rule(patch, "drift", counted)
 
@@ -143,7 +143,8 @@ def rule_knows_the_features(patch: pytest.MonkeyPatch) -> None:
 def sums_run_over_all_series(patch: pytest.MonkeyPatch) -> None:
     """The mean of a season from one running sum, so that rounding comes from other series."""
 
-    def running(table, window, starts, season):
+    def running(past, window, starts, season):
+        table = past.table
         sums = np.concatenate([[[0.0]], np.nan_to_num(table.outputs[:, :1]).cumsum(axis=0)])
         origin = starts + window.timesteps - 1
         level = (sums[origin + 1] - sums[starts]) / window.timesteps
@@ -154,7 +155,8 @@ def sums_run_over_all_series(patch: pytest.MonkeyPatch) -> None:
 
 
 def mean_of_all_before(patch: pytest.MonkeyPatch) -> None:
-    def expanding(table, window, starts, season=1):
+    def expanding(past, window, starts, season=1):
+        table = past.table
         means = pd.DataFrame(table.outputs).groupby(table.series).expanding().mean().to_numpy()
         return np.repeat(means[starts + window.timesteps - 1][:, None], window.horizon, axis=1)
 
@@ -164,8 +166,8 @@ def mean_of_all_before(patch: pytest.MonkeyPatch) -> None:
 def nothing_below_zero(patch: pytest.MonkeyPatch) -> None:
     persistence = rules.persistence
 
-    def positive(table, window, starts, season=1):
-        return np.maximum(persistence(table, window, starts, season), 0)
+    def positive(past, window, starts, season=1):
+        return np.maximum(persistence(past, window, starts, season), 0)
 
     _rule(patch, "persistence", positive)
 
@@ -175,7 +177,7 @@ def one_row_too_late(patch: pytest.MonkeyPatch) -> None:
     _rule(
         patch,
         "persistence",
-        lambda table, window, starts, season=1: persistence(table, window, starts + 1, season),
+        lambda past, window, starts, season=1: persistence(past, window, starts + 1, season),
     )
 
 

@@ -62,9 +62,8 @@ def error(forecaster, table, window):
     true = windows.outputs(table.outputs, starts, window)
     own = np.abs(forecaster.predict_windows(table, starts) - true).mean()
     learned = starts[::2]  # of every series
-    ridge = regression.regression(
-        Ridge(1e-3), Flat(Scaled(table, forecaster.scaler_), window), learned, starts
-    )
+    flat = Flat(Scaled(table, forecaster.scaler_), window)
+    ridge = flat.forecast(regression.learn(Ridge(1e-3), flat, learned), starts)
     return own, np.abs(ridge - true).mean()
 
 
@@ -78,9 +77,8 @@ def trained():
 def at_one_origin(table, forecaster, start):
     """Forecasts of one window by the network and by ridge regression, which learns elsewhere."""
     train = windows.starts(table, LEAD, within=table.series == 1)
-    ridge = regression.regression(
-        Ridge(1.0), Flat(Scaled(table, forecaster.scaler_), LEAD), train, np.array([start])
-    )
+    flat = Flat(Scaled(table, forecaster.scaler_), LEAD)
+    ridge = flat.forecast(regression.learn(Ridge(1.0), flat, train), np.array([start]))
     return forecaster.predict_windows(table, np.array([start])), ridge
 
 

@@ -1,7 +1,8 @@
 """Validate baseline names, and forecast the model's windows with each baseline."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,10 @@ from forecast.data.scale import Scaled
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError, nearest
-from forecast.evaluation.baselines import classical, regression, rules, trees
-from forecast.evaluation.baselines.classical import CLASSICAL
-from forecast.evaluation.baselines.regression import Flat
+from forecast.evaluation.baselines import regression, rules, trees
+from forecast.evaluation.baselines.classical import CLASSICAL, Classical, Lines
+from forecast.evaluation.baselines.regression import Flat, Predict
+from forecast.evaluation.baselines.rules import Past
 from forecast.evaluation.forecasts import Forecasts
 from forecast.vocabulary import BASELINES
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 HELD_OUT = 0.1
 """Share of the training span, its end, on which is chosen where there is no validation span."""
+
+CHOSEN = 2_000_000
+"""Values that are forecast together to choose a season."""
 
 
 @dataclass(frozen=True)
@@ -40,53 +45,164 @@ class Spans:
     held: np.ndarray
 
 
-def forecasts(
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A table as baselines read it: each part is made once, whatever windows are asked for.
+
+    Attributes:
+        rows: Standardised.
+        window: Shape of a sample.
+        numbers: Number of each series among those that were learned from, (series,).
+    """
+
+    rows: Scaled
+    window: Window
+    numbers: np.ndarray
+
+    @cached_property
+    def past(self) -> Past:
+        """As rules read it."""
+        return Past(self.rows.table)
+
+    @cached_property
+    def flat(self) -> Flat:
+        """As regressors read it."""
+        return Flat(self.rows, self.window)
+
+
+Forecast = Callable[[np.ndarray], np.ndarray]
+"""Forecasts windows, (windows,), of one table: (windows, horizon, targets)."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A baseline that has learned.
+
+    Attributes:
+        on: From a table to what forecasts its windows.
+        note: What was chosen for it.
+        stamps: Time stamps of the origins that it forecasts, ascending; None for all.
+    """
+
+    on: Callable[[Reading], Forecast]
+    note: str = ""
+    stamps: np.ndarray | None = None
+
+
+class Baselines:
+    """Baselines that have learned and forecast windows part by part, of one table or of others.
+
+    Parts may be cut anywhere: the forecasts of a window are the same bits whatever is asked for
+    beside it. Regressors forecast `regression.BLOCK` windows at once, so small parts cost more.
+
+    Attributes:
+        task: Of the tables.
+        learned: By name.
+    """
+
+    def __init__(self, reading: Reading, learned: Mapping[str, Learned]):
+        self.learned = learned
+        self._reading = reading
+        self._forecast: dict[str, Forecast] = {}
+
+    def forecast(
+        self, starts: np.ndarray, rows: Scaled | None = None, numbers: np.ndarray | None = None
+    ) -> dict[str, Forecasts]:
+        """Forecast some windows with every baseline.
+
+        Args:
+            starts: First rows of the windows, among those that `learn` was told of, (windows,).
+            rows: Another table of whole series, with the same columns, that holds these windows;
+                None for the one that was learned from, or was given last.
+            numbers: Number of each of its series among those that were learned from, (series,);
+                None where they are the same.
+
+        Returns:
+            Name to forecasts; of a baseline that forecasts a sample, those of its windows.
+        """
+        if rows is not None and rows is not self._reading.rows:
+            numbers = np.arange(len(rows.table.names)) if numbers is None else numbers
+            self._reading, self._forecast = Reading(rows, self._reading.window, numbers), {}
+        reading = self._reading
+        table, window, found = reading.rows.table, reading.window, dict[str, Forecasts]()
+        for name, learned in self.learned.items():
+            if name not in self._forecast:
+                self._forecast[name] = learned.on(reading)
+            own = starts
+            if learned.stamps is not None:
+                own = starts[np.isin(table.time[starts + window.timesteps - 1], learned.stamps)]
+            values = self._forecast[name](own)
+            if table.task != "regression":  # a line leaves the range of probabilities
+                values = values.clip(0, 1)
+            found[name] = Forecasts(table, window, own, values, note=learned.note)
+        return found
+
+
+def learn(
     spec: "Spec",
     rows: Scaled,
     learned: np.ndarray,
-    starts: np.ndarray,
+    asked: np.ndarray,
     *,
     train: np.ndarray | None = None,
     validation: np.ndarray | None = None,
     refit: bool = False,
-) -> dict[str, Forecasts]:
-    """Let every baseline forecast the model's own windows.
+) -> Baselines:
+    """Let every baseline learn.
 
-    Shapes: `learned` (rows,), `starts` (windows,); `train` are the windows whose futures lie in
-    learned rows, `validation` those to choose on, each (windows,).
+    Shapes: `learned` (rows,), `asked` (windows,), all that will be asked for; `train` are the
+    windows whose futures lie in learned rows, `validation` those to choose on, each (windows,).
     """
-    table, window, found = rows.table, spec.window, dict[str, Forecasts]()
+    table, window, found = rows.table, spec.window, dict[str, Learned]()
     if train is None:
         train = windows.starts(table, window, within=learned)
     spans = _spans(table, window, windows.by_content(table, train, learned), validation, refit)
     seasons = (spec.season,) if spec.season else _seasons(table, learned)
+    reading = Reading(rows, window, np.arange(len(table.names)))
     for name in dict.fromkeys((*rules.ALWAYS, *spec.baselines)):
-        own, note = starts, ""
         if name == "seasonal_naive":
-            season = best_season(table, window, spans.held, seasons)
+            season = best_season(reading.past, window, spans.held, seasons)
             note = f"repeats {season} rows" if len(seasons) > 1 else ""
-            values = rules.seasonal_naive(table, window, starts, season)
+            found[name] = Learned(partial(_rule, rules.seasonal_naive, season), note)
         elif name in rules.RULES:
-            values = rules.RULES[name](table, window, starts, seasons[0])
+            found[name] = Learned(partial(_rule, rules.RULES[name], seasons[0]))
         elif name in CLASSICAL:
-            values = classical.classical(name, table, learned, window, starts, seasons[0])
+            models = Classical(name, table, learned, window, seasons[0])
+            found[name] = Learned(partial(_lines, models))
         elif trees.takes(table):
-            own, note = trees.sample(table, window, starts)
-            values = trees.boosted_trees(
-                rows, window, learned, own, train=spans.train, seasons=seasons
+            stamps, note = trees.sample(table, window, asked)
+            grown = trees.learn(
+                rows, reading.past, window, learned, train=spans.train, seasons=seasons
             )
-        else:
-            continue
-        found[name] = Forecasts(table, window, own, values, note=note)
-    flat = Flat(rows, window)
+            found[name] = Learned(partial(_trees, grown), note, stamps)
+    left = left_out(spec, table)
     for name, settings in spec.regressors.items():
-        values, note = _regressor(name, settings, flat, spans, starts)
-        found[name] = Forecasts(table, window, starts, values, note=note)
-    if table.task != "regression":  # a line leaves the range of probabilities
-        found = {name: replace(each, values=each.values.clip(0, 1)) for name, each in found.items()}
-        values = rules.climatology(table, learned, window, starts)
-        found["climatology"] = Forecasts(table, window, starts, values)
-    return found
+        if name not in left:
+            predict, note = _regressor(name, settings, reading.flat, spans)
+            found[name] = Learned(partial(_flat, predict), note)
+    if table.task != "regression":
+        found["climatology"] = Learned(partial(_climatology, rules.shares(table, learned)))
+    return Baselines(reading, found)
+
+
+def _rule(rule: Callable[..., np.ndarray], season: int, on: Reading) -> Forecast:
+    return partial(rule, on.past, on.window, season=season)
+
+
+def _lines(models: Classical, on: Reading) -> Forecast:
+    return Lines(models, on.rows.table, on.numbers).forecast
+
+
+def _trees(grown: trees.Trees, on: Reading) -> Forecast:
+    return partial(grown.forecast, grown.lagged(on.past, on.rows.scaler, on.numbers))
+
+
+def _flat(predict: Predict, on: Reading) -> Forecast:
+    return partial(on.flat.forecast, predict)
+
+
+def _climatology(shares: np.ndarray, on: Reading) -> Forecast:
+    return partial(rules.climatology, on.past, on.window, shares=shares[on.numbers])
 
 
 def _seasons(table: Table, learned: np.ndarray) -> tuple[int, ...]:
@@ -117,41 +233,49 @@ def _spans(
 
 
 def _regressor(
-    name: str, settings: Mapping[str, Any], flat: Flat, spans: Spans, starts: np.ndarray
-) -> tuple[np.ndarray, str]:
-    """Forecast by a regressor of scikit-learn, and say what was chosen for it."""
+    name: str, settings: Mapping[str, Any], flat: Flat, spans: Spans
+) -> tuple[Predict, str]:
+    """Let a regressor of scikit-learn learn, and say what was chosen for it."""
     stride = flat.window.stride
     train, early = spans.train[::stride], spans.early[::stride]
     if regression.chooses(name, settings):
         if len(early) and len(spans.held) and not settings.keys() - {"alpha"}:
-            values, penalty = regression.ridge(flat, train, early, spans.held, starts)
-            return values, f"penalty {penalty:g}"
+            predict, penalty = regression.ridge(flat, train, early, spans.held)
+            return predict, f"penalty {penalty:g}"
         settings = dict(settings) | {"alpha": regression.PENALTY}
-    return regression.regression(regression.regressor(name, settings), flat, train, starts), ""
+    return regression.learn(regression.regressor(name, settings), flat, train), ""
 
 
-def best_season(table: Table, window: Window, held: np.ndarray, seasons: Sequence[int]) -> int:
+def best_season(past: Past, window: Window, held: np.ndarray, seasons: Sequence[int]) -> int:
     """Choose the season whose repetition forecasts some windows best.
 
     Shapes: `held` (windows,).
     """
     if len(seasons) == 1 or not len(held):
         return seasons[0]
+    table = past.table
 
     def error(season: int) -> float:
-        predicted = rules.seasonal_naive(table, window, held, season)
-        found = float(Forecasts(table, window, held, predicted).error())
-        return found if np.isfinite(found) else np.inf
+        total, count = 0.0, 0
+        for part in windows.batches(held, max(1, CHOSEN // window.horizon // len(table.targets))):
+            found = Forecasts(table, window, part, rules.seasonal_naive(past, window, part, season))
+            if known := int((~np.isnan(found.true)).sum()):
+                total, count = total + float(found.error()) * known, count + known
+        return total / count if count and np.isfinite(total) else np.inf
 
     return min(seasons, key=error)
 
 
 def left_out(spec: "Spec", table: Table) -> dict[str, str]:
     """Say which baselines cannot forecast a table, and why."""
-    if table.task != "regression" or trees.takes(table):
-        return {}
-    reason = f"left out, {len(table.targets)} targets are more than {trees.TARGETS}"
-    return {name: reason for name in spec.baselines if name in trees.NAMES}
+    found = {}
+    if table.task == "regression" and not trees.takes(table):
+        reason = f"left out, {len(table.targets)} targets are more than {trees.TARGETS}"
+        found = {name: reason for name in spec.baselines if name in trees.NAMES}
+    for name, settings in spec.regressors.items():
+        if reason := regression.lacks_room(name, settings, table, spec.window):
+            found[name] = reason
+    return found
 
 
 def check_names(names: Sequence[str]) -> None:

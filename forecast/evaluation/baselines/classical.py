@@ -6,7 +6,8 @@ before it and nothing later. Holes are what a Kalman filter takes for granted.
 """
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -29,70 +30,146 @@ STEPS = 25
 """Iterations of one fit: a baseline need not have converged to be one."""
 
 
-def classical(
-    name: str, table: Table, learned: np.ndarray, window: Window, starts: np.ndarray, season: int
-) -> np.ndarray:
-    """Let a classical model forecast some windows, each series and target alone.
+ORIGINS = 64
+"""Origins that are forecast together, always as many, since products round by their shape."""
 
-    Shapes: `learned` (rows,), `starts` (windows,); returns (windows, horizon, targets).
+Follow = Callable[[np.ndarray], Callable[[np.ndarray, int], np.ndarray]]
+"""A fitted model: from a line, (ticks,), to what forecasts it from some ticks, (windows,), so many
+steps ahead: (windows, steps)."""
+
+
+class Classical:
+    """One classical model of each series and target, fitted when it is first asked for.
+
+    Attributes:
+        fit: Of `CLASSICAL`.
+        table: Rows that are learned from, and others.
+        learned: Mask of the former, (rows,).
+        window: Shape of a sample.
+        season: Rows of a season, 1 for none.
     """
-    import statsmodels.tools.sm_exceptions  # noqa: F401  sets filters, so it comes before ours
 
-    fit = CLASSICAL[name]
-    season = season if 1 < season <= LONGEST else 1
-    steps = window.lead + window.horizon
-    values = np.full((len(starts), window.horizon, len(table.targets)), np.nan)
-    for code in np.unique(table.series[starts]):
-        rows, own = np.flatnonzero(table.series == code), table.series[starts] == code
-        tick = table.tick[rows] - table.tick[rows[0]]
-        known = tick[learned[rows]]
+    def __init__(self, name: str, table: Table, learned: np.ndarray, window: Window, season: int):
+        self.fit, self.table, self.learned, self.window = CLASSICAL[name], table, learned, window
+        self.season = season if 1 < season <= LONGEST else 1
+        self._found: dict[int, tuple[int, dict[int, Follow]]] = {}
+
+    def fitted(self, code: int) -> tuple[int, dict[int, Follow]]:
+        """Fit the targets of a series that can be fitted, from its newest training rows.
+
+        Returns the ticks of the series before those rows, and target to fitted model.
+        """
+        if code not in self._found:
+            self._found[code] = self._fitted(code)
+        return self._found[code]
+
+    def _fitted(self, code: int) -> tuple[int, dict[int, Follow]]:
+        import statsmodels.tools.sm_exceptions  # noqa: F401  sets filters, so it comes before ours
+
+        rows = _rows(self.table, code)
+        known = rows[self.learned[rows]]
         if not len(known):
-            continue
-        last = int(known.max())
-        first = max(0, last + 1 - max(ROWS, SEASONS * season))
-        origins = table.tick[starts[own] + window.timesteps - 1] - table.tick[rows[0]] - first
-        for target in range(len(table.targets)):
-            line = np.full(int(tick[-1]) + 1, np.nan)  # on every tick
-            line[tick] = table.outputs[rows, target]
-            given = line[first : last + 1][np.isfinite(line[first : last + 1])]
+            return 0, {}
+        last = int(self.table.tick[known[-1]] - self.table.tick[rows[0]])
+        first = max(0, last + 1 - max(ROWS, SEASONS * self.season))
+        found: dict[int, Follow] = {}
+        for target in range(len(self.table.targets)):
+            line = _line(self.table, rows, target)[first : last + 1]
+            given = line[np.isfinite(line)]
             if len(given) < LEAST or not np.ptp(given):
                 continue
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of convergence: see STEPS
-                predicted = fit(line[first:], last + 1 - first, season, origins, steps)
-            values[own, :, target] = predicted[:, window.lead :]
-    return values
+                found[target] = self.fit(line, self.season)
+        return first, found
 
 
-def _auto_ets(
-    line: np.ndarray, learned: int, season: int, origins: np.ndarray, steps: int
-) -> np.ndarray:
+class Lines:
+    """The series of a table as fitted models follow them.
+
+    What was filtered of the last series is kept, since parts of windows may divide a series.
+
+    Attributes:
+        models: Fitted, or fitted when asked for.
+        table: Rows, those of whole series.
+        numbers: Number of each series of the table among those of the models, (series,).
+    """
+
+    def __init__(self, models: Classical, table: Table, numbers: np.ndarray):
+        self.models, self.table, self.numbers = models, table, numbers
+        self._last: tuple[int, int, dict[int, Callable[..., np.ndarray]]] = -1, 0, {}
+
+    def forecast(self, starts: np.ndarray) -> np.ndarray:
+        """Forecast some windows, each series and target alone.
+
+        Shapes: `starts` (windows,); returns (windows, horizon, targets).
+        """
+        window, table = self.models.window, self.table
+        steps, series = window.lead + window.horizon, table.series[starts]
+        values = np.full((len(starts), window.horizon, len(table.targets)), np.nan)
+        order = np.argsort(series, kind="stable")
+        codes, begin = np.unique(series[order], return_index=True)
+        for code, own in zip(codes.tolist(), np.split(order, begin[1:]), strict=True):
+            first, lines = self._followed(code)
+            origins = table.tick[starts[own] + window.timesteps - 1] - first
+            for target, ahead in lines.items():
+                values[own, :, target] = ahead(origins, steps)[:, window.lead :]
+        return values
+
+    def _followed(self, code: int) -> tuple[int, dict[int, Callable[..., np.ndarray]]]:
+        """Let the models of a series follow it, from which tick on."""
+        if self._last[0] != code:
+            rows = _rows(self.table, code)
+            first, models = self.models.fitted(int(self.numbers[code]))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                lines = {
+                    target: follow(_line(self.table, rows, target)[first:])
+                    for target, follow in models.items()
+                }
+            self._last = code, first + int(self.table.tick[rows[0]]), lines
+        return self._last[1:]
+
+
+def _rows(table: Table, code: int) -> np.ndarray:
+    """List the rows of a series."""
+    return np.arange(*np.searchsorted(table.series, [code, code + 1]))
+
+
+def _line(table: Table, rows: np.ndarray, target: int) -> np.ndarray:
+    """Lay a target of a series out by tick, NaN where it is missing, (ticks,)."""
+    tick = table.tick[rows] - table.tick[rows[0]]
+    line = np.full(int(tick[-1]) + 1, np.nan)
+    line[tick] = table.outputs[rows, target]
+    return line
+
+
+def _auto_ets(train: np.ndarray, season: int) -> Follow:
     """Exponential smoothing; trend, damping and season by AICc (Hyndman et al. 2002, additive)."""
     from statsmodels.tsa.statespace.exponential_smoothing import ExponentialSmoothing
 
     seasons = {None, season if season > 1 else None}
     forms = product(((False, False), (True, False), (True, True)), sorted(seasons, key=str))
-    best = _least(
-        ExponentialSmoothing(line[:learned], trend=trend, damped_trend=damped, seasonal=period)
+    every = [
+        partial(ExponentialSmoothing, trend=trend, damped_trend=damped, seasonal=period)
         for (trend, damped), period in forms
-    )
-    return _from_states(best.model, best.params, line, origins, steps)
+    ]
+    found = [_fitted(made(train)) for made in every]
+    best = min(range(len(every)), key=lambda number: found[number][0])
+    return partial(_filtered, every[best], found[best][1].params)
 
 
-def _auto_arima(
-    line: np.ndarray, learned: int, season: int, origins: np.ndarray, steps: int
-) -> np.ndarray:
+def _auto_arima(train: np.ndarray, season: int) -> Follow:
     """ARIMA with orders by the stepwise search of Hyndman & Khandakar 2008, of small orders."""
     from statsmodels.tsa.statespace.sarimax import SARIMAX
 
-    train = line[:learned]
     seasonal = int(season > 1 and _strength(train, season) > 0.64)
     once = int(_wanders(train[season:] - train[:-season] if seasonal else train))
 
-    def made(p: int, q: int, P: int, Q: int, *, differenced: bool = True) -> Any:
+    def made(p: int, q: int, P: int, Q: int, *, differenced: bool = True) -> Callable[..., Any]:
         period = (P, seasonal, Q, season) if season > 1 else (0, 0, 0, 0)
-        return SARIMAX(
-            train,
+        return partial(
+            SARIMAX,
             order=(p, once, q),
             seasonal_order=period,
             trend="c" if once + seasonal == 0 else "n",
@@ -104,7 +181,7 @@ def _auto_arima(
 
     def score(order: tuple[int, ...]) -> float:
         if order not in tried:
-            tried[order] = _fitted(made(*order))
+            tried[order] = _fitted(made(*order)(train))
         return tried[order][0]
 
     best = min([(2, 2, many, many), (0, 0, 0, 0), (1, 0, many, 0), (0, 1, 0, many)], key=score)
@@ -119,13 +196,10 @@ def _auto_arima(
         if score(better) >= score(best):
             break
         best = better
-    whole, params = made(*best, differenced=False), tried[best][1].params
-    return _from_states(whole, params, line, origins, steps)
+    return partial(_filtered, made(*best, differenced=False), tried[best][1].params)
 
 
-def _theta(
-    line: np.ndarray, learned: int, season: int, origins: np.ndarray, steps: int
-) -> np.ndarray:
+def _theta(train: np.ndarray, season: int) -> Follow:
     """Smooth with half the drift, seasonally adjusted (Assimakopoulos & Nikolopoulos 2000).
 
     Simple exponential smoothing plus drift, as Hyndman & Billah 2003 have shown.
@@ -133,36 +207,37 @@ def _theta(
     from statsmodels.tsa.forecasting.theta import ThetaModel
     from statsmodels.tsa.seasonal import seasonal_decompose
 
-    whole = pd.Series(line[:learned]).interpolate(limit_direction="both").to_numpy()
+    whole = pd.Series(train).interpolate(limit_direction="both").to_numpy()
     factor = np.zeros(season)
-    if season > 1 and learned >= 2 * season:
+    if season > 1 and len(train) >= 2 * season:
         factor = seasonal_decompose(whole, period=season).seasonal[:season]
-    ticks = np.arange(len(line))
-    fitted = ThetaModel(whole - factor[ticks[:learned] % season], deseasonalize=False).fit()
-    slope, alpha = fitted.params["b0"], fitted.params["alpha"]
-    adjusted = pd.Series(line - factor[ticks % season])
+    ticks = np.arange(len(train))
+    fitted = ThetaModel(whole - factor[ticks % season], deseasonalize=False).fit()
+    return partial(_smoothed, factor, fitted.params["b0"], fitted.params["alpha"])
+
+
+def _smoothed(
+    factor: np.ndarray, slope: float, alpha: float, line: np.ndarray
+) -> Callable[[np.ndarray, int], np.ndarray]:
+    """Smooth a line, and forecast with half the drift."""
+    adjusted = pd.Series(line - factor[np.arange(len(line)) % len(factor)])
     level = adjusted.ewm(alpha=alpha, adjust=False, ignore_na=True).mean().ffill().to_numpy()
-    ahead = np.arange(1, steps + 1)
-    drift = slope / 2 * (ahead - 1 + 1 / alpha)
-    return level[origins, None] + drift + factor[(origins[:, None] + ahead) % season]
+
+    def ahead(origins: np.ndarray, steps: int) -> np.ndarray:
+        far = np.arange(1, steps + 1)
+        drift = slope / 2 * (far - 1 + 1 / alpha)
+        return level[origins, None] + drift + factor[(origins[:, None] + far) % len(factor)]
+
+    return ahead
 
 
-CLASSICAL: dict[str, Callable[..., np.ndarray]] = {
+CLASSICAL: dict[str, Callable[[np.ndarray, int], Follow]] = {
     "auto_ets": _auto_ets,
     "auto_arima": _auto_arima,
     "theta": _theta,
 }
-"""Name to what fits one series and forecasts it.
-
-It takes the line, (ticks,), NaN where missing; how many of its first ticks are training rows; rows
-of a season, 1 for none; ticks to forecast from, (windows,); steps ahead. It returns
-(windows, steps).
-"""
-
-
-def _least(models: Iterator[Any]) -> Any:
-    """Return the fitted model with the least AICc."""
-    return min((_fitted(model) for model in models), key=lambda found: found[0])[1]
+"""Name to what fits one series: its training ticks, NaN where missing, and rows of a season, 1 for
+none."""
 
 
 def _fitted(model: Any) -> tuple[float, Any]:
@@ -174,17 +249,27 @@ def _fitted(model: Any) -> tuple[float, Any]:
     return (found.aicc if np.isfinite(found.aicc) else np.inf), found
 
 
-def _from_states(
-    model: Any, params: np.ndarray, line: np.ndarray, origins: np.ndarray, steps: int
-) -> np.ndarray:
-    """Forecast from the filtered state at every origin: Z·Tʰ·state, (windows, steps)."""
-    found = model.clone(line).filter(params).filter_results
-    state = found.predicted_state[:, origins + 1]  # of the tick after the origin, known at it
-    predicted = []
-    for _ in range(steps):
-        predicted.append(found.design[..., -1] @ state + found.obs_intercept[..., -1:])
-        state = found.transition[..., -1] @ state + found.state_intercept[..., -1:]
-    return np.concatenate(predicted).T
+def _filtered(
+    made: Callable[[np.ndarray], Any], params: np.ndarray, line: np.ndarray
+) -> Callable[[np.ndarray, int], np.ndarray]:
+    """Filter a line, and forecast from the filtered state at every origin: Z·Tʰ·state."""
+    found = made(line).filter(params).filter_results
+    states = found.predicted_state
+    design, transition = found.design[..., -1], found.transition[..., -1]
+    above, drift = found.obs_intercept[..., -1:], found.state_intercept[..., -1:]
+
+    def ahead(origins: np.ndarray, steps: int) -> np.ndarray:
+        values = np.empty((len(origins), steps))
+        for first in range(0, len(origins), ORIGINS):
+            part = origins[first : first + ORIGINS]
+            full = np.concatenate([part, np.repeat(part[-1:], ORIGINS - len(part))])
+            state = states[:, full + 1]  # of the tick after the origin, known at it
+            for step in range(steps):
+                values[first : first + len(part), step] = (design @ state + above)[0, : len(part)]
+                state = transition @ state + drift
+        return values
+
+    return ahead
 
 
 def _strength(line: np.ndarray, season: int) -> float:

@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -26,23 +26,48 @@ PENALTIES = tuple(10.0**power for power in range(-1, 6))
 """From which the penalty is chosen, of standardised values."""
 
 
+MOST = 20_000
+"""Windows that a regressor learns from; more are thinned evenly."""
+
+CELLS = 50_000_000
+"""Values in all of them together: a wide window leaves room for fewer."""
+
+BYTES = 2**30
+"""Of what windows to learn from hold and predict together, which are thinned until they fit; and of
+coefficients, which a regressor that does not fit must do without."""
+
+BLOCK = 512
+"""Windows that are forecast together, always as many: the rounding of a matrix product depends on
+its shape, and a forecast must not depend on the windows beside it."""
+
+BLOCK_CELLS = 2**24
+"""Values that these windows hold and predict where there is no room for coefficients."""
+
+Predict = Callable[[np.ndarray], np.ndarray]
+"""Maps flattened windows (windows, columns) to outputs (windows, outputs)."""
+
+
 class Path:
     """Least squares with a penalty on the squared coefficients, intercept apart.
 
     The products of all columns, or of all rows where these are fewer, are made once; each penalty
-    then costs one Cholesky factor.
+    then costs one Cholesky factor. Where coefficients take more than `BYTES` there are none:
+    a forecast is made of its products with the rows that were learned from.
 
-    Shapes: `known` (rows, columns), `future` (rows, outputs).
+    Shapes: `known` (rows, columns), `future` (rows, outputs); both are centred in place.
     """
 
     def __init__(self, known: np.ndarray, future: np.ndarray):
         self.mean, self.intercept = known.mean(axis=0), future.mean(axis=0)
-        self._known, self._future = known - self.mean, future - self.intercept
+        known -= self.mean
+        future -= self.intercept
+        self._known, self._future = known, future
         rows, columns = known.shape
         self._dual = rows < columns
-        self._products = self._known @ self._known.T if self._dual else self._known.T @ self._known
+        self._bare = self._dual and bare(columns, future.shape[1])
+        self._products = known @ known.T if self._dual else known.T @ known
 
-    def at(self, penalty: float) -> Callable[[np.ndarray], np.ndarray]:
+    def at(self, penalty: float) -> Predict:
         """Solve for one penalty.
 
         Returns (rows, columns).
@@ -54,22 +79,34 @@ class Path:
         squared = self._products.copy()
         squared[np.diag_indices_from(squared)] += penalty
         factor = cho_factor(squared, overwrite_a=True, check_finite=False)
+        if self._bare:
+            return lambda given: (
+                cho_solve(factor, self._known @ (given - self.mean).T).T @ self._future
+                + self.intercept
+            )
         if self._dual:
             weights = self._known.T @ cho_solve(factor, self._future)
         else:
             weights = cho_solve(factor, self._known.T @ self._future)
-        return lambda given: (given - self.mean) @ weights + self.intercept
+        mean, intercept = self.mean, self.intercept
+        return lambda given: (given - mean) @ weights + intercept
 
 
-MOST = 20_000
-"""Windows that a regressor learns from; more are thinned evenly."""
+def bare(columns: int, outputs: int) -> bool:
+    """Tell whether there is no room for a coefficient of each column and output."""
+    return 8 * columns * outputs > BYTES
 
-CELLS = 50_000_000
-"""Values in all of them together: a wide window leaves room for fewer."""
 
-BLOCK = 512
-"""Windows that are forecast together, always as many: the rounding of a matrix product depends on
-its shape, and a forecast must not depend on the windows beside it."""
+def flattened(table: Table, window: Window) -> tuple[int, int]:
+    """Count the columns and the outputs of a flattened window.
+
+    >>> rows, zero = np.zeros((9, 2)), np.zeros(9, int)
+    >>> table = Table(rows, rows[:, :1], ("a", "b"), ("a",), zero, np.arange(9), np.arange(9))
+    >>> flattened(table, Window(timesteps=6, horizon=3))
+    (12, 3)
+    """
+    columns = len(table.features) + features.input_count(table, window)
+    return window.timesteps * columns, window.horizon * len(table.targets)
 
 
 @dataclass(frozen=True)
@@ -93,15 +130,20 @@ class Flat:
 
         Shapes: `starts` (windows,); returns (windows, timesteps · columns).
         """
-        found = windows.inputs(self._seen, starts, self.window).astype(np.float64)
+        found = np.empty((len(starts), self.window.timesteps, self._seen.shape[1]))
         own = [place for place in self._positions if place >= 0]
-        found[..., own] -= found[:, -1:, own]
+        for part in _blocks(len(starts)):
+            found[part] = windows.inputs(self._seen, starts[part], self.window)
+            found[part, ..., own] -= found[part, -1:, own]
         return found.reshape(len(starts), -1)
 
     def future(self, starts: np.ndarray) -> np.ndarray:
         """Flatten what comes true, relative to the level, (windows, horizon · targets)."""
-        found = windows.outputs(self.rows.outputs, starts, self.window).astype(np.float64)
-        return (found - self._level(starts)).reshape(len(starts), -1)
+        found = np.empty((len(starts), self.window.horizon, len(self.table.targets)))
+        for part in _blocks(len(starts)):
+            found[part] = windows.outputs(self.rows.outputs, starts[part], self.window)
+            found[part] -= self._level(starts[part])
+        return found.reshape(len(starts), -1)
 
     def values(self, predicted: np.ndarray, starts: np.ndarray) -> np.ndarray:
         """Bring predictions back to original units.
@@ -113,25 +155,32 @@ class Flat:
         found = predicted.reshape(shape) + self._level(starts)
         return self.rows.scaler.invert(found, self.table.series[starts])
 
-    def forecast(
-        self, predict: Callable[[np.ndarray], np.ndarray], starts: np.ndarray
-    ) -> np.ndarray:
+    def forecast(self, predict: Predict, starts: np.ndarray) -> np.ndarray:
         """Forecast windows in blocks of one size.
 
         Shapes: `starts` (windows,); returns (windows, horizon, targets).
         """
-        parts = [np.zeros((0, self.window.horizon * len(self.table.targets)))]
-        for part in windows.batches(starts, BLOCK):
-            full = np.concatenate([part, np.repeat(part[-1:], BLOCK - len(part))])
-            predicted = np.asarray(predict(self.known(full)), float)
-            parts.append(predicted.reshape(BLOCK, -1)[: len(part)])
-        return self.values(np.concatenate(parts), starts)
+        found = np.empty((len(starts), self.window.horizon, len(self.table.targets)))
+        with threadpool_limits(1, user_api="blas"):  # the same bits whatever the number of cores
+            for first in range(0, len(starts), self.block):
+                part = starts[first : first + self.block]
+                full = np.concatenate([part, np.repeat(part[-1:], self.block - len(part))])
+                predicted = np.asarray(predict(self.known(full)), float)
+                predicted = predicted.reshape(self.block, -1)[: len(part)]
+                found[first : first + len(part)] = self.values(predicted, part)
+        return found
 
     def thinned(self, starts: np.ndarray) -> np.ndarray:
         """Keep as many windows as a regressor learns from, evenly."""
-        width = self.window.timesteps * self._seen.shape[1]
-        most = min(MOST, max(1, CELLS // width))
-        return starts[:: max(1, -(-len(starts) // most))]
+        columns, outputs = flattened(self.table, self.window)
+        most = min(MOST, CELLS // columns, BYTES // 8 // (columns + outputs))
+        return starts[:: max(1, -(-len(starts) // max(1, most)))]
+
+    @property
+    def block(self) -> int:
+        """How many windows are forecast together."""
+        size = flattened(self.table, self.window)
+        return max(1, min(BLOCK, BLOCK_CELLS // sum(size))) if bare(*size) else BLOCK
 
     @property
     def table(self) -> Table:
@@ -162,43 +211,60 @@ class Flat:
         return level
 
 
-def regression(model: Any, flat: Flat, train: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Let a regressor map the flattened standardised window to the horizon.
+def learn(model: Any, flat: Flat, train: np.ndarray) -> Predict:
+    """Let a regressor learn to map the flattened standardised window to the horizon.
 
     It sees what a network sees, the known future too, but not the number of the series.
 
-    Shapes: `starts` (windows,); returns (windows, horizon, targets).
+    Shapes: `train` (windows,).
     """
     train = flat.thinned(train)
     known, future = flat.known(train), flat.future(train)
+    if bare(*flattened(flat.table, flat.window)):  # a ridge: of others `lacks_room` tells
+        return Path(known, future).at(model.alpha)
     single = future.shape[1] == 1 and not isinstance(model, MultiOutputRegressor)
     with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
         # a baseline that has not converged is still one, and the terminal is not its place
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(known, future[:, 0] if single else future)
-        return flat.forecast(model.predict, starts)
+        return model.fit(known, future[:, 0] if single else future).predict
 
 
 def ridge(
-    flat: Flat, train: np.ndarray, early: np.ndarray, held: np.ndarray, starts: np.ndarray
-) -> tuple[np.ndarray, float]:
+    flat: Flat, train: np.ndarray, early: np.ndarray, held: np.ndarray
+) -> tuple[Predict, float]:
     """Regress with the penalty that forecasts some windows best.
 
-    Shapes: `starts` (windows,); returns (windows, horizon, targets).
+    Shapes: `train`, `early` and `held` (windows,) each.
     """
     early, train, held = flat.thinned(early), flat.thinned(train), flat.thinned(held)
-    with threadpool_limits(1, user_api="blas"):  # the same bits whatever the number of cores
+    if bare(
+        *flattened(flat.table, flat.window)
+    ):  # where each costs seconds, a block of them decides
+        held = held[:: -(-len(held) // flat.block)]
+    with threadpool_limits(1, user_api="blas"):
         path = Path(flat.known(early), flat.future(early))
-        true = windows.outputs(flat.table.outputs, held, flat.window)
         given = flat.known(held)
-        errors = {
-            penalty: np.nanmean(np.abs(flat.values(path.at(penalty)(given), held) - true))
-            for penalty in PENALTIES
-        }
+        errors = {penalty: _error(flat, path.at(penalty), given, held) for penalty in PENALTIES}
         best = min(errors, key=errors.__getitem__)
         if len(train) != len(early) or (train != early).any():
+            del path, given
             path = Path(flat.known(train), flat.future(train))
-        return flat.forecast(path.at(best), starts), best
+        return path.at(best), best
+
+
+def _error(flat: Flat, predict: Predict, given: np.ndarray, held: np.ndarray) -> float:
+    """Average the absolute errors of some windows, a block of them at a time."""
+    total, count = 0.0, 0
+    for part in _blocks(len(held)):
+        values = flat.values(predict(given[part]), held[part])
+        loss = np.abs(values - windows.outputs(flat.table.outputs, held[part], flat.window))
+        total, count = total + float(np.nansum(loss)), count + int(np.isfinite(loss).sum())
+    return total / count if count else np.nan
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    """Cut windows into blocks."""
+    return (slice(first, first + BLOCK) for first in range(0, count, BLOCK))
 
 
 SEED = 0
@@ -244,6 +310,18 @@ def chooses(name: str, settings: Mapping[str, Any]) -> bool:
     (True, True, False)
     """
     return name.lower() == "ridge" and settings.get("alpha") is None
+
+
+def lacks_room(name: str, settings: Mapping[str, Any], table: Table, window: Window) -> str:
+    """Say why a regressor is left out; empty where it is not: a ridge can do without coefficients.
+
+    Anything else may hold a number for each pair of column and output.
+    """
+    columns, outputs = flattened(table, window)
+    alone = name.lower() == "ridge" and not settings.keys() - {"alpha"}
+    if not bare(columns, outputs) or alone and np.ndim(settings.get("alpha") or 0) == 0:
+        return ""
+    return f"left out, its coefficients take {8 * columns * outputs / 2**30:,.1f} GiB of memory"
 
 
 def check_regressor(name: str, settings: Any) -> None:

@@ -90,17 +90,54 @@ class Ticks:
         return sums, counts
 
 
-def persistence(table: Table, window: Window, starts: np.ndarray, season: int = 1) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class Past:
+    """What rules read of a table, each part made once, whatever windows are asked for.
+
+    Attributes:
+        table: Rows.
+    """
+
+    table: Table
+
+    @cached_property
+    def known(self) -> np.ndarray:
+        """The last value of every target that was known at each row, (rows, targets)."""
+        return known_targets(self.table)
+
+    @cached_property
+    def ticks(self) -> Ticks:
+        """The targets on every tick, (cells, targets)."""
+        return Ticks.of(self.table, self.table.outputs)
+
+    def earlier(self, rows: np.ndarray, ticks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Find the rows that lie some ticks before others, or the last ones before that.
+
+        By tick, not by row: before its own unbroken rows a window may follow an absent stretch.
+        """
+        (place, reach), code = self._places, self.table.series[rows]
+        wanted = place[rows] - ticks
+        found = np.searchsorted(place, wanted, side="right") - 1
+        return found, (wanted >= code * reach) & (self.table.series[found] == code)
+
+    @cached_property
+    def _places(self) -> tuple[np.ndarray, int]:
+        """Place of each row, ascending over all series, and how far two series are apart."""
+        tick, reach = self.table.tick, int(np.ptp(self.table.tick)) + 1
+        return tick - tick.min() + self.table.series.astype(np.int64) * reach, reach
+
+
+def persistence(past: Past, window: Window, starts: np.ndarray, season: int = 1) -> np.ndarray:
     """Repeat the last value known at the origin.
 
     Shapes: `starts` (windows,); returns (windows, horizon, targets).
     """
     del season
-    last = known_targets(table)[starts + window.timesteps - 1]
+    last = past.known[starts + window.timesteps - 1]
     return np.repeat(last[:, None], window.horizon, axis=1)
 
 
-def seasonal_naive(table: Table, window: Window, starts: np.ndarray, season: int) -> np.ndarray:
+def seasonal_naive(past: Past, window: Window, starts: np.ndarray, season: int) -> np.ndarray:
     """Repeat the last season known at the origin.
 
     Shapes: `starts` (windows,); returns (windows, horizon, targets).
@@ -108,13 +145,12 @@ def seasonal_naive(table: Table, window: Window, starts: np.ndarray, season: int
     origin = (starts + window.timesteps - 1)[:, None]
     steps = window.lead + 1 + np.arange(window.horizon)
     back = season * -(-steps // season)  # whole seasons, the fewest that reach the past
-    row, there = _earlier(table, origin, back - steps)
-    known = known_targets(table)
-    found, last = known[row], known[origin]
+    row, there = past.earlier(origin, back - steps)
+    found, last = past.known[row], past.known[origin]
     return np.where(there[..., None] & ~np.isnan(found), found, last)
 
 
-def drift(table: Table, window: Window, starts: np.ndarray, season: int = 1) -> np.ndarray:
+def drift(past: Past, window: Window, starts: np.ndarray, season: int = 1) -> np.ndarray:
     """Draw the line from the first through the last value of the look-back on into the future.
 
     Source: Hyndman & Athanasopoulos, Forecasting: Principles and Practice, section 5.2.
@@ -122,22 +158,20 @@ def drift(table: Table, window: Window, starts: np.ndarray, season: int = 1) -> 
     Shapes: `starts` (windows,); returns (windows, horizon, targets).
     """
     del season
-    known = known_targets(table)
-    first, last = known[starts], known[starts + window.timesteps - 1]  # (windows, targets)
-    slope = np.nan_to_num((last - first) / max(1, window.timesteps - 1))
+    first, last = past.known[starts], past.known[starts + window.timesteps - 1]
+    slope = np.nan_to_num((last - first) / max(1, window.timesteps - 1))  # (windows, targets)
     steps = window.lead + 1 + np.arange(window.horizon)
     return last[:, None] + slope[:, None] * steps[:, None]
 
 
-def moving_average(table: Table, window: Window, starts: np.ndarray, season: int) -> np.ndarray:
+def moving_average(past: Past, window: Window, starts: np.ndarray, season: int) -> np.ndarray:
     """Repeat the mean of the last season before the origin.
 
     Shapes: `starts` (windows,); returns (windows, horizon, targets).
     """
-    origin = starts + window.timesteps - 1
-    ticks = Ticks.of(table, table.outputs)
+    origin, ticks = starts + window.timesteps - 1, past.ticks
     mean = ticks.means(ticks.cell[origin], season)  # (windows, targets)
-    level = np.where(np.isnan(mean), known_targets(table)[origin], mean)
+    level = np.where(np.isnan(mean), past.known[origin], mean)
     return np.repeat(level[:, None], window.horizon, axis=1)
 
 
@@ -169,31 +203,30 @@ def seasons(frequency: str | None) -> tuple[int, ...]:
     return (natural, 7 * natural) if clock.days(frequency) < 1 else (natural,)
 
 
-def climatology(
-    table: Table, learned: np.ndarray, window: Window, starts: np.ndarray
-) -> np.ndarray:
-    """Repeat how often each event or class was there in the training rows of the series.
+def shares(table: Table, learned: np.ndarray) -> np.ndarray:
+    """Count how often each event or class was there in the training rows of each series.
 
-    Shapes: `learned` (rows,), `starts` (windows,); returns (windows, horizon, targets).
+    Shapes: `learned` (rows,); returns (series, targets).
     """
     known = pd.DataFrame(table.outputs[learned])
     own = known.groupby(table.series[learned]).mean().reindex(range(len(table.names)))
-    share = own.fillna(known.mean()).to_numpy()[table.series[starts]]  # (windows, targets)
-    return np.repeat(share[:, None], window.horizon, axis=1)
+    return own.fillna(known.mean()).to_numpy()
 
 
-def _earlier(table: Table, rows: np.ndarray, ticks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the rows that lie some ticks before others, or the last ones before that.
+def climatology(past: Past, window: Window, starts: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Repeat those shares.
 
-    By tick, not by row: before its own unbroken rows a window may follow an absent stretch.
+    Shapes: `starts` (windows,), `shares` (series of the table, targets); returns (windows, horizon,
+    targets).
     """
-    reach = int(np.ptp(table.tick)) + int(np.max(ticks, initial=0)) + 1
-    place = (table.tick - table.tick.min()) + table.series * reach  # ascending
-    code, wanted = table.series[rows], place[rows] - ticks
-    found = np.searchsorted(place, wanted, side="right") - 1
-    return found, (found >= 0) & (table.series[found] == code) & (wanted >= code * reach)
+    return np.repeat(shares[past.table.series[starts]][:, None], window.horizon, axis=1)
 
 
 def known_targets(table: Table) -> np.ndarray:
-    """Return the last value of every target that was known at each row, (rows, targets)."""
+    """Return the last value of every target that was known at each row, (rows, targets).
+
+    Where nothing is missing these are the table's own outputs.
+    """
+    if not np.isnan(table.outputs).any():
+        return table.outputs
     return pd.DataFrame(table.outputs).groupby(table.series).ffill().to_numpy()

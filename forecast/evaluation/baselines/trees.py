@@ -1,7 +1,8 @@
 """Gradient boosted trees as one model of all series and steps, on lags, clock and known columns."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any
@@ -16,7 +17,7 @@ from forecast.data.scale import Scaled, Scaler
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.evaluation.baselines import rules
-from forecast.evaluation.baselines.rules import Ticks
+from forecast.evaluation.baselines.rules import Past, Ticks
 from forecast.vocabulary import CALENDAR
 
 NEAR = (1, 2, 3, 5, 8, 11, 17, 22)
@@ -41,7 +42,7 @@ class Lagged:
     deviations of its series; what is not known is NaN.
 
     Attributes:
-        table: Rows.
+        past: Rows, and the values known at each.
         window: Shape of a sample.
         target: Number of the target.
         scaler: What standardises, learned on training rows.
@@ -49,9 +50,10 @@ class Lagged:
         years: Whether the training rows hold every season of the year. Where they do not, what
             tells the time of the year is left out: of months that were never seen trees would say
             what they have learned of the last ones.
+        order: Place of each series of the table by content, (series,).
     """
 
-    table: Table
+    past: Past
     window: Window
     target: int
     scaler: Scaler
@@ -59,7 +61,12 @@ class Lagged:
     years: bool
     order: np.ndarray
 
-    def past(self, origins: np.ndarray) -> np.ndarray:
+    @property
+    def table(self) -> Table:
+        """Rows."""
+        return self.past.table
+
+    def known(self, origins: np.ndarray) -> np.ndarray:
         """Describe what is known at some origins, whatever is predicted.
 
         Shapes: `origins` (origins,); returns (origins, features).
@@ -100,7 +107,7 @@ class Lagged:
     @cached_property
     def level(self) -> np.ndarray:
         """The last value known at each row, the mean of the series before the first, (rows,)."""
-        known = rules.known_targets(self.table)[:, self.target]
+        known = self.past.known[:, self.target]
         mean = self.scaler.output_mean[self.table.series, self.target]
         return np.where(np.isnan(known), mean, known)
 
@@ -214,58 +221,109 @@ def takes(table: Table) -> bool:
     return table.task == "regression" and len(table.targets) <= TARGETS
 
 
-def sample(table: Table, window: Window, starts: np.ndarray) -> tuple[np.ndarray, str]:
-    """Draw the windows that are forecast: all, or where they are many all of some time stamps.
+def sample(table: Table, window: Window, starts: np.ndarray) -> tuple[np.ndarray | None, str]:
+    """Draw the time stamps whose windows are forecast: None for all, where these are not too many.
 
-    Shapes: `starts` (windows,).
+    Shapes: `starts` (windows,), all that may be asked for; returns (time stamps,).
     """
     cost = len(starts) * window.horizon * len(table.targets)
     if cost <= SCORED:
-        return starts, ""
-    time = table.time[starts + window.timesteps - 1]
-    stamps = np.unique(time)
+        return None, ""
+    stamps = np.unique(table.time[starts + window.timesteps - 1])
     count = max(1, len(stamps) * SCORED // cost)
     edges = np.linspace(0, len(stamps), count + 1).astype(int)
     drawn = stamps[np.random.default_rng(0).integers(edges[:-1], edges[1:])]
-    return starts[np.isin(time, drawn)], f"scored from {count:,} of {len(stamps):,} time stamps"
+    return drawn, f"scored from {count:,} of {len(stamps):,} time stamps"
 
 
-def boosted_trees(
-    rows: Scaled,
-    window: Window,
-    learned: np.ndarray,
-    starts: np.ndarray,
-    *,
-    train: np.ndarray,
-    seasons: tuple[int, ...],
-) -> np.ndarray:
-    """Let gradient boosted trees forecast windows from what is known at their origins.
+@dataclass(frozen=True)
+class Grown:
+    """Trees of one target.
+
+    Attributes:
+        model: Fitted.
+        usable: Mask of the features that it reads.
+        seasonal: Whether it predicts the distance from a season before.
+    """
+
+    model: HistGradientBoostingRegressor
+    usable: np.ndarray
+    seasonal: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Trees:
+    """Boosted trees of every target, learned from training rows.
 
     Every target has one model of all series and steps. It predicts the distance from the value at
     the origin, or from that a season before the predicted row where this is nearer to what came
     true in training.
 
-    Shapes: `learned` (rows,), `starts` (windows,), `train` (train windows,), those of learned rows
-    by series and time; returns (windows, horizon, targets).
+    Attributes:
+        window: Shape of a sample.
+        seasons: As for `Lagged`.
+        years: As for `Lagged`.
+        order: Place of each series that was learned from by content, (series,).
+        grown: Of each target.
     """
-    table = rows.table
-    order = windows.series_order(table, learned)
-    times = table.time[learned]
+
+    window: Window
+    seasons: tuple[int, ...]
+    years: bool
+    order: np.ndarray
+    grown: list[Grown] = field(default_factory=list)
+
+    def lagged(self, past: Past, scaler: Scaler, numbers: np.ndarray) -> list[Lagged]:
+        """Read the rows of a table, one target after the other.
+
+        Shapes: `numbers` (series of the table,), their numbers among those learned from.
+        """
+        order = self.order[numbers]
+        return [
+            Lagged(past, self.window, target, scaler, self.seasons, self.years, order)
+            for target in range(len(past.table.targets))
+        ]
+
+    def forecast(self, every: Sequence[Lagged], starts: np.ndarray) -> np.ndarray:
+        """Forecast windows from what is known at their origins.
+
+        Shapes: `starts` (windows,); returns (windows, horizon, targets).
+        """
+        values = np.empty((len(starts), self.window.horizon, len(every)))
+        with threadpool_limits(1, user_api="openmp"):
+            for target, (lagged, grown) in enumerate(zip(every, self.grown, strict=True)):
+                values[..., target] = _forecast(lagged, grown, starts)
+        return values
+
+
+def learn(
+    rows: Scaled,
+    past: Past,
+    window: Window,
+    learned: np.ndarray,
+    *,
+    train: np.ndarray,
+    seasons: tuple[int, ...],
+) -> Trees:
+    """Grow the trees.
+
+    Shapes: `learned` (rows,), `train` (train windows,), those of learned rows by series and time.
+    """
+    table, times = rows.table, rows.table.time[learned]
     years = times.dtype.kind == "M" and np.ptp(times) >= YEAR
-    every = [
-        Lagged(table, window, target, rows.scaler, seasons, bool(years), order)
-        for target in range(len(table.targets))
-    ]
+    found = Trees(window, seasons, bool(years), windows.series_order(table, learned))
     # several threads wait for one another longer than they work, and round sums by their number
     with threadpool_limits(1, user_api="openmp"):
-        return np.stack([_one(lagged, train, starts) for lagged in every], axis=-1)
+        for lagged in found.lagged(past, rows.scaler, np.arange(len(table.names))):
+            found.grown.append(_grow(lagged, train))
+    return found
 
 
-def _one(lagged: Lagged, train: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Learn one target and forecast it, (windows, horizon)."""
+def _grow(lagged: Lagged, train: np.ndarray) -> Grown:
+    """Learn one target."""
     window, table = lagged.window, lagged.table
     origins, steps = _pairs(train + window.timesteps - 1, window.horizon)
-    features = np.concatenate([lagged.past(origins), lagged.ahead(origins, steps)], axis=1)
+    features = np.concatenate([lagged.known(origins), lagged.ahead(origins, steps)], axis=1)
     usable = np.isfinite(features).any(axis=0)  # lags may reach behind a short series' beginning
     most = max(FEWEST, CELLS // features.shape[1])
     if len(features) > most:
@@ -277,17 +335,21 @@ def _one(lagged: Lagged, train: np.ndarray, starts: np.ndarray) -> np.ndarray:
         for seasonal in (False, True)
     ]
     seasonal = bool(np.abs(away[1]).mean() < np.abs(away[0]).mean())
-    model = _fit(features[:, usable], away[seasonal])
+    return Grown(_fit(features[:, usable], away[seasonal]), usable, seasonal)
+
+
+def _forecast(lagged: Lagged, grown: Grown, starts: np.ndarray) -> np.ndarray:
+    """Forecast one target, (windows, horizon)."""
+    window = lagged.window
     ahead = np.arange(window.horizon)
     found = [np.zeros((0, window.horizon))]
     for part in windows.batches(starts + window.timesteps - 1, max(1, CHUNK // window.horizon)):
         each, step = np.repeat(part, window.horizon), np.tile(ahead, len(part))
-        past = np.repeat(lagged.past(part), window.horizon, axis=0)
-        predicted = model.predict(
-            np.concatenate([past, lagged.ahead(each, step)], axis=1)[:, usable]
-        )
-        values = predicted * lagged.scale[each] + _base(lagged, each, step, seasonal=seasonal)
-        found.append(values.reshape(-1, window.horizon))
+        known = np.repeat(lagged.known(part), window.horizon, axis=0)
+        features = np.concatenate([known, lagged.ahead(each, step)], axis=1)
+        predicted = grown.model.predict(features[:, grown.usable])
+        base = _base(lagged, each, step, seasonal=grown.seasonal)
+        found.append((predicted * lagged.scale[each] + base).reshape(-1, window.horizon))
     return np.concatenate(found)
 
 

@@ -199,26 +199,27 @@ def calibrate_all(
     return {name: own for name, own in found.items() if name in made.reach}
 
 
-def joined(parts: Sequence[Intervals | None], order: np.ndarray) -> Intervals | None:
-    """Put the intervals of several spans together.
+def joined(parts: Sequence[Intervals | None], order: np.ndarray | None = None) -> Intervals | None:
+    """Put the intervals of several spans together, in their order or in another.
 
     Shapes: `order` (windows,).
     """
+    sort = slice(None) if order is None else order
     given = [part for part in parts if part is not None]
     if not given or len(given) < len(parts):
         return None
     inner = [part.inner for part in given if part.inner is not None]
     return replace(
         given[-1],
-        lower=np.concatenate([part.lower for part in given])[order],
-        upper=np.concatenate([part.upper for part in given])[order],
-        crps=np.concatenate([part.crps for part in given])[order],
+        lower=np.concatenate([part.lower for part in given])[sort],
+        upper=np.concatenate([part.upper for part in given])[sort],
+        crps=np.concatenate([part.crps for part in given])[sort],
         inside={level: sum(part.inside[level] for part in given) for level in given[-1].inside},
         count=sum(part.count for part in given),
         inner=Inner(
             INNER,
-            np.concatenate([part.lower for part in inner])[order],
-            np.concatenate([part.upper for part in inner])[order],
+            np.concatenate([part.lower for part in inner])[sort],
+            np.concatenate([part.upper for part in inner])[sort],
         )
         if len(inner) == len(given)
         else None,

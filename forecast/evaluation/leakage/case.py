@@ -133,8 +133,8 @@ class Case:
         # classical models take minutes a fit; a test of their own holds them against another future
         quick = tuple(name for name in self.spec.baselines if name not in CLASSICAL)
         spec = replace(self.spec, baselines=quick)
-        found = by_name.forecasts(spec, Scaled(table, scaler), rows, starts, validation=held)
-        return {name: each.values for name, each in found.items()}
+        learned = by_name.learn(spec, Scaled(table, scaler), rows, starts, validation=held)
+        return {name: each.values for name, each in learned.forecast(starts).items()}
 
     @cached_property
     def network(self) -> Callable[[Table, np.ndarray], np.ndarray]:
