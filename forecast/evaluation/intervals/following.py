@@ -130,8 +130,7 @@ def _packed(sums: np.ndarray, levels: Sequence[float]) -> tuple[np.ndarray, np.n
     """
     share, moved = np.asarray(levels), np.diff(sums, axis=0)
     silent = np.abs(moved) < np.minimum(share, 1 - share) / 2
-    missed, quiet = (np.packbits(which, axis=-1) for which in (moved > share / 2, silent))
-    return missed, quiet
+    return np.packbits(moved > share / 2, axis=-1), np.packbits(silent, axis=-1)
 
 
 class Job:
@@ -302,17 +301,13 @@ def follow(
         if not batch.pooled:
             begins = np.maximum(conformal.renewed(late) - conformal.NEWEST, 0) - first[member]
             scores = [filled[member, b:, step].copy() for step, b in enumerate(begins.tolist())]
-        before_them = sums[member, -back - 1].copy()
         new = min(back, seen.shape[1])
-        bits = _packed(sums[member, sums.shape[1] - new - 1 :], levels)
+        missed, silent = _packed(sums[member, sums.shape[1] - new - 1 :], levels)
         if new < back:
-            kept = (old[member].missed, old[member].silent)
-            bits = tuple(
-                np.concatenate([a[new - back :], b]) for a, b in zip(kept, bits, strict=True)
-            )
-        own[int(numbers[0])] = Carried(
-            tuple(scores), unknown[member : member + 1], before_them, *bits
-        )
+            missed = np.concatenate([old[member].missed[new - back :], missed])
+            silent = np.concatenate([old[member].silent[new - back :], silent])
+        owed, holes = sums[member, -back - 1].copy(), unknown[member : member + 1]
+        own[int(numbers[0])] = Carried(tuple(scores), holes, owed, missed, silent)
 
 
 def _filled(seen: np.ndarray, old: Sequence[Carried]) -> tuple[np.ndarray, np.ndarray]:
