@@ -1,5 +1,6 @@
 """Intervals whose windows come in parts, against all windows at once, to the bit."""
 
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
@@ -237,6 +238,45 @@ def test_a_part_may_have_a_table_of_its_own(method):
         }
         said.append(one.put(moved, codes=np.array(codes)))
     assert_alike(one, parts, said, whole, spans)
+
+
+def test_what_is_carried_does_not_grow_with_the_windows():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(3000, 1))
+    zero, ticks = np.zeros(3000, int), np.arange(3000)
+    made = Table(values, values, ("a",), ("a",), zero, ticks, ticks, ("s",))
+    spans = {"": forecasters(made, cut=100)[""]}
+    one, sizes = Calibration(0.8, "adaptive", SimpleNamespace(output_std=np.ones((1, 1)))), []
+    for number, part in enumerate(cut_up(spans, range(200, 2900, 300))):
+        one.put(part, goes_on=number > 0, more=True)
+        sizes.append(len(pickle.dumps([one._carried, one._past])))
+    assert max(sizes[3:]) < 1.02 * sizes[2] and sizes[2] < 30_000
+    one.put(spans)  # of other series
+    assert not one._carried and not one._past
+
+
+@pytest.mark.parametrize("limit", ["MOST_WINDOWS", "MOST_SCORES"])
+def test_fixed_thresholds_are_learned_from_the_newest_windows(limit, monkeypatch):
+    made, scaler = panel(2, holes=0.0)
+    spans = {"": forecasters(made, 2, method="split")[""]}
+    test, held = spans[""]
+    newest = {"": (test, held.at(held.starts[-60:]))}
+    expected = whole_of(newest, scaler, "split")[""].upper
+    values = WINDOW.horizon * len(made.targets)
+    monkeypatch.setattr(following, limit, 60 if limit == "MOST_WINDOWS" else 61 * values - 1)
+    np.testing.assert_array_equal(whole_of(spans, scaler, "split")[""].upper, expected)
+    one, parts = pooled(spans, scaler, "split"), cut_up(spans, [90, 150, 300])
+    said = stretches(one, parts)
+    np.testing.assert_array_equal(np.concatenate([part[""].upper for part in said]), expected)
+
+
+def test_a_part_goes_on_only_where_more_was_to_come():
+    made, scaler = panel(2)
+    spans = forecasters(made, 2)
+    one = Calibration(0.8, "adaptive", scaler)
+    one.put(spans)
+    with pytest.raises(ValueError, match="goes_on must follow a part .* more=True"):
+        one.put(spans, goes_on=True)
 
 
 def test_without_held_out_windows_stretches_learn_from_the_test_windows():

@@ -43,6 +43,9 @@ its shape, and a forecast must not depend on the windows beside it."""
 BLOCK_CELLS = 2**24
 """Values that these windows hold and predict where there is no room for coefficients."""
 
+KERNEL = 32
+"""A block is a multiple of it, so that no row of a product falls into the rest of a matrix."""
+
 Predict = Callable[[np.ndarray], np.ndarray]
 """Maps flattened windows (windows, columns) to outputs (windows, outputs)."""
 
@@ -180,7 +183,9 @@ class Flat:
     def block(self) -> int:
         """How many windows are forecast together."""
         size = flattened(self.table, self.window)
-        return max(1, min(BLOCK, BLOCK_CELLS // sum(size))) if bare(*size) else BLOCK
+        if not bare(*size):
+            return BLOCK
+        return min(BLOCK, max(1, BLOCK_CELLS // sum(size) // KERNEL) * KERNEL)
 
     @property
     def table(self) -> Table:

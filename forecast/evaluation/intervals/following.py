@@ -109,37 +109,28 @@ class Carried:
     missed: np.ndarray
     silent: np.ndarray
 
-    @classmethod
-    def of(
-        cls,
-        scores: Sequence[np.ndarray],
-        unknown: np.ndarray,
-        sums: np.ndarray,
-        levels: Sequence[float],
-    ) -> "Carried":
-        """Pack the sums of misses: by each window they have moved in one of three ways.
+    def put(self, sums: np.ndarray, levels: Sequence[float]) -> None:
+        """Put the sums of misses back, to the bit.
 
         Shapes: `sums` (windows + 1, horizon, targets, levels).
         """
-        share, moved = np.asarray(levels), np.diff(sums, axis=0)
-        silent = np.abs(moved) < np.minimum(share, 1 - share) / 2
-        bits = (np.packbits(which, axis=-1) for which in (moved > share / 2, silent))
-        return cls(tuple(scores), unknown, sums[0].copy(), *bits)
-
-    def sums(self, levels: Sequence[float]) -> np.ndarray:
-        """Return the sums again, to the bit."""
         share = np.asarray(levels)
-        missed, silent = (
-            np.unpackbits(bits, axis=-1, count=len(share)) for bits in (self.missed, self.silent)
-        )
-        moved = np.where(silent, 0, missed - (1 - share))
-        return np.cumsum(np.concatenate([self.owed[None], moved]), axis=0)
+        moved = np.unpackbits(self.missed, axis=-1, count=len(share)) - (1 - share)
+        if self.silent.any():
+            moved[np.unpackbits(self.silent, axis=-1, count=len(share)).astype(bool)] = 0
+        sums[0] = self.owed
+        for number, own in enumerate(moved):
+            np.add(sums[number], own, out=sums[number + 1])
 
-    @property
-    def nbytes(self) -> int:
-        """Size of all arrays."""
-        arrays = (*self.scores, self.unknown, self.owed, self.missed, self.silent)
-        return sum(array.nbytes for array in arrays)
+
+def _packed(sums: np.ndarray, levels: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Pack the sums of misses, which each window moves in one of three ways, into bits.
+
+    Shapes: `sums` (windows + 1, horizon, targets, levels).
+    """
+    share, moved = np.asarray(levels), np.diff(sums, axis=0)
+    silent = np.abs(moved) < np.minimum(share, 1 - share) / 2
+    return np.packbits(moved > share / 2, axis=-1), np.packbits(silent, axis=-1)
 
 
 class Job:
@@ -310,8 +301,13 @@ def follow(
         if not batch.pooled:
             begins = np.maximum(conformal.renewed(late) - conformal.NEWEST, 0) - first[member]
             scores = [filled[member, b:, step].copy() for step, b in enumerate(begins.tolist())]
-        sum_of = sums[member, sums.shape[1] - back - 1 :]
-        own[int(numbers[0])] = Carried.of(scores, unknown[member : member + 1], sum_of, levels)
+        new = min(back, seen.shape[1])
+        missed, silent = _packed(sums[member, sums.shape[1] - new - 1 :], levels)
+        if new < back:
+            missed = np.concatenate([old[member].missed[new - back :], missed])
+            silent = np.concatenate([old[member].silent[new - back :], silent])
+        owed, holes = sums[member, -back - 1].copy(), unknown[member : member + 1]
+        own[int(numbers[0])] = Carried(tuple(scores), holes, owed, missed, silent)
 
 
 def _filled(seen: np.ndarray, old: Sequence[Carried]) -> tuple[np.ndarray, np.ndarray]:
@@ -339,7 +335,7 @@ def _sums(
     back = max([back, *(len(one.missed) for one in old)])
     sums = np.zeros((len(seen), back + 1, *seen.shape[2:], len(levels)))
     for member, one in enumerate(old):
-        sums[member, back - len(one.missed) :] = one.sums(levels)
+        one.put(sums[member, back - len(one.missed) :], levels)
     return sums
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 from sklearn.base import clone
 
 from forecast.data import features
@@ -123,14 +124,23 @@ def _scale(case: Case, own: TrainingSet, other: TrainingSet, changed: str) -> Ch
     """Compare scalers: learned before and after, and that of a fitted forecaster."""
     table = case.table
     compared = f"mean and deviation of {len(table.features)} inputs, {len(table.targets)} targets"
+    every, kinds = np.ones(len(table.names), bool), list(vars(own.scaler))
+    shared = np.zeros(len(table.features), bool)  # columns that have the scale of all series
     pairs = [(own.scaler, other.scaler)]
     if case.fitted_scaler is not None:
         pairs.append((other.scaler, case.fitted_scaler))
-    for one, two in pairs:
+    for number, (one, two) in enumerate(pairs):
+        if number and not np.isin(np.arange(len(every)), table.series).all():
+            # of some series only means: what does not vary has the deviation of the others
+            kinds, every = ["input_mean", "output_mean"], _known(case)
+            shared[list(table.static)] = True
         endless = np.full_like(one.input_std, np.inf)  # what no limit at all means
-        for name, part in vars(one).items():
-            before, after = (endless if p is None else p for p in (part, getattr(two, name)))
-            where = first(before, after, np.ones(len(before), bool))
+        for name in kinds:
+            both = getattr(one, name), getattr(two, name)
+            before, after = (endless if part is None else part for part in both)
+            if name == "input_mean":
+                after = np.where(shared, before, after)
+            where = first(before, after, every)
             if where:
                 kind, what = name.split("_")
                 column = (table.features if kind == "input" else table.targets)[where[1]]
@@ -138,6 +148,14 @@ def _scale(case: Case, own: TrainingSet, other: TrainingSet, changed: str) -> Ch
                 moved = f"the scale, {what} of {kind} {column!r} in {table.names[where[0]]}"
                 return Check("scale", changed, compared, False, moved)
     return Check("scale", changed, compared, True)
+
+
+def _known(case: Case) -> np.ndarray:
+    """Tell which series have a training value in every column, (series,)."""
+    table = case.table.take(case.cuts.train_rows(case.table))
+    values = np.concatenate([table.inputs, table.outputs], axis=1)
+    count = pd.DataFrame(values).groupby(table.series).count().min(axis=1)
+    return count.reindex(range(len(table.names)), fill_value=0).to_numpy() > 0
 
 
 def _seen(
