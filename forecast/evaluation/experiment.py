@@ -168,7 +168,7 @@ def evaluate(
         """Forecast a part by the model and by every baseline."""
         watch.begin("score")
         test = score_model(forecaster, rows, part.test)
-        before = score_model(forecaster, rows, part.held) if len(part.held) else None
+        before = score_model(forecaster, rows, part.held) if len(held) else None
         found: dict[str, Spans] = {"": (test, before)}
         watch.begin("baselines")
         for name, both in baselines.forecast(np.concatenate([part.held, part.test])).items():
