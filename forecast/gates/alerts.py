@@ -8,6 +8,7 @@ from forecast.gates.memory import RECURRENCE, WITHIN, Memory
 from forecast.gates.names import KEEPING
 from forecast.gates.resampling import Change
 
+
 @dataclass(frozen=True)
 class Limits:
     """Beyond what a number is worth a word; `conf/gates/default.yaml` gives the sources.
