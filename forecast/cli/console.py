@@ -131,6 +131,8 @@ def print_table(
         shown.add_column(plain(column), justify=side, overflow="fold")
     for row in rows:
         shown.add_row(*(value if isinstance(value, Text) else plain(_cell(value)) for value in row))
+    needed = console.measure(shown, options=console.options.update_width(1000)).maximum
+    shown.collapse_padding = needed > console.width
     console.print()
     console.print(shown)
 

@@ -55,6 +55,16 @@ def test_verdicts_fit_in_the_table_or_stand_below_it(metrics):
     assert own.split() == ["lstm"] + ["12.35"] * (len(metrics) + 1)
 
 
+@pytest.mark.parametrize("length", [54, 58, 59, 70])
+def test_a_table_that_is_too_wide_stands_closer_before_a_name_is_folded(length):
+    with console.capture() as said:
+        print_table("", ["", "a", "b", "c"], [["n" * length, "1" * 6, "2" * 6, "3" * 6]])
+    gap = {54: "  ", 58: " ", 59: " "}.get(length)
+    row = next(line for line in said.get().splitlines() if "n" in line).rstrip()
+    assert len(row) <= 80
+    assert gap is None or row == gap.join(["n" * length, "1" * 6, "2" * 6, "3" * 6])
+
+
 def test_names_from_the_data_do_nothing_to_a_terminal():
     hostile = "[/b]\x1b]0;t\x07[b]\u202e"
     with console.capture() as said:

@@ -279,6 +279,14 @@ def test_errors_by_clock_are_those_of_a_groupby():
     np.testing.assert_allclose(told_[south].by_step, steps)
 
 
+@pytest.mark.parametrize(
+    ("series", "targets", "name"),
+    [(2, 2, "all targets and series"), (2, 1, "all series"), (1, 2, "all targets")],
+)
+def test_the_whole_is_named_after_what_it_joins(series, targets, name):
+    assert parts(outcome(panel((150,) * series, targets=targets)).test)[0].name == name
+
+
 def test_holes_in_the_truth_are_left_out_of_errors():
     table = panel((150,), targets=2)
     table.outputs[120:124, 0] = np.nan
