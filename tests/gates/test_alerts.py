@@ -1,12 +1,11 @@
 """What stands out is named, with its numbers; what does not is not."""
 
-import textwrap
-
 import numpy as np
 import pytest
 from keras import layers as kl
 
 from forecast import gates
+from forecast.cli.console import console, say
 from forecast.gates.memory import Memory
 
 QUIET = Memory({1: 3.0, 2: 2.5, 4: 2.0}, 3.0, {"lstm_1/f": 2.1})
@@ -114,9 +113,6 @@ def test_of_many_gates_that_hurt_the_worst_are_named():
     )
 
 
-ROOM = 80 - 11  # of a terminal, behind the stage
-
-
 @pytest.mark.parametrize("measure", ["mae", "brier"])
 @pytest.mark.parametrize(
     "curve",
@@ -138,8 +134,9 @@ def test_a_finding_fits_two_lines(curve, measure):
         texts = [Memory(curve, 2.0, errors, 0.01, intervals, measure).advice()]
         texts += [alert.text for alert in found]
         for text in texts:
-            lines = textwrap.wrap(text, ROOM, break_on_hyphens=False)
-            assert len(lines) <= 2, text
+            with console.capture() as said:
+                say("gates", text)
+            assert len(said.get().splitlines()) <= 2, text
 
 
 def test_older_steps_that_hurt():
