@@ -198,7 +198,7 @@ def test_a_model_that_this_project_never_saw(place: Place):
         (["run=LSTM", "other=0123456789abcdef"], "other must be the id"),
         (["runs=[LSTM,0123456789abcdef]"], "runs must be the id"),
         (["runs=[LSTM,LSTM]"], "runs must name each run once"),
-        (["runs=[LSTM]", "run=LSTM"], "runs must stand alone"),
+        (["runs=[LSTM]", "run=LSTM"], "runs must be given alone"),
         (["file=nothing.keras"], "file must be an existing"),
         (["file=load.csv"], "file must be a model that Keras can load"),
         (["file=flat.keras"], "file must hold recurrent layers"),
