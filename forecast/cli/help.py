@@ -46,7 +46,7 @@ class About(NamedTuple):
 STATUSES = {
     "0": "done",
     "1": "an error in forecast itself",
-    "2": "an argument, a file or a setting must be corrected; one sentence says how",
+    "2": "an argument, a file or a setting must be corrected; the message says how",
     "130": "stopped by Ctrl-C",
     "141": "whoever read the output has closed it",
 }

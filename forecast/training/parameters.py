@@ -42,7 +42,7 @@ class Model(BaseEstimator):
         self.settings = settings
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return every setting, defaults included, so that any of them may stand in a grid."""
+        """Return every setting, defaults included, so that any of them can be in a grid."""
         del deep
         return {"name": self.name} | models.defaults(self.name) | self.settings
 
@@ -79,7 +79,7 @@ class Training(BaseEstimator):
             training and stopping windows; on standardised values.
         schedule: None, or a Keras schedule by name, one step per epoch: "CosineDecay" reaches
             zero after `epochs`, "ExponentialDecay" multiplies by `decay`.
-        decay: Factor of "ExponentialDecay" an epoch.
+        decay: Factor of "ExponentialDecay" per epoch.
         patience: Epochs without a lower loss on the stopping rows before training ends; None
             trains all.
         tail: Newest part of the training rows kept for stopping: share, time stamps or first date;
