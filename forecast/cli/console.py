@@ -1,6 +1,7 @@
 """The terminal: sentences, tables, and a spinner for what takes a while."""
 
 import os
+import re
 import sys
 import textwrap
 import unicodedata
@@ -47,6 +48,9 @@ def busy(stage: str, text: str) -> AbstractContextManager[Any]:
     return console.status(shown) if live() else nullcontext()
 
 
+_TOGETHER = re.compile(r"(?<=\d) (?=%)|(?<=\bp) (?=[=<] \d)|(?<=\bp [=<]) (?=\d)")
+"""Spaces within "5 %" and "p = 0.03", at which no line ends."""
+
 SHOWN = {metric.label: f"test/{metric.key}" for metric in METRICS if metric.terminal}
 """Columns of the closing table, of those metrics that a run has."""
 
@@ -73,8 +77,9 @@ def say(stage: str, text: str) -> None:
     if level.quiet() and stage.split(" ")[0] in ASIDE:
         return
     room = max(20, console.width - len(INDENT))
-    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
-    shown = plain(f"\n{INDENT}".join(lines))
+    kept = _TOGETHER.sub("\N{NO-BREAK SPACE}", text)
+    lines = textwrap.wrap(kept, room, break_long_words=False, break_on_hyphens=False)
+    shown = plain(f"\n{INDENT}".join(lines).replace("\N{NO-BREAK SPACE}", " "))
     console.print(f"[bold]{stage:<{len(INDENT)}}[/bold]{shown}", soft_wrap=True)
 
 
@@ -130,6 +135,8 @@ def print_table(
         shown.add_column(plain(column), justify=side, overflow="fold")
     for row in rows:
         shown.add_row(*(value if isinstance(value, Text) else plain(_cell(value)) for value in row))
+    needed = console.measure(shown, options=console.options.update_width(1000)).maximum
+    shown.collapse_padding = needed > console.width
     console.print()
     console.print(shown)
 

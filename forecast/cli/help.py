@@ -46,7 +46,7 @@ class About(NamedTuple):
 STATUSES = {
     "0": "done",
     "1": "an error in forecast itself",
-    "2": "an argument, a file or a setting must be corrected; one sentence says how",
+    "2": "an argument, a file or a setting must be corrected; the message says how",
     "130": "stopped by Ctrl-C",
     "141": "whoever read the output has closed it",
 }
@@ -82,7 +82,7 @@ ABOUT = {
     ),
     "sweep": About(
         "The folds lie before the test span; the best candidate is trained once more and scored "
-        "on that. Stopped, the same command goes on.",
+        "on that. If it is stopped, the same command resumes it.",
         "sweep 'sweep.grid={model:[gru,mlp]}' sweep.folds=2",
         _QUESTION,
         ("folds", "cluster"),
@@ -90,19 +90,19 @@ ABOUT = {
     ),
     "predict": About(
         "Writes a table and a picture beside it. Columns, window and model are those of the "
-        "training, and so is the file where none is named.",
+        "training, and so is the file unless another is given.",
         "predict run=a94c3b49ea694ea8a2cf4382bf308ff4 history=true",
         pages=("serving",),
     ),
     "runs": About(
-        "Reads the folder of runs alone and asks no server.",
+        "Reads only the folder of runs and needs no server.",
         "runs tracking.folder=runs",
         _STORE[1:],
         ("runs",),
     ),
     "ui": About(
         "Serves them to this machine until Ctrl-C, and opens a browser; run=ID opens the report of "
-        "a run. Of a store that is a server it prints the address alone.",
+        "a run. If the store is a server, only its address is printed.",
         "ui tracking.port=5001",
         ("tracking.uri", "tracking.port", "tracking.open", "run"),
         ("runs", "tracking_server"),
@@ -121,22 +121,22 @@ ABOUT = {
         ("gates",),
     ),
     "compare": About(
-        "Without runs= it compares all of an experiment. Writes one page; where output= names a "
-        "picture, the ranks over series as that, and the page beside it.",
+        "Without runs= it compares all of an experiment. Writes one page; if output= names a "
+        "picture, that shows the ranks over series, and the page is written next to it.",
         "compare runs=[20261123-060539-fbcf37,20261123-071210-0a41c2]",
         ("tracking.experiment", *_STORE),
         ("evaluation", "runs"),
     ),
     "reproduce": About(
-        "Refuses other data and other versions, and trains into a run of its own.",
+        "Refuses other data and other versions; the training gets a run of its own.",
         "reproduce run=a94c3b49ea694ea8a2cf4382bf308ff4",
         _STORE,
         ("registry",),
         {**_TRAINED, "0": "everything is equal", "3": "done, and something is not equal"},
     ),
     "promote": About(
-        "Both are held against each other on the test windows that they share; the difference "
-        "must be no luck.",
+        "Both are compared on the test windows that they share; the difference must be "
+        "significant.",
         "promote registered=nyc_temp",
         _STORE,
         ("registry",),
@@ -152,7 +152,7 @@ ABOUT = {
         ("models", "lstm", "convolution"),
     ),
     "check": About(
-        "Refuses what a training would refuse. Trains nothing but with leak=true.",
+        "Refuses what a training would refuse. Trains only with leak=true.",
         "check data=file data.path=load.csv data.time=ts data.targets=[load]",
         ("data.path", "data.time", "data.targets", "data.missing", "window.timesteps"),
         ("own_data", "leak_proof"),

@@ -47,8 +47,8 @@ def original(request: Request) -> Request:
     file, records = journal.kept(folder, recorded.CONFIG), journal.records(folder)
     if file is None:
         raise InputError(
-            f"resume must be a run that had begun to train, got {run_id!r}, which had not: start a "
-            "new training"
+            f"resume must be a run that had begun to train, got {run_id!r}, which had not yet: "
+            "start a new training"
         )
     for text in later:
         _refuse_late(text, records)

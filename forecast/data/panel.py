@@ -77,7 +77,7 @@ def build(frame: pd.DataFrame, schema: Schema, *, ahead: int = 0) -> Table:
     Args:
         frame: Raw rows in any order.
         schema: What the columns mean.
-        ahead: Rows made behind the last one of every series, of which the calendar alone is known.
+        ahead: Rows made behind the last one of every series, of which only the calendar is known.
 
     Returns:
         The table.

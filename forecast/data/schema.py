@@ -16,7 +16,7 @@ MOST_HOLD = 1_000_000
 
 @dataclass(frozen=True)
 class Schema:
-    """How a raw frame is read: which columns are what, and what may stand in them.
+    """How a raw frame is read: what its columns are, and what they may contain.
 
     It is plain data, so a served model can carry it as JSON and read new rows the same way.
 

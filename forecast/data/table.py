@@ -51,7 +51,7 @@ class Table:
     Attributes:
         inputs: What a model sees, (rows, features), NaN where missing.
         outputs: What it predicts, (rows, targets), NaN where missing; never filled.
-        features: Names of the input columns; targets among them stand first.
+        features: Names of the input columns; targets among them come first.
         targets: Names of the output columns.
         series: Index into `names` of each row, (rows,).
         tick: Position of each row on its regular time grid, (rows,).

@@ -98,7 +98,7 @@ def fit(
     Args:
         prepared: What to train on what.
         callbacks: As for `run`.
-        stage: Checkpoint from which an interrupted training goes on, and who saves it; None
+        stage: Checkpoint from which an interrupted training continues, and who saves it; None
             trains in one piece.
 
     Returns:

@@ -1,15 +1,12 @@
 """Alerts of a training, with the numbers and what to try."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from forecast.gates.activity import OPEN, SHUT
 from forecast.gates.memory import RECURRENCE, WITHIN, Memory
 from forecast.gates.names import KEEPING
-from forecast.gates.resampling import LEVEL, Change
-
-WINDOWS = "as far as these windows tell"
-"""That a difference was not seen does not mean that there is none."""
+from forecast.gates.resampling import Change
 
 
 @dataclass(frozen=True)
@@ -106,8 +103,8 @@ def _of_gate(
     if what == "dead" and value > limits.dead:
         yield Alert(
             "dead_units",
-            f"{layer}: {value:.0%} of the units are constant on the probe (limit "
-            f"{limits.dead:.0%}); try fewer units, a lower learning rate or less weight decay",
+            f"{layer}: {value:.0%} of the units never change (limit {limits.dead:.0%}); try "
+            "fewer units, a lower learning rate or less weight decay",
         )
     if what == "radius" and value > limits.radius:
         yield Alert(
@@ -152,34 +149,37 @@ def _of_memory(memory: Memory | None) -> Iterator[Alert]:
 
 
 def _of_gates(memory: Memory, changes: Mapping[str, Change]) -> Iterator[Alert]:
-    """Yield which gates do nothing as gates, and which hurt."""
-    hurt = "hurt" if memory.intervals else "seem to hurt"
-    for verdict, kind, effect in (
-        ("unused", "gate_unused", f"as gates they are not used, {WINDOWS}; try a simpler cell"),
-        ("hurts", "gate_hurts", f"as gates they {hurt}; regularise them, or try a simpler cell"),
+    """Yield which gates do nothing as gates, and which hurt; of many those with the least error."""
+    for verdict, kind, effect, most in (
+        ("unused", "gate_unused", "of no clear use", 4),
+        ("hurts", "gate_hurts", "that hurt" if memory.intervals else "that seem to hurt", 2),
     ):
-        parts = [
-            f"{part.replace('/', ' ')} {change.signed}"
-            for part, change in changes.items()
-            if change.verdict == verdict
-        ]
-        if parts:
-            ends = f" ({100 * LEVEL:g} % interval)" if memory.intervals else ""
+        found = [(part, change) for part, change in changes.items() if change.verdict == verdict]
+        found.sort(key=lambda one: one[1].share)
+        if found:
+            more = f" and {len(found) - most} more" if len(found) > most else ""
             yield Alert(
                 kind,
-                f"change of validation {memory.name}{ends} with a gate held at its mean: "
-                f"{', '.join(parts)}: {effect}",
+                f"gates {effect} ({memory.name} at their mean): {_listed(found[:most])}{more}",
             )
+
+
+def _listed(found: Sequence[tuple[str, Change]]) -> str:
+    """List gates, each behind its layer where that is another, with an interval where they hurt."""
+    texts, before = [], ""
+    for part, change in found:
+        layer, gate = part.rsplit("/", 1)
+        name = gate if layer == before else f"{layer} {gate}"
+        shown = change if change.verdict == "hurts" else Change(change.share)
+        texts.append(f"{name} {shown.signed}")
+        before = layer
+    return ", ".join(texts)
 
 
 def _of_recurrence(memory: Memory, change: Change) -> Alert:
     """Say that a recurrence is not used, or that it hurts."""
-    measured = f"validation {memory.name} without the recurrence is {change}"
+    measured = f"{memory.name} {change.signed} without it"
     if change.verdict == "hurts":
-        effect = "it hurts" if change.sure else "it seems to hurt"
-        return Alert("recurrence_hurts", f"{measured}: {effect}; regularise it or drop it")
-    return Alert(
-        "recurrence_unused",
-        f"{measured}: the recurrence is not used, {WINDOWS}; try a simpler model, fewer units or "
-        "more rows",
-    )
+        effect = "hurts" if change.sure else "seems to hurt"
+        return Alert("recurrence_hurts", f"the recurrence {effect}: {measured}")
+    return Alert("recurrence_unused", f"recurrence of no clear use: {measured}")

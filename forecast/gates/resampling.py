@@ -158,23 +158,14 @@ class Change:
         return self.interval is not None
 
     def __str__(self) -> str:
-        """Write it as in "validation MAE is …".
+        """Write it with what the brackets hold.
 
         >>> print(Change(-0.033, (-0.054, -0.011)))
-        3.3 % lower (95 % interval 1.1 to 5.4 %)
-        >>> print(Change(0.004, (-0.009, 0.018)))
-        0.4 % higher (95 % interval 0.9 % lower to 1.8 % higher)
+        −3.3 % (95 % interval −5.4 to −1.1 %)
         >>> print(Change(0.004))
-        0.4 % higher
+        +0.4 %
         """
-        if self.interval is None:
-            return _one(self.share)
-        low, high = self.interval
-        ends = f"{_one(low)} to {_one(high)}"
-        if low * high > 0 and self.share * low > 0:
-            near, far = sorted((abs(low), abs(high)))
-            ends = f"{100 * near:.1f} to {100 * far:.1f} %"
-        return f"{_one(self.share)} ({100 * LEVEL:g} % interval {ends})"
+        return self.signed.replace("(", f"({100 * LEVEL:g} % interval ")
 
     @property
     def signed(self) -> str:
@@ -185,13 +176,6 @@ class Change:
         """
         ends = "" if self.interval is None else " ({} to {} %)".format(*map(_sign, self.interval))
         return f"{_sign(self.share)} %{ends}"
-
-
-def _one(share: float) -> str:
-    """Write one change."""
-    if round(abs(share), 3) == 0:
-        return "unchanged"
-    return f"{100 * abs(share):.1f} % {'higher' if share > 0 else 'lower'}"
 
 
 def _sign(share: float) -> str:

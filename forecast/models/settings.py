@@ -50,7 +50,7 @@ class Sizes:
 
     @property
     def outputs(self) -> int:
-        """Output columns: the quantiles of a target stand together, (targets·levels)."""
+        """Output columns: the quantiles of a target are adjacent, (targets·levels)."""
         return self.targets * max(1, len(self.levels))
 
 
@@ -86,7 +86,7 @@ class Repairs:
             network predicts each target from its own past and the features that are no target.
         patch: Rows that the network reads as one step.
         known_units: Units of the layer that reads, for each step ahead, what is known of it.
-        series_embedding: Learned values that stand, at every step, for the series; None means none.
+        series_embedding: Learned values that represent the series at every step; None means none.
     """
 
     normalization: Literal["last", "instance", "none"] = "last"

@@ -108,7 +108,7 @@ def load(folder: str | Path) -> Bundle:
         fault = str(error)
     if fault:
         raise InputError(
-            f"bundle must hold what belongs together, got {fault}: download the run's model/ again"
+            f"bundle must hold files of one model, got {fault}: download the run's model/ again"
         )
     return found
 

@@ -12,7 +12,7 @@ try:
     from forecast.serving.bundle import load
 except ImportError as error:  # this file is copied into the model, and may be read elsewhere
     raise ImportError(
-        "the environment must have forecast-lab, with which this model was trained, and has not: "
+        "the environment must have forecast-lab, with which this model was trained, and does not: "
         "install its wheel, or a checkout with `pip install .`"
     ) from error
 

@@ -187,6 +187,6 @@ def _digest(file: Path) -> str:
 def _changed(file: Path) -> InputError:
     """Say that a file is not the one that was written."""
     return InputError(
-        f"bundle must be as it was written, got {str(file)!r} with another sha256 than {FACTS} "
-        "says: download the run's model/ again"
+        f"bundle must be as it was written, got {str(file)!r} with a sha256 that differs from "
+        f"that in {FACTS}: download the run's model/ again"
     )

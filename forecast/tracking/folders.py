@@ -142,7 +142,7 @@ def find(folder: Path, run_id: str) -> Path:
     if run_id not in known:
         raise InputError(
             f"resume must be a run of this machine, got {run_id!r}: "
-            f"{nearest(run_id, known) if known else f'there is none in {folder}'}"
+            f"{nearest(run_id, known) if known else f'there are none in {folder}'}"
         )
     return known[run_id]
 
@@ -152,8 +152,8 @@ def interrupted(folder: Path, run_id: str) -> Path:
     found = find(folder, run_id)
     if not _alone(records(found)[0]):
         raise InputError(
-            f"resume must be a run of `forecast train`, got {run_id!r}, which is a part of "
-            "something larger: give that command again"
+            f"resume must be a run of `forecast train`, got {run_id!r}, which is not a "
+            "training of its own: give the command that started it again"
         )
     if status_of(found) == "FINISHED":
         raise InputError(

@@ -42,7 +42,7 @@ class Model(BaseEstimator):
         self.settings = settings
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return every setting, defaults included, so that any of them may stand in a grid."""
+        """Return every setting, defaults included, so that any of them can be in a grid."""
         del deep
         return {"name": self.name} | models.defaults(self.name) | self.settings
 
@@ -65,7 +65,7 @@ class Training(BaseEstimator):
 
     Args:
         epochs: Most passes over the training windows.
-        batch_size: Windows a step.
+        batch_size: Windows per step.
         stateful: Whether a window begins with the state that its recurrent layers had at the end
             of the window before it; predictions always begin with zeros.
         learning_rate: Of the first epoch.
@@ -77,10 +77,11 @@ class Training(BaseEstimator):
             value.
         metrics: Names of Keras metrics, or `keras.metrics.Metric`s, measured every epoch on
             training and stopping windows; on standardised values.
-        schedule: None, or a Keras schedule by name, stepped once an epoch: "CosineDecay" reaches
+        schedule: None, or a Keras schedule by name, one step per epoch: "CosineDecay" reaches
             zero after `epochs`, "ExponentialDecay" multiplies by `decay`.
-        decay: Factor of "ExponentialDecay" an epoch.
-        patience: Epochs without a better stopping loss before training ends; None trains all.
+        decay: Factor of "ExponentialDecay" per epoch.
+        patience: Epochs without a lower loss on the stopping rows before training ends; None
+            trains all.
         tail: Newest part of the training rows kept for stopping: share, time stamps or first date;
             0 keeps none, and then all epochs are trained.
         clipnorm: Largest norm of each gradient; None does not clip.

@@ -18,6 +18,7 @@ from forecast.report.comparing.curves import MOST
 from forecast.report.comparing.entries import Compared, Entry, Pair
 from forecast.tracking import folders
 from forecast.tracking.mlflow.kept import Kept, KeptRun
+from forecast.tracking.mlflow.lookup import validation_error
 from forecast.tracking.mlflow.store import reason
 from forecast.vocabulary import COMPARED
 
@@ -178,7 +179,8 @@ def experiment(
 def entry(subject: Subject, headline: Headline, curve: Mapping[int, float]) -> Entry:
     """Describe a run that was named."""
     metrics, kept = subject.metrics, int(subject.metrics.get("train/best_epoch", 0))
-    validation = metrics.get(f"validation/{headline.key}", curve.get(kept, math.nan))
+    found = validation_error(metrics, headline.key, lambda _: curve)
+    validation = math.nan if found is None else found
     test = metrics.get(f"test/{headline.key}", math.nan)
     name = f"{subject.letter} {subject.title}"
     return Entry(subject.id, name, validation, test, subject.params, curve=curve, kept=kept)
@@ -264,18 +266,17 @@ def _ranked(
     kept: Kept, runs: Sequence[KeptRun], kind: str, headline: Headline
 ) -> tuple[list[tuple[Entry, KeptRun]], str]:
     """Rank runs by the error that they are chosen by, the best with their curves."""
-    name = headline.name
-    keys = [f"validation/{headline.key}", f"val/{headline.key}"]
+    name, watched = headline.name, headline.key
+    keys = [f"validation/{watched}", f"val/{watched}"]
     if kind == "candidate":
         keys = [f"cv/{headline.key}_mean"]
     elif kind == "backtest":
         keys = []
     elif not any(key in run.metrics for run in runs for key in keys):
-        keys, name = ["val/loss"], "loss"  # of earlier versions
+        keys, name, watched = ["val/loss"], "loss", "loss"  # of earlier versions
     found = [(_entry(run, keys, headline), run) for run in runs]
     found.sort(key=lambda pair: (_last(pair[0].validation), _last(pair[0].test)))
     if kind == "train":
-        watched = "val/loss" if name == "loss" else f"val/{headline.key}"
         head = [
             (_followed(kept, one, run, watched) if one.last else one, run)
             for one, run in found[:EXACT]
@@ -302,15 +303,14 @@ def _entry(run: KeptRun, keys: Sequence[str], headline: Headline) -> Entry:
     )
 
 
-def _followed(kept: Kept, one: Entry, run: KeptRun, metric: str) -> Entry:
-    """Add the curve of a run, and its error at the epoch that was kept."""
-    if metric not in run.metrics:
+def _followed(kept: Kept, one: Entry, run: KeptRun, key: str) -> Entry:
+    """Add the curve of an error of a run, and its value at the epoch that was kept."""
+    if f"val/{key}" not in run.metrics:
         return one
-    curve = kept.history(run, metric)
+    curve = kept.history(run, f"val/{key}")
     found = replace(one, curve=curve)
-    if one.last and one.kept in curve:
-        found = replace(found, validation=curve[one.kept], last=False)
-    return found
+    error = validation_error(run.metrics, key, lambda _: curve) if one.last else None
+    return found if error is None else replace(found, validation=error, last=False)
 
 
 def _baselines(every: Sequence[KeptRun], best: KeptRun, headline: Headline) -> list[KeptRun]:

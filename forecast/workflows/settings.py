@@ -31,12 +31,12 @@ class DataConfig:
     )
     sha256: str | None = key("Hash that a fetched file must have.", None)
     format: str | None = key(
-        'What the file is, "csv" or "parquet", where the end of its name does not tell.', None
+        'Format of the file, "csv" or "parquet", if its name does not show it.', None
     )
     time: str = MISSING
     time_format: str | None = None
     since: str | None = key("First moment of the rows that are used, such as 2024-03-01.", None)
-    until: str | None = key("Last moment, a day, month or year being meant to its end.", None)
+    until: str | None = key("Last moment; a day, month or year counts to its end.", None)
     series: list[str] = field(default_factory=list)
     targets: list[str] = MISSING
     features: list[str] = field(default_factory=list)
@@ -95,10 +95,10 @@ class SplitConfig:
     """Sizes of the spans: share, time stamps or first date."""
 
     validation: Any = key(
-        "Share of the time stamps, number of them or first date of what training stops on."
+        "Rows that early stopping watches: share or number of the time stamps, or first date."
     )
     test: Any = key(
-        "Share of the time stamps, number of them or first date of what is scored, the newest."
+        "Newest rows, which are scored: share or number of the time stamps, or first date."
     )
 
 
@@ -175,7 +175,7 @@ class TrackingConfig:
     snapshots: int = MISSING
     folder: str = MISSING
     port: int = key(
-        "Port of 127.0.0.1 on which `forecast ui` shows a store that is no server.", 5000
+        "Port of 127.0.0.1 on which `forecast ui` shows a store that is not a server.", 5000
     )
     open: bool | None = key(
         "Whether `forecast ui` opens a browser; null means on a terminal with a screen.", None
@@ -205,7 +205,7 @@ class Config:
     history: bool = key(
         "Whether `predict` forecasts from every row that it can, and not only from the last.", False
     )
-    resume: str | None = key("Interrupted run that `train` goes on with: its id, or last.", None)
+    resume: str | None = key("Interrupted run that `train` continues: its id, or last.", None)
     other: str | None = key("Second run, which `inspect` compares with it.", None)
     runs: list[str] = key(
         "Runs that `compare` or `inspect` compares; without any, `compare` reads the experiment.",
@@ -221,12 +221,12 @@ class Config:
         None,
     )
     register: str | None = key(
-        "Model of the registry of which `train` makes a new version, the challenger.", None
+        "Registered model to which `train` adds a version, the challenger.", None
     )
     registered: str | None = key(
-        "Model of the registry whose challenger `promote` holds against its champion.", None
+        "Registered model whose challenger `promote` compares with its champion.", None
     )
     force: bool = key(
-        "Whether `reproduce` goes on where data or versions are not those of the run.", False
+        "Whether `reproduce` continues when data or versions differ from those of the run.", False
     )
-    leak: bool = key("Whether `check` proves that nothing leaks, for which it trains twice.", False)
+    leak: bool = key("Whether `check` also tests for leaks, for which it trains twice.", False)

@@ -113,5 +113,5 @@ def board(finished: Finished) -> tuple[list[str], list[list[str]]]:
             f"{standing.seconds:.0f}",
         ]
         rows.append([*row, str(standing.rung).split(" ")[0]] if halved else row)
-    heads = ["", f"{leaderboard.LABELS[best.headline]} ± sd", "skill", "weights", "s"]
+    heads = ["", f"{leaderboard.LABELS[best.headline]} ± sd", "skill", "parameters", "seconds"]
     return [*heads, "dropped after"] if halved else heads, rows

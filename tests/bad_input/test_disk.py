@@ -225,7 +225,7 @@ def test_a_damaged_journal_is_told_and_is_in_nobodys_way(data, door):
     before = listing(door.folder)
     assert door.run("runs") == (0, "") and "damaged    runs/old: its journal" in door.printed
     assert door.run("sync") == (0, "")
-    told = r"resume must be a run of this machine, got 'old': there is none"
+    told = r"resume must be a run of this machine, got 'old': there are none"
     status, said = door.run("train", "resume=old")
     assert status == 2
     one_sentence(said, told)

@@ -158,7 +158,7 @@ def test_a_run_beside_a_baseline_says_what_training_said(place: Place, client, l
     row = re.search(r"^B lstm .*$", place.printed[-1], re.M)[0]
     p = metrics["dm/persistence_p"]
     assert f"{metrics['skill/persistence']:+.1%}" in row
-    assert row.endswith("p <0.001" if p < 0.001 else f"p {p:.2g}")
+    assert row.endswith("p < 0.001" if p < 0.001 else f"p = {p:.2g}")
     assert "training." not in place.printed[-1]  # of which a baseline has none
 
 
@@ -180,7 +180,7 @@ def test_three_runs_of_several_series_are_ranked(place: Place, keep):
     assert re.search(r"ranks too close to tell apart: (A lstm, B gru|B gru, A lstm)", text)
     assert re.search(r"^training.epochs +2 +3 +2$", printed, re.M)
     assert "window.timesteps" not in printed
-    assert re.search(r"^C mlp .* worse, p <0.001$", printed, re.M) and "CRPS" not in printed
+    assert re.search(r"^C mlp .* worse, p < 0.001$", printed, re.M) and "CRPS" not in printed
     assert columns(printed) <= 80
     page = (place.folder / "ranks.html").read_text("utf-8")  # beside the picture
     assert "Average ranks over 7 series" in page and "corrected for 2 comparisons (Holm)" in page
@@ -199,7 +199,7 @@ def test_p_values_of_a_table_are_corrected_for_its_comparisons(place: Place, kee
     text = place.printed[-1]
     table = text[text.index("On the common origins") : text.index("CRPS, against A")]
     for p in (2 * small.p, max(2 * small.p, large.p)):
-        assert f"p {p:.2g}" in table
+        assert f"p = {p:.2g}" in table
 
 
 def test_any_number_of_runs_is_compared(place: Place, keep):
@@ -244,7 +244,7 @@ def test_crps_and_its_verdict_are_printed_for_runs_that_have_it(place: Place, ke
     assert table[1].split() == ["CRPS", "skill", "verdict"]
     assert table[2].split() == ["A", "lstm", f"{crps[0]:.4g}"]
     skill = f"{1 - crps[1] / crps[0]:+.1%}"
-    assert table[3].split() == ["B", "gru", f"{crps[1]:.4g}", skill, "worse,", "p", "<0.001"]
+    assert table[3].split() == ["B", "gru", f"{crps[1]:.4g}", skill, *"worse, p < 0.001".split()]
     assert table[4].split() == ["C", "mlp"]
 
 
@@ -254,7 +254,9 @@ def test_two_runs_of_many_series(place: Place, keep):
     text = " ".join(place.printed[-1].split())
     # seven signs of seven: 2 of 128
     assert "Holm" not in text  # of one comparison
-    assert "7 of them, each counted once, show lower errors for B (Wilcoxon test, p 0.016)" in text
+    assert (
+        "7 of them, each counted once, show lower errors for B (Wilcoxon test, p = 0.016)" in text
+    )
     assert "differs no param" in text
 
 

@@ -82,11 +82,11 @@ def test_it_is_tested_against_runs_and_baselines_with_corrected_p(told):
     printed, page = told
     text = " ".join(printed.split())
     assert "no significant difference from the next run, lstm-16-1" in text
-    assert re.search(r"less error than the best baseline, ridge \(p <0.001\)", text)
+    assert re.search(r"less error than the best baseline, ridge \(p < 0\.001\)", text)
     assert "corrected for 3 comparisons (Holm)" in text and "corrected for 3 comparisons" in page
     assert "not tested 6 of the next best: their predictions.parquet could not be read." in text
     row = re.search(r'<th scope="row">lstm-8-0</th>(.*?)</tr>', page, re.S)[1]
-    assert "worse, p &lt;0.001" in row
+    assert "worse, p &lt; 0.001" in row
 
 
 def test_what_cannot_be_ranked_with_the_others_is_left_out_and_said(told):

@@ -109,7 +109,7 @@ def test_a_part_of_something_larger_is_not_resumed_by_itself(here: Place):
         parent.end("KILLED")
     for run in (parent, child):
         assert here.run("train", f"resume={run.id}") == 2
-        assert "which is a part of something larger" in here.errors[-1]
+        assert "which is not a training of its own" in here.errors[-1]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_prints_model_and_baselines_with_skill(place: Place, lstm_run: str):
         assert name in printed
     table = printed.partition("Test span")[2].partition("\n\n")[0].splitlines()
     assert table[1].split()[-2:] == ["skill", "verdict"]
-    words = r"((better|worse), p <?[0-9.]+|no significant difference \(p [0-9.]+\))$"
+    words = r"((better|worse), p [=<] [0-9.]+|no significant difference \(p = [0-9.]+\))$"
     assert len([row for row in table if re.search(words, row)]) == len(BASELINES)
     assert max(map(len, table)) <= 80
     assert re.search(

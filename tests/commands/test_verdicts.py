@@ -27,7 +27,7 @@ from ..evaluation.tables import panel, rescored
 
 BASELINES = ("persistence", "seasonal_naive", "ridge")
 
-P = r"p (?:<?[\d.]+)"
+P = r"p [=<] [\d.]+"
 CELL = re.compile(
     rf"(?P<word>better|worse|mixed), (?P<p>{P})"
     rf"|(?P<same>no significant difference) \((?P<q>{P})\)"
@@ -139,9 +139,9 @@ def expected(metrics: dict[str, float], name: str) -> str:
 
 
 def p_fits(text: str, p: float) -> None:
-    number = text.removeprefix("p ")
-    if number.startswith("<"):
-        assert p < float(number[1:]) and (number == "<0.001" or p > 0.049)
+    _, sign, number = text.split(" ")
+    if sign == "<":
+        assert p < float(number) and (number == "0.001" or p > 0.049)
     else:
         assert float(number) == pytest.approx(p, rel=0.051) and p >= 0.0005
         assert (float(number) < 0.05) == (p < 0.05)
@@ -257,16 +257,16 @@ def test_compare(place: Place, runs, chosen):
         row = next(line for line in text.splitlines() if line.startswith(f"{letter} lstm"))
         cell, skill = CELL.search(row), float(re.search(r"([+-][\d.]+)%", row)[1])
         if cell["same"]:
-            assert float(cell["q"][2:]) >= 0.05
+            assert float(cell["q"][4:]) >= 0.05
         else:
             assert cell["word"] == ("better" if skill > 0 else "worse")
-            assert cell["p"].startswith("p <") or float(cell["p"][2:]) < 0.05
+            assert cell["p"].startswith("p <") or float(cell["p"][4:]) < 0.05
     # below the table nothing is called better, worse or equal once more
     assert not ANY.search(text.rpartition(row)[2])
     text = " ".join(text.split())
     assert ("3 are too few for a rank test" in text) == (chosen == (15, 16, 17))
     assert ("ranks too close to tell apart: " in text) == (chosen == (12, 13, 14))
-    assert not re.search(r"p 0\b(?!\.)", text)
+    assert not re.search(r"p = 0\b(?!\.)", text)
 
 
 @pytest.mark.parametrize("noise", [0.5, 0.97, 1.0, 1.03, 2.0])
@@ -287,24 +287,24 @@ def test_promotions(noise):
 @pytest.mark.parametrize(
     ("skill", "verdict", "text"),
     [
-        (0.0591, Verdict(-1, -3, 0.0025, 99), "5.9 % less error than ridge (p 0.0025)"),
-        (-0.12, Verdict(1, 9, 1e-12, 99), "12 % more error than ridge (p <0.001)"),
-        (0.03, Verdict(-1, -1, 0.15, 9), "no significant difference from ridge (−3 %, p 0.15)"),
-        (-0.07, Verdict(1, 1, 0.32, 9), "no significant difference from ridge (+7 %, p 0.32)"),
-        (0.0, Verdict(0, 0, 1.0, 9), "no significant difference from ridge (0 %, p 1)"),
-        (1e-5, Verdict(-1, -1, 0.9, 9), "no significant difference from ridge (−<0.1 %, p 0.9)"),
+        (0.0591, Verdict(-1, -3, 0.0025, 99), "5.9 % less error than ridge (p = 0.0025)"),
+        (-0.12, Verdict(1, 9, 1e-12, 99), "12 % more error than ridge (p < 0.001)"),
+        (0.03, Verdict(-1, -1, 0.15, 9), "no significant difference from ridge (−3 %, p = 0.15)"),
+        (-0.07, Verdict(1, 1, 0.32, 9), "no significant difference from ridge (+7 %, p = 0.32)"),
+        (0.0, Verdict(0, 0, 1.0, 9), "no significant difference from ridge (0 %, p = 1)"),
+        (1e-5, Verdict(-1, -1, 0.9, 9), "no significant difference from ridge (−<0.1 %, p = 0.9)"),
         (
             0.2,
             Verdict(-1, np.nan, np.nan, 9),
             "20 % less error than ridge (too few origins to test)",
         ),
         (0.05, None, "5 % less error than ridge (not tested)"),
-        (-np.inf, Verdict(1, 9, 0.001, 9), "more error than ridge, which has none (p 0.001)"),
-        (np.nan, Verdict(0, 0, 1.0, 9), "no significant difference from ridge (p 1)"),
+        (-np.inf, Verdict(1, 9, 0.001, 9), "more error than ridge, which has none (p = 0.001)"),
+        (np.nan, Verdict(0, 0, 1.0, 9), "no significant difference from ridge (p = 1)"),
         (
             -0.01,
             Verdict(-1, -3, 0.013, 9),
-            "1 % more error than ridge, but less with equal weights for all origins (p 0.013)",
+            "1 % more error than ridge, but less with equal weights for all origins (p = 0.013)",
         ),
     ],
 )

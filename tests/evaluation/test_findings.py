@@ -89,7 +89,7 @@ def test_intervals_that_promise_something_else_are_said(held, word):
     ends = found.test.values - 1, found.test.values + 1
     scores = found.scores | {"test/coverage_90": held}
     found = replace(found, intervals=interval(0.9, "adaptive", *ends), scores=scores)
-    expected = f"The 90 % intervals hold {100 * held:.0f} % of the actual values: too {word}."
+    expected = f"The 90 % intervals cover {100 * held:.0f} % of the actual values: too {word}."
     assert told(found, "actual values") == ([expected] if word else [])
 
 

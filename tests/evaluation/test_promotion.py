@@ -22,7 +22,7 @@ def test_a_better_challenger_is_promoted_and_told_by_how_much(champion):
     half = champion.assign(forecast=(champion.forecast + champion.true) / 2)
     found = decide(champion, half, MAE)
     assert found.promoted and found.why == (
-        "its MAE is 50.0% lower on the 120 common origins: better, p <0.001"
+        "its MAE is 50.0% lower on the 120 common origins: better, p < 0.001"
     )
     assert found.shared is not None and found.shared.windows == 120 * 7
 
@@ -39,7 +39,7 @@ def test_the_same_forecasts_are_not(champion):
     assert not found.promoted
     assert (
         found.why
-        == "its MAE is the same on the 120 common origins: no significant difference (p 1)"
+        == "its MAE is the same on the 120 common origins: no significant difference (p = 1)"
     )
 
 

@@ -184,7 +184,7 @@ def test_the_table_holds_the_scores_best_first(plain):
         ]
     first = (rows[1][1], *rows[1][4:7])
     assert all(cell.endswith("★") for cell in first)  # the smallest noise is the best
-    assert rows[4][2:4] == [f"+{100 * found.scores['skill/ridge']:.1f} %", "better, p 0.0025"]
+    assert rows[4][2:4] == [f"+{100 * found.scores['skill/ridge']:.1f} %", "better, p = 0.0025"]
 
 
 def test_intervals_of_model_and_baselines_stand_in_the_table():
@@ -243,12 +243,12 @@ def test_the_headline_says_the_error_and_what_it_beats(plain):
     tested = {"persistence": Verdict(-0.4, -5.0, 0.00001, 51)}
     better = replace(found, verdicts=tested)
     assert headline(better) == (
-        f"{mae:.3g} MAE over 4 steps; {gone} % less error than persistence (p <0.001)."
+        f"{mae:.3g} MAE over 4 steps; {gone} % less error than persistence (p < 0.001)."
     )
     chance = {"persistence": Verdict(0.1, 1.0, 0.32, 51)}
     skill = found.scores | {"skill/persistence": -0.07}
     worse = replace(found, scores=skill, verdicts=chance)
-    assert "; no significant difference from persistence (+7 %, p 0.32)." in headline(worse)
+    assert "; no significant difference from persistence (+7 %, p = 0.32)." in headline(worse)
 
 
 def test_what_was_trained_is_told_in_words(plain):
@@ -279,6 +279,14 @@ def test_errors_by_clock_are_those_of_a_groupby():
     )
     steps = own.groupby("step").wrong.mean()
     np.testing.assert_allclose(told_[south].by_step, steps)
+
+
+@pytest.mark.parametrize(
+    ("series", "targets", "name"),
+    [(2, 2, "all targets and series"), (2, 1, "all series"), (1, 2, "all targets")],
+)
+def test_the_whole_is_named_after_what_it_joins(series, targets, name):
+    assert parts(outcome(panel((150,) * series, targets=targets)).test)[0].name == name
 
 
 def test_holes_in_the_truth_are_left_out_of_errors():

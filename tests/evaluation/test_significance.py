@@ -151,16 +151,16 @@ def test_origins_far_apart_take_no_memory_for_what_lies_between():
 @pytest.mark.parametrize(
     ("p", "text"),
     [
-        (0.0, "p <0.001"),
-        (1e-9, "p <0.001"),
-        (0.0009999, "p <0.001"),
-        (0.001, "p 0.001"),
-        (0.00251, "p 0.0025"),
-        (0.0494, "p 0.049"),
-        (0.0499, "p <0.05"),
-        (0.05, "p 0.05"),
-        (0.146, "p 0.15"),
-        (0.9999, "p 1"),
+        (0.0, "p < 0.001"),
+        (1e-9, "p < 0.001"),
+        (0.0009999, "p < 0.001"),
+        (0.001, "p = 0.001"),
+        (0.00251, "p = 0.0025"),
+        (0.0494, "p = 0.049"),
+        (0.0499, "p < 0.05"),
+        (0.05, "p = 0.05"),
+        (0.146, "p = 0.15"),
+        (0.9999, "p = 1"),
     ],
 )
 def test_a_p_is_written_without_becoming_0_or_crossing_the_level(p, text):
@@ -199,7 +199,7 @@ def test_words(shift, word):
     base, noise = np.random.default_rng(8).normal(size=(2, 300))
     found = diebold_mariano(base + 0.1 * noise + shift, base, 4)
     assert found.word == word
-    assert re.fullmatch(rf"{word}(, p <?[\d.]+| \(p [\d.]+\))", str(found))
+    assert re.fullmatch(rf"{word}(, p [=<] [\d.]+| \(p = [\d.]+\))", str(found))
     assert math.copysign(1, found.difference) == math.copysign(1, found.statistic)
 
 

@@ -5,6 +5,7 @@ import pytest
 from keras import layers as kl
 
 from forecast import gates
+from forecast.cli.console import console, say
 from forecast.gates.memory import Memory
 
 QUIET = Memory({1: 3.0, 2: 2.5, 4: 2.0}, 3.0, {"lstm_1/f": 2.1})
@@ -90,10 +91,8 @@ def test_memory_that_is_not_used_and_look_backs_that_are_too_long():
 
 def test_a_recurrence_that_is_not_used():
     (alert,) = gates.alerts({}, Memory({1: 3.0, 2: 2.5, 4: 2.0}, 2.01, {}))
-    assert (
-        alert.kind == "recurrence_unused"
-        and "MAE without the recurrence is 0.5 % higher: the recurrence is not used" in alert.text
-    )
+    assert alert.kind == "recurrence_unused"
+    assert alert.text == "recurrence of no clear use: MAE +0.5 % without it"
 
 
 def test_gates_that_are_not_used_and_gates_that_hurt():
@@ -102,10 +101,42 @@ def test_gates_that_are_not_used_and_gates_that_hurt():
     intervals = {1: (0.4, 0.6)} | {f"lstm_1/{gate}": both for gate, both in ends.items()}
     unused, hurts = gates.alerts({}, Memory({1: 3.0, 2: 2.0}, None, errors, 0.01, intervals))
     assert (unused.kind, hurts.kind) == ("gate_unused", "gate_hurts")
-    assert "lstm_1 i +0.2 % (−0.3 to +0.6 %), lstm_1 o +5.0 % (−4.0 to +14.0 %): " in unused.text
-    assert "lstm_1 c −5.0 % (−8.0 to −2.0 %): as gates they hurt" in hurts.text
-    assert "lstm_1 f" not in unused.text + hurts.text and "lstm_1 c" not in unused.text
-    assert "MAE (95 % interval)" in unused.text
+    assert unused.text == "gates of no clear use (MAE at their mean): lstm_1 i +0.2 %, o +5.0 %"
+    assert hurts.text == "gates that hurt (MAE at their mean): lstm_1 c −5.0 % (−8.0 to −2.0 %)"
+
+
+def test_of_many_gates_that_hurt_the_worst_are_named():
+    errors = {f"lstm_{n}/i": 2.0 - 0.1 * n for n in (1, 3, 2, 4)}
+    (alert,) = gates.alerts({}, Memory({1: 3.0, 2: 2.0}, None, errors))
+    assert alert.text == (
+        "gates that seem to hurt (MAE at their mean): lstm_4 i −20.0 %, lstm_3 i −15.0 % and 2 more"
+    )
+
+
+@pytest.mark.parametrize("measure", ["mae", "brier"])
+@pytest.mark.parametrize(
+    "curve",
+    [
+        {1: 2.0, 2: 2.0, 168: 2.0},
+        {1: 3.0, 72: 2.0, 168: 2.0},
+        {1: 3.0, 100: 2.5, 120: 2.0, 168: 2.0},
+        {1: 3.0, 167: 2.5, 168: 2.0},
+        {1: 3.0, 100: 1.5, 168: 2.0},
+    ],
+)
+def test_a_finding_fits_two_lines(curve, measure):
+    """With intervals, a recurrence and eight gates, all of them used for nothing or harmful."""
+    wide = {steps: (error / 2 - 1.101, error / 2 - 0.901) for steps, error in curve.items()}
+    errors = {f"lstm_{n}/{gate}": 2.0 for n in (1, 2) for gate in "ifco"}
+    for ends in ((-0.041, 0.034), (-0.141, -0.034)):
+        intervals = wide | dict.fromkeys(["recurrence", *errors], ends)
+        found = gates.alerts({}, Memory(curve, 2.0, errors, 0.01, intervals, measure))
+        texts = [Memory(curve, 2.0, errors, 0.01, intervals, measure).advice()]
+        texts += [alert.text for alert in found]
+        for text in texts:
+            with console.capture() as said:
+                say("gates", text)
+            assert len(said.get().splitlines()) <= 2, text
 
 
 def test_older_steps_that_hurt():

@@ -91,7 +91,7 @@ def test_one_network(subject):
     for words in (
         "run <A>",
         "lstm_1: 9% & more",
-        "No shorter look-back than the newest 6 steps",
+        "No look-back below 6 steps",
         "kept weights: epoch 2",
         "50 % of training: epoch 1 of 3",
     ):

@@ -73,7 +73,9 @@ def test_names_that_no_address_can_hold_are_refused(store: Store, name: str):
 
 
 def test_what_is_not_there_is_named(store: Store):
-    with pytest.raises(InputError, match="got 'lode': (there is none yet|known|did you mean)"):
+    with pytest.raises(
+        InputError, match="got 'lode': (there are no models yet|known|did you mean)"
+    ):
         registry.holders(store.client, "lode")
     store.client.create_registered_model("empty")
     with pytest.raises(InputError, match="^registered=empty must have a challenger"):

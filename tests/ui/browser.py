@@ -8,10 +8,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from ..conftest import environment
 from ..servers import free_port
@@ -25,6 +27,9 @@ KNOWN = (
     "ResizeObserver loop completed with undelivered notifications",
 )
 """What MLflow 3.17 itself does wrong on every page, on any store."""
+
+SHAPES = [(360, 740), (1280, 900)]
+"""Width and height of a phone and of a desk."""
 
 CLOSED = {"name": "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "value": "true"}
 """What MLflow remembers of somebody who has closed its chat, which else covers a quarter."""
@@ -41,6 +46,70 @@ def chromium() -> Iterator[Any]:
         browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@contextmanager
+def watched(browser: Any, folder: Path) -> Iterator[Callable[..., Any]]:
+    """Open pages of a folder, and complain at the end of what went wrong in them.
+
+    Yields:
+        What opens a page by its name, which must ask for nothing but itself.
+    """
+    faults, contexts = [], []
+
+    def enter(name, size=SHAPES[1], colours="light", script=True):
+        context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme=colours,
+            java_script_enabled=script,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: faults.append(message.text))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("requestfailed", lambda request: faults.append(request.url))
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto((folder / name).as_uri())
+        assert [url for url in asked if not url.startswith("data:")] == [page.url]
+        return page
+
+    yield enter
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def boxes(page, selector):
+    """Width and height of what a selector finds and nobody hides."""
+    return page.eval_on_selector_all(
+        selector,
+        "all => all.filter(one => !one.closest('[hidden]'))"
+        ".map(one => one.getBoundingClientRect()).map(box => [box.width, box.height])",
+    )
+
+
+def contrast(*colours):
+    """Contrast of two colours, "rgb(r, g, b)" (WCAG 2.2)."""
+
+    def luminance(colour):
+        parts = [int(part) / 255 for part in colour.partition("(")[2].rstrip(")").split(",")]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    dark, bright = sorted(map(luminance, colours))
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def barriers(page):
+    """Return what axe-core finds that is serious or critical."""
+    sync = pytest.importorskip("axe_playwright_python.sync_playwright")
+    found = sync.Axe().run(page).response["violations"]
+    return [
+        (one["id"], one["nodes"][0]["html"][:200])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The page that compares runs, of ten thousand made ones, as a browser shows it."""
 
+import functools
 import time
 
 import numpy as np
@@ -9,7 +10,7 @@ from forecast.evaluation.significance.pairs import Verdict
 from forecast.report.comparing import page as comparing
 from forecast.report.comparing.entries import Compared, Entry, Pair
 
-from .test_report import boxes, luminance
+from .browser import SHAPES, barriers, boxes, contrast, watched
 
 pytestmark = pytest.mark.ui
 
@@ -54,29 +55,9 @@ def file(runs, tmp_path_factory):
 
 @pytest.fixture
 def opened(chromium, file):
-    """Open the page, and collect what goes wrong until the test ends."""
-    faults, contexts = [], []
-
-    def enter(size=(1280, 900), colours="light", script=True):
-        context = chromium.new_context(
-            viewport={"width": size[0], "height": size[1]},
-            color_scheme=colours,
-            java_script_enabled=script,
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        asked = []
-        page.goto(file.as_uri())
-        assert asked == [file.as_uri()]
-        return page
-
-    yield enter
-    for context in contexts:
-        context.close()
-    assert faults == []
+    """Open the page, and complain in the end of what went wrong."""
+    with watched(chromium, file.parent) as enter:
+        yield functools.partial(enter, file.name)
 
 
 def shown(page):
@@ -87,8 +68,10 @@ def shown(page):
 def ink(page):
     """How many points of the coordinates are not empty, and how many are blue."""
     return page.evaluate(
-        """() => { const canvas = document.querySelector('#lines canvas');
-        const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        """() => { const {width, height} = document.querySelector('#lines canvas');
+        const copy = new OffscreenCanvas(width, height).getContext('2d');
+        copy.drawImage(document.querySelector('#lines canvas'), 0, 0);
+        const {data} = copy.getImageData(0, 0, width, height);
         let all = 0, blue = 0;
         for (let n = 0; n < data.length; n += 4) if (data[n + 3]) {
           all++; if (data[n + 2] > data[n] + 60) blue++;
@@ -173,8 +156,15 @@ def test_it_fits_and_can_be_read(opened, size, colours):
     for selector, key in ((".note", "color"), (".curves svg text", "fill"), ("#runs td", "color")):
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         colour = page.locator(selector).first.evaluate(f"one => getComputedStyle(one).{key}")
-        bright = sorted(luminance(one) for one in (colour, ground))
-        assert (bright[1] + 0.05) / (bright[0] + 0.05) >= 4.5, selector
+        assert contrast(colour, ground) >= 4.5, selector
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("size", SHAPES, ids=str)
+def test_nothing_stands_in_the_way_of_anybody(opened, size, colours):
+    page = opened(size, colours)
+    page.locator("details").evaluate_all("all => all.forEach(one => { one.open = true })")
+    assert barriers(page) == []
 
 
 def test_without_script_the_best_and_all_findings_are_there(opened):

@@ -11,12 +11,12 @@ import pytest
 
 from ..commands import test_hostile_names as hostile
 from ..conftest import TINY, word
+from .browser import SHAPES, barriers, boxes, contrast, watched
 
 pytestmark = pytest.mark.ui
 
 PAGES = ("report.html", "gates.html")
 ALL = (*PAGES, "backtest.html", "sweep.html")
-SHAPES = [(360, 740), (1280, 900)]
 
 
 @pytest.fixture(scope="module")
@@ -36,39 +36,9 @@ def folder(place, client, site, lstm_run: str, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 def opened(chromium, folder):
-    """Open a page, and collect what goes wrong until the test ends."""
-    faults, contexts = [], []
-
-    def enter(name, size=SHAPES[1], colours="light", script=True):
-        context = chromium.new_context(
-            viewport={"width": size[0], "height": size[1]},
-            color_scheme=colours,
-            java_script_enabled=script,
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: faults.append(message.text))
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("requestfailed", lambda request: faults.append(request.url))
-        asked = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto((folder / name).as_uri())
-        assert [url for url in asked if not url.startswith("data:")] == [page.url]
-        return page
-
-    yield enter
-    for context in contexts:
-        context.close()
-    assert faults == []
-
-
-def boxes(page, selector):
-    """Width and height of what a selector finds and nobody hides."""
-    return page.eval_on_selector_all(
-        selector,
-        "all => all.filter(one => !one.closest('[hidden]'))"
-        ".map(one => one.getBoundingClientRect()).map(box => [box.width, box.height])",
-    )
+    """Open a page, and complain in the end of what went wrong."""
+    with watched(chromium, folder) as enter:
+        yield enter
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
@@ -98,17 +68,9 @@ def test_text_of_pictures_is_readable_in_both(opened):
                 "[getComputedStyle(document.querySelector('.chart svg text')).fill,"
                 " getComputedStyle(document.body).backgroundColor]"
             )
-            bright = sorted(luminance(colour) for colour in (ink, ground))
-            assert (bright[1] + 0.05) / (bright[0] + 0.05) >= 4.5
+            assert contrast(ink, ground) >= 4.5
             heights = [height for _, height in boxes(page, ".chart svg text")]
             assert min(height for height in heights if height) >= 10
-
-
-def luminance(colour):
-    """Relative luminance of "rgb(r, g, b)" (WCAG 2.2)."""
-    parts = [int(part) / 255 for part in colour.partition("(")[2].rstrip(")").split(",")]
-    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-    return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 def test_a_pointer_on_a_chart_shows_the_numbers_below_it(opened):
@@ -311,17 +273,6 @@ def test_paper_holds_every_cell(chromium, folder, name):
     )
     assert right <= 704  # pixels between the margins of A4
     page.close()
-
-
-def barriers(page):
-    """Return what axe-core finds that is serious or critical."""
-    sync = pytest.importorskip("axe_playwright_python.sync_playwright")
-    found = sync.Axe().run(page).response["violations"]
-    return [
-        (one["id"], one["nodes"][0]["html"][:200])
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])

@@ -1,12 +1,14 @@
 """The site of the documents in a browser."""
 
 import functools
+import re
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from ..docs.pages import build_site
+from .browser import contrast
 
 PAGES = (
     "index",
@@ -16,12 +18,22 @@ PAGES = (
     "reference/configuration",
     "reference/python",
 )
+CODE = """all => all.filter(one => one.getClientRects().length
+  && [...one.childNodes].some(node => node.nodeType === 3 && node.data.trim())).map(one => {
+  const grounds = [];
+  for (let box = one; box; box = box.parentElement)
+    grounds.push(getComputedStyle(box).backgroundColor);
+  return [one.className, getComputedStyle(one).color, grounds] })"""
 BROKEN = "all => all.filter(one => !one.naturalWidth).map(one => one.src)"
 
 
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    return build_site(tmp_path_factory.mktemp("site"))
+
+
 @pytest.mark.ui
-def test_it_is_read_and_searched_without_another_host(chromium, tmp_path):
-    site = build_site(tmp_path)
+def test_it_is_read_and_searched_without_another_host(chromium, site):
     handler = functools.partial(Quiet, directory=str(site))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -45,6 +57,30 @@ def test_it_is_read_and_searched_without_another_host(chromium, tmp_path):
         context.close()
         server.shutdown()
     assert faults == []
+
+
+@pytest.mark.ui
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_code_can_be_read(chromium, site, colours):
+    page, faint, count = chromium.new_page(color_scheme=colours), {}, 0
+    for path in site.rglob("*.html"):
+        page.goto(path.as_uri())
+        for name, ink, grounds in page.eval_on_selector_all("code, code *, pre, pre *", CODE):
+            ground = (255, 255, 255)
+            for colour in reversed(grounds):
+                ground = over(colour, ground)
+            found = contrast(f"rgb{over(ink, ground)}", f"rgb{ground}")
+            count += 1
+            if found < 4.5:
+                faint[colours, path.stem, name] = found
+    page.close()
+    assert count > 10_000 and faint == {}
+
+
+def over(colour, ground):
+    """Lay "rgb(r, g, b)" or "rgba(r, g, b, a)" on a ground."""
+    *parts, share = [*map(float, re.findall(r"[\d.]+", colour)), 1.0][:4]
+    return tuple(round(share * p + (1 - share) * g) for p, g in zip(parts, ground, strict=True))
 
 
 def refused(faults):

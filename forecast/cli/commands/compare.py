@@ -347,7 +347,7 @@ def _series(shared: Common, subjects: Sequence[Subject], picture: Path | None) -
     say("ranks", f"average over {count} series, each counted once: {ranks}")
     say("", f"Friedman test {shown}; critical difference {found.critical:.2f}")
     if found.p >= LEVEL:
-        say("", f"{count} series alone leave the order open; the verdicts above are by origin")
+        say("", f"{count} series are too few to rank the runs; the verdicts above are by origin")
     else:
         for group in found.groups:
             say("", f"ranks too close to tell apart: {', '.join(group)}")

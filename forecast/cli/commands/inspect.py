@@ -58,7 +58,7 @@ def _named(settings: Config) -> list[tuple[str, str]]:
     if settings.runs:
         if settings.run or settings.other or settings.file:
             raise InputError(
-                f"runs must stand alone, got run={settings.run} other={settings.other} "
+                f"runs must be given alone, got run={settings.run} other={settings.other} "
                 f"file={settings.file} beside it: give runs=[ID,ID] only"
             )
         twice = {one for one in settings.runs if settings.runs.count(one) > 1}
@@ -100,7 +100,7 @@ def _of_file(path: Path, gates: GatesConfig) -> Subject:
     if not weights:
         raise InputError(
             f"file must hold recurrent layers or convolutions over time, got {str(path)!r} "
-            "without: `model.summary()` shows what it is made of"
+            "without: `model.summary()` lists its layers"
         )
     steps = model.input_shape[1] if isinstance(model.input_shape, tuple) else None
     by_epoch = history({0: weights}, steps or 1)

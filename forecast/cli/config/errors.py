@@ -54,8 +54,9 @@ def sentence(error: Exception, overrides: Sequence[str]) -> InputError:
                 f"overrides must be key=value, got {plain(key)!r}: see forecast --help"
             )
         return InputError(
-            f"{plain(key)} must have a value that Hydra can read, got {plain(value)!r}: put what "
-            f"holds other signs than letters, digits and ./-_ in quotes, \"{plain(key)}='…'\""
+            f"{plain(key)} must have a value that Hydra can read, got {plain(value)!r}: put a "
+            "value with characters other than letters, digits and ./-_ in quotes, "
+            f"\"{plain(key)}='…'\""
         )
     known, text = _known(), str(error)
     for override in reversed(overrides):  # of two for one key the last one counts

@@ -23,7 +23,7 @@ from forecast.workflows.settings import Config
 CONF = process.folder("conf", "conf")
 
 GROUPS = {
-    "data": "Which file, its columns, and what is done about holes",
+    "data": "Which file, its columns, and what is done about missing values",
     "window": "Shape of a sample: look-back, horizon, stride and lead",
     "model": "The architecture and its settings",
     "training": "Epochs, optimizer, loss, quantiles, early stopping, seed",

@@ -40,7 +40,7 @@ def learning(case: Case) -> Iterator[Check]:
     for name in before:
         where = first(before[name], after[name], np.ones(len(case.newest), bool))
         if where and not moved:
-            moved = f"{name} has learned from later rows: it forecasts another value of " + (
+            moved = f"{name} has learned from later rows: it forecasts a different value of " + (
                 forecast(case, case.newest, where)
             )
     yield Check("baselines", changed, f"what {', '.join(before)} learned", not moved, moved)
@@ -201,7 +201,7 @@ def _outside(
 ) -> str:
     """Say which window leaves its series, its stretch or, from its row `begin` on, its span."""
     if len(starts) and starts.max() + window.span > len(table):
-        return f"ends behind the table, at row {int(starts.max()) + window.span}"
+        return f"ends beyond the table, at row {int(starts.max()) + window.span}"
     for part in np.array_split(starts, 1 + len(starts) * window.span // CELLS):
         every = part[:, None].astype(np.int64) + np.arange(window.span)  # (windows, rows of each)
         faults = {

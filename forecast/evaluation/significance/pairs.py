@@ -54,7 +54,7 @@ class Verdict:
         return "better" if self.statistic < 0 else "worse"
 
     def __str__(self) -> str:
-        """Write word and p: "better, p 0.003" or "no significant difference (p 0.15)"."""
+        """Write word and p: "better, p = 0.003" or "no significant difference (p = 0.15)"."""
         if np.isnan(self.p):
             return self.word
         shown = probability(self.p)
@@ -65,12 +65,12 @@ def probability(p: float) -> str:
     """Write a p value with two digits; it is neither rounded to 0 nor up to `LEVEL`.
 
     >>> probability(0.1534), probability(0.0499), probability(0.00004), probability(1.0)
-    ('p 0.15', 'p <0.05', 'p <0.001', 'p 1')
+    ('p = 0.15', 'p < 0.05', 'p < 0.001', 'p = 1')
     """
     if p < 0.001:
-        return "p <0.001"
+        return "p < 0.001"
     text = f"{p:.2g}"
-    return f"p <{LEVEL:g}" if p < LEVEL <= float(text) else f"p {text}"
+    return f"p < {LEVEL:g}" if p < LEVEL <= float(text) else f"p = {text}"
 
 
 def diebold_mariano(
@@ -108,7 +108,7 @@ def diebold_mariano(
     >>> rng = np.random.default_rng(0)
     >>> good, bad = rng.normal(1, 0.1, 200), rng.normal(1.2, 0.1, 200)
     >>> print(diebold_mariano(good, bad, horizon=4))
-    better, p <0.001
+    better, p < 0.001
     """
     place = np.arange(len(losses_a)) if position is None else np.asarray(position)
     _check(losses_a, losses_b, horizon, place, variance)

@@ -32,7 +32,7 @@ def cell(skill: float, verdict: Verdict | None) -> str:
     """Write a verdict for a table.
 
     >>> cell(0.1, Verdict(-0.2, -3.0, 0.003, 500)), cell(0.1, Verdict(-0.2, -1.0, 0.32, 500))
-    ('better, p 0.003', 'no significant difference (p 0.32)')
+    ('better, p = 0.003', 'no significant difference (p = 0.32)')
     """
     if verdict is None:
         return ""
@@ -45,9 +45,9 @@ def against(name: str, skill: float, verdict: Verdict | None) -> str:
     """Compare an error with that of a baseline in a clause.
 
     >>> against("ridge", 0.059, Verdict(-0.2, -3.0, 0.0025, 500))
-    '5.9 % less error than ridge (p 0.0025)'
+    '5.9 % less error than ridge (p = 0.0025)'
     >>> against("ridge", 0.03, Verdict(-0.1, -1.4, 0.15, 500))
-    'no significant difference from ridge (−3 %, p 0.15)'
+    'no significant difference from ridge (−3 %, p = 0.15)'
     >>> against("ridge", -0.12, None)
     '12 % more error than ridge (not tested)'
     """
@@ -70,7 +70,7 @@ def sentence(error: str, compared: Mapping[str, Compared]) -> str:
     """Say how large an error is and how it compares.
 
     >>> print(sentence("3.81 °F MAE", {"ridge": (0.03, Verdict(-0.1, -1.4, 0.15, 500))}))
-    3.81 °F MAE; no significant difference from ridge (−3 %, p 0.15).
+    3.81 °F MAE; no significant difference from ridge (−3 %, p = 0.15).
     """
     clauses = [against(name, skill, verdict) for name, (skill, verdict) in compared.items()]
     return "; ".join([error, *clauses]) + "."

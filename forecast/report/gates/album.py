@@ -42,7 +42,7 @@ def album(
 
     Yields:
         Key, step and pixels (height, width, 3) uint8. The step is the share in per cent: the epoch
-        nearest to it is drawn, and told. `gates/<layer>` how the weights of a recurrent layer are
+        nearest to it is drawn, and named. `gates/<layer>` how the weights of a recurrent layer are
         spread, `gates/taps` those of all convolutions; `activity/<layer>` how open the gates are,
         where a probe measured it; `inputs/<layer>` features against gates; `weights/<layer>` a heat
         map of layers of at most 16 units. Where the kept weights are known, `gates.final/<layer>`

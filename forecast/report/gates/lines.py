@@ -316,8 +316,8 @@ def matched_told(found: Match, names: tuple[str, str]) -> str:
     """Say in words how far two layers are apart."""
     return (
         f"{found.layer}: with the units of {names[1]} matched to those of {names[0]} the weights "
-        f"differ by {100 * found.after:.0f} % of their size, against {100 * found.before:.0f} % as "
-        "they stand (0 % is the same network, 141 % weights that have nothing in common)."
+        f"differ by {100 * found.after:.0f} % of their size, against {100 * found.before:.0f} % "
+        "before matching (0 % is the same network, 141 % weights that have nothing in common)."
     )
 
 

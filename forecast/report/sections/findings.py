@@ -134,7 +134,8 @@ def _coverage(outcome: "Outcome") -> Iterator[str]:
     held = outcome.scores.get(f"test/coverage_{level}", np.nan)
     if abs(held - intervals.level) > OFF:
         narrow = "narrow" if held < intervals.level else "wide"
-        yield f"The {level} % intervals hold {100 * held:.0f} % of the actual values: too {narrow}."
+        covered = f"{100 * held:.0f} % of the actual values"
+        yield f"The {level} % intervals cover {covered}: too {narrow}."
 
 
 def _series(outcome: "Outcome") -> Iterator[str]:

@@ -47,17 +47,19 @@ class Part:
 
 
 def parts(test: Forecasts) -> list[Part]:
-    """List everything, then each of several targets, then each of several series."""
+    """List all together, then each of several targets, then each of several series."""
     table, whole = test.table, np.ones(len(test.starts), bool)
     count = len(table.targets)
     probabilities = table.task != "regression"
     alike = count == 1 or probabilities or bool(table.common_unit)
-    found = [Part("everything", whole, slice(None), table.common_unit, alike)]
+    names = scores.by_series(test)
+    several = [word for word, n in (("targets", count), ("series", len(names))) if n > 1]
+    everything = f"all {' and '.join(several) or 'series'}"
+    found = [Part(everything, whole, slice(None), table.common_unit, alike)]
     if count > 1:
         for i in _largest(test.error(axis=(0, 1))):
             one = slice(i, i + 1)
             found.append(Part(f"target {table.targets[i]}", whole, one, table.unit(i), True))
-    names = test.by_series
     if len(names) > 1:
         codes = [code for code, name in enumerate(table.names) if name in names]
         for n in _largest(np.array(list(names.values()))):

@@ -1,6 +1,6 @@
 """Find the newest training of a store, and the best."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +60,7 @@ def best(client: Any) -> Best | None:
     for run in _trainings(client, MOST, f" and tags.`forecast.data_digest` = '{digest}'"):
         if _question(run.data.params) == _question(last.data.params):
             for headline in dict.fromkeys(HEADLINES.values()):
-                error = validation_error(client, run, headline)
+                error = validation_error(run.data.metrics, headline.key, _curves(client, run))
                 if error is not None:
                     known[run.info.run_id] = (error, run, headline)
     if not known:
@@ -69,16 +69,32 @@ def best(client: Any) -> Best | None:
     return Best(run, error, headline, len(known), run.data.params.get("data.name", "these data"))
 
 
-def validation_error(client: Any, run: Any, headline: Headline) -> float | None:
-    """Return the error on the validation windows at the epoch whose weights were kept."""
-    if (known := run.data.metrics.get(f"validation/{headline.key}")) is not None:
+def validation_error(
+    metrics: Mapping[str, float], key: str, curve: Callable[[str], Mapping[int, float]]
+) -> float | None:
+    """Return the error on the validation windows at the epoch whose weights were kept.
+
+    Args:
+        metrics: Last values of a run.
+        key: Of the error, such as "mae".
+        curve: Reads all values of a metric; runs of older versions have the error by epoch alone.
+    """
+    if (known := metrics.get(f"validation/{key}")) is not None:
         return float(known)
-    # runs of older versions have it by epoch alone
-    key, kept = f"val/{headline.key}", run.data.metrics.get("train/best_epoch")
-    if key not in run.data.metrics or kept is None:
+    epoch = metrics.get("train/best_epoch")
+    if f"val/{key}" not in metrics or epoch is None:
         return None
-    points = {p.step: p.value for p in client.get_metric_history(run.info.run_id, key)}
-    return points.get(int(kept))
+    return curve(f"val/{key}").get(int(epoch))
+
+
+def _curves(client: Any, run: Any) -> Callable[[str], dict[int, float]]:
+    """Return what reads all values of a run's metric."""
+
+    def read(metric: str) -> dict[int, float]:
+        found = client.get_metric_history(run.info.run_id, metric)
+        return {point.step: point.value for point in found}
+
+    return read
 
 
 def _trainings(client: Any, most: int, also: str = "") -> list[Any]:

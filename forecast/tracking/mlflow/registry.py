@@ -142,7 +142,7 @@ def refuse(client: Any, name: str, version: str, why: str) -> None:
 def _unknown(client: Any, name: str) -> InputError:
     """Say which models there are."""
     known = [found.name for found in client.search_registered_models()]
-    hint = nearest(name, known) if known else "there is none yet"
+    hint = nearest(name, known) if known else "there are no models yet"
     return InputError(
         f"registered must be a model of the registry, got {name!r}: {hint}, and forecast train "
         f"register={name} makes it"
