@@ -52,7 +52,7 @@ def parts(test: Forecasts) -> list[Part]:
     count = len(table.targets)
     probabilities = table.task != "regression"
     alike = count == 1 or probabilities or bool(table.common_unit)
-    names = scores.by_series(test)
+    names = test.by_series
     several = [word for word, n in (("targets", count), ("series", len(names))) if n > 1]
     everything = f"all {' and '.join(several) or 'series'}"
     found = [Part(everything, whole, slice(None), table.common_unit, alike)]
