@@ -99,7 +99,7 @@ def _read(holder: str) -> dict[str, Any]:
 
 CHECKPOINT = "checkpoint.npz"
 
-PER_KEY = 10
+PER_KEY = 20
 """Trials that are read in the time in which the trials of one key are looked up."""
 
 
