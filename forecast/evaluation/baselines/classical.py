@@ -42,8 +42,12 @@ def classical(
     season = season if 1 < season <= LONGEST else 1
     steps = window.lead + window.horizon
     values = np.full((len(starts), window.horizon, len(table.targets)), np.nan)
-    for code in np.unique(table.series[starts]):
-        rows, own = np.flatnonzero(table.series == code), table.series[starts] == code
+    order = np.argsort(table.series[starts], kind="stable")
+    new = np.flatnonzero(np.diff(table.series[starts[order]])) + 1
+    for own in np.split(order, new) if len(starts) else ():
+        code = table.series[starts[own[0]]]
+        begin, end = np.searchsorted(table.series, (code, code + 1))
+        rows = np.arange(begin, end)
         tick = table.tick[rows] - table.tick[rows[0]]
         known = tick[learned[rows]]
         if not len(known):
