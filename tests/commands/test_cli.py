@@ -102,6 +102,16 @@ def test_explain_tells_the_receptive_field(place: Place):
     assert "the newest 7 of 8 timesteps" in place.printed[-1]
 
 
+def test_only_the_process_of_a_command_looks_less_often_for_garbage(monkeypatch):
+    asked = []
+    monkeypatch.setattr("gc.set_threshold", lambda *often: asked.append(often))
+    assert main(["--version"]) == 0 and asked == []
+    monkeypatch.setattr(sys, "argv", ["forecast", "--version"])
+    assert main() == 0
+    [often] = asked
+    assert all(ours > pythons for ours, pythons in zip(often, (700, 10, 10), strict=True))
+
+
 def test_check_reports_and_refuses_faults(place: Place):
     assert place.run("check", *TINY) == 0
     assert "hold" in place.printed[-1] and "100.0%" in place.printed[-1]
