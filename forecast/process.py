@@ -10,6 +10,8 @@
   generators back as they were; meanwhile `random.randint` serves this thread from the seed.
 - *Stacks*: while a compiled function runs, operations that one line makes share one stack
   (`tensorflow.python.util.tf_stack.extract_stack`, see `training.owned`).
+- *Garbage*: a process that is a command looks less often for objects that refer to each other
+  (`forecast.cli.main.GARBAGE`).
 - *Signals*: while a run is recorded, SIGTERM ends it as Ctrl-C does.
 """
 

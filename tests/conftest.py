@@ -1,6 +1,7 @@
 """Fixtures that several rooms share: one small data set, and one store filled by real commands."""
 
 import contextlib
+import gc
 import io
 import os
 import signal
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 
 from forecast import process as process  # before a test imports Keras
+from forecast.cli.main import GARBAGE
 
 from . import forked, tables
 from .servers import ALONE
@@ -44,7 +46,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Hear Ctrl-C, as what tests start does; a shell has what it starts behind it ignore that."""
+    """Hear Ctrl-C, as what tests start does; a shell has what it starts behind it ignore that.
+
+    Commands of tests are one process with the tests, which looks for garbage as a command's does.
+    """
+    gc.set_threshold(*GARBAGE)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

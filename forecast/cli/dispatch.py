@@ -158,7 +158,8 @@ def _find(store: Any, word: str, *, aloud: bool) -> str:
             )
         run = best.run
         why = f"lowest validation {best.headline.name} ({best.error:.4g})"
-        why += f" of {best.among} comparable trainings" if best.among > 1 else ", the only training"
+        many = f"more than {lookup.MOST}" if best.among > lookup.MOST else str(best.among)
+        why += f" of {many} comparable trainings" if best.among > 1 else ", the only training"
     else:
         if (run := lookup.newest(store)) is None:
             raise InputError(

@@ -1,13 +1,14 @@
 """The newest forecasts as a table on the terminal: a few steps of each series, with their dates."""
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import pandas as pd
 from rich.cells import cell_len
 from rich.text import Text
 
-from forecast.cli.console import console, print_table
+from forecast.cli.console import console, print_table, say
 
 MOST = 12
 """Series and targets that are printed."""
@@ -21,7 +22,8 @@ YEAR = pd.Timedelta(days=300)
 
 def show(found: pd.DataFrame) -> None:
     """Print a few steps of every series, with the dates of each."""
-    groups = list(found.groupby(["series", "target"], sort=False))[:MOST]
+    every = found.groupby(["series", "target"], sort=False)
+    groups = list(islice(every, MOST))
     shown = pd.concat([part for _, part in groups])
     common = shown.origin.nunique() == 1
     zone = "" if shown.origin.dt.tz is None else " UTC"
@@ -47,6 +49,8 @@ def show(found: pd.DataFrame) -> None:
         ("", *(head for head, *_ in kept)),
         zip(rows, *(own for _, *own in kept), strict=True),
     )
+    if every.ngroups > MOST:
+        say("", f"and {every.ngroups - MOST:,} more lines in the file")
 
 
 def _cell(row: Any, dated: str) -> str:

@@ -202,6 +202,27 @@ def _length(offset: pd.offsets.BaseOffset) -> int | None:
     return offset.nanos if isinstance(offset, (pd.offsets.Tick, pd.offsets.Day)) else None
 
 
+def stamps(
+    tick: np.ndarray, frequency: str, known: np.ndarray, known_tick: np.ndarray
+) -> np.ndarray:
+    """Return the time stamps of ticks of a grid of which some are known.
+
+    Shapes: `tick` (rows,), `known` (stamps,), `known_tick` (stamps,), ascending by series;
+    returns (rows,).
+
+    >>> known = np.array(["2024-01-31"], "datetime64[ns]")
+    >>> stamps(np.array([7, 6]), "ME", known, np.array([5])).astype("datetime64[D]").tolist()
+    [datetime.date(2024, 3, 31), datetime.date(2024, 2, 29)]
+    """
+    offset = _offset(frequency)
+    if step := _length(offset):
+        return known[0] + (tick - known_tick[0]) * np.timedelta64(step, "ns")
+    least = known_tick.argmin()
+    count = int(tick.max() - known_tick[least]) + 1
+    grid = pd.date_range(known[least], periods=count, freq=offset)
+    return grid.to_numpy("datetime64[ns]")[tick - known_tick[least]]
+
+
 def following(time: np.ndarray, frequency: str, steps: int) -> np.ndarray:
     """List the time stamps after some.
 

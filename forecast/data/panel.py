@@ -1,11 +1,10 @@
 """Turn raw rows into a table on a regular grid; every check of raw data happens here."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.tseries.frequencies import to_offset
 from scipy.sparse import issparse
 
 from forecast.data import clock, columns, index
@@ -53,19 +52,32 @@ class Grid:
         self.tick = np.arange(length.sum()) + np.repeat(tick[first] - start, length)
         own = np.cumsum(np.append(False, new))  # which stretch each given row belongs to
         self.position = tick + (start - tick[first])[own]
-        step = to_offset(frequency)
-        self.time = np.concatenate(
-            [
-                pd.date_range(time[row], periods=count, freq=step).to_numpy("datetime64[ns]")
-                for row, count in zip(first, length, strict=True)
-            ]
-        )
+        self.time = clock.stamps(self.tick, frequency, time[first], tick[first])
 
     def spread(self, values: np.ndarray) -> np.ndarray:
         """Put the given rows' values on the grid, holes elsewhere."""
         full = np.full(len(self.tick), np.nan)
         full[self.position] = values
         return full
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Raw rows on a grid, before holes are treated.
+
+    Attributes:
+        grid: Every tick of every series.
+        full: Input and target columns by their names, (ticks,), NaN where missing.
+        names: Name of every series.
+        frequency: Distance of two ticks.
+        zoned: Whether the file states a time zone.
+    """
+
+    grid: Grid
+    full: dict[str, np.ndarray]
+    names: tuple[str, ...]
+    frequency: str
+    zoned: bool
 
 
 def build(frame: pd.DataFrame, schema: Schema, *, ahead: int = 0) -> Table:
@@ -85,6 +97,11 @@ def build(frame: pd.DataFrame, schema: Schema, *, ahead: int = 0) -> Table:
     Raises:
         InputError: A column is missing, a value is no number, a time stamp is twice there, …
     """
+    return treated(read(frame, schema, ahead), schema)
+
+
+def read(frame: pd.DataFrame, schema: Schema, ahead: int = 0) -> Rows:
+    """Check raw rows and put them on a grid, whatever becomes of holes."""
     columns.check_columns(frame, schema)
     time, zoned = clock.read(frame[schema.time], schema.time_format, zoned=schema.zoned)
     found, series = np.unique(columns.labels(frame, schema), return_inverse=True)
@@ -103,6 +120,12 @@ def build(frame: pd.DataFrame, schema: Schema, *, ahead: int = 0) -> Table:
     full = {name: grid.spread(_in_range(values, name, schema)) for name, values in raw.items()}
     for name in schema.static:
         full[name] = fill_static(full[name], grid.series, names, name)
+    return Rows(grid, full, names, frequency, zoned)
+
+
+def treated(rows: Rows, schema: Schema) -> Table:
+    """Make a table of rows, with holes in features treated as the schema says."""
+    grid, full = rows.grid, rows.full
     inputs, places = _stacked(full, schema), layout_of(schema)
     if schema.missing != "drop":
         limit = schema.hold if schema.missing == "hold" else len(inputs)
@@ -118,15 +141,15 @@ def build(frame: pd.DataFrame, schema: Schema, *, ahead: int = 0) -> Table:
         series=grid.series,
         tick=grid.tick,
         time=grid.time,
-        names=names,
-        frequency=frequency,
+        names=rows.names,
+        frequency=rows.frequency,
         units=tuple(schema.units.get(name, "") for name in asked.names),
         indicators=len(places.masked),
         known=places.known,
         static=places.static,
         task=schema.task,
         about=asked.about,
-        zoned=zoned,
+        zoned=rows.zoned,
     )
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -120,7 +121,7 @@ class Quality:
         }
         return {"data": pd.DataFrame([whole])} | {
             name: pd.DataFrame(
-                [asdict(entry) for entry in entries], columns=[own.name for own in fields(kind)]
+                [vars(entry) for entry in entries], columns=[own.name for own in fields(kind)]
             )
             for (name, entries), kind in zip(parts.items(), _KINDS, strict=True)
         }
@@ -160,20 +161,12 @@ def report(frame: pd.DataFrame, schema: Schema, window: Window) -> Quality:
         first=None if stamps is None else pd.Timestamp(stamps.time.min()),
         last=None if stamps is None else pd.Timestamp(stamps.time.max()),
         frequency=None if stamps is None else stamps.frequency,
-        duplicated_rows=int(_as_text(frame).duplicated().sum()),
+        duplicated_rows=_repeated(frame, stamps),
         duplicated_stamps=0 if stamps is None else len(frame) - len(stamps.rows),
         series=() if stamps is None else tuple(_series(stamps)),
         columns=tuple(_column(frame, name, schema) for name in there),
         windows=counted,
         faults=tuple(faults),
-    )
-
-
-def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
-    """Write every cell as text, bytes and lists too."""
-    columns = (frame.iloc[:, place] for place in range(frame.shape[1]))
-    return pd.DataFrame(
-        {n: c.map(str) if c.dtype == object else c.astype(str) for n, c in enumerate(columns)}
     )
 
 
@@ -198,6 +191,7 @@ class _Stamps:
 
     Attributes:
         rows: Position of each stamp's first row in the frame, (stamps,).
+        twice: Positions of all rows whose stamp is there more than once.
         count: Rows of each series with its duplicates, (series,).
         names: Name of every series.
         series: Series of each stamp, (stamps,).
@@ -207,6 +201,7 @@ class _Stamps:
     """
 
     rows: np.ndarray
+    twice: np.ndarray
     count: np.ndarray
     names: tuple[str, ...]
     series: np.ndarray
@@ -233,7 +228,8 @@ def _stamps(frame: pd.DataFrame, schema: Schema, faults: list[str]) -> _Stamps |
     with _noted(faults):
         columns.unique_rows(time, series, names, schema.duplicates)
     new = np.append(True, (np.diff(time) != np.timedelta64(0)) | (np.diff(series) != 0))
-    stamps = _Stamps(order[new], np.bincount(series), names, series[new], time[new])
+    twice = np.sort(order[~(new & np.append(new[1:], True))])
+    stamps = _Stamps(order[new], twice, np.bincount(series), names, series[new], time[new])
     with _noted(faults):
         frequency = schema.frequency or clock.infer(stamps.time, stamps.series)
         tick = clock.ticks(stamps.time, frequency)
@@ -241,18 +237,34 @@ def _stamps(frame: pd.DataFrame, schema: Schema, faults: list[str]) -> _Stamps |
     return stamps
 
 
+def _repeated(frame: pd.DataFrame, stamps: _Stamps | None) -> int:
+    """Count the rows that equal an earlier one throughout; their time stamps then do as well."""
+    if stamps is not None:
+        frame = frame.iloc[stamps.twice]
+    return int(_as_text(frame).duplicated().sum())
+
+
+def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """Write every cell as text, bytes and lists too."""
+    columns = (frame.iloc[:, place] for place in range(frame.shape[1]))
+    return pd.DataFrame(
+        {n: c.map(str) if c.dtype == object else c.astype(str) for n, c in enumerate(columns)}
+    )
+
+
 def _series(stamps: _Stamps) -> Iterator[SeriesQuality]:
     """Describe the clock of every series."""
-    for code, name in enumerate(stamps.names):
-        own = stamps.series == code
-        time = stamps.time[own]
-        absent = gaps = longest = None
-        if stamps.tick is not None:
-            skipped = np.diff(stamps.tick[own]) - 1
-            absent, gaps = int(skipped.sum()), int((skipped > 0).sum())
-            longest = int(skipped.max(initial=0))
-        rows, first, last = int(stamps.count[code]), pd.Timestamp(time[0]), pd.Timestamp(time[-1])
-        yield SeriesQuality(name, rows, first, last, absent, gaps, longest)
+    begin = np.flatnonzero(np.append(True, np.diff(stamps.series) != 0))
+    end = np.append(begin[1:], len(stamps.series)) - 1
+    clocks: list[list[Any]] = [[None] * len(begin)] * 3
+    if stamps.tick is not None:
+        skipped = np.diff(stamps.tick, prepend=stamps.tick[0]) - 1
+        skipped[begin] = 0  # of another series
+        absent, gaps = np.add.reduceat(skipped, begin), np.add.reduceat(skipped > 0, begin)
+        clocks = [absent.tolist(), gaps.tolist(), np.maximum.reduceat(skipped, begin).tolist()]
+    ends = (map(pd.Timestamp, stamps.time[rows]) for rows in (begin, end))
+    columns = (stamps.names, stamps.count.tolist(), *ends, *clocks)
+    yield from map(SeriesQuality, *columns)
 
 
 def _column(frame: pd.DataFrame, name: str, schema: Schema) -> ColumnQuality:
@@ -284,8 +296,9 @@ def _windows(
 ) -> tuple[WindowQuality, ...]:
     """Count the windows kept under every policy."""
     found = []
+    rows = panel.read(frame, schema)  # once: the policies differ in what becomes of holes
     for policy in MISSING:
-        table = panel.build(frame, replace(schema, missing=policy)).padded(window.timesteps)
+        table = panel.treated(rows, replace(schema, missing=policy)).padded(window.timesteps)
         length = np.bincount(table.series)
         possible = int(np.maximum(length - window.span + 1, 0).sum())
         kept = len(windows.starts(table, window))

@@ -1,6 +1,7 @@
 """Pictures of forecasts, errors and folds as PNG files."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -140,7 +141,8 @@ def learning_curve(history: Mapping[str, Sequence[float]]) -> Figure:
 
 def prediction(history: pd.DataFrame, forecast: pd.DataFrame, units: Mapping[str, str]) -> Figure:
     """Draw the newest rows and the forecast that follows them."""
-    groups = list(forecast.groupby(["series", "target"], sort=False))[: 2 * PANELS]
+    every = forecast.groupby(["series", "target"], sort=False)
+    groups = list(islice(every, 2 * PANELS))
     figure = Figure(figsize=(10, 1 + 2.4 * len(groups)), layout="constrained")
     axes = np.atleast_1d(figure.subplots(len(groups), 1, sharex=True))
     for panel, ((series, target), ahead) in zip(axes, groups, strict=True):
@@ -162,6 +164,8 @@ def prediction(history: pd.DataFrame, forecast: pd.DataFrame, units: Mapping[str
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False)
     dates(axes[-1])
+    if every.ngroups > len(groups):
+        figure.text(0, 0, f"the first {len(groups)} of {every.ngroups:,}", va="bottom", fontsize=9)
     return figure
 
 

@@ -99,6 +99,9 @@ def _read(holder: str) -> dict[str, Any]:
 
 CHECKPOINT = "checkpoint.npz"
 
+PER_KEY = 20
+"""Trials that are read in the time in which the trials of one key are looked up."""
+
 
 class Ledger:
     """The runs of one sweep: a parent, candidates below it, trials below those.
@@ -157,7 +160,7 @@ class Ledger:
         wanted = {trial.key: trial for trial in trials}
         found: dict[str, Result] = {}
         elsewhere: dict[str, str] = {}  # key to the run of another sweep that finished it
-        for run in self.store.find("tags.`forecast.kind` = 'trial'", newest=False):
+        for run in _trials(self.store, list(wanted)):
             tags = run.data.tags
             key = tags.get("forecast.trial_key") or tags.get("forecast.reused_key")
             if key not in wanted:
@@ -249,6 +252,18 @@ class Ledger:
             return DirectRun.create(self.store, called, kind=kind, tags=tags, parent=self.parent.id)
 
         return only(self.store, _where(kind=kind, parent=self.parent.id, **tags), create)
+
+
+def _trials(store: Store, keys: Sequence[str]) -> Iterable[Any]:
+    """List the trials of some keys, the oldest first; where there are few others, those as well."""
+    few = PER_KEY * len(keys)
+    every = store.find(_where(kind="trial"), newest=False, most=few + 1)
+    if len(every) <= few:
+        return every
+    names = ("forecast.trial_key", "forecast.reused_key")
+    marks = [f"tags.`{name}` = '{key}'" for key in keys for name in names]
+    own = [run for mark in marks for run in store.find(mark)]
+    return sorted(own, key=lambda run: run.info.start_time)
 
 
 def checkpoint(store: Store, key: str) -> Arrays | None:

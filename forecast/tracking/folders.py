@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,13 @@ from forecast.tracking.journal import (
     Journal,
     held,
     kept,
-    marks_of,
     missing,
     records,
     settled,
     status_of,
     story,
 )
+from forecast.tracking.mlflow.store import experiments
 from forecast.tracking.run import Record
 from forecast.tracking.sender import LOCAL_ID, ONCE
 
@@ -34,6 +34,9 @@ DIED = "its process was killed"
 
 NAMED = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 """What a local id looks like."""
+
+SAME = 3
+"""Ids that are named of those with the same first letters."""
 
 BEGUN = re.compile(r"[0-9a-f]{6,31}")
 """First letters of an id in MLflow, enough to tell one run from others."""
@@ -81,10 +84,9 @@ def in_store(client: Any, run: str) -> Any:
         asked = f"tags.`{LOCAL_ID}` = '{run}'"
     else:
         return client.get_run(run)
-    everywhere = [one.experiment_id for one in client.search_experiments()]
-    found = client.search_runs(everywhere, asked, max_results=3)
+    found = client.search_runs([*experiments(client)], asked, max_results=SAME + 1)
     if len(found) > 1:
-        ids = ", ".join(one.info.run_id for one in found)
+        ids = ", ".join([one.info.run_id for one in found[:SAME]] + ["…"] * (len(found) > SAME))
         raise InputError(
             f"the id of a run must have enough letters to tell it from others, got {run!r}, with "
             f"which {ids} begin: write more of them"
@@ -92,10 +94,13 @@ def in_store(client: Any, run: str) -> Any:
     return found[0] if found else client.get_run(run)
 
 
-def runs(folder: Path) -> Iterator[LocalRun]:
-    """Read the runs of a folder, the newest first."""
+def runs(folder: Path, damaged: list[Path] | None = None) -> Iterator[LocalRun]:
+    """Read the runs of a folder, the newest first, and note those whose lines cannot be read."""
     for path in reversed(_folders(folder)):
-        if not (found := story(path)) or not found[0]:
+        found = story(path)
+        if found is None and damaged is not None:
+            damaged.append(path)
+        if not found or not found[0]:
             continue
         own, marks = found
         head, state, name, epochs = own[0], "", own[0]["name"], 0
@@ -115,7 +120,7 @@ def runs(folder: Path) -> Iterator[LocalRun]:
             head["tags"]["forecast.kind"],
             state,
             epochs,
-            waiting(path),
+            waiting(path, marks),
             marks.get("refused"),
             _alone(head) and state not in ("FINISHED", "RUNNING"),
             missing(own),
@@ -191,10 +196,10 @@ def _alone(head: Record) -> bool:
     return head["tags"]["forecast.kind"] == "train" and not head["parent"]
 
 
-def waiting(folder: Path) -> int:
-    """Count the records of a run that its store does not have."""
+def waiting(folder: Path, marks: Mapping[str, Any]) -> int:
+    """Count the records of a run that its store does not have, by how far it was sent."""
     with (folder / LINES).open("rb") as file:
-        file.seek(marks_of(folder).get("bytes", 0))
+        file.seek(marks.get("bytes", 0))
         return file.read().count(b"\n")
 
 
@@ -223,11 +228,6 @@ def leftover(folder: Path, uri: str) -> list[Journal]:
             journal.append({"do": "end", "status": "KILLED", "time": time})
         found.append(journal)
     return found
-
-
-def damaged(folder: Path) -> list[Path]:
-    """List the folders whose lines cannot be read; nothing else here looks at them."""
-    return [path for path in _folders(folder) if story(path) is None]
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -172,9 +172,9 @@ def marks_of(folder: Path) -> dict[str, Any]:
     """Read how far the sending of a run has come, the newest of every fact."""
     found: dict[str, Any] = {}
     if (folder / SENT).exists():
-        for line in (folder / SENT).read_bytes().splitlines(keepends=True):
-            if line.endswith(b"\n"):
-                found |= json.loads(line)
+        whole = (folder / SENT).read_bytes().split(b"\n")[:-1]  # the last is empty, or torn
+        for facts in json.loads(b"[%b]" % b",".join(whole)):  # each by itself takes thrice as long
+            found |= facts
     return found
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.data.split import Holdout
-from forecast.data.table import Table
+from forecast.data.table import Table, listed
 from forecast.evaluation import scores
 from forecast.evaluation.backtest import Backtest
 from forecast.evaluation.baselines import rules
@@ -141,7 +141,7 @@ def lineage(table: Table, cuts: Holdout) -> dict[str, str]:
     """Describe the spans of an experiment: rows, series, frequency, where its spans begin."""
     return {
         "rows": str(len(table)),
-        "series": ", ".join(table.names[:20]),
+        "series": listed(table.names, 20),
         "frequency": str(table.frequency),
         "first": str(table.time.min()),
         "last": str(table.time.max()),

@@ -88,11 +88,12 @@ class Predictor:
     def _by_pass(self, compiled: "Compiled", inputs: tf.Tensor, starts: np.ndarray) -> np.ndarray:
         """Predict every window between the first and the last, and keep those asked for."""
         found = np.empty((len(starts), *self.model.output_shape[1:]), np.float32)
-        for begin in range(int(starts.min()), int(starts.max()) + 1, CHUNK):
-            mine = (starts >= begin) & (starts < begin + CHUNK)
-            if mine.any():
-                ahead = compiled(inputs, tf.constant(begin, tf.int32)).numpy()
-                found[mine] = ahead[starts[mine] - begin]
+        order, first = np.argsort(starts, kind="stable"), int(starts.min())
+        chunk = (starts[order] - first) // CHUNK
+        for mine in np.split(order, np.flatnonzero(np.diff(chunk)) + 1):
+            begin = first + (int(starts[mine[0]]) - first) // CHUNK * CHUNK
+            ahead = compiled(inputs, tf.constant(begin, tf.int32)).numpy()
+            found[mine] = ahead[starts[mine] - begin]
         return found
 
     def _predict_rows(self, inputs: tf.Tensor, begin: tf.Tensor) -> tf.Tensor:

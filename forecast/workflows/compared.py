@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from forecast.data.table import listed
 from forecast.errors import InputError
 from forecast.evaluation.significance.aligned import PREDICTIONS, common
 from forecast.evaluation.significance.pairs import Verdict
@@ -19,7 +20,7 @@ from forecast.report.comparing.entries import Compared, Entry, Pair
 from forecast.tracking import folders
 from forecast.tracking.mlflow.kept import Kept, KeptRun
 from forecast.tracking.mlflow.lookup import validation_error
-from forecast.tracking.mlflow.store import reason
+from forecast.tracking.mlflow.store import experiments, reason
 from forecast.vocabulary import COMPARED
 
 RIVALS = 20
@@ -115,12 +116,12 @@ def forecasts(store: Any, run_id: str) -> pd.DataFrame:
 
 def home(store: Any, name: str | None, *, typed: bool) -> Any:
     """Find an experiment by its name; where nobody has typed one, the only one does as well."""
-    known = {one.name: one for one in store.search_experiments() if one.name != "Default"}
+    known = {one.name: one for one in experiments(store).values() if one.name != "Default"}
     if name in known:
         return known[name]
     if len(known) == 1 and not typed:
         return next(iter(known.values()))
-    names = ", ".join(sorted(known)[:8])
+    names = listed(sorted(known))
     raise InputError(
         f"tracking.experiment must name an experiment of the store, got {name or 'nothing'}: "
         + (f"there {'is' if len(known) == 1 else 'are'} {names}" if known else "train first")

@@ -217,7 +217,8 @@ class Config:
     )
     file: str | None = key("Keras model that `inspect` reads instead of a run.", None)
     output: str | None = key(
-        "File that `predict`, `inspect` or `compare` writes; null chooses a name in this folder.",
+        "File that `predict`, `inspect`, `compare`, or `check` of many series writes; null chooses "
+        "a name in this folder.",
         None,
     )
     register: str | None = key(

@@ -9,6 +9,8 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from forecast.cli.main import COMMANDS, main
@@ -100,6 +102,16 @@ def test_explain_tells_the_receptive_field(place: Place):
     assert "the newest 7 of 8 timesteps" in place.printed[-1]
 
 
+def test_only_the_process_of_a_command_looks_less_often_for_garbage(monkeypatch):
+    asked = []
+    monkeypatch.setattr("gc.set_threshold", lambda *often: asked.append(often))
+    assert main(["--version"]) == 0 and asked == []
+    monkeypatch.setattr(sys, "argv", ["forecast", "--version"])
+    assert main() == 0
+    [often] = asked
+    assert all(ours > pythons for ours, pythons in zip(often, (700, 10, 10), strict=True))
+
+
 def test_check_reports_and_refuses_faults(place: Place):
     assert place.run("check", *TINY) == 0
     assert "hold" in place.printed[-1] and "100.0%" in place.printed[-1]
@@ -107,6 +119,39 @@ def test_check_reports_and_refuses_faults(place: Place):
     bad = ["data.path=bad.csv", "data.series=[]", "data.features=[]", "window.timesteps=1"]
     assert place.run("check", *TINY, *bad, "window.horizon=1") == 2
     assert "'x'" in place.printed[-1]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", None])
+def test_check_of_many_series_prints_a_summary_and_writes_them(place: Place, ending: str | None):
+    """Site n has 40 + n hours; sites 7 and 19 lack some in between."""
+    hours = pd.date_range("2024-01-01", periods=70, freq="h")
+    sites = [pd.DataFrame({"site": f"s{n:02}", "time": hours[: 40 + n]}) for n in range(25)]
+    sites[7], sites[19] = sites[7].drop(index=[5, 6, 9]), sites[19].drop(index=3)
+    frame = pd.concat(sites)
+    frame["load"] = frame["temp"] = np.arange(float(len(frame)))
+    frame.to_csv(place.folder / "many.csv", index=False)
+    asked = ["data.path=many.csv", *([f"output=clocks.{ending}"] if ending else [])]
+    assert place.run("check", *TINY, *asked) == 0, place.errors
+    said = " ".join(place.printed[-1].split())
+    assert "series 25 of 40 to 64 rows (median 52), 2 with gaps" in said
+    assert "begin 2024-01-01 00:00 and end between 2024-01-02 15:00 and 2024-01-03 15:00" in said
+    named = re.findall(r"^(s\d\d) ", place.printed[-1], re.M)
+    assert named == ["s07", "s19", "s00", "s01", "s02", "s03", "s04"]
+    file = place.folder / (f"clocks.{ending}" if ending else "series_many.csv")
+    found = pd.read_parquet(file) if ending == "parquet" else pd.read_csv(file)
+    assert found.series.tolist() == [f"s{n:02}" for n in range(25)]
+    assert found.rows.tolist() == [len(site) for site in sites]
+    assert found.absent.tolist() == [{7: 3, 19: 1}.get(n, 0) for n in range(25)]
+    assert f"wrote {file.name}: the clock of each of 25 series" in said
+    file.unlink()
+
+
+def test_check_of_few_series_writes_them_where_it_is_asked_to(place: Place):
+    assert place.run("check", *TINY) == 0
+    assert not list(place.folder.glob("series_*"))
+    assert place.run("check", *TINY, "output=few.csv") == 0
+    assert pd.read_csv(place.folder / "few.csv").series.tolist() == ["north", "south"]
+    assert place.run("check", *TINY, "output=few.txt") == 2
 
 
 def test_check_proves_that_nothing_leaks_line_by_line(place: Place):

@@ -61,6 +61,12 @@ def test_series_that_end_apart_have_their_own_dates(printed):
     assert "from 2024-02-04 00:00" in said and "from 2024-05-14 00:00" in said
 
 
+def test_series_that_have_no_line_are_counted(printed):
+    said = printed(forecasts({f"shop {n}": "2024-02-04" for n in range(31)}))
+    assert said.count("shop ") == 12 and "and 19 more lines in the file" in said
+    assert "more" not in printed(forecasts({f"shop {n}": "2024-02-04" for n in range(12)}))
+
+
 def test_no_interval_is_nothing(printed):
     found = forecasts({"open": "2024-02-04", "shut": "2024-02-04"})
     found.loc[found.series == "shut", ["lower", "upper"]] = np.nan

@@ -17,7 +17,7 @@ OWN = {
     "runs": {"compare", "inspect"},
     "kind": {"compare"},
     "file": {"inspect"},
-    "output": {"predict", "inspect", "compare"},
+    "output": {"predict", "inspect", "compare", "check"},
     "register": {"train"},
     "registered": {"promote"},
     "force": {"reproduce"},

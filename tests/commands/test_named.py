@@ -7,7 +7,7 @@ import pytest
 from forecast.cli.config.compose import compose
 from forecast.cli.dispatch import named
 from forecast.errors import InputError
-from forecast.tracking.mlflow import lookup
+from forecast.tracking.mlflow import lookup, store
 from forecast.tracking.mlflow.store import Store
 
 PARAMS = {
@@ -36,12 +36,14 @@ class Runs:
         status: str = "FINISHED",
         digest: str = "aa",
         summary: float | None = None,
+        colour: str | None = None,
         **params: str,
     ) -> str:
         """Add a run that is younger than the others."""
         client = self.store.client
         self.clock += 1000
         tags = {"forecast.kind": kind, "forecast.data_digest": digest}
+        tags |= {"mlflow.runColor": colour} if colour else {}
         run = client.create_run(self.store.experiment_id, self.clock, tags, f"run {self.clock}")
         run_id = run.info.run_id
         for key, value in (PARAMS | {k.replace("__", "."): v for k, v in params.items()}).items():
@@ -108,6 +110,34 @@ def test_best_compares_nothing_that_has_other_validation_windows(runs: Runs, oth
     assert runs.found("run=best") == [mine]
     again = runs.add(**better, window__timesteps="24")
     assert runs.found("run=best") == [again]
+
+
+@pytest.mark.parametrize("targets", ["['temp']", 'a "b"', 'it\'s "b"', "x" * 400])
+def test_best_is_found_among_more_than_are_counted(runs: Runs, monkeypatch, capsys, targets):
+    monkeypatch.setattr(lookup, "MOST", 3)
+    monkeypatch.setattr(store, "PAGE", 2)
+    mine = {"data__targets": targets, "colour": "#0072b2"}
+    best = runs.add({}, None, summary=1.0, **mine)
+    for error in (5.0, 0.5, 4.0, 0.25, 3.0, 6.0):
+        other = {"window__horizon": "9"} if error < 1 else {}
+        runs.add({}, None, summary=error, **mine, **other)
+    newest = runs.add({}, None, summary=2.0, **mine)
+    assert runs.found("run=best", "other=last") == [best, newest]
+    said = " ".join(capsys.readouterr().out.split())
+    assert "lowest validation MAE (1) of more than 3 comparable trainings" in said
+    old = runs.add({1: 0.75, 2: 9.0}, 1, data__targets=targets)  # it has neither metric nor colour
+    assert runs.found("run=best") == [old]
+
+
+def test_any_number_of_experiments_is_looked_through(runs: Runs, monkeypatch):
+    monkeypatch.setattr(store, "PAGE", 2)
+    found = runs.add({}, None, summary=1.0)
+    for number in range(5):
+        runs.store.client.create_experiment(f"later {number}")
+    assert runs.found("run=best", "other=last") == [found, found]
+    from forecast.tracking import folders
+
+    assert folders.in_store(runs.store.client, found[:9]).info.run_id == found
 
 
 @pytest.mark.parametrize("word", ["last", "best"])

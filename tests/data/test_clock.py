@@ -27,6 +27,23 @@ def test_a_stated_zone_becomes_utc(text):
     assert parse(text).tolist() == stamps("2024-03-01T06:30").tolist()
 
 
+@pytest.mark.parametrize("frequency", [*REGULAR, "3MS", "2B", "SME"])
+def test_stamps_of_ticks_are_those_of_a_range_for_each_series(frequency):
+    rng = np.random.default_rng(0)
+    days = pd.date_range("2023-01-02 00:00", periods=90, freq=frequency).to_numpy("datetime64[ns]")
+    numbers = clock.ticks(days, frequency)
+    begin, count = rng.integers(0, 60, 9), rng.integers(1, 30, 9)
+    tick = np.concatenate([numbers[a] + np.arange(n) for a, n in zip(begin, count, strict=True)])
+    expected = np.concatenate(
+        [
+            pd.date_range(days[a], periods=n, freq=frequency).to_numpy("datetime64[ns]")
+            for a, n in zip(begin, count, strict=True)
+        ]
+    )
+    found = clock.stamps(tick, frequency, days[begin], numbers[begin])
+    assert found.dtype == expected.dtype and (found == expected).all()
+
+
 def test_a_stamp_without_zone_is_taken_as_written():
     assert parse("2024-03-01 06:30").tolist() == stamps("2024-03-01T06:30").tolist()
 

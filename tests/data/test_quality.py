@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from forecast.data import panel, quality, source
 from forecast.data.schema import Schema
@@ -82,6 +83,39 @@ def test_counts_are_those_of_loops(frame, window):
         table.inputs[:], table.outputs[:] = 0.0, 0.0
         assert entry.possible == len(windows_by_loop(table, window))
         assert entry.share == entry.kept / max(entry.possible, 1)
+
+
+@QUIET
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9), st.integers(0, 1)), min_size=2)
+)
+def test_repeated_rows_and_the_clock_of_each_series_are_those_of_loops(drawn):
+    frame = pd.DataFrame(drawn, columns=["station", "hour", "load"])
+    frame["time"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(frame.hour, unit="h")
+    task = Schema("time", ("load",), series=("station",), frequency="h")
+    told = quality.report(frame, task, SMALL)
+    seen: list[tuple[object, ...]] = []
+    repeated = 0
+    for row in drawn:
+        repeated += row in seen
+        seen.append(row)
+    assert told.duplicated_rows == repeated
+    assert told.duplicated_stamps == len(drawn) - len({row[:2] for row in drawn})
+    assert [one.series for one in told.series] == sorted({row[0] for row in drawn})
+    for one in told.series:
+        mine = sorted({hour for name, hour, _ in drawn if name == one.series})
+        apart = [b - a - 1 for a, b in zip(mine, mine[1:], strict=False)]
+        assert one.rows == sum(name == one.series for name, *_ in drawn)
+        assert (one.absent, one.gaps) == (sum(apart), sum(n > 0 for n in apart))
+        assert one.longest == max(apart, default=0)
+        assert (one.first.hour, one.last.hour) == (mine[0], mine[-1])
+
+
+def test_a_grid_is_made_once_for_all_that_may_become_of_holes(monkeypatch):
+    made = []
+    grid = panel.Grid
+    monkeypatch.setattr(panel, "Grid", lambda *given: made.append(1) or grid(*given))
+    assert len(quality.report(hours(30), LOAD, SMALL).windows) == 3 and len(made) == 1
 
 
 def test_duplicates_are_counted_and_the_rest_is_told_of_the_first_rows():

@@ -123,6 +123,23 @@ def test_no_classical_model_looks_beyond_training_and_origin(table, said, name):
     np.testing.assert_array_equal(again[0], values[name][-2])
 
 
+def test_windows_of_several_series_in_any_order_are_those_of_each_alone(table):
+    """To the bit, by a loop that asks all rows of which series they are."""
+    every = windows.starts(table, WINDOW, truth="none")
+    mixed = np.random.default_rng(0).permutation(every)
+    learned = table.tick < LEARNED
+    found = classical("theta", table, learned, WINDOW, mixed, SEASON)
+    for code in (0, 1):
+        mine = table.series[mixed] == code
+        alone = classical("theta", table, learned, WINDOW, mixed[mine], SEASON)
+        rows = table.series == code
+        own = replace(table.take(rows), series=np.zeros(rows.sum(), int), names=(str(code),))
+        starts = mixed[mine] - np.flatnonzero(rows)[0]
+        apart = classical("theta", own, learned[rows], WINDOW, starts, SEASON)
+        assert found[mine].tobytes() == alone.tobytes() == apart.tobytes()
+    assert classical("theta", table, learned, WINDOW, mixed[:0], SEASON).shape == (0, 4, 1)
+
+
 def test_a_series_without_training_rows_is_not_forecast(table):
     found = windows.starts(table, WINDOW, truth="none")
     learned = (table.tick < LEARNED) & (table.series == 0)

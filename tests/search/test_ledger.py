@@ -11,6 +11,7 @@ from forecast.search import ledger
 from forecast.search.candidates import Candidate
 from forecast.search.ledger import Ledger
 from forecast.search.trial import Result, Rung, Trial
+from forecast.tracking.mlflow import store as store_room
 from forecast.tracking.mlflow.direct import DirectRun
 from forecast.tracking.mlflow.store import Store
 
@@ -63,6 +64,47 @@ def test_starting_afresh_counts_nothing_as_finished(store: Store):
     assert run is not None
     afresh.finish(run, Result(1.0, {}, 1, 3, 0.1))
     assert list(opened(store, "afresh").finished([trial("done")])) == ["done"]
+
+
+@pytest.mark.parametrize("most", [1, 1000])
+def test_few_of_many_trials_are_read_and_the_same_found(store: Store, monkeypatch, most: int):
+    """However many trials the experiment holds: of this sweep, of another, and copies of those."""
+    other, own = opened(store, f"others {most}"), opened(store, f"own {most}")
+    keys = [f"{most:x}f{number}" for number in range(30)]
+    for number, key in enumerate(keys):
+        home = own if number % 3 == 0 else other
+        home.finish(home.begin(trial(key)), Result(float(number), {}, 1, 3, 0.1))
+    left = own.begin(trial(f"{most:x}dead"))
+    left.tags({"forecast.owner": '{"host": "gone", "pid": 1, "start": 1.0}'})
+    read, search = [], store.client.search_runs
+
+    def spy(*asked, **options):
+        found = search(*asked, **options)
+        read.extend(found)
+        return found
+
+    monkeypatch.setattr(ledger, "PER_KEY", most)
+    monkeypatch.setattr(store.client, "search_runs", spy)
+    asked = [trial(key) for key in (*keys[:2], "unknown", f"{most:x}dead")]
+    again = opened(store, f"own {most}")
+    read.clear()
+    found = again.finished(asked)
+    assert {key: result.error for key, result in found.items()} == {keys[0]: 0.0, keys[1]: 1.0}
+    assert (len(read) < 12) == (most == 1), len(read)
+    assert store.client.get_run(left.id).info.status == "KILLED"
+    copies = store.find(f"tags.`forecast.reused_key` = '{keys[1]}'")
+    assert len(copies) == 1 and again.finished(asked) == found  # its copy is not copied again
+    assert len(store.find(f"tags.`forecast.reused_key` = '{keys[1]}'")) == 1
+
+
+def test_all_runs_are_found_however_many_are_asked_for_at_once(store: Store, monkeypatch):
+    for number in range(7):
+        DirectRun.create(store, f"page {number}", kind="paged")
+    monkeypatch.setattr(store_room, "PAGE", 2)
+    where = "tags.`forecast.kind` = 'paged'"
+    names = [run.info.run_name for run in store.find(where, newest=False)]
+    assert names == [f"page {number}" for number in range(7)]
+    assert [run.info.run_name for run in store.find(where, newest=False, most=3)] == names[:3]
 
 
 def test_a_trial_is_claimed_once_while_its_owner_lives(store: Store):

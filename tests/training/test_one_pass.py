@@ -103,6 +103,31 @@ def test_windows_reach_over_the_border_of_a_pass(monkeypatch):
     assert small._batch._compiled.experimental_get_tracing_count() == 0
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_passes_are_those_of_a_loop_over_all_windows(monkeypatch, seed):
+    """Of windows in any order, some of them twice, with holes as long as several passes."""
+    monkeypatch.setattr(predict, "CHUNK", 16)
+    small, rng = predict.Predictor(filled()), np.random.default_rng(seed)
+    some = rng.integers(3, 370, 40)
+    starts = rng.permutation(np.append(some, some[:9])).astype(np.int32)
+    starts = starts[(starts < 60) | (starts > 140)]
+    expected = np.empty((len(starts), *small.model.output_shape[1:]), np.float32)
+    begun = []
+    for begin in range(int(starts.min()), int(starts.max()) + 1, 16):
+        mine = (starts >= begin) & (starts < begin + 16)
+        if mine.any():
+            begun.append(begin)
+            expected[mine] = small._pass(INPUTS, tf.constant(begin)).numpy()[starts[mine] - begin]
+    asked, compiled = [], small._pass
+
+    def spy(inputs, begin):
+        asked.append(int(begin))
+        return compiled(inputs, begin)
+
+    assert small._by_pass(spy, INPUTS, starts).tobytes() == expected.tobytes()
+    assert asked == begun
+
+
 def test_an_estimator_forecasts_a_panel_alike_either_way(monkeypatch):
     """Windows of two series: those across the border are computed and never read."""
     data = table(rows=200)

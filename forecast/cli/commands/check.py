@@ -1,10 +1,12 @@
 """`forecast check`: what is in a data set and what is wrong with it; `leak=true` trains twice."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from forecast.cli import output
 from forecast.cli.config import errors
 from forecast.cli.config.compose import Request
 from forecast.cli.console import busy, console, print_table, say
@@ -19,14 +21,27 @@ NETWORK = ("model", "training", "gates", "tracking", "experiment")
 """Groups whose values only the network and its observers judge, for which TensorFlow is started."""
 
 
+SHOWN = 20
+"""Series that have a line each; of more a summary is printed, and all are written to a file."""
+
+WORST = 5
+"""Series of a summary that lack most, and that are shortest."""
+
+ENDS = (".csv", ".parquet")
+"""Of the file."""
+
+
 def run_check(request: Request) -> Quality:
     """Print the data-quality report, then do what a training does before its network is made."""
     settings = request.settings
+    written = output.place(settings.output, f"series_{load.name(settings)}{ENDS[0]}", ENDS)
     with busy("data", "reading"):
         path, frame = load.rows(settings)
         window = load.window(settings)
         found = quality.report(frame, load.schema(settings, frame.columns), window)
     _show(found, request, load.without_names(frame.columns))
+    if settings.output or len(found.series) > SHOWN:
+        _write(found.to_frames()["series"], written)
     with busy("data", "checking"):
         data = load.made(settings, path, frame)
         _prepare(request, data)
@@ -51,14 +66,47 @@ def _show(found: Quality, request: Request, more: str) -> None:
         f"frequency {found.frequency}, {found.duplicated_stamps} duplicate time stamps, "
         f"{found.duplicated_rows} duplicate rows",
     )
-    for name, title in (
-        ("series", "Series"),
-        ("columns", "Columns"),
-        ("windows", f"Windows of {window.timesteps} → {window.horizon} kept"),
-    ):
-        _print(title, frames[name])
+    _print_series(frames["series"])
+    _print("Columns", frames["columns"])
+    _print(f"Windows of {window.timesteps} → {window.horizon} kept", frames["windows"])
     for fault in found.faults:
         say("fault", fault)
+
+
+def _print_series(series: pd.DataFrame) -> None:
+    """Print a line for each series, or of many how long they are and which lack most."""
+    if len(series) <= SHOWN:
+        _print("Series", series)
+        return
+    rows, gaps = series.rows, pd.to_numeric(series.gaps) > 0
+    some = f"{gaps.sum():,}" if gaps.any() else "none"
+    begin, end = (_between(series[name]) for name in ("first", "last"))
+    say(
+        "series",
+        f"{len(series):,} of {rows.min():,} to {rows.max():,} rows (median {rows.median():,.0f}), "
+        f"{some} with gaps; they begin {begin} and end {end}",
+    )
+    if gaps.any():
+        worst = series[gaps].sort_values("absent", ascending=False, kind="stable").head(WORST)
+        _print(f"The {len(worst)} series that lack most", worst)
+    shortest = series.sort_values("rows", kind="stable").head(WORST)
+    _print(f"The {len(shortest)} shortest series", shortest)
+
+
+def _between(stamps: pd.Series) -> str:
+    """Write when the first and the last of some begin, or end."""
+    first, last = _cell("", stamps.min()), _cell("", stamps.max())
+    return first if first == last else f"between {first} and {last}"
+
+
+def _write(series: pd.DataFrame, path: Path) -> None:
+    """Write the table of series."""
+    with output.whole(path) as file:
+        if path.suffix == ".parquet":
+            series.to_parquet(file, index=False)
+        else:
+            series.to_csv(file, index=False)
+    say("wrote", f"{path}: the clock of each of {len(series):,} series")
 
 
 def _prepare(request: Request, data: Loaded) -> None:

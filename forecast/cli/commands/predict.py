@@ -139,7 +139,8 @@ def _warn(left_out: list[str], file: TextIO | None) -> None:
     """Say which series have no forecast, on the terminal or in a file."""
     if not left_out:
         return
-    shown = ", ".join(left_out[:5]) + (" …" if len(left_out) > 5 else "")
+    more = f" and {len(left_out) - 5:,} more" if len(left_out) > 5 else ""
+    shown = ", ".join(left_out[:5]) + more
     text = f"no forecast for {shown}: too few rows, or a missing value among the newest"
     if file is None:
         say("warning", text)

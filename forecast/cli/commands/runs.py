@@ -17,9 +17,10 @@ SHOWN = 30
 def run_runs(request: Request) -> list[LocalRun]:
     """List the runs that this machine has begun, with what became of them."""
     folder = Path(request.settings.tracking.folder)
-    for path in folders.damaged(folder):
+    damaged: list[Path] = []
+    every = list(folders.runs(folder, damaged))
+    for path in reversed(damaged):
         say("damaged", f"{path}: its journal cannot be read; delete it, or restore a copy")
-    every = list(folders.runs(folder))
     found = [one for one in every if one.kind != "baseline" or one.waiting]
     if not found:
         say("runs", f"none in {folder}/: run `forecast train`, or go to the folder where it ran")

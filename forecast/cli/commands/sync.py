@@ -34,7 +34,7 @@ def _send(journals: list[Journal], uri: str, folder: Path) -> int:
         return 0
     reach = functools.cache(functools.partial(Store, uri))
     reach(journals[0].head["experiment"])  # says so where it is away
-    count = sum(folders.waiting(journal.folder) for journal in journals)
+    count = sum(folders.waiting(journal.folder, journal.marks) for journal in journals)
     say("sync", f"{count:,} records of {len(journals)} runs to {without_secrets(uri)}")
     with no_retries():
         sender = Sender(reach)
@@ -44,7 +44,9 @@ def _send(journals: list[Journal], uri: str, folder: Path) -> int:
     refused = [journal for journal in journals if "refused" in journal.marks]
     for journal in refused:
         say("refused", f"{journal.local_id}: {journal.marks['refused']}")
-    if left := sum(folders.waiting(one.folder) for one in journals if one not in refused):
+    if left := sum(
+        folders.waiting(one.folder, one.marks) for one in journals if one not in refused
+    ):
         raise InputError(
             f"tracking.uri must accept every record, got {without_secrets(uri)!r}, which left "
             f"{left:,} records "

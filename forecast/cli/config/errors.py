@@ -200,7 +200,7 @@ READ: Mapping[str, tuple[str, ...]] = {
     "train": (*TRAINING, "resume", "register"),
     "backtest": (*TRAINING, "backtest.*"),
     "sweep": (*TRAINING, "sweep.*"),
-    "check": (*TRAINING, "leak"),
+    "check": (*TRAINING, "leak", "output"),
     "explain": TRAINING,
     "runs": ("tracking.*",),
     "sync": ("tracking.*",),

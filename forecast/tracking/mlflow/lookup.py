@@ -1,13 +1,27 @@
 """Find the newest training of a store, and the best."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 from forecast.metrics.headline import HEADLINES, Headline
+from forecast.tracking.mlflow.store import PAGE, experiments, paged
 
-MOST = 1_000
-"""Trainings among which the best is looked for, the newest."""
+MOST = 100
+"""Trainings that are counted; of more the best is found all the same."""
+
+NEWEST = "attributes.start_time DESC"
+
+SUMMARY = "validation/"
+"""Head of the metric that is the error on the validation windows."""
+
+OLD = "tags.`mlflow.runColor` IS NULL"
+"""Of runs of versions that wrote no such metric: they have no colour either."""
+
+QUOTABLE = re.compile(r"[^'\\]{0,250}|[^\"\\]{0,250}")
+"""Values that a search can hold."""
 
 SAME = (
     "data.targets",
@@ -30,7 +44,7 @@ class Best:
         run: As MLflow has it.
         error: On the validation windows, of the epoch whose weights were kept.
         headline: What kind of error.
-        among: How many trainings could be compared.
+        among: How many trainings could be compared; more than `MOST` are not counted.
         data: Name of the data.
     """
 
@@ -43,7 +57,7 @@ class Best:
 
 def newest(client: Any) -> Any:
     """Return the training that was begun last, None where none has finished."""
-    return next(iter(_trainings(client, 1)), None)
+    return next(_trainings(client, 1), None)
 
 
 def best(client: Any) -> Best | None:
@@ -55,14 +69,18 @@ def best(client: Any) -> Best | None:
     last = newest(client)
     if last is None:
         return None
-    digest = last.data.tags.get("forecast.data_digest", "")
-    known = {}
-    for run in _trainings(client, MOST, f" and tags.`forecast.data_digest` = '{digest}'"):
-        if _question(run.data.params) == _question(last.data.params):
-            for headline in dict.fromkeys(HEADLINES.values()):
-                error = validation_error(run.data.metrics, headline.key, _curves(client, run))
-                if error is not None:
-                    known[run.info.run_id] = (error, run, headline)
+    mine = _question(last.data.params)
+    known: dict[str, tuple[float, Any, Headline]] = {}
+    where = _asked(last)
+    old = list(_trainings(client, PAGE, f"{where} and {OLD}"))
+    for headline in dict.fromkeys(HEADLINES.values()):
+        key = f"metrics.`{SUMMARY}{headline.key}`"
+        first = _trainings(client, MOST + 1, f"{where} and {key} >= 0", f"{key} ASC")
+        comparable = (run for run in first if _question(run.data.params) == mine)
+        for run in chain(islice(comparable, MOST + 1), old):
+            error = validation_error(run.data.metrics, headline.key, _curves(client, run))
+            if error is not None and _question(run.data.params) == mine:
+                known.setdefault(run.info.run_id, (error, run, headline))
     if not known:
         return None
     error, run, headline = min(known.values(), key=lambda found: found[0])
@@ -79,7 +97,7 @@ def validation_error(
         key: Of the error, such as "mae".
         curve: Reads all values of a metric; runs of older versions have the error by epoch alone.
     """
-    if (known := metrics.get(f"validation/{key}")) is not None:
+    if (known := metrics.get(f"{SUMMARY}{key}")) is not None:
         return float(known)
     epoch = metrics.get("train/best_epoch")
     if f"val/{key}" not in metrics or epoch is None:
@@ -97,11 +115,25 @@ def _curves(client: Any, run: Any) -> Callable[[str], dict[int, float]]:
     return read
 
 
-def _trainings(client: Any, most: int, also: str = "") -> list[Any]:
-    """List finished trainings, the newest first."""
-    everywhere = [one.experiment_id for one in client.search_experiments()]
+def _trainings(client: Any, size: int, also: str = "", order: str = NEWEST) -> Iterator[Any]:
+    """Yield finished trainings, of which `size` are asked for at once."""
     asked = f"tags.`forecast.kind` = 'train' and attributes.status = 'FINISHED'{also}"
-    return list(client.search_runs(everywhere, asked, max_results=most))
+    everywhere = [*experiments(client)]
+    return paged(client.search_runs, everywhere, asked, max_results=size, order_by=[order])
+
+
+def _asked(run: Any) -> str:
+    """Write a search for trainings on the data of a run that ask its question, and some others.
+
+    What holds both kinds of quotes, or is long, cannot be written.
+    """
+    digest = run.data.tags.get("forecast.data_digest", "")
+    found = f" and tags.`forecast.data_digest` = '{digest}'"
+    for key, value in _question(run.data.params).items():
+        if QUOTABLE.fullmatch(value):
+            quote = '"' if "'" in value else "'"
+            found += f" and params.`{key}` = {quote}{value}{quote}"
+    return found
 
 
 def _question(params: Mapping[str, str]) -> dict[str, str]:

@@ -113,13 +113,23 @@ def unique(store: Store | None, name: str, own: str = "") -> str:
 
     if store is None:
         return name
-    head = re.match(r"[^'\"\\]*", name)  # MLflow's language has no way to write these
+
+    def taken(number: int) -> bool:
+        # MLflow's language has no way to write quotes, and databases differ in what else is special
+        like = re.sub(r"['\"\\%\[\]^*?]", "_", called(number))
+        found = store.find(f"attributes.run_name LIKE '{like}'")
+        return any(run.info.run_name == called(number) and run.info.run_id != own for run in found)
+
+    def called(number: int) -> str:
+        return name if number == 1 else f"{name} · {number}"
+
     try:
-        found = store.find(f"attributes.run_name LIKE '{head[0] if head else ''}%'", most=1000)
+        last, free = 0, 1  # numbers follow each other, so few questions find the first that is free
+        while taken(free):
+            last, free = free, 2 * free
+        while free - last > 1:
+            between = (last + free) // 2
+            last, free = (between, free) if taken(between) else (last, between)
     except (MlflowException, OSError):
         return name
-    taken = {run.info.run_name for run in found if run.info.run_id != own}
-    number, free = 2, name
-    while free in taken:
-        number, free = number + 1, f"{name} · {number}"
-    return free
+    return called(free)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from forecast.errors import InputError, nearest
 from forecast.tracking.mlflow.pages import NOTE, WRITTEN, mark
-from forecast.tracking.mlflow.store import no_retries, reason
+from forecast.tracking.mlflow.store import no_retries, paged, reason
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 PROMOTION = "forecast.promotion"
@@ -93,7 +93,7 @@ def uses(client: Any, challenger: Any, champion: Any, span: tuple[Any, Any]) -> 
     """Count earlier decisions about a model that were taken on some of the same origins."""
     first, last = map(_plain, span)
     count = 0
-    for version in client.search_model_versions(f"name = '{challenger.name}'"):
+    for version in paged(client.search_model_versions, f"name = '{challenger.name}'"):
         for other, begin, end in json.loads(version.tags.get(DECIDED, "[]")):
             again = (version.version, other) == (challenger.version, str(champion.version))
             alike = isinstance(begin, str) == isinstance(first, str)
@@ -141,7 +141,7 @@ def refuse(client: Any, name: str, version: str, why: str) -> None:
 
 def _unknown(client: Any, name: str) -> InputError:
     """Say which models there are."""
-    known = [found.name for found in client.search_registered_models()]
+    known = [found.name for found in paged(client.search_registered_models)]
     hint = nearest(name, known) if known else "there are no models yet"
     return InputError(
         f"registered must be a model of the registry, got {name!r}: {hint}, and forecast train "

@@ -6,8 +6,9 @@ import os
 import re
 import socket
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,6 +24,9 @@ ARTIFACTS = "mlartifacts"
 
 PATIENCE = 10
 """Seconds that a server has for an answer."""
+
+PAGE = 1000
+"""Runs or experiments that are asked for at once."""
 
 PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 """Where a server of an address listens that names no port."""
@@ -102,24 +106,15 @@ class Store:
         with _alone(self.uri):
             yield
 
-    def find(self, filter_string: str, *, newest: bool = True, most: int = 50_000) -> list[Any]:
-        """Search the experiment's runs."""
+    def find(
+        self, filter_string: str, *, newest: bool = True, most: int | None = None
+    ) -> list[Any]:
+        """Search the experiment's runs, all of them unless it is said how many are enough."""
         order = ["attributes.start_time DESC" if newest else "attributes.start_time ASC"]
-        found: list[Any] = []
-        token = None
-        while len(found) < most:
-            page = self.client.search_runs(
-                [self.experiment_id],
-                filter_string,
-                max_results=min(1000, most - len(found)),
-                order_by=order,
-                page_token=token,
-            )
-            found += page
-            token = page.token
-            if not token:
-                break
-        return found
+        size = PAGE if most is None else min(PAGE, most)
+        asked = {"max_results": size, "order_by": order}
+        found = paged(self.client.search_runs, [self.experiment_id], filter_string, **asked)
+        return list(islice(found, most))
 
     def arrays(self, run_id: str, path: str) -> dict[str, np.ndarray] | None:
         """Read an artifact of named arrays."""
@@ -129,6 +124,22 @@ class Store:
             with np.load(self.client.download_artifacts(run_id, path, folder)) as found:
                 return dict(found)
         return None
+
+
+def paged(search: Callable[..., Any], *asked: Any, **options: Any) -> Iterator[Any]:
+    """Yield all that a search of MLflow finds, asking for the next page when it is needed."""
+    token = None
+    while True:
+        page = search(*asked, page_token=token, **options)
+        yield from page
+        if not (token := page.token):
+            return
+
+
+def experiments(client: Any) -> dict[str, Any]:
+    """Return all experiments by their ids."""
+    found = paged(client.search_experiments, max_results=PAGE)
+    return {one.experiment_id: one for one in found}
 
 
 def server(uri: str) -> tuple[str, int] | None:
