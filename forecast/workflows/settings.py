@@ -26,12 +26,15 @@ class DataConfig:
     name: str | None = key(
         "Name of the data set, and of the experiment in MLflow; null takes that of the file.", None
     )
-    path: str = key(
-        "CSV or Parquet file, `-` for standard input, `embedded:FILE`, or an address to fetch once."
+    path: Any = key(
+        "File, folder, glob or a list of these; `embedded:FILE`, an address to fetch once, one of "
+        "an object store or a database; `-` for standard input."
     )
+    query: str | None = key("SELECT that a database answers.", None)
+    table: str | None = key("Table of a database, read whole.", None)
     sha256: str | None = key("Hash that a fetched file must have.", None)
     format: str | None = key(
-        'What the file is, "csv" or "parquet", where the end of its name does not tell.', None
+        'What files are: "csv", "parquet", "feather", "jsonl"; null: what their names say.', None
     )
     time: str = MISSING
     time_format: str | None = None

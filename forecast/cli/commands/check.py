@@ -23,12 +23,12 @@ def run_check(request: Request) -> Quality:
     """Print the data-quality report, then do what a training does before its network is made."""
     settings = request.settings
     with busy("data", "reading"):
-        path, frame = load.rows(settings)
+        source, frame = load.rows(settings)
         window = load.window(settings)
         found = quality.report(frame, load.schema(settings, frame.columns), window)
     _show(found, request, load.without_names(frame.columns))
     with busy("data", "checking"):
-        data = load.made(settings, path, frame)
+        data = load.made(settings, source, frame)
         _prepare(request, data)
     for copy in columns.canary(data.table, window):
         say("warning", f"{copy}: the future may leak through it")
