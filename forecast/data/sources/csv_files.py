@@ -33,7 +33,6 @@ _DTYPES = {
     pa.float64(): "float64",
     pa.bool_(): "boolean",
     pa.string(): "str",
-    pa.null(): "float64",
 }
 """What pandas reads a column as, whose type in all files is known."""
 
@@ -73,10 +72,15 @@ def names(part: Part) -> list[str]:
 def schema(part: Part) -> pa.Schema:
     """Find the type of each column by reading the file once, as pandas would of all its rows."""
     header = names(part)
-    kinds = [pa.null()] * len(header)
-    with _pandas(part) as arguments:
-        for chunk in pd.read_csv(**arguments, low_memory=False, chunksize=_rows(len(header))):
-            _refuse_more(chunk, part)
+    kinds, first = [pa.null()] * len(header), 0
+    size = _rows(len(header))
+    with (
+        _pandas(part) as arguments,
+        pd.read_csv(**arguments, low_memory=False, chunksize=size) as chunks,
+    ):
+        for chunk in chunks:
+            _refuse_more(chunk, part, first)
+            first += len(chunk)
             kinds = [joined(kind, _kind(chunk.iloc[:, place])) for place, kind in enumerate(kinds)]
     return pa.schema(list(zip(header, kinds, strict=True)))
 
@@ -91,15 +95,14 @@ def batches(part: Part, wanted: pa.Schema, rows: int) -> Iterator[pa.RecordBatch
     dtypes = {
         mangled[place]: _DTYPES[kind] for place, kind in zip(places, wanted.types, strict=True)
     }
-    with _pandas(part) as arguments:
-        for chunk in pd.read_csv(
-            **arguments,
-            usecols=places,
-            dtype=dtypes,
-            chunksize=max(min(rows, _rows(len(header))), 1000),
-        ):
+    size = max(min(rows, _rows(len(header))), 1000)
+    with (
+        _pandas(part) as arguments,
+        pd.read_csv(**arguments, usecols=places, dtype=dtypes, chunksize=size) as chunks,
+    ):
+        for chunk in chunks:
             columns = [
-                pa.Array.from_pandas(chunk.iloc[:, place], type=_large(kind))
+                pa.Array.from_pandas(chunk.iloc[:, place], type=_kept(kind))
                 for place, kind in zip(order, wanted.types, strict=True)
             ]
             yield from pieces(fitted(columns, wanted), rows)
@@ -125,9 +128,9 @@ def _kind(column: pd.Series) -> pa.DataType:
     return pa.bool_() if logical else pa.string()
 
 
-def _large(kind: pa.DataType) -> pa.DataType:
+def _kept(kind: pa.DataType) -> pa.DataType:
     """Return the type in which pandas keeps a column."""
-    return {pa.string(): pa.large_string(), pa.null(): pa.float64()}.get(kind, kind)
+    return pa.large_string() if kind == pa.string() else kind
 
 
 def _rows(columns: int) -> int:
@@ -146,9 +149,10 @@ def _pandas(part: Part) -> Iterator[dict[str, Any]]:
         yield told | {"filepath_or_buffer": file, "compression": part.compression}
 
 
-def _refuse_more(frame: pd.DataFrame, part: Part) -> None:
+def _refuse_more(frame: pd.DataFrame, part: Part, first: int = 0) -> None:
     """Refuse rows with more fields than names, which pandas makes an index of."""
-    if not isinstance(frame.index, pd.RangeIndex):
+    own = frame.index  # pandas makes a range of first fields that are evenly apart, too
+    if not isinstance(own, pd.RangeIndex) or (own.start, own.step) != (first, 1):
         raise InputError(
             f"data.path must have a name for every field, got rows of {part.name!r} with more than "
             f"the {len(frame.columns)} names of its first line: name all columns"

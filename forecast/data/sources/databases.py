@@ -21,6 +21,7 @@ from forecast.data.sources.source import (
     Source,
     chosen,
     common,
+    filled,
     fitted,
     pieces,
 )
@@ -103,6 +104,8 @@ class Database(Source):
                 for rows in found.partitions(size):
                     kept.add([tuple(row) for row in rows])
             except SQLAlchemyError as error:
+                if "not a database" in str(error):  # as SQLite notices only now
+                    raise _no_connection(self.place, error) from None
                 what = "table" if self._table else "query"
                 reason = cause(getattr(error, "orig", None) or type(error).__name__)
                 raise queries.refuse_query(self.place, what, reason) from None
@@ -156,7 +159,7 @@ class _Kept:
     def end(self) -> None:
         """Finish writing, and hash what was written with the types that all rows have."""
         self._close()
-        self.kinds = self.kinds or [pa.null()] * len(self.names)
+        self.kinds = filled(self.kinds or [pa.null()] * len(self.names))
         content = Content()
         schema = pa.schema([(str(n), kind) for n, kind in enumerate(self.kinds)])
         for batch in self.batches():
@@ -182,7 +185,7 @@ def _column(values: tuple[Any, ...]) -> pa.Array:
     if kinds == {datetime} and any(one.tzinfo for one in values if one is not None):
         return pa.array(values, pa.timestamp("us", "UTC"))
     if kinds == {date}:
-        return pa.array(values, pa.timestamp("us"))
+        return pa.array(values, pa.date32()).cast(pa.timestamp("us"))
     try:
         found = pa.array(values, from_pandas=True)
         if found.type in (pa.null(), pa.bool_(), pa.int64(), pa.float64(), pa.string()):
@@ -212,6 +215,8 @@ def _engine(address: str, place: str) -> "Engine":
             if "connect_timeout" not in url.query:
                 told["connect_timeout"] = _PATIENCE
         return create_engine(url, connect_args=told, poolclass=NullPool)
+    except InputError:
+        raise
     except (ArgumentError, NoSuchModuleError, ValueError):
         raise InputError(
             f"data.path must be the address of a database, got {place!r}: write "
@@ -220,7 +225,7 @@ def _engine(address: str, place: str) -> "Engine":
     except ImportError:
         raise InputError(
             f"data.path must be a database whose driver is installed, got {place!r}: "
-            "pip install 'forecast-lab[postgresql]', or SQLAlchemy's driver of another database"
+            "pip install 'psycopg2-binary>=2.9.13' for PostgreSQL, another for another"
         ) from None
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from forecast.data.sources import arrow_files, csv_files, json_lines, listing
 from forecast.data.sources.listing import Part
-from forecast.data.sources.source import ROWS, Source, chosen, common, fitted
+from forecast.data.sources.source import ROWS, Source, chosen, common, filled, fitted
 from forecast.errors import InputError, cause, plain
 
 _UNREADABLE = (
@@ -104,7 +104,7 @@ class Files(Source):
                         f"{plain(part.name)!r} and as {found[name]} before: write it as one type"
                     )
                 found[name] = pa.string() if both is None else both
-        return pa.schema(list(found.items()))
+        return pa.schema(list(zip(found, filled(found.values()), strict=True)))
 
     def _agree(self, part: Part, before: list[str], names: list[str]) -> None:
         """Refuse a file whose columns are not those of the first."""
@@ -173,7 +173,7 @@ def _readable(part: Part, kind: str) -> Iterator[None]:
         # of pandas's own parser only the end says something
         reason = cause(str(error).rpartition("C error: ")[2] or error)
         cure = "as UTF-8" if isinstance(error, UnicodeError) else "again"
+        cure = f"save it {cure} or set data.format" if part.system is None else "read it again"
         raise InputError(
-            f"data.path must be a readable {kind} file, got {part.name!r} ({reason}): "
-            f"save it {cure} or set data.format"
+            f"data.path must be a readable {kind} file, got {part.name!r} ({reason}): {cure}"
         ) from error

@@ -278,4 +278,4 @@ def without_login(path: str) -> str:
     ('…@host/db', 'a@b.csv')
     """
     before, at, after = path.rpartition("@")
-    return f"…@{after}" if at and ":" in before else without_secrets(path)
+    return f"…@{after}" if at and ":" in before and "://" not in path else without_secrets(path)

@@ -21,7 +21,7 @@ _CREDENTIALS = {
 def files(address: str) -> list[Part]:
     """List the files of an address; credentials are those of the environment."""
     scheme, _, rest = address.partition("://")
-    shown = without_secrets(address)
+    shown = without_secrets(address) if rest else address
     login, at, path = rest.rpartition("@")
     path = path.rstrip("/")
     bucket = path.partition("/")[0]
@@ -31,15 +31,18 @@ def files(address: str) -> list[Part]:
         )
     try:
         system = _system(scheme, bucket, login if at else "")
-        if _absent(system, bucket):
-            raise InputError(
-                f"data.path must name a bucket that is there, got {shown!r}, whose bucket "
-                f"{bucket!r} is not: check the spelling"
-            )
-        return listing.remote(f"{scheme}://{path}", system, path)
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
+        try:
+            return listing.remote(f"{scheme}://{path}", system, path)
+        except InputError as nothing:
+            if _absent(system, bucket):
+                raise InputError(
+                    f"data.path must name a bucket that is there, got {shown!r}, whose bucket "
+                    f"{bucket!r} is not: check the spelling"
+                ) from nothing
             raise
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
         raise InputError(
             f"data.path must be a store that can be read, got {shown!r} ({_reason(error)}): check "
             f"{_CREDENTIALS[scheme]}"

@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -101,6 +101,11 @@ def pieces(batch: pa.RecordBatch, rows: int) -> Iterator[pa.RecordBatch]:
     """Cut a batch into pieces of at most so many rows, none of them empty."""
     for first in range(0, len(batch), rows):
         yield batch.slice(first, rows)
+
+
+def filled(kinds: Iterable[pa.DataType]) -> list[pa.DataType]:
+    """Return types of columns, those that hold nothing as numbers, as pandas has them."""
+    return [pa.float64() if pa.types.is_null(kind) else kind for kind in kinds]
 
 
 class Content:
