@@ -56,7 +56,7 @@ def ordered(
         held.append(batch)
         size += batch.nbytes
         if size * _COPIES > memory:
-            found = _outside(chain(held, keyed), batch.schema, memory, rows)
+            found = _outside(chain(_given_up(held), keyed), batch.schema, memory, rows)
             break
     else:
         found = _inside(held, rows)
@@ -118,6 +118,12 @@ def _keyed(
         yield batch
 
 
+def _given_up(held: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield batches, and keep none of them."""
+    while held:
+        yield held.pop(0)
+
+
 def _inside(held: list[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
     """Sort rows that fit."""
     table = pa.Table.from_batches(held)
@@ -150,7 +156,8 @@ def _outside(
 
     spill = Spill()
     settings = {
-        "memory_limit": f"{max(memory, LEAST) >> 20}MiB",
+        # sorting, it takes about as much again as it counts
+        "memory_limit": f"{max(memory // 2, LEAST) >> 20}MiB",
         "temp_directory": str(spill.path),
         "preserve_insertion_order": "false",
         "threads": str(max(1, min(os.cpu_count() or 1, memory >> 28))),
