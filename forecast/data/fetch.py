@@ -14,7 +14,7 @@ _ADDRESS = re.compile(
     r"(?:[^\s/@:]*:(?!\d+(?:[/\s,;)]|$))[^\n@]*@)?"  # a password may hold any sign
     r"[^\s'\"<>]+"
 )
-_BY_REFERENCE = re.compile(r"[^@:]*:(?:\$\{[\w.]+(?::\w+)?\})+")
+_BY_REFERENCE = re.compile(r"(?:[^@:$]|\$\{[\w.]+(?::\w+)?\})*:(?:\$\{[\w.]+(?::\w+)?\})+")
 """User and password of an address whose password is a reference, which tells nothing."""
 _END = ".,:;)]}"
 """What ends a sentence or a list around an address, and is no part of it."""

@@ -111,7 +111,7 @@ def schema_name(config: Config) -> str:
 def paths(data: DataConfig) -> list[str]:
     """Return the paths and addresses of `data.path`, which may be one or a list."""
     found = data.path if isinstance(data.path, list) else [data.path]
-    for path in found:
+    for path in found or [None]:
         if not path or isinstance(path, (dict, list)):
             raise InputError(
                 "data.path must be a path, an address or a list of them, got "
