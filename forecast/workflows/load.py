@@ -4,7 +4,7 @@ import ast
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,20 +124,29 @@ def paths(data: DataConfig) -> list[str]:
     return [str(path) for path in found]
 
 
-def recorded_path(text: str) -> Any:
-    """Return `data.path` as it stands in the params of a run: a path, a list, or a variable."""
+def recorded(key: str, params: Mapping[str, str]) -> Any:
+    """Return a key of `data` as the params of a run state it: None, a text, a list, a variable.
+
+    A variable counts only as the whole: a run of others may name an address to which it would send
+    what the environment holds.
+    """
+    text = params.get(f"data.{key}", "None")
     if variable := re.fullmatch(r"\$\{oc\.env:(\w+)\}", text):
         if variable[1] not in os.environ:
             raise InputError(
-                f"data.path must be what the run has read, got the variable {variable[1]}, which "
-                "is not set: set it, or add data.path=…"
+                f"data.{key} must be what the run has read, got the variable {variable[1]}, which "
+                f"is not set: set it, or add data.{key}=…"
             )
         return os.environ[variable[1]]
+    if "${" in text:
+        raise InputError(
+            f"data.{key} must be given again where the run refers to variables in it, got "
+            f"{text!r}: add data.{key}=…"
+        )
     try:
-        found = ast.literal_eval(text) if text.startswith("[") else text
+        return ast.literal_eval(text) if text.startswith("[") else None if text == "None" else text
     except (SyntaxError, ValueError):  # a name that begins so, or a list that was cut off
         return text
-    return found
 
 
 def where(path: str, sha256: str | None = None) -> str:

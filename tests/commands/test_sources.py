@@ -167,6 +167,9 @@ def test_a_run_on_postgresql_leaves_no_password_and_finds_its_rows_again(there, 
         assert there.run("train", *own, by_variable) == 0, there.errors
         run = word(there.printed[-1], "run")
         assert there.run("reproduce", f"run={run}") == 0, there.errors
+        assert there.run("predict", f"run={run}") == 2
+        assert "data.path must be given again where the run refers to var" in there.errors[-1]
+        assert there.run("predict", f"run={run}", by_variable) == 0, there.errors
         wrong = f"data.path=postgresql://forecast:wr0ng@127.0.0.1:{url.port}/mlflow"
         assert there.run("check", *own, wrong, "-v") == 2
         said = "".join(there.printed + there.errors)

@@ -81,20 +81,22 @@ def _read(settings: Config, typed: list[str], served: Served) -> pd.DataFrame:
     """Read the rows that the command names, or the file that the run was trained on."""
     data = settings.data
     if "data" not in typed and "data.path" not in typed:
-        recorded = {key: text for key, text in served.recorded.items() if text != "None"}
-        if "data.path" not in recorded:
+        if served.recorded.get("data.path", "None") == "None":
             raise InputError(
                 "data.path must be given where run= names no run that knows its data, got nothing: "
                 "add data.path=newest.csv, or data.path=- for standard input"
             )
         changes: dict[str, Any] = {
-            key: recorded.get(f"data.{key}")
+            key: load.recorded(key, served.recorded)
             for key in ("sha256", "format", "query", "table")
             if f"data.{key}" not in typed
         }
-        data = replace(data, path=load.recorded_path(recorded["data.path"]), **changes)
+        data = replace(data, path=load.recorded("path", served.recorded), **changes)
     elif data.path == PIPE:
         return _piped(data.format)
+    elif not {"data", "data.query", "data.table"} & {*typed} and opened.is_database(data.path):
+        asked = {key: load.recorded(key, served.recorded) for key in ("query", "table")}
+        data = replace(data, **asked)
     return opened.read(load.opening(data))
 
 

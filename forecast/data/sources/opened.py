@@ -44,7 +44,7 @@ def open(
     if not paths:
         raise InputError("data.path must name a file, got an empty list: name one")
     texts = [str(one).removeprefix("file://") for one in paths]
-    if len(texts) == 1 and _scheme(texts[0]) in _DATABASES:
+    if len(texts) == 1 and is_server(texts[0]):
         from forecast.data.sources.databases import Database  # SQLAlchemy takes a while
 
         return Database(texts[0], query, table)
@@ -83,6 +83,16 @@ def read(source: Source) -> pd.DataFrame:
     return frame
 
 
+def is_database(path: object) -> bool:
+    """Tell whether a path is one of which a table or a query must be named."""
+    return isinstance(path, str) and (is_server(path) or _duckdb(path) is not None)
+
+
+def is_server(path: str) -> bool:
+    """Tell whether a path is the address of a database."""
+    return _scheme(path) in _DATABASES
+
+
 def guessed(begin: bytes) -> str:
     """Return the format of what begins so; text counts as CSV."""
     marks = {b"PAR1": "parquet", b"ARROW1": "feather", b"{": "jsonl"}
@@ -114,7 +124,7 @@ def _files(text: str) -> list[listing.Part]:
 
         return objects.files(text)
     shown = without_secrets(text)
-    if scheme in _DATABASES:
+    if is_server(text):
         raise InputError(
             f"data.path must be one database, got {shown!r} in a list: read it alone, and join in "
             "data.query"
