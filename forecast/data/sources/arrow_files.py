@@ -12,6 +12,10 @@ from forecast.data.sources.listing import Part
 from forecast.data.sources.source import fitted, pieces, simple
 
 
+_AHEAD = 2**20
+"""Bytes of a column that are read at a time."""
+
+
 def read(part: Part) -> pd.DataFrame:
     """Read a Parquet file; an index that it keeps becomes a column, which configs can name."""
     with part.open() as file:
@@ -77,7 +81,8 @@ def batches(part: Part, kind: str, wanted: pa.Schema, rows: int) -> Iterator[pa.
 
 def _parquet(file: BinaryIO, own: list[str], rows: int) -> Iterator[pa.RecordBatch]:
     """Yield columns of a Parquet file."""
-    reader = parquet.ParquetFile(file)
+    # with `pre_buffer` Arrow would keep the whole file
+    reader = parquet.ParquetFile(file, pre_buffer=False, buffer_size=_AHEAD)
     if own:
         yield from reader.iter_batches(batch_size=rows, columns=own)
 
