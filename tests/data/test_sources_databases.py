@@ -250,7 +250,7 @@ def test_postgresql_is_read_as_a_stream_and_never_written(tmp_path, monkeypatch)
             )
         engine.dispose()
         whole = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        bare = url.set(drivername="postgres", password=None).render_as_string()
+        bare = f"postgres://forecast@127.0.0.1:{url.port}/mlflow"
 
         source = opened.open(whole, table="loads")
         pd.testing.assert_frame_equal(opened.read(source), frame, check_dtype=False)
