@@ -179,7 +179,12 @@ def test_a_digest_tells_bytes_and_names_and_no_place(tmp_path):
     one.parent.rename(tmp_path / "there" / "site=c")
     assert opened.open(tmp_path / "there").digest() != here.digest()
     write(frame_of("b", 41), tmp_path / "here" / "site=b" / "a.parquet")
-    assert opened.open(tmp_path / "here").digest() != there.digest()
+    assert opened.open(tmp_path / "here").digest() != here.digest()
+    for site in SITES:
+        write(frame_of(site), tmp_path / "plain" / f"{site}.csv")
+    before = opened.open(tmp_path / "plain").digest()
+    write(frame_of("b", 41), tmp_path / "plain" / "b.csv")
+    assert opened.open(tmp_path / "plain").digest() != before
 
 
 def test_rows_have_one_digest_in_any_order_and_another_where_one_value_moves():
