@@ -9,7 +9,7 @@ from collections.abc import Mapping
 MISSING = ("drop", "hold", "mask")
 DUPLICATES = ("refuse", "first", "last")
 CALENDAR = ("hour", "weekday", "year")
-FORMATS = ("csv", "parquet")
+FORMATS = ("csv", "parquet", "feather", "jsonl")
 SCALING = ("series", "global")
 SCHEDULES = ("CosineDecay", "ExponentialDecay")
 BASELINES = (

@@ -80,8 +80,11 @@ def server_program(name: str) -> Path | None:
 
 
 @contextlib.contextmanager
-def postgresql(folder: Path) -> Iterator[str]:
-    """Run a PostgreSQL server of our own on loopback, and yield the address of a database."""
+def postgresql(folder: Path, password: str | None = None) -> Iterator[str]:
+    """Run a PostgreSQL server of our own on loopback, and yield the address of a database.
+
+    With a password it asks everybody for that.
+    """
     user = "postgres" if os.getuid() == 0 else None  # it refuses to be root
     port = free_port()
     with tempfile.TemporaryDirectory() as home:
@@ -90,9 +93,14 @@ def postgresql(folder: Path) -> Iterator[str]:
 
         def call(name: str, *words: object) -> None:
             command = [str(word) for word in (server_program(name), *words)]
-            subprocess.run(command, user=user, cwd=home, check=True, capture_output=True)
+            own = os.environ | ({"PGPASSWORD": password} if password else {})
+            subprocess.run(command, user=user, cwd=home, env=own, check=True, capture_output=True)
 
-        call("initdb", "-D", f"{home}/data", "-U", "forecast", "--auth=trust")
+        auth = ["--auth=trust"]
+        if password:
+            (Path(home) / "word").write_text(password)
+            auth = ["--auth=scram-sha-256", f"--pwfile={home}/word"]
+        call("initdb", "-D", f"{home}/data", "-U", "forecast", *auth)
         where = ["-h", "127.0.0.1", "-p", port]
         options = f"-p {port} -k {home} -c listen_addresses=127.0.0.1"
         log = ["-l", f"{home}/log"]

@@ -104,6 +104,6 @@ def check_same_data(run_id: str, folder: Path, data: Loaded) -> None:
     digest = tags["forecast.data_digest"]
     if digest != data.digest:
         raise InputError(
-            f"data must be what the run has seen (sha256 {digest}…), got {data.path} with sha256 "
+            f"data must be what the run has seen (sha256 {digest}…), got {data.place} with sha256 "
             f"{data.digest}…: restore the file, or start a new training"
         )

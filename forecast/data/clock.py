@@ -32,9 +32,9 @@ def parse(column: pd.Series, time_format: str | None) -> np.ndarray:
 
 
 def read(
-    column: pd.Series, time_format: str | None, *, zoned: bool | None = None
+    column: pd.Series, time_format: str | None, *, zoned: bool | None = None, first: int = 0
 ) -> tuple[np.ndarray, bool]:
-    """Read a column of time stamps, and whether they state a zone.
+    """Read a column of time stamps, and whether they state a zone; `first` rows came before them.
 
     Shapes: `column` (rows,); returns (rows,).
 
@@ -66,8 +66,8 @@ def read(
         row = int(unread.argmax())
         raise InputError(
             f"data.time column {name!r} must hold {time_format or 'ISO 8601'} time stamps "
-            f"from 1678 to 2261, got {shown(column.iloc[row])} in row {row + 1}: fix it or set "
-            "data.time_format"
+            f"from 1678 to 2261, got {shown(column.iloc[row])} in row {first + row + 1}: fix it or "
+            "set data.time_format"
         )
     states = isinstance(parsed.dtype, pd.DatetimeTZDtype)
     if zoned is not None and zoned != states:
@@ -304,3 +304,40 @@ def season(frequency: str | None) -> int:
     table = {"B": 5, "W": 52, "M": 12, "Q": 4}
     key = offset.rule_code.split("-")[0].removesuffix("S").removesuffix("E")
     return max(1, round(table.get(key, 1) / offset.n))
+
+
+def between(time: np.ndarray, since: str | None, until: str | None) -> np.ndarray:
+    """Tell which time stamps lie in a span.
+
+    Shapes: `time` (rows,); returns (rows,).
+
+    >>> days = np.arange("2020-01-30", "2020-02-03", dtype="datetime64[D]")
+    >>> between(days, "2020-01-31", "2020-02-01").tolist()
+    [False, True, True, False]
+    """
+    inside = np.ones(len(time), bool)
+    try:
+        first, last = (None if text is None else _period(text) for text in (since, until))
+    except ValueError as error:
+        raise InputError(
+            f"data.since and data.until must be readable dates, got {since!r} and {until!r}: write "
+            "2013-10-19 or 2013-10-19 06:00, in the time of the file (UTC where it states zones)"
+        ) from error
+    if first is not None:
+        inside &= time >= np.datetime64(first.start_time)
+    if last is not None:
+        inside &= time <= np.datetime64(last.end_time)
+    if not inside.any():
+        raise InputError(
+            f"data.since={since} and data.until={until} must leave rows, got rows from "
+            f"{time.min()} to {time.max()}: choose dates between these"
+        )
+    return inside
+
+
+def _period(text: str) -> pd.Period:
+    """Read a moment, a day, a month or a year."""
+    found = pd.Period(text)
+    if str(found) == "NaT":  # an empty string parses to NaT
+        raise ValueError("no date")
+    return found

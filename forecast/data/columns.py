@@ -1,6 +1,7 @@
 """The columns of a raw frame, checked one by one."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,19 @@ from forecast.errors import InputError, nearest, shown
 
 GREATEST = 1e100
 """Size of a value whose square can still be summed."""
+
+
+_NAMELESS = re.compile(r"Unnamed: \d+(_level_\d+)?|__index_level_\d+__|\s*")
+"""What pandas and Arrow call a column whose header is empty, or an index without a name."""
+
+
+def nameless(columns: Iterable[str]) -> list[str]:
+    """List the columns without a name: row numbers of a frame, or what a trailing comma makes.
+
+    >>> nameless(["Unnamed: 0", "load", "__index_level_0__"])
+    ['Unnamed: 0', '__index_level_0__']
+    """
+    return [column for column in columns if _NAMELESS.fullmatch(column)]
 
 
 def check_columns(frame: pd.DataFrame, schema: Schema) -> None:
@@ -55,8 +69,16 @@ def labels(frame: pd.DataFrame, schema: Schema) -> np.ndarray:
     """
     if not schema.series:
         return np.full(len(frame), "series")
+    return joined(frame, schema.series).astype(str)
+
+
+def joined(frame: pd.DataFrame, names: Sequence[str], first: int = 0) -> np.ndarray:
+    """Join columns that name the series of every row by a slash; `first` rows came before these.
+
+    Returns (rows,), objects.
+    """
     parts = []
-    for name in schema.series:
+    for name in names:
         column = frame[name]
         text = column.astype(str)
         empty = (column.isna() | (text.str.strip() == "")).to_numpy(bool)
@@ -64,13 +86,13 @@ def labels(frame: pd.DataFrame, schema: Schema) -> np.ndarray:
             row = int(empty.argmax())
             raise InputError(
                 f"data.series must be filled in every row, got {shown(column.iloc[row])} in column "
-                f"{name!r}, row {row + 1}: name the series or take the row out"
+                f"{name!r}, row {first + row + 1}: name the series or take the row out"
             )
         parts.append(text.to_numpy(object))
-    joined = parts[0]
+    whole = parts[0]
     for part in parts[1:]:
-        joined = joined + "/" + part
-    return joined.astype(str)
+        whole = whole + "/" + part
+    return whole
 
 
 def numbers(frame: pd.DataFrame, name: str, schema: Schema) -> pd.Series:

@@ -9,7 +9,13 @@ from urllib.parse import urlsplit
 
 from forecast.errors import InputError
 
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
+_ADDRESS = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]*://"
+    r"(?:[^\s/@:]*:(?!\d+(?:[/\s,;)]|$))[^\n@]*@)?"  # a password may hold any sign
+    r"[^\s'\"<>]+"
+)
+_BY_REFERENCE = re.compile(r"(?:[^@:$]|\$\{[\w.]+(?::\w+)?\})*:(?:\$\{[\w.]+(?::\w+)?\})+")
+"""User and password of an address whose password is a reference, which tells nothing."""
 _END = ".,:;)]}"
 """What ends a sentence or a list around an address, and is no part of it."""
 
@@ -20,6 +26,8 @@ HIDDEN = "…"
 def without_secrets(address: str) -> str:
     """Return an address without user, password, query and fragment.
 
+    A password that is a reference, as it is written in a configuration, stays with its user.
+
     >>> without_secrets("https://me:secret@tracking:5000/path?token=x")
     'https://tracking:5000/path'
     >>> without_secrets("postgresql://me:se/cr#et@db/mlflow"), without_secrets("sqlite:///mlflow.db")
@@ -28,14 +36,17 @@ def without_secrets(address: str) -> str:
     scheme, mark, rest = address.partition("://")
     if not mark or rest.startswith("/"):  # a file
         return address
-    if scheme.lower() not in ("http", "https"):  # a database takes any password as it is written
-        rest = rest.rpartition("@")[2]
+    login, at, after = rest.rpartition("@")
+    kept = f"{login}@" if at and _BY_REFERENCE.fullmatch(login) else ""
+    if kept or scheme.lower() not in ("http", "https"):  # which take any password as it is written
+        rest = after
     try:
         parts = urlsplit(f"{scheme}://{rest}")
         _ = parts.port
     except ValueError:
         return f"{scheme}://{HIDDEN}"
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    place = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{kept}{place}", query="", fragment="").geturl()
 
 
 def conceal(text: str) -> str:

@@ -11,7 +11,15 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler
 
 from forecast.errors import InputError
 
-FIXED = ("window.horizon", "window.lead", "data.targets", "data.path", "training.seed")
+FIXED = (
+    "window.horizon",
+    "window.lead",
+    "data.targets",
+    "data.path",
+    "data.query",
+    "data.table",
+    "training.seed",
+)
 """Keys that change the question, or are replicates; a sweep of them would compare nothing."""
 
 DISTRIBUTIONS: dict[str, Callable[..., Any]] = {

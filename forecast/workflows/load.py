@@ -1,7 +1,10 @@
 """Turn a configuration into data, table and spec."""
 
+import ast
 import hashlib
-from collections.abc import Iterable
+import os
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,14 +12,18 @@ from typing import Any
 import pandas as pd
 
 from forecast import process
-from forecast.data import clock, fetch, panel, source
+from forecast.data import clock, fetch, panel
+from forecast.data.columns import nameless
 from forecast.data.fetch import without_secrets
 from forecast.data.schema import Schema
+from forecast.data.sources import opened
+from forecast.data.sources.source import Source
 from forecast.data.table import Table
 from forecast.data.windows import Window
+from forecast.errors import InputError
 from forecast.evaluation.outcome import Spec
 from forecast.training.parameters import Model, Training
-from forecast.workflows.settings import Config
+from forecast.workflows.settings import Config, DataConfig
 
 EMBEDDED = "embedded:"
 SAMPLES = process.folder("sample", "data")
@@ -30,7 +37,7 @@ class Loaded:
 
     Attributes:
         name: What runs and experiments call it.
-        path: The file.
+        place: Where it is, as it may be shown.
         digest: Of its bytes.
         frame: Raw rows.
         schema: What its columns mean.
@@ -38,7 +45,7 @@ class Loaded:
     """
 
     name: str
-    path: Path
+    place: str
     digest: str
     frame: Any
     schema: Schema
@@ -61,22 +68,29 @@ def load(config: Config) -> Loaded:
     return made(config, *rows(config))
 
 
-def made(config: Config, path: Path, frame: pd.DataFrame) -> Loaded:
+def made(config: Config, source: Source, frame: pd.DataFrame) -> Loaded:
     """Check rows that were read."""
     meaning = schema(config, frame.columns)
     table = panel.build(frame, meaning).padded(window(config).timesteps)
-    return Loaded(name(config), path, source.digest(path), frame, meaning, table)
+    return Loaded(name(config), source.place, source.digest(), frame, meaning, table)
 
 
-def rows(config: Config) -> tuple[Path, pd.DataFrame]:
-    """Read the configured file, between `data.since` and `data.until` where they are given."""
+def rows(config: Config) -> tuple[Source, pd.DataFrame]:
+    """Read the configured data, between `data.since` and `data.until` where they are given."""
     data = config.data
-    path = where(data.path, data.sha256)
-    frame = source.read(path, data.format)
+    source = opening(data)
+    frame = opened.read(source)
     if data.since is None and data.until is None or data.time not in frame.columns:
-        return path, frame
+        return source, frame
     time = clock.parse(frame[data.time], data.time_format)
-    return path, frame[source.between(time, data.since, data.until)]
+    return source, frame[clock.between(time, data.since, data.until)]
+
+
+def opening(data: DataConfig) -> Source:
+    """Open the configured data; what is on the network is fetched where it is a file."""
+    found = [where(path, data.sha256) for path in paths(data)]
+    one = found[0] if len(found) == 1 else found
+    return opened.open(one, data.format, query=data.query, table=data.table)
 
 
 def build_table(data: Loaded, config: Config) -> Table:
@@ -94,18 +108,64 @@ def schema_name(config: Config) -> str:
     return hashlib.sha256(repr((meaning, padded)).encode()).hexdigest()[:12]
 
 
-def where(path: str, sha256: str | None = None) -> Path:
-    """Return the data file."""
+def paths(data: DataConfig) -> list[str]:
+    """Return the paths and addresses of `data.path`, which may be one or a list."""
+    found = data.path if isinstance(data.path, list) else [data.path]
+    for path in found or [None]:
+        if not path or isinstance(path, (dict, list)):
+            raise InputError(
+                "data.path must be a path, an address or a list of them, got "
+                f"{data.path if path else 'nothing'}: write data.path=load.csv"
+            )
+    if data.sha256 is not None and len(found) > 1:
+        raise InputError(
+            f"data.sha256 must be that of one file, got {len(found)} in data.path: leave it out"
+        )
+    return [str(path) for path in found]
+
+
+def recorded(key: str, params: Mapping[str, str]) -> Any:
+    """Return a key of `data` as the params of a run state it: None, a text, a list, a variable.
+
+    A variable counts only as the whole: a run of others may name an address to which it would send
+    what the environment holds.
+    """
+    text = params.get(f"data.{key}", "None")
+    if variable := re.fullmatch(r"\$\{oc\.env:(\w+)\}", text):
+        if variable[1] not in os.environ:
+            raise InputError(
+                f"data.{key} must be what the run has read, got the variable {variable[1]}, which "
+                f"is not set: set it, or add data.{key}=…"
+            )
+        return os.environ[variable[1]]
+    if "${" in text:
+        raise InputError(
+            f"data.{key} must be given again where the run refers to variables in it, got "
+            f"{text!r}: add data.{key}=…"
+        )
+    try:
+        return ast.literal_eval(text) if text.startswith("[") else None if text == "None" else text
+    except (SyntaxError, ValueError):  # a name that begins so, or a list that was cut off
+        return text
+
+
+def where(path: str, sha256: str | None = None) -> str:
+    """Return what is opened for a path: an embedded or fetched file, or the path itself."""
     if path.startswith(EMBEDDED):
-        return SAMPLES / path.removeprefix(EMBEDDED)
+        return str(SAMPLES / path.removeprefix(EMBEDDED))
     if path.startswith(("http://", "https://")):
-        return fetch.download(path, sha256)
-    return Path(path).expanduser()
+        return str(fetch.download(path, sha256))
+    return path
 
 
 def name(config: Config) -> str:
-    """Return what the data set is called: its name, or the file's."""
-    return config.data.name or Path(without_secrets(config.data.path)).name.split(".")[0]
+    """Return what the data set is called: its name, or that of the table or the first file."""
+    data = config.data
+    if data.name or data.table:
+        return str(data.name or data.table)
+    place = without_secrets(paths(data)[0]).rstrip("/")
+    plain = Path(re.split(r"/[^/]*[*?\[]", place)[0])  # a glob is called after its folder
+    return plain.name.split(".")[0] or "data"
 
 
 def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
@@ -113,7 +173,7 @@ def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
     data = config.data
     known = [column for column in data.known_future if column not in data.calendar]
     columns = list(columns)
-    other = (data.time, *data.series, *known, *data.static, *source.nameless(columns))
+    other = (data.time, *data.series, *known, *data.static, *nameless(columns))
     named = [column for column in columns if column not in other]
     targets = named if named and data.targets == [ALL] else data.targets
     return Schema(
@@ -139,7 +199,7 @@ def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
 
 def without_names(columns: Iterable[str]) -> str:
     """Name the columns that have no name in the file, which `data.targets=["*"]` leaves out."""
-    found = ", ".join(source.nameless(columns))
+    found = ", ".join(nameless(columns))
     return f"; columns without a name: {found}" if found else ""
 
 

@@ -26,12 +26,16 @@ class DataConfig:
     name: str | None = key(
         "Name of the data set, and of the experiment in MLflow; null takes that of the file.", None
     )
-    path: str = key(
-        "CSV or Parquet file, `-` for standard input, `embedded:FILE`, or an address to fetch once."
+    path: Any = key(
+        "File, folder, glob or a list of these; `embedded:FILE`, an address to fetch once, one of "
+        "an object store or a database; `-` for standard input."
     )
+    query: str | None = key("SELECT that a database answers.", None)
+    table: str | None = key("Table of a database, read whole.", None)
     sha256: str | None = key("Hash that a fetched file must have.", None)
     format: str | None = key(
-        'Format of the file, "csv" or "parquet", if its name does not show it.', None
+        'Format of the files, "csv", "parquet", "feather" or "jsonl", if their names do not show it.',
+        None,
     )
     time: str = MISSING
     time_format: str | None = None

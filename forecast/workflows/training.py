@@ -177,7 +177,7 @@ def _keep_model(found: Recorded, forecaster: Forecaster) -> None:
         bundle.save(fresh, forecaster, training.data.schema, facts)
         fresh.rename(folder)  # so that it is whole once it is there
     tracked.params({"threads_used": forecaster.threads_})
-    tracked.data(training.data.name, training.data.digest, str(training.data.path), training.spans)
+    tracked.data(training.data.name, training.data.digest, training.data.place, training.spans)
     _send_model(found, interval=False)
 
 

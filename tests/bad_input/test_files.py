@@ -143,9 +143,9 @@ def test_a_file_that_cannot_be_meant_is_refused(name, door):
     door.refuse(told, "train", *SMALL, f"data.path={file}", *overrides)
 
 
-def test_a_folder_is_refused(door):
+def test_an_empty_folder_is_refused(door):
     (door.folder / "a.csv").mkdir()
-    told = r"data\.path must be a file, got 'a\.csv', which is a folder: check"
+    told = r"data\.path must hold a file in it, got 'a\.csv' with none: check"
     door.refuse(told, "train", *SMALL)
 
 

@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, assume, given, seed, settings
 from hypothesis import strategies as st
 
 from forecast.cli.config import compose
-from forecast.data import panel, source
+from forecast.data import panel
 from forecast.data.schema import Schema
+from forecast.data.sources import opened
 from forecast.data.table import Table
 from forecast.errors import InputError
 from forecast.workflows import load
@@ -128,7 +129,7 @@ def read(case: tuple[tuple[str, bytes], Schema]) -> None:
         path = Path(folder) / name
         path.write_bytes(data)
         try:
-            table = panel.build(source.read(path), schema)
+            table = panel.build(opened.read(opened.open(path)), schema)
         except InputError as error:
             one_sentence(error)
         else:

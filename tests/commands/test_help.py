@@ -94,7 +94,7 @@ def test_every_key_of_a_group_has_its_meaning(group):
 
 def test_a_key_that_must_be_set_says_so():
     told = entries(helps.text("check", ["data=file"]))
-    assert told["data.path"].endswith("once. It must be set.")
+    assert told["data.path"].endswith("input. It must be set.")
     assert "must be set" not in told["data.missing"]
 
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecast.data import panel, source, windows
+from forecast.data import panel, windows
 from forecast.data.schema import Schema
+from forecast.data.sources import opened
 from forecast.data.windows import Window
 from forecast.errors import InputError
 
@@ -28,7 +29,7 @@ WEATHER = Schema(
 
 @pytest.fixture(scope="module")
 def weather():
-    return panel.build(source.read(NYC), WEATHER)
+    return panel.build(opened.read(opened.open(NYC)), WEATHER)
 
 
 def by_hand(frame, hold):

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecast.data import panel, quality, source
+from forecast.data import panel, quality
 from forecast.data.schema import Schema
+from forecast.data.sources import opened
 from forecast.data.windows import Window
 from forecast.errors import InputError
 
@@ -22,7 +23,7 @@ SMALL = Window(2, 1)
 
 @pytest.fixture(scope="module")
 def weather():
-    return quality.report(source.read(NYC), WEATHER, Window(72, 24))
+    return quality.report(opened.read(opened.open(NYC)), WEATHER, Window(72, 24))
 
 
 def test_the_report_of_the_embedded_weather_is_its_readme(weather):

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.data import clock, panel, samples, scale, source, windows
+from forecast.data import clock, panel, samples, scale, windows
+from forecast.data.sources import opened
 from forecast.evaluation import experiment
 from forecast.evaluation.baselines import rules
 from forecast.training import runtime
@@ -30,13 +31,13 @@ def last_line_of_the_file_lost(patch: pytest.MonkeyPatch) -> None:
 
 
 def csv_loses_digits(patch: pytest.MonkeyPatch) -> None:
-    read = source.read
+    read = opened.read
 
-    def rounded(path, format=None):
-        frame = read(path, format)
-        return frame.round(1) if str(path).endswith(".csv") else frame
+    def rounded(source):
+        frame = read(source)
+        return frame.round(1) if source.place.endswith(".csv") else frame
 
-    patch.setattr(source, "read", rounded)
+    patch.setattr(opened, "read", rounded)
 
 
 def column_taken_by_its_place(patch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from forecast.data import source
+from forecast.data.sources import opened
 from forecast.evaluation.outcome import Spec
 from forecast.training.forecaster import Forecaster
 
@@ -359,4 +359,4 @@ def _read(file: io.BytesIO, ending: str) -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"rows{ending}"
         path.write_bytes(file.getvalue())
-        return source.read(path)
+        return opened.read(opened.open(path))

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.data import panel, source, windows
+from forecast.data import panel, windows
 from forecast.data.schema import Schema
+from forecast.data.sources import opened
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation.intervals.margin import Reach
@@ -194,7 +195,7 @@ def test_the_facts_say_what_predicts_and_what_it_was_made_with(copy: Path, place
     told = json.loads((copy / "bundle.json").read_text())
     assert told["format"] == 3
     assert {"python", "forecast", "tensorflow", "keras"} <= set(told["versions"])
-    assert told["facts"]["data_digest"] == source.digest(place.folder / "load.csv")
+    assert told["facts"]["data_digest"] == opened.open(place.folder / "load.csv").digest()
     assert told["schema"]["frequency"] == "h" and told["schema"]["calendar"] == ["hour"]
     weights = hashlib.sha256((copy / "model.keras").read_bytes()).hexdigest()
     assert told["weights"] == {"sha256": weights}

@@ -72,7 +72,7 @@ def run_backtest(request: Request) -> float | None:
         describe.describe(
             tracker, parent, found.overall, again, describe.place(tracker, data), len(folds)
         )
-        parent.data(data.name, data.digest, str(data.path), spans)
+        parent.data(data.name, data.digest, data.place, spans)
         facts = provenance(data, parent.id)
         parent.keep(backtest_page.page(name, found, facts, again), "report.html")
         if not settings.tracking.run_name:

@@ -36,14 +36,14 @@ def run_check(request: Request) -> Quality:
     settings = request.settings
     written = output.place(settings.output, f"series_{load.name(settings)}{ENDS[0]}", ENDS)
     with busy("data", "reading"):
-        path, frame = load.rows(settings)
+        source, frame = load.rows(settings)
         window = load.window(settings)
         found = quality.report(frame, load.schema(settings, frame.columns), window)
     _show(found, request, load.without_names(frame.columns))
     if settings.output or len(found.series) > SHOWN:
         _write(found.to_frames()["series"], written)
     with busy("data", "checking"):
-        data = load.made(settings, path, frame)
+        data = load.made(settings, source, frame)
         _prepare(request, data)
     for copy in columns.canary(data.table, window):
         say("warning", f"{copy}: the future may leak through it")

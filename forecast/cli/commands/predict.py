@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,9 @@ from forecast.cli import forecast_table, output
 from forecast.cli.config import errors
 from forecast.cli.config.compose import Request
 from forecast.cli.console import busy, say
-from forecast.data import clock, source
+from forecast.data import clock
 from forecast.data.schema import Schema
+from forecast.data.sources import opened
 from forecast.data.table import Table
 from forecast.errors import InputError
 from forecast.report import figures
@@ -80,18 +81,23 @@ def _read(settings: Config, typed: list[str], served: Served) -> pd.DataFrame:
     """Read the rows that the command names, or the file that the run was trained on."""
     data = settings.data
     if "data" not in typed and "data.path" not in typed:
-        recorded = {key: text for key, text in served.recorded.items() if text != "None"}
-        if "data.path" not in recorded:
+        if served.recorded.get("data.path", "None") == "None":
             raise InputError(
                 "data.path must be given where run= names no run that knows its data, got nothing: "
                 "add data.path=newest.csv, or data.path=- for standard input"
             )
-        digest = data.sha256 if "data.sha256" in typed else recorded.get("data.sha256")
-        kind = data.format if "data.format" in typed else recorded.get("data.format")
-        return source.read(load.where(recorded["data.path"], digest), kind)
-    if data.path == PIPE:
+        changes: dict[str, Any] = {
+            key: load.recorded(key, served.recorded)
+            for key in ("sha256", "format", "query", "table")
+            if f"data.{key}" not in typed
+        }
+        data = replace(data, path=load.recorded("path", served.recorded), **changes)
+    elif data.path == PIPE:
         return _piped(data.format)
-    return source.read(load.where(data.path, data.sha256), data.format)
+    elif not {"data", "data.query", "data.table"} & {*typed} and opened.is_database(data.path):
+        asked = {key: load.recorded(key, served.recorded) for key in ("query", "table")}
+        data = replace(data, **asked)
+    return opened.read(load.opening(data))
 
 
 def _schema(settings: Config, typed: list[str], served: Served, columns: Iterable[str]) -> Schema:
@@ -120,17 +126,17 @@ def _between(frame: pd.DataFrame, settings: Config, schema: Schema) -> pd.DataFr
     if (since is None and until is None) or schema.time not in frame.columns:
         return frame
     time = clock.parse(frame[schema.time], schema.time_format)
-    return frame[source.between(time, since, until)]
+    return frame[clock.between(time, since, until)]
 
 
 def _piped(kind: str | None) -> pd.DataFrame:
-    """Read standard input, CSV or Parquet."""
+    """Read standard input."""
     raw = sys.stdin.buffer.read()
     with TemporaryDirectory() as folder:
         file = Path(folder) / "piped"
         file.write_bytes(raw)
         try:
-            return source.read(file, kind or ("parquet" if raw.startswith(b"PAR1") else "csv"))
+            return opened.read(opened.open(file, kind or opened.guessed(raw)))
         except InputError as error:
             raise InputError(str(error).replace(str(file), PIPE)) from error
 

@@ -10,7 +10,6 @@ import pandas as pd
 from forecast.cli.config import recorded
 from forecast.cli.config.compose import Request
 from forecast.cli.console import console, print_table, say
-from forecast.data import source
 from forecast.errors import InputError
 from forecast.evaluation.significance.aligned import PREDICTIONS
 from forecast.tracking import diff, folders
@@ -125,13 +124,14 @@ def _read(store: Any, run_id: str) -> tuple[Any, str]:
 def _other_data(again: Request, found: Any) -> list[str]:
     """Say whether the file is another one."""
     data = again.settings.data
-    path = load.where(data.path, data.sha256)
-    if not path.is_file():
+    try:
+        now = load.opening(data).digest()
+    except InputError as error:
         raise InputError(
-            f"data.path must be the file that the run has read, got {str(path)!r}, which does not "
-            "exist: add data.path=… with its new location"
-        )
-    before, now = found.data.tags.get("forecast.data_digest", "unknown"), source.digest(path)
+            f"data.path must be what the run has read, and it cannot be read again ({error}): add "
+            "data.path=… with its new location"
+        ) from error
+    before = found.data.tags.get("forecast.data_digest", "unknown")
     return [] if before == now else [f"data with sha256 {now} (it had {before})"]
 
 

@@ -25,7 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 from forecast.cli.config import errors, safety
 from forecast.cli.config.keys import CONF
 from forecast.cli.config.safety import UsersFiles
-from forecast.data.fetch import conceal
+from forecast.data.fetch import conceal, without_secrets
 from forecast.errors import InputError, nearest
 from forecast.workflows.settings import Config
 
@@ -114,12 +114,13 @@ class Request:
         """
         raw = OmegaConf.to_container(self.composed, resolve=False)
         found = flatten(raw, OmegaConf.to_container(self.composed, resolve=True))
-        return {k: conceal(v) if isinstance(v, str) else v for k, v in found.items()}
+        return {key: _concealed(value) for key, value in found.items()}
 
     @property
     def yaml(self) -> str:
         """Return the configuration as it was written: interpolations unresolved, no secrets."""
-        return conceal(OmegaConf.to_yaml(self.composed))
+        raw = OmegaConf.to_container(self.composed, resolve=False)
+        return conceal(OmegaConf.to_yaml(OmegaConf.create(_concealed(raw))))
 
     def but(self, overrides: list[str]) -> "Request":
         """Return the configuration with more overrides behind these.
@@ -258,6 +259,20 @@ def opened() -> Iterator[None]:
 
 _REFERENCE = re.compile(r"\$\{(\w[\w.]*)\}")
 """A plain reference to another key; of all else nobody can tell where its value comes from."""
+
+
+def _concealed(node: Any) -> Any:
+    """Return a value, and all values in it, without the secrets of addresses."""
+    if isinstance(node, dict):
+        return {key: _concealed(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_concealed(value) for value in node]
+    if not isinstance(node, str):
+        return node
+    return without_secrets(node) if _ADDRESS.match(node) else conceal(node)
+
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def flatten(raw: Any, done: Any) -> dict[str, Any]:

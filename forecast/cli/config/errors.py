@@ -167,6 +167,8 @@ def _typed() -> list[tuple[Any, str]]:
 
 HONOURED = (
     "data.path",
+    "data.query",
+    "data.table",
     "data.format",
     "data.sha256",
     "data.since",
@@ -305,11 +307,11 @@ def refuse_other_columns(bundle: "Bundle", columns: Iterable[str], settings: Con
     """Refuse `data.targets=["*"]` where it means other columns than those of training."""
     schema, data = bundle.schema, settings.data
     apart = {data.time, schema.time, *data.series, *schema.series}
-    from forecast.data import source  # imports pandas, and composing is to be quick
+    from forecast.data.columns import nameless  # imports pandas, and composing is to be quick
 
     apart |= {*schema.known_columns, *schema.static}
     columns = list(columns)
-    apart |= {*source.nameless(columns)}
+    apart |= {*nameless(columns)}
     named = [column for column in columns if column not in apart]
     if set(named) != set(schema.targets):
         raise fixed_otherwise("data.targets", schema.targets, named)

@@ -1,0 +1,182 @@
+"""CSV files, also compressed: read whole as pandas reads them, or as a stream of equal types."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from forecast.data.sources.listing import Part
+from forecast.data.sources.source import CELLS, common, fitted, pieces
+from forecast.errors import InputError, shown
+
+_ENCODING = "utf-8-sig"  # drops the byte-order mark that spreadsheets write before the first name
+
+_OTHERS = {
+    b"PK\x03\x04": ("an Excel or ZIP file", "save the sheet as CSV, or end its name with .zip"),
+    b"\xd0\xcf\x11\xe0": ("an old Excel file", "save the sheet as CSV"),
+    b"PAR1": ("a Parquet file", "set data.format=parquet"),
+    b"ARROW1": ("a Feather file", "set data.format=feather"),
+    b"FEA1": ("a Feather file of version 1", "write it again with today's pyarrow"),
+    b"\x1f\x8b": ("a gzip file", "end its name with .csv.gz"),
+    b"\x89PNG": ("a picture", "give the table"),
+    b"%PDF": ("a PDF", "save its table as CSV"),
+    b"SQLite f": ("a database", "write data.path=sqlite:///FILE and data.table=NAME"),
+    b"\0": ("bytes that are not text", "download the file again"),
+}
+"""How files begin that are taken for CSV, what they are, and what helps."""
+
+_DTYPES = {
+    pa.int64(): "int64",
+    pa.float64(): "float64",
+    pa.bool_(): "boolean",
+    pa.string(): "str",
+}
+"""What pandas reads a column as, whose type in all files is known."""
+
+
+def read(part: Part) -> pd.DataFrame:
+    """Read a whole file."""
+    header = names(part)
+    with _pandas(part) as arguments:
+        frame = pd.read_csv(**arguments, low_memory=False)
+    _refuse_more(frame, part)
+    frame.columns = pd.Index(header)
+    return frame
+
+
+def names(part: Part) -> list[str]:
+    """Read the names of all columns; one that stands twice in the file stands twice here."""
+    _refuse_others(part)
+    # no text holds this separator: the whole first line is one field
+    with _pandas(part) as arguments:
+        line = pd.read_csv(**arguments, header=None, nrows=1, sep="\x1f", quoting=3)
+    first = str(line.iat[0, 0]) if line.size else ""
+    if "," not in first and any(mark in first for mark in ";\t|"):
+        raise InputError(
+            "data.path must have its fields separated by commas, got the first line "
+            f"{shown(first)}: save it with commas, and decimals with a point"
+        )
+    refuse_width(part, first.count(",") + 1)
+    with _pandas(part) as arguments:
+        columns = pd.read_csv(**arguments, nrows=0).columns
+    # pandas renames the second "load" to "load.1"; who asks for "load" must hear that it is twice
+    with _pandas(part) as arguments:
+        header = pd.read_csv(**arguments, header=None, nrows=1, dtype=str).iloc[0]
+    twice = (header.duplicated(keep=False) & header.notna()).to_numpy(bool)
+    return [str(name) for name in np.where(twice, header, columns)]
+
+
+def schema(part: Part) -> pa.Schema:
+    """Find the type of each column by reading the file once, as pandas would of all its rows."""
+    header = names(part)
+    kinds, first = [pa.null()] * len(header), 0
+    size = _rows(len(header))
+    with (
+        _pandas(part) as arguments,
+        pd.read_csv(**arguments, low_memory=False, chunksize=size) as chunks,
+    ):
+        for chunk in chunks:
+            _refuse_more(chunk, part, first)
+            first += len(chunk)
+            kinds = [joined(kind, _kind(chunk.iloc[:, place])) for place, kind in enumerate(kinds)]
+    return pa.schema(list(zip(header, kinds, strict=True)))
+
+
+def batches(part: Part, wanted: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield columns of a file with these types."""
+    header = names(part)
+    places = [header.index(name) for name in wanted.names]
+    order = np.argsort(np.argsort(places))  # pandas gives columns in the order of the file
+    with _pandas(part) as arguments:
+        mangled = pd.read_csv(**arguments, nrows=0).columns
+    dtypes = {
+        mangled[place]: _DTYPES[kind] for place, kind in zip(places, wanted.types, strict=True)
+    }
+    size = max(min(rows, _rows(len(header))), 1000)
+    with (
+        _pandas(part) as arguments,
+        pd.read_csv(**arguments, usecols=places, dtype=dtypes, chunksize=size) as chunks,
+    ):
+        for chunk in chunks:
+            columns = [
+                pa.Array.from_pandas(chunk.iloc[:, place], type=_kept(kind))
+                for place, kind in zip(order, wanted.types, strict=True)
+            ]
+            yield from pieces(fitted(columns, wanted), rows)
+
+
+def joined(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+    """Return the type of a column that is one thing here and another there; text holds all."""
+    found = common(one, other)
+    return pa.string() if found is None else found
+
+
+def _kind(column: pd.Series) -> pa.DataType:
+    """Return the type that pandas has found for some rows of a column."""
+    if column.dtype.kind == "i":
+        return pa.int64()
+    if column.dtype.kind == "b":
+        return pa.bool_()
+    if column.isna().all():
+        return pa.null()
+    if column.dtype.kind == "f":
+        return pa.float64()
+    logical = pd.api.types.infer_dtype(column, skipna=True) == "boolean"
+    return pa.bool_() if logical else pa.string()
+
+
+def _kept(kind: pa.DataType) -> pa.DataType:
+    """Return the type in which pandas keeps a column."""
+    return pa.large_string() if kind == pa.string() else kind
+
+
+def _rows(columns: int) -> int:
+    """Return how many rows are read at a time."""
+    return max(CELLS // columns, 1000)
+
+
+@contextmanager
+def _pandas(part: Part) -> Iterator[dict[str, Any]]:
+    """Yield the arguments by which pandas reads a file."""
+    told: dict[str, Any] = {"encoding": _ENCODING}
+    if part.system is None:
+        yield told | {"filepath_or_buffer": part.path}
+        return
+    with part.open() as file:
+        yield told | {"filepath_or_buffer": file, "compression": part.compression}
+
+
+def _refuse_more(frame: pd.DataFrame, part: Part, first: int = 0) -> None:
+    """Refuse rows with more fields than names, which pandas makes an index of."""
+    own = frame.index  # pandas makes a range of first fields that are evenly apart, too
+    if not isinstance(own, pd.RangeIndex) or (own.start, own.step) != (first, 1):
+        raise InputError(
+            f"data.path must have a name for every field, got rows of {part.name!r} with more than "
+            f"the {len(frame.columns)} names of its first line: name all columns"
+        )
+
+
+def _refuse_others(part: Part) -> None:
+    """Say what a file is that is no text, where its first bytes tell."""
+    if part.compression is None:
+        with part.open() as file:
+            begin = file.read(8)
+        for mark, (kind, cure) in _OTHERS.items():
+            if begin.startswith(mark):
+                raise InputError(f"data.path must be a csv file, got {kind}, {part.name!r}: {cure}")
+
+
+MOST_COLUMNS = 20_000
+"""Of a file; reading a million names takes minutes, and no network takes them."""
+
+
+def refuse_width(part: Part, columns: int) -> None:
+    """Refuse more columns than anything here could handle, before they are read."""
+    if columns > MOST_COLUMNS:
+        raise InputError(
+            f"data.path must hold at most {MOST_COLUMNS:,} columns, got {part.name!r} with "
+            f"{columns:,}: write many series below each other, named by a column of data.series"
+        )
