@@ -34,7 +34,7 @@ class DataConfig:
     table: str | None = key("Table of a database, read whole.", None)
     sha256: str | None = key("Hash that a fetched file must have.", None)
     format: str | None = key(
-        'Format of the files, "csv", "parquet", "feather" or "jsonl", if their names do not show it.',
+        'Format of the files: "csv", "parquet", "feather", "jsonl"; null: what their names say.',
         None,
     )
     time: str = MISSING
