@@ -11,7 +11,6 @@ from forecast.data.sources.csv_files import refuse_width
 from forecast.data.sources.listing import Part
 from forecast.data.sources.source import fitted, pieces, simple
 
-
 _AHEAD = 2**20
 """Bytes of a column that are read at a time."""
 
