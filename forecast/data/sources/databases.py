@@ -228,14 +228,11 @@ def _engine(address: str, place: str) -> "Engine":
             "postgresql://HOST/DATABASE or sqlite:///FILE"
         ) from None  # whose words repeat the address
     except ImportError:
-        known = place.startswith("postgres")
+        cure = "install SQLAlchemy's driver for it"
+        if place.startswith("postgres"):
+            cure = "pip install 'psycopg2-binary>=2.9.13'"
         raise InputError(
-            f"data.path must be a database whose driver is installed, got {place!r} without: "
-            + (
-                "pip install 'psycopg2-binary>=2.9.13'"
-                if known
-                else "install what SQLAlchemy takes"
-            )
+            f"data.path must be a database whose driver is installed, got {place!r} without: {cure}"
         ) from None
 
 
