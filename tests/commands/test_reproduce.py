@@ -123,7 +123,7 @@ def test_what_is_no_run_to_repeat(place: Place, client, lstm_run: str):
         (f"run={baseline}",): f"run must be a finished training, got '{baseline}' of kind baseline",
         (f"run={winner}",): f"run must be a training with its own validation span, got '{winner}'",
         (here, "training.epochs=3"): "reproduce must be given only run, data.path, tracking and",
-        (here, "data.path=gone.csv"): "data.path must be the file that the run has read",
+        (here, "data.path=gone.csv"): "data.path must be what the run has read",
     }
     for words, message in wrong.items():
         assert place.run("reproduce", *words) == 2

@@ -322,6 +322,19 @@ def test_what_cannot_be_read_is_said_in_a_sentence(tmp_path, monkeypatch, name):
     assert "word" not in str(raised.value)
 
 
+def test_links_are_followed_and_no_circle_is_walked_twice(tmp_path):
+    write(frame_of("b"), tmp_path / "else" / "b.csv")
+    folder = tmp_path / "loads"
+    write(frame_of("007"), folder / "a.csv")
+    (folder / "more").symlink_to(tmp_path / "else")
+    (folder / "self").symlink_to(folder)
+    assert opened.open(folder).parts == (str(folder / "a.csv"), str(folder / "more" / "b.csv"))
+    (folder / "gone.csv").symlink_to(tmp_path / "nowhere")
+    told = r"must hold files that can be read, got '.*gone\.csv' \(No such file.*\): take it out"
+    with pytest.raises(InputError, match=told):
+        opened.open(folder)
+
+
 def test_types_that_differ_name_file_and_column(tmp_path):
     write(frame_of("b"), tmp_path / "a.parquet")
     write(frame_of("b").astype({"load": str}), tmp_path / "b.parquet")

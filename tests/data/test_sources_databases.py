@@ -3,6 +3,7 @@
 import datetime
 import os
 import sqlite3
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from forecast.data.sources import opened
+from forecast.data.sources import databases, opened
 from forecast.errors import InputError
 
 from .. import servers
@@ -190,7 +191,7 @@ PLACES = {
     ),
     "no such driver": (
         f"oracle://me:{WORD}@h/db",
-        r"a database whose driver is installed, got 'oracle://h/db': pip install",
+        r"a database whose driver is installed, got 'oracle://h/db' without: in",
     ),
     "no such dialect": (
         f"postgresql+none://me:{WORD}@h/db",
@@ -216,6 +217,27 @@ def test_a_database_that_is_not_there_is_a_sentence_without_secrets(name, tmp_pa
         causes.append(str(error))
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     assert "hush5ecret" not in " ".join(causes) and "me" not in str(raised.value).split("'")[1]
+
+
+def test_a_driver_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg2", None)
+    with pytest.raises(InputError, match=r"got 'postgresql://h/db' without: pip install 'psycop"):
+        opened.open("postgresql://me:hush5ecret@h/db", table="loads")
+
+
+def test_duckdb_that_is_not_installed_is_named(duck, monkeypatch):
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    with pytest.raises(InputError, match=r"^duckdb must be installed .*: pip install 'duckdb>=2'"):
+        read(duck, table="loads")
+
+
+def test_a_disk_without_room_for_an_answer_is_said(lite, monkeypatch):
+    def full(*_):
+        raise OSError("[Errno 28] Error writing bytes to file. Detail: No space left on device")
+
+    monkeypatch.setattr(databases.ipc, "new_stream", full)
+    with pytest.raises(InputError, match=r"^data\.path must fit on disk while it is used, got a"):
+        read(lite, table="loads")
 
 
 @pytest.mark.parametrize("how", [{"table": "a"}, {"query": "select 1"}])

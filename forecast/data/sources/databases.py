@@ -109,6 +109,11 @@ class Database(Source):
                 what = "table" if self._table else "query"
                 reason = cause(getattr(error, "orig", None) or type(error).__name__)
                 raise queries.refuse_query(self.place, what, reason) from None
+            except OSError as error:
+                raise InputError(
+                    f"data.path must fit on disk while it is used, got a refusal ({cause(error)}): "
+                    "make room, or ask for fewer rows and columns in data.query"
+                ) from error
             finally:
                 self._engine.dispose()
         kept.end()
@@ -223,9 +228,11 @@ def _engine(address: str, place: str) -> "Engine":
             "postgresql://HOST/DATABASE or sqlite:///FILE"
         ) from None  # whose words repeat the address
     except ImportError:
+        cure = "install SQLAlchemy's driver for it"
+        if place.startswith("postgres"):
+            cure = "pip install 'psycopg2-binary>=2.9.13'"
         raise InputError(
-            f"data.path must be a database whose driver is installed, got {place!r}: "
-            "pip install 'psycopg2-binary>=2.9.13' for PostgreSQL, another for another"
+            f"data.path must be a database whose driver is installed, got {place!r} without: {cure}"
         ) from None
 
 

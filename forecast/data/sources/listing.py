@@ -115,7 +115,13 @@ def _matched(path: Path) -> Iterable[Path]:
 
 def _walk(folder: Path) -> Iterator[Path]:
     """Yield the files below a folder, but hidden ones."""
-    for where, folders, names in os.walk(folder, onerror=_refuse, followlinks=False):
+    seen = set()
+    for where, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+        own = os.stat(where)
+        if (own.st_dev, own.st_ino) in seen:  # links may lead in circles
+            folders.clear()
+            continue
+        seen.add((own.st_dev, own.st_ino))
         for name in folders:
             _refuse_table(name, where)
         folders[:] = sorted(name for name in folders if name[0] not in "._")
@@ -144,10 +150,15 @@ def _below(shown: str, base: str, files: Sequence[Path]) -> list[Part]:
     parts = []
     for file in files:
         inner = Path(os.path.relpath(file, base)).as_posix()
-        parts.append(
-            Part(str(file), inner, str(file), None, file.stat().st_size, partition_of(inner))
-        )
-    return _some(shown, parts)
+        try:
+            size = file.stat().st_size
+        except OSError as error:  # a link that leads nowhere
+            raise InputError(
+                f"data.path must hold files that can be read, got {str(file)!r} ({error.strerror})"
+                ": take it out"
+            ) from error
+        parts.append(Part(str(file), inner, str(file), None, size, partition_of(inner)))
+    return _not_empty(shown, parts)
 
 
 def remote(address: str, system: fs.FileSystem, path: str) -> list[Part]:
@@ -171,10 +182,10 @@ def remote(address: str, system: fs.FileSystem, path: str) -> list[Part]:
             continue
         name = f"{start}{info.path}"
         parts.append(Part(name, inner, info.path, system, info.size, partition_of(inner)))
-    return _some(shown, parts)
+    return _not_empty(shown, parts)
 
 
-def _some(shown: str, parts: list[Part]) -> list[Part]:
+def _not_empty(shown: str, parts: list[Part]) -> list[Part]:
     """Refuse a folder or a glob that holds nothing."""
     if not parts:
         what = "a file that matches" if _WILD.search(shown) else "a file in it"
