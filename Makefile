@@ -50,29 +50,32 @@ environment: .venv/.docs ## install everything into .venv, except what `bench` n
 notebooks: .venv/.docs ## run the notebooks again, in place
 	$(BIN)/jupyter-execute --inplace --NotebookClient.record_timing=False docs/notebooks/*.ipynb
 
+# the files that name a marker: importing all others takes six seconds
+marked = $$(grep -rlE 'mark\.$(1)\b' tests --include='test_*.py' | sort)
+
 test: .venv/.installed ## run all quick tests and the doctests
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 test-slow: .venv/.installed ## run long trainings
-	$(BIN)/pytest -n 2 --dist loadfile -m slow tests $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile -m slow $(call marked,slow) $(ARGS)
 
 test-processes: .venv/.installed ## run the tests that start processes
-	$(BIN)/pytest -n 2 --dist loadfile -m processes tests $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile -m processes $(call marked,processes) $(ARGS)
 
 test-faults: .venv/.installed ## run the tests that kill processes and servers
-	$(BIN)/pytest -n 2 --dist loadfile -m faults tests $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile -m faults $(call marked,faults) $(ARGS)
 
 test-relations: .venv/.installed ## check relations that must hold between experiments, on random panels
 	$(BIN)/pytest -n 2 -m relations tests/relations $(ARGS)
 
 test-install: .venv/.installed ## install the built wheel into an empty environment and test it
-	$(BIN)/pytest -m install tests $(ARGS)
+	$(BIN)/pytest -m install $(call marked,install) $(ARGS)
 
 test-docs: .venv/.docs ## run the commands, Python blocks and experiments of the documentation
-	$(BIN)/pytest -n 2 -m docs tests $(ARGS)
+	$(BIN)/pytest -n 2 -m docs $(call marked,docs) $(ARGS)
 
 test-ui: .venv/.docs ## open MLflow and the pages of a run in Chromium (Debian's package chromium)
-	$(BIN)/pytest -m ui tests $(ARGS)
+	$(BIN)/pytest -m ui $(call marked,ui) $(ARGS)
 
 golden: .venv/.installed ## train the fixed trials and rewrite their scores: tests/search/golden.json
 	$(BIN)/python -m tests.search.golden

@@ -1,6 +1,7 @@
 """The house as a checked file: which room may import what, and how large things may grow."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -353,3 +354,15 @@ def test_rules_find_the_faults_of_a_bad_house(tmp_path, rule, expected):
         (package / name).write_text(text)
     found = [fault.split(": ")[0].removeprefix("forecast/") for fault in rule(package)]
     assert found == expected
+
+
+def test_a_marker_stands_in_the_file_of_its_tests():
+    """`make test-slow` and others give pytest the files that name their marker, and no other."""
+    tests = Path(__file__).parent
+    other = re.compile(r"mark\.(slow|processes|faults|ui|docs|install|relations)\b|add_marker\(")
+    found = [
+        str(path.relative_to(tests))
+        for path in tests.rglob("*.py")
+        if not path.name.startswith("test_") and other.search(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
