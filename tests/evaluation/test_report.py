@@ -436,6 +436,18 @@ def test_a_hundred_series_stay_small_and_many_are_told():
     assert [part.name for part in parts(found.test)][1:] == [f"series {n}" for n in order[:MOST]]
 
 
+def test_errors_of_many_series_are_a_distribution_with_both_ends():
+    found = outcome(panel((150,) * 340, targets=1))
+    page = Page(written(found))
+    own = found.measured[""].by_series
+    order = sorted(own, key=own.get, reverse=True)
+    every = [row[0] for row in page.rows if re.fullmatch(r"s\d+", row[0])]
+    assert every == order[:10] + order[-10:]
+    assert any("340 series" in text for text in page.texts)
+    median = f"The dashed line is the median, {number(float(np.median([*own.values()])), 3)}."
+    assert any(text.startswith(median) for text in page.texts)
+
+
 def test_a_refit_without_stopping_and_rows_without_a_clock():
     page = Page(written(outcome(panel((150,), targets=1, frequency=None), refit=True)))
     trained = "2 epochs on training and validation rows, without early stopping"

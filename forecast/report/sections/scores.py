@@ -1,6 +1,6 @@
 """Scores beside baselines: in one sentence, in a table, and of each series and target."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,14 @@ from forecast.evaluation.scores import Measured
 from forecast.evaluation.significance import wording
 from forecast.evaluation.significance.wording import number
 from forecast.metrics import skill
+from forecast.report.charts import Axis, Bars, Rule, chart
 from forecast.report.page import render
 
 SHOWN, MOST = 10, 300
-"""Rows shown at once, and those that unfold below them."""
+"""Rows shown at once, and those that unfold below them; of more rows both ends are shown."""
+
+BARS = 40
+"""Of a histogram of errors."""
 
 
 def section(outcome: Outcome) -> str:
@@ -33,7 +37,7 @@ def section(outcome: Outcome) -> str:
     by_series = {name: own.by_series for name, own in every.items()}
     if len(by_series[outcome.spec.model.name]) > 1:
         several.append(_each(outcome, "series", by_series))
-    return render("scores", **_overall(outcome), several=several, shown=SHOWN)
+    return render("scores", **_overall(outcome), several=several)
 
 
 def _overall(outcome: Outcome) -> dict[str, Any]:
@@ -82,17 +86,52 @@ def _each(outcome: Outcome, kind: str, found: Mapping[str, Mapping[str, float]])
     )
     order = sorted(own, key=lambda name: -own[name] if alike else gained[name])
     most = float(np.nanmax([0.0, *own.values()]))
+    first, last = (order[:MOST], []) if len(order) <= MOST else (order[:SHOWN], order[-SHOWN:])
     rows = []
-    for name in order[:MOST]:
+    for name in [*first, *last]:
         texts = [number(errors[name]) if name in errors else "" for errors in found.values()]
         share = own[name] / most if alike and 0 < own[name] <= most else 0.0
         rows.append({"name": name, "share": share, "texts": [*texts, percent(gained[name])]})
     text = f"The {'largest error' if alike else 'smallest skill'} first."
-    if len(order) > MOST:
-        text += f" {len(order) - MOST:,} more are in scores_by_series.csv or per_target.parquet."
+    if last:
+        text += (
+            f" The first and the last {SHOWN} of {len(order):,}; all are in scores_by_series.csv "
+            "or per_target.parquet."
+        )
     title = f"{outcome.test.headline.name} by {kind}{outcome.table.common_unit}"
     heads = [kind, "", *found, f"skill against {rival}"]
-    return {"title": title, "note": text, "heads": heads, "rows": rows}
+    drawn = _distribution(outcome, kind, [own[name] for name in order]) if last else ""
+    shown = len(rows) if last else SHOWN
+    return {
+        "title": title,
+        "note": text,
+        "heads": heads,
+        "rows": rows,
+        "shown": shown,
+        "picture": drawn,
+    }
+
+
+def _distribution(outcome: Outcome, kind: str, errors: Sequence[float]) -> str:
+    """Draw how many series or targets have which error."""
+    known = np.array(errors)[np.isfinite(errors)]
+    if not len(known) or not np.ptp(known):
+        return ""
+    most = float(np.quantile(known, 0.998))
+    count, edges = np.histogram(np.minimum(known, most), BARS, (float(known.min()), most))
+    middle = float(np.median(known))
+    return chart(
+        f"{outcome.test.headline.name} of {len(known):,} {kind if kind == 'series' else 'targets'}",
+        [
+            Bars("number", (edges[:-1] + edges[1:]) / 2, count, edges[1] - edges[0]),
+            Rule(middle, upright=True),
+        ],
+        x=Axis(f"{outcome.test.headline.name}{outcome.table.common_unit}"),
+        y=Axis(low=0.0),
+        note=(
+            f"The dashed line is the median, {number(middle, 3)}. The last bar includes all beyond."
+        ),
+    )
 
 
 def _compared(outcome: Outcome, kind: str, best: str | None) -> Mapping[str, float]:
