@@ -127,6 +127,7 @@ class TrainingBlocks(Sequence[TrainingSet]):
         self._cut = blocks.cut(block_rows, window.span - 1)
         self.longest = self._cut.longest
         self.train, self.stop = np.zeros((2, len(self._cut)), int)
+        self._runs: list[list[np.ndarray]] = []  # of both kinds of windows in each block
         self._tail: np.datetime64 | None = None
 
     def learn(self, tail: split.Cut, per: str = "series") -> "TrainingBlocks":
@@ -167,10 +168,11 @@ class TrainingBlocks(Sequence[TrainingSet]):
         if isinstance(place, slice):
             return [self[number] for number in range(*place.indices(len(self)))]
         table = self._cut[place]
-        given, stopping = self._masks(table)
         own = self.scaler.part(slice(table.first_series, table.first_series + len(table.names)))
-        dealt = _dealt(table, self.window, given, stopping)
-        return TrainingSet(Scaled(table, own), given, *dealt)
+        train, stop = map(_of_runs, self._runs[place])
+        return TrainingSet(
+            Scaled(table, own), self._rule(table), train[:: self.window.stride], stop
+        )
 
     def _masks(self, table: Table) -> tuple[np.ndarray, np.ndarray]:
         """Tell which rows are given, and which of them are stopping rows."""
@@ -184,7 +186,9 @@ class TrainingBlocks(Sequence[TrainingSet]):
         for number, table in enumerate(self._cut):
             given, stopping = self._masks(table)
             train, stop = _dealt(table, self.window, given, stopping)
-            self.train[number], self.stop[number] = len(train), len(stop)
+            self._runs.append([_runs(train), _runs(stop)])
+            self.train[number] = len(train[:: self.window.stride])
+            self.stop[number] = len(stop)
             learned = given & ~stopping
             learned[: self._cut.shared[number]] = False
             yield table.take(learned)
@@ -193,11 +197,11 @@ class TrainingBlocks(Sequence[TrainingSet]):
 def _dealt(
     table: Table, window: Window, rows: np.ndarray, stopping: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Deal the windows of a block in the order of its rows, as `early_stopping_split` does."""
+    """Deal the windows of a block, as `early_stopping_split` does, in the order of its rows."""
     given = np.flatnonzero(rows)
     whole = len(given) == len(table)
     own, late = (table, stopping) if whole else (table.take(rows), stopping[rows])
-    train = windows.starts(own, window, within=~late)[:: window.stride]
+    train = windows.starts(own, window, within=~late)
     stop = windows.starts(own, window, within=late) if late.any() else train[:0]
     return (train, stop) if whole else (given[train].astype(np.int32), given[stop].astype(np.int32))
 
@@ -256,6 +260,23 @@ def check_stateful(parts: Iterable[np.ndarray], window: Window) -> None:
             f"window.stride={window.stride}: take a smaller window, a stride that divides it, "
             "or more rows"
         )
+
+
+def _runs(starts: np.ndarray) -> np.ndarray:
+    """Write windows as first start and count of those that begin one row apart, (runs, 2) int32."""
+    first = np.flatnonzero(np.diff(starts, prepend=-2) != 1)
+    return np.column_stack([starts[first], np.diff(first, append=len(starts))]).astype(np.int32)
+
+
+def _of_runs(runs: np.ndarray) -> np.ndarray:
+    """List the windows again, (windows,) int32.
+
+    >>> _of_runs(_runs(np.array([0, 1, 2, 7, 9, 10]))).tolist()
+    [0, 1, 2, 7, 9, 10]
+    """
+    first, count = runs.T
+    behind = np.cumsum(count, dtype=np.int32) - count
+    return np.repeat(first - behind, count) + np.arange(count.sum(), dtype=np.int32)
 
 
 TOGETHER = 8

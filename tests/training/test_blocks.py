@@ -1,4 +1,4 @@
-"""Training block by block: from memory as from disk, in parts as in one piece, one block as a table."""
+"""Training block by block, from memory as from disk, in parts as in one piece."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ SMALL = 100_000
 
 
 def frame(series=24, rows=60, holes=0.0, seed=0):
-    """Raw rows of daily series with an event, labels, a static column and one that is known ahead."""
+    """Raw rows of daily series: labels, holes, a static column and one that is known ahead."""
     random = np.random.default_rng(seed)
     count = series * rows
     day = np.tile(pd.date_range("2024-01-01", periods=rows).to_numpy(), series)
@@ -119,7 +119,7 @@ def test_one_block_is_the_table():
 
 def settings(kind):
     """Return a model, and what else a kind of training asks for."""
-    embedded = Model("mlp", units=[4], series_embedding=2, dropout=0.0)
+    embedded = Model("nlinear", series_embedding=2)
     return {
         "linear": (linear, {}),
         "embedded": (embedded, {}),
@@ -151,7 +151,7 @@ def test_weights_from_disk_are_those_from_memory(tmp_path, kind):
     assert bits(one) == bits(other)
     assert one.history_["val_loss"] == other.history_["val_loss"]
     assert one.names_ == memory.backing.table.names
-    assert one.history_["val_loss"][-1] < one.history_["val_loss"][0] or kind == "stateful"
+    assert not len(one.context_)  # it was more than one block
 
 
 def watched(monkeypatch):
