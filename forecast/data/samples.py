@@ -282,6 +282,9 @@ def _of_runs(runs: np.ndarray) -> np.ndarray:
 TOGETHER = 8
 """Blocks whose windows are shuffled together."""
 
+VALUES = 2**21
+"""Of a block, about: windows are read faster from rows that a processor's cache may hold."""
+
 SHARE = 8
 """Part of the machine's memory that a training from blocks takes: one of so many."""
 
@@ -337,7 +340,7 @@ def block_rows(blocks: Blocks, window: Window, memory: int) -> int | None:
         return None
     # rows on the device and those read meanwhile; of one block what a table of it takes
     group = memory // (11 * columns + 16 + (32 * columns + 120) // TOGETHER)
-    rows = group // TOGETHER
+    rows = min(group // TOGETHER, max(VALUES // columns, 8 * window.span))
     if rows < 2 * window.span:
         need = (2 * window.span * TOGETHER + TOGETHER) * (15 * columns + 31)
         raise InputError(

@@ -157,18 +157,20 @@ class _Builder:
             rows = _joined([before, rows])
         goes_on = before is not None
         self._check_order(rows)
-        kept = columns.unique_rows(rows.time, rows.series, rows.names, schema.duplicates)
+        names = (*rows.names, "") if schema.series else rows.names  # errors name one among others
+        kept = columns.unique_rows(rows.time, rows.series, names, schema.duplicates)
         if not kept.all():
             values = {name: part[kept] for name, part in rows.values.items()}
             rows = replace(rows, time=rows.time[kept], series=rows.series[kept], values=values)
         tick, late = self._ticks(rows), False
         if schema.static and (goes_on or not ended):
             rows, late = self._with_static(rows, ended=ended)
-        grid = Grid(rows.series, tick, self._frequency, rows.time, before=self._made)
+        made = self._made[0] - goes_on, self._made[1] - goes_on
+        grid = Grid(rows.series, tick, self._frequency, rows.time, before=made)
         table = panel.on_grid(rows, grid, schema, self._frequency)
         if goes_on:
             self._hold(table)
-        self._made = self._made[0] + len(rows) - goes_on, self._made[1] + len(table) - goes_on
+        self._made = made[0] + len(rows), made[1] + len(table)
         if ended:
             self._open, self._held, self._static = None, {}, {}
         else:
