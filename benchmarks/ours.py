@@ -14,6 +14,7 @@ from forecast.models import Sizes as Shape
 from forecast.models import build_model
 from forecast.training import loop, losses
 from forecast.training.compiled import Goal, Rows, lease
+from forecast.training.loads import Load, Whole
 from forecast.training.parameters import Training
 from forecast.training.predict import Compiled, Predictor, cut
 
@@ -62,8 +63,7 @@ def train(sizes: Sizes) -> Work:
     def epoch() -> None:
         loop.train(
             leased,
-            rows,
-            starts,
+            Whole(Load(rows, starts)),
             epochs=range(1),
             batch_size=sizes.batch,
             seed=0,

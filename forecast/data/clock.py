@@ -1,5 +1,7 @@
 """Time stamps: read strictly, put on a regular grid, described as sines and cosines."""
 
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
@@ -20,6 +22,9 @@ pandas calls the question whether a date is one of theirs."""
 COLUMNS = tuple(f"{name}_{way}" for name in ("hour", "weekday", "year") for way in ("sin", "cos"))
 """What `describe` calls its columns."""
 
+LAST = pd.Timestamp("2262-04-01")
+"""Behind it a time stamp may be none, since nanoseconds end."""
+
 _DAY = 24.0
 _YEAR = 365.2425
 _ONE_DAY = np.timedelta64(1, "D")
@@ -32,9 +37,9 @@ def parse(column: pd.Series, time_format: str | None) -> np.ndarray:
 
 
 def read(
-    column: pd.Series, time_format: str | None, *, zoned: bool | None = None, first: int = 0
+    column: pd.Series, time_format: str | None, *, zoned: bool | None = None, before: int = 0
 ) -> tuple[np.ndarray, bool]:
-    """Read a column of time stamps, and whether they state a zone; `first` rows came before them.
+    """Read a column of time stamps, and whether they state a zone; errors count rows `before` it.
 
     Shapes: `column` (rows,); returns (rows,).
 
@@ -66,8 +71,8 @@ def read(
         row = int(unread.argmax())
         raise InputError(
             f"data.time column {name!r} must hold {time_format or 'ISO 8601'} time stamps "
-            f"from 1678 to 2261, got {shown(column.iloc[row])} in row {first + row + 1}: fix it or "
-            "set data.time_format"
+            f"from 1678 to 2261, got {shown(column.iloc[row])} in row {before + row + 1}: fix it "
+            "or set data.time_format"
         )
     states = isinstance(parsed.dtype, pd.DatetimeTZDtype)
     if zoned is not None and zoned != states:
@@ -118,8 +123,9 @@ def infer(time: np.ndarray, series: np.ndarray) -> str:
             f"data.time must hold two rows of a series to infer a frequency, got {len(time)} rows "
             f"of {len(np.unique(series))} series: set data.frequency or give more rows"
         )
-    lengths, counts = np.unique(steps, return_counts=True)
-    common = lengths[counts.argmax()]
+    code, lengths = pd.factorize(steps)
+    counts = np.bincount(code)
+    common = lengths[counts == counts.max()].min()
     if alias := _calendar(time, same, common):
         return alias
     odd = (steps % common).astype(np.int64) != 0
@@ -171,7 +177,7 @@ def ticks(time: np.ndarray, frequency: str) -> np.ndarray:
     else:
         index = pd.DatetimeIndex(time)
         dates = index.normalize()
-        grid = pd.date_range("1677-10-01", dates.max(), freq=offset.base)
+        grid = _calendar_grid(offset.base.freqstr, 10 * (dates.max().year // 10 + 1))
         position = grid.get_indexer(dates)
         whole, rest = np.divmod(position, offset.n)
         off = (position < 0) | (rest != rest[0]) | (index - dates != index[0] - dates[0])
@@ -182,6 +188,44 @@ def ticks(time: np.ndarray, frequency: str) -> np.ndarray:
             "resample the file or set the frequency that it has"
         )
     return whole.astype(np.int64)
+
+
+@lru_cache(8)
+def _calendar_grid(alias: str, year: int) -> pd.DatetimeIndex:
+    """List the dates of a calendar frequency before a year, or before time stamps end."""
+    return pd.date_range("1677-10-01", min(pd.Timestamp(year, 1, 1), LAST), freq=alias)
+
+
+def later(time: np.datetime64, frequency: str, steps: int) -> np.datetime64:
+    """Return the time stamp some steps after one.
+
+    >>> later(np.datetime64("2024-01-05", "ns"), "B", 1).astype("datetime64[D]")
+    np.datetime64('2024-01-08')
+    """
+    if not steps:
+        return time
+    return (pd.Timestamp(time) + steps * _offset(frequency)).to_datetime64()
+
+
+def along(time: np.ndarray, tick: np.ndarray, length: np.ndarray, frequency: str) -> np.ndarray:
+    """List the time stamps of stretches of a grid, each from its first one on.
+
+    Shapes: `time` (stretches,), `tick` (stretches,), `length` (stretches,); returns (rows,).
+
+    >>> days = np.array(["2024-01-05", "2024-01-08"], "datetime64[ns]")
+    >>> along(days, np.array([4, 5]), np.array([2, 1]), "B").astype("datetime64[D]").tolist()
+    [datetime.date(2024, 1, 5), datetime.date(2024, 1, 8), datetime.date(2024, 1, 8)]
+    """
+    begin = np.cumsum(length) - length
+    if step := _length(_offset(frequency)):
+        behind = np.arange(length.sum()) - np.repeat(begin, length)
+        return np.repeat(time, length) + behind * np.timedelta64(step, "ns")
+    if not len(time):
+        return np.empty(0, "datetime64[ns]")
+    first, last = tick.argmin(), (tick + length).max()
+    grid = pd.date_range(time[first], periods=last - tick[first], freq=_offset(frequency))
+    place = np.arange(length.sum()) + np.repeat(tick - tick[first] - begin, length)
+    return grid.to_numpy("datetime64[ns]")[place]
 
 
 def _offset(frequency: str) -> pd.offsets.BaseOffset:
@@ -202,25 +246,9 @@ def _length(offset: pd.offsets.BaseOffset) -> int | None:
     return offset.nanos if isinstance(offset, (pd.offsets.Tick, pd.offsets.Day)) else None
 
 
-def stamps(
-    tick: np.ndarray, frequency: str, known: np.ndarray, known_tick: np.ndarray
-) -> np.ndarray:
-    """Return the time stamps of ticks of a grid of which some are known.
-
-    Shapes: `tick` (rows,), `known` (stamps,), `known_tick` (stamps,), ascending by series;
-    returns (rows,).
-
-    >>> known = np.array(["2024-01-31"], "datetime64[ns]")
-    >>> stamps(np.array([7, 6]), "ME", known, np.array([5])).astype("datetime64[D]").tolist()
-    [datetime.date(2024, 3, 31), datetime.date(2024, 2, 29)]
-    """
-    offset = _offset(frequency)
-    if step := _length(offset):
-        return known[0] + (tick - known_tick[0]) * np.timedelta64(step, "ns")
-    least = known_tick.argmin()
-    count = int(tick.max() - known_tick[least]) + 1
-    grid = pd.date_range(known[least], periods=count, freq=offset)
-    return grid.to_numpy("datetime64[ns]")[tick - known_tick[least]]
+def length(frequency: str) -> int | None:
+    """Return nanoseconds of a tick, None where months or business days differ in length."""
+    return _length(_offset(frequency))
 
 
 def following(time: np.ndarray, frequency: str, steps: int) -> np.ndarray:
@@ -258,6 +286,8 @@ def describe(time: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, tupl
     >>> describe(np.array(["2024-01-01T06"], "datetime64[ns]"), ("hour",))[0].round(6).tolist()
     [[1.0, 0.0]]
     """
+    if not names:
+        return np.zeros((len(time), 0)), ()
     index = pd.DatetimeIndex(time)
     hour = index.hour + index.minute / 60
     turns = {
@@ -270,8 +300,7 @@ def describe(time: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, tupl
         angle = 2 * np.pi * turns[name].to_numpy(float)
         columns += [np.sin(angle), np.cos(angle)]
         labels += [f"{name}_sin", f"{name}_cos"]
-    values = np.column_stack(columns) if columns else np.zeros((len(time), 0))
-    return values, tuple(labels)
+    return np.column_stack(columns), tuple(labels)
 
 
 def days(frequency: str | None) -> float:

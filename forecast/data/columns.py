@@ -67,38 +67,55 @@ def labels(frame: pd.DataFrame, schema: Schema) -> np.ndarray:
 
     Returns (rows,).
     """
-    if not schema.series:
-        return np.full(len(frame), "series")
-    return joined(frame, schema.series).astype(str)
+    series, names = coded_labels(frame, schema)
+    return names[series]
 
 
-def joined(frame: pd.DataFrame, names: Sequence[str], first: int = 0) -> np.ndarray:
-    """Join columns that name the series of every row by a slash; `first` rows came before these.
+def coded_labels(
+    frame: pd.DataFrame, schema: Schema, before: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Number the series of every row, and name them in their order.
 
-    Returns (rows,), objects.
+    Returns (rows,), (series,); errors count the rows `before` the frame.
     """
-    parts = []
-    for name in names:
+    if not schema.series:
+        return np.zeros(len(frame), np.intp), np.full(1, "series")
+    return coded(frame, schema.series, before)
+
+
+def coded(
+    frame: pd.DataFrame, series: Sequence[str], before: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Number the series that some columns name together; see `coded_labels`."""
+    code, joined = np.zeros(len(frame), np.intp), np.array([""], object)
+    for number, name in enumerate(series):
         column = frame[name]
-        text = column.astype(str)
-        empty = (column.isna() | (text.str.strip() == "")).to_numpy(bool)
+        mixed = column.dtype == object and pd.api.types.infer_dtype(column) != "string"
+        # where 1 and 1.0 stand in one column, only their texts tell them apart
+        own, values = pd.factorize(column.astype(str).mask(column.isna()) if mixed else column)
+        text = pd.Series(values).astype(str)
+        empty = (own < 0) | np.append(text.str.strip() == "", False)[own]
         if empty.any():
             row = int(empty.argmax())
             raise InputError(
                 f"data.series must be filled in every row, got {shown(column.iloc[row])} in column "
-                f"{name!r}, row {first + row + 1}: name the series or take the row out"
+                f"{name!r}, row {before + row + 1}: name the series or take the row out"
             )
-        parts.append(text.to_numpy(object))
-    whole = parts[0]
-    for part in parts[1:]:
-        whole = whole + "/" + part
-    return whole
+        part = text.to_numpy(object)
+        if not number:
+            code, joined = own, part
+            continue
+        code, pairs = pd.factorize(code * len(part) + own)
+        joined = joined[pairs // len(part)] + "/" + part[pairs % len(part)]
+    names, place = np.unique(joined.astype(str), return_inverse=True)
+    return place[code], names
 
 
-def numbers(frame: pd.DataFrame, name: str, schema: Schema) -> pd.Series:
+def numbers(frame: pd.DataFrame, name: str, schema: Schema, before: int | None = None) -> pd.Series:
     """Return a column as numbers, or say where it holds something else.
 
-    Returns (rows,).
+    Returns (rows,). `before` counts the rows before the frame where it is a part of more, which may
+    hold missing values alone.
     """
     column = frame[name]
     argument = _argument(name, schema)
@@ -110,7 +127,7 @@ def numbers(frame: pd.DataFrame, name: str, schema: Schema) -> pd.Series:
         row = int(bad.argmax())
         raise InputError(
             f"{argument} must be numbers, got {shown(column.iloc[row])} in column {name!r}, "
-            f"row {row + 1}: fix it (decimals take a point) or leave the column out"
+            f"row {(before or 0) + row + 1}: fix it (decimals take a point) or leave the column out"
         )
     values = found.to_numpy(float)
     infinite = np.abs(values) > GREATEST
@@ -118,25 +135,30 @@ def numbers(frame: pd.DataFrame, name: str, schema: Schema) -> pd.Series:
         row = int(infinite.argmax())
         raise InputError(
             f"{argument} must be finite and at most {GREATEST:g} in size, got "
-            f"{shown(column.iloc[row])} in column {name!r}, row {row + 1}: write an empty field "
-            "for a missing value, or use another unit"
+            f"{shown(column.iloc[row])} in column {name!r}, row {(before or 0) + row + 1}: write "
+            "an empty field for a missing value, or use another unit"
         )
-    if np.isnan(values).all():
-        raise InputError(
-            f"{argument} must hold values, got only missing ones in column {name!r}: "
-            "fill it or leave out the column"
-        )
+    if before is None and np.isnan(values).all():
+        raise only_missing(name, schema)
     return found
 
 
-def values(frame: pd.DataFrame, name: str, schema: Schema) -> pd.Series:
+def only_missing(name: str, schema: Schema) -> InputError:
+    """Say that a column holds no value."""
+    return InputError(
+        f"{_argument(name, schema)} must hold values, got only missing ones in column {name!r}: "
+        "fill it or leave out the column"
+    )
+
+
+def values(frame: pd.DataFrame, name: str, schema: Schema, before: int | None = None) -> pd.Series:
     """Return a column as numbers, labels as their positions.
 
-    Returns (rows,).
+    Returns (rows,); `before` as for `numbers`.
     """
     if schema.labelled(name):
-        return label_positions(frame[name], schema.classes[name])
-    return numbers(frame, name, schema)
+        return label_positions(frame[name], schema.classes[name], before or 0)
+    return numbers(frame, name, schema, before)
 
 
 def _argument(name: str, schema: Schema) -> str:

@@ -103,7 +103,8 @@ def append_known_future(
         later = [_later(known, reach - j * window.timesteps) for j in range(copies(window))]
         parts = [values[:, :last], *later, values[:, last:]]
     if coded:
-        parts.append(table.series[:, None].astype(values.dtype))
+        number = table.series + table.first_series  # of a block: among all
+        parts.append(number[:, None].astype(values.dtype))
     return np.concatenate(parts, axis=1) if len(parts) > 1 else values
 
 

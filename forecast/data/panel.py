@@ -1,5 +1,6 @@
 """Turn raw rows into a table on a regular grid; every check of raw data happens here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +21,8 @@ _MOST = 20
 class Grid:
     """Every tick of every series, and where the given rows lie among them.
 
-    Shapes: `series` (rows,), `tick` (rows,), `time` (rows,).
+    Shapes: `series` (rows,), `tick` (rows,), `time` (rows,); `before` counts rows and ticks of the
+    same table that are on a grid already.
 
     Attributes:
         series: (ticks,).
@@ -36,15 +38,17 @@ class Grid:
         frequency: str,
         time: np.ndarray,
         ahead: int = 0,
+        before: tuple[int, int] = (0, 0),
     ):
         new = np.diff(series) != 0
         first = np.flatnonzero(np.append(True, new))
         last = np.append(first[1:], len(series)) - 1
         length = tick[last] - tick[first] + 1
-        if length.sum() > _MOST * len(tick) + 1000:
+        rows, ticks = len(tick) + before[0], length.sum() + before[1]
+        if ticks > _MOST * rows + 1000:
             raise InputError(
-                f"data.time must be mostly filled at frequency {frequency}, got {len(tick)} rows "
-                f"for {length.sum()} time stamps: set data.frequency or fix stray dates"
+                f"data.time must be mostly filled at frequency {frequency}, got {rows} rows "
+                f"for {ticks} time stamps: set data.frequency or fix stray dates"
             )
         length += ahead
         start = np.cumsum(length) - length
@@ -52,7 +56,7 @@ class Grid:
         self.tick = np.arange(length.sum()) + np.repeat(tick[first] - start, length)
         own = np.cumsum(np.append(False, new))  # which stretch each given row belongs to
         self.position = tick + (start - tick[first])[own]
-        self.time = clock.stamps(self.tick, frequency, time[first], tick[first])
+        self.time = clock.along(time[first], tick[first], length, frequency)
 
     def spread(self, values: np.ndarray) -> np.ndarray:
         """Put the given rows' values on the grid, holes elsewhere."""
@@ -63,6 +67,29 @@ class Grid:
 
 @dataclass(frozen=True)
 class Rows:
+    """Raw rows whose series and time stamps are read.
+
+    Attributes:
+        time: datetime64[ns] (rows,).
+        series: Index into `names` of each, (rows,).
+        names: Of the series, in their order.
+        values: Column to its values, (rows,).
+        zoned: Whether the time stamps stated a zone.
+    """
+
+    time: np.ndarray
+    series: np.ndarray
+    names: tuple[str, ...]
+    values: Mapping[str, np.ndarray]
+    zoned: bool
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.time)
+
+
+@dataclass(frozen=True)
+class Gridded:
     """Raw rows on a grid, before holes are treated.
 
     Attributes:
@@ -100,35 +127,42 @@ def build(frame: pd.DataFrame, schema: Schema, *, ahead: int = 0) -> Table:
     return treated(read(frame, schema, ahead), schema)
 
 
-def read(frame: pd.DataFrame, schema: Schema, ahead: int = 0) -> Rows:
+def read(frame: pd.DataFrame, schema: Schema, ahead: int = 0) -> Gridded:
     """Check raw rows and put them on a grid, whatever becomes of holes."""
     columns.check_columns(frame, schema)
     time, zoned = clock.read(frame[schema.time], schema.time_format, zoned=schema.zoned)
-    found, series = np.unique(columns.labels(frame, schema), return_inverse=True)
+    series, found = columns.coded_labels(frame, schema)
     names = tuple(found.tolist())
-    order = np.lexsort((time, series))
+    order = _order(time, series)
     time, series = time[order], series[order]
     kept = columns.unique_rows(time, series, names, schema.duplicates)
     time, series, order = time[kept], series[kept], order[kept]
     frequency = schema.frequency or clock.infer(time, series)
     tick = clock.ticks(time, frequency)
     raw = {
-        name: columns.values(frame, name, schema).to_numpy(float)[order]
-        for name in dict.fromkeys((*schema.inputs, *schema.targets))
+        name: columns.values(frame, name, schema).to_numpy(float)[order] for name in needed(schema)
     }
     grid = Grid(series, tick, frequency, time, ahead)
-    full = {name: grid.spread(_in_range(values, name, schema)) for name, values in raw.items()}
+    for name, values in raw.items():
+        check_range(values, name, schema)
+    return on_grid(Rows(time, series, names, raw, zoned), grid, schema, frequency)
+
+
+def on_grid(rows: Rows, grid: Grid, schema: Schema, frequency: str) -> Gridded:
+    """Spread sorted rows on their grid."""
+    full = {
+        name: grid.spread(in_range(values, name, schema)) for name, values in rows.values.items()
+    }
     for name in schema.static:
-        full[name] = fill_static(full[name], grid.series, names, name)
-    return Rows(grid, full, names, frequency, zoned)
+        full[name] = fill_static(full[name], grid.series, rows.names, name)
+    return Gridded(grid, full, rows.names, frequency, rows.zoned)
 
 
-def treated(rows: Rows, schema: Schema) -> Table:
+def treated(rows: Gridded, schema: Schema) -> Table:
     """Make a table of rows, with holes in features treated as the schema says."""
     grid, full = rows.grid, rows.full
     inputs, places = _stacked(full, schema), layout_of(schema)
-    if schema.missing != "drop":
-        limit = schema.hold if schema.missing == "hold" else len(inputs)
+    if limit := held_rows(schema, len(inputs)):
         inputs = _hold(inputs, grid.series, limit)
     calendar, _ = clock.describe(grid.time, schema.calendar)
     masked = [np.isnan(full[name]) for name in places.masked]
@@ -151,6 +185,24 @@ def treated(rows: Rows, schema: Schema) -> Table:
         about=asked.about,
         zoned=rows.zoned,
     )
+
+
+def needed(schema: Schema) -> tuple[str, ...]:
+    """Name the raw columns that a table is made of, but for its time stamps and series."""
+    return tuple(dict.fromkeys((*schema.inputs, *schema.targets)))
+
+
+def held_rows(schema: Schema, rows: int) -> int:
+    """Tell how many rows a value is repeated, of a table of so many rows."""
+    return {"drop": 0, "hold": schema.hold, "mask": rows}[schema.missing]
+
+
+def _order(time: np.ndarray, series: np.ndarray) -> np.ndarray:
+    """Return positions that sort rows by series and time, those of one moment as they stand."""
+    rising = (np.diff(time) >= np.timedelta64(0)) | (np.diff(series) > 0)
+    if rising.all() and (np.diff(series) >= 0).all():
+        return np.arange(len(time))
+    return np.lexsort((time, series))
 
 
 def from_xy(
@@ -219,18 +271,27 @@ def from_xy(
     )
 
 
-def _in_range(values: np.ndarray, name: str, schema: Schema) -> np.ndarray:
-    """Count values outside the valid range as missing."""
-    if name not in schema.valid:
-        return values
-    low, high = schema.valid[name]
-    inside = (values >= low) & (values <= high)
-    if not inside.any():
+def check_range(values: np.ndarray, name: str, schema: Schema) -> None:
+    """Refuse a column of which no value is valid."""
+    if name in schema.valid and not _inside(values, name, schema).any():
+        low, high = schema.valid[name]
         raise InputError(
             f"data.valid.{name} must hold some of the column, got [{low:g}, {high:g}] for values "
             f"from {np.nanmin(values):g} to {np.nanmax(values):g}: fix the range or the units"
         )
-    return np.where(inside, values, np.nan)
+
+
+def in_range(values: np.ndarray, name: str, schema: Schema) -> np.ndarray:
+    """Count values outside the valid range as missing."""
+    if name not in schema.valid:
+        return values
+    return np.where(_inside(values, name, schema), values, np.nan)
+
+
+def _inside(values: np.ndarray, name: str, schema: Schema) -> np.ndarray:
+    """Tell which values lie in their valid range."""
+    low, high = schema.valid[name]
+    return (values >= low) & (values <= high)
 
 
 def _stacked(full: dict[str, np.ndarray], schema: Schema) -> np.ndarray:
@@ -254,7 +315,9 @@ def _is(codes: np.ndarray, code: int) -> np.ndarray:
 
 def _hold(columns: np.ndarray, series: np.ndarray, limit: int) -> np.ndarray:
     """Repeat the last value of each column, at most `limit` rows, never across a series."""
-    return pd.DataFrame(columns).groupby(series).ffill(limit=limit).to_numpy() if limit else columns
+    if not np.isnan(columns).any():
+        return columns
+    return pd.DataFrame(columns).groupby(series).ffill(limit=limit).to_numpy()
 
 
 def _floats(frame: pd.DataFrame, argument: str) -> np.ndarray:

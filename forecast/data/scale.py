@@ -1,7 +1,7 @@
 """Standardisation, learned on training rows only, from moments by series."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -35,8 +35,9 @@ def of_all(values: np.ndarray, series: int) -> Moments:
 
     Shapes: `values` (rows, columns).
     """
-    mean, std, least, most = (np.repeat(part, series, axis=0) for part in _columns(values, None))
-    return Moments(mean, std, least, most, np.ones(mean.shape, bool))
+    sums = Sums(series, values.shape[1])
+    sums.add(values, np.zeros(len(values), np.intp))
+    return sums.moments("global")
 
 
 def of_series(values: np.ndarray, table: Table) -> Moments:
@@ -44,15 +45,90 @@ def of_series(values: np.ndarray, table: Table) -> Moments:
 
     Shapes: `values` (rows, columns).
     """
-    found = of_all(values, len(table.names))
-    first = np.flatnonzero(np.diff(table.series, prepend=-1))
-    code = table.series[first]
-    own = np.add.reduceat(np.isfinite(values), first, axis=0, dtype=np.intp) > 0
-    for part, of_own in zip(found[:4], _columns(values, first), strict=True):
-        part[code] = np.where(own, of_own, part[code])
-    found.own[:] = False
-    found.own[code] = own
-    return found
+    sums = Sums(len(table.names), values.shape[1])
+    sums.add(values, table.series)
+    return sums.moments("series")
+
+
+class Sums:
+    """Moments of columns whose rows come block by block.
+
+    Those of a series do not depend, to the bit, on what else its block holds.
+
+    Attributes:
+        count: Finite values in each series, (series, columns).
+        of_each: Their mean, deviation, least and most, likewise.
+    """
+
+    def __init__(self, series: int, columns: int):
+        self.count, self.of_each = _nothing(series, columns)
+        self._all = _nothing(1, columns)
+
+    def add(self, values: np.ndarray, series: np.ndarray) -> None:
+        """Take in the rows of a block.
+
+        Shapes: `values` (rows, columns), `series` (rows,), ascending.
+        """
+        if not len(values):
+            return
+        good = np.isfinite(values)
+        _merge(*self._all, slice(1), good.sum(axis=0, keepdims=True), _columns(values, None))
+        first = np.flatnonzero(np.diff(series, prepend=-1))
+        count = np.add.reduceat(good, first, axis=0, dtype=np.intp)
+        _merge(self.count, self.of_each, series[first], count, _columns(values, first))
+
+    def moments(self, per: str) -> Moments:
+        """Describe every column in every series, or over all."""
+        own = (self.count > 0) & (per == "series")
+        mean, std, least, most = (
+            np.where(own, part, whole)
+            for part, whole in zip(self.of_each, self._all[1], strict=True)
+        )
+        return Moments(mean, std, least, most, own | (per == "global"))
+
+    @property
+    def seen(self) -> np.ndarray:
+        """Whether a column holds any value, (columns,)."""
+        return self._all[0][0] > 0
+
+
+def _nothing(series: int, columns: int) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    """Return count and moments of no rows."""
+    fill = (0.0, 0.0, np.inf, -np.inf)
+    return np.zeros((series, columns), np.intp), tuple(np.full((series, columns), x) for x in fill)
+
+
+def _merge(
+    count: np.ndarray,
+    before: tuple[np.ndarray, ...],
+    where: np.ndarray | slice,
+    new: np.ndarray,
+    moments: tuple[np.ndarray, ...],
+) -> None:
+    """Add rows to those before; what had none takes the new moments as they are (Chan 1979)."""
+    old, (mean, std, least, most) = count[where], (part[where] for part in before)
+    total = np.maximum(old + new, 1)
+    apart = moments[0] - mean
+    square = std**2 * old + moments[1] ** 2 * new + apart**2 * (old * (new / total))
+    both = [
+        mean + apart * (new / total),
+        np.sqrt(square / total),
+        np.minimum(least, moments[2]),
+        np.maximum(most, moments[3]),
+    ]
+    _settle(*both)
+    for part, own, joined, kept in zip(
+        before, moments, both, (mean, std, least, most), strict=True
+    ):
+        part[where] = np.where(new == 0, kept, np.where(old == 0, own, joined))
+    count[where] = old + new
+
+
+def _settle(mean: np.ndarray, std: np.ndarray, least: np.ndarray, most: np.ndarray) -> None:
+    """Take rounding out of a column of one repeated value, which has no spread."""
+    alike = least >= most
+    mean[alike] = np.where(np.isfinite(least), least, 0.0)[alike]
+    std[alike | (std <= 1e-12 * np.abs(mean))] = 0
 
 
 def _columns(values: np.ndarray, first: np.ndarray | None) -> tuple[np.ndarray, ...]:
@@ -66,10 +142,7 @@ def _columns(values: np.ndarray, first: np.ndarray | None) -> tuple[np.ndarray, 
     std = np.sqrt(_total(np.where(good, values - centre, 0.0) ** 2, first) / count)
     least = _over(np.minimum, np.where(good, values, np.inf), first)
     most = _over(np.maximum, np.where(good, values, -np.inf), first)
-    # a column of one repeated value has no spread, whatever the rounding of its mean leaves
-    alike = least >= most
-    mean[alike] = np.where(np.isfinite(least), least, 0.0)[alike]
-    std[alike | (std <= 1e-12 * np.abs(mean))] = 0
+    _settle(mean, std, least, most)
     return mean, std, least, most
 
 
@@ -145,6 +218,13 @@ class Scaler:
         """
         return predicted * self.output_std[series][:, None] + self.output_mean[series][:, None]
 
+    def part(self, series: slice) -> "Scaler":
+        """Return what standardises some of the series, as a block holds them."""
+        parts: dict[str, Any] = {
+            name: part if part is None else part[series] for name, part in vars(self).items()
+        }
+        return Scaler(**parts)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the scaler as plain data for JSON; a limit that is infinite is None."""
         found = {name: part.tolist() for name, part in vars(self).items() if part is not None}
@@ -191,29 +271,49 @@ def fit(table: Table, per: str = "series") -> Scaler:
     A static column is scaled over all series, each counting once: within a series it is constant.
     What is constant has no deviation to divide by: see `Scaler`.
     """
+    return fit_blocks([replace(table, first_series=0)], table, len(table.names), per)
+
+
+def fit_blocks(tables: Iterable[Table], facts: Table, series: int, per: str = "series") -> Scaler:
+    """Learn the scale from rows that come block by block, of so many series in all."""
     if per not in SCALING:
         raise InputError(
             f"training.scaling must be one of {', '.join(SCALING)}, got {per!r}: "
             f"{nearest(per, SCALING)}"
         )
-    inputs, outputs = _moments(table.inputs, table, per), _moments(table.outputs, table, per)
-    if table.static:
-        places, once = list(table.static), np.unique(table.series, return_index=True)[1]
-        over = of_all(table.inputs[once][:, places], len(table.names))
-        for part, value in zip(inputs, over, strict=True):
+    inputs = Sums(series, len(facts.features))
+    outputs = Sums(series, len(facts.targets))
+    places, last = list(facts.static), -1
+    static = [np.zeros((0, len(places)))]
+    for table in tables:
+        number = table.series + table.first_series
+        inputs.add(table.inputs, number)
+        outputs.add(table.outputs, number)
+        static.append(table.inputs[np.flatnonzero(np.diff(number, prepend=last))][:, places])
+        last = int(number[-1]) if len(number) else last
+    found = inputs.moments(per)
+    if places:
+        for part, value in zip(found, of_all(np.concatenate(static), series), strict=True):
             part[:, places] = value
-    input_std, input_limit = _lent(inputs, table.target_positions)
-    if table.indicators:  # they stay 0 and 1
-        there = slice(-table.indicators, None)
+    return _scaler(found, outputs.moments(per), outputs.seen, facts)
+
+
+def _scaler(inputs: Moments, outputs: Moments, seen: np.ndarray, facts: Table) -> Scaler:
+    """Make a scaler of the moments of a table's columns.
+
+    Shapes: `seen` (targets,).
+    """
+    input_std, input_limit = _lent(inputs, facts.target_positions)
+    if facts.indicators:  # they stay 0 and 1
+        there = slice(-facts.indicators, None)
         inputs.mean[:, there], input_std[:, there], input_limit[:, there] = 0, 1, np.inf
-    if table.task != "regression":  # 0 and 1 they stay, and so do probabilities
+    if facts.task != "regression":  # 0 and 1 they stay, and so do probabilities
         outputs.mean[:], outputs.std[:], outputs.own[:] = 0, 1, True
     flat = np.flatnonzero(~(outputs.own & (outputs.std > 0)).any(axis=0))
     if flat.size:
-        seen = np.isfinite(table.outputs[:, flat[0]]).any()
-        where = f"constant at {outputs.mean[0, flat[0]]:g}" if seen else "without a value"
+        where = f"constant at {outputs.mean[0, flat[0]]:g}" if seen[flat[0]] else "without a value"
         raise InputError(
-            f"data.targets must vary in the training rows, got {table.targets[flat[0]]!r} {where}: "
+            f"data.targets must vary in the training rows, got {facts.targets[flat[0]]!r} {where}: "
             "predict another column or train on a longer span"
         )
     limited = np.isfinite(input_limit).any()
@@ -221,13 +321,6 @@ def fit(table: Table, per: str = "series") -> Scaler:
     return Scaler(
         inputs.mean, input_std, outputs.mean, output_std, input_limit if limited else None
     )
-
-
-def _moments(values: np.ndarray, table: Table, per: str) -> Moments:
-    """Describe every column in every series, or over all."""
-    if per == "global":
-        return of_all(values, len(table.names))
-    return of_series(values, table)
 
 
 def still(found: Moments) -> np.ndarray:

@@ -293,8 +293,8 @@ def class_names(schema: Schema) -> tuple[str, ...]:
     return (f"{name} < {parts[0]:g}", *inner, f"{name} ≥ {parts[-1]:g}")
 
 
-def label_positions(column: pd.Series, labels: tuple[Any, ...]) -> pd.Series:
-    """Turn labels into their positions.
+def label_positions(column: pd.Series, labels: tuple[Any, ...], before: int = 0) -> pd.Series:
+    """Turn labels into their positions; errors count the rows `before` the column.
 
     Returns (rows,).
     """
@@ -307,7 +307,8 @@ def label_positions(column: pd.Series, labels: tuple[Any, ...]) -> pd.Series:
         row = int(bad.argmax())
         raise InputError(
             f"data.classes.{column.name} must list every label of the column, got "
-            f"{shown(column.iloc[row])} in row {row + 1}: {nearest(text.iloc[row], labels)}"
+            f"{shown(column.iloc[row])} in row {before + row + 1}: "
+            f"{nearest(text.iloc[row], labels)}"
         )
     return found.mask(empty)
 

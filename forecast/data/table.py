@@ -67,6 +67,8 @@ class Table:
             happens and 0 where not, of which probabilities are predicted.
         about: The column that each output is about; empty means the targets themselves.
         zoned: Whether the time stamps stated a zone, so that `time` is UTC; None without a clock.
+        first_series: Number of its first series among all, of a block; see `data.blocks`.
+        first_row: Number of its first row among all, likewise, as the block was cut.
     """
 
     inputs: np.ndarray = field(repr=False)
@@ -85,6 +87,8 @@ class Table:
     task: str = "regression"
     about: tuple[str, ...] = ()
     zoned: bool | None = None
+    first_series: int = 0
+    first_row: int = 0
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -126,11 +130,12 @@ class Table:
         """The unit of an error over all targets, as a caption ends; nothing where they differ."""
         return self.unit(0) if len(set(self.units)) == 1 else ""
 
-    def take(self, rows: np.ndarray) -> "Table":
+    def take(self, rows: np.ndarray | slice) -> "Table":
         """Return the table of some rows.
 
         Args:
-            rows: Boolean mask or ascending positions, as a splitter yields them.
+            rows: Boolean mask or ascending positions, as a splitter yields them; a slice copies
+                none.
 
         Returns:
             A table with the same columns and series names.

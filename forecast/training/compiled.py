@@ -190,7 +190,7 @@ class Rows:
     @classmethod
     def put(cls, inputs: np.ndarray, outputs: np.ndarray) -> "Rows":
         """Send rows to the device; holes become 0, and no window may hold one."""
-        return cls(_padded(inputs), _padded(outputs))
+        return cls(on_device(inputs), on_device(outputs))
 
 
 @contextmanager
@@ -250,8 +250,8 @@ def padded_length(rows: int) -> int:
     return power * 3 // 4 if rows <= power * 3 // 4 else power
 
 
-def _padded(values: np.ndarray) -> tf.Tensor:
-    """Put rows on the device with zeros for holes and behind the last row."""
-    full = np.zeros((padded_length(len(values)), values.shape[1]), np.float32)
+def on_device(values: np.ndarray, rows: int = 0) -> tf.Tensor:
+    """Put at least so many rows on the device, with zeros for holes and behind the last row."""
+    full = np.zeros((padded_length(max(rows, len(values))), values.shape[1]), np.float32)
     full[: len(values)] = np.nan_to_num(values)
     return tf.constant(full)

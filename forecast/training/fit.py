@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from forecast import models
 from forecast.data import features, samples, windows
-from forecast.data.samples import TrainingSet
+from forecast.data.samples import TrainingBlocks, TrainingSet
 from forecast.data.scale import Scaled
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -21,6 +21,7 @@ from forecast.models.layers import reads_series_number
 from forecast.models.repairs import finish
 from forecast.training import loop, losses, predict, runtime
 from forecast.training.compiled import Goal, Program, Rows, lease
+from forecast.training.loads import Load, Loads, Whole
 from forecast.training.losses import (
     build_loss,
     build_metrics,
@@ -36,6 +37,9 @@ from forecast.training.stateful import readers
 
 BATCH = 256
 """Windows of one compiled prediction of the stopping set."""
+
+VALUES = 2**22
+"""Forecast values of the stopping set that are held at once."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,11 @@ class Fitted:
 class Job:
     """Training and stopping windows of a table, ready to be learned from."""
 
-    def __init__(self, learned: TrainingSet, window: Window, training: Training):
+    def __init__(self, learned: TrainingSet | TrainingBlocks, window: Window, training: Training):
         self.learned = learned
-        self.table = learned.rows.table
+        self.table = learned.facts
         self.window = window
         self.training = training
-        self.train, self.stop = learned.train, learned.stop
 
     def run(
         self,
@@ -74,12 +77,13 @@ class Job:
         """Train a network."""
         training = self.training
         if training.stateful:
-            samples.check_stateful(self.train, self.window)
+            parts = [self.learned] if isinstance(self.learned, TrainingSet) else self.learned
+            samples.check_stateful((own.train for own in parts), self.window)
         if stage is not None and stage.begin is not None and stage.begin.ended:
             assign(state(own), stage.begin.state)
             past = {name: list(values) for name, values in stage.begin.history.items()}
             return Fitted(own, past, _best_epoch(past))
-        self.rows = _rows(own, self.learned.rows, self.window)
+        loads = self._loads(own)
         goal = Goal(build_loss(training, self.table.task), build_metrics(training))
         optimizer = build_optimizer(training)
         history = _History()
@@ -94,13 +98,12 @@ class Job:
             try:
                 loop.train(
                     program,
-                    self.rows,
-                    self.train,
+                    loads,
                     epochs=stage.epochs if stage else range(training.epochs),
                     batch_size=training.batch_size,
                     seed=training.seed,
                     callbacks=hooks,
-                    validate=lambda: self._validate(program),
+                    validate=lambda: self._validate(program, loads),
                 )
             except KeyboardInterrupt:
                 interrupted = True
@@ -118,30 +121,78 @@ class Job:
 
     def _stopping(self) -> list[keras.callbacks.Callback]:
         """Stop early and go back to the best weights, where there is a stopping set."""
-        if not len(self.stop):
+        if not np.any(self.learned.stop):
             return []
         patience = self.training.patience or self.training.epochs
         return [keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)]
 
-    def _validate(self, program: Program) -> dict[str, float]:
+    def _loads(self, own: keras.Model) -> Loads | Whole:
+        """Tell what an epoch reads, as a network reads it."""
+        if isinstance(self.learned, TrainingSet):
+            load = Load(_rows(own, self.learned.rows, self.window), self.learned.train)
+            return Whole(load, self.learned)
+        coded = reads_series_number(own)
+        return Loads(self.learned, lambda block: _read(block.rows, self.window, coded=coded))
+
+    def _validate(self, program: Program, loads: Loads | Whole) -> dict[str, float]:
         """Measure the stopping set: the loss as trained, the headline in original units."""
-        if not len(self.stop):
+        if not np.any(self.learned.stop):
             return {}
-        predicted = program.predictor.predict(self.rows.inputs, self.stop, BATCH)
-        true = windows.outputs(self.learned.rows.outputs, self.stop, self.window)
-        weights = program.model.trainable_variables
-        penalty = sum(float(v.regularizer(v)) for v in weights if v.regularizer)
-        levels, headline = self.training.quantiles, HEADLINES[self.table.task]
-        points = point_forecast(split_quantiles(predicted, levels), levels)
-        points = self.learned.scaler.invert(points, self.table.series[self.stop])
-        happened = windows.outputs(self.table.outputs, self.stop, self.window)
+        sums = _Sums(program, self.training, self.table.task)
+        for own, inputs in loads.stopping():
+            sums.add(own, inputs)
+        return sums.measured()
+
+
+class _Sums:
+    """Errors of the stopping set, of so many windows at a time."""
+
+    def __init__(self, program: Program, training: Training, task: str):
+        self._program = program
+        self._levels = training.quantiles
+        self._headline = HEADLINES[task]
+        self._found: list[tuple[int, float, float]] = []  # windows, loss, headline of each part
+
+    def add(self, own: TrainingSet, inputs: tf.Tensor) -> None:
+        """Forecast the stopping windows of a table and compare.
+
+        Shapes: `inputs` (rows, features).
+        """
+        size = max(1, VALUES // int(np.prod(self._program.model.output_shape[1:])))
+        for first in range(0, len(own.stop), size):
+            self._compare(own, inputs, own.stop[first : first + size])
+
+    def _compare(self, own: TrainingSet, inputs: tf.Tensor, stop: np.ndarray) -> None:
+        """Forecast some windows and compare."""
+        program, window, table = self._program, self._program.window, own.rows.table
+        predicted = program.predictor.predict(inputs, stop, BATCH)
+        true = windows.outputs(own.rows.outputs, stop, window)
+        points = point_forecast(split_quantiles(predicted, self._levels), self._levels)
+        points = own.scaler.invert(points, table.series[stop])
+        happened = windows.outputs(table.outputs, stop, window)
         for metric in program.metrics:
             metric.update_state(true, predicted)
+        loss, error = program.loss(true, predicted), self._headline.of(happened, points)
+        self._found.append((len(stop), float(loss), float(error)))
+
+    def measured(self) -> dict[str, float]:
+        """Return the mean over all windows."""
+        weights = self._program.model.trainable_variables
+        penalty = sum(float(v.regularizer(v)) for v in weights if v.regularizer)
+        count, loss, error = zip(*self._found, strict=True)
+        whole = self._program.loss.reduction == "sum"
         return {
-            "val_loss": float(program.loss(true, predicted)) + penalty,
-            f"val_{headline.key}": float(headline.of(happened, points)),
-            **{f"val_{name}": value for name, value in program.measured().items()},
+            "val_loss": (sum(loss) if whole else _mean(loss, count)) + penalty,
+            f"val_{self._headline.key}": _mean(error, count),
+            **{f"val_{name}": value for name, value in self._program.measured().items()},
         }
+
+
+def _mean(values: Sequence[float], count: Sequence[int]) -> float:
+    """Return the mean of means; of one its very bits."""
+    if len(values) == 1:
+        return values[0]
+    return sum(value * own for value, own in zip(values, count, strict=True)) / sum(count)
 
 
 def _best_epoch(history: Mapping[str, Sequence[float]]) -> int:
@@ -227,9 +278,13 @@ def _rows(model: keras.Model, rows: Scaled, window: Window) -> Rows:
     key = (window.timesteps, window.lead, window.horizon, coded) if rows.table.known else coded
     kept: dict[Any, Rows] = vars(rows).setdefault("_on_device", {})
     if key not in kept:
-        inputs = features.append_known_future(rows.inputs, rows.table, window, coded=coded)
-        kept[key] = Rows.put(inputs, rows.outputs)
+        kept[key] = Rows.put(_read(rows, window, coded=coded), rows.outputs)
     return kept[key]
+
+
+def _read(rows: Scaled, window: Window, *, coded: bool) -> np.ndarray:
+    """Return rows as a model reads them, (rows, inputs) float32."""
+    return features.append_known_future(rows.inputs, rows.table, window, coded=coded)
 
 
 def predict_scaled(

@@ -1,6 +1,6 @@
 """The estimator: it scales, windows and trains in `fit`, so no score sees what it should not."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,9 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
-from forecast.data import panel, split, windows
-from forecast.data.samples import TrainingSet, training_set
+from forecast.data import panel, samples, split, windows
+from forecast.data.blocks import Blocks
+from forecast.data.samples import TrainingBlocks, TrainingSet
 from forecast.data.scale import Scaled
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -50,7 +51,8 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
         model_: The trained Keras model, on standardised values.
         scaler_: What standardises, learned on training rows before the stopping tail.
         history_: Metric to its value after each epoch.
-        context_: Last rows of every series in fit.
+        context_: Last rows of every series in fit; none after a fit from more than one block.
+        memory_: Bytes that decided how `Blocks` were cut, which the order of windows follows.
         threads_: Threads of one operation that were in force.
         best_epoch_: 1-based epoch whose weights were kept.
     """
@@ -73,21 +75,27 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
         X: Any,
         y: Any = None,
         *,
-        rows: np.ndarray | None = None,
+        rows: np.ndarray | Callable[[Table], np.ndarray] | None = None,
         tail: split.Cut | None = None,
         callbacks: Sequence["keras.callbacks.Callback"] = (),
         stage: "Stage | None" = None,
+        memory: int | None = None,
     ) -> "Forecaster":
         """Learn scale and weights from rows.
 
         Args:
-            X: A table, or (rows, features) with a time or (series, time) index, or a plain array.
+            X: A table, or (rows, features) with a time or (series, time) index, or a plain array;
+                or `Blocks`, of which as many are read at a time as fit the memory.
             y: (rows, targets) where X is no table; an index that it has is X's.
             rows: Mask (rows,) of the rows to learn from, as if only they were given; fits on
-                different rows of one table share their compiled program. None means all.
+                different rows of one table share their compiled program. None means all. Or a
+                function from a table to its mask, such as `Holdout.learned_rows`, which `Blocks`
+                need.
             tail: Newest of these rows kept for stopping, instead of `training.tail`.
             callbacks: Keras callbacks, called after every epoch.
             stage: The part of a longer training that this is; None trains in one piece.
+            memory: Bytes that `Blocks` may take, by which they are cut; None means an eighth of the
+                machine's.
 
         Returns:
             The estimator.
@@ -99,24 +107,26 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
         window, training = self._window(), self.training or Training()
         window.check()
         training.check()
-        if y is None and not isinstance(X, Table):
+        if y is None and not isinstance(X, (Table, Blocks)):
             raise InputError(
                 "Forecaster requires y to be passed, but the target y is None: give y or a Table"
             )
-        table = X if isinstance(X, Table) else panel.from_xy(X, y)
+        table = X if isinstance(X, (Table, Blocks)) else panel.from_xy(X, y)
         if len(table) < window.span:
             raise InputError(
                 f"X must hold the {window.span} rows of one window (timesteps + lead + horizon), "
                 f"got n_samples = {len(table)}: take a smaller window or more rows"
             )
-        rows = np.ones(len(table), bool) if rows is None else rows
         tail = training.tail if tail is None else tail
-        learned = training_set(table, window, rows, tail, self.scaling)
+        self.memory_ = None
+        if isinstance(table, Blocks):
+            self.memory_ = samples.machine_share() if memory is None else memory
+        learned = samples.prepare(table, window, rows, tail, self.scaling, self.memory_)
         return self.learn(learned, callbacks=callbacks, stage=stage)
 
     def learn(
         self,
-        learned: TrainingSet,
+        learned: TrainingSet | TrainingBlocks,
         *,
         network: "keras.Model | None" = None,
         callbacks: Sequence["keras.callbacks.Callback"] = (),
@@ -133,7 +143,7 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
         Returns:
             The estimator.
         """
-        window, training, table = self._window(), self.training or Training(), learned.rows.table
+        window, training, table = self._window(), self.training or Training(), learned.facts
         self.threads_ = runtime.start(training.threads)
         from forecast.training.fit import Job, seeded, sizes
 
@@ -144,7 +154,7 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
         self.names_, self.frequency_ = table.names, table.frequency
         self.features_, self.targets_ = table.features, table.targets
         self.n_features_in_ = len(table.features)
-        self.context_ = table.take(learned.given).newest(window.timesteps + window.lead)
+        self.context_ = learned.context(window.timesteps + window.lead)
         fitted = Job(learned, window, training).run(network, callbacks, stage)
         self.model_ = fitted.model
         self.history_ = fitted.history
@@ -170,7 +180,8 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
         """Predict given windows.
 
         Args:
-            table: Rows with the columns and series of fit, standardised by its scale or not.
+            table: Rows with the columns and series of fit, standardised by its scale or not; or a
+                block of them.
             starts: First input row of every window, (windows,).
 
         Returns:
@@ -198,11 +209,12 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
             InputError: The table has other series.
         """
         check_is_fitted(self, "model_")
-        rows = table if isinstance(table, Scaled) else Scaled(table, self.scaler_)
-        if rows.table.names != self.names_:
+        own = table.table if isinstance(table, Scaled) else table
+        span = slice(own.first_series, own.first_series + len(own.names))
+        rows = table if isinstance(table, Scaled) else Scaled(own, self.scaler_.part(span))
+        if own.names != self.names_[span]:
             raise InputError(
-                f"table must hold the series of fit, {', '.join(self.names_)}, got "
-                f"{', '.join(rows.table.names)}"
+                f"table must hold the series of fit, {listed(self.names_)}, got {listed(own.names)}"
             )
         runtime.start((self.training or Training()).threads)
         from forecast.training.fit import predict_scaled
@@ -267,6 +279,11 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
     def _follow(self, X: Any, y: Any) -> tuple[Table, np.ndarray]:
         """Put rows behind the last ones of fit; the mask says which rows of the result are X's."""
         check_is_fitted(self, "model_")
+        if not len(self.context_):
+            raise InputError(
+                "X must follow rows that fit has kept, got a forecaster that was fitted on many "
+                "blocks and kept none: call predict_windows with each of its blocks"
+            )
         if isinstance(X, Table):
             later = renumbered(X, self.names_)
         else:

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any
 
 import keras
@@ -10,7 +11,8 @@ import numpy as np
 
 from forecast.data import samples, windows
 from forecast.errors import InputError
-from forecast.training.compiled import SLICE, Program, Rows
+from forecast.training.compiled import SLICE, Program
+from forecast.training.loads import Loads, Whole
 
 SECONDS = 1.0
 """How long one call into the program may take: Ctrl-C and the progress bar wait for its end."""
@@ -18,8 +20,7 @@ SECONDS = 1.0
 
 def train(
     program: Program,
-    rows: Rows,
-    starts: np.ndarray,
+    loads: Loads | Whole,
     *,
     epochs: range,
     batch_size: int,
@@ -29,12 +30,11 @@ def train(
 ) -> None:
     """Train until the last epoch, or until a callback has seen enough.
 
-    Callbacks act on `program.model`. The order of the windows depends on (seed, epoch) alone.
-
-    Shapes: `starts` (windows,).
+    Callbacks act on `program.model`. The order of the windows depends on (seed, epoch) and the cut
+    into blocks alone.
     """
     hooks = keras.callbacks.CallbackList(list(callbacks), model=program.model)
-    steps = sum(map(len, _deal(program, starts, batch_size, [seed, epochs.start])))
+    steps = loads.steps(batch_size, [seed, epochs.start])
     hooks.set_params({"epochs": epochs.stop, "steps": steps, "verbose": 0})
     hooks.on_train_begin()
     logs: dict[str, Any] = {}
@@ -44,8 +44,7 @@ def train(
                 break  # an earlier part of this training has seen enough
             hooks.on_epoch_begin(epoch)
             began = time.perf_counter()
-            groups = _deal(program, starts, batch_size, [seed, epoch])
-            loss = _epoch(program, rows, groups, hooks, epoch)
+            loss = _epoch(program, loads, batch_size, [seed, epoch], hooks)
             seconds = time.perf_counter() - began
             if program.model.stop_training and not math.isfinite(loss):
                 break  # TerminateOnNaN has decided
@@ -53,7 +52,7 @@ def train(
                 "loss": loss,
                 "learning_rate": float(program.optimizer.learning_rate.numpy()),
                 "epoch_seconds": seconds,
-                "samples_per_second": len(starts) / seconds,
+                "samples_per_second": loads.windows / seconds,
                 **program.measured(),
             }
             logs = measured | validate()
@@ -65,10 +64,9 @@ def train(
 
 
 def _deal(
-    program: Program, starts: np.ndarray, batch_size: int, seed: list[int]
+    program: Program, starts: np.ndarray, batch_size: int, order: np.random.Generator
 ) -> list[np.ndarray]:
-    """Deal an epoch's batches, (steps, batch) each; one that must not be padded is alone."""
-    order = np.random.default_rng(seed)
+    """Deal the batches of a load, (steps, batch) each; one that must not be padded is alone."""
     if program.stateful:
         return [samples.stateful_batches(starts, program.window, batch_size, shuffle=order)]
     dealt = list(windows.batches(starts, batch_size, shuffle=order))
@@ -81,36 +79,40 @@ def _deal(
 
 def _epoch(
     program: Program,
-    rows: Rows,
-    groups: list[np.ndarray],
+    loads: Loads | Whole,
+    batch_size: int,
+    seed: list[int],
     hooks: keras.callbacks.CallbackList,
-    epoch: int,
 ) -> float:
     """Train one epoch in slices of about a second and return its loss, the mean over windows."""
     objective, windows_seen, step, length = 0.0, 0, 0, 16
-    for group in groups:
-        position, carry = 0, None  # each group begins with states of zero
-        while position < len(group):
-            part = group[position : position + length]
-            hooks.on_train_batch_begin(step)
-            began = time.perf_counter()
-            losses, carry = program.train(rows, part, carry)
-            pace = SECONDS / max(time.perf_counter() - began, 1e-6)
-            # summed batch by batch, so that the number does not depend on where a slice ended
-            for count, loss in zip((part >= 0).sum(axis=1), losses, strict=True):
-                objective += float(loss) * int(count)
-                windows_seen += int(count)
-            position += len(part)
-            step += len(part)
-            mean = objective / windows_seen
-            hooks.on_train_batch_end(step - 1, {"loss": mean})
-            if program.model.stop_training:
-                return mean
-            if not math.isfinite(mean):
-                rate = float(program.optimizer.learning_rate.numpy())
-                raise InputError(
-                    f"training.learning_rate={rate:g} made the loss {mean} in epoch {epoch + 1}: "
-                    "lower it or set training.clipnorm=1"
-                )
-            length = int(np.clip(len(part) * pace, 1, min(SLICE, 4 * length)))
+    order = np.random.default_rng(seed)
+    with closing(loads.epoch(seed)) as parts:
+        for load in parts:
+            for group in _deal(program, load.starts, batch_size, order):
+                position, carry = 0, None  # each group begins with states of zero
+                while position < len(group):
+                    part = group[position : position + length]
+                    hooks.on_train_batch_begin(step)
+                    began = time.perf_counter()
+                    losses, carry = program.train(load.rows, part, carry)
+                    pace = SECONDS / max(time.perf_counter() - began, 1e-6)
+                    # summed batch by batch: the number does not depend on where a slice ended
+                    for count, loss in zip((part >= 0).sum(axis=1), losses, strict=True):
+                        objective += float(loss) * int(count)
+                        windows_seen += int(count)
+                    position += len(part)
+                    step += len(part)
+                    mean = objective / windows_seen
+                    hooks.on_train_batch_end(step - 1, {"loss": mean})
+                    if program.model.stop_training:
+                        return mean
+                    if not math.isfinite(mean):
+                        rate = float(program.optimizer.learning_rate.numpy())
+                        raise InputError(
+                            f"training.learning_rate={rate:g} made the loss {mean} in epoch "
+                            f"{seed[1] + 1}: lower it or set training.clipnorm=1"
+                        )
+                    length = int(np.clip(len(part) * pace, 1, min(SLICE, 4 * length)))
+            del load, group  # before the next rows come to the device
     return objective / windows_seen

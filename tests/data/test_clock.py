@@ -33,14 +33,13 @@ def test_stamps_of_ticks_are_those_of_a_range_for_each_series(frequency):
     days = pd.date_range("2023-01-02 00:00", periods=90, freq=frequency).to_numpy("datetime64[ns]")
     numbers = clock.ticks(days, frequency)
     begin, count = rng.integers(0, 60, 9), rng.integers(1, 30, 9)
-    tick = np.concatenate([numbers[a] + np.arange(n) for a, n in zip(begin, count, strict=True)])
     expected = np.concatenate(
         [
             pd.date_range(days[a], periods=n, freq=frequency).to_numpy("datetime64[ns]")
             for a, n in zip(begin, count, strict=True)
         ]
     )
-    found = clock.stamps(tick, frequency, days[begin], numbers[begin])
+    found = clock.along(days[begin], numbers[begin], count, frequency)
     assert found.dtype == expected.dtype and (found == expected).all()
 
 

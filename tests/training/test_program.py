@@ -12,6 +12,7 @@ from forecast.data.scale import Scaled
 from forecast.errors import InputError
 from forecast.training import compiled, loop, owned, predict
 from forecast.training.fit import build_network, predict_scaled, sizes
+from forecast.training.loads import Load, Whole
 
 from .problems import CNN, LSTM, WINDOW, bits, forecaster, gru, linear, table
 
@@ -258,8 +259,7 @@ def test_every_window_is_seen_once_an_epoch_at_any_batch_size(count, batch_size,
     told = keras.callbacks.LambdaCallback(on_epoch_end=lambda _, seen: logs.append(seen["loss"]))
     loop.train(
         fake,
-        None,
-        starts,
+        Whole(Load(None, starts)),
         epochs=range(2),
         batch_size=batch_size,
         seed=seed,
@@ -289,7 +289,13 @@ def test_slices_grow_to_about_a_second_and_shrink_when_steps_are_slow(monkeypatc
     for seconds, least, most in ((0.01, 16, 100), (0.4, 1, 16), (1e-6, 16, compiled.SLICE)):
         sizes_of_calls.clear()
         loop.train(
-            fake, None, starts, epochs=range(1), batch_size=2, seed=0, callbacks=[], validate=dict
+            fake,
+            Whole(Load(None, starts)),
+            epochs=range(1),
+            batch_size=2,
+            seed=0,
+            callbacks=[],
+            validate=dict,
         )
         steady = sizes_of_calls[4:-1]
         assert sizes_of_calls[0] == 16 and max(sizes_of_calls) <= most

@@ -95,7 +95,7 @@ def _keyed(
     stated: bool | None = None
     for batch in batches:
         frame = batch.select(list(by)).to_pandas()
-        time, zoned = clock.read(frame[by[-1]], time_format, first=first)
+        time, zoned = clock.read(frame[by[-1]], time_format, before=first)
         if stated not in (None, zoned):
             raise InputError(
                 f"data.time column {by[-1]!r} must state a zone in all rows or in none, got "
@@ -104,7 +104,8 @@ def _keyed(
             )
         stated = zoned
         if len(by) > 1:
-            label = pa.array(columns.joined(frame, by[:-1], first), pa.string())
+            code, names = columns.coded(frame, by[:-1], first)
+            label = pa.array(names.astype(object), pa.string()).take(pa.array(code))
         else:
             label = pa.repeat(pa.scalar(""), len(batch))
         keys = {
