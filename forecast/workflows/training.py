@@ -38,8 +38,8 @@ from forecast.workflows.progress import Progress, during
 from forecast.workflows.recording import BEHIND_SCORES, Recorded, Training
 from forecast.workflows.settings import TrackingConfig
 
-OWN = ("data.path",)
-"""Where a file lies that its digest names: no other baselines."""
+OWN = ("data.path", "data.query", "data.table")
+"""Where rows lie that their digest names: no other baselines."""
 
 FORECASTS = "forecasts"
 """Folder of a run's folder, where its forecasts lie until they are kept."""

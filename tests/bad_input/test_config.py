@@ -95,7 +95,11 @@ CASES = [
     ),
     ("train", "+evaluation.regressors.GammaRegressor={}", r"must be able to learn .*: fix"),
     ("train", "evaluation.calibration=foo", r"must be one of .*, got 'foo': known"),
-    ("train", "data.format=xlsx", r"must be one of csv, parquet, got 'xlsx': known: c"),
+    (
+        "train",
+        "data.format=xlsx",
+        r"must be one of csv, parquet, feather, jsonl, got 'xlsx': known: c",
+    ),
     ("train", "data.missing=foo", r"must be one of .*, got 'foo': known: d"),
     ("train", "data.frequency=hourly", r"must be a pandas alias, got 'hourly': try"),
     # windows, spans and dates that contradict the data or each other

@@ -17,7 +17,7 @@ ABSENT = "–"
 GROUPS = ("model", "window", "training", "data", "split", "backtest")
 """Params that are compared, in this order."""
 
-ASIDE = ("data.path", "training.threads")
+ASIDE = ("data.path", "data.query", "data.table", "training.threads")
 """Params that change no forecast."""
 
 BINS = 8
