@@ -88,9 +88,12 @@ class Predictor:
     def _by_pass(self, compiled: "Compiled", inputs: tf.Tensor, starts: np.ndarray) -> np.ndarray:
         """Predict every window between the first and the last, and keep those asked for."""
         found = np.empty((len(starts), *self.model.output_shape[1:]), np.float32)
-        for begin in range(int(starts.min()), int(starts.max()) + 1, CHUNK):
-            mine = (starts >= begin) & (starts < begin + CHUNK)
-            if mine.any():
+        order = np.argsort(starts, kind="stable")  # a look at all starts once, not in every pass
+        passes = np.arange(int(starts.min()), int(starts.max()) + 1, CHUNK)
+        bounds = np.searchsorted(starts[order], [*passes, passes[-1] + CHUNK])
+        for begin, first, last in zip(passes.tolist(), bounds, bounds[1:], strict=False):
+            mine = order[first:last]
+            if len(mine):
                 ahead = compiled(inputs, tf.constant(begin, tf.int32)).numpy()
                 found[mine] = ahead[starts[mine] - begin]
         return found
