@@ -65,7 +65,7 @@ def panels(draw):
         part["wind"] = 45 * part["wind"]
         part["sky"] = seed.choice(["clear", "rain", None], rows)
         area = np.full(rows, number + 0.5)
-        area[np.arange(rows) != seed.integers(rows)] = np.nan  # one row says it
+        area[kept != seed.choice(kept)] = np.nan  # one moment says it
         part["area"] = area
         part["time"] = moments[first + kept]
         part["site"], part["meter"] = f"s {number // 2}", (9, 10, 2, 1)[number]  # 10 < 9

@@ -162,6 +162,7 @@ class _Builder:
         if not kept.all():
             values = {name: part[kept] for name, part in rows.values.items()}
             rows = replace(rows, time=rows.time[kept], series=rows.series[kept], values=values)
+        last = _part(rows, slice(len(rows) - 1, None))
         tick, late = self._ticks(rows), False
         if schema.static and (goes_on or not ended):
             rows, late = self._with_static(rows, ended=ended)
@@ -174,7 +175,7 @@ class _Builder:
         if ended:
             self._open, self._held, self._static = None, {}, {}
         else:
-            self._open = _part(rows, slice(len(rows) - 1, None))
+            self._open = last
             self._keep(rows, grid, table)
         return Piece(table.take(slice(int(goes_on), None)), goes_on, late)
 
