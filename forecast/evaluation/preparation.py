@@ -141,7 +141,7 @@ def prepare(spec: "Spec", table: Table, *, epochs: int | None = None) -> Prepare
         )
     learned = made.learned
     if spec.training.stateful:
-        samples.check_stateful(learned.train, spec.window)
+        samples.check_stateful([learned.train], spec.window)
     return made
 
 

@@ -121,7 +121,7 @@ class Job:
 
     def _stopping(self) -> list[keras.callbacks.Callback]:
         """Stop early and go back to the best weights, where there is a stopping set."""
-        if not np.any(self.learned.stop):
+        if not _stops(self.learned):
             return []
         patience = self.training.patience or self.training.epochs
         return [keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)]
@@ -136,7 +136,7 @@ class Job:
 
     def _validate(self, program: Program, loads: Loads | Whole) -> dict[str, float]:
         """Measure the stopping set: the loss as trained, the headline in original units."""
-        if not np.any(self.learned.stop):
+        if not _stops(self.learned):
             return {}
         sums = _Sums(program, self.training, self.table.task)
         for own, inputs in loads.stopping():
@@ -193,6 +193,11 @@ def _mean(values: Sequence[float], count: Sequence[int]) -> float:
     if len(values) == 1:
         return values[0]
     return sum(value * own for value, own in zip(values, count, strict=True)) / sum(count)
+
+
+def _stops(learned: TrainingSet | TrainingBlocks) -> bool:
+    """Tell whether there are windows that decide when to stop."""
+    return len(learned.stop) > 0 if isinstance(learned, TrainingSet) else bool(learned.stop.any())
 
 
 def _best_epoch(history: Mapping[str, Sequence[float]]) -> int:

@@ -236,7 +236,7 @@ def test_a_training_that_stops_on_the_test_span(monkeypatch):
     monkeypatch.setattr(
         fit.Job,
         "_validate",
-        lambda job, program: {"val_loss": float(job.learned.rows.outputs[-1, 0])},
+        lambda job, program, loads: {"val_loss": float(job.learned.rows.outputs[-1, 0])},
     )
     proof = prove(full=True, origins=1)
     assert found(proof) == {"training": "val_loss of the training"} and proof.full

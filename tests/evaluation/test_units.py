@@ -86,8 +86,10 @@ def test_scores_that_repeat_are_followed_alike_in_every_unit(unit):
 
     def thresholds(values: np.ndarray) -> np.ndarray:
         scores = np.abs(values[:, :, 1:] - values[:, :, :1])
-        sets = conformal.own(scores, known, (0.9,))
-        parts = conformal.track(scores, known, (0.9,), sets)
+        begin, no_holes = np.zeros(2, int), np.zeros((2, 3, 1), int)
+        sets = conformal.own(scores, no_holes, known, (0.9,), begin)
+        none = {"before": begin, "sums": np.zeros((2, 5, 3, 1, 1))}
+        parts = conformal.track(scores, known, (0.9,), sets, **none)
         return np.concatenate([found for _, found in parts], axis=1)
 
     np.testing.assert_allclose(thresholds(values * unit), thresholds(values) * unit, rtol=1e-10)

@@ -109,7 +109,8 @@ class Lines:
         values = np.full((len(starts), window.horizon, len(table.targets)), np.nan)
         order = np.argsort(series, kind="stable")
         codes, begin = np.unique(series[order], return_index=True)
-        for code, own in zip(codes.tolist(), np.split(order, begin[1:]), strict=True):
+        parts = np.split(order, begin[1:]) if len(codes) else []
+        for code, own in zip(codes.tolist(), parts, strict=True):
             first, lines = self._followed(code)
             origins = table.tick[starts[own] + window.timesteps - 1] - first
             for target, ahead in lines.items():

@@ -93,7 +93,8 @@ class Lagged:
             columns += [weeks[1], _mean(weeks)]
         columns = [steps, *((values - level) / scale for values in columns)]
         rows = origins + self.window.lead + 1 + steps
-        known = self.table.inputs[rows[:, None], self._known]
+        places = [place for place in self.table.known if place not in self._of_clock]
+        known = self.table.inputs[rows[:, None], places]
         return np.column_stack([*columns, self._clock[rows], known])
 
     def before(
@@ -145,11 +146,6 @@ class Lagged:
         own = {self.table.target_positions[self.target], *self._of_clock}
         places = [place for place in range(len(self.table.features)) if place not in own]
         return places[:OTHERS]
-
-    @cached_property
-    def _known(self) -> list[int]:
-        """Columns known ahead but for the clock."""
-        return [place for place in self.table.known if place not in self._of_clock]
 
     @cached_property
     def _of_clock(self) -> set[int]:
