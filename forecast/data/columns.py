@@ -119,7 +119,7 @@ def numbers(frame: pd.DataFrame, name: str, schema: Schema, before: int | None =
     """
     column = frame[name]
     argument = _argument(name, schema)
-    found = pd.to_numeric(column, errors="coerce")
+    found = as_numbers(column)
     bad = (found.isna() & column.notna()).to_numpy(bool)
     if column.dtype.kind in "mMc":  # dates, durations and complex numbers become numbers too
         bad = column.notna().to_numpy(bool)
@@ -141,6 +141,18 @@ def numbers(frame: pd.DataFrame, name: str, schema: Schema, before: int | None =
     if before is None and np.isnan(values).all():
         raise only_missing(name, schema)
     return found
+
+
+def as_numbers(column: pd.Series) -> pd.Series:
+    """Return numbers, missing where a value is none and infinite where it is too large.
+
+    >>> as_numbers(pd.Series([1, 10**400, "x"], dtype=object)).tolist()
+    [1.0, inf, nan]
+    """
+    try:
+        return pd.to_numeric(column, errors="coerce")
+    except OverflowError:  # of whole numbers without bounds, which as text become infinite
+        return pd.to_numeric(column.astype(str), errors="coerce")
 
 
 def only_missing(name: str, schema: Schema) -> InputError:

@@ -329,9 +329,10 @@ def _floats(frame: pd.DataFrame, argument: str) -> np.ndarray:
         )
     try:
         return frame.to_numpy(float)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         for name, column in frame.items():
-            bad = pd.to_numeric(column, errors="coerce").isna() & column.notna()
+            found = columns.as_numbers(column)
+            bad = (found.isna() & column.notna()) | np.isinf(found.astype(float))
             if bad.any():
                 row = int(bad.to_numpy(bool).argmax())
                 raise InputError(

@@ -186,6 +186,11 @@ COLUMNS = {
         hours(240, load=(9, "1e300")),
         r"data\.targets must be finite and at most 1e\+100 in size, got 1e\+300 .*row 9: write",
     ),
+    "four hundred digits among whole numbers": (
+        "a.csv",
+        lines(f"2024-01-01,1,{'9' * 400}", "2024-01-02,2,8", "2024-01-03,3,8"),
+        r"data\.features must be finite .*got 9+….*row 1: write",
+    ),
     "four hundred digits": (
         "a.csv",
         hours(load=(2, "9" * 400)),

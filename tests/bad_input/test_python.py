@@ -101,3 +101,9 @@ def test_a_constant_target_is_refused():
     early_only = hours(9).assign(load=np.where(np.arange(9) < 5, 3.5, 4.0))
     table = panel.build(early_only, Schema("time", ("load",)))
     refuse(told, scale.fit, table.take(table.tick < table.tick[5]))
+
+
+def test_whole_numbers_beyond_floats_are_refused():
+    huge = np.array([[1], [10**400], [2]], dtype=object)
+    with pytest.raises(InputError, match=r"X must be numbers, got 10+….*row 2: fix"):
+        panel.from_xy(huge, np.arange(3.0))
