@@ -3,7 +3,6 @@
 import math
 import re
 import tracemalloc
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,8 +12,6 @@ from forecast.data import windows
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.gathered import Gathered
-from forecast.evaluation.scores import Scale
 from forecast.evaluation.significance import pairs
 from forecast.evaluation.significance.pairs import diebold_mariano
 
@@ -266,13 +263,7 @@ def test_losses_are_averaged_over_all_that_shares_an_origin():
 def test_verdicts_reach_as_far_as_lead_and_horizon():
     table = panel((200,), targets=1)
     model, other = forecasts(table, 0.5, lead=3), forecasts(table, 0.51, lead=3)
-    one = np.ones((1, 1))
-    gathered = Gathered(Scale(one, one, one), model.starts)
-    gathered.add({"": model, "naive": other}, {})
-    about = SimpleNamespace(window=model.window)
-    found = gathered.outcome(
-        spec=about, table=table, cuts=None, season=1, forecaster=None
-    ).verdicts["naive"]
+    found = pairs.verdicts(model, {"naive": other})["naive"]
     a, b = measured(model).origins.mean, measured(other).origins.mean
     assert found == diebold_mariano(a.to_numpy(), b.to_numpy(), 7)
     assert found != diebold_mariano(a.to_numpy(), b.to_numpy(), 4)

@@ -1,5 +1,6 @@
 """Whether one forecaster is better than another, or their errors only differ by chance."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ from scipy import fft
 from scipy.special import stdtr
 
 from forecast.errors import InputError, nearest, shown
+from forecast.evaluation.forecasts import Forecasts
 
 LEVEL = 0.05
 """Below this p a difference counts as one."""
@@ -205,6 +207,27 @@ def between(own: pd.Series, other: pd.Series, horizon: int) -> Verdict:
     first, second = own.align(other, join="inner")
     place = first.index.to_numpy()
     return diebold_mariano(first.to_numpy(), second.to_numpy(), horizon, position=place)
+
+
+def verdicts(model: Forecasts, others: Mapping[str, Forecasts]) -> dict[str, Verdict]:
+    """Test one forecaster against others on the origins that they share.
+
+    Args:
+        model: Its forecasts.
+        others: Name to forecasts of others for windows of the same shape.
+
+    Returns:
+        Name to the verdict on the model.
+    """
+    own, reach = losses(model), model.window.lead + model.window.horizon
+    return {name: between(own.mean, losses(each).mean, reach) for name, each in others.items()}
+
+
+def losses(forecasts: Forecasts) -> Losses:
+    """Sum the headline error over everything that is forecast from each time stamp."""
+    count = (~np.isnan(forecasts.true)).sum(axis=(1, 2))  # (windows,)
+    ticks = forecasts.table.tick[forecasts.origins]
+    return Losses.of(forecasts.error(axis=(1, 2)), count, ticks)
 
 
 def by_origin(loss: np.ndarray, count: np.ndarray, ticks: np.ndarray) -> pd.Series:
