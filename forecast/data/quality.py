@@ -272,7 +272,7 @@ def _column(frame: pd.DataFrame, name: str, schema: Schema) -> ColumnQuality:
     column = frame[name]
     values = np.zeros(0)
     if column.dtype.kind not in "mMc":
-        values = pd.to_numeric(column, errors="coerce").to_numpy(float)
+        values = columns.as_numbers(column).to_numpy(float)
     values = values[np.isfinite(values)]
     low, high = schema.valid.get(name, (-np.inf, np.inf))
     keys = [frame[key] for key in schema.series if _once(frame, key)]

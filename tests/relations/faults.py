@@ -101,8 +101,9 @@ def level_of_features_kept(patch: pytest.MonkeyPatch) -> None:
 def holes_count_as_zero(patch: pytest.MonkeyPatch) -> None:
     average = rules.moving_average
 
-    def zeros(table, window, starts, season):
-        return average(replace(table, outputs=np.nan_to_num(table.outputs)), window, starts, season)
+    def zeros(past, window, starts, season):
+        filled = replace(past.table, outputs=np.nan_to_num(past.table.outputs))
+        return average(rules.Past(filled), window, starts, season)
 
     _rule(patch, "moving_average", zeros)
 
