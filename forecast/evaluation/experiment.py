@@ -151,40 +151,19 @@ def evaluate(
     if not whole:
         every = parts.cut(table, spec.window, held, prepared.test)
         shown = parts.shown(table, spec.window, prepared.test, prepared.known)
+    forecasters = _Forecasters(prepared, forecaster, rows, held, watch)
     scale = Scale.of(table.take(cuts.train_rows(table)), forecaster.scaler_, season)
-    asked = np.concatenate([held, prepared.test])
-    watch.begin("baselines")
-    baselines = by_name.learn(
-        spec,
-        rows,
-        prepared.known,
-        asked,
-        train=prepared.train,
-        validation=prepared.validation,
-        refit=refit,
-    )
-
-    def spans(part: Part) -> dict[str, Spans]:
-        """Forecast a part by the model and by every baseline."""
-        watch.begin("score")
-        test = score_model(forecaster, rows, part.test)
-        before = score_model(forecaster, rows, part.held) if len(held) else None
-        found: dict[str, Spans] = {"": (test, before)}
-        watch.begin("baselines")
-        for name, both in baselines.forecast(np.concatenate([part.held, part.test])).items():
-            found[name] = both.beside(test), both.beside(before) if before else None
-        return found
-
     found = Gathered(scale, shown)
     calibration = None
     if spec.interval is not None and around:
         calibration = Calibration(spec.interval, spec.calibration, forecaster.scaler_)
         if len(every) > 1:  # of one part all are the sample
+            asked = np.concatenate([held, prepared.test])
             some = parts.shown(table, spec.window, asked, prepared.known)
             before, later = (own[np.isin(own, some)] for own in (held, prepared.test))
-            calibration.pool(spans(Part(before, later)))
+            calibration.pool(forecasters.spans(Part(before, later)))
     for part in every:
-        own = spans(part)
+        own = forecasters.spans(part)
         watch.begin("intervals")
         ends: dict[str, Intervals] = {}
         if calibration is not None:
@@ -208,6 +187,43 @@ def evaluate(
         refit=refit,
         seconds=watch.end(),
     )
+
+
+class _Forecasters:
+    """The model and all baselines, which have learned, and the clock of what they do."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        forecaster: Forecaster,
+        rows: Scaled,
+        held: np.ndarray,
+        watch: Stopwatch,
+    ):
+        self._model, self._rows, self._watch = forecaster, rows, watch
+        self._held = len(held) > 0
+        watch.begin("baselines")
+        self._baselines = by_name.learn(
+            prepared.spec,
+            rows,
+            prepared.known,
+            np.concatenate([held, prepared.test]),
+            train=prepared.train,
+            validation=prepared.validation,
+            refit=prepared.refit,
+        )
+
+    def spans(self, part: Part) -> dict[str, Spans]:
+        """Forecast a part, and its held-out windows where there are some in any part."""
+        self._watch.begin("score")
+        test = score_model(self._model, self._rows, part.test)
+        before = score_model(self._model, self._rows, part.held) if self._held else None
+        found: dict[str, Spans] = {"": (test, before)}
+        self._watch.begin("baselines")
+        every = self._baselines.forecast(np.concatenate([part.held, part.test]))
+        for name, both in every.items():
+            found[name] = both.beside(test), both.beside(before) if before else None
+        return found
 
 
 def prepare(spec: Spec, table: Table, *, epochs: int | None = None) -> Prepared:
