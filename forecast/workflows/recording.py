@@ -64,7 +64,8 @@ class Training:
     @cached_property
     def spans(self) -> dict[str, str]:
         """Describe its rows."""
-        return record.lineage(self.data.table, self.prepared.cuts)
+        prepared = self.prepared
+        return record.lineage(prepared.table, prepared.extent, prepared.cuts)
 
 
 @dataclass
