@@ -48,6 +48,7 @@ class Survey:
         steps: What the scales of errors are made of.
         shares: How often each event or class was there in the training rows of each series,
             (series, targets); None where values are predicted.
+        thinned: Whether moments are missing in the drawn rows.
     """
 
     blocks: Blocks
@@ -58,6 +59,7 @@ class Survey:
     asked: Asked
     steps: Steps
     shares: np.ndarray | None
+    thinned: bool
     _cut: Cut
     _own: np.ndarray  # validation and test windows of each block, (2, blocks)
     _rules: tuple["Spec", Holdout]
@@ -152,6 +154,7 @@ def survey(spec: "Spec", blocks: Blocks, cuts: Holdout, rows: int, *, refit: boo
         asked=Asked(int(own.sum()), stamps[origins]),
         steps=steps,
         shares=None if blocks.facts.task == "regression" else shares.found(),
+        thinned=not draw.whole,
         _cut=cut,
         _own=own,
         _rules=(spec, cuts),
@@ -206,7 +209,7 @@ class _Draw:
         self._edges = np.searchsorted(blocks.stamps, [cuts.validation, cuts.test])
         self._past = window.timesteps + window.lead
         each = most // count  # rows of one series
-        self._whole, self._each = blocks.longest <= max(each, 2 * mean), each
+        self.whole, self._each = blocks.longest <= max(each, 2 * mean), each
         late = len(blocks.stamps) - int(self._edges[1])
         apart = -(-late * window.span // max(1, each // 4))
         season = clock.season(facts.frequency)
@@ -219,7 +222,7 @@ class _Draw:
         number = table.series + table.first_series
         mask = self._chosen[number]
         mask[:shared] = False
-        if not self._whole:
+        if not self.whole:
             mask &= self._moments(table.time)
         own = table.take(mask)
         return replace(own, series=number[mask], first_series=0, first_row=0)

@@ -17,6 +17,7 @@ from forecast.tracking.journalled import Journalled
 from forecast.tracking.predictions import Predictions
 from forecast.workflows.load import Loaded
 from forecast.workflows.progress import Progress
+from forecast.workflows.proof import Drawn, drawn
 from forecast.workflows.settings import Config
 
 BEHIND_SCORES = tuple(stage for stage in AFTER if stage != "model")
@@ -60,6 +61,11 @@ class Training:
     def spec(self) -> Spec:
         """What is trained."""
         return self.prepared.spec
+
+    @cached_property
+    def drawn(self) -> Drawn:
+        """Rows for the leak proof, and for an example of what the model reads."""
+        return drawn(self.data, self.prepared)
 
     @cached_property
     def spans(self) -> dict[str, str]:

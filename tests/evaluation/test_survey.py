@@ -1,14 +1,13 @@
 """An experiment on blocks finds what it finds on the whole table."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from forecast.data import samples
 from forecast.data.blocks import Blocks
 from forecast.data.table import Table
 from forecast.data.windows import Window
-from forecast.evaluation import experiment, survey
+from forecast.evaluation import experiment
 from forecast.evaluation.outcome import Spec
 from forecast.training.parameters import Model, Training
 
@@ -27,7 +26,7 @@ def panel(lengths, *, holes=0.0, task="regression", seed=0):
     inputs = np.concatenate(parts)
     outputs = inputs[:, :1].copy()
     if task == "event":
-        outputs = (outputs > np.repeat(10.0 * np.arange(1, len(lengths) + 1), lengths)[:, None]) * 1.0
+        outputs = 1.0 * (outputs > 10.0 * (codes[:, None] + 1))
     outputs[rng.random(len(outputs)) < holes] = np.nan
     return Table(
         inputs,
