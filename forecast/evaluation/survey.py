@@ -209,7 +209,7 @@ class _Draw:
         self._edges = np.searchsorted(blocks.stamps, [cuts.validation, cuts.test])
         self._past = window.timesteps + window.lead
         each = most // count  # rows of one series
-        self.whole, self._each = blocks.longest <= max(each, 2 * mean), each
+        self.whole, self._each = count * mean <= most >= blocks.longest, each
         late = len(blocks.stamps) - int(self._edges[1])
         apart = -(-late * window.span // max(1, each // 4))
         season = clock.season(facts.frequency)
