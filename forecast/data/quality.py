@@ -1,6 +1,6 @@
 """What is in a data set, and what is wrong with it, before anything is trained."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -131,10 +131,14 @@ _KINDS = (SeriesQuality, ColumnQuality, WindowQuality)
 """Of the entries of a report's series, columns and windows."""
 
 
-def report(frame: pd.DataFrame, schema: Schema, window: Window) -> Quality:
+def report(
+    frame: pd.DataFrame, schema: Schema, window: Window, *, before: int | None = None
+) -> Quality:
     """Collect all faults and facts of raw rows.
 
-    Faults of the data are collected, not raised, so that one look shows all of them.
+    Faults of the data are collected, not raised, so that one look shows all of them. Where the
+    frame holds some series of more, `before` counts the rows before it, and what only all rows can
+    show is left to `together`.
 
     >>> time = pd.date_range("2024-01-01", periods=6, freq="h").delete(2)
     >>> frame = pd.DataFrame({"time": time, "load": [1.0, 2.0, 4.0, 5.0, 6.0]})
@@ -149,13 +153,15 @@ def report(frame: pd.DataFrame, schema: Schema, window: Window) -> Quality:
     there = [name for name in dict.fromkeys(schema.inputs + schema.targets) if _once(frame, name)]
     for name in there:
         with _noted(faults):
-            columns.values(frame, name, schema)
+            columns.values(frame, name, schema, before)
     clean = not faults
     stamps = _stamps(frame, schema, faults)
     counted: tuple[WindowQuality, ...] = ()
     if clean and stamps is not None and stamps.tick is not None:
         with _noted(faults):
-            counted = _windows(frame.iloc[stamps.rows], schema, window, faults)
+            counted = _windows(
+                frame.iloc[stamps.rows], schema, window, None if before is not None else faults
+            )
     return Quality(
         rows=len(frame),
         first=None if stamps is None else pd.Timestamp(stamps.time.min()),
@@ -291,10 +297,64 @@ def _column(frame: pd.DataFrame, name: str, schema: Schema) -> ColumnQuality:
     )
 
 
+def together(parts: Sequence[Quality], schema: Schema, window: Window) -> Quality:
+    """Join the reports of frames that each hold other series whole.
+
+    Whether a target varies anywhere is left to who learns its scale.
+    """
+    rows = np.array([part.rows for part in parts])
+    faults = list(dict.fromkeys(fault for part in parts for fault in part.faults))
+    series = tuple(own for part in parts for own in part.series)
+    counted = []
+    for own in zip(*(part.windows for part in parts if part.windows), strict=True):
+        kept, possible = sum(one.kept for one in own), sum(one.possible for one in own)
+        counted.append(WindowQuality(own[0].missing, kept, possible, kept / max(possible, 1)))
+    if counted and not counted[0].possible:
+        longest = max(series, key=lambda one: one.last - one.first)
+        stamps = pd.date_range(longest.first, longest.last, freq=parts[0].frequency)
+        faults.append(_no_window(window, len(stamps)))
+    known = []
+    for each in zip(*(part.columns for part in parts), strict=True):
+        count = rows - np.array([one.missing for one in each])
+        least = pd.Series([one.least for one in each]).min()
+        greatest = pd.Series([one.greatest for one in each]).max()
+        mean = np.nansum(count * [one.mean for one in each]) / max(1, count.sum())
+        missing, out = (
+            sum(getattr(one, key) for one in each) for key in ("missing", "out_of_range")
+        )
+        if missing == rows.sum() and not schema.labelled(each[0].column):
+            faults.append(str(columns.only_missing(each[0].column, schema)))
+        known.append(
+            ColumnQuality(
+                column=each[0].column,
+                role=each[0].role,
+                missing=missing,
+                share=missing / rows.sum(),
+                out_of_range=out,
+                constant=bool(least == greatest),
+                least=float(least),
+                mean=float(mean) if count.any() else float("nan"),
+                greatest=float(greatest),
+            )
+        )
+    return Quality(
+        rows=int(rows.sum()),
+        first=min((part.first for part in parts if part.first is not None), default=None),
+        last=max((part.last for part in parts if part.last is not None), default=None),
+        frequency=parts[0].frequency,
+        duplicated_rows=sum(part.duplicated_rows for part in parts),
+        duplicated_stamps=sum(part.duplicated_stamps for part in parts),
+        series=series,
+        columns=tuple(known),
+        windows=tuple(counted),
+        faults=tuple(faults),
+    )
+
+
 def _windows(
-    frame: pd.DataFrame, schema: Schema, window: Window, faults: list[str]
+    frame: pd.DataFrame, schema: Schema, window: Window, faults: list[str] | None
 ) -> tuple[WindowQuality, ...]:
-    """Count the windows kept under every policy."""
+    """Count the windows kept under every policy; faults are noted where all series are there."""
     found = []
     rows = panel.read(frame, schema)  # once: the policies differ in what becomes of holes
     for policy in MISSING:
@@ -303,14 +363,19 @@ def _windows(
         possible = int(np.maximum(length - window.span + 1, 0).sum())
         kept = len(windows.starts(table, window))
         found.append(WindowQuality(policy, kept, possible, kept / max(possible, 1)))
-        if policy != schema.missing:
+        if policy != schema.missing or faults is None:
             continue
         with _noted(faults):
             scale.fit(table)
         if not possible:
-            faults.append(
-                f"window.timesteps={window.timesteps} + window.lead={window.lead} + "
-                f"window.horizon={window.horizon} must fit a series, got {length.max()} time "
-                "stamps in the longest: take smaller ones or more rows"
-            )
+            faults.append(_no_window(window, int(length.max())))
     return tuple(found)
+
+
+def _no_window(window: Window, longest: int) -> str:
+    """Say that no series is long enough."""
+    return (
+        f"window.timesteps={window.timesteps} + window.lead={window.lead} + "
+        f"window.horizon={window.horizon} must fit a series, got {longest} time "
+        "stamps in the longest: take smaller ones or more rows"
+    )

@@ -70,6 +70,8 @@ class Gathered:
         model, names = found[""], self._shown.table.names
         own = measure(model, self._scale, around.get(""), names)
         for name, forecasts in found.items():
+            if not len(forecasts.starts):  # of a part without windows of its sample
+                continue
             same = np.array_equal(forecasts.starts, model.starts)
             one = own if not name else measure(forecasts, self._scale, around.get(name), names)
             pair = own if same else measure(model.beside(forecasts), self._scale, None, names)

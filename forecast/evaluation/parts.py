@@ -47,10 +47,13 @@ class Asked:
     Attributes:
         windows: How many.
         stamps: Time stamps of their origins, ascending, (time stamps,).
+        series: Of a table larger than memory, which series were drawn, and are counted here,
+            (series,); None where all are.
     """
 
     windows: int
     stamps: np.ndarray
+    series: np.ndarray | None = None
 
     @classmethod
     def of(cls, table: Table, window: Window, starts: np.ndarray) -> "Asked":

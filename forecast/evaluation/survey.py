@@ -114,7 +114,7 @@ def survey(spec: "Spec", blocks: Blocks, cuts: Holdout, rows: int, *, refit: boo
     shares = rules.Shares(len(names), len(blocks.facts.targets))
     own, counts = np.zeros((2, len(cut)), int), dict.fromkeys(SPANS, 0)
     stamps = blocks.stamps
-    origins = np.zeros(len(stamps), bool)
+    origins, asked = np.zeros(len(stamps), bool), 0
     inside = dict.fromkeys(SPANS, 0)
     kept: list[Table] = []
     for number, table in enumerate(cut):
@@ -124,8 +124,10 @@ def survey(spec: "Spec", blocks: Blocks, cuts: Holdout, rows: int, *, refit: boo
         for name, starts in zip(SPANS, found, strict=True):
             counts[name] += len(starts)
         for starts in found[1:]:
+            starts = starts[draw.series[table.series[starts] + table.first_series]]
             times = table.time[starts + window.timesteps - 1]
             origins[np.searchsorted(stamps, times)] = True
+            asked += len(starts)
         masks = [cuts.train_rows(table), cuts.validation_rows(table), cuts.test_rows(table)]
         for name, mask in zip(SPANS, masks, strict=True):
             inside[name] += int(mask[shared:].sum())
@@ -150,7 +152,7 @@ def survey(spec: "Spec", blocks: Blocks, cuts: Holdout, rows: int, *, refit: boo
             ),
         ),
         windows=counts,
-        asked=Asked(int(own.sum()), stamps[origins]),
+        asked=Asked(asked, stamps[origins], None if draw.series.all() else draw.series),
         steps=steps,
         shares=None if blocks.facts.task == "regression" else shares.found(),
         thinned=not draw.whole,
@@ -202,8 +204,8 @@ class _Draw:
         count = min(blocks.series, max(SERIES, int(most / mean)))
         level = scaler.output_mean[:, 0] / scaler.output_std[:, 0]
         order = np.lexsort((scaler.output_mean[:, 0], level))
-        self._chosen = np.zeros(blocks.series, bool)
-        self._chosen[order[np.linspace(0, blocks.series - 1, count).astype(int)]] = True
+        self.series = np.zeros(blocks.series, bool)
+        self.series[order[np.linspace(0, blocks.series - 1, count).astype(int)]] = True
         self._stamps, self._span = blocks.stamps, window.span
         self._edges = np.searchsorted(blocks.stamps, [cuts.validation, cuts.test])
         self._past = window.timesteps + window.lead
@@ -219,7 +221,7 @@ class _Draw:
     def rows(self, table: Table, shared: int) -> Table:
         """Take the drawn rows of a block, but for those of the block before."""
         number = table.series + table.first_series
-        mask = self._chosen[number]
+        mask = self.series[number]
         mask[:shared] = False
         if not self.whole:
             mask &= self._moments(table.time)

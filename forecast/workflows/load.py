@@ -5,17 +5,13 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from forecast import process
-from forecast.data import clock, columns, features, fetch, panel, samples
-from forecast.data.blocks import Blocks
+from forecast.data import fetch, panel, samples
 from forecast.data.columns import nameless
 from forecast.data.fetch import without_secrets
 from forecast.data.schema import Schema
@@ -28,6 +24,8 @@ from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation.outcome import Spec
 from forecast.training.parameters import Model, Training
+from forecast.workflows.loaded import FRAME, KEPT, frames, inside, needed, row_bytes, shown_size
+from forecast.workflows.loaded import Loaded as Loaded
 from forecast.workflows.settings import Config, DataConfig
 
 EMBEDDED = "embedded:"
@@ -36,120 +34,35 @@ ALL = "*"
 """As the only target: every column but time, series, and those known ahead or static."""
 
 
-KEPT = 1_000_000
-"""Raw rows that are kept beside the table made of them; of more they are read again."""
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A data set, read and checked.
-
-    Attributes:
-        name: What runs and experiments call it.
-        schema: What its columns mean.
-        content: What models see: a table, or its blocks where it does not fit the memory.
-        columns: Of the raw rows.
-        read: How many raw rows there are.
-        config: Of the data.
-        source: Where they are read.
-    """
-
-    name: str
-    schema: Schema
-    content: Table | Blocks
-    columns: tuple[str, ...]
-    read: int
-    config: DataConfig = field(repr=False)
-    source: Source = field(repr=False)
-
-    @property
-    def place(self) -> str:
-        """Where it is, as it may be shown."""
-        return self.source.place
-
-    @property
-    def digest(self) -> str:
-        """Of its bytes."""
-        return self.source.digest()
-
-    @property
-    def table(self) -> Table:
-        """What models see, where all of it is in memory."""
-        if isinstance(self.content, Table):
-            return self.content
-        raise InputError(
-            f"data.memory must hold the whole table for anything but `forecast train`, got "
-            f"{len(self.content):,} rows of {self.content.series:,} series, which take about "
-            f"{shown_size(len(self.content) * row_bytes(self.schema))}: set it to more, or use "
-            "data.since"
-        )
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """Raw rows, those that were kept or all of them read again."""
-        kept = vars(self).get(FRAME)
-        return _inside(opened.read(self.source), self.config) if kept is None else kept
-
-    def raw(self, names: Iterable[str], since: np.datetime64 | None = None) -> pd.DataFrame:
-        """Return the raw rows of some series, from some moment on."""
-        wanted, found = {*names}, []
-        every = self.columns if isinstance(self.content, Table) else _needed(self.schema)
-        frames: Iterable[pd.DataFrame] = [self.frame]
-        if not isinstance(self.content, Table):
-            frames = _frames(self.source.batches(every), self.config)
-        for frame in frames:
-            code, known = columns.coded_labels(frame, self.schema)
-            mask = np.isin(known, list(wanted))[code]
-            if since is not None:
-                mask &= clock.parse(frame[self.schema.time], self.schema.time_format) >= since
-            found.append(frame[mask])
-        return pd.concat(found) if len(found) > 1 else found[0]
-
-    @property
-    def counted(self) -> str:
-        """Say how many rows were read, and how many are missing on their regular grid."""
-        read, missing = self.read, len(self.content) - self.read
-        unit = UNITS.get(self.frequency or "", "steps")
-        return f"{read:,} rows" + (f" ({missing:,} {unit} missing)" if missing > 0 else "")
-
-    @property
-    def frequency(self) -> str | None:
-        """Distance of two rows."""
-        content = self.content
-        return content.frequency if isinstance(content, Table) else content.facts.frequency
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Name every series."""
-        content = self.content
-        return content.names if isinstance(content, Table) else content.names.to_pylist()
-
-    @property
-    def ends(self) -> tuple[np.datetime64, np.datetime64]:
-        """Return the first and the last time stamp."""
-        content = self.content
-        time = content.time if isinstance(content, Table) else content.stamps
-        return time.min(), time.max()
-
-
-FRAME = "_frame"
-"""Name under which raw rows are kept."""
-
-
-UNITS = {"h": "hours", "D": "days", "min": "minutes", "s": "seconds", "MS": "months", "W": "weeks"}
-"""What steps of a frequency are called."""
-
-
-def load(config: Config) -> Loaded:
+def load(config: Config, source: Source | None = None) -> Loaded:
     """Read and check the configured data: into memory, or block by block onto the disk."""
-    source, most = opening(config.data), memory(config)
+    source = source or opening(config.data)
+    rows = too_many(config, source)
+    if rows is None:
+        return made(config, source, inside(opened.read(source), config.data))
+    return _stored(config, source, rows)
+
+
+def too_many(config: Config, source: Source) -> int | None:
+    """Count the rows of a source where they are more than fit the memory; else None."""
+    most = memory(config)
     if source.size is not None and source.size < most // LARGER:
-        return made(config, source, _inside(opened.read(source), config.data))
+        return None
+    return _count(source, config.data, most // row_bytes(schema(config, source.columns())))
+
+
+def in_order(config: Config, source: Source, wanted: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Read some columns of all rows by series and time, part by part."""
+    data = config.data
+    by, form = (*data.series, data.time), data.time_format
+    batches = ordered(source, by, memory(config), wanted, time_format=form)
+    return frames(batches, data)
+
+
+def _stored(config: Config, source: Source, rows: int) -> Loaded:
+    """Write a table of so many raw rows to the disk, or find it there."""
     names = source.columns()
     meaning = schema(config, names)
-    rows = _count(source, config.data, most // row_bytes(meaning))
-    if rows is None:
-        return made(config, source, _inside(opened.read(source), config.data))
     if meaning.missing == "mask":
         raise InputError(
             f"data.missing must be hold or drop where the table is read in blocks, got mask for "
@@ -158,13 +71,7 @@ def load(config: Config) -> Loaded:
         )
     since, until = config.data.since, config.data.until
     digest = " ".join(map(str, filter(None, (source.digest(), since, until))))
-    by = (*meaning.series, meaning.time)
-
-    def sorted_rows() -> Iterator[pd.DataFrame]:
-        every = ordered(source, by, most, _needed(meaning), time_format=meaning.time_format)
-        return _frames(every, config.data)
-
-    blocks = write.cached(digest, meaning, sorted_rows)
+    blocks = write.cached(digest, meaning, lambda: in_order(config, source, needed(meaning)))
     return Loaded(name(config), meaning, blocks, tuple(names), rows, config.data, source)
 
 
@@ -182,12 +89,7 @@ def made(config: Config, source: Source, frame: pd.DataFrame) -> Loaded:
 def rows(config: Config) -> tuple[Source, pd.DataFrame]:
     """Read the configured data, between `data.since` and `data.until` where they are given."""
     source = opening(config.data)
-    return source, _inside(opened.read(source), config.data)
-
-
-def row_bytes(meaning: Schema) -> int:
-    """Estimate what a row takes while a table of it is trained on and evaluated in memory."""
-    return 34 * (len(features.layout_of(meaning).features) + 2 * len(meaning.targets)) + 100
+    return source, inside(opened.read(source), config.data)
 
 
 LARGER = 200
@@ -219,39 +121,12 @@ MEMORY = "memory_used"
 """Parameter of a run: bytes that decided how its table was cut into blocks."""
 
 
-def shown_size(count: int) -> str:
-    """Write a number of bytes.
-
-    >>> shown_size(5 * 2**30 + 2**29), shown_size(2**24)
-    ('5.5 GiB', '16 MiB')
-    """
-    return f"{count / 2**30:,.1f} GiB" if count >= 2**30 else f"{count / 2**20:,.0f} MiB"
-
-
 def _count(source: Source, data: DataConfig, most: int) -> int | None:
     """Count the rows of a source; None where they are no more than fit, or none can be counted."""
     if data.time not in source.columns():
         return None
-    count = sum(len(frame) for frame in _frames(source.batches([data.time]), data))
+    count = sum(len(frame) for frame in frames(source.batches([data.time]), data))
     return count if count > most else None
-
-
-def _frames(batches: Iterable[pa.RecordBatch], data: DataConfig) -> Iterator[pd.DataFrame]:
-    """Turn batches into frames, between `data.since` and `data.until` where they are given."""
-    return (_inside(batch.to_pandas(date_as_object=False), data) for batch in batches)
-
-
-def _inside(frame: pd.DataFrame, data: DataConfig) -> pd.DataFrame:
-    """Return the rows of the span that was asked for."""
-    if data.since is None and data.until is None or data.time not in frame.columns:
-        return frame
-    time = clock.parse(frame[data.time], data.time_format)
-    return frame[clock.between(time, data.since, data.until)]
-
-
-def _needed(meaning: Schema) -> list[str]:
-    """Name the raw columns that a table is made of."""
-    return list(dict.fromkeys((meaning.time, *meaning.series, *panel.needed(meaning))))
 
 
 def opening(data: DataConfig) -> Source:

@@ -8,9 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecast.cli.commands import check
 from forecast.cli.config import compose
-from forecast.data import panel
+from forecast.data import panel, quality
 from forecast.data.blocks import Blocks
+from forecast.data.schema import Schema
+from forecast.data.windows import Window
 from forecast.workflows import load
 
 from ..conftest import Place, word
@@ -159,3 +162,32 @@ def test_what_is_no_size_is_refused(given):
 def test_what_needs_the_whole_table_says_so(command, more, sentence, there):
     assert there.run(command, "data.path=sites.csv", *DATA, *MODEL, SMALL, *more) == 2
     assert sentence in " ".join(there.errors[-1].split())
+
+
+def test_check_of_a_table_larger_than_memory_says_what_check_of_the_whole_says(there, monkeypatch):
+    monkeypatch.setattr(check, "ROWS", 700)
+    rows = pd.read_csv(there.folder / "sites.csv")
+    rows.loc[5, "wind"] = np.nan
+    rows = pd.concat([rows, rows.iloc[[40]], rows.iloc[[70]].assign(load=1.5)])
+    rows.to_csv(there.folder / "sites.csv", index=False)
+    own = ["data.path=sites.csv", *DATA, "data.duplicates=first", "data.valid.wind=[-2,2]"]
+    for more in ([], [SMALL], [SMALL, "model=nlinear"]):
+        assert there.run("check", *own, *more) == 0, there.errors
+    whole, blocks, _ = (text.replace("larger than data.memory", "") for text in there.printed)
+    assert blocks == whole
+    assert there.run("check", *own, SMALL, "window.timesteps=400") == 2
+    assert "must fit a series, got 300 time stamps" in " ".join(there.printed[-1].split())
+
+
+def test_reports_of_some_series_each_join_to_that_of_all():
+    schema = Schema("day", ("load",), ("wind",), series=("site",), duplicates="first")
+    rows = frame().sort_values(["site", "day"], ignore_index=True)
+    rows = pd.concat([rows, rows.iloc[[3, 900]], rows.iloc[[50]].assign(load=7.0)])
+    rows = rows.sort_values(["site", "day"], kind="stable", ignore_index=True)
+    whole = quality.report(rows, schema, Window(14, 3))
+    parts = [own for _, own in rows.groupby(rows.site.str[1:].astype(int) // 5)]
+    each = [quality.report(own, schema, Window(14, 3), before=0) for own in parts]
+    joined = quality.together(each, schema, Window(14, 3))
+    for name, own in whole.to_frames().items():
+        pd.testing.assert_frame_equal(joined.to_frames()[name], own, rtol=1e-12)
+    assert joined.faults == whole.faults == ()

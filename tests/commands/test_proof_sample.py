@@ -11,6 +11,7 @@ from forecast.evaluation import experiment, leak_proof
 from forecast.evaluation.outcome import Spec
 from forecast.training.parameters import Model, Training
 from forecast.workflows import load, proof
+from forecast.workflows.loaded import FRAME
 
 SCHEMA = Schema(
     "ts", targets=("load",), features=("load", "price"), series=("site",), static=("area",)
@@ -42,7 +43,7 @@ def large():
     rows = frame()
     table = panel.build(rows, SCHEMA)
     data = load.Loaded("large", SCHEMA, table, tuple(rows.columns), len(rows), None, None)
-    vars(data)[load.FRAME] = rows
+    vars(data)[FRAME] = rows
     spec = Spec(
         Model("linear", normalization="none"),
         Window(7, 3),

@@ -1,6 +1,7 @@
 """`forecast check`: what is in a data set and what is wrong with it; `leak=true` trains twice."""
 
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,17 @@ from forecast.cli.config import errors
 from forecast.cli.config.compose import Request
 from forecast.cli.console import busy, console, print_table, say
 from forecast.data import quality, split
+from forecast.data.columns import coded_labels
 from forecast.data.quality import Quality
+from forecast.data.schema import Schema
+from forecast.data.sources import opened
+from forecast.data.table import Table
+from forecast.data.windows import Window
 from forecast.evaluation import preparation
 from forecast.evaluation.leakage import columns
 from forecast.workflows import load, proof
 from forecast.workflows.load import Loaded
+from forecast.workflows.loaded import inside
 
 NETWORK = ("model", "training", "gates", "tracking", "experiment")
 """Groups whose values only the network and its observers judge, for which TensorFlow is started."""
@@ -30,28 +37,68 @@ WORST = 5
 ENDS = (".csv", ".parquet")
 """Of the file."""
 
+ROWS = 500_000
+"""Rows of a table larger than memory that are reported on together, about."""
+
 
 def run_check(request: Request) -> Quality:
     """Print the data-quality report, then do what a training does before its network is made."""
     settings = request.settings
     written = output.place(settings.output, f"series_{load.name(settings)}{ENDS[0]}", ENDS)
+    window = load.window(settings)
     with busy("data", "reading"):
-        source, frame = load.rows(settings)
-        window = load.window(settings)
-        found = quality.report(frame, load.schema(settings, frame.columns), window)
-    _show(found, request, load.without_names(frame.columns))
+        source = load.opening(settings.data)
+        large, frame = load.too_many(settings, source) is not None, pd.DataFrame()
+        if large:
+            names = source.columns()
+            meaning = load.schema(settings, names)
+            parts = _of_whole_series(load.in_order(settings, source, names), meaning)
+            found = quality.together([*_reports(parts, meaning, window)], meaning, window)
+        else:
+            frame = inside(opened.read(source), settings.data)
+            names = list(frame.columns)
+            found = quality.report(frame, load.schema(settings, names), window)
+    _show(found, request, load.without_names(names))
     if settings.output or len(found.series) > SHOWN:
         _write(found.to_frames()["series"], written)
     with busy("data", "checking"):
-        data = load.made(settings, source, frame)
-        _prepare(request, data)
-    for copy in columns.canary(data.table, window):
+        data = load.load(settings, source) if large else load.made(settings, source, frame)
+        table = _prepare(request, data)
+    for copy in columns.canary(table, window):
         say("warning", f"{copy}: the future may leak through it")
     if settings.leak:
         console.print()
         proof.require(settings, data, say=say)
     console.print()
     return found
+
+
+def _of_whole_series(frames: Iterable[pd.DataFrame], schema: Schema) -> Iterator[pd.DataFrame]:
+    """Join sorted rows to frames of whole series, each of `ROWS` rows or more."""
+    held: list[pd.DataFrame] = []
+    for frame in frames:
+        held.append(frame)
+        if sum(map(len, held)) < ROWS:
+            continue
+        rest = pd.concat(held, ignore_index=True)
+        code, names = coded_labels(rest, schema)
+        held = [rest]
+        if len(names) > 1:
+            last = int((code == code[-1]).argmax())
+            yield rest.iloc[:last]
+            held = [rest.iloc[last:]]
+    if held:
+        yield pd.concat(held, ignore_index=True)
+
+
+def _reports(frames: Iterable[pd.DataFrame], schema: Schema, window: Window) -> Iterator[Quality]:
+    """Report on frames of some series each, all on the clock of the first one."""
+    before = 0
+    for frame in frames:
+        found = quality.report(frame, schema, window, before=before)
+        schema = replace(schema, frequency=schema.frequency or found.frequency)
+        before += len(frame)
+        yield found
 
 
 def _show(found: Quality, request: Request, more: str) -> None:
@@ -109,26 +156,31 @@ def _write(series: pd.DataFrame, path: Path) -> None:
     say("wrote", f"{path}: the clock of each of {len(series):,} series")
 
 
-def _prepare(request: Request, data: Loaded) -> None:
+def _prepare(request: Request, data: Loaded) -> Table:
     """Refuse what `train` would refuse before its first step, and count the windows of each span.
 
     The network is made only where an override could have spoiled it, since TensorFlow takes seconds
-    to start.
+    to start. Returns the rows at hand, all or some of them.
     """
-    spec, table = load.spec(request.settings), data.table
-    cuts = split.holdout(table, spec.validation, spec.test)
-    spans = [asdict(span) for span in preparation.Prepared(spec, table, cuts).spans()]
-    _print(f"Windows by span, data.missing={request.settings.data.missing}", pd.DataFrame(spans))
+    spec, memory = load.spec(request.settings), load.memory(request.settings)
+    title = f"Windows by span, data.missing={request.settings.data.missing}"
+    if isinstance(data.content, Table):  # before anything is refused
+        table = data.table
+        cuts = split.holdout(table, spec.validation, spec.test)
+        spans = preparation.Prepared(spec, table, cuts).spans()
+        _print(title, pd.DataFrame(map(asdict, spans)))
     if not {key.split(".")[0] for key in errors.typed(request.overrides)} & {*NETWORK}:
-        preparation.prepare(spec, table)
-        return
+        prepared = preparation.prepare(spec, data.content, memory=memory)
+        if not isinstance(data.content, Table):
+            _print(title, pd.DataFrame(map(asdict, prepared.spans())))
+        return prepared.table
     from forecast.evaluation import experiment
     from forecast.training import runtime
     from forecast.workflows import gates
 
     runtime.start(spec.training.threads)
     gates.check_gates(request.settings)
-    experiment.prepare(spec, table)
+    return experiment.prepare(spec, data.content, memory=memory).table
 
 
 def _print(title: str, frame: pd.DataFrame) -> None:

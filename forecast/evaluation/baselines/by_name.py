@@ -83,11 +83,23 @@ class Learned:
         on: From a table to what forecasts its windows.
         note: What was chosen for it.
         stamps: Time stamps of the origins that it forecasts, ascending; None for all.
+        series: Mask of the series that it forecasts, of those learned from; None for all.
     """
 
     on: Callable[[Reading], Forecast]
     note: str = ""
     stamps: np.ndarray | None = None
+    series: np.ndarray | None = None
+
+    def some(self, reading: Reading, starts: np.ndarray) -> np.ndarray:
+        """Return those of some windows that it forecasts, (windows,)."""
+        table = reading.rows.table
+        if self.series is not None:
+            starts = starts[self.series[reading.numbers[table.series[starts]]]]
+        if self.stamps is not None:
+            origins = table.time[starts + reading.window.timesteps - 1]
+            starts = starts[np.isin(origins, self.stamps)]
+        return starts
 
 
 class Baselines:
@@ -129,9 +141,7 @@ class Baselines:
         for name, learned in self.learned.items():
             if name not in self._forecast:
                 self._forecast[name] = learned.on(reading)
-            own = starts
-            if learned.stamps is not None:
-                own = starts[np.isin(table.time[starts + window.timesteps - 1], learned.stamps)]
+            own = learned.some(reading, starts)
             values = self._forecast[name](own)
             if table.task != "regression":  # a line leaves the range of probabilities
                 values = values.clip(0, 1)
@@ -180,7 +190,7 @@ def learn(
             grown = trees.learn(
                 rows, reading.past, window, learned, train=spans.train, seasons=seasons
             )
-            found[name] = Learned(partial(_trees, grown), note, stamps)
+            found[name] = Learned(partial(_trees, grown), note, stamps, asked.series)
     left = left_out(spec, table)
     for name, settings in spec.regressors.items():
         if name not in left:

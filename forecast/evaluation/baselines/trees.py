@@ -228,13 +228,16 @@ def sample(asked: Asked, values: int) -> tuple[np.ndarray | None, str]:
 
     `values` are those of one window. Returns (time stamps,).
     """
-    cost, stamps = asked.windows * values, asked.stamps
+    cost, stamps, some = asked.windows * values, asked.stamps, ""
+    if asked.series is not None:
+        some = f"scored on {asked.series.sum():,} of {len(asked.series):,} series"
     if cost <= SCORED:
-        return None, ""
+        return None, some
     count = max(1, len(stamps) * SCORED // cost)
     edges = np.linspace(0, len(stamps), count + 1).astype(int)
     drawn = stamps[np.random.default_rng(0).integers(edges[:-1], edges[1:])]
-    return drawn, f"scored from {count:,} of {len(stamps):,} time stamps"
+    text = f"scored from {count:,} of {len(stamps):,} time stamps"
+    return drawn, f"{some}, {text.removeprefix('scored ')}" if some else text
 
 
 @dataclass(frozen=True)

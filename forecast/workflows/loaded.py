@@ -1,0 +1,152 @@
+"""A data set as commands have it: what it is called, where it is read, its table or blocks."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from forecast.data import clock, columns, features, panel
+from forecast.data.blocks import Blocks
+from forecast.data.schema import Schema
+from forecast.data.sources import opened
+from forecast.data.sources.source import Source
+from forecast.data.table import Table
+from forecast.errors import InputError
+from forecast.workflows.settings import DataConfig
+
+KEPT = 1_000_000
+"""Raw rows that are kept beside the table made of them; of more they are read again."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A data set, read and checked.
+
+    Attributes:
+        name: What runs and experiments call it.
+        schema: What its columns mean.
+        content: What models see: a table, or its blocks where it does not fit the memory.
+        columns: Of the raw rows.
+        read: How many raw rows there are.
+        config: Of the data.
+        source: Where they are read.
+    """
+
+    name: str
+    schema: Schema
+    content: Table | Blocks
+    columns: tuple[str, ...]
+    read: int
+    config: DataConfig = field(repr=False)
+    source: Source = field(repr=False)
+
+    @property
+    def place(self) -> str:
+        """Where it is, as it may be shown."""
+        return self.source.place
+
+    @property
+    def digest(self) -> str:
+        """Of its bytes."""
+        return self.source.digest()
+
+    @property
+    def table(self) -> Table:
+        """What models see, where all of it is in memory."""
+        if isinstance(self.content, Table):
+            return self.content
+        raise InputError(
+            f"data.memory must hold the whole table for anything but `forecast train`, got "
+            f"{len(self.content):,} rows of {self.content.series:,} series, which take about "
+            f"{shown_size(len(self.content) * row_bytes(self.schema))}: set it to more, or use "
+            "data.since"
+        )
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Raw rows, those that were kept or all of them read again."""
+        kept = vars(self).get(FRAME)
+        return inside(opened.read(self.source), self.config) if kept is None else kept
+
+    def raw(self, names: Iterable[str], since: np.datetime64 | None = None) -> pd.DataFrame:
+        """Return the raw rows of some series, from some moment on."""
+        wanted, found = {*names}, []
+        every = self.columns if isinstance(self.content, Table) else needed(self.schema)
+        given: Iterable[pd.DataFrame] = [self.frame]
+        if not isinstance(self.content, Table):
+            given = frames(self.source.batches(every), self.config)
+        for frame in given:
+            code, known = columns.coded_labels(frame, self.schema)
+            mask = np.isin(known, list(wanted))[code]
+            if since is not None:
+                mask &= clock.parse(frame[self.schema.time], self.schema.time_format) >= since
+            found.append(frame[mask])
+        return pd.concat(found) if len(found) > 1 else found[0]
+
+    @property
+    def counted(self) -> str:
+        """Say how many rows were read, and how many are missing on their regular grid."""
+        read, missing = self.read, len(self.content) - self.read
+        unit = UNITS.get(self.frequency or "", "steps")
+        return f"{read:,} rows" + (f" ({missing:,} {unit} missing)" if missing > 0 else "")
+
+    @property
+    def frequency(self) -> str | None:
+        """Distance of two rows."""
+        content = self.content
+        return content.frequency if isinstance(content, Table) else content.facts.frequency
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Name every series."""
+        content = self.content
+        return content.names if isinstance(content, Table) else content.names.to_pylist()
+
+    @property
+    def ends(self) -> tuple[np.datetime64, np.datetime64]:
+        """Return the first and the last time stamp."""
+        content = self.content
+        time = content.time if isinstance(content, Table) else content.stamps
+        return time.min(), time.max()
+
+
+FRAME = "_frame"
+"""Name under which raw rows are kept."""
+
+
+UNITS = {"h": "hours", "D": "days", "min": "minutes", "s": "seconds", "MS": "months", "W": "weeks"}
+"""What steps of a frequency are called."""
+
+
+def row_bytes(meaning: Schema) -> int:
+    """Estimate what a row takes while a table of it is trained on and evaluated in memory."""
+    return 34 * (len(features.layout_of(meaning).features) + 2 * len(meaning.targets)) + 100
+
+
+def shown_size(count: int) -> str:
+    """Write a number of bytes.
+
+    >>> shown_size(5 * 2**30 + 2**29), shown_size(2**24)
+    ('5.5 GiB', '16 MiB')
+    """
+    return f"{count / 2**30:,.1f} GiB" if count >= 2**30 else f"{count / 2**20:,.0f} MiB"
+
+
+def frames(batches: Iterable[pa.RecordBatch], data: DataConfig) -> Iterator[pd.DataFrame]:
+    """Turn batches into frames, between `data.since` and `data.until` where they are given."""
+    return (inside(batch.to_pandas(date_as_object=False), data) for batch in batches)
+
+
+def inside(frame: pd.DataFrame, data: DataConfig) -> pd.DataFrame:
+    """Return the rows of the span that was asked for."""
+    if data.since is None and data.until is None or data.time not in frame.columns:
+        return frame
+    time = clock.parse(frame[data.time], data.time_format)
+    return frame[clock.between(time, data.since, data.until)]
+
+
+def needed(meaning: Schema) -> list[str]:
+    """Name the raw columns that a table is made of."""
+    return list(dict.fromkeys((meaning.time, *meaning.series, *panel.needed(meaning))))
