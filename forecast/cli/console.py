@@ -5,8 +5,8 @@ import re
 import sys
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -42,10 +42,18 @@ def live() -> bool:
     return console.is_terminal and not console.is_dumb_terminal and not level.quiet()
 
 
-def busy(stage: str, text: str) -> AbstractContextManager[Any]:
-    """Show on a terminal what is being done, and leave no line."""
-    shown = f"[bold]{stage:<{len(INDENT) - 2}}[/bold]{text}"
-    return console.status(shown) if live() else nullcontext()
+@contextmanager
+def busy(stage: str, text: str) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal what is being done, and leave no line; yields what shows another text."""
+    if not live():
+        yield lambda _: None
+        return
+
+    def shown(text: str) -> str:
+        return f"[bold]{stage:<{len(INDENT) - 2}}[/bold]{text}"
+
+    with console.status(shown(text)) as status:
+        yield lambda text: status.update(shown(text))
 
 
 _TOGETHER = re.compile(r"(?<=\d) (?=%)|(?<=\bp) (?=[=<] \d)|(?<=\bp [=<]) (?=\d)")

@@ -19,6 +19,8 @@ from forecast.data.fetch import without_secrets
 from forecast.errors import InputError, cause
 from forecast.evaluation import experiment
 from forecast.evaluation.experiment import Stopwatch
+from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.intervals.calibration import Intervals
 from forecast.evaluation.outcome import Outcome
 from forecast.report import run_page
 from forecast.serving import bundle, package, schema
@@ -108,8 +110,16 @@ def _fit(tracked: Journalled, training: Training) -> tuple[Observer, Forecaster,
 def _evaluate(found: Recorded, forecaster: Forecaster, watch: Stopwatch) -> Outcome:
     """Score the test span, keep all forecasts, and say how long that took."""
     prepared, kept = found.training.prepared, found.predictions
-    with during(found.training.progress, "evaluate", "test span, baselines and verdicts"):
-        outcome = experiment.evaluate(prepared, forecaster, watch=watch, keep=kept.put)
+    count, done = prepared.spans()[-1].windows, 0
+    with during(found.training.progress, "evaluate", "test span, baselines and verdicts") as show:
+
+        def keep(forecasts: Mapping[str, Forecasts], around: Mapping[str, Intervals]) -> None:
+            nonlocal done
+            kept.put(forecasts, around)
+            done += len(forecasts[""].starts)
+            show(f"{done / count:.0%}")
+
+        outcome = experiment.evaluate(prepared, forecaster, watch=watch, keep=keep)
         kept.close()
     return outcome
 

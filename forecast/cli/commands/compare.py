@@ -13,7 +13,7 @@ from forecast import metrics
 from forecast.cli import links, output
 from forecast.cli.config import errors
 from forecast.cli.config.compose import Request
-from forecast.cli.console import busy, console, live, print_table, say
+from forecast.cli.console import busy, console, print_table, say
 from forecast.data.fetch import without_secrets
 from forecast.errors import InputError, nearest
 from forecast.evaluation.significance import wording
@@ -84,14 +84,9 @@ def _experiment(settings: Config, *, typed: bool) -> Compared:
         check_server(uri)
         store = client(uri)
         home = compared.home(store, settings.tracking.experiment, typed=typed)
-        with closing(_kept(store, uri, home)) as known, busy("compare", "reading") as shown:
-
-            def said(text: str) -> None:
-                if live():
-                    shown.update(f"[bold]compare  [/bold]{text}")
-
-            known.update(lambda count: said(f"reading: {count:,} runs"))
-            found = compared.experiment(store, known, home.name, kind, said)
+        with closing(_kept(store, uri, home)) as known, busy("compare", "reading") as show:
+            known.update(lambda count: show(f"reading: {count:,} runs"))
+            found = compared.experiment(store, known, home.name, kind, show)
     except (MlflowException, OSError) as error:
         raise InputError(
             f"tracking.uri must be a store that can be read, got {without_secrets(uri)!r} "
