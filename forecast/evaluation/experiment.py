@@ -14,7 +14,12 @@ from forecast.evaluation import parts, preparation
 from forecast.evaluation.baselines import by_name
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.gathered import Gathered
-from forecast.evaluation.intervals.calibration import Calibration, Intervals, Spans
+from forecast.evaluation.intervals.calibration import (
+    Calibration,
+    Intervals,
+    Spans,
+    steps_apart,
+)
 from forecast.evaluation.outcome import Outcome as Outcome
 from forecast.evaluation.outcome import Spec as Spec
 from forecast.evaluation.parts import Part
@@ -156,7 +161,9 @@ def evaluate(
     found = Gathered(scale, shown)
     calibration = None
     if spec.interval is not None and around:
-        calibration = Calibration(spec.interval, spec.calibration, forecaster.scaler_)
+        count = 0 if whole else len(held) + len(prepared.test)
+        apart = steps_apart(spec.window, count, len(table.targets))
+        calibration = Calibration(spec.interval, spec.calibration, forecaster.scaler_, apart)
         if len(every) > 1:  # of one part all are the sample
             asked = np.concatenate([held, prepared.test])
             some = parts.shown(table, spec.window, asked, prepared.known)
