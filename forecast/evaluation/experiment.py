@@ -162,7 +162,7 @@ def evaluate(
     calibration = None
     if spec.interval is not None and around:
         count = 0 if whole else len(held) + len(prepared.test)
-        apart = steps_apart(spec.window, count, len(table.targets))
+        apart = steps_apart(spec.window, count, len(table.targets), season)
         calibration = Calibration(spec.interval, spec.calibration, forecaster.scaler_, apart)
         if len(every) > 1:  # of one part all are the sample
             asked = np.concatenate([held, prepared.test])

@@ -125,7 +125,7 @@ def test_model_and_baselines_are_scored_at_the_same_steps():
 @pytest.mark.parametrize("count", [1, 1000, 300_000, 10**8])
 @pytest.mark.parametrize("targets", [1, 862])
 def test_levels_are_followed_of_as_many_forecasts_as_are_allowed(horizon, count, targets):
-    apart = steps_apart(Window(1, horizon), count, targets)
+    apart = steps_apart(Window(1, horizon), count, targets, 1)
     steps = range(horizon)[of(apart).steps]
     assert 1 <= apart <= horizon and len(steps)
     values = count * horizon * targets
@@ -135,6 +135,19 @@ def test_levels_are_followed_of_as_many_forecasts_as_are_allowed(horizon, count,
     assert len(steps) == 1 or count * targets * (len(steps) - 1) <= calibration.FOLLOWED
     # and no step is further from a followed one than half of their distance
     assert max(min(abs(step - one) for one in steps) for step in range(horizon)) <= apart
+
+
+@pytest.mark.parametrize("season", [1, 7, 24, 168])
+@pytest.mark.parametrize("least", range(1, 15))
+def test_steps_see_every_phase_of_a_season_alike(season, least, monkeypatch):
+    horizon = 20 * 168
+    monkeypatch.setattr(calibration, "FOLLOWED", -(-horizon // least))
+    apart = steps_apart(Window(1, horizon), 1, 1, season)
+    assert least <= apart <= least + 6
+    seen = np.bincount(np.arange(horizon)[of(apart).steps] % season, minlength=season)
+    assert seen.max() - seen.min() <= 1
+    # steps within one season are of different phases anyway
+    assert steps_apart(Window(1, 168), horizon // 168, 1, 168) == least
 
 
 def of(apart):

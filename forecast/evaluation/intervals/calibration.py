@@ -1,5 +1,6 @@
 """Prediction intervals around any forecasts, calibrated on windows whose outcome is known."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -197,19 +198,25 @@ FOLLOWED = 20_000_000
 """Forecast values, of test and held-out windows, of which all levels are followed."""
 
 
-def steps_apart(window: Window, count: int, targets: int) -> int:
+def steps_apart(window: Window, count: int, targets: int, season: int) -> int:
     """Count every how many steps of the horizon all levels can be followed: one, where few values.
+
+    Errors may rise and fall with the season. So a distance within a horizon of several seasons has
+    no divisor in common with one, and the steps see each of its phases alike.
 
     Args:
         window: Of the forecasts.
         count: Number of held-out and test windows of all series.
         targets: Number of targets.
+        season: Rows of a season.
 
     Returns:
         The distance of two steps, at most the horizon.
     """
-    apart = -(-count * window.horizon * targets // FOLLOWED)
-    return min(max(1, apart), window.horizon)
+    apart = max(1, -(-count * window.horizon * targets // FOLLOWED))
+    while window.horizon > season and math.gcd(apart, season) > 1:
+        apart += 1
+    return min(apart, window.horizon)
 
 
 def calibrate(
