@@ -9,6 +9,7 @@ from typing import Protocol, overload
 import numpy as np
 import pyarrow as pa
 
+from forecast.data.split import distinct
 from forecast.data.stored.read import Stored
 from forecast.data.table import Table
 from forecast.errors import InputError
@@ -34,6 +35,10 @@ class Backing(Protocol):
 
     def names(self) -> pa.Array:
         """Name every series, in their order."""
+        ...
+
+    def stamps(self) -> np.ndarray:
+        """Return the distinct time stamps of all rows, ascending, (time stamps,)."""
         ...
 
     def part(self, series: slice, rows: slice) -> Table:
@@ -104,6 +109,11 @@ class Blocks:
     def names(self) -> pa.Array:
         """Name of every series, an Arrow array of text."""
         return self.backing.names()
+
+    @cached_property
+    def stamps(self) -> np.ndarray:
+        """Distinct time stamps of all rows, ascending, (time stamps,)."""
+        return self.backing.stamps()
 
     @property
     def series(self) -> int:
@@ -254,6 +264,10 @@ class InMemory:
     def names(self) -> pa.Array:
         """Name every series."""
         return pa.array(self.table.names, pa.string())
+
+    def stamps(self) -> np.ndarray:
+        """Return the distinct time stamps of all rows."""
+        return distinct(self.table.time)
 
     def part(self, series: slice, rows: slice) -> Table:
         """Return some rows; of all the table itself."""

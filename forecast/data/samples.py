@@ -130,9 +130,11 @@ class TrainingBlocks(Sequence[TrainingSet]):
         self._runs: list[list[np.ndarray]] = []  # of both kinds of windows in each block
         self._tail: np.datetime64 | None = None
 
-    def learn(self, tail: split.Cut, per: str = "series") -> "TrainingBlocks":
-        """Choose the stopping rows, learn the scale and count the windows."""
-        if isinstance(tail, str) or tail != 0:
+    def learn(self, tail: split.Cut | np.datetime64, per: str = "series") -> "TrainingBlocks":
+        """Choose the stopping rows, by their first moment too, learn the scale, count windows."""
+        if isinstance(tail, np.datetime64):
+            self._tail = tail
+        elif isinstance(tail, str) or tail != 0:
             stamps = [split.distinct(table.time[self._rule(table)]) for table in self._cut]
             every = split.distinct(np.concatenate(stamps))
             self._tail = split.cut(self.blocks.facts, every, "training.tail", tail)

@@ -50,13 +50,17 @@ class Holdout:
         return windows.starts(table, window, within=self.test_rows(table), truth="some")
 
 
-def holdout(table: Table, validation: Cut = 0.1, test: Cut = 0.2) -> Holdout:
+def holdout(
+    table: Table, validation: Cut = 0.1, test: Cut = 0.2, *, stamps: np.ndarray | None = None
+) -> Holdout:
     """Cut a table in time: train, then validation, then test.
 
     Args:
         table: Rows to cut.
         validation: Span before the test span, as a share, a number of time stamps or a first date.
         test: Span at the end, likewise.
+        stamps: Distinct time stamps of all rows, where the table does not hold them, ascending,
+            (time stamps,).
 
     Returns:
         The first time stamps of both spans.
@@ -64,7 +68,7 @@ def holdout(table: Table, validation: Cut = 0.1, test: Cut = 0.2) -> Holdout:
     Raises:
         InputError: A span would be empty.
     """
-    stamps = distinct(table.time)
+    stamps = distinct(table.time) if stamps is None else stamps
     test_cut = cut(table, stamps, "split.test", test)
     earlier = stamps[stamps < test_cut]
     # a share is always one of the whole, so 0.1 means a tenth of the data in any position

@@ -12,7 +12,7 @@ from forecast.data.split import Holdout
 from forecast.data.table import Table, card
 from forecast.evaluation import experiment, rolling
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.gathered import Gathered
+from forecast.evaluation.gathered import Gathered, Shown
 from forecast.evaluation.intervals import calibration
 from forecast.evaluation.outcome import Outcome, Spec
 from forecast.evaluation.rolling import Plan, RollingFold
@@ -135,7 +135,7 @@ def _together(folds: Sequence[RollingFold], found: Sequence[Outcome], order: np.
         for stage, value in outcome.seconds.items():
             seconds[stage] = seconds.get(stage, 0.0) + value
     train, scaler = table.take(folds[0].train_rows(table)), found[0].forecaster.scaler_
-    together = Gathered(Scale.of(train, scaler, season), test.starts)
+    together = Gathered(Scale.of(train, scaler, season), Shown(table, test.starts))
     known = {name: own for name, own in around.items() if own is not None}
     together.add({"": test} | others, known)
     return together.outcome(

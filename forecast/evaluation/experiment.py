@@ -7,13 +7,14 @@ import numpy as np
 from sklearn.base import clone
 
 from forecast.data import clock
+from forecast.data.blocks import Blocks
 from forecast.data.scale import Scaled
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.evaluation import parts, preparation
 from forecast.evaluation.baselines import by_name
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.gathered import Gathered
+from forecast.evaluation.gathered import Gathered, Shown
 from forecast.evaluation.intervals.calibration import (
     Calibration,
     Intervals,
@@ -61,7 +62,7 @@ class Stopwatch:
 
 def run(
     spec: Spec,
-    table: Table,
+    table: Table | Blocks,
     callbacks: Sequence["keras.callbacks.Callback"] = (),
     *,
     prepared: Prepared | None = None,
@@ -72,7 +73,7 @@ def run(
 
     Args:
         spec: What to do.
-        table: The data.
+        table: The data; `Blocks` are read part by part where they do not fit the memory.
         callbacks: Keras callbacks, called after every epoch.
         prepared: What `prepare` has returned for the same experiment; None prepares it.
         forecaster: Fitted before on what the cuts leave to learn from; None fits one.
@@ -146,37 +147,41 @@ def evaluate(
     """
     watch = watch or Stopwatch()
     watch.begin("score")
-    spec, table, cuts, refit = prepared.spec, prepared.table, prepared.cuts, prepared.refit
+    spec, table, survey = prepared.spec, prepared.table, prepared.survey
     season = spec.season or clock.season(table.frequency)
-    rows = prepared.scaled(forecaster.scaler_)
+    scaler, rows = forecaster.scaler_, prepared.scaled(forecaster.scaler_)
     around = spec.interval is not None and table.task == "regression"
-    held = prepared.validation if around and not refit else prepared.test[:0]
-    every = [Part(held, prepared.test)]
-    shown = prepared.test
+    held = prepared.validation if around and not prepared.refit else prepared.test[:0]
+    shown, every = prepared.test, [Part(held, prepared.test)]
     if not whole:
-        every = parts.cut(table, spec.window, held, prepared.test)
         shown = parts.shown(table, spec.window, prepared.test, prepared.known)
+        every = parts.cut(table, spec.window, held, prepared.test)
     forecasters = _Forecasters(prepared, forecaster, rows, held, watch)
-    scale = Scale.of(table.take(cuts.train_rows(table)), forecaster.scaler_, season)
-    found = Gathered(scale, shown)
-    calibration = None
+    if survey is None:
+        scale = Scale.of(table.take(prepared.cuts.train_rows(table)), scaler, season)
+    else:
+        scale = survey.scale(scaler)
+    found = Gathered(scale, Shown(table, shown))
+    calibration, alone = None, survey is None and len(every) == 1
     if spec.interval is not None and around:
-        count = 0 if whole else len(held) + len(prepared.test)
-        apart = steps_apart(spec.window, count, len(table.targets), season)
-        calibration = Calibration(spec.interval, spec.calibration, forecaster.scaler_, apart)
-        if len(every) > 1:  # of one part all are the sample
+        count = len(held) + len(prepared.test) if survey is None else survey.asked.windows
+        apart = steps_apart(spec.window, 0 if whole else count, len(table.targets), season)
+        calibration = Calibration(spec.interval, spec.calibration, scaler, apart)
+        if not alone:  # of one part all are the sample
             asked = np.concatenate([held, prepared.test])
             some = parts.shown(table, spec.window, asked, prepared.known)
             before, later = (own[np.isin(own, some)] for own in (held, prepared.test))
             calibration.pool(forecasters.spans(Part(before, later)))
-    for part in every:
-        own = forecasters.spans(part)
+    pairs = ((rows, part) for part in every)
+    for block, part in pairs if survey is None else survey.parts(scaler, held=len(held) > 0):
+        own = forecasters.spans(part, block)
         watch.begin("intervals")
         ends: dict[str, Intervals] = {}
         if calibration is not None:
-            if len(every) == 1:
+            if alone:
                 calibration.pool(own)
-            ends = calibration.put(own, goes_on=part.goes_on, more=part.more)
+            codes = None if block is rows else numbers(block.table)
+            ends = calibration.put(own, goes_on=part.goes_on, more=part.more, codes=codes)
         if not len(part.test):
             continue
         watch.begin("score")
@@ -188,12 +193,18 @@ def evaluate(
     return found.outcome(
         spec=spec,
         table=table,
-        cuts=cuts,
+        cuts=prepared.cuts,
         season=season,
         forecaster=forecaster,
-        refit=refit,
+        refit=prepared.refit,
         seconds=watch.end(),
+        of_all=None if survey is None else survey.extent,
     )
+
+
+def numbers(block: Table) -> np.ndarray:
+    """Number the series of a block among all, (series,)."""
+    return np.arange(len(block.names)) + block.first_series
 
 
 class _Forecasters:
@@ -210,37 +221,49 @@ class _Forecasters:
         self._model, self._rows, self._watch = forecaster, rows, watch
         self._held = len(held) > 0
         watch.begin("baselines")
+        survey = prepared.survey
         self._baselines = by_name.learn(
             prepared.spec,
             rows,
             prepared.known,
-            np.concatenate([held, prepared.test]),
+            np.concatenate([held, prepared.test]) if survey is None else survey.asked,
             train=prepared.train,
             validation=prepared.validation,
             refit=prepared.refit,
+            shares=None if survey is None else survey.shares,
         )
 
-    def spans(self, part: Part) -> dict[str, Spans]:
+    def spans(self, part: Part, block: Scaled | None = None) -> dict[str, Spans]:
         """Forecast a part, and its held-out windows where there are some in any part."""
+        rows = self._rows if block is None else block
         self._watch.begin("score")
-        test = score_model(self._model, self._rows, part.test)
-        before = score_model(self._model, self._rows, part.held) if self._held else None
+        test = score_model(self._model, rows, part.test)
+        before = score_model(self._model, rows, part.held) if self._held else None
         found: dict[str, Spans] = {"": (test, before)}
         self._watch.begin("baselines")
-        every = self._baselines.forecast(np.concatenate([part.held, part.test]))
+        every = self._baselines.forecast(
+            np.concatenate([part.held, part.test]), rows, numbers(rows.table)
+        )
         for name, both in every.items():
             found[name] = both.beside(test), both.beside(before) if before else None
         return found
 
 
-def prepare(spec: Spec, table: Table, *, epochs: int | None = None) -> Prepared:
+def prepare(
+    spec: Spec,
+    table: Table | Blocks,
+    *,
+    epochs: int | None = None,
+    memory: int | None = None,
+) -> Prepared:
     """Cut the table and make sure of what can be known before training: settings, spans, shapes.
 
     Args:
         spec: Window and spans.
-        table: The data.
+        table: The data; `Blocks` are read part by part where they do not fit the memory.
         epochs: None keeps the validation span for stopping; a number trains that many epochs on
             training and validation rows alike, as the winner of a sweep does.
+        memory: Bytes that `Blocks` may take; None means an eighth of the machine's.
 
     Returns:
         What `run` takes.
@@ -249,13 +272,13 @@ def prepare(spec: Spec, table: Table, *, epochs: int | None = None) -> Prepared:
         InputError: The model cannot be built, or a span has no window; the message counts rows and
             windows of all three.
     """
-    prepared = preparation.prepare(spec, table, epochs=epochs)
+    prepared = preparation.prepare(spec, table, epochs=epochs, memory=memory)
     runtime.start(spec.training.threads)  # which keeps TensorFlow, imported next, quiet
     from forecast.training import losses
     from forecast.training.fit import preflight
 
     losses.check_quantiles(spec.training.quantiles)
-    prepared.network = preflight(spec.model, spec.training, table, spec.window)
+    prepared.network = preflight(spec.model, spec.training, prepared.table, spec.window)
     return prepared
 
 

@@ -80,6 +80,11 @@ class Forecasts:
         return self.table.series[self.starts]
 
     @property
+    def numbers(self) -> np.ndarray:
+        """Number of the series of every window among all, of which the table may be a block."""
+        return self.series + self.table.first_series
+
+    @property
     def origins(self) -> np.ndarray:
         """Row of every window's origin, (windows,)."""
         return self.starts + self.window.timesteps - 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
@@ -9,10 +10,44 @@ from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.calibration import Intervals, joined
-from forecast.evaluation.outcome import Outcome, Spec
+from forecast.evaluation.outcome import Extent, Outcome, Spec
 from forecast.evaluation.scores import Measured, Scale, measure, skills
 from forecast.evaluation.significance import pairs
 from forecast.training.forecaster import Forecaster
+
+
+class Shown:
+    """The windows that pictures and tables are made of, which may lie in blocks of a larger table.
+
+    Attributes:
+        table: Rows that hold them, of all series that there are or of some.
+        starts: First rows of the windows, ascending, (windows,).
+    """
+
+    def __init__(self, table: Table, starts: np.ndarray):
+        self.table, self.starts = table, starts
+
+    def find(self, table: Table, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Tell which of some windows of a table are shown, and where in the table of those.
+
+        Shapes: `starts` (windows,); returns (shown windows,) each.
+        """
+        if table is self.table:
+            rows = np.flatnonzero(np.isin(starts, self.starts))
+            return rows, starts[rows]
+        series, tick = table.series[starts] + table.first_series, table.tick[starts]
+        first = int(self._tick.min(initial=0))
+        span = int(self._tick.max(initial=0)) - first + 1
+        own = (self.table.series[self.starts] * span + self._tick - first).astype(np.int64)
+        inside = (tick >= first) & (tick < first + span)
+        wanted = np.where(inside, series * span + tick - first, -1)
+        rows = np.flatnonzero(np.isin(wanted, own))
+        return rows, self.starts[np.searchsorted(own, wanted[rows])]
+
+    @cached_property
+    def _tick(self) -> np.ndarray:
+        """Tick of the first row of each window, (windows,)."""
+        return self.table.tick[self.starts]
 
 
 class Gathered:
@@ -23,7 +58,7 @@ class Gathered:
         paired: Baseline to the same of the model on the windows of that baseline.
     """
 
-    def __init__(self, scale: Scale, shown: np.ndarray):
+    def __init__(self, scale: Scale, shown: Shown):
         self._scale, self._shown = scale, shown
         self._forecasts: dict[str, list[Forecasts]] = {}
         self._intervals: dict[str, list[Intervals]] = {}
@@ -32,22 +67,32 @@ class Gathered:
 
     def add(self, found: Mapping[str, Forecasts], around: Mapping[str, Intervals]) -> None:
         """Take in the forecasts of a part, and the intervals around them."""
-        model = found[""]
-        own = measure(model, self._scale, around.get(""))
+        model, names = found[""], self._shown.table.names
+        own = measure(model, self._scale, around.get(""), names)
         for name, forecasts in found.items():
             same = np.array_equal(forecasts.starts, model.starts)
-            one = own if not name else measure(forecasts, self._scale, around.get(name))
-            pair = own if same else measure(model.beside(forecasts), self._scale)
+            one = own if not name else measure(forecasts, self._scale, around.get(name), names)
+            pair = own if same else measure(model.beside(forecasts), self._scale, None, names)
             for kept, new in ((self.measured, one), (self.paired, pair)):
                 kept[name] = kept[name] + new if name in kept else new
             self._keep(name, forecasts, around.get(name))
 
     def _keep(self, name: str, forecasts: Forecasts, around: Intervals | None) -> None:
         """Keep what is shown."""
-        rows = np.flatnonzero(np.isin(forecasts.starts, self._shown))
-        whole = len(rows) == len(forecasts.starts)
+        table = self._shown.table
+        rows, starts = self._shown.find(forecasts.table, forecasts.starts)
+        whole = len(rows) == len(forecasts.starts) and forecasts.table is table
+        every = forecasts.quantiles
         self._forecasts.setdefault(name, []).append(
-            forecasts if whole else forecasts.at(forecasts.starts[rows])
+            forecasts
+            if whole
+            else replace(
+                forecasts,
+                table=table,
+                starts=starts,
+                values=forecasts.values[rows],
+                quantiles=None if every is None else every[rows],
+            )
         )
         if around is not None:
             self._intervals.setdefault(name, []).append(around if whole else _some(around, rows))
@@ -62,6 +107,7 @@ class Gathered:
         forecaster: Forecaster,
         refit: bool = False,
         seconds: Mapping[str, float] | None = None,
+        of_all: Extent | None = None,
     ) -> Outcome:
         """Return what was found, and what it was asked of."""
         names = [name for name in self.measured if name]
@@ -88,6 +134,7 @@ class Gathered:
             seconds=dict(seconds or {}),
             intervals=self._ends(""),
             baseline_intervals={name: ends for name, ends in around.items() if ends is not None},
+            of_all=of_all,
         )
 
     def _ends(self, name: str) -> Intervals | None:

@@ -4,12 +4,13 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from forecast.data.split import Cut, Holdout
+from forecast.data.split import Cut, Holdout, distinct
 from forecast.data.table import Table, card
 from forecast.data.windows import Window
 from forecast.evaluation import scores
@@ -69,12 +70,62 @@ class Spec:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """Rows of one span.
+
+    Attributes:
+        name: "train", "validation" or "test".
+        first: Its first time stamp.
+        last: Its last one.
+        stamps: How many there are.
+        rows: Of all series.
+    """
+
+    name: str
+    first: np.datetime64
+    last: np.datetime64
+    stamps: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much a table holds.
+
+    Attributes:
+        rows: Of all series.
+        first: Its first time stamp.
+        last: Its last one.
+        spans: Train, validation and test.
+    """
+
+    rows: int
+    first: np.datetime64
+    last: np.datetime64
+    spans: tuple[Stretch, ...]
+
+    @classmethod
+    def of(cls, table: Table, cuts: Holdout) -> "Extent":
+        """Count the rows of a table."""
+        masks = {
+            "train": cuts.train_rows(table),
+            "validation": cuts.validation_rows(table),
+            "test": cuts.test_rows(table),
+        }
+        spans = []
+        for name, mask in masks.items():
+            stamps = distinct(table.time[mask])
+            spans.append(Stretch(name, stamps[0], stamps[-1], len(stamps), int(mask.sum())))
+        return cls(len(table), table.time.min(), table.time.max(), tuple(spans))
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What an experiment found.
 
     Attributes:
         spec: What was asked.
-        table: The data.
+        table: The data; of a table larger than memory the rows that were drawn.
         cuts: Where validation and test began.
         season: Rows of a season.
         forecaster: The fitted estimator.
@@ -92,6 +143,7 @@ class Outcome:
         intervals: Around the forecasts that are shown; None for probabilities, where none were
             asked for, and where too little is known, as in a refit with few test windows.
         baseline_intervals: Around those of each baseline, by the same method.
+        of_all: How much a table holds that is larger than memory; None where `table` says it.
     """
 
     spec: Spec
@@ -110,6 +162,12 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
     intervals: Intervals | None = field(default=None, repr=False)
     baseline_intervals: dict[str, Intervals] = field(default_factory=dict, repr=False)
+    of_all: Extent | None = None
+
+    @cached_property
+    def extent(self) -> Extent:
+        """How much the whole table holds."""
+        return self.of_all or Extent.of(self.table, self.cuts)
 
     @property
     def windows(self) -> int:

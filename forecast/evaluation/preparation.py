@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.data import clock, samples, split, windows
-from forecast.data.samples import TrainingSet, training_set
+from forecast.data.blocks import Blocks
+from forecast.data.samples import TrainingBlocks, TrainingSet, training_set
 from forecast.data.scale import Scaled, Scaler
 from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.errors import InputError
 from forecast.evaluation.baselines import by_name, regression
 from forecast.evaluation.intervals import margin
+from forecast.evaluation.outcome import Extent
+from forecast.evaluation.survey import Survey, survey
 
 if TYPE_CHECKING:
     import keras
@@ -44,11 +47,13 @@ class Prepared:
 
     Attributes:
         spec: What to do.
-        table: The data.
+        table: The data; of a table larger than memory the rows that were drawn.
         cuts: Where validation and test begin.
         epochs: None keeps the validation span for stopping; a number trains that many epochs on
             training and validation rows alike, as the winner of a sweep does.
         network: Untrained, with the weights that the seed draws; None once a fit has taken it.
+        survey: What is known of a table larger than memory, whose windows are those of its drawn
+            rows here; None where `table` holds all rows.
     """
 
     spec: "Spec"
@@ -56,6 +61,7 @@ class Prepared:
     cuts: Holdout
     epochs: int | None = None
     network: "keras.Model | None" = field(default=None, repr=False)
+    survey: Survey | None = field(default=None, repr=False)
 
     @property
     def refit(self) -> bool:
@@ -88,20 +94,34 @@ class Prepared:
         return self.cuts.scored(self.table, self.spec.window)
 
     @cached_property
-    def learned(self) -> TrainingSet:
+    def learned(self) -> TrainingSet | TrainingBlocks:
         """What the fit learns from."""
+        if self.survey is not None:
+            return self.survey.learned
         rows, tail = learnable(self.table, self.cuts)
         tail = 0 if self.refit else tail
         return training_set(self.table, self.spec.window, rows, tail, self.spec.scaling)
 
     def scaled(self, scaler: Scaler) -> Scaled:
         """Return the rows standardised by the scaler of a forecaster: those of its fit, if kept."""
-        own = vars(self).get("learned")
-        return own.rows if own is not None and own.scaler is scaler else Scaled(self.table, scaler)
+        if self.survey is not None:
+            own = vars(self).setdefault("_rows", Scaled(self.table, scaler))
+        else:
+            learned = vars(self).get("learned")
+            own = learned and learned.rows
+        return own if own is not None and own.scaler is scaler else Scaled(self.table, scaler)
+
+    @cached_property
+    def extent(self) -> Extent:
+        """How much the whole table holds."""
+        return Extent.of(self.table, self.cuts) if self.survey is None else self.survey.extent
 
     def spans(self) -> list[Span]:
         """Count rows and windows of each span."""
         table, cuts = self.table, self.cuts
+        if self.survey is not None:
+            each, count = self.survey.extent.spans, self.survey.windows
+            return [Span(own.name, own.first, own.rows, count[own.name]) for own in each]
         train = self.train
         if self.refit:
             train = windows.starts(table, self.spec.window, within=cuts.train_rows(table))
@@ -115,32 +135,42 @@ class Prepared:
         ]
 
 
-def prepare(spec: "Spec", table: Table, *, epochs: int | None = None) -> Prepared:
+def prepare(
+    spec: "Spec", data: Table | Blocks, *, epochs: int | None = None, memory: int | None = None
+) -> Prepared:
     """Cut the table and make sure that an experiment can be run on it, but for its network."""
     spec.window.check()
     spec.training.check()
     by_name.check_names(spec.baselines)
     for name, settings in spec.regressors.items():
         regression.check_regressor(name, settings)
-    longest = int(np.bincount(table.series).max())
+    blocks = Blocks.of(data) if isinstance(data, Table) else data
+    facts, longest, rows = blocks.facts, blocks.longest, None
+    if isinstance(data, Blocks):
+        most = samples.machine_share() if memory is None else memory
+        rows = samples.block_rows(data, spec.window, most)
     if spec.season is not None and not 1 <= spec.season < longest:
         raise InputError(
             f"evaluation.season must be a whole number from 1 to below the {longest} rows of the "
-            f"longest series, got {spec.season!r}: try {clock.season(table.frequency)}, "
+            f"longest series, got {spec.season!r}: try {clock.season(facts.frequency)}, "
             "or null"
         )
-    margin.check_interval(spec.interval, spec.calibration, spec.training.quantiles, table.task)
-    made = Prepared(spec, table, split.holdout(table, spec.validation, spec.test), epochs)
-    found = made.spans()
-    if min(span.windows for span in found) == 0:
-        counts = ", ".join(f"{span.name} {span.windows} in {span.rows} rows" for span in found)
+    margin.check_interval(spec.interval, spec.calibration, spec.training.quantiles, facts.task)
+    cuts = split.holdout(facts, spec.validation, spec.test, stamps=blocks.stamps)
+    if rows is None:
+        made = Prepared(spec, next(blocks.tables()), cuts, epochs)
+    else:
+        found = survey(spec, blocks, cuts, rows, refit=epochs is not None)
+        made = Prepared(spec, found.drawn, cuts, epochs, survey=found)
+    spans = made.spans()
+    if min(span.windows for span in spans) == 0:
+        counts = ", ".join(f"{span.name} {span.windows} in {span.rows} rows" for span in spans)
         raise InputError(
             f"window.timesteps={spec.window.timesteps} and window.horizon={spec.window.horizon} "
             f"must leave a window in every span, got windows: {counts}: take a smaller window, "
             "other spans (split.validation, split.test) or more rows"
         )
-    learned = made.learned
-    if spec.training.stateful:
+    if spec.training.stateful and isinstance(learned := made.learned, TrainingSet):
         samples.check_stateful([learned.train], spec.window)
     return made
 

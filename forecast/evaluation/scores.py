@@ -35,16 +35,44 @@ class Scale:
     @classmethod
     def of(cls, train: Table, scaler: Scaler, season: int) -> "Scale":
         """Learn the scales, those of `metrics.naive_scale` for all series at once."""
-        later, earlier = _apart(train, season)
+        steps = Steps(len(train.names), len(train.targets), season)
+        steps.add(train)
+        return steps.scale(scaler.output_std)
+
+
+class Steps:
+    """Sums of what series move by from one season to the next, block by block of training rows."""
+
+    def __init__(self, series: int, targets: int, season: int):
+        self._season = season
+        self._pairs, self._absolute, self._square = np.zeros((3, series, targets))
+
+    def add(self, train: Table, shared: int = 0) -> None:
+        """Take in the training rows of a block, of which the first ones were in the block before.
+
+        Those must be a season at least.
+        """
+        later, earlier = _apart(train, self._season)
+        later, earlier = later[later >= shared], earlier[later >= shared]
         step = train.outputs[later] - train.outputs[earlier]  # (pairs, targets)
-        known = ~np.isnan(step)
-        series, count = train.series[later], len(train.names)
-        pairs = _sums(series, known.astype(float), count)  # (series, targets)
-        found = []
-        for each in (np.abs(step), step**2):
-            total = _sums(series, np.where(known, each, 0.0), count)
-            found.append(np.where(total > 0, total, np.nan) / np.maximum(pairs, 1))
-        return cls(scaler.output_std, *found)
+        known, series = ~np.isnan(step), train.series[later] + train.first_series
+        for total, each in (
+            (self._pairs, known.astype(float)),
+            (self._absolute, np.where(known, np.abs(step), 0.0)),
+            (self._square, np.where(known, step**2, 0.0)),
+        ):
+            _add(total, series, each)
+
+    def scale(self, std: np.ndarray) -> Scale:
+        """Return what errors are divided by.
+
+        Shapes: `std` (series, targets).
+        """
+        means = [
+            np.where(total > 0, total, np.nan) / np.maximum(self._pairs, 1)
+            for total in (self._absolute, self._square)
+        ]
+        return Scale(std, *means)
 
 
 @dataclass(frozen=True)
@@ -141,23 +169,29 @@ class Measured:
         return pd.DataFrame(rows).assign(target=list(targets))[["target", *keys]]
 
 
-def measure(forecasts: Forecasts, scale: Scale, intervals: Intervals | None = None) -> Measured:
+def measure(
+    forecasts: Forecasts,
+    scale: Scale,
+    intervals: Intervals | None = None,
+    names: tuple[str, ...] | None = None,
+) -> Measured:
     """Sum what the scores of some forecasts follow from.
 
     Args:
         forecasts: Of some windows.
         scale: What errors are divided by.
         intervals: Around the forecasts; None for none.
+        names: Of all series, where the table is a block; None where these are its own.
 
     Returns:
         The sums.
     """
-    true, table = forecasts.true, forecasts.table
-    headline, names = forecasts.headline, table.names
+    true, table, numbers = forecasts.true, forecasts.table, forecasts.numbers
+    headline, names = forecasts.headline, table.names if names is None else names
     known = (~np.isnan(true)).sum(axis=(1, 2))  # (windows,)
     errors = forecasts.error(axis=(1, 2))
     loss = np.where(known > 0, errors * known, 0.0)
-    by = (np.bincount(forecasts.series, each, len(names)) for each in (loss, known))
+    by = (np.bincount(numbers, each, len(names)) for each in (loss, known))
     if table.task != "regression":
         totals = _of_probabilities(forecasts)
     else:
@@ -173,7 +207,7 @@ def measure(forecasts: Forecasts, scale: Scale, intervals: Intervals | None = No
         steps=headline.sums(true, forecasts.values, (0, 2)),
         targets=headline.sums(true, forecasts.values, (0, 1)),
         series=Sum(*by),
-        scored=np.bincount(forecasts.series, minlength=len(names)),
+        scored=np.bincount(numbers, minlength=len(names)),
         origins=Losses.of(errors, known, table.tick[forecasts.origins]),
         covered=None if intervals is None else _covered(forecasts, intervals),
         level=None if intervals is None else intervals.level,
@@ -264,7 +298,7 @@ def _covered(forecasts: Forecasts, intervals: Intervals) -> Sum:
 
 def _of_values(forecasts: Forecasts, scale: Scale) -> dict[str, Total]:
     """Sum errors in the targets' units, and without them."""
-    true, values, series = forecasts.true, forecasts.values, forecasts.series
+    true, values, series = forecasts.true, forecasts.values, forecasts.numbers
     std, absolute, square = (
         part[series][:, None] for part in (scale.std, scale.absolute, scale.square)
     )  # (windows, 1, targets)
@@ -359,10 +393,11 @@ def _apart(table: Table, ticks: int) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(there), found[there]
 
 
-def _sums(series: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
-    """Add the rows of each series, (series, columns); rows are sorted by series."""
-    sums = np.zeros((count, values.shape[1]))
+def _add(sums: np.ndarray, series: np.ndarray, values: np.ndarray) -> None:
+    """Add the rows of each series to its sums; rows are sorted by series.
+
+    Shapes: `sums` (series, columns), `series` (rows,), `values` (rows, columns).
+    """
     first = np.flatnonzero(np.diff(series, prepend=-1))
     if len(first):
-        sums[series[first]] = np.add.reduceat(values, first, axis=0)
-    return sums
+        sums[series[first]] += np.add.reduceat(values, first, axis=0)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecast.data.split import distinct
 from forecast.data.table import Table
 from forecast.evaluation.outcome import headline
 from forecast.report.charts import OTHERS, Axis, Line, Mark, Rule, chart, samples
@@ -103,7 +102,7 @@ def window(outcome: "Outcome") -> str:
 def _data(outcome: "Outcome") -> Iterator[tuple[str, str]]:
     """Tell what was read, what was asked, and of whom."""
     table, fitted = outcome.table, outcome.forecaster
-    yield "rows", f"{len(table):,} of {_count(len(table.names), 'series', 'series')}"
+    yield "rows", f"{outcome.extent.rows:,} of {_count(len(table.names), 'series', 'series')}"
     if len(table.names) > 1:
         yield "series", _listed(table.names)
     if table.frequency:
@@ -135,22 +134,18 @@ def _training(outcome: "Outcome") -> Iterator[tuple[str, str]]:
 
 def _spans(outcome: "Outcome") -> list[tuple[str, ...]]:
     """Return name, ends and size of each span."""
-    rows, cuts = outcome.table, outcome.cuts
-    masks = {
-        "train": cuts.train_rows(rows),
-        "validation": cuts.validation_rows(rows),
-        "test": cuts.test_rows(rows),
-    }
     count = {"test": f"{outcome.windows:,} windows scored"}
     return [
-        (name, *_ends(rows, mask), f"{mask.sum():,}", count.get(name, ""))
-        for name, mask in masks.items()
+        (
+            span.name,
+            stamp(span.first),
+            stamp(span.last),
+            f"{span.stamps:,}",
+            f"{span.rows:,}",
+            count.get(span.name, ""),
+        )
+        for span in outcome.extent.spans
     ]
-
-
-def _ends(rows: Table, mask: np.ndarray) -> tuple[str, str, str]:
-    stamps = distinct(rows.time[mask])
-    return stamp(stamps[0]), stamp(stamps[-1]), f"{len(stamps):,}"
 
 
 def _named(table: Table, target: int) -> str:

@@ -13,7 +13,7 @@ from forecast.data.table import Table, listed
 from forecast.evaluation import scores
 from forecast.evaluation.backtest import Backtest
 from forecast.evaluation.baselines import rules
-from forecast.evaluation.outcome import Outcome, validation_error
+from forecast.evaluation.outcome import Extent, Outcome, validation_error
 from forecast.evaluation.rolling import RollingFold
 from forecast.evaluation.scores import Measured
 from forecast.evaluation.significance.aligned import PREDICTIONS
@@ -137,14 +137,14 @@ def record_study(run: Run, found: Study, unit: str, traces: Mapping[str, "Figure
         run.keep(figure, f"figures/gates_{layer}.png")
 
 
-def lineage(table: Table, cuts: Holdout) -> dict[str, str]:
+def lineage(table: Table, extent: Extent, cuts: Holdout) -> dict[str, str]:
     """Describe the spans of an experiment: rows, series, frequency, where its spans begin."""
     return {
-        "rows": str(len(table)),
+        "rows": str(extent.rows),
         "series": listed(table.names, 20),
         "frequency": str(table.frequency),
-        "first": str(table.time.min()),
-        "last": str(table.time.max()),
+        "first": str(extent.first),
+        "last": str(extent.last),
         "validation_from": str(cuts.validation),
         "test_from": str(cuts.test),
     }

@@ -161,9 +161,8 @@ class Observer:
         """Cut the windows on which each epoch measures how open the gates are."""
         prepared, gates = self._prepared, self._settings.gates
         starts = spread(prepared.validation, gates.probe)
-        return network_inputs(
-            prepared.learned.rows, prepared.spec.window, starts, coded=self._coded
-        )
+        rows = prepared.scaled(prepared.learned.scaler)
+        return network_inputs(rows, prepared.spec.window, starts, coded=self._coded)
 
     def _draw(self, kept: Snapshot, epoch: int) -> None:
         """Draw the gates at shares of the epochs, and those that were kept."""

@@ -4,20 +4,25 @@ import ast
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from forecast import process
-from forecast.data import clock, fetch, panel
+from forecast.data import clock, columns, features, fetch, panel, samples
+from forecast.data.blocks import Blocks
 from forecast.data.columns import nameless
 from forecast.data.fetch import without_secrets
 from forecast.data.schema import Schema
 from forecast.data.sources import opened
+from forecast.data.sources.ordered import ordered
 from forecast.data.sources.source import Source
+from forecast.data.stored import write
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
@@ -31,32 +36,104 @@ ALL = "*"
 """As the only target: every column but time, series, and those known ahead or static."""
 
 
+KEPT = 1_000_000
+"""Raw rows that are kept beside the table made of them; of more they are read again."""
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A data set, read and checked.
 
     Attributes:
         name: What runs and experiments call it.
-        place: Where it is, as it may be shown.
-        digest: Of its bytes.
-        frame: Raw rows.
         schema: What its columns mean.
-        table: What models see.
+        content: What models see: a table, or its blocks where it does not fit the memory.
+        columns: Of the raw rows.
+        read: How many raw rows there are.
+        config: Of the data.
+        source: Where they are read.
     """
 
     name: str
-    place: str
-    digest: str
-    frame: Any
     schema: Schema
-    table: Table
+    content: Table | Blocks
+    columns: tuple[str, ...]
+    read: int
+    config: DataConfig = field(repr=False)
+    source: Source = field(repr=False)
+
+    @property
+    def place(self) -> str:
+        """Where it is, as it may be shown."""
+        return self.source.place
+
+    @property
+    def digest(self) -> str:
+        """Of its bytes."""
+        return self.source.digest()
+
+    @property
+    def table(self) -> Table:
+        """What models see, where all of it is in memory."""
+        if isinstance(self.content, Table):
+            return self.content
+        raise InputError(
+            f"data.memory must hold the whole table for anything but `forecast train`, got "
+            f"{len(self.content):,} rows of {self.content.series:,} series, which take about "
+            f"{shown_size(len(self.content) * row_bytes(self.schema))}: set it to more, or use "
+            "data.since"
+        )
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Raw rows, those that were kept or all of them read again."""
+        kept = vars(self).get(FRAME)
+        return _inside(opened.read(self.source), self.config) if kept is None else kept
+
+    def raw(self, names: Iterable[str], since: np.datetime64 | None = None) -> pd.DataFrame:
+        """Return the raw rows of some series, from some moment on."""
+        wanted, found = {*names}, []
+        every = self.columns if isinstance(self.content, Table) else _needed(self.schema)
+        frames: Iterable[pd.DataFrame] = [self.frame]
+        if not isinstance(self.content, Table):
+            frames = _frames(self.source.batches(every), self.config)
+        for frame in frames:
+            code, known = columns.coded_labels(frame, self.schema)
+            mask = np.isin(known, list(wanted))[code]
+            if since is not None:
+                mask &= clock.parse(frame[self.schema.time], self.schema.time_format) >= since
+            found.append(frame[mask])
+        return pd.concat(found) if len(found) > 1 else found[0]
 
     @property
     def counted(self) -> str:
         """Say how many rows were read, and how many are missing on their regular grid."""
-        read, missing = len(self.frame), len(self.table) - len(self.frame)
-        unit = UNITS.get(self.table.frequency or "", "steps")
+        read, missing = self.read, len(self.content) - self.read
+        unit = UNITS.get(self.frequency or "", "steps")
         return f"{read:,} rows" + (f" ({missing:,} {unit} missing)" if missing > 0 else "")
+
+    @property
+    def frequency(self) -> str | None:
+        """Distance of two rows."""
+        content = self.content
+        return content.frequency if isinstance(content, Table) else content.facts.frequency
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Name every series."""
+        content = self.content
+        return content.names if isinstance(content, Table) else content.names.to_pylist()
+
+    @property
+    def ends(self) -> tuple[np.datetime64, np.datetime64]:
+        """Return the first and the last time stamp."""
+        content = self.content
+        time = content.time if isinstance(content, Table) else content.stamps
+        return time.min(), time.max()
+
+
+FRAME = "_frame"
+"""Name under which raw rows are kept."""
 
 
 UNITS = {"h": "hours", "D": "days", "min": "minutes", "s": "seconds", "MS": "months", "W": "weeks"}
@@ -64,26 +141,117 @@ UNITS = {"h": "hours", "D": "days", "min": "minutes", "s": "seconds", "MS": "mon
 
 
 def load(config: Config) -> Loaded:
-    """Read and check the configured data."""
-    return made(config, *rows(config))
+    """Read and check the configured data: into memory, or block by block onto the disk."""
+    source, most = opening(config.data), memory(config)
+    if source.size is not None and source.size < most // LARGER:
+        return made(config, source, _inside(opened.read(source), config.data))
+    names = source.columns()
+    meaning = schema(config, names)
+    rows = _count(source, config.data, most // row_bytes(meaning))
+    if rows is None:
+        return made(config, source, _inside(opened.read(source), config.data))
+    if meaning.missing == "mask":
+        raise InputError(
+            f"data.missing must be hold or drop where the table is read in blocks, got mask for "
+            f"{rows:,} rows: take one of them, or set data.memory to more than "
+            f"{shown_size(rows * row_bytes(meaning))}"
+        )
+    since, until = config.data.since, config.data.until
+    digest = " ".join(map(str, filter(None, (source.digest(), since, until))))
+    by = (*meaning.series, meaning.time)
+
+    def sorted_rows() -> Iterator[pd.DataFrame]:
+        every = ordered(source, by, most, _needed(meaning), time_format=meaning.time_format)
+        return _frames(every, config.data)
+
+    blocks = write.cached(digest, meaning, sorted_rows)
+    return Loaded(name(config), meaning, blocks, tuple(names), rows, config.data, source)
 
 
 def made(config: Config, source: Source, frame: pd.DataFrame) -> Loaded:
     """Check rows that were read."""
     meaning = schema(config, frame.columns)
     table = panel.build(frame, meaning).padded(window(config).timesteps)
-    return Loaded(name(config), source.place, source.digest(), frame, meaning, table)
+    names = tuple(frame.columns)
+    found = Loaded(name(config), meaning, table, names, len(frame), config.data, source)
+    if len(frame) <= KEPT:
+        vars(found)[FRAME] = frame
+    return found
 
 
 def rows(config: Config) -> tuple[Source, pd.DataFrame]:
     """Read the configured data, between `data.since` and `data.until` where they are given."""
-    data = config.data
-    source = opening(data)
-    frame = opened.read(source)
+    source = opening(config.data)
+    return source, _inside(opened.read(source), config.data)
+
+
+def row_bytes(meaning: Schema) -> int:
+    """Estimate what a row takes while a table of it is trained on and evaluated in memory."""
+    return 34 * (len(features.layout_of(meaning).features) + 2 * len(meaning.targets)) + 100
+
+
+LARGER = 200
+"""Bytes that a table may take in memory, for each that it takes in a file."""
+
+
+def memory(config: Config) -> int:
+    """Return how many bytes the rows of the table may take."""
+    text = config.data.memory
+    if text is None:
+        return samples.machine_share()
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", str(text), re.IGNORECASE)
+    size = 0
+    if found:
+        unit = "KMGT".find(found[2].upper()) + 1 if found[2] else 0
+        size = int(float(found[1]) * (1024 if found[3] else 1000) ** unit)
+    if size < LEAST:
+        raise InputError(
+            f"data.memory must be a size of {shown_size(LEAST)} or more, got {text!r}: write "
+            "data.memory=4GiB, or null for an eighth of the machine's"
+        )
+    return size
+
+
+LEAST = 16 * 2**20
+"""Bytes of `data.memory`."""
+
+MEMORY = "memory_used"
+"""Parameter of a run: bytes that decided how its table was cut into blocks."""
+
+
+def shown_size(count: int) -> str:
+    """Write a number of bytes.
+
+    >>> shown_size(5 * 2**30 + 2**29), shown_size(2**24)
+    ('5.5 GiB', '16 MiB')
+    """
+    return f"{count / 2**30:,.1f} GiB" if count >= 2**30 else f"{count / 2**20:,.0f} MiB"
+
+
+def _count(source: Source, data: DataConfig, most: int) -> int | None:
+    """Count the rows of a source; None where they are no more than fit, or none can be counted."""
+    if data.time not in source.columns():
+        return None
+    count = sum(len(frame) for frame in _frames(source.batches([data.time]), data))
+    return count if count > most else None
+
+
+def _frames(batches: Iterable[pa.RecordBatch], data: DataConfig) -> Iterator[pd.DataFrame]:
+    """Turn batches into frames, between `data.since` and `data.until` where they are given."""
+    return (_inside(batch.to_pandas(date_as_object=False), data) for batch in batches)
+
+
+def _inside(frame: pd.DataFrame, data: DataConfig) -> pd.DataFrame:
+    """Return the rows of the span that was asked for."""
     if data.since is None and data.until is None or data.time not in frame.columns:
-        return source, frame
+        return frame
     time = clock.parse(frame[data.time], data.time_format)
-    return source, frame[clock.between(time, data.since, data.until)]
+    return frame[clock.between(time, data.since, data.until)]
+
+
+def _needed(meaning: Schema) -> list[str]:
+    """Name the raw columns that a table is made of."""
+    return list(dict.fromkeys((meaning.time, *meaning.series, *panel.needed(meaning))))
 
 
 def opening(data: DataConfig) -> Source:
@@ -95,7 +263,7 @@ def opening(data: DataConfig) -> Source:
 
 def build_table(data: Loaded, config: Config) -> Table:
     """Return a loaded data set's table under another configuration, the same where they agree."""
-    meaning = schema(config, data.frame.columns)
+    meaning = schema(config, data.columns)
     if meaning == data.schema and meaning.missing != "mask":
         return data.table
     return panel.build(data.frame, meaning).padded(config.window.timesteps)

@@ -17,6 +17,7 @@ from forecast.tracking.journalled import Journalled
 from forecast.tracking.predictions import Predictions
 from forecast.workflows.load import Loaded
 from forecast.workflows.progress import Progress
+from forecast.workflows.proof import Drawn, drawn
 from forecast.workflows.settings import Config
 
 BEHIND_SCORES = tuple(stage for stage in AFTER if stage != "model")
@@ -62,9 +63,15 @@ class Training:
         return self.prepared.spec
 
     @cached_property
+    def drawn(self) -> Drawn:
+        """Rows for the leak proof, and for an example of what the model reads."""
+        return drawn(self.data, self.prepared)
+
+    @cached_property
     def spans(self) -> dict[str, str]:
         """Describe its rows."""
-        return record.lineage(self.data.table, self.prepared.cuts)
+        prepared = self.prepared
+        return record.lineage(prepared.table, prepared.extent, prepared.cuts)
 
 
 @dataclass

@@ -26,6 +26,11 @@ class DataConfig:
     name: str | None = key(
         "Name of the data set, and of the experiment in MLflow; null takes that of the file.", None
     )
+    memory: str | None = key(
+        "What the rows of a training may take, such as 4GiB: of a larger table they are read block "
+        "by block; null: an eighth of the machine's.",
+        None,
+    )
     path: Any = key(
         "File, folder, glob or a list of these; `embedded:FILE`, an address to fetch once, one of "
         "an object store or a database; `-` for standard input."

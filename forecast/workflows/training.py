@@ -31,15 +31,15 @@ from forecast.tracking.run import Run
 from forecast.tracking.tracker import Tracker
 from forecast.training.forecaster import Forecaster
 from forecast.training.state import Checkpoint, Stage
-from forecast.workflows import describe, environment, proof
+from forecast.workflows import describe, environment, load, proof
 from forecast.workflows.gates import Observer
 from forecast.workflows.load import Loaded
 from forecast.workflows.progress import Progress, during
 from forecast.workflows.recording import BEHIND_SCORES, Recorded, Training
 from forecast.workflows.settings import TrackingConfig
 
-OWN = ("data.path", "data.query", "data.table")
-"""Where rows lie that their digest names: no other baselines."""
+OWN = ("data.path", "data.query", "data.table", "data.memory")
+"""Where rows lie that their digest names, and how they are read: no other baselines."""
 
 FORECASTS = "forecasts"
 """Folder of a run's folder, where its forecasts lie until they are kept."""
@@ -135,7 +135,7 @@ def _after(tracker: Tracker, found: Recorded, outcome: Outcome, observer: Observ
         found.attempt(
             ["leak proof"],
             "the leakage test",
-            lambda: proof.prove(tracked, outcome, training.data, say=training.progress.say),
+            lambda: proof.prove(tracked, outcome, training.drawn, say=training.progress.say),
         )
         section = found.attempt(
             ["gates"],
@@ -177,6 +177,8 @@ def _keep_model(found: Recorded, forecaster: Forecaster) -> None:
         bundle.save(fresh, forecaster, training.data.schema, facts)
         fresh.rename(folder)  # so that it is whole once it is there
     tracked.params({"threads_used": forecaster.threads_})
+    if training.prepared.survey is not None:  # which decides about the order of the windows
+        tracked.params({load.MEMORY: load.memory(training.settings)})
     tracked.data(training.data.name, training.data.digest, training.data.place, training.spans)
     _send_model(found, interval=False)
 
@@ -189,7 +191,7 @@ def _send_model(found: Recorded, *, interval: bool) -> None:
         model = package.package(
             Path(folder) / "model",
             source,
-            package.example(training.data.frame, training.data.schema, window),
+            package.example(training.drawn.raw.frame, training.data.schema, window),
             training.spec.training.quantiles,
             interval=interval,
         )

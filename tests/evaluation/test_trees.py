@@ -189,7 +189,8 @@ def test_a_sample_is_made_of_whole_origins_over_the_whole_span(monkeypatch):
     monkeypatch.setattr(trees, "SCORED", 1_000)
     table, window = panel((300, 280, 120)), Window(6, 5)
     starts = windows.starts(table, window)
-    stamps, note = trees.sample(table, window, starts)
+    asked, values = trees.Asked.of(table, window, starts), window.horizon * len(table.targets)
+    stamps, note = trees.sample(asked, values)
     drawn = starts[np.isin(table.time[starts + 5], stamps)]
     assert 0.5 * 1_000 < len(drawn) * 5 * 2 <= 1_000
     ticks, origins = table.tick[starts + 5], table.tick[drawn + 5]
@@ -197,9 +198,9 @@ def test_a_sample_is_made_of_whole_origins_over_the_whole_span(monkeypatch):
     assert np.diff(np.unique(origins)).max() < 2 * 300 / len(np.unique(origins))
     every = len(np.unique(ticks))
     assert note == f"scored from {len(np.unique(origins))} of {every} time stamps"
-    np.testing.assert_array_equal(trees.sample(table, window, starts)[0], stamps)
+    np.testing.assert_array_equal(trees.sample(asked, values)[0], stamps)
     monkeypatch.setattr(trees, "SCORED", 10**9)
-    assert trees.sample(table, window, starts) == (None, "")
+    assert trees.sample(asked, values) == (None, "")
 
 
 def spec(**changes):

@@ -68,7 +68,7 @@ def run_backtest(request: Request) -> float | None:
 
             found = backtest.run_backtest(spec, data.table, plan, folds=folds, around=tracked)
         record.record_backtest(parent, found)
-        spans = record.lineage(found.overall.table, found.overall.cuts)
+        spans = record.lineage(found.overall.table, found.overall.extent, found.overall.cuts)
         describe.describe(
             tracker, parent, found.overall, again, describe.place(tracker, data), len(folds)
         )

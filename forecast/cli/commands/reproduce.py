@@ -44,6 +44,8 @@ def run_reproduce(request: Request) -> bool:
     }
     if any(one.startswith("data.path=") for one in request.overrides):
         changes["data.path"] = settings.data.path
+    if load.MEMORY in found.data.params:
+        changes["data.memory"] = found.data.params[load.MEMORY]
     words = recorded.overrides(found.data.tags.get(recorded.COMMAND, ""))
     again = recorded.request(text, changes, overrides=words)
     changed = [*_other_data(again, found), *environment.others(found.data.tags)]
@@ -164,7 +166,7 @@ def _held(store: Any, run_id: str) -> dict[str, dict[str, Any]]:
     config = {
         key: value
         for key, value in recorded.request(text, {"tracking.uri": ""}).flat.items()
-        if key.split(".")[0] in GROUPS and key != "data.path"
+        if key.split(".")[0] in GROUPS and key not in ("data.path", "data.memory")
     }
     columns: dict[str, Any] = {str(name): column.to_numpy() for name, column in frame.items()}
     return {

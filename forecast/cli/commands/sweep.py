@@ -189,8 +189,8 @@ def _refit(
     say("winner", f"{candidate.name}, {best.epochs} epochs on train and validation")
     overrides = candidates.overrides(candidate.point)
     full = request.but([*overrides, f"training.epochs={best.epochs}"])
-    meaning = load.schema(full.settings, data.frame.columns)
-    own = replace(data, schema=meaning, table=load.build_table(data, full.settings))
+    meaning = load.schema(full.settings, data.columns)
+    own = replace(data, schema=meaning, content=load.build_table(data, full.settings))
     name = f"winner · {pages.title(candidate.spec)}"
     tags = {**train.identity(own), "forecast.owner": owner}
     spec, text = candidate.spec, full.yaml

@@ -19,6 +19,7 @@ from forecast.evaluation import experiment
 from forecast.evaluation.outcome import Outcome, strongest, validation_error
 from forecast.evaluation.significance import wording
 from forecast.evaluation.significance.pairs import probability
+from forecast.evaluation.survey import Survey
 from forecast.tracking.journalled import Journalled
 from forecast.tracking.mlflow import pages, registry
 from forecast.tracking.mlflow.store import client
@@ -80,9 +81,11 @@ def trained(
     spec = load.spec(settings)
     with busy("data", "reading"):
         data = load.load(settings)
-    prepared = experiment.prepare(spec, data.table)
+        prepared = experiment.prepare(spec, data.content, memory=load.memory(settings))
     say("data", summary(data))
-    warn(data.table, prepared.known, "the training rows")
+    if prepared.survey is not None:
+        say("data", blocks(prepared.survey))
+    warn(prepared.table, prepared.known, "the training rows")
     name = settings.tracking.run_name or pages.title(spec)
     again = command("train", request.overrides)
     if settings.resume:
@@ -190,10 +193,19 @@ def warn(table: Table, rows: np.ndarray, where: str) -> None:
 
 def summary(data: Loaded) -> str:
     """Say in one line what was read."""
-    table = data.table
-    names = ", ".join(table.names[:3]) + (" …" if len(table.names) > 3 else "")
-    first, last = (str(stamp)[:10] for stamp in (table.time.min(), table.time.max()))
+    names = ", ".join(data.names[:3]) + (" …" if len(data.names) > 3 else "")
+    first, last = (str(stamp)[:10] for stamp in data.ends)
     return (
-        f"{data.name}: {data.counted} of {len(table.names)} series ({names}), "
-        f"frequency {table.frequency}, {first} to {last}" + load.without_names(data.frame.columns)
+        f"{data.name}: {data.counted} of {len(data.names):,} series ({names}), "
+        f"frequency {data.frequency}, {first} to {last}" + load.without_names(data.columns)
+    )
+
+
+def blocks(found: Survey) -> str:
+    """Say how a table is read that does not fit the memory."""
+    rows, names = len(found.drawn), found.drawn.names
+    series = len(np.unique(found.drawn.series))
+    return (
+        f"larger than data.memory: read in {len(found.learned):,} blocks; baselines learn from "
+        f"{rows:,} rows of {series:,} of {len(names):,} series"
     )

@@ -59,6 +59,16 @@ class Stored:
         """Name every series."""
         return self._names
 
+    def stamps(self) -> np.ndarray:
+        """Return the distinct time stamps of all rows, found in the index alone."""
+        order = np.argsort(self.tick, kind="stable")
+        first, end = self.tick[order], (self.tick + self.length)[order]
+        behind = np.maximum.accumulate(end)
+        # where a series begins behind the end of all before it, a stretch of ticks begins
+        begins = np.flatnonzero(np.append(True, first[1:] > behind[:-1]))
+        length = np.append(behind[begins[1:] - 1], behind[-1]) - first[begins]
+        return clock.along(self.time[order][begins], first[begins], length, self._frequency)
+
     def part(self, series: slice, rows: slice) -> Table:
         """Read some rows."""
         # how much of each series: all but of one that is longer than a block

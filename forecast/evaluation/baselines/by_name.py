@@ -17,6 +17,7 @@ from forecast.evaluation.baselines import regression, rules, trees
 from forecast.evaluation.baselines.classical import CLASSICAL, Classical, Lines
 from forecast.evaluation.baselines.regression import Flat, Predict
 from forecast.evaluation.baselines.rules import Past
+from forecast.evaluation.baselines.trees import Asked
 from forecast.evaluation.forecasts import Forecasts
 from forecast.vocabulary import BASELINES
 
@@ -142,16 +143,19 @@ def learn(
     spec: "Spec",
     rows: Scaled,
     learned: np.ndarray,
-    asked: np.ndarray,
+    asked: np.ndarray | Asked,
     *,
     train: np.ndarray | None = None,
     validation: np.ndarray | None = None,
     refit: bool = False,
+    shares: np.ndarray | None = None,
 ) -> Baselines:
     """Let every baseline learn.
 
-    Shapes: `learned` (rows,), `asked` (windows,), all that will be asked for; `train` are the
-    windows whose futures lie in learned rows, `validation` those to choose on, each (windows,).
+    Shapes: `learned` (rows,), `asked` (windows,), all that will be asked for, or what is known of
+    them; `train` are the windows whose futures lie in learned rows, `validation` those to choose
+    on, each (windows,); `shares` (series, targets) are those of `rules.shares` where the table does
+    not hold all rows.
     """
     table, window, found = rows.table, spec.window, dict[str, Learned]()
     if train is None:
@@ -170,7 +174,9 @@ def learn(
             models = Classical(name, table, learned, window, seasons[0])
             found[name] = Learned(partial(_lines, models))
         elif trees.takes(table):
-            stamps, note = trees.sample(table, window, asked)
+            if not isinstance(asked, Asked):
+                asked = Asked.of(table, window, asked)
+            stamps, note = trees.sample(asked, window.horizon * len(table.targets))
             grown = trees.learn(
                 rows, reading.past, window, learned, train=spans.train, seasons=seasons
             )
@@ -181,7 +187,8 @@ def learn(
             predict, note = _regressor(name, settings, reading.flat, spans)
             found[name] = Learned(partial(_flat, predict), note)
     if table.task != "regression":
-        found["climatology"] = Learned(partial(_climatology, rules.shares(table, learned)))
+        shares = rules.shares(table, learned) if shares is None else shares
+        found["climatology"] = Learned(partial(_climatology, shares))
     return Baselines(reading, found)
 
 
@@ -210,6 +217,11 @@ def _seasons(table: Table, learned: np.ndarray) -> tuple[int, ...]:
     natural, *longer = rules.seasons(table.frequency)
     seen = np.bincount(table.series[learned]).max(initial=0)
     return (natural, *(season for season in longer if season < seen))
+
+
+def look_back(table: Table, window: Window, season: int | None) -> int:
+    """Return how many rows before a window any baseline may read."""
+    return trees.look_back((season,) if season else rules.seasons(table.frequency), window)
 
 
 def _spans(

@@ -208,9 +208,28 @@ def shares(table: Table, learned: np.ndarray) -> np.ndarray:
 
     Shapes: `learned` (rows,); returns (series, targets).
     """
-    known = pd.DataFrame(table.outputs[learned])
-    own = known.groupby(table.series[learned]).mean().reindex(range(len(table.names)))
-    return own.fillna(known.mean()).to_numpy()
+    found = Shares(len(table.names), len(table.targets))
+    found.add(table.take(learned))
+    return found.found()
+
+
+class Shares:
+    """How often each event or class was there in each series, block by block of training rows."""
+
+    def __init__(self, series: int, targets: int):
+        self._there, self._known = np.zeros((2, series, targets))
+
+    def add(self, train: Table) -> None:
+        """Count the rows of a block."""
+        number, good = train.series + train.first_series, np.isfinite(train.outputs)
+        for sums, each in ((self._there, np.where(good, train.outputs, 0)), (self._known, good)):
+            for target, column in enumerate(each.T):
+                sums[:, target] += np.bincount(number, column, len(sums))
+
+    def found(self) -> np.ndarray:
+        """Return the shares, of a series without a value those of all, (series, targets)."""
+        every = self._there.sum(axis=0) / np.maximum(self._known.sum(axis=0), 1)
+        return np.where(self._known > 0, self._there / np.maximum(self._known, 1), every)
 
 
 def climatology(past: Past, window: Window, starts: np.ndarray, shares: np.ndarray) -> np.ndarray:

@@ -217,15 +217,37 @@ def takes(table: Table) -> bool:
     return table.task == "regression" and len(table.targets) <= TARGETS
 
 
-def sample(table: Table, window: Window, starts: np.ndarray) -> tuple[np.ndarray | None, str]:
+def look_back(seasons: Sequence[int], window: Window) -> int:
+    """Return how many rows before a window trees may read."""
+    return (WEEKS + 1) * max(seasons) + window.lead + window.horizon + max(*NEAR, *SHORT)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """All windows that may be asked for, of whatever table.
+
+    Attributes:
+        windows: How many.
+        stamps: Time stamps of their origins, ascending, (time stamps,).
+    """
+
+    windows: int
+    stamps: np.ndarray
+
+    @classmethod
+    def of(cls, table: Table, window: Window, starts: np.ndarray) -> "Asked":
+        """Count the windows of one table, (windows,)."""
+        return cls(len(starts), np.unique(table.time[starts + window.timesteps - 1]))
+
+
+def sample(asked: Asked, values: int) -> tuple[np.ndarray | None, str]:
     """Draw the time stamps whose windows are forecast: None for all, where these are not too many.
 
-    Shapes: `starts` (windows,), all that may be asked for; returns (time stamps,).
+    `values` are those of one window. Returns (time stamps,).
     """
-    cost = len(starts) * window.horizon * len(table.targets)
+    cost, stamps = asked.windows * values, asked.stamps
     if cost <= SCORED:
         return None, ""
-    stamps = np.unique(table.time[starts + window.timesteps - 1])
     count = max(1, len(stamps) * SCORED // cost)
     edges = np.linspace(0, len(stamps), count + 1).astype(int)
     drawn = stamps[np.random.default_rng(0).integers(edges[:-1], edges[1:])]
@@ -307,7 +329,9 @@ def learn(
     """
     table, times = rows.table, rows.table.time[learned]
     years = times.dtype.kind == "M" and np.ptp(times) >= YEAR
-    found = Trees(window, seasons, bool(years), windows.series_order(table, learned))
+    order = windows.series_order(table, learned).astype(float)
+    order[np.bincount(table.series, minlength=len(order)) == 0] = np.nan  # of a series not here
+    found = Trees(window, seasons, bool(years), order)
     # several threads wait for one another longer than they work, and round sums by their number
     with threadpool_limits(1, user_api="openmp"):
         for lagged in found.lagged(past, rows.scaler, np.arange(len(table.names))):

@@ -71,7 +71,8 @@ def profiles(found: Forecasts, every: Sequence[Part]) -> list[Profile]:
     errors = np.where(known, found.headline.of(found.true, found.values, ()), 0.0)
     turn = cycle(found.table)
     if turn:
-        stamps = np.asarray(getattr(pd.DatetimeIndex(found.table.time), turn))
+        index = pd.DatetimeIndex(found.table.time)
+        stamps = np.asarray(index.day_of_week if turn == "weekday" else getattr(index, turn))
         keys = stamps[windows.future_rows(found.starts, found.window)]  # (windows, horizon)
     spread = []
     for part in every:

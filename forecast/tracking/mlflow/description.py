@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 
 import numpy as np
 
-from forecast.data.table import Table
 from forecast.evaluation.baselines import rules
 from forecast.evaluation.outcome import Outcome, headline
 from forecast.evaluation.rolling import RollingFold
@@ -145,7 +144,7 @@ def of_experiment(outcome: Outcome, place: Place) -> str:
     return markdown.fitted(
         [
             # the list of experiments shows this line as it is written
-            f"{markdown.name(place.data)}: {_rows(table, place)}; to forecast: "
+            f"{markdown.name(place.data)}: {_rows(outcome, place)}; to forecast: "
             f"{_targets(outcome)}.",
             link("Open the view of its runs", every),
             "Every run forecasts `window.horizon` rows from the last `window.timesteps`. "
@@ -167,7 +166,7 @@ def of_experiment(outcome: Outcome, place: Place) -> str:
 
 def _trained(outcome: Outcome, title: str, place: Place, folds: int) -> str:
     """Say what was trained on what."""
-    spec, table, cuts = outcome.spec, outcome.table, outcome.cuts
+    spec, cuts = outcome.spec, outcome.cuts
     weights = outcome.forecaster.model_.count_params()
     validation, test = (str(stamp)[:16] for stamp in (cuts.validation, cuts.test))
     if folds:
@@ -181,18 +180,19 @@ def _trained(outcome: Outcome, title: str, place: Place, folds: int) -> str:
     return (
         f"**{plain(title)}** ({plain(spec.model.name)}, {weights:,} weights) on "
         f"**{markdown.name(place.data)}**: {_targets(outcome)} of the next {spec.window.horizon} "
-        f"rows from the last {spec.window.timesteps}, in {_rows(table, place)}. {learned}; scored "
-        f"once on the following {outcome.windows:,} windows."
+        f"rows from the last {spec.window.timesteps}, in {_rows(outcome, place)}. {learned}; "
+        f"scored once on the following {outcome.windows:,} windows."
     )
 
 
-def _rows(table: Table, place: Place) -> str:
+def _rows(outcome: Outcome, place: Place) -> str:
     """Say which rows there are."""
-    first, last = (str(stamp)[:10] for stamp in (table.time.min(), table.time.max()))
+    table, extent = outcome.table, outcome.extent
+    first, last = (str(stamp)[:10] for stamp in (extent.first, extent.last))
     every = f", frequency {plain(table.frequency)}" if table.frequency else ""
     series = f"{len(table.names)} series" if len(table.names) > 1 else "one series"
     names = f" ({markdown.listed(table.names)})" if len(table.names) > 1 else ""
-    return f"{place.rows or f'{len(table):,} rows'} of {series}{names}{every}, {first} to {last}"
+    return f"{place.rows or f'{extent.rows:,} rows'} of {series}{names}{every}, {first} to {last}"
 
 
 def _targets(outcome: Outcome) -> str:
