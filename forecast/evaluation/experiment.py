@@ -164,7 +164,9 @@ def evaluate(
     found = Gathered(scale, Shown(table, shown))
     calibration, alone = None, survey is None and len(every) == 1
     if spec.interval is not None and around:
-        count = len(held) + len(prepared.test) if survey is None else survey.asked.windows
+        count = len(held) + len(prepared.test)
+        if survey is not None:
+            count = survey.asked.windows if len(held) else survey.windows["test"]
         apart = steps_apart(spec.window, 0 if whole else count, len(table.targets), season)
         calibration = Calibration(spec.interval, spec.calibration, scaler, apart)
         if not alone:  # of one part all are the sample

@@ -266,18 +266,13 @@ def _of_intervals(
     head: str, true: np.ndarray, low: np.ndarray, high: np.ndarray, level: float
 ) -> dict[str, Total]:
     """Sum how often intervals cover, and how wide they are."""
-    name = percent(level)
-    return {
-        f"{head}/coverage_{name}": _mean(probability.inside(true, low, high)),
-        f"{head}/width_{name}": _mean(probability.widths(true, low, high)),
-    }
+    covers, wide = f"{head}/coverage_{percent(level)}", f"{head}/width_{percent(level)}"
+    held = probability.inside(true, low, high)
+    return {covers: _mean(held), wide: _mean(probability.widths(true, low, high))}
 
 
 def _by_target(values: np.ndarray) -> np.ndarray:
-    """Put the values of each target beside each other, which many sums over one target need.
-
-    Shapes: `values` (windows, horizon, targets); returns (targets, windows, horizon).
-    """
+    """Put the values of each target beside each other, (targets, windows, horizon)."""
     return np.ascontiguousarray(np.moveaxis(values, -1, 0))
 
 
