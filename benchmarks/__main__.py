@@ -19,7 +19,7 @@ RESULTS = Path(__file__).with_name("results.json")
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- table begins -->", "<!-- table ends -->"
 ALONE: tuple[str, ...] = ("memory", "scaling", "flops", "startup", "evaluation", "tracking")
-ALONE += ("gates", "sweep", "trials", "worker", "serving", "http", "compare")
+ALONE += ("gates", "sweep", "trials", "worker", "serving", "http", "compare", "scale")
 PAIRS = 5
 PACKAGES = ("forecast-lab", "tensorflow", "keras", "numpy", "torch")
 console = Console(highlight=False)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import comparison, serving, sweeps, tracking
+from benchmarks import comparison, scale, serving, sweeps, tracking
 from benchmarks.cases import LONG, LSTM_120, Sizes
 
 Found = dict[str, object]
@@ -220,6 +220,7 @@ MEASURES: dict[str, Callable[[], Found]] = {
     "serving": serving.batch,
     "http": serving.http,
     "compare": comparison.compare,
+    "scale": scale.scale,
 }
 
 _IMPORT = (

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from forecast import gates as gates
     from forecast import metrics as metrics
     from forecast.data import windows as windows
+    from forecast.data.blocks import Blocks as Blocks
     from forecast.data.panel import build as build
     from forecast.data.schema import Schema as Schema
     from forecast.data.split import Folds as Folds
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from forecast.training.parameters import Training as Training
 
 _HOMES = {
+    "Blocks": "forecast.data.blocks",
     "Folds": "forecast.data.split",
     "Forecaster": "forecast.training.forecaster",
     "Model": "forecast.training.parameters",
@@ -38,6 +40,7 @@ _ROOMS = {
 }
 
 __all__ = [
+    "Blocks",
     "Folds",
     "Forecaster",
     "Model",

@@ -28,11 +28,6 @@ class Backing(Protocol):
         """Rows of each series, (series,)."""
         ...
 
-    @property
-    def bytes(self) -> int:
-        """Size of all rows."""
-        ...
-
     def names(self) -> pa.Array:
         """Name every series, in their order."""
         ...
@@ -119,11 +114,6 @@ class Blocks:
     def series(self) -> int:
         """Number of series."""
         return len(self.backing.length)
-
-    @property
-    def bytes(self) -> int:
-        """Size of all rows where they are, in bytes."""
-        return self.backing.bytes
 
     @property
     def longest(self) -> int:
@@ -253,13 +243,6 @@ class InMemory:
     def length(self) -> np.ndarray:
         """Rows of each series, (series,)."""
         return np.bincount(self.table.series, minlength=len(self.table.names))
-
-    @property
-    def bytes(self) -> int:
-        """Of all rows."""
-        table = self.table
-        arrays = (table.inputs, table.outputs, table.series, table.tick, table.time)
-        return sum(array.nbytes for array in arrays)
 
     def names(self) -> pa.Array:
         """Name every series."""

@@ -40,6 +40,24 @@ class Part:
     more: bool = False
 
 
+@dataclass(frozen=True)
+class Asked:
+    """All windows that may be asked for, of whatever table.
+
+    Attributes:
+        windows: How many.
+        stamps: Time stamps of their origins, ascending, (time stamps,).
+    """
+
+    windows: int
+    stamps: np.ndarray
+
+    @classmethod
+    def of(cls, table: Table, window: Window, starts: np.ndarray) -> "Asked":
+        """Count the windows of one table, (windows,)."""
+        return cls(len(starts), np.unique(table.time[starts + window.timesteps - 1]))
+
+
 def cut(table: Table, window: Window, held: np.ndarray, test: np.ndarray) -> list[Part]:
     """Cut windows into parts: some whole series, or stretches in time of one that is too long.
 

@@ -170,7 +170,8 @@ def prepare(
             f"must leave a window in every span, got windows: {counts}: take a smaller window, "
             "other spans (split.validation, split.test) or more rows"
         )
-    if spec.training.stateful and isinstance(learned := made.learned, TrainingSet):
+    learned = made.learned
+    if spec.training.stateful and isinstance(learned, TrainingSet):
         samples.check_stateful([learned.train], spec.window)
     return made
 

@@ -17,9 +17,8 @@ from forecast.errors import InputError
 from forecast.evaluation import parts
 from forecast.evaluation.baselines import by_name, rules
 from forecast.evaluation.baselines.classical import CLASSICAL
-from forecast.evaluation.baselines.trees import Asked
 from forecast.evaluation.outcome import Extent, Stretch
-from forecast.evaluation.parts import Part
+from forecast.evaluation.parts import Asked, Part
 from forecast.evaluation.scores import Scale, Steps
 
 if TYPE_CHECKING:

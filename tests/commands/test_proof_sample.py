@@ -1,7 +1,5 @@
 """A leakage test of a large panel looks at some of its series."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +10,7 @@ from forecast.data.windows import Window
 from forecast.evaluation import experiment, leak_proof
 from forecast.evaluation.outcome import Spec
 from forecast.training.parameters import Model, Training
-from forecast.workflows import proof
+from forecast.workflows import load, proof
 
 SCHEMA = Schema(
     "ts", targets=("load",), features=("load", "price"), series=("site",), static=("area",)
@@ -42,7 +40,9 @@ def frame(series=12, days=160):
 @pytest.fixture(scope="module")
 def large():
     rows = frame()
-    data = SimpleNamespace(frame=rows, schema=SCHEMA, table=panel.build(rows, SCHEMA))
+    table = panel.build(rows, SCHEMA)
+    data = load.Loaded("large", SCHEMA, table, tuple(rows.columns), len(rows), None, None)
+    vars(data)[load.FRAME] = rows
     spec = Spec(
         Model("linear", normalization="none"),
         Window(7, 3),
@@ -51,25 +51,27 @@ def large():
         interval=None,
     )
     prepared = experiment.prepare(spec, data.table)
-    return data, experiment.evaluate(prepared, experiment.fit(prepared))
+    return data, prepared, experiment.evaluate(prepared, experiment.fit(prepared))
 
 
 def test_some_series_are_proved_like_all(large, monkeypatch):
-    data, outcome = large
-    whole, raw = proof.drawn(data)
-    assert whole is data.table and raw.frame is data.frame
+    data, prepared, outcome = large
+    whole = proof.drawn(data, prepared)
+    assert whole.table is data.table and whole.raw.frame is data.frame and not whole.some
     monkeypatch.setattr(proof, "MOST", len(data.table) // 3)
-    table, raw = proof.drawn(data)
-    assert 0 < len(np.unique(table.series)) < 12 and len(table) <= len(data.table) // 3
-    found = leak_proof(outcome, table, raw=raw)
+    some = proof.drawn(data, prepared)
+    assert 0 < len(np.unique(some.table.series)) < 12 and len(some.table) <= len(data.table) // 3
+    assert some.some == f" on {len(np.unique(some.table.series))} of 12 series, drawn at random"
+    found = leak_proof(outcome, some.table, raw=some.raw)
     assert found.holds and {"scale", "rows", "linear"} <= {check.name for check in found.checks}
 
 
 @pytest.mark.parametrize("kind", ["scale", "rows"])
 def test_a_leak_of_some_series_is_found(kind, large, monkeypatch):
-    data, outcome = large
+    data, prepared, outcome = large
     monkeypatch.setattr(proof, "MOST", len(data.table) // 3)
-    table, raw = proof.drawn(data)
+    some = proof.drawn(data, prepared)
+    table, raw = some.table, some.raw
     if kind == "scale":
         chosen = np.unique(table.series)[0]
         mean = outcome.forecaster.scaler_.input_mean

@@ -158,9 +158,9 @@ def test_batches_and_frames_give_one_table(tmp_path):
     [first], [second] = one.tables(), two.tables()
     assert equal(first, second) == equal(first, panel.build(raw, PLAIN)) == []
     # float32 holds these values, and inputs and outputs are one column
-    assert one.bytes == len(raw) * 4 and repr(one) == "Blocks: 60 rows of 3 series"
+    assert one.backing.bytes == len(raw) * 4 and repr(one) == "Blocks: 60 rows of 3 series"
     tenth = write.write([raw.assign(load=raw["load"] / 10)], PLAIN, tmp_path / "three")
-    assert tenth.bytes == len(raw) * 8
+    assert tenth.backing.bytes == len(raw) * 8
 
 
 def test_blocks_travel_as_the_name_of_their_folder(tmp_path):

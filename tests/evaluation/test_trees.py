@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from forecast.data import scale, windows
 from forecast.data.scale import Scaled
 from forecast.data.windows import Window
+from forecast.evaluation import parts
 from forecast.evaluation.baselines import by_name, rules, trees
 from forecast.evaluation.baselines.rules import Past
 from forecast.evaluation.baselines.trees import NEAR, SHORT, WEEKS, Lagged
@@ -189,7 +190,7 @@ def test_a_sample_is_made_of_whole_origins_over_the_whole_span(monkeypatch):
     monkeypatch.setattr(trees, "SCORED", 1_000)
     table, window = panel((300, 280, 120)), Window(6, 5)
     starts = windows.starts(table, window)
-    asked, values = trees.Asked.of(table, window, starts), window.horizon * len(table.targets)
+    asked, values = parts.Asked.of(table, window, starts), window.horizon * len(table.targets)
     stamps, note = trees.sample(asked, values)
     drawn = starts[np.isin(table.time[starts + 5], stamps)]
     assert 0.5 * 1_000 < len(drawn) * 5 * 2 <= 1_000

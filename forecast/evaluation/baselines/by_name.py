@@ -17,8 +17,8 @@ from forecast.evaluation.baselines import regression, rules, trees
 from forecast.evaluation.baselines.classical import CLASSICAL, Classical, Lines
 from forecast.evaluation.baselines.regression import Flat, Predict
 from forecast.evaluation.baselines.rules import Past
-from forecast.evaluation.baselines.trees import Asked
 from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.parts import Asked
 from forecast.vocabulary import BASELINES
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.evaluation.baselines import rules
 from forecast.evaluation.baselines.rules import Past, Ticks
+from forecast.evaluation.parts import Asked
 from forecast.vocabulary import CALENDAR
 
 NEAR = (1, 2, 3, 5, 8, 11, 17, 22)
@@ -220,24 +221,6 @@ def takes(table: Table) -> bool:
 def look_back(seasons: Sequence[int], window: Window) -> int:
     """Return how many rows before a window trees may read."""
     return (WEEKS + 1) * max(seasons) + window.lead + window.horizon + max(*NEAR, *SHORT)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """All windows that may be asked for, of whatever table.
-
-    Attributes:
-        windows: How many.
-        stamps: Time stamps of their origins, ascending, (time stamps,).
-    """
-
-    windows: int
-    stamps: np.ndarray
-
-    @classmethod
-    def of(cls, table: Table, window: Window, starts: np.ndarray) -> "Asked":
-        """Count the windows of one table, (windows,)."""
-        return cls(len(starts), np.unique(table.time[starts + window.timesteps - 1]))
 
 
 def sample(asked: Asked, values: int) -> tuple[np.ndarray | None, str]:
