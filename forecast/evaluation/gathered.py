@@ -69,12 +69,18 @@ class Gathered:
         """Take in the forecasts of a part, and the intervals around them."""
         model, names = found[""], self._shown.table.names
         own = measure(model, self._scale, around.get(""), names)
+        before = self.measured.get("")
+        self.measured[""] = _added(before, own)
         for name, forecasts in found.items():
             same = np.array_equal(forecasts.starts, model.starts)
             one = own if not name else measure(forecasts, self._scale, around.get(name), names)
             pair = own if same else measure(model.beside(forecasts), self._scale, None, names)
-            for kept, new in ((self.measured, one), (self.paired, pair)):
-                kept[name] = kept[name] + new if name in kept else new
+            if name:
+                self.measured[name] = _added(self.measured.get(name), one)
+            if same and self.paired.get(name) is before:  # of the windows of the model throughout
+                self.paired[name] = self.measured[""]
+            else:
+                self.paired[name] = _added(self.paired.get(name), pair)
             self._keep(name, forecasts, around.get(name))
 
     def _keep(self, name: str, forecasts: Forecasts, around: Intervals | None) -> None:
@@ -143,6 +149,10 @@ class Gathered:
         if len(parts) == 1 == len(self._forecasts[name]):
             return parts[0]
         return joined(parts) if len(parts) == len(self._forecasts[name]) else None
+
+
+def _added(so_far: Measured | None, new: Measured) -> Measured:
+    return new if so_far is None else so_far + new
 
 
 def _joined(parts: Sequence[Forecasts]) -> Forecasts:

@@ -294,10 +294,8 @@ class _Ranked:
     """
 
     def __init__(self, scores_of: np.ndarray):
-        # holes sort behind all scores
-        order = np.argsort(scores_of, axis=-1)
-        self._sorted = np.take_along_axis(scores_of, order, axis=-1)
-        rows = scores_of.shape[-1]
+        self._scores, rows = scores_of, scores_of.shape[-1]
+        order = np.argsort(scores_of, axis=-1)  # holes sort behind all scores
         # padded to whole words of bits by rows that lie in no stretch
         self._order = np.full((*order.shape[:2], -(-rows // 64) * 64), 2**16 - 1, np.uint16)
         self._order[..., :rows] = order
@@ -310,8 +308,8 @@ class _Ranked:
         Shapes: `lanes` (all lanes,) which of them, `start` (lanes,), `end` (lanes,), `places`
         (lanes, targets, places); returns (lanes, targets, places).
         """
-        order = self._order if lanes.all() else self._order[lanes]
-        values = self._sorted if lanes.all() else self._sorted[lanes]
+        every = self._order, self._scores
+        order, scores_of = every if lanes.all() else (own[lanes] for own in every)
         # of unsigned numbers those before the start are the largest
         late = order - start.astype(np.uint16)[:, None, None]
         inside = late < (end - start).astype(np.uint16)[:, None, None]
@@ -327,7 +325,8 @@ class _Ranked:
             above = rest >= count
             rest, place = rest - above * count, place + above * half
             bits = np.where(above, bits >> np.uint64(half), low)
-        return np.take_along_axis(values, place, axis=-1)
+        rows = np.take_along_axis(order, place, axis=-1).astype(int)
+        return np.take_along_axis(scores_of, rows, axis=-1)
 
 
 def _with_spread(found: np.ndarray) -> np.ndarray:
