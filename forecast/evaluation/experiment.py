@@ -188,10 +188,9 @@ def evaluate(
             continue
         watch.begin("score")
         forecasts = {name: test for name, (test, _) in own.items()}
-        ends = {name: each for name, each in ends.items() if np.isfinite(each.lower).any()}
-        found.add(forecasts, ends)
+        spoken = found.add(forecasts, ends)
         if keep is not None:
-            keep(forecasts, ends)
+            keep(forecasts, spoken)
     return found.outcome(
         spec=spec,
         table=table,

@@ -62,18 +62,26 @@ class Gathered:
         self._scale, self._shown = scale, shown
         self._forecasts: dict[str, list[Forecasts]] = {}
         self._intervals: dict[str, list[Intervals]] = {}
+        self._spoken: set[str] = set()
         self.measured: dict[str, Measured] = {}
         self.paired: dict[str, Measured] = {}
 
-    def add(self, found: Mapping[str, Forecasts], around: Mapping[str, Intervals]) -> None:
-        """Take in the forecasts of a part, and the intervals around them."""
+    def add(
+        self, found: Mapping[str, Forecasts], around: Mapping[str, Intervals]
+    ) -> dict[str, Intervals]:
+        """Take in the forecasts of a part, and what intervals there are around them.
+
+        Returns the intervals of those of which enough was known at one of the part's origins.
+        """
+        ends = {name: own for name, own in around.items() if np.isfinite(own.lower).any()}
+        self._spoken |= ends.keys()
         model, names = found[""], self._shown.table.names
-        own = measure(model, self._scale, around.get(""), names)
+        own = measure(model, self._scale, ends.get(""), names)
         before = self.measured.get("")
         self.measured[""] = _added(before, own)
         for name, forecasts in found.items():
             same = np.array_equal(forecasts.starts, model.starts)
-            one = own if not name else measure(forecasts, self._scale, around.get(name), names)
+            one = own if not name else measure(forecasts, self._scale, ends.get(name), names)
             pair = own if same else measure(model.beside(forecasts), self._scale, None, names)
             if name:
                 self.measured[name] = _added(self.measured.get(name), one)
@@ -82,6 +90,7 @@ class Gathered:
             else:
                 self.paired[name] = _added(self.paired.get(name), pair)
             self._keep(name, forecasts, around.get(name))
+        return ends
 
     def _keep(self, name: str, forecasts: Forecasts, around: Intervals | None) -> None:
         """Keep what is shown."""
@@ -145,7 +154,7 @@ class Gathered:
 
     def _ends(self, name: str) -> Intervals | None:
         """Return the intervals that are shown, with what was observed of all; None without any."""
-        parts = self._intervals.get(name, [])
+        parts = self._intervals.get(name, []) if name in self._spoken else []
         if len(parts) == 1 == len(self._forecasts[name]):
             return parts[0]
         return joined(parts) if len(parts) == len(self._forecasts[name]) else None

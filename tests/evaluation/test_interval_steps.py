@@ -5,6 +5,8 @@ import pytest
 
 from forecast import metrics
 from forecast.cli import console
+from forecast.data import samples
+from forecast.data.blocks import Blocks
 from forecast.data.windows import Window
 from forecast.evaluation import experiment, scores
 from forecast.evaluation.intervals import calibration, conformal, margin
@@ -14,6 +16,7 @@ from forecast.report.sections import intervals
 from forecast.training.parameters import Model, Training
 
 from . import test_interval_parts as parts
+from . import test_survey
 from .test_large_panels import one_by_one, ragged
 from .test_large_panels import spans as spans_of
 from .test_parts import holed
@@ -179,3 +182,26 @@ def test_an_evaluation_of_many_forecasts_says_which_steps_it_scores(monkeypatch,
         assert own.keys() == at_once.keys() and own["test/mae"] == at_once["test/mae"]
     # all windows at once, as a fold of a backtest takes them, are not too many
     assert experiment.evaluate(prepared, fitted, whole=True).followed == ""
+
+
+@pytest.mark.parametrize("name", ["one long series", "long ones among short ones"])
+@pytest.mark.parametrize("refit", [False, True])
+def test_blocks_are_scored_at_the_steps_of_the_whole_table(name, refit, monkeypatch):
+    monkeypatch.setattr(samples, "block_rows", lambda *_: 200)
+    table, asked = test_survey.CASES[name], test_survey.spec(window=Window(8, 4))
+    epochs = 1 if refit else None
+    whole = experiment.prepare(asked, table, epochs=epochs)
+    fitted = experiment.fit(whole)
+    count = len(whole.test) + (0 if refit else len(whole.validation))
+    monkeypatch.setattr(calibration, "FOLLOWED", 2 * count)  # windows of all, not of the drawn
+    monkeypatch.setattr(test_survey.survey, "DRAWN", 300 * 7)
+    one = experiment.evaluate(whole, fitted)
+    blocks = experiment.prepare(asked, Blocks.of(table), epochs=epochs)
+    assert blocks.survey is not None
+    two = experiment.evaluate(blocks, fitted)
+    assert two.intervals.apart == one.intervals.apart == 2
+    for key in ("test/crps", "test/coverage_90", "test/width_90", "test/winkler_90"):
+        if name == "one long series":
+            assert two.scores[key] == pytest.approx(one.scores[key], rel=1e-6)
+        assert np.isfinite(two.scores[key])
+        assert np.isfinite(two.baseline_scores["persistence"][key])
