@@ -208,6 +208,8 @@ def interval_line(outcome: Outcome) -> None:
     found = outcome.intervals
     if found is not None:
         _calibrated_line(outcome, found)
+    if outcome.followed:
+        say("intervals", outcome.followed)
     levels = outcome.test.levels
     pairs = [(low, high) for low, high in zip(levels, levels[::-1], strict=True) if low < high]
     off = [

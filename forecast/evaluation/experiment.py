@@ -15,7 +15,12 @@ from forecast.evaluation import parts, preparation
 from forecast.evaluation.baselines import by_name
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.gathered import Gathered, Shown
-from forecast.evaluation.intervals.calibration import Calibration, Intervals, Spans
+from forecast.evaluation.intervals.calibration import (
+    Calibration,
+    Intervals,
+    Spans,
+    steps_apart,
+)
 from forecast.evaluation.outcome import Outcome as Outcome
 from forecast.evaluation.outcome import Spec as Spec
 from forecast.evaluation.parts import Part
@@ -159,7 +164,11 @@ def evaluate(
     found = Gathered(scale, Shown(table, shown))
     calibration, alone = None, survey is None and len(every) == 1
     if spec.interval is not None and around:
-        calibration = Calibration(spec.interval, spec.calibration, scaler)
+        count = len(held) + len(prepared.test)
+        if survey is not None:
+            count = survey.asked.windows if len(held) else survey.windows["test"]
+        apart = steps_apart(spec.window, 0 if whole else count, len(table.targets), season)
+        calibration = Calibration(spec.interval, spec.calibration, scaler, apart)
         if not alone:  # of one part all are the sample
             asked = np.concatenate([held, prepared.test])
             some = parts.shown(table, spec.window, asked, prepared.known)
@@ -179,10 +188,9 @@ def evaluate(
             continue
         watch.begin("score")
         forecasts = {name: test for name, (test, _) in own.items()}
-        ends = {name: each for name, each in ends.items() if np.isfinite(each.lower).any()}
-        found.add(forecasts, ends)
+        spoken = found.add(forecasts, ends)
         if keep is not None:
-            keep(forecasts, ends)
+            keep(forecasts, spoken)
     return found.outcome(
         spec=spec,
         table=table,

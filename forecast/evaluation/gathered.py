@@ -62,22 +62,37 @@ class Gathered:
         self._scale, self._shown = scale, shown
         self._forecasts: dict[str, list[Forecasts]] = {}
         self._intervals: dict[str, list[Intervals]] = {}
+        self._spoken: set[str] = set()
         self.measured: dict[str, Measured] = {}
         self.paired: dict[str, Measured] = {}
 
-    def add(self, found: Mapping[str, Forecasts], around: Mapping[str, Intervals]) -> None:
-        """Take in the forecasts of a part, and the intervals around them."""
+    def add(
+        self, found: Mapping[str, Forecasts], around: Mapping[str, Intervals]
+    ) -> dict[str, Intervals]:
+        """Take in the forecasts of a part, and what intervals there are around them.
+
+        Returns the intervals of those of which enough was known at one of the part's origins.
+        """
+        ends = {name: own for name, own in around.items() if np.isfinite(own.lower).any()}
+        self._spoken |= ends.keys()
         model, names = found[""], self._shown.table.names
-        own = measure(model, self._scale, around.get(""), names)
+        own = measure(model, self._scale, ends.get(""), names)
+        before = self.measured.get("")
+        self.measured[""] = _added(before, own)
         for name, forecasts in found.items():
             if not len(forecasts.starts):  # of a part without windows of its sample
                 continue
             same = np.array_equal(forecasts.starts, model.starts)
-            one = own if not name else measure(forecasts, self._scale, around.get(name), names)
+            one = own if not name else measure(forecasts, self._scale, ends.get(name), names)
             pair = own if same else measure(model.beside(forecasts), self._scale, None, names)
-            for kept, new in ((self.measured, one), (self.paired, pair)):
-                kept[name] = kept[name] + new if name in kept else new
+            if name:
+                self.measured[name] = _added(self.measured.get(name), one)
+            if same and self.paired.get(name) is before:  # of the windows of the model throughout
+                self.paired[name] = self.measured[""]
+            else:
+                self.paired[name] = _added(self.paired.get(name), pair)
             self._keep(name, forecasts, around.get(name))
+        return ends
 
     def _keep(self, name: str, forecasts: Forecasts, around: Intervals | None) -> None:
         """Keep what is shown."""
@@ -141,10 +156,14 @@ class Gathered:
 
     def _ends(self, name: str) -> Intervals | None:
         """Return the intervals that are shown, with what was observed of all; None without any."""
-        parts = self._intervals.get(name, [])
+        parts = self._intervals.get(name, []) if name in self._spoken else []
         if len(parts) == 1 == len(self._forecasts[name]):
             return parts[0]
         return joined(parts) if len(parts) == len(self._forecasts[name]) else None
+
+
+def _added(so_far: Measured | None, new: Measured) -> Measured:
+    return new if so_far is None else so_far + new
 
 
 def _joined(parts: Sequence[Forecasts]) -> Forecasts:

@@ -15,7 +15,7 @@ from forecast.data.table import Table, card
 from forecast.data.windows import Window
 from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
-from forecast.evaluation.intervals.calibration import Intervals
+from forecast.evaluation.intervals.calibration import FOLLOWED, Intervals
 from forecast.evaluation.scores import Measured
 from forecast.evaluation.significance import wording
 from forecast.evaluation.significance.pairs import Verdict
@@ -182,6 +182,18 @@ class Outcome:
         series, every = len(np.unique(self.test.series)), int((self.measured[""].scored > 0).sum())
         some = f", of {series:,} of {every:,} series" if series < every else ""
         return f"{len(self.test.starts):,} of {self.windows:,} windows{some}"
+
+    @property
+    def followed(self) -> str:
+        """Say at which steps intervals are scored, where not at all; else empty."""
+        if self.intervals is None or self.intervals.apart == 1:
+            return ""
+        horizon = self.test.window.horizon
+        return (
+            f"CRPS, coverage and width of intervals are measured at "
+            f"{len(range(horizon)[self.intervals.steps])} of {horizon} steps, evenly spread: at "
+            f"most {FOLLOWED:,} forecasts are followed at all levels"
+        )
 
     def _repr_html_(self) -> str:
         """Show the scores in a notebook: one row per forecaster, the best first."""

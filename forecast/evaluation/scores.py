@@ -248,27 +248,32 @@ def percent(level: float) -> str:
 
 def _of_all_intervals(forecasts: Forecasts, intervals: Intervals) -> dict[str, Total]:
     """Sum what scores of calibrated intervals follow from, over all targets and of each."""
-    every = _of_intervals("test", forecasts, intervals, slice(None))
+    steps, level = intervals.steps, intervals.level
+    true = _within(forecasts, intervals)[:, steps]
+    low, high = intervals.lower[:, steps], intervals.upper[:, steps]
+    every = {"test/crps": _mean(summed(intervals.crps[:, steps], true))}
+    every |= _of_intervals("test", true, low, high, level)
+    scored = probability.interval_scores(true, low, high, level)
+    every[f"test/winkler_{percent(level)}"] = _mean(scored)
     if len(forecasts.table.targets) > 1:
-        for i, target in enumerate(forecasts.table.targets):
-            own = _of_intervals(f"test_{target}", forecasts, intervals, slice(i, i + 1))
-            every |= {key: own[key] for key in own if "winkler" not in key and "crps" not in key}
+        each = zip(*map(_by_target, (true, low, high)), strict=True)
+        for target, own in zip(forecasts.table.targets, each, strict=True):
+            every |= _of_intervals(f"test_{target}", own[0], own[1], own[2], level)
     return every
 
 
 def _of_intervals(
-    head: str, forecasts: Forecasts, intervals: Intervals, part: slice
+    head: str, true: np.ndarray, low: np.ndarray, high: np.ndarray, level: float
 ) -> dict[str, Total]:
-    """Sum over the intervals of some targets, where there are intervals."""
-    low, high = intervals.lower[..., part], intervals.upper[..., part]
-    true = _within(forecasts, intervals)[..., part]
-    level, own = percent(intervals.level), intervals.level
-    return {
-        f"{head}/crps": _mean(summed(intervals.crps[..., part], true)),
-        f"{head}/coverage_{level}": _mean(probability.inside(true, low, high)),
-        f"{head}/width_{level}": _mean(probability.widths(true, low, high)),
-        f"{head}/winkler_{level}": _mean(probability.interval_scores(true, low, high, own)),
-    }
+    """Sum how often intervals cover, and how wide they are."""
+    covers, wide = f"{head}/coverage_{percent(level)}", f"{head}/width_{percent(level)}"
+    held = probability.inside(true, low, high)
+    return {covers: _mean(held), wide: _mean(probability.widths(true, low, high))}
+
+
+def _by_target(values: np.ndarray) -> np.ndarray:
+    """Put the values of each target beside each other, (targets, windows, horizon)."""
+    return np.ascontiguousarray(np.moveaxis(values, -1, 0))
 
 
 def _within(forecasts: Forecasts, intervals: Intervals) -> np.ndarray:
@@ -300,8 +305,9 @@ def _of_values(forecasts: Forecasts, scale: Scale) -> dict[str, Total]:
         "test/mse_z": _mean(point.squared(true / std, values / std)),
     }
     if len(forecasts.table.targets) > 1:
-        for i, target in enumerate(forecasts.table.targets):
-            own, predicted, head = true[..., i], values[..., i], f"test_{target}"
+        every = zip(forecasts.table.targets, *map(_by_target, (true, values)), strict=True)
+        for i, (target, own, predicted) in enumerate(every):
+            head = f"test_{target}"
             found |= {f"{head}/{key}": total for key, total in plain(own, predicted).items()}
             mase = point.absolute_scaled(own, predicted, absolute[..., i])
             rmsse = point.squared_scaled(own, predicted, square[..., i])

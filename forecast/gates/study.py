@@ -24,6 +24,9 @@ from forecast.training.forecaster import Forecaster
 TRACED = 256
 """Windows whose gates give the means at which gates are frozen."""
 
+VALUES = 1_000_000
+"""Forecast values whose errors are taken at once."""
+
 SHOWN = 3
 """Windows whose gates are drawn."""
 
@@ -72,19 +75,26 @@ def study(
     starts = spread(prepared.validation, max(most, SHOWN))
     coded = reads_series_number(fitted.model_)
     seen = network_inputs(prepared.scaled(fitted.scaler_), window, starts, coded=coded)
-    true = windows.outputs(table.outputs, starts, window)
-
     levels, headline = prepared.spec.training.quantiles, HEADLINES[table.task]
+    size = max(1, VALUES // (window.horizon * len(table.targets)))
+    parts = [slice(begin, begin + size) for begin in range(0, len(starts), size)]
 
     def errors(outputs: np.ndarray) -> np.ndarray:  # (windows,)
-        values = losses.point_forecast(
-            losses.split_quantiles(outputs.astype(np.float64), levels), levels
-        )
-        predicted = fitted.scaler_.invert(values, table.series[starts])
-        return headline.of(true, predicted, axis=(1, 2))
+        found = []
+        for part in parts:
+            every = losses.split_quantiles(outputs[part].astype(np.float64), levels)
+            values = losses.point_forecast(every, levels)
+            predicted = fitted.scaler_.invert(values, table.series[starts[part]])
+            true = windows.outputs(table.outputs, starts[part], window)
+            found.append(headline.of(true, predicted, axis=(1, 2)))
+        return np.concatenate(found)
 
     sample = evenly(len(starts), TRACED)
     traced = trace(fitted.model_, seen[sample])
+    known = [
+        np.isfinite(windows.outputs(table.outputs, starts[part], window)).sum(axis=(1, 2))
+        for part in parts
+    ]
     found = None
     traces: dict[str, Traced] = {}
     if min(most, len(starts)) > 1:
@@ -95,7 +105,7 @@ def study(
             traced=traced,
             within=limits.memory,
             lasting=features.lasting(table, window, coded=coded),
-            sample=in_time(table, window, starts, np.isfinite(true).sum(axis=(1, 2))),
+            sample=in_time(table, window, starts, np.concatenate(known)),
         )
         found = replace(found, measure=headline.key)
     drawn = evenly(len(sample), SHOWN)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from forecast.data.table import Table
 from forecast.evaluation.baselines import by_name
-from forecast.evaluation.gathered import Gathered
+from forecast.evaluation.gathered import Gathered, Shown
 from forecast.evaluation.scores import Scale, measure
 
 
@@ -76,7 +76,7 @@ def rescored(found, test, others=None, around=None):
     others = found.baselines if others is None else others
     train = found.table.take(found.cuts.train_rows(found.table))
     scale = Scale.of(train, found.forecaster.scaler_, found.season)
-    gathered = Gathered(scale, test.starts)
+    gathered = Gathered(scale, Shown(test.table, test.starts))
     gathered.add({"": test} | others, around or {})
     return gathered.outcome(
         spec=found.spec,

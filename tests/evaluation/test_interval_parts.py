@@ -12,6 +12,7 @@ from forecast.data.windows import Window
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import calibration, conformal, following, margin
 from forecast.evaluation.intervals.calibration import Calibration
+from forecast.evaluation.intervals.collected import View
 
 LEVELS = (0.1, 0.5, 0.9)
 WINDOW = Window(3, 4, lead=2)
@@ -310,7 +311,7 @@ def test_without_a_pool_a_series_of_few_windows_learns_from_its_own(method):
         held = alone[""][1]
         got = own.reach.values[1] / scaler.output_std[1]
         expected = conformal.split(
-            seen.of(np.arange(len(held.starts)), slice(None), slice(0, 2)), [0.8]
+            seen.of(np.arange(len(held.starts)), View(slice(None), slice(0, 2), (0.8,))), [0.8]
         )
         np.testing.assert_allclose(got, expected[..., 0])
 

@@ -16,6 +16,7 @@ from forecast.evaluation import scores
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import calibration, conformal, margin
 from forecast.evaluation.intervals.calibration import CENTRAL, QUANTILES, Collected
+from forecast.evaluation.intervals.collected import View
 
 from .tables import measured
 
@@ -250,7 +251,7 @@ def test_crps_of_ends_that_cross_is_that_of_the_sorted_quantiles(quantiles):
     one = Collected(test, between, levels, 8, True)
     by = np.random.default_rng(0).normal(0.5, 1, (*test.values.shape, len(levels)))
     assert (np.diff(by) < 0).any()
-    rows, whole = np.arange(len(test.starts)), slice(None)
+    rows, whole = np.arange(len(test.starts)), View(slice(None), slice(None), levels)
     for part in (rows[:20], rows[20:]):
         one.put(part, whole, by[part])
     middle = test.values[..., None]

@@ -12,6 +12,7 @@ from forecast.data import windows
 from forecast.data.windows import Window
 from forecast.evaluation import experiment, parts
 from forecast.evaluation.forecasts import Forecasts
+from forecast.evaluation.gathered import Gathered, Shown
 from forecast.evaluation.outcome import Spec
 from forecast.evaluation.parts import Part
 from forecast.evaluation.scores import Scale, measure
@@ -91,6 +92,25 @@ def test_the_scores_of_parts_add_up_to_those_of_the_whole():
     assert whole.scores["test/r2"] == pytest.approx(
         1 - ((every.true - every.values)[known] ** 2).mean() / every.true[known].var()
     )
+
+
+@pytest.mark.parametrize("missing", [(), (0,), (1,), (2,), (0, 1, 2)])
+def test_skill_compares_on_the_windows_of_the_baseline_in_every_part(missing):
+    """Which may have forecast fewer windows in some parts than the model."""
+    table = holed()
+    model, rng = made(table), np.random.default_rng(3)
+    rival = replace(model, values=model.values + rng.normal(0, 0.3, model.values.shape))
+    scale = Scale(*rng.uniform(1, 2, (3, 3, 2)))
+    found, asked = Gathered(scale, Shown(table, model.starts)), []
+    for number, own in enumerate(np.array_split(model.starts, 3)):
+        asked.append(own[::2] if number in missing else own)
+        found.add({"": model.at(own), "same": rival.at(own), "few": rival.at(asked[-1])}, {})
+    few = np.concatenate(asked)
+    for name, on in (("", model.starts), ("same", model.starts), ("few", few)):
+        told = (rival if name else model).at(on)
+        assert found.paired[name].windows == found.measured[name].windows == len(on)
+        assert found.measured[name].error == pytest.approx(np.nanmean(told.error(axis=())))
+        assert found.paired[name].error == pytest.approx(np.nanmean(model.at(on).error(axis=())))
 
 
 def test_one_part_is_the_plain_formula_to_the_bit():

@@ -8,9 +8,11 @@ from keras import layers as kl
 
 from forecast import Model, Schema, Training, Window, build, gates, report
 from forecast.data import features, windows
+from forecast.data import windows as windows_of
 from forecast.errors import InputError
 from forecast.evaluation import experiment
 from forecast.evaluation.preparation import Prepared
+from forecast.gates import study as gates_study
 from forecast.gates.ablation import inverse, lengths
 from forecast.gates.study import in_time, study
 
@@ -413,3 +415,33 @@ def test_a_task_that_needs_the_last_value_only():
     _, found = experiment_on(walk, walk, apart=False, units=[4], recurrent_dropout=0.0)
     assert found.memory.used == 1
     assert "memory_unused" in {alert.kind for alert in found.alerts}
+
+
+def test_errors_of_wide_forecasts_are_taken_a_few_windows_at_once(monkeypatch):
+    rng = np.random.default_rng(6)
+    values = rng.normal(size=(400, 3))
+    frame = pd.DataFrame(values, columns=["a", "b", "c"])
+    frame["time"] = pd.date_range("2024-01-01", periods=400, freq="h")
+    table = build(frame, Schema("time", ("a", "b", "c"), ("a", "b", "c")))
+    training = Training(epochs=1, batch_size=32, patience=None)
+    model = Model("linear", normalization="none")
+    prepared = experiment.prepare(experiment.Spec(model, Window(8, 4), training), table)
+    fitted = experiment.fit(prepared)
+    sizes = []
+    cut = windows_of.outputs
+
+    def watched(*args):
+        sizes.append(cut(*args).size)
+        return cut(*args)
+
+    monkeypatch.setattr(windows_of, "outputs", watched)
+    whole = study(prepared, fitted, {}, gates.Limits(), 256).memory
+    assert max(sizes) > 10 * 12
+    monkeypatch.setattr(gates_study, "VALUES", 60)
+    sizes.clear()
+    found = study(prepared, fitted, {}, gates.Limits(), 256).memory
+    assert max(sizes) == 60 and found == whole
+    starts = gates_study.spread(prepared.validation, 256)
+    said = fitted.predict_windows(table, starts)
+    true = windows_of.outputs(table.outputs, starts, Window(8, 4))
+    assert found.whole == pytest.approx(np.abs(true - said).mean())

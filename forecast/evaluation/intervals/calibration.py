@@ -1,17 +1,19 @@
 """Prediction intervals around any forecasts, calibrated on windows whose outcome is known."""
 
+import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from forecast.data.scale import Scaler
 from forecast.data.table import Table
+from forecast.data.windows import Window
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import conformal, following
 from forecast.evaluation.intervals.collected import CENTRAL as CENTRAL
-from forecast.evaluation.intervals.collected import INNER, Inner
+from forecast.evaluation.intervals.collected import INNER, Inner, View
 from forecast.evaluation.intervals.collected import QUANTILES as QUANTILES
 from forecast.evaluation.intervals.collected import Collected as Collected
 from forecast.evaluation.intervals.collected import Intervals as Intervals
@@ -32,10 +34,12 @@ class Calibration:
         level: Share that is to be covered.
         method: "split", "cqr" or "adaptive".
         scaler: Of all series.
+        apart: Every how many steps of the horizon all levels are followed, as `steps_apart` counts;
+            the model's promised level is followed at all steps.
     """
 
-    def __init__(self, level: float, method: str, scaler: Scaler):
-        self._promise, self._scaler = Promise(level, method), scaler
+    def __init__(self, level: float, method: str, scaler: Scaler, apart: int = 1):
+        self._promise, self._scaler = Promise(level, method, apart), scaler
         self._pools: dict[str, Pool] = {}
         self._served: dict[str, np.ndarray] = {}
         self._reach: dict[str, Reach] = {}
@@ -47,8 +51,8 @@ class Calibration:
         self._more = False
         self._past: dict[str, dict[int, Past]] = {}
         self._leaders: dict[str, str] = {}
-        # of each forecaster and the first of some targets: by series
-        self._carried: defaultdict[tuple[str, int], dict] = defaultdict(dict)
+        # of each forecaster and what is followed together: by series
+        self._carried: defaultdict[tuple[object, ...], dict] = defaultdict(dict)
 
     @property
     def reach(self) -> dict[str, Reach]:
@@ -115,7 +119,8 @@ class Calibration:
                 more,
             )
             jobs = [self._job(name, spans[name], codes) for name in names]
-            self._put(jobs, layout)
+            for some, steps, levels in self._looks(jobs):
+                self._put(some, replace(layout, steps=steps), levels)
             found |= {job.name: job.intervals() for job in jobs}
             self._past |= dict.fromkeys(names, layout.after() if more else {})
         self._leaders = {name: names[0] for names in groups for name in names}
@@ -156,26 +161,62 @@ class Calibration:
                 groups.append([name])
         return groups
 
-    def _put(self, jobs: Sequence[Job], layout: Layout) -> None:
+    def _looks(
+        self, jobs: Sequence[Job]
+    ) -> Iterator[tuple[Sequence[Job], slice, tuple[float, ...]]]:
+        """Say which forecasters are followed at which steps and levels."""
+        promise = self._promise
+        model = [job for job in jobs if not job.name]
+        if promise.apart > 1 and model:
+            yield model, slice(None), promise.drawn
+        yield jobs, promise.steps, promise.levels
+
+    def _put(self, jobs: Sequence[Job], layout: Layout, levels: tuple[float, ...]) -> None:
         """Calibrate forecasters of the same windows, as many and as many targets at once as fit."""
-        _, horizon, targets = layout.windows.test.values.shape
-        moments = (
-            2 * int(layout.windows.ahead[-1]) + 64
-        )  # at once, so that few of them are held twice
-        fit = max(1, conformal.CELLS // (len(jobs[0].levels) * horizon * moments))
+        targets, steps = layout.windows.test.values.shape[2], layout.windows.ahead[layout.steps]
+        # moments at once, so that few of them are held twice
+        moments = 2 * int(layout.windows.ahead[-1]) + 64
+        fit = max(1, conformal.CELLS // (len(levels) * len(steps) * moments))
         chunk = min(targets, fit)
+        together = min(len(jobs), fit // chunk)
+        most = conformal.CELLS // (together * len(steps) * chunk * len(levels))
+        adaptive = self._promise.method == "adaptive"
+        every = (True, False) if adaptive else ()
+        batches = [batch for enough in every for batch in layout.batches(enough, most)]
         for begin in range(0, targets, chunk):
-            part = slice(begin, min(begin + chunk, targets))
-            for first in range(0, len(jobs), fit // chunk):
-                some = jobs[first : first + fit // chunk]
-                carried = [self._carried[job.name, begin] for job in some]
-                if self._promise.method != "adaptive":
-                    following.fix(some, layout, part, carried)
-                    continue
-                most = conformal.CELLS // (len(some) * horizon * chunk * len(jobs[0].levels))
-                for enough in (True, False):
-                    for batch in layout.batches(enough, most):
-                        following.follow(some, layout, batch, part, carried)
+            view = View(layout.steps, slice(begin, min(begin + chunk, targets)), levels)
+            for first in range(0, len(jobs), together):
+                some = jobs[first : first + together]
+                carried = [self._carried[job.name, *view.key] for job in some]
+                if not adaptive:
+                    following.fix(some, layout, view, carried)
+                for batch in batches:
+                    following.follow(some, layout, batch, view, carried)
+
+
+FOLLOWED = 20_000_000
+"""Forecast values, of test and held-out windows, of which all levels are followed."""
+
+
+def steps_apart(window: Window, count: int, targets: int, season: int) -> int:
+    """Count every how many steps of the horizon all levels can be followed: one, where few values.
+
+    Errors may rise and fall with the season. So a distance within a horizon of several seasons has
+    no divisor in common with one, and the steps see each of its phases alike.
+
+    Args:
+        window: Of the forecasts.
+        count: Number of held-out and test windows of all series.
+        targets: Number of targets.
+        season: Rows of a season.
+
+    Returns:
+        The distance of two steps, at most the horizon.
+    """
+    apart = max(1, -(-count * window.horizon * targets // FOLLOWED))
+    while window.horizon > season and math.gcd(apart, season) > 1:
+        apart += 1
+    return min(apart, window.horizon)
 
 
 def calibrate(

@@ -32,8 +32,11 @@ LEAST = 50
 SPREAD = (0.1, 0.9)
 """Levels of the thresholds between which the spread of the scores lies."""
 
-BLOCK = 2**22
+BLOCK = 2**19
 """Scores sorted at once."""
+
+SPAN = 512
+"""Moments of which the sets of a series and step are counted off among scores sorted once."""
 
 CELLS = 4_000_000
 """Thresholds held at once."""
@@ -244,27 +247,86 @@ def _rolling(
 ) -> np.ndarray:
     """Return thresholds and spread of the newest of a series' first scores, for each set.
 
+    Sets of a series and step overlap, so their scores are sorted once, and each set is counted off
+    among them.
+
     Shapes: seen (series, windows, horizon, targets); some are series, count and step of each set,
     (sets,) each; size is the number of scores that are no holes, (sets, targets); the result is
     (sets, targets, levels + 1).
     """
     member, counts, step = some
+    targets = seen.shape[3]
+    levels, back = np.unique(np.concatenate([share, SPREAD]), return_inverse=True)
+    found = np.full((len(counts), targets, len(levels)), np.nan)
+    size = np.clip(size, 0, NEWEST)
     full = np.flatnonzero(size.max(axis=1, initial=0) > 0)
-    most = min(NEWEST, int(size.max(initial=0)))
-    short = max(0, most - int(counts[full].min(initial=most)))
-    holes = np.full((len(seen), short, *seen.shape[2:]), np.inf)  # which sort behind all scores
-    padded = np.concatenate([holes, seen], axis=1) if short else seen
-    levels = np.concatenate([share, SPREAD])
-    found = np.full((len(counts), seen.shape[3], len(levels)), np.nan)
-    block = max(1, BLOCK // max(1, seen.shape[3] * most))
-    size = np.clip(size, 0, NEWEST)[..., None]
-    for begin in range(0, len(full), block):
-        part = full[begin : begin + block]
-        views = np.lib.stride_tricks.sliding_window_view(padded, most, axis=1)
-        ordered = np.sort(views[member[part], counts[part] - most + short, step[part]], axis=-1)
-        values = np.take_along_axis(ordered, rank(size[part], levels) - 1, axis=-1)
-        found[part] = np.where(size[part] > 0, values, np.nan)
-    return _with_spread(found)
+    # those of one series and step whose counts lie close, one behind the other
+    order = full[np.lexsort((counts[full], counts[full] // SPAN, step[full], member[full]))]
+    key = np.stack([member[order], step[order], counts[order] // SPAN])
+    lanes = np.flatnonzero(np.diff(key, axis=1, prepend=-1).any(axis=0))  # where each begins
+    length = np.diff(lanes, append=len(order))
+    wide = min(SPAN + NEWEST, int(counts[order].max(initial=0)))
+    block = max(1, BLOCK // max(1, wide * targets))
+    for begin in range(0, len(lanes), block):
+        first, many = lanes[begin : begin + block], length[begin : begin + block]
+        some_of = order[first]
+        oldest = np.maximum(counts[some_of] - NEWEST, 0)
+        last = counts[order[first + many - 1]]
+        rows = oldest[:, None] + np.arange(int((last - oldest).max(initial=0)))
+        rows = np.minimum(rows, seen.shape[1] - 1)
+        own = seen[member[some_of, None], rows, step[some_of, None]]  # (lanes, rows, targets)
+        ranked = _Ranked(np.moveaxis(own, 1, 2))
+        for number in range(int(many.max(initial=0))):
+            there = number < many
+            here = order[first[there] + number]
+            start = np.maximum(counts[here] - NEWEST, 0) - oldest[there]
+            end = counts[here] - oldest[there]
+            places = rank(size[here][..., None], levels) - 1
+            values = ranked.smallest(there, start, end, places)
+            found[here] = np.where(size[here][..., None] > 0, values, np.nan)
+    return _with_spread(found[..., back])
+
+
+class _Ranked:
+    """Rows of scores sorted once, of which stretches in time are counted off.
+
+    Shapes: `scores_of` (lanes, targets, rows).
+    """
+
+    def __init__(self, scores_of: np.ndarray):
+        self._scores, rows = scores_of, scores_of.shape[-1]
+        order = np.argsort(scores_of, axis=-1)  # holes sort behind all scores
+        # padded to whole words of bits by rows that lie in no stretch
+        self._order = np.full((*order.shape[:2], -(-rows // 64) * 64), 2**16 - 1, np.uint16)
+        self._order[..., :rows] = order
+
+    def smallest(
+        self, lanes: np.ndarray, start: np.ndarray, end: np.ndarray, places: np.ndarray
+    ) -> np.ndarray:
+        """Return what lies at some places, counted from 0, of the sorted rows from start to end.
+
+        Shapes: `lanes` (all lanes,) which of them, `start` (lanes,), `end` (lanes,), `places`
+        (lanes, targets, places); returns (lanes, targets, places).
+        """
+        every = self._order, self._scores
+        order, scores_of = every if lanes.all() else (own[lanes] for own in every)
+        # of unsigned numbers those before the start are the largest
+        late = order - start.astype(np.uint16)[:, None, None]
+        inside = late < (end - start).astype(np.uint16)[:, None, None]
+        bits = np.packbits(inside, axis=-1, bitorder="little").view("<u8")  # (…, words)
+        until = np.cumsum(np.bitwise_count(bits), axis=-1, dtype=np.int32)
+        word = (until[:, :, None] <= places[..., None]).sum(axis=-1)  # (lanes, targets, places)
+        rest = places - np.take_along_axis(until - np.bitwise_count(bits), word, axis=-1)
+        bits = np.take_along_axis(bits, word, axis=-1)
+        place = word * 64
+        for half in (32, 16, 8, 4, 2, 1):
+            low = bits & np.uint64(2**half - 1)
+            count = np.bitwise_count(low)
+            above = rest >= count
+            rest, place = rest - above * count, place + above * half
+            bits = np.where(above, bits >> np.uint64(half), low)
+        rows = np.take_along_axis(order, place, axis=-1).astype(int)
+        return np.take_along_axis(scores_of, rows, axis=-1)
 
 
 def _with_spread(found: np.ndarray) -> np.ndarray:

@@ -2,16 +2,21 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from forecast.data import windows
 from forecast.data.scale import Scaler
-from forecast.data.windows import Window
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import conformal
-from forecast.evaluation.intervals.collected import CENTRAL, Collected, Intervals
+from forecast.evaluation.intervals.collected import (
+    CENTRAL,
+    INNER,
+    Collected,
+    Intervals,
+    View,
+    spread,
+)
 from forecast.evaluation.intervals.layout import Batch, Layout, Spans, Windows
 from forecast.evaluation.intervals.margin import Pair, Reach, base, pair
 
@@ -32,20 +37,27 @@ class Promise:
     Attributes:
         level: Share of the truth.
         method: "split", "cqr" or "adaptive".
+        apart: Every how many steps of the horizon all levels are followed.
     """
 
     level: float
     method: str
+    apart: int = 1
 
     @property
     def levels(self) -> tuple[float, ...]:
-        """Every level that is followed, rising."""
+        """All levels, rising."""
         return tuple(sorted({*CENTRAL, 0.95, self.level}))
 
     @property
-    def chosen(self) -> int:
-        """Which of them is promised."""
-        return self.levels.index(self.level)
+    def drawn(self) -> tuple[float, ...]:
+        """Those that pictures show."""
+        return tuple(sorted({INNER, self.level}))
+
+    @property
+    def steps(self) -> slice:
+        """Steps of the horizon at which all levels are followed."""
+        return spread(self.apart)
 
     def between(self, test: Forecasts) -> Pair | None:
         """Return the quantiles that intervals are put around; None means the forecast."""
@@ -57,24 +69,21 @@ class Scores:
 
     def __init__(self, spans: Spans, promise: Promise, scaler: Scaler, codes: np.ndarray | None):
         self.test, self.held = spans
-        self.between, self.levels = promise.between(self.test), promise.levels
+        self.between = promise.between(self.test)
         self._scaler, self._codes = scaler, codes
 
     def std(self, series: np.ndarray) -> np.ndarray:
         """Return the deviation of some of the table's series, (series, targets)."""
         return self._scaler.output_std[series if self._codes is None else self._codes[series]]
 
-    def of(self, rows: np.ndarray, steps: slice, part: slice) -> np.ndarray:
+    def of(self, rows: np.ndarray, view: View) -> np.ndarray:
         """Score some windows, held-out ones first, in units of their series' own deviation.
 
         Shapes: `rows` (windows,); returns (windows, steps, targets).
         """
         held, test = self.held, self.test
         count = 0 if held is None else len(held.starts)
-        first, end, _ = steps.indices(test.window.horizon)
-        lead = test.window.lead + first
-        ahead = Window(test.window.timesteps, end - first, lead=lead)  # of these steps alone
-        found = np.empty((len(rows), *test.values[:0, steps, part].shape[1:]))
+        found = np.empty((len(rows), *test.values[:0, view.steps, view.targets].shape[1:]))
         for one, mine, own in (
             (held, rows < count, rows[rows < count]),
             (test, rows >= count, rows[rows >= count] - count),
@@ -82,11 +91,10 @@ class Scores:
             if one is None or not len(own):
                 continue
             every = one.values[..., None] if one.quantiles is None else one.quantiles
-            some = (own, steps, part)
+            some = (own, view.steps, view.targets)
             low, high = base(every[some], one.levels, one.values[some], self.between)
-            true = windows.outputs(one.table.outputs[:, part], one.starts[own], ahead)
-            std = self.std(one.series[own])[:, None, part]  # (windows, 1, targets)
-            found[mine] = conformal.scores(low, high, true) / std
+            std = self.std(one.series[own])[:, None, view.targets]  # (windows, 1, targets)
+            found[mine] = conformal.scores(low, high, view.truth(one, own)) / std
         return found
 
 
@@ -146,23 +154,24 @@ class Job:
         self, name: str, scores: Scores, promise: Promise, reach: np.ndarray, pool: "Pool | None"
     ):
         self.name, self.scores, self.promise, self.pool = name, scores, promise, pool
-        self.levels, self.reach = promise.levels, reach
-        between, chosen = scores.between, promise.chosen
-        self.collected = Collected(scores.test, between, self.levels, chosen, not name)
+        self.reach, between, levels = reach, scores.between, promise.levels
+        chosen = levels.index(promise.level)
+        self.collected = Collected(scores.test, between, levels, chosen, not name)
 
-    def put(self, rows: np.ndarray, part: slice, by: np.ndarray) -> None:
-        """Widen the base of some test windows by thresholds (windows, horizon, targets, levels)."""
+    def put(self, rows: np.ndarray, view: View, by: np.ndarray) -> None:
+        """Widen the base of some test windows by thresholds (windows, steps, targets, levels)."""
         test = self.scores.test
         std = self.scores.std(test.table.series[test.starts[rows]])  # (windows, targets)
-        self.collected.put(rows, part, by * std[:, None, part, None])
+        self.collected.put(rows, view, by * std[:, None, view.targets, None])
 
-    def keep(self, codes: np.ndarray, numbers: np.ndarray, part: slice, by: np.ndarray) -> None:
-        """Keep the last thresholds of some series, (series, horizon, targets, levels).
+    def keep(self, codes: np.ndarray, numbers: np.ndarray, view: View, by: np.ndarray) -> None:
+        """Keep the last thresholds of some series, (series, steps, targets, levels).
 
         Shapes: `codes` (series,) within the table, `numbers` (series,) among all.
         """
-        std = self.scores.std(codes)[:, None, part]
-        self.reach[numbers, :, part] = by[..., self.promise.chosen] * std
+        std = self.scores.std(codes)[:, None, view.targets]
+        chosen = view.levels.index(self.promise.level)
+        self.reach[numbers, view.steps, view.targets] = by[..., chosen] * std
 
     def intervals(self) -> Intervals:
         """Return what was made."""
@@ -178,6 +187,7 @@ class Job:
             made.inside,
             made.count,
             made.inner,
+            promise.apart,
         )
 
 
@@ -189,57 +199,56 @@ class Pool:
 
     def __init__(self, scores: Scores, own: Windows):
         self._scores, self._windows = scores, own
-        self._made: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
-        self._fixed: dict[tuple[int, int], np.ndarray] = {}
+        self._made: dict[tuple[object, ...], tuple[np.ndarray, np.ndarray]] = {}
+        self._fixed: dict[tuple[object, ...], np.ndarray] = {}
         self._order = np.argsort(own.ticks, kind="stable")
         self._ticks = own.ticks[self._order]
         self._moments = np.unique(self._ticks)
         self.counts = np.unique(conformal.renewed(np.arange(len(self._moments) + 1)))
 
-    def fixed(self, part: slice) -> np.ndarray:
-        """Return thresholds of all held-out windows, (horizon, targets, levels)."""
-        key = part.start, part.stop
-        if key not in self._fixed:
-            seen = self._scores.of(np.arange(self._windows.count), slice(None), part)
-            self._fixed[key] = conformal.split(seen, self._scores.levels)
-        return self._fixed[key]
+    def fixed(self, view: View) -> np.ndarray:
+        """Return thresholds of all held-out windows, (steps, targets, levels)."""
+        if view.key not in self._fixed:
+            seen = self._scores.of(np.arange(self._windows.count), view)
+            self._fixed[view.key] = conformal.split(seen, view.levels)
+        return self._fixed[view.key]
 
-    def place(self, moments: np.ndarray) -> np.ndarray:
-        """Return which set is known at some moments and each step, (…, horizon)."""
-        until = moments[..., None] - self._windows.ahead
+    def place(self, moments: np.ndarray, steps: slice) -> np.ndarray:
+        """Return which set is known at some moments and each step, (…, steps)."""
+        until = moments[..., None] - self._windows.ahead[steps]
         known = np.searchsorted(self._moments, until, "right")
         return np.searchsorted(self.counts, conformal.renewed(known))
 
-    def found(self, place: np.ndarray, part: slice) -> np.ndarray:
+    def found(self, place: np.ndarray, view: View) -> np.ndarray:
         """Return thresholds and spread of the sets, those at some places among them.
 
-        Shapes: `place` (…, horizon); returns (sets, horizon, targets, levels + 1).
+        Shapes: `place` (…, steps); returns (sets, steps, targets, levels + 1).
         """
-        key = part.start, part.stop
+        key, steps = view.key, range(len(self._windows.ahead))[view.steps]
         if key not in self._made:
             if sum(found.nbytes for found, _ in self._made.values()) > MOST_KEPT:
                 self._made.clear()
-            shape = (len(self.counts), place.shape[-1], part.stop - part.start)
-            found = np.full((*shape, len(self._scores.levels) + 1), np.nan)
+            shape = (len(self.counts), len(steps), view.targets.stop - view.targets.start)
+            found = np.full((*shape, len(view.levels) + 1), np.nan)
             self._made[key] = found, np.zeros(shape[:2], bool)
         found, made = self._made[key]
-        for step in range(place.shape[-1]):
-            needed = np.unique(place[..., step])
-            needed = needed[~made[needed, step]]
+        for number, step in enumerate(steps):
+            needed = np.unique(place[..., number])
+            needed = needed[~made[needed, number]]
             if len(needed):
-                seen = self._scores.of(self._order, slice(step, step + 1), part)[:, 0]
-                counts, levels = self.counts[needed], self._scores.levels
-                found[needed, step] = conformal.pooled(seen, self._ticks, counts, levels)
-                made[needed, step] = True
+                one = replace(view, steps=slice(step, step + 1))
+                seen, counts = self._scores.of(self._order, one)[:, 0], self.counts[needed]
+                found[needed, number] = conformal.pooled(seen, self._ticks, counts, view.levels)
+                made[needed, number] = True
         return found
 
 
-def _pooled(jobs: Sequence[Job], batch: Batch, part: slice) -> conformal.Sets:
+def _pooled(jobs: Sequence[Job], batch: Batch, view: View) -> conformal.Sets:
     """Let series begin with the newest known scores of all, forecasters side by side."""
     every, places, first = [], [], 0
     for pool in (job.pool for job in jobs if job.pool):
-        place = pool.place(batch.moments)
-        found = pool.found(place, part)
+        place = pool.place(batch.moments, view.steps)
+        found = pool.found(place, view)
         horizon = place.shape[-1]
         places.append(first + place * horizon + np.arange(horizon))
         every.append(found.reshape(-1, *found.shape[2:]))
@@ -252,7 +261,7 @@ def follow(
     jobs: Sequence[Job],
     layout: Layout,
     batch: Batch,
-    part: slice,
+    view: View,
     carried: Sequence[dict[int, Carried]],
 ) -> None:
     """Follow some series, those of all forecasters side by side.
@@ -261,11 +270,11 @@ def follow(
         jobs: The forecasters.
         layout: Of their windows.
         batch: The series.
-        part: The targets.
+        view: The steps, targets and levels.
         carried: Of each forecaster, what is carried from part to part, by series.
     """
     inside, numbers = batch.windows >= 0, layout.windows.number(batch.codes)
-    each = [job.scores.of(batch.windows[inside], slice(None), part) for job in jobs]
+    each = [job.scores.of(batch.windows[inside], view) for job in jobs]
     seen = np.full((len(jobs), *inside.shape, *each[0].shape[1:]), np.nan)
     seen[:, inside] = each
     # (forecasters · series, windows, horizon, targets)
@@ -273,9 +282,9 @@ def follow(
     known, before = np.tile(batch.known, (len(jobs), 1, 1)), np.tile(batch.before, len(jobs))
     # a series that goes on is alone in its batch
     old = [own[int(numbers[0])] for own in carried] if batch.before[0] else []
-    levels = jobs[0].levels
+    levels = view.levels
     if batch.pooled:
-        filled, unknown, sets = seen[:, :0], before[:0], _pooled(jobs, batch, part)
+        filled, unknown, sets = seen[:, :0], before[:0], _pooled(jobs, batch, view)
     else:
         filled, unknown = _filled(seen, old)
         first = before + seen.shape[1] - filled.shape[1]
@@ -289,9 +298,9 @@ def follow(
         rows = batch.scored[:, moments]
         last = np.arange(moments.start, moments.stop) == batch.ends[:, None]
         for job, own in zip(jobs, shares, strict=True):
-            job.put(rows[rows >= 0], part, own[rows >= 0])
+            job.put(rows[rows >= 0], view, own[rows >= 0])
             some = last.any(axis=1)
-            job.keep(batch.codes[some], numbers[some], part, own[last])
+            job.keep(batch.codes[some], numbers[some], view, own[last])
     if not layout.more:
         return
     late = known[0, -1]  # (horizon,)
@@ -342,7 +351,7 @@ def _sums(
 def fix(
     jobs: Sequence[Job],
     layout: Layout,
-    part: slice,
+    view: View,
     carried: Sequence[dict[int, np.ndarray]],
 ) -> None:
     """Widen by the thresholds of the held-out windows.
@@ -354,27 +363,27 @@ def fix(
     keep = min(MOST_WINDOWS, MOST_SCORES // math.prod(test.values.shape[1:]))
     codes = np.flatnonzero(layout.tested | layout.more).tolist()
     for job, own in zip(jobs, carried, strict=True):
-        held = job.scores.of(np.arange(layout.windows.count), slice(None), part)
-        by = np.full((len(present), *held.shape[1:], len(job.levels)), np.nan)
+        held = job.scores.of(np.arange(layout.windows.count), view)
+        by = np.full((len(present), *held.shape[1:], len(view.levels)), np.nan)
         for place in codes:
             number, past = int(numbers[place]), layout.pasts[place]
             if past.tested:
                 by[place] = own[number]
                 continue
             if job.pool and layout.tested[place] and not layout.enough[place]:
-                by[place] = job.pool.fixed(part)
+                by[place] = job.pool.fixed(view)
             else:
                 seen = held[layout.own(place)]
                 if number in own:
                     seen = np.concatenate([own[number], seen])
                 own[number] = seen = seen[-keep:]
                 if layout.tested[place] and len(seen):
-                    by[place] = conformal.split(seen, job.levels)
+                    by[place] = conformal.split(seen, view.levels)
             if layout.tested[place]:
                 own[number] = by[place]
         some = np.flatnonzero(layout.tested)
-        job.keep(present[some], numbers[some], part, by[some])
+        job.keep(present[some], numbers[some], view, by[some])
         block = max(1, conformal.CELLS // math.prod(by.shape[1:]))
         for begin in range(0, len(test.starts), block):
             rows = np.arange(begin, min(begin + block, len(test.starts)))
-            job.put(rows, part, by[np.searchsorted(present, test.series[rows])])
+            job.put(rows, view, by[np.searchsorted(present, test.series[rows])])

@@ -121,6 +121,7 @@ class Layout:
         pooled: Whether a series with few held-out windows has a pool to learn from.
         past: What earlier parts have contained, by series.
         more: Whether later windows of the same series follow in another part.
+        steps: Which of the horizon are followed.
     """
 
     windows: Windows
@@ -128,6 +129,7 @@ class Layout:
     pooled: bool
     past: Mapping[int, Past] = field(default_factory=dict)
     more: bool = False
+    steps: slice = field(default_factory=lambda: slice(None))
 
     @cached_property
     def present(self) -> np.ndarray:
@@ -217,11 +219,12 @@ class Layout:
             past if enough or past.tested else Past(past.held)
             for past in (self.pasts[number] for number in places)
         )
-        known = np.empty((*moments.shape, len(self.windows.ahead)), np.int32)
+        ahead = self.windows.ahead[self.steps]
+        known = np.empty((*moments.shape, len(ahead)), np.int32)
         for row, (own, past) in enumerate(zip(inside, pasts, strict=True)):
             origins = np.concatenate([past.ticks, ticks[row, own]])
             # at tick t an outcome of tick t is known, and no later one
-            until = moments[row, :, None] - self.windows.ahead
+            until = moments[row, :, None] - ahead
             known[row] = past.count - len(past.ticks) + np.searchsorted(origins, until, "right")
         known[moment > ends[:, None]] = -1
         return Batch(

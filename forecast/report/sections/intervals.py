@@ -48,6 +48,7 @@ def section(outcome: "Outcome") -> str:
     return render(
         "intervals",
         rows=_coverage_rows(outcome, ends),
+        followed=outcome.followed,
         looks=samples(looks) if len(ends) > 1 else {},
         drawn=found,
     )
@@ -95,20 +96,19 @@ def reliability(
 
 
 def _coverage_rows(outcome: "Outcome", ends: list[Ends]) -> list[tuple[str, str, str, str]]:
-    test, unit = outcome.test, outcome.table.common_unit
-    rows = [
-        (
-            name,
-            f"{100 * level:.1f} %",
-            f"{100 * float(coverage(_within(test.true, low), low, high)):.1f} %",
-            measured(float(mean(high - low, _within(test.true, low), None)), unit),
-        )
-        for name, level, low, high in ends
-    ]
+    unit, intervals = outcome.table.common_unit, outcome.intervals
+    steps = slice(None) if intervals is None else intervals.steps
+    true, rows = outcome.test.true[:, steps], []
+    for name, level, *both in ends:
+        low, high = (end[:, steps] for end in both)
+        known = _within(true, low)
+        held = f"{100 * float(coverage(known, low, high)):.1f} %"
+        wide = measured(float(mean(high - low, known, None)), unit)
+        rows.append((name, f"{100 * level:.1f} %", held, wide))
     for name, found in outcome.baseline_intervals.items():
-        own, level = outcome.baseline_scores[name], scores.percent(found.level)
-        held = f"{100 * own[f'test/coverage_{level}']:.1f} %"
-        wide = measured(own[f"test/width_{level}"], unit)
+        own, key = outcome.baseline_scores[name], scores.percent(found.level)
+        held = f"{100 * own[f'test/coverage_{key}']:.1f} %"
+        wide = measured(own[f"test/width_{key}"], unit)
         rows.append((f"around {name}", f"{100 * found.level:.1f} %", held, wide))
     return rows
 
