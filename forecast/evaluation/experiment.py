@@ -166,7 +166,8 @@ def evaluate(
     if spec.interval is not None and around:
         count = len(held) + len(prepared.test)
         if survey is not None:
-            count = survey.asked.windows if len(held) else survey.windows["test"]
+            kinds = ("validation", "test") if len(held) else ("test",)
+            count = sum(survey.windows[kind] for kind in kinds)
         apart = steps_apart(spec.window, 0 if whole else count, len(table.targets), season)
         calibration = Calibration(spec.interval, spec.calibration, scaler, apart)
         if not alone:  # of one part all are the sample
