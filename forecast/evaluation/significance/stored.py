@@ -134,7 +134,7 @@ class Stored:
         rows = added(pass_over(), add)
         if rows is None:
             return steps, pd.Series(dtype=float)
-        return steps, rows[rows.step == min(steps)].set_index("origin").time
+        return steps, rows.set_index("origin").time
 
     def counted(self, place: int) -> pd.Series:
         """Count the rows of one series by origin, ascending."""
