@@ -244,11 +244,11 @@ def _page(store: Any, subjects: Sequence[Subject]) -> str:
 
 def in_common(shared: Common, subjects: Sequence[Subject]) -> str:
     """Say how much the runs have in common."""
-    first, last = (str(stamp)[:16] for stamp in shared.span)
+    first, last = (str(stamp)[:16] for stamp in shared.origins[[0, -1]])
     counts = [(subject.letter, len(subject.forecasts.contents.origins)) for subject in subjects]
     own = ", ".join(f"{letter} {count:,}" for letter, count in counts)
     return (
-        f"{shared.origins:,} origins from {first} to {last} (of {own}), "
+        f"{len(shared.origins):,} origins from {first} to {last} (of {own}), "
         f"{shared.windows:,} windows of {shared.series} series, {shared.values:,} values"
     )
 

@@ -61,7 +61,7 @@ def _decide(store: Any, champion: Any | None, challenger: Any, folder: Path) -> 
         return decision
     say("shared", compare.in_common(decision.shared, (old, new)))
     compare.scores(decision.shared, (old, new))
-    span = decision.shared.span
+    span = decision.shared.origins[0], decision.shared.origins[-1]
     with no_retries():
         earlier = registry.uses(store, challenger, champion, span)
         registry.remember(store, challenger, champion, span)

@@ -140,15 +140,9 @@ class Common:
         return len(self.sums.series[0].ticks)
 
     @property
-    def origins(self) -> int:
-        """How many origins they share, of whatever series."""
-        return len(self.sums.latest)
-
-    @property
-    def span(self) -> tuple[Any, Any]:
-        """First and last of these origins."""
-        origins = self.sums.latest.index
-        return origins[0], origins[-1]
+    def origins(self) -> pd.Index:
+        """Origins that they share, of whatever series, ascending."""
+        return self.sums.latest.index
 
     @property
     def error(self) -> np.ndarray:
@@ -188,13 +182,13 @@ class Common:
         """Test one run against another by what each has lost from each origin."""
         ticks, furthest = self._ticks
         own, its = (losses[place].mean for place in (run, other))
-        at = np.searchsorted(self.sums.latest.index.to_numpy(), own.index.to_numpy())
+        at = np.searchsorted(self.origins.to_numpy(), own.index.to_numpy())
         return pairs.between(own.set_axis(ticks[at]), its.set_axis(ticks[at]), furthest)
 
     @cached_property
     def _ticks(self) -> tuple[np.ndarray, int]:
         """Each origin on the clock, (origins,), and ticks from one to the last predicted."""
-        origin, time = self.sums.latest.index.to_numpy(), self.sums.latest.to_numpy()
+        origin, time = self.origins.to_numpy(), self.sums.latest.to_numpy()
         both = np.concatenate([origin, time])
         if both.dtype.kind == "M":
             stamps = self.sums.stamps
