@@ -209,6 +209,8 @@ def test_what_is_no_common_question_is_said_of_files_as_of_frames(tmp_path):
         with pytest.raises(InputError) as of_frames:
             common([whole, other], MAE)
         assert str(of_files.value) == str(of_frames.value)
+    with pytest.raises(InputError, match="none in common .nan to nan; nan to nan"):
+        common([file(tmp_path / "none", whole[:0], 9)] * 2, MAE)
     plain = whole.assign(**{key: np.arange(len(whole)) for key in ("origin", "time")})
     with pytest.raises(InputError, match="none in common .2024-01-01 00:00:00 to .*; 0 to 1679"):
         common([whole, plain], MAE, most=50)

@@ -66,7 +66,9 @@ class Contents:
 
     @property
     def span(self) -> tuple[Any, Any]:
-        """First and last origin."""
+        """First and last origin, NaN without any."""
+        if not len(self.origins):
+            return np.nan, np.nan
         return value(self.origins[0]), value(self.origins[-1])
 
 
