@@ -200,15 +200,18 @@ class Common:
 def common(
     runs: Sequence[Stored | pd.DataFrame], headline: Headline, *, most: int = MOST
 ) -> Common:
-    """Find what several runs have all forecast.
+    """Find what several runs have all forecast, and what each has lost there.
 
     Args:
-        runs: Forecasts of each.
+        runs: Forecasts of each, in files or frames.
         headline: The error that they are compared by.
         most: Rows of all runs together that are read at once.
 
     Returns:
         What it comes to.
+
+    Raises:
+        InputError: Targets or actual values differ, or nothing is in common.
     """
     joined = _Joined([stored.of(one) for one in runs])
     parts = (Sums.of(part, headline) for part in joined.parts(most) if len(part[0]))
@@ -253,8 +256,7 @@ class _Joined:
         """Read what all have forecast of some series, or from some origins of a long one."""
         if len({one.origins.dtype.kind for one in self.contents}) > 1:
             return  # time stamps of one, numbers of rows of another
-        pairs = zip(self.contents, self.places, strict=True)
-        counts = sum(one.counts[own] for one, own in pairs)
+        counts = sum(one.counts[own] for one, own in zip(self.contents, self.places, strict=True))
         for begin, end in _stretches(counts, most):
             if counts[begin:end].sum() <= most:
                 yield self._read(begin, end)
@@ -276,10 +278,10 @@ class _Joined:
             wanted[own[begin:end]] = True
             rows = run.rows(wanted, span)
             rows = rows[rows.true.notna()]
-            common = np.empty(len(one.series), int)
-            common[own] = np.arange(len(own))
-            targets = np.array([self.targets.index(name) for name in one.targets])
-            frames.append(rows.assign(series=common[rows.series], target=targets[rows.target]))
+            series = np.empty(len(one.series), int)
+            series[own] = np.arange(len(own))
+            targets = np.array([self.targets.index(name) for name in one.targets], int)
+            frames.append(rows.assign(series=series[rows.series], target=targets[rows.target]))
         return self._alike(frames)
 
     def _alike(self, frames: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:

@@ -29,10 +29,10 @@ S = TypeVar("S", bound=Sized)
 
 
 def added(parts: Iterator[S], add: Callable[[S, S], S]) -> S | None:
-    """Add parts of which two may be as long as both or as one, none of them over and over.
+    """Add parts in order, neighbours of like length first; None where there are none.
 
-    Neighbours are added once the earlier is no longer than twice the later, so that the sum of
-    many parts with nothing in common takes as long as their sorting. None without any.
+    A sum of parts with nothing in common grows with each, and adding each to it would take time
+    squared. So it waits until what comes later is half as long.
 
     >>> added(iter([[1], [2], [3]]), lambda one, other: one + other)
     [1, 2, 3]
