@@ -62,7 +62,7 @@ def test_files_differ_as_their_columns_in_memory_do(tmp_path, monkeypatch, piece
         }
     )
     now = was.assign(series=list("aabbccddef"), step=was.step + (was.step == 7))
-    now.loc[[1, 8], "forecast"] += [0.25, -0.5]
+    now.loc[[1, 8], "forecast"] += [0.5, -0.25]
     read = []
     for frame in (was, now, was[:9]):
         arrays = {name: own.to_numpy() for name, own in frame.items()}
