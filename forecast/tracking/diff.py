@@ -1,8 +1,9 @@
 """Compare two runs to the bit."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,55 @@ Held = Mapping[str, Mapping[str, Any]]
 
 CLOCKED = "time/"
 """Metrics that no repetition can repeat begin so."""
+
+
+PIECE = 1 << 20
+"""Values of a column that are compared at once."""
+
+
+class Column:
+    """A column of a Parquet file, compared as an array is but read piece by piece.
+
+    Attributes:
+        path: The file.
+        name: Of the column.
+        dtype: Of its values in NumPy.
+        shape: (rows,)
+    """
+
+    def __init__(self, path: Path, name: str):
+        from pyarrow.parquet import ParquetFile
+
+        self.path, self.name = path, name
+        with ParquetFile(path) as file:
+            empty = file.schema_arrow.empty_table().to_pandas()
+            self.dtype, self.shape = empty[name].to_numpy().dtype, (file.metadata.num_rows,)
+
+    @property
+    def size(self) -> int:
+        """How many values it has."""
+        return int(self.shape[0])
+
+    def pieces(self) -> Iterator[np.ndarray]:
+        """Read its values, `PIECE` at a time whatever the row groups are."""
+        from pyarrow.parquet import ParquetFile
+
+        left = np.zeros(0, self.dtype)
+        with ParquetFile(self.path) as file:
+            for batch in file.iter_batches(PIECE, columns=[self.name]):
+                left = np.concatenate([left, batch.to_pandas()[self.name].to_numpy()])
+                while len(left) >= PIECE:
+                    yield left[:PIECE]
+                    left = left[PIECE:]
+        if len(left):
+            yield left
+
+
+def columns(path: Path) -> dict[str, Column]:
+    """List the columns of a Parquet file."""
+    from pyarrow.parquet import read_schema
+
+    return {name: Column(path, name) for name in read_schema(path).names}
 
 
 @dataclass(frozen=True)
@@ -92,20 +142,33 @@ def _difference(
         one, other = (_shown(part[name]) if name in part else "–" for part in (first, second))
         return Difference(name, one, other)
     a, b = first[name], second[name]
-    if not isinstance(a, np.ndarray):
+    if not isinstance(a, np.ndarray | Column):
         return None if a == b else Difference(name, _shown(a), _shown(b))
     if a.dtype != b.dtype or a.shape != b.shape:
         return Difference(name, *(f"{part.dtype} {part.shape}" for part in (a, b)))
     numbers = a.dtype.kind == "f"
-    unequal = (a != b) & ~(np.isnan(a) & np.isnan(b)) if numbers else a != b
-    if not unequal.any():
+    others, furthest = 0, 0.0
+    for was, now in zip(_pieces(a), _pieces(b), strict=True):
+        unequal = was != now
+        if numbers:
+            unequal &= ~(np.isnan(was) & np.isnan(now))
+        others += int(np.count_nonzero(unequal))
+        if numbers and np.any(unequal):
+            furthest = np.maximum(furthest, np.abs(was - now)[unequal].max())
+    if not others:
         return None
-    difference = f"{int(unequal.sum()):,} of {a.size:,} others"
+    difference = f"{others:,} of {a.size:,} others"
     if numbers:
-        difference += f", by up to {np.abs(a - b)[unequal].max():.2g}"
+        difference += f", by up to {furthest:.2g}"
     return Difference(name, f"{a.size:,} values", difference)
+
+
+def _pieces(values: np.ndarray | Column) -> Iterator[np.ndarray]:
+    """Return values in pieces; an array is one."""
+    return values.pieces() if isinstance(values, Column) else iter([values])
 
 
 def _shown(value: Any) -> str:
     """Write a value whole, an array as its shape."""
-    return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else str(value)
+    array = isinstance(value, np.ndarray | Column)
+    return f"{value.dtype} {value.shape}" if array else str(value)

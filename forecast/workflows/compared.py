@@ -3,16 +3,17 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-
-import pandas as pd
 
 from forecast.data.table import listed
 from forecast.errors import InputError
 from forecast.evaluation.significance.aligned import PREDICTIONS, common
 from forecast.evaluation.significance.pairs import Verdict
+from forecast.evaluation.significance.stored import Stored
 from forecast.evaluation.significance.wording import number
 from forecast.metrics.headline import HEADLINES, Headline
 from forecast.report.comparing.curves import MOST
@@ -54,7 +55,7 @@ class Subject:
         experiment: Id of its experiment.
         params: Its params.
         metrics: Its metrics.
-        frame: Its forecasts of the test span.
+        forecasts: Of the test span.
     """
 
     letter: str
@@ -64,7 +65,7 @@ class Subject:
     experiment: str
     params: dict[str, str]
     metrics: dict[str, float]
-    frame: pd.DataFrame
+    forecasts: Stored
 
     @property
     def name(self) -> str:
@@ -77,8 +78,8 @@ class Subject:
         return "test/brier" in self.metrics
 
 
-def read(store: Any, letter: str, run_id: str) -> Subject:
-    """Read a run and its forecasts of the test span."""
+def read(store: Any, letter: str, run_id: str, folder: Path) -> Subject:
+    """Read a run, and fetch its forecasts of the test span into a folder."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -89,7 +90,7 @@ def read(store: Any, letter: str, run_id: str) -> Subject:
             "set tracking.uri if it is in another store"
         ) from error
     try:
-        frame = forecasts(store, found.info.run_id)
+        forecasts = fetch(store, found.info.run_id, folder)
     except (MlflowException, OSError) as error:
         kind = found.data.tags.get("forecast.kind", "unknown")
         raise InputError(
@@ -104,14 +105,15 @@ def read(store: Any, letter: str, run_id: str) -> Subject:
         found.info.experiment_id,
         found.data.params,
         found.data.metrics,
-        frame,
+        forecasts,
     )
 
 
-def forecasts(store: Any, run_id: str) -> pd.DataFrame:
-    """Read the forecasts of the test span that a run has kept."""
-    with TemporaryDirectory() as folder:
-        return pd.read_parquet(store.download_artifacts(run_id, PREDICTIONS, folder))
+def fetch(store: Any, run_id: str, folder: Path) -> Stored:
+    """Fetch the forecasts of the test span that a run has kept into a folder of all runs."""
+    own = folder / run_id
+    own.mkdir(exist_ok=True)
+    return Stored(Path(store.download_artifacts(run_id, PREDICTIONS, str(own))))
 
 
 def home(store: Any, name: str | None, *, typed: bool) -> Any:
@@ -150,13 +152,13 @@ def experiment(
     untested: dict[str, list[str]] = {}
     if kind != "candidate":
         rivals = [*order[1 : RIVALS + 1], *baselines]
-        tests = _Tests(store, kept, order[0], headline)
-        for number, rival in enumerate(rivals, start=1):
-            said(f"testing {number} of {len(rivals)}")
-            try:
-                pairs.append(tests.against(rival))
-            except InputError as error:
-                untested.setdefault(str(error), []).append(_called(rival))
+        with _Tests(store, kept, order[0], headline) as tests:
+            for number, rival in enumerate(rivals, start=1):
+                said(f"testing {number} of {len(rivals)}")
+                try:
+                    pairs.append(tests.against(rival))
+                except InputError as error:
+                    untested.setdefault(str(error), []).append(_called(rival))
     else:
         notes.append(
             "Candidates keep no forecasts, so their differences are not tested; the winner of "
@@ -187,12 +189,13 @@ def entry(subject: Subject, headline: Headline, curve: Mapping[int, float]) -> E
     return Entry(subject.id, name, validation, test, subject.params, curve=curve, kept=kept)
 
 
-class _Tests:
+class _Tests(ExitStack):
     """Tests of runs against one run, each on what both have forecast; results are kept."""
 
     def __init__(self, store: Any, kept: Kept, run: KeptRun, headline: Headline):
+        super().__init__()
         self.store, self.kept, self.run, self.headline = store, kept, run, headline
-        self._own: pd.DataFrame | None = None
+        self._own: Stored | None = None
 
     def against(self, rival: KeptRun) -> Pair:
         """Test a run, and raise an `InputError` that says why where that cannot be."""
@@ -212,8 +215,11 @@ class _Tests:
         """Test a run, as plain values, or say why not."""
         try:
             if self._own is None:
-                self._own = self._forecasts(self.run)
-            shared = common([self._own, self._forecasts(rival)], self.headline)
+                folder = self.enter_context(TemporaryDirectory())
+                self._own = self._forecasts(self.run, Path(folder))
+            with TemporaryDirectory() as folder:  # of one rival at a time
+                its = self._forecasts(rival, Path(folder))
+                shared = common([self._own, its], self.headline)
         except InputError as error:
             return str(error)
         verdict = shared.verdict(1, 0)
@@ -223,11 +229,11 @@ class _Tests:
         numbers = [float(shared.error[1]), float(shared.error[0]), verdict.difference, statistic, p]
         return [*numbers, verdict.origins]
 
-    def _forecasts(self, run: KeptRun) -> pd.DataFrame:
+    def _forecasts(self, run: KeptRun, folder: Path) -> Stored:
         from mlflow.exceptions import MlflowException
 
         try:
-            return forecasts(self.store, run.id)
+            return fetch(self.store, run.id, folder)
         except (MlflowException, OSError) as error:
             raise InputError(f"Their {PREDICTIONS} could not be read.") from error
 

@@ -77,7 +77,7 @@ def test_only_what_all_runs_forecast_counts():
     found = common(frames, MAE)
     expected, shared = errors([frame.dropna() for frame in frames])
     np.testing.assert_allclose(found.error, expected)
-    assert len(found.frame) == len(shared) and found.windows == 5 * 40
+    assert found.values == len(shared) and found.windows == 5 * 40
 
 
 def test_the_verdict_is_that_of_losses_averaged_by_origin():

@@ -1,8 +1,10 @@
 """What is equal between two runs, and what is not."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from forecast.tracking import diff
 from forecast.tracking.diff import compare_runs, held
 
 
@@ -40,6 +42,37 @@ def test_arrays_tell_how_many_values_differ_and_by_how_much():
 def test_a_hole_in_one_of_them_is_a_difference():
     was, now = np.array([1.0, np.nan]), np.array([np.nan, np.nan])
     assert differences({"w": was}, {"w": now})[0][2].startswith("1 of 2 others")
+
+
+def columns(path, frame, rows):
+    """The columns of a file with row groups of so many rows."""
+    frame.to_parquet(path, row_group_size=rows)
+    return diff.columns(path)
+
+
+@pytest.mark.parametrize("piece", [3, 100])
+def test_files_differ_as_their_columns_in_memory_do(tmp_path, monkeypatch, piece: int):
+    was = pd.DataFrame(
+        {
+            "series": list("aabbccddee"),
+            "time": pd.date_range("2024-01-01", periods=10, freq="D"),
+            "step": np.arange(10),
+            "forecast": np.append(np.linspace(0, 1, 9), np.nan),
+            "crps": np.full(10, np.nan),
+        }
+    )
+    now = was.assign(series=list("aabbccddef"), step=was.step + (was.step == 7))
+    now.loc[[1, 8], "forecast"] += [0.5, -0.25]
+    read = []
+    for frame in (was, now, was[:9]):
+        arrays = {name: own.to_numpy() for name, own in frame.items()}
+        read.append((arrays, columns(tmp_path / f"{len(read)}.parquet", frame, 2 + len(read))))
+    monkeypatch.setattr(diff, "PIECE", piece)
+    for other in range(3):
+        memory, file = (compare_runs({"it": read[0][n]}, {"it": read[other][n]}) for n in (0, 1))
+        assert memory == file and file[0].count == 50
+        assert len(file[0].differences) == (0, 3, 5)[other]
+    assert max(len(one) for one in read[0][1]["forecast"].pieces()) <= piece
 
 
 def test_a_run_holds_what_it_was_told(client, lstm_run: str):

@@ -24,7 +24,6 @@ from forecast.report.comparison import diagram
 from forecast.report.figures import MODEL, TRUE, dates, plain
 from forecast.tracking.mlflow import pages
 from forecast.tracking.mlflow.store import client
-from forecast.workflows import compared
 from tests.ui import browser
 from tests.ui.browser import ROOT, Visitor
 
@@ -152,7 +151,8 @@ def _ranks(store: Any, runs: dict[str, str]) -> None:
     ]
     columns = []
     for run in ids:
-        frame = compared.read(store, "A", run).frame
+        with TemporaryDirectory() as place:
+            frame = pd.read_parquet(store.download_artifacts(run, "predictions.parquet", place))
         errors = (frame["true"] - frame["forecast"]).abs()
         part = frame.origin.rank(method="dense").to_numpy()
         part = np.ceil(part / part.max() * EIGHTHS)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from string import ascii_uppercase
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,9 @@ def run_compare(request: Request) -> Compared:
         )
     with kept.uncollected():
         if settings.runs:
-            found = _named(settings, asked if asked.suffix in PICTURES else None)
+            picture = asked if asked.suffix in PICTURES else None
+            with TemporaryDirectory() as folder:
+                found = _named(settings, picture, Path(folder))
         else:
             typed = "tracking.experiment" in errors.typed(request.overrides)
             found = _experiment(settings, typed=typed)
@@ -149,12 +152,12 @@ def letters() -> Iterator[str]:
             yield "".join(parts)
 
 
-def _named(settings: Config, picture: Path | None) -> Compared:
+def _named(settings: Config, picture: Path | None, folder: Path) -> Compared:
     """Compare runs that are named, on the origins that all share."""
     store = client(settings.tracking.uri)
     with busy("compare", "reading"), no_retries():
         pairs = zip(letters(), settings.runs, strict=False)
-        subjects = [read(store, letter, run_id) for letter, run_id in pairs]
+        subjects = [read(store, letter, run_id, folder) for letter, run_id in pairs]
     ids = [subject.id for subject in subjects]
     if twice := {one for one in ids if ids.count(one) > 1}:
         raise InputError(f"runs must name each run once, got {min(twice)} twice: remove one")
@@ -163,7 +166,8 @@ def _named(settings: Config, picture: Path | None) -> Compared:
             "runs must all predict values or all probabilities, got both: compare runs of one kind"
         )
     headline = HEADLINES["event" if subjects[0].probability else "regression"]
-    shared = common([subject.frame for subject in subjects], headline)
+    with busy("compare", "adding up"):
+        shared = common([subject.forecasts for subject in subjects], headline)
     for subject in subjects:
         say(f"run {subject.letter}", f"{subject.id}  {subject.title}")
     say("shared", in_common(shared, subjects))
@@ -235,13 +239,12 @@ def _page(store: Any, subjects: Sequence[Subject]) -> str:
 
 def in_common(shared: Common, subjects: Sequence[Subject]) -> str:
     """Say how much the runs have in common."""
-    origin = shared.frame.origin
-    first, last = (str(stamp)[:16] for stamp in (origin.min(), origin.max()))
-    own = ", ".join(f"{subject.letter} {subject.frame.origin.nunique():,}" for subject in subjects)
-    series = shared.frame.series.nunique()
+    first, last = (str(stamp)[:16] for stamp in shared.origins[[0, -1]])
+    counts = [(subject.letter, len(subject.forecasts.contents.origins)) for subject in subjects]
+    own = ", ".join(f"{letter} {count:,}" for letter, count in counts)
     return (
-        f"{origin.nunique():,} origins from {first} to {last} (of {own}), "
-        f"{shared.windows:,} windows of {series} series, {len(shared.frame):,} values"
+        f"{len(shared.origins):,} origins from {first} to {last} (of {own}), "
+        f"{shared.windows:,} windows of {shared.series} series, {shared.values:,} values"
     )
 
 

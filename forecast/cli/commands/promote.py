@@ -1,6 +1,8 @@
 """`forecast promote registered=NAME`: the challenger becomes champion if it is better."""
 
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from forecast.cli.commands import compare
@@ -30,7 +32,8 @@ def run_promote(request: Request) -> bool:
     if champion is not None and champion.version == challenger.version:
         say("champion", f"{name} version {champion.version} already: nothing to decide")
         return True
-    decision = _decide(store, champion, challenger)
+    with TemporaryDirectory() as folder:
+        decision = _decide(store, champion, challenger, Path(folder))
     sentence = f"{'promoted' if decision.promoted else 'not promoted'}: {decision.why}"
     if decision.promoted:
         registry.promote(store, name, challenger.version, sentence)
@@ -43,30 +46,29 @@ def run_promote(request: Request) -> bool:
     return decision.promoted
 
 
-def _decide(store: Any, champion: Any | None, challenger: Any) -> Decision:
+def _decide(store: Any, champion: Any | None, challenger: Any, folder: Path) -> Decision:
     """Compare what the runs of two versions have forecast, and show it."""
-    new = _subject(store, registry.CHALLENGER, challenger)
-    old = None if champion is None else _subject(store, registry.CHAMPION, champion)
+    new = _subject(store, registry.CHALLENGER, challenger, folder)
+    old = None if champion is None else _subject(store, registry.CHAMPION, champion, folder)
     proved = store.get_run(new.id).data.tags.get(proof.TAG, "")
     if proved.startswith("FAILED"):
         return Decision(False, f"its run leaks, so its scores mean nothing ({proved})")
     if old is None:
         return Decision(True, "there was no champion")
     headline = HEADLINES["event" if new.probability else "regression"]
-    decision = promotion.decide(old.frame, new.frame, headline)
+    decision = promotion.decide(old.forecasts, new.forecasts, headline)
     if decision.shared is None:
         return decision
     say("shared", compare.in_common(decision.shared, (old, new)))
     compare.scores(decision.shared, (old, new))
-    origins = decision.shared.frame.origin
-    span = origins.min(), origins.max()
+    span = decision.shared.origins[0], decision.shared.origins[-1]
     with no_retries():
         earlier = registry.uses(store, challenger, champion, span)
         registry.remember(store, challenger, champion, span)
     return replace(decision, why=f"{decision.why}; {promotion.used(earlier)}")
 
 
-def _subject(store: Any, alias: str, version: Any) -> Subject:
+def _subject(store: Any, alias: str, version: Any, folder: Path) -> Subject:
     """Read the run behind a version, and say which it is."""
     if not version.run_id:
         raise InputError(
@@ -74,7 +76,7 @@ def _subject(store: Any, alias: str, version: Any) -> Subject:
             f"without one: train one with register={version.name}"
         )
     with no_retries():
-        found = compared.read(store, alias, version.run_id)
+        found = compared.read(store, alias, version.run_id, folder)
     say(alias, f"version {version.version}, run {found.id}")
     say("", found.title)
     return found

@@ -5,8 +5,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pandas as pd
-
 from forecast.cli.config import recorded
 from forecast.cli.config.compose import Request
 from forecast.cli.console import console, print_table, say
@@ -57,20 +55,20 @@ def run_reproduce(request: Request) -> bool:
     for one in changed:
         say("warning", f"changed since the run: {one}")
     _warn_of_the_machine(found)
-    before = _held(store, run_id)
-    from forecast.cli.commands import train  # only now, since it imports TensorFlow
+    with TemporaryDirectory() as folder:
+        before = _held(store, run_id, Path(folder, "before"))
+        from forecast.cli.commands import train  # only now, since it imports TensorFlow
 
-    tags, relatives = {"forecast.reproduces": run_id}, {"the run that it reproduces": run_id}
-    found_again = train.trained(
-        again,
-        kind="reproduce",
-        tags=tags,
-        relatives=relatives,
-        go_on=shlex.join(["forecast", "reproduce", *request.overrides]),
-    )
-    found_again.complete()
-    tracked = found_again.run
-    aspects = diff.compare_runs(before, _held(store, tracked.id))
+        found_again = train.trained(
+            again,
+            kind="reproduce",
+            tags={"forecast.reproduces": run_id},
+            relatives={"the run that it reproduces": run_id},
+            go_on=shlex.join(["forecast", "reproduce", *request.overrides]),
+        )
+        found_again.complete()
+        tracked = found_again.run
+        aspects = diff.compare_runs(before, _held(store, tracked.id, Path(folder, "now")))
     differ = [aspect.name for aspect in aspects if aspect.differences]
     verdict = f"all but {', '.join(differ)}" if differ else "all"
     store.set_tag(tracked.id, "forecast.reproduced", verdict)
@@ -151,14 +149,14 @@ def _warn_of_the_machine(found: Any) -> None:
         say("warning", f"other threads, other sums: TensorFlow has {given} here (it had {asked})")
 
 
-def _held(store: Any, run_id: str) -> dict[str, dict[str, Any]]:
-    """Read everything of a run that is compared."""
+def _held(store: Any, run_id: str, folder: Path) -> dict[str, dict[str, Any]]:
+    """Read everything of a run that is compared; its forecasts stay in the folder until then."""
     from forecast.serving import package
 
-    with TemporaryDirectory() as folder:
-        text = Path(store.download_artifacts(run_id, recorded.CONFIG, folder)).read_text("utf-8")
-        frame = pd.read_parquet(store.download_artifacts(run_id, PREDICTIONS, folder))
-        model = package.fetch(store, run_id, Path(folder)).model
+    folder.mkdir()
+    text = Path(store.download_artifacts(run_id, recorded.CONFIG, str(folder))).read_text("utf-8")
+    forecasts = Path(store.download_artifacts(run_id, PREDICTIONS, str(folder)))
+    model = package.fetch(store, run_id, folder).model
     weights = {
         f"{place} {one.path}": value
         for place, (one, value) in enumerate(zip(model.weights, model.get_weights(), strict=True))
@@ -168,11 +166,10 @@ def _held(store: Any, run_id: str) -> dict[str, dict[str, Any]]:
         for key, value in recorded.request(text, {"tracking.uri": ""}).flat.items()
         if key.split(".")[0] in GROUPS and key not in ("data.path", "data.memory")
     }
-    columns: dict[str, Any] = {str(name): column.to_numpy() for name, column in frame.items()}
     return {
         "config": config,
         **diff.held(store, run_id),
-        "forecasts": columns,
+        "forecasts": diff.columns(forecasts),
         "weights": weights,
     }
 

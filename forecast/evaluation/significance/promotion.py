@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from forecast.errors import InputError
-from forecast.evaluation.significance import wording
+from forecast.evaluation.significance import stored, wording
 from forecast.evaluation.significance.aligned import Common, common
+from forecast.evaluation.significance.stored import Stored
 from forecast.metrics.headline import Headline
 
 
@@ -26,12 +27,15 @@ class Decision:
     shared: Common | None = None
 
 
-def decide(champion: pd.DataFrame, challenger: pd.DataFrame, headline: Headline) -> Decision:
+def decide(
+    champion: Stored | pd.DataFrame, challenger: Stored | pd.DataFrame, headline: Headline
+) -> Decision:
     """Hold the stored forecasts of a challenger against those of the champion."""
-    if other := _other_question(champion, challenger):
+    old, new = stored.of(champion), stored.of(challenger)
+    if other := _other_question(old, new):
         return Decision(False, f"the two answer different questions: {other}")
     try:
-        shared = common([champion, challenger], headline)
+        shared = common([old, new], headline)
     except InputError as error:
         return Decision(False, f"the two cannot be compared: {error}")
     verdict = shared.verdict(1, 0)
@@ -54,16 +58,18 @@ def used(earlier: int) -> str:
     return f"{earlier} earlier decision{'s' if earlier > 1 else ''} on them"
 
 
-def _other_question(champion: pd.DataFrame, challenger: pd.DataFrame) -> str:
+def _other_question(champion: Stored, challenger: Stored) -> str:
     """Say what one is asked that the other is not; nothing where both are asked the same."""
-    for column in ("target", "step"):
-        before, now = (sorted(set(frame[column])) for frame in (champion, challenger))
-        if before != now:
-            shown = (f"{column}s {_span(values)}" for values in (now, before))
+    (before, begins), (now, beside) = champion.first_steps, challenger.first_steps
+    asked = champion.contents.targets, challenger.contents.targets
+    for column, of in (("target", asked), ("step", (before, now))):
+        own, its = map(sorted, of)
+        if own != its:
+            shown = (f"{column}s {_span(values)}" for values in (its, own))
             return " for ".join(shown)
-    if gone := sorted(set(champion.series) - set(challenger.series)):
+    if gone := sorted(set(champion.contents.series) - set(challenger.contents.series)):
         return f"only the champion forecasts {', '.join(map(str, gone[:5]))}"
-    begins, beside = _first(champion).align(_first(challenger), join="inner")
+    begins, beside = begins.align(beside, join="inner")
     if (begins != beside).any():
         return "their first steps are at different distances from the origin"
     return ""
@@ -74,9 +80,3 @@ def _span(values: list[object]) -> str:
     if len(values) > 5:
         return f"{values[0]} to {values[-1]}"
     return ", ".join(map(str, values))
-
-
-def _first(frame: pd.DataFrame) -> pd.Series:
-    """Return the origin of each forecast to the time of its first step."""
-    rows = frame[frame.step == frame.step.min()].drop_duplicates("origin")
-    return rows.set_index("origin").time
