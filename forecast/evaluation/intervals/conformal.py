@@ -38,7 +38,7 @@ BLOCK = 2**19
 SPAN = 512
 """Moments of which the sets of a series and step are counted off among scores sorted once."""
 
-CELLS = 4_000_000
+CELLS = 1_000_000
 """Thresholds held at once."""
 
 

@@ -180,7 +180,10 @@ class Losses:
     def __add__(self, other: "Losses") -> "Losses":
         """Return the sums of both."""
         pairs = zip(self._fields, other._fields, strict=True)
-        return self._summed(*(np.concatenate(both) for both in pairs))
+        total, count, ticks = (np.concatenate(both) for both in pairs)
+        if len(self.ticks) and len(other.ticks) and self.ticks[-1] < other.ticks[0]:
+            return Losses(ticks, total, count)  # the next ones of a long series
+        return self._summed(total, count, ticks)
 
     @property
     def _fields(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
