@@ -164,7 +164,8 @@ def joined(tables: Sequence[Table], *, goes_on: bool = False) -> Table:
     """Put tables behind each other; with `goes_on` the last series of one begins the next."""
     if len(tables) == 1:
         return tables[0]
-    first, series, names = 0, [], []
+    first, series = 0, []
+    names: list[str] = []
     for table in tables:
         own = table.names[first > 0 and goes_on :]
         first -= first > 0 and goes_on

@@ -53,22 +53,28 @@ class Predicted:
         lacking: Series without one.
         named: The first of them.
         drawn: Newest rows of the series that were drawn, by their numbers.
+        series: Series with a forecast.
     """
 
     count: int = 0
+    series: int = 0
     lacking: int = 0
     named: list[str] = field(default_factory=list)
     drawn: dict[int, Table] = field(default_factory=dict)
 
+    def table(self) -> Table:
+        """Return the rows of the series that were drawn, in their order."""
+        return stream.joined([self.drawn[number] for number in sorted(self.drawn)])
 
-def fits(source: Source, columns: int, memory: int) -> bool:
+
+def fits(source: Source, memory: int) -> bool:
     """Tell whether all rows may be read at once."""
     if source.size is not None and source.size * SURELY <= memory:
         return True
-    rows = 0
-    for batch in source.batches(source.columns()[:1]):
+    rows, columns = 0, source.columns()
+    for batch in source.batches(columns[:1]):
         rows += len(batch)
-        if rows * (columns + 3) * 8 * COPIES > memory:
+        if rows * (len(columns) + 3) * 8 * COPIES > memory:
             return False
     return True
 
@@ -125,6 +131,7 @@ def _run(
     if not found.count:
         refuse_short_history(flow.last, window, schema.known_columns)
     found.lacking, found.named, found.drawn = flow.lacking, flow.named, draw.rows
+    found.series = draw.seen
     return found
 
 
@@ -134,6 +141,8 @@ class _Draw:
     def __init__(self, bundle: Bundle, most: int):
         self._bundle = bundle
         self._most = most
+        self._last = -1
+        self.seen = 0
         self.rows: dict[int, Table] = {}
 
     def look(self, part: Part) -> None:
@@ -141,6 +150,8 @@ class _Draw:
         series = part.table.series[part.starts]
         last = np.flatnonzero(np.diff(series, append=-1))  # the newest window of each
         number = self._bundle.numbers(part.table.names)[series[last]]
+        self.seen += len(number) - (number[0] == self._last)
+        self._last = int(number[-1])
         every = np.union1d(number, np.array([*self.rows], int))
         kept = {*every[np.argsort(_mixed(every), kind="stable")[: self._most]].tolist()}
         self.rows = {code: rows for code, rows in self.rows.items() if code in kept}

@@ -195,7 +195,7 @@ def _send_model(found: Recorded, *, interval: bool) -> None:
         )
         if interval:  # the weights have arrived before, or arrive first
             for path in [*model.rglob("*")]:
-                if path.is_file() and path.name not in (SIGNED, schema.FACTS):
+                if path.is_file() and path.name not in (SIGNED, schema.FACTS, schema.INTERVALS):
                     path.unlink()
         tracked.keep(model, "model")
 

@@ -1,0 +1,137 @@
+"""Forecasts of rows that come as a stream: to the bit those of all rows at once, in any parts."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from forecast.data import panel
+from forecast.data.schema import Schema
+from forecast.data.sources.source import Source, pieces
+from forecast.data.stored.pieces import pieces as tables
+from forecast.data.windows import Window
+from forecast.errors import InputError
+from forecast.evaluation.intervals.margin import Reach
+from forecast.serving import bundle
+from forecast.serving.model import Bundle
+from forecast.training.forecaster import Forecaster
+from forecast.training.parameters import Model, Training
+from forecast.workflows import predicted
+
+PARAMETERS = {"epochs": 1, "tail": 0, "batch_size": 512}
+
+
+class Frames(Source):
+    """A frame as a source, in batches of some rows."""
+
+    place, parts, size = "a frame", (), None
+
+    def __init__(self, frame: pd.DataFrame, rows: int):
+        self.table = pa.Table.from_pandas(frame, preserve_index=False)
+        self.rows = rows
+
+    def columns(self) -> list[str]:
+        return self.table.column_names
+
+    def digest(self) -> str:
+        return "0"
+
+    def batches(self, columns: Sequence[str], rows: int = 0) -> Iterator[pa.RecordBatch]:
+        for batch in self.table.select(list(columns)).combine_chunks().to_batches():
+            yield from pieces(batch, self.rows)
+
+
+def rows_of(names: Sequence[str], most: int = 60) -> pd.DataFrame:
+    """Series of different lengths, with absent rows, holes and ends on different days."""
+    draw = np.random.default_rng(3)
+    parts = []
+    for name in names:
+        count = int(draw.integers(9, most))
+        time = pd.date_range("2024-01-01", periods=most, freq="h")[-count - draw.integers(3) :]
+        values = draw.normal(50, 9, (len(time), 3)).round(2)
+        values[draw.random(values.shape) < 0.02] = np.nan
+        part = pd.DataFrame(values, columns=["load", "temp", "sun"]).assign(site=name, time=time)
+        part["area"] = np.where(np.arange(len(part)) == len(part) - 1, len(name) + 1.0, np.nan)
+        parts.append(part[draw.random(len(part)) > 0.02])
+    return pd.concat(parts, ignore_index=True)
+
+
+NAMES = sorted(f"s{number}" for number in range(300))
+
+CASES = {
+    "plain": ("nlinear", {}, {}, ()),
+    "hold": ("gru", {"units": [3], "series_embedding": 2}, {"calendar": ("hour",)}, ()),
+    "drop": ("linear", {}, {"missing": "drop"}, (0.1, 0.5, 0.9)),
+    "mask": ("linear", {}, {"missing": "mask"}, ()),
+    "known": ("linear", {}, {"known_future": ("sun",)}, ()),
+    "calendar": ("linear", {}, {"calendar": ("hour",), "known_future": ("hour",)}, ()),
+    "mask and calendar": (
+        "linear",
+        {},
+        {"missing": "mask", "calendar": ("hour",), "known_future": ("hour",)},
+        (),
+    ),
+    "static": ("linear", {}, {"static": ("area",)}, ()),
+    "first": ("nlinear", {}, {"duplicates": "first"}, ()),
+    "one pass": ("causal_cnn", {"filters": 2, "normalization": "none"}, {}, ()),
+}
+WINDOW = Window(8, 3, lead=1)
+
+
+@pytest.fixture(scope="module", params=CASES)
+def trained(request) -> tuple[Bundle, pd.DataFrame]:
+    """A model, and rows of its series of which some have no known target at their end."""
+    name, settings, more, levels = CASES[request.param]
+    frame = rows_of(NAMES)
+    if request.param == "static":
+        frame["area"] = frame.groupby("site").area.transform("last")
+    schema = Schema("time", ("load",), ("load", "temp"), ("site",), frequency="h", **more)
+    training = Training(**PARAMETERS, quantiles=levels)
+    fitted = Forecaster(Model(name, **settings), WINDOW, training)
+    fitted.fit(panel.build(frame, schema))
+    reach = np.random.default_rng(0).random((len(NAMES), 3, 1))
+    place = Path(request.getfixturevalue("tmp_path_factory").mktemp("bundle"))
+    bundle.save(place, fitted, schema, {}, reach=Reach(0.9, "split", None, reach))
+    if request.param == "known":
+        late = frame.groupby("site").cumcount(ascending=False) < 5
+        frame["load"] = frame.load.mask(late)
+    if request.param == "first":
+        frame = pd.concat([frame, frame[::7].assign(load=0.0)])
+        frame = frame.sort_values(["site", "time"], kind="stable", ignore_index=True)
+    return bundle.load(place), frame
+
+
+def in_parts(
+    served: Bundle, frame: pd.DataFrame, monkeypatch, rows: int = 70, *, most: int = 256, **more
+) -> tuple[pd.DataFrame, predicted.Predicted]:
+    """Forecast a frame as a stream of batches, in parts of `most` windows."""
+    monkeypatch.setattr(predicted, "pieces", partial(tables, rows=rows))
+    monkeypatch.setattr(predicted.stream, "size", lambda *_: most)
+    parts: dict[int, pd.DataFrame] = {}
+
+    def put(number: int, found: pa.Table) -> None:
+        parts[number] = found.to_pandas().astype({"series": "str", "target": "str"})
+
+    asked = predicted.Asked(
+        Frames(frame, rows), more.get("history", False), more.get("span", (None, None)), 1 << 30
+    )
+    told = predicted.in_parts(served, asked, put, again=parts.clear)
+    assert [*parts] == [*range(len(parts))]
+    return pd.concat(parts.values(), ignore_index=True), told
+
+
+@pytest.mark.parametrize("rows", [9, 70, 1111, 100_000])
+@pytest.mark.parametrize("history", [False, True], ids=["newest", "history"])
+def test_any_cut_gives_the_forecasts_of_all_rows(trained, history, rows, monkeypatch):
+    served, frame = trained
+    expected = served.predict(frame, history=history)
+    said, told = in_parts(served, frame, monkeypatch, rows, history=history)
+    pd.testing.assert_frame_equal(said, expected, check_exact=True)
+    assert told.count == len(expected) // 3 and told.series == expected.series.nunique()
+    lacking = [name for name in NAMES if name not in {*expected.series}]
+    assert (told.lacking, told.named) == (len(lacking), lacking[:5])
+    assert len(told.drawn) == 12 and {*told.table().names} <= {*expected.series}
