@@ -114,7 +114,8 @@ class Newest:
             time = self._time(joined, before)
             back = np.diff(time) < np.timedelta64(0)
             back[end[:-1] - 1] = False  # where another series begins
-            if back.any() or not pc.all(pc.less(names[:-1], names[1:])).as_py():
+            rising = pc.all(pc.less(names[:-1], names[1:]), min_count=0).as_py()
+            if back.any() or not rising:
                 raise UnsortedError
             before += new
             if self.keep is None:

@@ -71,7 +71,7 @@ class Stream:
             while sum(map(len, held)) >= size:
                 every = _together(held)
                 yield self._cut(every, slice(size))
-                held = [self._cut(every, slice(size, None))] * (len(every) > size)
+                held = [self._cut(every, slice(size, None))] if len(every) > size else []
         if held:
             yield _together(held)
 
