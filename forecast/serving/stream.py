@@ -83,7 +83,7 @@ class Stream:
             if left is not None:
                 if piece.late:
                     left = self._with_static(left, table)
-                table = joined([left, table], goes_on=piece.goes_on)
+                table = joined([left, table])
             first = int(np.searchsorted(table.series, table.series[-1]))
             if first:
                 yield self._windows(table.take(slice(first)), ended=True)
@@ -160,18 +160,16 @@ class Stream:
         return replace(before, inputs=inputs)
 
 
-def joined(tables: Sequence[Table], *, goes_on: bool = False) -> Table:
-    """Put tables behind each other; with `goes_on` the last series of one begins the next."""
+def joined(tables: Sequence[Table]) -> Table:
+    """Put tables behind each other; the last series of one may go on in the next."""
     if len(tables) == 1:
         return tables[0]
-    first, series = 0, []
+    series = []
     names: list[str] = []
     for table in tables:
-        own = table.names[first > 0 and goes_on :]
-        first -= first > 0 and goes_on
-        series.append(table.series + first)
-        first += len(table.names)
-        names += own
+        same = names[-1:] == list(table.names[:1])
+        series.append(table.series + len(names) - same)
+        names += table.names[same:]
     return replace(
         tables[0],
         inputs=np.concatenate([table.inputs for table in tables]),
