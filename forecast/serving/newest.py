@@ -1,6 +1,7 @@
 """Raw rows of any number, sorted by series and time, and of each series only the newest."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -73,12 +74,9 @@ class Newest:
         """Return the time stamps of rows, (rows,)."""
         column = batch.column(self.schema.time)
         if pa.types.is_timestamp(column.type) and not column.null_count:
-            return (
-                column.cast(pa.timestamp("ns", column.type.tz))
-                .view(pa.int64())
-                .to_numpy()
-                .view("datetime64[ns]")
-            )
+            with suppress(pa.ArrowInvalid):  # beyond nanoseconds, which `clock` says
+                moments = column.cast(pa.timestamp("ns", column.type.tz)).view(pa.int64())
+                return np.asarray(moments.to_numpy().view("datetime64[ns]"))
         read = pd.Series(column.to_pandas(), name=self.schema.time)
         return clock.read(read, self.schema.time_format, before=before)[0]
 

@@ -165,5 +165,5 @@ class _Draw:
 
 def _mixed(numbers: np.ndarray) -> np.ndarray:
     """Mix numbers, so that the least of them are a draw."""
-    found = numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    found = (numbers.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     return (found ^ (found >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
