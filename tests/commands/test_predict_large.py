@@ -132,11 +132,12 @@ def interrupted(monkeypatch, after: int) -> None:
 
 @pytest.fixture
 def windows(monkeypatch) -> list[int]:
-    """How many windows are forecast at a time."""
+    """How many windows are forecast, each time in batches as large as those of all at once."""
     found: list[int] = []
     forecast = Bundle.forecast_windows
 
     def counting(self, table, starts, batch):
+        assert batch == 256 or len(starts) == 12  # of what is shown
         found.append(len(starts))
         return forecast(self, table, starts, batch)
 

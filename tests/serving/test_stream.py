@@ -14,6 +14,7 @@ from forecast.data.schema import Schema
 from forecast.data.sources.source import Source, pieces
 from forecast.data.stored.pieces import pieces as tables
 from forecast.data.windows import Window
+from forecast.errors import InputError
 from forecast.evaluation.intervals.margin import Reach
 from forecast.serving import bundle
 from forecast.serving.model import Bundle
@@ -136,3 +137,33 @@ def test_any_cut_gives_the_forecasts_of_all_rows(trained, history, rows, monkeyp
     lacking = [name for name in frame.site.unique() if name not in {*expected.series}]
     assert (told.lacking, told.named) == (len(lacking), lacking[:5])
     assert len(told.drawn) == 12 and {*told.table().names} <= {*expected.series}
+
+
+@pytest.mark.parametrize("trained", ["static"], indirect=True)
+def test_a_static_value_that_comes_late_holds_for_its_whole_series(trained, monkeypatch):
+    served, frame = trained
+    frame = frame.assign(area=frame.groupby("site").area.shift(-1))
+    value = frame.groupby("site").area.transform("max").fillna(0.5)
+    last = frame.groupby("site").cumcount(ascending=False) == 0
+    frame["area"] = value.where(last)
+    said, _ = in_parts(served, frame, monkeypatch, 9)
+    pd.testing.assert_frame_equal(said, served.predict(frame), check_exact=True)
+    with pytest.raises(InputError, match="data.static must be stated in the first rows of a ser"):
+        in_parts(served, frame, monkeypatch, 9, history=True)
+    said, _ = in_parts(served, frame, monkeypatch, 500, history=True)  # of series that fit
+    pd.testing.assert_frame_equal(said, served.predict(frame, history=True), check_exact=True)
+
+
+def test_several_columns_name_a_series_and_sort_as_text(monkeypatch, tmp_path: Path):
+    frame = rows_of([f"{number}" for number in range(1, 13)]).dropna(subset="load")
+    frame["site"], frame["part"] = frame.site.astype(int), "a"
+    frame = pd.concat([frame, frame.assign(part="b", load=frame.load + 1)], ignore_index=True)
+    schema = Schema("time", ("load",), series=("site", "part"), frequency="h")
+    fitted = Forecaster(Model("nlinear"), WINDOW, Training(**PARAMETERS))
+    bundle.save(tmp_path, fitted.fit(panel.build(frame, schema)), schema, {})
+    served = bundle.load(tmp_path)
+    assert served.names.to_pylist()[:4] == ["1/a", "1/b", "10/a", "10/b"]
+    said, told = in_parts(served, frame, monkeypatch)
+    expected = served.predict(frame)
+    pd.testing.assert_frame_equal(said, expected, check_exact=True)
+    assert told.series == expected.series.nunique() > 12
