@@ -22,6 +22,9 @@ COPIES = 6
 SURELY = 64
 """Memory that a byte of a file may take, at most; what fits then is not counted."""
 
+MOST = 2**31
+"""Memory of rows that are read at once, at most; of more, parts are faster."""
+
 Span = tuple[str | None, str | None]
 
 
@@ -69,6 +72,7 @@ class Predicted:
 
 def fits(source: Source, memory: int) -> bool:
     """Tell whether all rows may be read at once."""
+    memory = min(memory, MOST)
     if source.size is not None and source.size * SURELY <= memory:
         return True
     rows, columns = 0, source.columns()

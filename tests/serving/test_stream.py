@@ -11,7 +11,7 @@ import pytest
 
 from forecast.data import panel
 from forecast.data.schema import Schema
-from forecast.data.sources.source import Source, pieces
+from forecast.data.sources.source import Source, pieces, simple
 from forecast.data.stored.pieces import pieces as tables
 from forecast.data.windows import Window
 from forecast.errors import InputError
@@ -31,7 +31,9 @@ class Frames(Source):
     place, parts, size = "a frame", (), None
 
     def __init__(self, frame: pd.DataFrame, rows: int):
-        self.table = pa.Table.from_pandas(frame, preserve_index=False)
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        kinds = [(field.name, simple(field.type)) for field in table.schema]
+        self.table = table.cast(pa.schema(kinds))
         self.rows = rows
 
     def columns(self) -> list[str]:
@@ -156,13 +158,13 @@ def test_a_static_value_that_comes_late_holds_for_its_whole_series(trained, monk
 
 def test_several_columns_name_a_series_and_sort_as_text(monkeypatch, tmp_path: Path):
     frame = rows_of([f"{number}" for number in range(1, 13)]).dropna(subset="load")
-    frame["site"], frame["part"] = frame.site.astype(int), "a"
-    frame = pd.concat([frame, frame.assign(part="b", load=frame.load + 1)], ignore_index=True)
+    other = frame.assign(part=10, load=frame.load + 1)
+    frame = pd.concat([frame.assign(part=9), other], ignore_index=True)
     schema = Schema("time", ("load",), series=("site", "part"), frequency="h")
     fitted = Forecaster(Model("nlinear"), WINDOW, Training(**PARAMETERS))
     bundle.save(tmp_path, fitted.fit(panel.build(frame, schema)), schema, {})
     served = bundle.load(tmp_path)
-    assert served.names.to_pylist()[:4] == ["1/a", "1/b", "10/a", "10/b"]
+    assert served.names.to_pylist()[:4] == ["1/10", "1/9", "10/10", "10/9"]
     said, told = in_parts(served, frame, monkeypatch)
     expected = served.predict(frame)
     pd.testing.assert_frame_equal(said, expected, check_exact=True)
