@@ -169,3 +169,20 @@ def test_several_columns_name_a_series_and_sort_as_text(monkeypatch, tmp_path: P
     expected = served.predict(frame)
     pd.testing.assert_frame_equal(said, expected, check_exact=True)
     assert told.series == expected.series.nunique() > 12
+
+
+@pytest.mark.filterwarnings("ignore:Series.values returning")  # of Arrow, which reads the frame
+@pytest.mark.parametrize("history", [False, True], ids=["newest", "history"])
+def test_one_long_series_with_a_zone(history, monkeypatch, tmp_path: Path):
+    frame = rows_of(["one"], most=1500)[["time", "load"]]
+    frame["time"] = frame.time.dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo")
+    schema = Schema("time", ("load",), calendar=("weekday",), frequency="h")
+    fitted = Forecaster(Model("linear"), WINDOW, Training(**PARAMETERS))
+    bundle.save(tmp_path, fitted.fit(panel.build(frame, schema)), schema, {})
+    served = bundle.load(tmp_path)
+    expected = served.predict(frame, history=history)
+    for rows, own in ((37, frame), (400, frame.assign(time=frame.time.map(str)))):
+        said, told = in_parts(served, own, monkeypatch, rows, history=history)
+        pd.testing.assert_frame_equal(said, expected, check_exact=True)
+        assert (told.series, told.lacking) == (1, 0) and str(said.time.dt.tz) == "UTC"
+    assert len(expected) > 1000 * history
