@@ -16,7 +16,7 @@ from forecast.data.stored.pieces import pieces as tables
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation.intervals.margin import Reach
-from forecast.serving import bundle
+from forecast.serving import bundle, newest
 from forecast.serving.model import Bundle
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
@@ -109,6 +109,7 @@ def in_parts(
     served: Bundle, frame: pd.DataFrame, monkeypatch, rows: int = 70, *, most: int = 256, **more
 ) -> tuple[pd.DataFrame, predicted.Predicted]:
     """Forecast a frame as a stream of batches, in parts of `most` windows."""
+    monkeypatch.setattr(newest, "TOGETHER", rows)
     monkeypatch.setattr(predicted, "pieces", partial(tables, rows=rows))
     monkeypatch.setattr(predicted.stream, "size", lambda *_: most)
     parts: dict[int, pd.DataFrame] = {}
