@@ -141,8 +141,9 @@ class Stream:
 
     def _needed(self, table: Table) -> Table:
         """Leave out rows of a series that no later window reads."""
-        if not len(windows.origins(table)):  # no target so far
-            return table.take(slice(max(0, len(table) - self.window.timesteps), None))
+        if not len(windows.origins(table)):  # a later target may make origins of all rows
+            first = 0 if self.history else max(0, len(table) - self.window.timesteps)
+            return table.take(slice(first, None))
         first = self._decided(table) - self.window.timesteps + 1
         return table.take(slice(max(0, first), None))
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,24 @@ def test_one_series_of_the_panel_can_be_sent_alone(folder: Path, place: Place):
     south = served.predict(frame[frame.site == "south"])
     expected = both[both.series == "south"].forecast.tolist()
     assert south.forecast.tolist() == pytest.approx(expected, rel=1e-6)
+
+
+def test_series_that_training_had_in_another_order_keep_it(folder: Path, place: Place):
+    served = bundle.load(folder / "artifacts" / "bundle")
+    back = slice(None, None, -1)
+    other = replace(
+        served,
+        names=served.names[::-1],
+        scaler=served.scaler.part(back),
+        reach=replace(served.reach, values=served.reach.values[back]),
+    )
+    frame = pd.read_csv(place.folder / "load.csv")
+    said = other.predict(frame)
+    assert said.series.unique().tolist() == ["south", "north"]
+    again = said.sort_values("series", kind="stable", ignore_index=True)
+    pd.testing.assert_frame_equal(again, served.predict(frame))
+    for name in ("north", "south"):
+        assert other.predict(frame[frame.site == name]).series.eq(name).all()
 
 
 @pytest.mark.processes
