@@ -27,13 +27,21 @@ def whole(path: Path) -> Iterator[Path]:
     """Let a file be written beside its place, and put it there when it is whole."""
     fresh = path.with_name(f".part-{path.name}")
     try:
-        yield fresh
-        fresh.replace(path)
+        with writing(path):
+            yield fresh
+            fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in a sentence why a file cannot be written."""
+    try:
+        yield
     except OSError as error:
         why = cause(error.strerror or error)
         raise _refused(path, why, "free some space, or choose another") from error
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _refused(path: Path, why: str, cure: str = "name a file in a folder that exists") -> InputError:

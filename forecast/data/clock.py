@@ -344,7 +344,21 @@ def between(time: np.ndarray, since: str | None, until: str | None) -> np.ndarra
     >>> between(days, "2020-01-31", "2020-02-01").tolist()
     [False, True, True, False]
     """
-    inside = np.ones(len(time), bool)
+    found = inside(time, since, until)
+    if not found.any():
+        raise InputError(
+            f"data.since={since} and data.until={until} must leave rows, got rows from "
+            f"{time.min()} to {time.max()}: choose dates between these"
+        )
+    return found
+
+
+def inside(time: np.ndarray, since: str | None, until: str | None) -> np.ndarray:
+    """Tell the same of a part of all rows, of which none may be inside.
+
+    Shapes: `time` (rows,); returns (rows,).
+    """
+    found = np.ones(len(time), bool)
     try:
         first, last = (None if text is None else _period(text) for text in (since, until))
     except ValueError as error:
@@ -353,15 +367,10 @@ def between(time: np.ndarray, since: str | None, until: str | None) -> np.ndarra
             "2013-10-19 or 2013-10-19 06:00, in the time of the file (UTC where it states zones)"
         ) from error
     if first is not None:
-        inside &= time >= np.datetime64(first.start_time)
+        found &= time >= np.datetime64(first.start_time)
     if last is not None:
-        inside &= time <= np.datetime64(last.end_time)
-    if not inside.any():
-        raise InputError(
-            f"data.since={since} and data.until={until} must leave rows, got rows from "
-            f"{time.min()} to {time.max()}: choose dates between these"
-        )
-    return inside
+        found &= time <= np.datetime64(last.end_time)
+    return found
 
 
 def _period(text: str) -> pd.Period:

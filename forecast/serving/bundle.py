@@ -10,6 +10,8 @@ from platform import python_version
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from forecast import process
 from forecast.data import schema
@@ -19,8 +21,20 @@ from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError, cause
 from forecast.evaluation.intervals.margin import Reach
+from forecast.serving import arrays
 from forecast.serving.model import Bundle
-from forecast.serving.schema import FACTS, OWN, WEIGHTS, read, write
+from forecast.serving.schema import (
+    FACTS,
+    FORMAT,
+    INTERVALS,
+    OWN,
+    SEAL,
+    SERIES,
+    WEIGHTS,
+    bytes_of,
+    read,
+    write,
+)
 from forecast.training import runtime
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Training
@@ -43,30 +57,48 @@ def save(
     window = forecaster.window or Window()
     packages = ("tensorflow", "keras", "numpy", "pandas")
     forecaster.model_.save(folder / WEIGHTS)
+    names = pa.array(forecaster.names_, pa.string())
+    scale = {name: part for name, part in vars(forecaster.scaler_).items() if part is not None}
     fields = {
         "schema": _served(schema, forecaster).to_dict(),
         "window": {name: int(value) for name, value in window.get_params().items()},
-        "scaler": forecaster.scaler_.to_dict(),
-        "series": list(forecaster.names_),
+        "series": {
+            "count": len(names),
+            SEAL: arrays.write(folder / SERIES, scale, names),
+        },
         "quantiles": list((forecaster.training or Training()).quantiles),
-        "intervals": reach and reach.to_dict(),
+        "intervals": reach and _kept(folder, reach),
         "versions": {"python": python_version(), "forecast": version(process.DISTRIBUTION)}
         | {name: version(name) for name in packages},
         "facts": dict(facts),
     }
-    return [folder / WEIGHTS, write(folder, fields)]
+    files = [folder / SERIES] + [folder / INTERVALS] * (reach is not None)
+    return [folder / WEIGHTS, *files, write(folder, fields)]
+
+
+def _kept(folder: Path, reach: Reach) -> dict[str, Any]:
+    """Write the half-widths of intervals, and return what the JSON says of them."""
+    about = {name: told for name, told in reach.to_dict().items() if name != "reach"}
+    return about | {SEAL: arrays.write(folder / INTERVALS, {"reach": reach.values})}
 
 
 def add_intervals(folder: Path, reach: Reach) -> None:
     """Write what gives the forecasts of a saved bundle their intervals; the weights stay.
 
-    The file is replaced as a whole: whoever reads the bundle meanwhile has it without or with them.
+    Whoever reads the bundle meanwhile has it without or with them: the file that names the others
+    is replaced last, and as a whole.
     """
-    fields = read(folder) | {"intervals": reach.to_dict()}
+    fields = read(folder)
     fresh = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)  # what a kill has left
     shutil.copytree(folder, fresh)
-    write(fresh, {name: fields[name] for name in fields if name not in OWN}).replace(folder / FACTS)
+    own = {name: fields[name] for name in fields if name not in OWN}
+    if fields["format"] == FORMAT:
+        own["intervals"] = _kept(fresh, reach)
+        (fresh / INTERVALS).replace(folder / INTERVALS)
+    else:  # a run that was begun by an older version
+        own["intervals"] = reach.to_dict()
+    write(fresh, own, fields["format"]).replace(folder / FACTS)
     shutil.rmtree(fresh)
 
 
@@ -101,11 +133,16 @@ def load(folder: str | Path) -> Bundle:
             f"bundle must hold a {WEIGHTS} of known layers, got {str(folder / WEIGHTS)!r} "
             f"({cause(error)}): download the run's model/ again"
         ) from error
+    raw = {}
+    if fields["format"] == FORMAT:
+        raw[SERIES] = bytes_of(folder, SERIES, fields["series"])
+        if fields["intervals"] is not None:
+            raw[INTERVALS] = bytes_of(folder, INTERVALS, fields["intervals"])
     try:
-        found = _made(model, fields)
+        found = _made(model, fields, raw)
         fault = disagreement(found)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        fault = str(error)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OSError) as error:
+        fault = cause(error)
     if fault:
         raise InputError(
             f"bundle must hold files of one model, got {fault}: download the run's model/ again"
@@ -113,17 +150,28 @@ def load(folder: str | Path) -> Bundle:
     return found
 
 
-def _made(model: Any, fields: Mapping[str, Any]) -> Bundle:
-    """Turn the fields of the file into objects."""
+def _made(model: Any, fields: Mapping[str, Any], raw: Mapping[str, bytes]) -> Bundle:
+    """Turn the fields of the file, and the bytes of those beside it, into objects."""
+    told = fields["intervals"]
+    if raw:
+        found, names = arrays.read(raw[SERIES], named=True)
+        if len(names) != fields["series"]["count"]:
+            raise ValueError(f"{len(names)} series for {fields['series']['count']}")
+        scaler = Scaler(**found)
+        if told is not None:
+            told = told | arrays.read(raw[INTERVALS], named=False)[0]
+    else:
+        names, scaler = pa.array(fields["series"], pa.string()), Scaler.from_dict(fields["scaler"])
     return Bundle(
         model,
         Schema.from_dict(fields["schema"]),
         Window(**fields["window"]),
-        Scaler.from_dict(fields["scaler"]),
-        tuple(fields["series"]),
+        scaler,
+        names,
         fields["versions"] | fields["facts"],
         tuple(fields["quantiles"]),
-        Reach.from_dict(given) if (given := fields["intervals"]) else None,
+        told and Reach.from_dict(told),
+        fields[SEAL],
     )
 
 
@@ -143,7 +191,7 @@ def disagreement(found: Bundle) -> str:
     window, scaler, levels = found.window, found.scaler, found.quantiles
     window.check()
     check_quantiles(levels)
-    if len(set(found.names)) < len(found.names):
+    if pc.count_distinct(found.names).as_py() < len(found.names):
         return "one of its series twice"
     parts = (scaler.input_mean, scaler.input_std, scaler.output_mean, scaler.output_std)
     limits = [] if scaler.input_limit is None else [scaler.input_limit]

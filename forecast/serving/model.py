@@ -1,16 +1,20 @@
 """A served model: raw rows to forecasts as rows, with intervals and quantiles."""
 
-from collections.abc import Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from forecast.data import clock, columns, panel, windows
 from forecast.data.scale import Scaled, Scaler
 from forecast.data.schema import Schema
-from forecast.data.table import Table
+from forecast.data.table import Table, renumbered
 from forecast.data.windows import Window
 from forecast.errors import InputError, nearest
 from forecast.evaluation.intervals.margin import Reach
@@ -30,22 +34,57 @@ def tidy(
     Shapes: `starts` (windows,), `forecast` (windows, horizon, targets), `more` (windows, horizon,
     targets).
     """
-    count, horizon, targets = forecast.shape
+    texts, stamps, numbers = _columns(table, starts, window, {"forecast": forecast, **more})
+    found: dict[str, Any] = {
+        name: np.asarray(words, object)[codes] for name, (codes, words) in texts.items()
+    }
+    found |= {name: clock.written(time, table.zoned) for name, time in stamps.items()}
+    found |= numbers
+    return pd.DataFrame({name: found[name] for name in (*FIRST, *more)})
+
+
+def arrow(
+    table: Table, starts: np.ndarray, window: Window, found: Mapping[str, np.ndarray]
+) -> pa.Table:
+    """Write the rows of `tidy` as Arrow holds them, texts as dictionaries.
+
+    Shapes: `found` (windows, horizon, targets), "forecast" among them.
+    """
+    texts, stamps, numbers = _columns(table, starts, window, found)
+    kind = pa.timestamp("ns", "UTC" if table.zoned else None)
+    columns: dict[str, pa.Array] = {
+        name: pa.DictionaryArray.from_arrays(codes.astype(np.int32), pa.array(words, pa.string()))
+        for name, (codes, words) in texts.items()
+    }
+    columns |= {name: pa.array(time).cast(kind) for name, time in stamps.items()}
+    columns |= {name: pa.array(values) for name, values in numbers.items()}
+    return pa.table({name: columns[name] for name in dict.fromkeys((*FIRST, *found))})
+
+
+FIRST = ("series", "origin", "time", "step", "target", "forecast")
+"""Columns of every table of forecasts; ends of intervals and quantiles follow."""
+
+NEAR = 2000
+"""Series among which one is looked for that is meant by an unknown name."""
+
+Texts = dict[str, tuple[np.ndarray, Sequence[str]]]
+
+
+def _columns(
+    table: Table, starts: np.ndarray, window: Window, found: Mapping[str, np.ndarray]
+) -> tuple[Texts, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return columns of text, as codes and words, of time stamps and of numbers, by name."""
+    count, horizon, targets = found["forecast"].shape
     origins = table.time[starts + window.timesteps - 1]
     ahead = clock.following(origins, str(table.frequency), window.lead + horizon)[:, window.lead :]
     each, steps = horizon * targets, np.arange(1, horizon + 1)
-    names = np.asarray(table.names, object)[table.series[starts]]
-    return pd.DataFrame(
-        {
-            "series": np.repeat(names, each),
-            "origin": clock.written(np.repeat(origins, each), table.zoned),
-            "time": clock.written(np.repeat(ahead.ravel(), targets), table.zoned),
-            "step": np.tile(np.repeat(steps, targets), count),
-            "target": np.tile(np.asarray(table.targets, object), count * horizon),
-            "forecast": forecast.ravel(),
-        }
-        | {name: values.ravel() for name, values in more.items()}
-    )
+    texts: Texts = {
+        "series": (np.repeat(table.series[starts], each), table.names),
+        "target": (np.tile(np.arange(targets), count * horizon), table.targets),
+    }
+    stamps = {"origin": np.repeat(origins, each), "time": np.repeat(ahead.ravel(), targets)}
+    numbers = {"step": np.tile(np.repeat(steps, targets), count)}
+    return texts, stamps, numbers | {name: values.ravel() for name, values in found.items()}
 
 
 @dataclass(frozen=True)
@@ -57,41 +96,60 @@ class Bundle:
         schema: How raw rows are read.
         window: Shape of a sample.
         scaler: What standardises.
-        names: Series that the scaler knows.
+        names: Series that the scaler knows, an Arrow array of text.
         facts: Versions, data digest and spans, for people.
         quantiles: Levels that the model predicts of each target; none means one value.
         reach: Of the intervals around its forecasts; None where it has none.
+        digest: Of its files.
     """
 
     model: Any
     schema: Schema
     window: Window
     scaler: Scaler
-    names: tuple[str, ...]
+    names: pa.Array
     facts: Mapping[str, Any]
     quantiles: tuple[float, ...] = ()
     reach: Reach | None = None
+    digest: str = ""
 
     def table(self, frame: pd.DataFrame) -> Table:
         """Read raw rows as in training."""
         schema = self.schema
         columns.check_columns(frame, schema)
         time, zoned = clock.read(frame[schema.time], schema.time_format, zoned=schema.zoned)
-        refuse_other_frequency(time, str(schema.frequency))
+        spacing = Spacing(str(schema.frequency))
+        spacing.add(time)
+        spacing.refuse_wider()
         frame = frame.assign(**{schema.time: clock.written(time, zoned)})  # read once
         made = schema.known_future and not schema.known_columns
         rows = self.window.lead + self.window.horizon if made else 0
         table = panel.build(frame, schema, ahead=rows).padded(self.window.timesteps)
-        known = {name: code for code, name in enumerate(self.names)}
-        if unknown := [name for name in table.names if name not in known]:
+        return self.in_order(table)
+
+    def in_order(self, table: Table) -> Table:
+        """Sort the series of a table as those of training, which they must be among."""
+        code = self.numbers(table.names)
+        if (np.diff(code) > 0).all():
+            return table
+        return renumbered(table, tuple(np.asarray(table.names, object)[np.argsort(code)]))
+
+    def numbers(self, names: Sequence[str]) -> np.ndarray:
+        """Return the number that each of some series has among those of training, (names,)."""
+        asked = pa.array(names, pa.string())
+        first, last = self._between(asked)
+        found = pc.index_in(asked, value_set=self.names[first:last])
+        if found.null_count:
+            new = names[found.is_null().index(True).as_py()]
+            near = self.names
+            if len(near) > NEAR:  # more would take minutes to compare
+                place = bisect_left(near, new, key=_text)
+                near = near[max(0, place - NEAR // 2) : place + NEAR // 2]
             raise InputError(
-                f"data.series must be series seen in training, got {unknown[0]!r}: "
-                f"{nearest(unknown[0], known)}"
+                f"data.series must be series seen in training, got {new!r}: "
+                f"{nearest(new, near.to_pylist())}"
             )
-        code = np.array([known[name] for name in table.names])
-        order = np.lexsort((table.tick, code[table.series]))
-        renamed = replace(table, series=code[table.series], names=self.names)
-        return renamed.take(order)
+        return first + found.to_numpy()
 
     def predict(self, frame: pd.DataFrame, *, history: bool = False) -> pd.DataFrame:
         """Forecast what follows the last row of every series.
@@ -102,45 +160,88 @@ class Bundle:
 
     def forecasts(self, table: Table, *, history: bool = False) -> pd.DataFrame:
         """Forecast from a table that `table` has made; see `predict`."""
+        starts = (windows.every if history else windows.latest)(table, self.window)
+        if not len(starts):
+            refuse_short_history(table, self.window, self.schema.known_columns)
+        # each size is compiled once: a power of two, or that of training
+        batch = min(BATCH, 1 << (len(starts) - 1).bit_length())
+        found = self.forecast_windows(table, starts, batch)
+        return tidy(table, starts, self.window, found.pop("forecast"), found)
+
+    def forecast_windows(
+        self, table: Table, starts: np.ndarray, batch: int
+    ) -> dict[str, np.ndarray]:
+        """Forecast some windows of a table, so many at a time.
+
+        Shapes: `starts` (windows,); returns (windows, horizon, targets) by the names of columns.
+        """
         runtime.start()
         from forecast.training.fit import predict_scaled
         from forecast.training.losses import point_forecast
 
-        starts = (windows.every if history else windows.latest)(table, self.window)
-        if not len(starts):
-            refuse_short_history(table, self.window, self.schema.known_columns)
+        series = self.numbers(table.names)[table.series]  # as the scaler counts them
         values = predict_scaled(
             self.model,
-            Scaled(table, self.scaler),
+            Scaled(replace(table, series=series), self.scaler),
             self.window,
             starts,
-            # each size is compiled once: a power of two, or that of training
-            batch_size=min(BATCH, 1 << (len(starts) - 1).bit_length()),
+            batch_size=batch,
             levels=self.quantiles,
         )
-        middle, more = point_forecast(values, self.quantiles), {}
+        found = {"forecast": point_forecast(values, self.quantiles)}
         if self.reach is not None:
-            ends = self.reach.around(values, self.quantiles, middle, table.series[starts])
-            more = dict(zip(("lower", "upper"), ends, strict=True))
-        more |= {f"q{level:g}": values[..., n] for n, level in enumerate(self.quantiles)}
-        return tidy(table, starts, self.window, middle, more)
+            own = series[starts]
+            ends = self.reach.around(values, self.quantiles, found["forecast"], own)
+            found |= dict(zip(("lower", "upper"), ends, strict=True))
+        return found | {f"q{level:g}": values[..., n] for n, level in enumerate(self.quantiles)}
+
+    @cached_property
+    def _sorted(self) -> bool:
+        """Whether the series of training stand in the order of their names."""
+        return len(self.names) < 2 or pc.all(pc.less(self.names[:-1], self.names[1:])).as_py()
+
+    def _between(self, asked: pa.Array) -> tuple[int, int]:
+        """Tell where the series of training lie that some can be, for a look-up."""
+        if not self._sorted or not len(asked):
+            return 0, len(self.names)
+        ends = pc.min_max(asked).as_py()
+        first = bisect_left(self.names, ends["min"], key=_text)
+        return first, bisect_right(self.names, ends["max"], key=_text)
 
 
-def refuse_other_frequency(time: np.ndarray, frequency: str) -> None:
-    """Refuse rows that are further apart than those of training, on the same grid.
+class Spacing:
+    """How far apart rows are that come part by part, in ticks of the training's frequency."""
 
-    With `data.missing=hold` they would be filled up, and what is forecast would be wrong silently.
+    def __init__(self, frequency: str):
+        self._frequency = frequency
+        self._time = np.zeros(0, "datetime64[ns]")  # the first row, then the earliest and the last
+        self._ticks = np.zeros(0, np.int64)  # three different ones, where there are so many
+        self._apart = 0
 
-    Shapes: `time` (rows,).
-    """
-    ticks = np.unique(clock.ticks(time, frequency))
-    apart = int(np.gcd.reduce(np.diff(ticks))) if len(ticks) > 2 else 1
-    if apart > 1:
-        raise InputError(
-            f"data must have the frequency of training, {frequency}, got rows that are {apart} "
-            f"times as far apart ({pd.Timestamp(time.min())}, …, {pd.Timestamp(time.max())}): send "
-            "all rows, or train on such data"
-        )
+    def add(self, time: np.ndarray) -> None:
+        """Look at some rows.
+
+        Shapes: `time` (rows,).
+        """
+        every = np.append(self._time, time)
+        ticks = clock.ticks(every, self._frequency)
+        self._apart = int(np.gcd.reduce(np.append(ticks - ticks[0], self._apart)))
+        self._ticks = np.unique(np.append(self._ticks, ticks))[:3]
+        self._time = np.array([every[0], every.min(), every.max()])
+
+    def refuse_wider(self) -> None:
+        """Refuse rows that are further apart than those of training, on the same grid.
+
+        With `data.missing=hold` they would be filled up, and what is forecast would be wrong
+        silently.
+        """
+        if len(self._ticks) > 2 and self._apart > 1:
+            first, last = (pd.Timestamp(time) for time in self._time[1:])
+            raise InputError(
+                f"data must have the frequency of training, {self._frequency}, got rows that are "
+                f"{self._apart} times as far apart ({first}, …, {last}): send all rows, or train "
+                "on such data"
+            )
 
 
 def refuse_short_history(table: Table, window: Window, known: tuple[str, ...]) -> None:
@@ -189,3 +290,8 @@ def _refuse_short_future(table: Table, window: Window, known: tuple[str, ...]) -
             f"{pd.Timestamp(until)}, got rows until {pd.Timestamp(last)}: append rows with those "
             "columns and empty targets"
         )
+
+
+def _text(name: pa.StringScalar) -> str:
+    """Return the name of a series as text."""
+    return str(name.as_py())

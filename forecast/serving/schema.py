@@ -8,15 +8,18 @@ from typing import Any
 
 from forecast.errors import InputError, nearest
 
-FORMAT = 3
+FORMAT = 4
 """Version of the files; a reader refuses those it does not know."""
 
-OLDER = {2: {"zoned": None}}
+OLDER: Mapping[int, Mapping[str, Any]] = {2: {"zoned": None}, 3: {}}
 """Formats that are read too, and what their schema did not yet say."""
 
 WEIGHTS, FACTS = "model.keras", "bundle.json"
+SERIES, INTERVALS = "series.arrow", "intervals.arrow"
+"""Files with a row for every series: its name and scale; the half-widths of its intervals."""
+
 SEAL = "sha256"
-"""Last field of the file: the hash of all bytes before it. Of the weights: of their file."""
+"""Last field of the file: the hash of all bytes before it. Of other files: that of their bytes."""
 
 OWN = ("format", "weights", SEAL)
 """Fields that `write` makes itself."""
@@ -35,6 +38,7 @@ _SCALER = {
     "output_mean": _MATRIX,
     "output_std": _MATRIX,
 }
+_AROUND = {"level": float, "method": str, "between": (None, [float])}
 
 FORM: Mapping[str, Any] = {
     "format": int,
@@ -59,13 +63,9 @@ FORM: Mapping[str, Any] = {
         "zoned": (bool, None),
     },
     "window": {"timesteps": int, "horizon": int, "stride": int, "lead": int},
-    "scaler": (_SCALER, {**_SCALER, "input_limit": [[(None, float)]]}),
-    "series": _TEXTS,
+    "series": {"count": int, SEAL: str},
     "quantiles": [float],
-    "intervals": (
-        None,
-        {"level": float, "method": str, "between": (None, [float]), "reach": [[[(None, float)]]]},
-    ),
+    "intervals": (None, {**_AROUND, SEAL: str}),
     "versions": {str: str},
     "facts": {str: object},
     "weights": {SEAL: str},
@@ -74,18 +74,29 @@ FORM: Mapping[str, Any] = {
 """A form is a type, [form] of each part, {str: form} of each value, {name: form} of these and no
 other names, or (form, …), one of which fits."""
 
+OLD_FORM: Mapping[str, Any] = {
+    **FORM,
+    "scaler": (_SCALER, {**_SCALER, "input_limit": [[(None, float)]]}),
+    "series": _TEXTS,
+    "intervals": (None, {**_AROUND, "reach": [[[(None, float)]]]}),
+}
+"""Of older formats, whose arrays stood in the JSON."""
 
-def write(folder: Path, fields: Mapping[str, Any]) -> Path:
-    """Write the facts of a bundle beside its weights, sealed by their hash."""
+
+def write(folder: Path, fields: Mapping[str, Any], found: int = FORMAT) -> Path:
+    """Write the facts of a bundle beside its other files, sealed by their hash."""
     weights = {SEAL: _digest(folder / WEIGHTS)}
-    text = json.dumps({"format": FORMAT, **fields, "weights": weights}, indent=1, default=str)
+    text = json.dumps({"format": found, **fields, "weights": weights}, indent=1, default=str)
     file = folder / FACTS
     file.write_bytes(_sealed(f"{text.removesuffix(_END)},\n ".encode()))
     return file
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """Read the facts of a bundle, and make sure that no byte of its two files was changed."""
+    """Read the facts of a bundle, and make sure that no byte of them and its weights was changed.
+
+    `bytes_of` does so for its arrays.
+    """
     try:
         raw = (folder / FACTS).read_bytes()
         fields = json.loads(raw.decode("utf-8"))
@@ -103,8 +114,8 @@ def read(folder: Path) -> dict[str, Any]:
     if raw != _sealed(raw.rpartition(_FIELD)[0]):
         raise _changed(folder / FACTS)
     if found in OLDER and isinstance(fields.get("schema"), dict):
-        fields["schema"] = OLDER[found] | fields["schema"]
-    if fault := misfit(fields, FORM):
+        fields["schema"] = {**OLDER[found], **fields["schema"]}
+    if fault := misfit(fields, OLD_FORM if found in OLDER else FORM):
         raise InputError(
             f"bundle must hold the fields of format {found} in {FACTS}, got {fault}: "
             "download the run's model/ again"
@@ -112,13 +123,21 @@ def read(folder: Path) -> dict[str, Any]:
     try:
         same = _digest(folder / WEIGHTS) == fields["weights"][SEAL]
     except OSError as error:
-        raise InputError(
-            f"bundle must hold {WEIGHTS} beside {FACTS}, got {str(folder)!r} "
-            f"({type(error).__name__}): download the run's model/ again"
-        ) from error
+        raise _lacking(folder, WEIGHTS, error) from error
     if not same:
         raise _changed(folder / WEIGHTS)
     return dict(fields)
+
+
+def bytes_of(folder: Path, name: str, told: Mapping[str, Any]) -> bytes:
+    """Read a file of arrays, and make sure that no byte of it was changed."""
+    try:
+        raw = (folder / name).read_bytes()
+    except OSError as error:
+        raise _lacking(folder, name, error) from error
+    if hashlib.sha256(raw).hexdigest() != told[SEAL]:
+        raise _changed(folder / name)
+    return raw
 
 
 def _sealed(head: bytes) -> bytes:
@@ -182,6 +201,14 @@ def _digest(file: Path) -> str:
     """Hash a file."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _lacking(folder: Path, name: str, error: OSError) -> InputError:
+    """Say that a file of a bundle cannot be read."""
+    return InputError(
+        f"bundle must hold {name} beside {FACTS}, got {str(folder)!r} "
+        f"({type(error).__name__}): download the run's model/ again"
+    )
 
 
 def _changed(file: Path) -> InputError:

@@ -206,6 +206,9 @@ def _send_model(found: Recorded, *, interval: bool) -> None:
             interval=interval,
         )
         if interval:  # the weights have arrived before, or arrive first
+            inside = package.INSIDE / schema.INTERVALS
+            if (model / inside).is_file():  # else an older version has begun the run
+                tracked.keep(model / inside, f"model/{inside}")  # before the facts that name it
             for path in [*model.rglob("*")]:
                 if path.is_file() and path.name not in (SIGNED, schema.FACTS):
                     path.unlink()

@@ -2,14 +2,17 @@
 
 import hashlib
 import json
+import random
 import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from forecast.data import panel, windows
@@ -18,12 +21,14 @@ from forecast.data.sources import opened
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation.intervals.margin import Reach
-from forecast.serving import bundle
+from forecast.serving import arrays, bundle
 from forecast.serving.schema import FORM, write
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
 
 from ..conftest import Place, load_frame
+
+FILES = ("bundle.json", "model.keras", "series.arrow", "intervals.arrow")
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +40,7 @@ def folder(client, lstm_run: str, tmp_path_factory: pytest.TempPathFactory) -> P
 def test_nothing_in_the_model_is_pickled(folder: Path):
     names = [path.name for path in folder.rglob("*") if path.is_file()]
     assert not [name for name in names if name.endswith((".pkl", ".pickle", ".joblib"))]
-    assert {"model.keras", "bundle.json", "MLmodel", "pyfunc_model.py"} <= set(names)
+    assert {*FILES, "MLmodel", "pyfunc_model.py"} <= set(names)
 
 
 def test_the_pyfunc_gives_the_bundles_forecast(folder: Path, place: Place):
@@ -69,6 +74,24 @@ def test_one_series_of_the_panel_can_be_sent_alone(folder: Path, place: Place):
     assert south.forecast.tolist() == pytest.approx(expected, rel=1e-6)
 
 
+def test_series_that_training_had_in_another_order_keep_it(folder: Path, place: Place):
+    served = bundle.load(folder / "artifacts" / "bundle")
+    back = slice(None, None, -1)
+    other = replace(
+        served,
+        names=served.names[::-1],
+        scaler=served.scaler.part(back),
+        reach=replace(served.reach, values=served.reach.values[back]),
+    )
+    frame = pd.read_csv(place.folder / "load.csv")
+    said = other.predict(frame)
+    assert said.series.unique().tolist() == ["south", "north"]
+    again = said.sort_values("series", kind="stable", ignore_index=True)
+    pd.testing.assert_frame_equal(again, served.predict(frame))
+    for name in ("north", "south"):
+        assert other.predict(frame[frame.site == name]).series.eq(name).all()
+
+
 @pytest.mark.processes
 def test_a_fresh_process_needs_only_the_package(folder: Path, place: Place):
     code = (
@@ -88,18 +111,21 @@ def copy(folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(folder / "artifacts" / "bundle", tmp_path / "bundle"))
 
 
-@pytest.mark.parametrize("found", [1, 99, "3", None, [3]])
+@pytest.mark.parametrize("found", [1, 99, "4", None, [4]])
 def test_an_unknown_format_is_refused_by_name(copy: Path, found):
     facts = json.loads((copy / "bundle.json").read_text())
     (copy / "bundle.json").write_text(json.dumps(facts | {"format": found}))
-    with pytest.raises(InputError, match="format must be 3, got " + re.escape(repr(found))):
+    with pytest.raises(InputError, match="format must be 4, got " + re.escape(repr(found))):
         bundle.load(copy)
 
 
-@pytest.mark.parametrize("name", ["bundle.json", "model.keras"])
+@pytest.mark.parametrize("name", FILES)
 def test_a_damaged_file_is_refused(copy: Path, name: str):
     (copy / name).write_bytes((copy / name).read_bytes()[:50])
-    with pytest.raises(InputError, match="bundle must"):
+    with pytest.raises(InputError, match="^bundle must"):
+        bundle.load(copy)
+    (copy / name).unlink()
+    with pytest.raises(InputError, match="^bundle must (be a folder with|hold)"):
         bundle.load(copy)
 
 
@@ -112,16 +138,18 @@ def test_one_byte_changed_anywhere_is_refused(copy: Path):
             with pytest.raises(InputError, match="^bundle"):
                 bundle.load(copy)
     file.write_bytes(whole)
-    file = copy / "model.keras"
-    whole = file.read_bytes()
-    for place in range(0, len(whole), 97):
-        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        with pytest.raises(InputError, match="bundle must be as it was written"):
-            bundle.load(copy)
+    for name in FILES[1:]:
+        file = copy / name
+        whole = file.read_bytes()
+        for place in range(0, len(whole), 97):
+            file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+            with pytest.raises(InputError, match="bundle must be as it was written"):
+                bundle.load(copy)
+        file.write_bytes(whole)
 
 
 def test_bytes_put_behind_or_taken_away_are_refused(copy: Path):
-    for name in ("bundle.json", "model.keras"):
+    for name in FILES:
         whole = (copy / name).read_bytes()
         for other in (whole + b" ", whole + b"\n", whole[:-1]):
             (copy / name).write_bytes(other)
@@ -132,49 +160,74 @@ def test_bytes_put_behind_or_taken_away_are_refused(copy: Path):
 
 
 def sealed(folder: Path, change) -> None:
-    """Change a bundle's facts and write them as `save` would: the hashes are right again."""
+    """Change a bundle's facts and arrays and write them as `save` would: all hashes are right."""
     told = json.loads((folder / "bundle.json").read_text())
+    told["scaler"], told["names"] = arrays.read((folder / "series.arrow").read_bytes(), named=True)
+    told |= arrays.read((folder / "intervals.arrow").read_bytes(), named=False)[0]
+    told["scaler"] = {name: part.copy() for name, part in told["scaler"].items()}
     change(told)
+    names = told.pop("names")
+    names = names if isinstance(names, pa.Array) else pa.array(names)
+    found = arrays.write(folder / "series.arrow", told.pop("scaler"), names)
+    around = arrays.write(folder / "intervals.arrow", {"reach": told.pop("reach")})
+    if isinstance(told.get("series"), dict) and "sha256" in told["series"]:
+        told["series"]["sha256"] = found
+    if isinstance(told.get("intervals"), dict):
+        told["intervals"]["sha256"] = around
     kept = {key: told[key] for key in told if key not in ("format", "weights", "sha256")}
     write(folder, kept)
 
 
 def limits(told, value):
     """Limits of the scaler's shape, the first of them a number and the rest none."""
-    found = [[None for _ in row] for row in told["scaler"]["input_std"]]
-    found[0][0] = value
+    found = np.full_like(told["scaler"]["input_std"], np.inf)
+    found[0, 0] = value
     return found
 
 
+def first(value):
+    """Put a value first in an array."""
+    return lambda part: part.__setitem__((0, 0), value)
+
+
 WRONG = [
-    ("no scaler", lambda told: told.pop("scaler")),
+    ("no window", lambda told: told.pop("window")),
     ("code, which is not a field", lambda told: told.update(code="print()")),
     ("no schema.time", lambda told: told["schema"].pop("time")),
     ("'8' as window.timesteps", lambda told: told["window"].update(timesteps="8")),
     ("True as window.lead", lambda told: told["window"].update(lead=True)),
     ("as window.horizon", lambda told: told["window"].update(horizon=10**400)),
-    ("as scaler.input_mean", lambda told: told["scaler"].update(input_mean=None)),
-    ("as scaler.input_std", lambda told: told["scaler"]["input_std"][0].append("1")),
-    ("as series", lambda told: told.update(series={"north": 1})),
-    ("as series", lambda told: told["series"].append("\ud800")),
+    ("missing 1 required", lambda told: told["scaler"].pop("input_mean")),
+    ("unexpected keyword", lambda told: told["scaler"].update(code=np.zeros((2, 1)))),
+    ("as series", lambda told: told.update(series=["north"])),
+    ("3 series for 2", lambda told: told.update(names=["a", "b", "c"]) or three(told)),
     ("as intervals", lambda told: told.update(intervals=[])),
     ("as schema.valid.load", lambda told: told["schema"]["valid"].update(load=5)),
     ("output of shape", lambda told: told["window"].update(horizon=5)),
     ("input of shape", lambda told: told["window"].update(timesteps=9)),
     ("input of shape", lambda told: told["schema"]["calendar"].append("weekday")),
     ("output of shape", lambda told: told["schema"]["targets"].append("temp")),
-    ("scaler of shape", lambda told: told["series"].append("west")),
-    ("scaler of shape", lambda told: told["scaler"]["input_std"].pop()),
-    ("intervals of shape", lambda told: told["intervals"]["reach"].pop()),
+    ("scaler of shape", lambda told: told["scaler"].update(input_std=np.ones((2, 9)))),
+    ("scaler of targets of shape", lambda told: told["scaler"].update(output_std=np.ones((2, 2)))),
+    ("intervals of shape", lambda told: told.update(reach=told["reach"][:1])),
+    ("intervals of shape", lambda told: told.update(reach=told["reach"][:, :3])),
     ("data.calendar", lambda told: told["schema"].update(calendar=["moon"])),
     ("training.quantiles", lambda told: told.update(quantiles=[0.1, 0.9])),
-    ("series twice", lambda told: told.update(series=["north", "north"])),
-    ("an invalid scale", lambda told: told["scaler"]["input_std"][0].__setitem__(0, np.nan)),
-    ("an invalid scale", lambda told: told["scaler"]["output_std"][0].__setitem__(0, 0)),
-    ("scaler of shape", lambda told: told["scaler"].update(input_limit=[[None]])),
+    ("series twice", lambda told: told.update(names=["north", "north"])),
+    ("series", lambda told: told.update(names=pa.array([1, 2]))),
+    ("missing values", lambda told: told.update(names=["north", None])),
+    ("an invalid scale", lambda told: first(np.nan)(told["scaler"]["input_std"])),
+    ("an invalid scale", lambda told: first(0)(told["scaler"]["output_std"])),
+    ("scaler of shape", lambda told: told["scaler"].update(input_limit=np.ones((2, 9)))),
     ("an invalid scale", lambda told: told["scaler"].update(input_limit=limits(told, -1.0))),
     ("intervals by", lambda told: told["intervals"].update(method="guess")),
 ]
+
+
+def three(told) -> None:
+    """Give three series a scale, of which the facts name two."""
+    for name, part in told["scaler"].items():
+        told["scaler"][name] = np.concatenate([part, part[:1]])
 
 
 @pytest.mark.parametrize(("said", "change"), WRONG, ids=[f"{n}" for n in range(len(WRONG))])
@@ -193,12 +246,33 @@ def test_limits_of_inputs_are_read_and_none_means_no_limit(copy: Path):
 
 def test_the_facts_say_what_predicts_and_what_it_was_made_with(copy: Path, place: Place):
     told = json.loads((copy / "bundle.json").read_text())
-    assert told["format"] == 3
+    assert told["format"] == 4
     assert {"python", "forecast", "tensorflow", "keras"} <= set(told["versions"])
     assert told["facts"]["data_digest"] == opened.open(place.folder / "load.csv").digest()
     assert told["schema"]["frequency"] == "h" and told["schema"]["calendar"] == ["hour"]
     weights = hashlib.sha256((copy / "model.keras").read_bytes()).hexdigest()
     assert told["weights"] == {"sha256": weights}
+    series = hashlib.sha256((copy / "series.arrow").read_bytes()).hexdigest()
+    assert told["series"] == {"count": 2, "sha256": series}
+
+
+def test_the_facts_are_as_long_for_a_thousand_series_as_for_two(tmp_path: Path):
+    schema = Schema("time", ("load",), series=("site",), frequency="h")
+    sizes = []
+    for number in (2, 1000):
+        names = [f"site {n}" for n in range(number)]
+        frame = pd.concat([load_frame(12).query("site == 'north'").assign(site=n) for n in names])
+        told = Training(epochs=1, tail=0)
+        fitted = Forecaster(Model("nlinear"), Window(4, 2), told).fit(panel.build(frame, schema))
+        reach = Reach(0.9, "split", None, np.full((number, 2, 1), np.nan))
+        folder = tmp_path / f"{number}"
+        bundle.save(folder, fitted, schema, {}, reach=reach)
+        sizes.append((folder / "bundle.json").stat().st_size)
+        found = bundle.load(folder)
+        assert found.names.to_pylist() == sorted(names)
+        np.testing.assert_array_equal(found.scaler.input_mean, fitted.scaler_.input_mean)
+        assert found.reach.values.shape == (number, 2, 1) and np.isnan(found.reach.values).all()
+    assert sizes[1] - sizes[0] == len("1000") - len("2")
 
 
 def test_the_page_explains_every_field():
@@ -216,7 +290,7 @@ def test_the_runs_intervals_are_served_around_its_forecasts(folder: Path, place:
     served = bundle.load(folder / "artifacts" / "bundle")
     facts = json.loads((folder / "artifacts" / "bundle" / "bundle.json").read_text())
     assert (served.reach.level, served.reach.method) == (0.9, "adaptive")
-    np.testing.assert_array_equal(served.reach.values, facts["intervals"]["reach"])
+    assert set(facts["intervals"]) == {"level", "method", "between", "sha256"}
     said = served.predict(pd.read_csv(place.folder / "load.csv"))
     by = served.reach.values.ravel()  # (series, horizon, one target), the order of the rows
     np.testing.assert_allclose(said.upper, said.forecast + np.maximum(by, 0))
@@ -253,3 +327,29 @@ def test_probabilities_and_quantiles_are_served_as_in_training(more, levels, tmp
         by = np.array([1.0, 2.0, -0.01, np.nan])
         np.testing.assert_allclose(said.lower, np.minimum(said["q0.1"] - by, said.forecast))
         np.testing.assert_allclose(said.upper, np.maximum(said["q0.9"] + by, said.forecast))
+
+
+def test_files_of_arrays_from_anywhere_end_in_an_error(copy: Path):
+    """Whatever is wrong with one, nothing but Python's own errors comes of it."""
+    anywhere, kinds = random.Random(1), set()
+    for name in FILES[2:]:
+        whole = (copy / name).read_bytes()
+        for _ in range(2000):
+            raw = bytearray(whole)
+            for _ in range(anywhere.randrange(1, 4)):
+                raw[anywhere.randrange(len(raw))] ^= 1 << anywhere.randrange(8)
+            try:
+                arrays.read(bytes(raw), named=name == "series.arrow")
+            except (KeyError, TypeError, ValueError, OSError) as error:
+                kinds.add(type(error))
+    assert kinds
+
+
+def test_intervals_are_added_while_others_read(copy: Path, place: Place):
+    sealed(copy, lambda told: told.update(intervals=None))
+    (copy / "intervals.arrow").unlink()
+    assert bundle.load(copy).reach is None
+    bundle.add_intervals(copy, reach := Reach(0.8, "split", None, np.ones((2, 4, 1))))
+    found = bundle.load(copy).reach
+    np.testing.assert_array_equal(found.values, reach.values)
+    assert found.level == 0.8 and not copy.with_name(f"{copy.name}.new").exists()

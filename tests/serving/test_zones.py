@@ -1,6 +1,7 @@
 """A bundle knows whether the time stamps of its training stated a zone, and so do its forecasts."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from forecast.data import panel
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError
+from forecast.evaluation.intervals.margin import Reach
 from forecast.serving import bundle, schema
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
@@ -72,22 +74,45 @@ def test_forecasts_say_utc_where_training_stated_a_zone(trained, tmp_path: Path)
         assert text[name].str.endswith("+00:00").all() == bool(zone)
 
 
-def test_a_bundle_of_before_takes_both_kinds(trained):
-    zone, folder = trained
+def as_before(folder: Path, found: int) -> None:
+    """Write the bundle of a folder as an older format, whose arrays stood in the JSON."""
+    served = bundle.load(folder)
     told = json.loads((folder / schema.FACTS).read_text("utf-8"))
-    del told["schema"]["zoned"]
-    text = json.dumps(told | {"format": 2}, indent=1).rpartition(f'"{schema.SEAL}"')[0]
-    try:
-        (folder / schema.FACTS).write_bytes(schema._sealed(text.encode()))
-        served = bundle.load(folder)
-        assert served.schema.zoned is None
-        for one in ("America/New_York", None):
-            said = served.predict(local(load_frame(60), one))
-            assert len(said) == 4 and (said.time.dt.tz is None) == (one is None)
-    finally:
-        kept = {key: told[key] for key in told if key not in ("format", "weights", schema.SEAL)}
-        kept["schema"]["zoned"] = zone is not None
-        schema.write(folder, kept)
+    if found == 2:
+        del told["schema"]["zoned"]
+    told["series"], told["scaler"] = served.names.to_pylist(), served.scaler.to_dict()
+    told["intervals"] = served.reach and served.reach.to_dict()
+    kept = {key: told[key] for key in told if key not in ("format", "weights", schema.SEAL)}
+    schema.write(folder, kept, found)
+    for name in (schema.SERIES, schema.INTERVALS):
+        (folder / name).unlink(missing_ok=True)
+
+
+def test_a_bundle_of_before_takes_both_kinds(trained, tmp_path: Path):
+    folder = Path(shutil.copytree(trained[1], tmp_path / "old"))
+    as_before(folder, 2)
+    served = bundle.load(folder)
+    assert served.schema.zoned is None
+    for one in ("America/New_York", None):
+        said = served.predict(local(load_frame(60), one))
+        assert len(said) == 4 and (said.time.dt.tz is None) == (one is None)
+
+
+def test_a_bundle_whose_arrays_stand_in_its_json_forecasts_the_same(trained, tmp_path: Path):
+    zone, folder = trained
+    old = Path(shutil.copytree(folder, tmp_path / "old"))
+    frame = local(load_frame(60), zone)
+    reach = Reach(0.9, "split", None, np.array([[[1.0], [np.nan]], [[0.5], [2.0]]]))
+    bundle.add_intervals(old, reach)
+    now = bundle.load(old).predict(frame)
+    as_before(old, 3)
+    assert {file.name for file in old.iterdir()} == {schema.FACTS, schema.WEIGHTS}
+    pd.testing.assert_frame_equal(bundle.load(old).predict(frame), now)
+    # a run that an older version has begun is finished by this one, in the form that it has
+    bundle.add_intervals(old, Reach(0.9, "split", None, 2 * reach.values))
+    assert {file.name for file in old.iterdir()} == {schema.FACTS, schema.WEIGHTS}
+    wider = bundle.load(old).predict(frame)
+    np.testing.assert_allclose(wider.upper - wider.forecast, 2 * (now.upper - now.forecast))
 
 
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", None])

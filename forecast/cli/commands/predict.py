@@ -9,19 +9,23 @@ from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from forecast.cli import forecast_table, output
 from forecast.cli.config import errors
 from forecast.cli.config.compose import Request
 from forecast.cli.console import busy, say
 from forecast.data import clock
+from forecast.data.samples import machine_share
 from forecast.data.schema import Schema
 from forecast.data.sources import opened
+from forecast.data.sources.source import Source
 from forecast.data.table import Table
 from forecast.errors import InputError
 from forecast.report import figures
 from forecast.serving.model import Bundle
-from forecast.workflows import load
+from forecast.serving.parts import Parts
+from forecast.workflows import load, predicted
 from forecast.workflows.served import Served, find
 from forecast.workflows.settings import Config
 
@@ -34,8 +38,11 @@ PIPE = "-"
 ENDS = (".csv", ".parquet")
 
 
-def run_predict(request: Request) -> pd.DataFrame:
-    """Forecast the next horizon from the newest rows, by default of the file trained on."""
+def run_predict(request: Request) -> pd.DataFrame | None:
+    """Forecast the next horizon from the newest rows, by default of the file trained on.
+
+    Rows that memory does not hold are forecast part by part, and no table of all is returned.
+    """
     settings = request.settings
     if not settings.run:
         raise InputError(
@@ -45,40 +52,103 @@ def run_predict(request: Request) -> pd.DataFrame:
     piped = settings.output == PIPE
     if not piped:
         output.place(settings.output, f"forecast{ENDS[0]}", ENDS)  # before anything is fetched
+    typed = errors.typed(request.overrides)
     with busy("predict", "reading and forecasting"):
         served = find(settings.run, settings.tracking)
         errors.refuse_fixed(served.bundle, settings, request.overrides)
-        frame = _read(settings, errors.typed(request.overrides), served)
-        schema = _schema(settings, errors.typed(request.overrides), served, frame.columns)
+        source, memory = _source(settings, typed, served), machine_share()
+        if isinstance(source, Source) and not predicted.fits(source, memory):
+            schema = _schema(settings, typed, served, source.columns())
+            large = replace(served.bundle, schema=schema)
+            span = settings.data.since, settings.data.until
+            asked = predicted.Asked(source, settings.history, span, memory)
+            _in_parts(replace(served, bundle=large), asked, settings.output)
+            return None
+        frame = opened.read(source) if isinstance(source, Source) else source
+        schema = _schema(settings, typed, served, frame.columns)
         bundle = replace(served.bundle, schema=schema)
         rows = bundle.table(_between(frame, settings, schema))
         found = bundle.forecasts(rows, history=settings.history)
     left_out = sorted({rows.names[code] for code in np.unique(rows.series)} - {*found.series})
     if piped:
-        _warn(left_out, sys.stderr)
+        _warn(left_out, len(left_out), sys.stderr)
         found.to_csv(sys.stdout, index=False)
         return found
     newest = found[found.origin == found.groupby("series").origin.transform("max")]
     out = output.place(settings.output, f"forecast_{served.name}{ENDS[0]}", ENDS)
-    picture = out.with_suffix(".png")
-    drawn = figures.prediction(_history(rows, bundle, newest), newest, schema.units)
-    if rows.zoned:
-        drawn.axes[-1].set_xlabel("UTC")
-    with output.whole(picture) as image, output.whole(out) as file:
+    with output.whole(out) as file:
         if out.suffix == ".parquet":
             found.to_parquet(file, index=False)
         else:
             found.to_csv(file, index=False)
-        drawn.savefig(image, dpi=120)
+        _draw(out, rows, bundle, newest)
     forecast_table.show(newest)
-    _warn(left_out, None)
-    count = len(found.drop_duplicates(["series", "origin"]))
-    say("wrote", f"{out} with {count:,} forecast{'s' * (count > 1)}, and {picture}")
+    _warn(left_out, len(left_out), None)
+    _say_written(out, len(found.drop_duplicates(["series", "origin"])))
     return found
 
 
-def _read(settings: Config, typed: list[str], served: Served) -> pd.DataFrame:
-    """Read the rows that the command names, or the file that the run was trained on."""
+def _in_parts(served: Served, asked: predicted.Asked, place: str | None) -> None:
+    """Forecast a stream of rows into a file, or to standard output."""
+    bundle = served.bundle
+    if place == PIPE:
+
+        def print_rows(number: int, rows: pa.Table) -> None:
+            rows.to_pandas().to_csv(sys.stdout, index=False, header=number == 0)
+
+        found = predicted.in_parts(bundle, asked, print_rows)
+        _warn(found.named, found.lacking, sys.stderr)
+        return
+    out = output.place(place, f"forecast_{served.name}{ENDS[0]}", ENDS)
+    about = {
+        "model": bundle.digest,
+        "schema": bundle.schema.to_dict(),
+        "data": asked.source.digest(),
+        "history": asked.history,
+        "span": asked.span,
+    }
+    with output.writing(out):
+        parts = Parts(out, about)
+        if parts.done:
+            say("resume", f"goes on behind {parts.done:,} parts of an earlier command")
+        try:
+            found = predicted.in_parts(bundle, asked, parts.put, done=parts.done, again=parts.clear)
+        except InputError:  # other rows will have other parts
+            parts.remove()
+            raise
+    rows = found.table()
+    newest = bundle.forecasts(rows)
+    with output.whole(out) as file:
+        parts.join(file)
+        _draw(out, rows, bundle, newest)
+    parts.remove()
+    forecast_table.show(newest)
+    _warn(found.named, found.lacking, None)
+    if len(rows.names) < found.series:
+        say("", f"shown are {len(rows.names)} series, drawn out of {found.series:,}")
+    _say_written(out, found.count)
+
+
+def _draw(out: Path, rows: Table, bundle: Bundle, newest: pd.DataFrame) -> None:
+    """Draw the newest forecasts beside their file."""
+    drawn = figures.prediction(_history(rows, bundle, newest), newest, bundle.schema.units)
+    if rows.zoned:
+        drawn.axes[-1].set_xlabel("UTC")
+    with output.whole(out.with_suffix(".png")) as image:
+        drawn.savefig(image, dpi=120)
+
+
+def _say_written(out: Path, count: int) -> None:
+    """Say what was written."""
+    picture = out.with_suffix(".png")
+    say("wrote", f"{out} with {count:,} forecast{'s' * (count > 1)}, and {picture}")
+
+
+def _source(settings: Config, typed: list[str], served: Served) -> Source | pd.DataFrame:
+    """Open the rows that the command names, or the file that the run was trained on.
+
+    Standard input is read at once.
+    """
     data = settings.data
     if "data" not in typed and "data.path" not in typed:
         if served.recorded.get("data.path", "None") == "None":
@@ -97,7 +167,7 @@ def _read(settings: Config, typed: list[str], served: Served) -> pd.DataFrame:
     elif not {"data", "data.query", "data.table"} & {*typed} and opened.is_database(data.path):
         asked = {key: load.recorded(key, served.recorded) for key in ("query", "table")}
         data = replace(data, **asked)
-    return opened.read(load.opening(data))
+    return load.opening(data)
 
 
 def _schema(settings: Config, typed: list[str], served: Served, columns: Iterable[str]) -> Schema:
@@ -141,11 +211,11 @@ def _piped(kind: str | None) -> pd.DataFrame:
             raise InputError(str(error).replace(str(file), PIPE)) from error
 
 
-def _warn(left_out: list[str], file: TextIO | None) -> None:
-    """Say which series have no forecast, on the terminal or in a file."""
+def _warn(left_out: list[str], count: int, file: TextIO | None) -> None:
+    """Say which series have no forecast, the first of so many, on the terminal or in a file."""
     if not left_out:
         return
-    more = f" and {len(left_out) - 5:,} more" if len(left_out) > 5 else ""
+    more = f" and {count - 5:,} more" if count > 5 else ""
     shown = ", ".join(left_out[:5]) + more
     text = f"no forecast for {shown}: too few rows, or a missing value among the newest"
     if file is None:

@@ -1,0 +1,173 @@
+"""Forecasts of rows that memory does not hold: a stream of rows, and of forecasts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from forecast.data.schema import target_names
+from forecast.data.sources.source import Source
+from forecast.data.stored.pieces import pieces
+from forecast.data.table import Table
+from forecast.serving import stream
+from forecast.serving.model import Bundle, arrow, refuse_short_history
+from forecast.serving.newest import Newest, UnsortedError
+from forecast.serving.stream import Part, Stream
+from forecast.training.forecaster import BATCH
+
+COPIES = 6
+"""Memory of rows that are read at once, in tables of eight bytes a value."""
+
+SURELY = 64
+"""Memory that a byte of a file may take, at most; what fits then is not counted."""
+
+MOST = 2**31
+"""Memory of rows that are read at once, at most; of more, parts are faster."""
+
+Span = tuple[str | None, str | None]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be forecast.
+
+    Attributes:
+        source: New rows.
+        history: Whether from every row, or from the newest one of every series.
+        span: First and last moment of the rows that count.
+        memory: Bytes that may be taken.
+        shown: How many series are drawn to be shown.
+    """
+
+    source: Source
+    history: bool
+    span: Span
+    memory: int
+    shown: int = 12
+
+
+@dataclass
+class Predicted:
+    """What a stream of forecasts was.
+
+    Attributes:
+        count: Forecasts, each of a horizon.
+        lacking: Series without one.
+        named: The first of them.
+        drawn: Newest rows of the series that were drawn, by their numbers.
+        series: Series with a forecast.
+    """
+
+    count: int = 0
+    series: int = 0
+    lacking: int = 0
+    named: list[str] = field(default_factory=list)
+    drawn: dict[int, Table] = field(default_factory=dict)
+
+    def table(self) -> Table:
+        """Return the rows of the series that were drawn, in their order."""
+        return stream.joined([self.drawn[number] for number in sorted(self.drawn)])
+
+
+def fits(source: Source, memory: int) -> bool:
+    """Tell whether all rows may be read at once."""
+    memory = min(memory, MOST)
+    if source.size is not None and source.size * SURELY <= memory:
+        return True
+    rows, columns = 0, source.columns()
+    for batch in source.batches(columns[:1]):
+        rows += len(batch)
+        if rows * (len(columns) + 3) * 8 * COPIES > memory:
+            return False
+    return True
+
+
+def in_parts(
+    bundle: Bundle,
+    asked: Asked,
+    put: Callable[[int, pa.Table], None],
+    *,
+    done: int = 0,
+    again: Callable[[], None] | None = None,
+) -> Predicted:
+    """Forecast part by part.
+
+    Args:
+        bundle: What forecasts.
+        asked: What is to be forecast.
+        put: Takes the number of a part, and its rows.
+        done: So many parts need no forecast.
+        again: Forgets all parts, where rows turn out not to be sorted; without it they are sorted
+            before anything is forecast.
+    """
+    if again is not None:
+        try:
+            return _run(bundle, asked, put, done, sort=False)
+        except UnsortedError:
+            again()
+            done = 0
+    return _run(bundle, asked, put, done, sort=True)
+
+
+def _run(
+    bundle: Bundle, asked: Asked, put: Callable[[int, pa.Table], None], done: int, *, sort: bool
+) -> Predicted:
+    """Forecast rows that are sorted, or are to be sorted."""
+    schema, window = bundle.schema, bundle.window
+    made = schema.known_future and not schema.known_columns
+    rows = Newest(schema, window, history=asked.history)
+    batches = rows.of(asked.source, asked.memory, asked.span, sort=sort)
+    found, draw = Predicted(), _Draw(bundle, asked.shown)
+    flow = Stream(window, history=asked.history, ahead=window.lead + window.horizon if made else 0)
+    features = bundle.scaler.input_mean.shape[1]
+    outputs = len(target_names(schema)[0]) * (3 + len(bundle.quantiles))
+    for number, part in enumerate(
+        flow.parts(pieces(batches, schema), stream.size(window, features, outputs))
+    ):
+        draw.look(part)
+        found.count += len(part)
+        if number >= done:
+            # one that is all there is has the batches of a forecast at once
+            batch = BATCH if number else min(BATCH, 1 << (len(part) - 1).bit_length())
+            values = bundle.forecast_windows(part.table, part.starts, batch)
+            put(number, arrow(part.table, part.starts, window, values))
+    if not found.count:
+        refuse_short_history(flow.last, window, schema.known_columns)
+    found.lacking, found.named, found.drawn = flow.lacking, flow.named, draw.rows
+    found.series = draw.seen
+    return found
+
+
+class _Draw:
+    """Series drawn to be shown, by numbers that their own are mixed into."""
+
+    def __init__(self, bundle: Bundle, most: int):
+        self._bundle = bundle
+        self._most = most
+        self._last = -1
+        self.seen = 0
+        self.rows: dict[int, Table] = {}
+
+    def look(self, part: Part) -> None:
+        """Draw among the series of a part too, and keep the newest window of each."""
+        series = part.table.series[part.starts]
+        last = np.flatnonzero(np.diff(series, append=-1))  # the newest window of each
+        number = self._bundle.numbers(part.table.names)[series[last]]
+        self.seen += len(number) - (number[0] == self._last)
+        self._last = int(number[-1])
+        every = np.union1d(number, np.array([*self.rows], int))
+        kept = {*every[np.argsort(_mixed(every), kind="stable")[: self._most]].tolist()}
+        self.rows = {code: rows for code, rows in self.rows.items() if code in kept}
+        for place in np.flatnonzero(np.isin(number, [*kept])):
+            first = int(part.starts[last[place]])
+            window = self._bundle.window
+            length = window.span if part.table.known else window.timesteps
+            rows = part.table.take(slice(first, first + length))
+            self.rows[int(number[place])] = stream.named_alone(rows)
+
+
+def _mixed(numbers: np.ndarray) -> np.ndarray:
+    """Mix numbers, so that the least of them are a draw."""
+    found = (numbers.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    return (found ^ (found >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
