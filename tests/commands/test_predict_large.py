@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.cli.commands import predict
 from forecast.data import panel
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
@@ -20,6 +19,7 @@ from forecast.serving.model import Bundle
 from forecast.serving.parts import Parts
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Model, Training
+from forecast.workflows import load
 from forecast.workflows.predicted import stream
 
 from ..conftest import Place
@@ -59,7 +59,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest.fixture
 def large(here: Place, monkeypatch) -> Callable[..., str]:
     """Predict as on a machine whose memory holds no row."""
-    monkeypatch.setattr(predict, "machine_share", lambda: 1)
+    monkeypatch.setattr(load, "memory", lambda _: 1)
     monkeypatch.setattr(stream, "size", lambda *_: 256)
 
     def run(*words: str, status: int = 0) -> str:
@@ -172,11 +172,11 @@ def test_parts_of_other_rows_settings_or_models_are_not_used(here: Place, large,
 
 KILLED = """
 import os, signal, sys
-from forecast.cli.commands import predict
 from forecast.cli.main import main
 from forecast.serving.parts import Parts
+from forecast.workflows import load
 from forecast.workflows.predicted import stream
-predict.machine_share = lambda: 1
+load.memory = lambda _: 1
 stream.size = lambda *_: 256
 put = Parts.put
 def killing(self, number, rows):

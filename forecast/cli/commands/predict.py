@@ -16,7 +16,6 @@ from forecast.cli.config import errors
 from forecast.cli.config.compose import Request
 from forecast.cli.console import busy, say
 from forecast.data import clock
-from forecast.data.samples import machine_share
 from forecast.data.schema import Schema
 from forecast.data.sources import opened
 from forecast.data.sources.source import Source
@@ -56,7 +55,7 @@ def run_predict(request: Request) -> pd.DataFrame | None:
     with busy("predict", "reading and forecasting"):
         served = find(settings.run, settings.tracking)
         errors.refuse_fixed(served.bundle, settings, request.overrides)
-        source, memory = _source(settings, typed, served), machine_share()
+        source, memory = _source(settings, typed, served), load.memory(settings)
         if isinstance(source, Source) and not predicted.fits(source, memory):
             schema = _schema(settings, typed, served, source.columns())
             large = replace(served.bundle, schema=schema)

@@ -177,6 +177,7 @@ HONOURED = (
     "data.series",
     "data.time_format",
     "data.duplicates",
+    "data.memory",
 )
 """What `predict` may be given of data: where new rows are, and how their file is written."""
 
