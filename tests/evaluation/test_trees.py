@@ -290,3 +290,24 @@ def test_any_frequency_is_forecast(frequency, monkeypatch):
     scaler = scale.fit(table.take(learned))
     found = boosted(table, window, learned, starts, scaler, rules.seasons(frequency))
     assert found.shape == (len(starts), 5, 1) and np.isfinite(found).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_values_by_row_are_read_as_those_on_every_tick(seed, monkeypatch):
+    """Of stretches far apart only the rows are laid out, and nothing that is read changes."""
+    rng = np.random.default_rng(seed)
+    whole = panel((300, 200, 260), seed=seed)
+    whole.outputs[rng.random(whole.outputs.shape) < 0.1] = np.nan
+    table = whole.take(rng.random(len(whole)) < 0.7)
+    dense = rules.Ticks.of(table, table.outputs)
+    monkeypatch.setattr(rules, "GAPS", 0)
+    sparse = rules.Ticks.of(table, table.outputs)
+    assert type(sparse) is rules.Sparse and type(dense) is rules.Ticks
+    rows = rng.integers(0, len(table), 500)
+    for back in (0, 1, 7, 24, 250, rng.integers(0, 300, 500)):
+        for column in range(2):
+            one, two = (own.before(own.cell[rows], back, column) for own in (dense, sparse))
+            np.testing.assert_array_equal(one, two)
+    for length in (1, 6, 24, 1000):
+        one, two = (own.means(own.cell[rows], length) for own in (dense, sparse))
+        np.testing.assert_array_equal(one, two)

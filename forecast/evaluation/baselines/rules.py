@@ -10,6 +10,9 @@ from forecast.data import clock
 from forecast.data.table import Table
 from forecast.data.windows import Window
 
+GAPS = 8
+"""Ticks from the first row of a series to its last, for each row: of more, values lie by row."""
+
 
 @dataclass(frozen=True)
 class Ticks:
@@ -35,6 +38,8 @@ class Ticks:
         """
         codes, begin, count = np.unique(table.series, return_index=True, return_counts=True)
         length = table.tick[begin + count - 1] - table.tick[begin] + 1
+        if length.sum() > GAPS * len(table):
+            return Sparse.of_rows(table, columns)
         first = np.cumsum(length) - length  # of each series
         cell = np.repeat(first - table.tick[begin], count) + table.tick
         values = np.full((int(length.sum()), columns.shape[1]), np.nan)
@@ -57,6 +62,10 @@ class Ticks:
         """
         before = cells - length
         inside = (before >= self.first[cells])[:, None]
+        return self._mean(cells, before, inside)
+
+    def _mean(self, cells: np.ndarray, before: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        """Average what is known behind one cell up to another, (pairs, columns)."""
         sums, counts = self._sums
         total, count = (
             part[cells] - np.where(inside, part[before.clip(0)], 0) for part in (sums, counts)
@@ -88,6 +97,41 @@ class Ticks:
             for part in (np.where(known, apart, 0.0), known.astype(float))
         )
         return sums, counts
+
+
+@dataclass(frozen=True)
+class Sparse(Ticks):
+    """The same by row, where most ticks have none.
+
+    Attributes:
+        place: Tick of each row, those of each series behind all of the series before, (rows,).
+    """
+
+    place: np.ndarray
+
+    @classmethod
+    def of_rows(cls, table: Table, columns: np.ndarray) -> "Sparse":
+        """Lay columns out by row.
+
+        Shapes: `columns` (rows, columns).
+        """
+        rows, reach = np.arange(len(table)), int(np.ptp(table.tick)) + 1
+        place = table.tick - table.tick.min() + table.series.astype(np.int64) * reach
+        first = np.searchsorted(table.series, table.series)
+        return cls(columns, rows, table.series, first, place)
+
+    def before(self, cells: np.ndarray, back: np.ndarray | int, column: int) -> np.ndarray:
+        """Read a column some ticks before cells, (pairs,)."""
+        wanted = self.place[cells] - back
+        found = np.searchsorted(self.place, wanted).clip(max=len(self.place) - 1)
+        there = (self.place[found] == wanted) & (found >= self.first[cells])
+        return np.where(there, self.values[found, column], np.nan)
+
+    def means(self, cells: np.ndarray, length: int) -> np.ndarray:
+        """Average what is known of the ticks up to cells, (pairs, columns)."""
+        before = np.searchsorted(self.place, self.place[cells] - length, side="right") - 1
+        inside = (before >= self.first[cells])[:, None]
+        return self._mean(cells, before, inside)
 
 
 @dataclass(frozen=True, eq=False)
