@@ -58,7 +58,7 @@ class Loaded:
         if isinstance(self.content, Table):
             return self.content
         raise InputError(
-            f"data.memory must hold the whole table for anything but `forecast train`, got "
+            f"data.memory must hold the whole table for a backtest or a sweep, got "
             f"{len(self.content):,} rows of {self.content.series:,} series, which take about "
             f"{shown_size(len(self.content) * row_bytes(self.schema))}: set it to more, or use "
             "data.since"

@@ -149,8 +149,8 @@ def test_what_is_no_size_is_refused(given):
 @pytest.mark.parametrize(
     ("command", "more", "sentence"),
     [
-        ("backtest", [], "data.memory must hold the whole table for anything but `forecast train`"),
-        ("sweep", [], "data.memory must hold the whole table for anything but `forecast train`"),
+        ("backtest", [], "data.memory must hold the whole table for a backtest or a sweep"),
+        ("sweep", [], "data.memory must hold the whole table for a backtest or a sweep"),
         ("train", ["data.missing=mask"], "data.missing must be hold or drop where the table is"),
         (
             "train",
