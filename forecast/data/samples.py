@@ -333,12 +333,19 @@ def machine_share() -> int:
     return 1 << (most // SHARE).bit_length() - 1
 
 
+def row_bytes(columns: int) -> int:
+    """Estimate what a row takes in a table that is trained on and evaluated in memory.
+
+    That is in float64, standardised, on the device, while it is scaled, and as baselines read it.
+    """
+    return 60 * columns + 140
+
+
 def block_rows(blocks: Blocks, window: Window, memory: int) -> int | None:
     """Choose how many rows a block has so that a training fits the memory; None for all in one."""
     known = features.input_count(blocks.facts, window)
     columns = len(blocks.facts.features) + known + 1 + len(blocks.facts.targets)
-    # a table of one block: its rows in float64, standardised, on the device, and while it is scaled
-    if len(blocks) * (34 * columns + 100) <= memory:
+    if len(blocks) * row_bytes(columns) <= memory:
         return None
     # rows on the device and those read meanwhile; of one block what a table of it takes
     group = memory // (11 * columns + 16 + (32 * columns + 120) // TOGETHER)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from forecast.data import clock, columns, features, panel
+from forecast.data import clock, columns, features, panel, samples
 from forecast.data.blocks import Blocks
 from forecast.data.schema import Schema
 from forecast.data.sources import opened
@@ -122,7 +122,7 @@ UNITS = {"h": "hours", "D": "days", "min": "minutes", "s": "seconds", "MS": "mon
 
 def row_bytes(meaning: Schema) -> int:
     """Estimate what a row takes while a table of it is trained on and evaluated in memory."""
-    return 34 * (len(features.layout_of(meaning).features) + 2 * len(meaning.targets)) + 100
+    return samples.row_bytes(len(features.layout_of(meaning).features) + 2 * len(meaning.targets))
 
 
 def shown_size(count: int) -> str:
