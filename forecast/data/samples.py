@@ -287,7 +287,7 @@ TOGETHER = 8
 VALUES = 2**21
 """Of a block, about: windows are read faster from rows that a processor's cache may hold."""
 
-SHARE = 8
+SHARE = 16
 """Part of the machine's memory that a training from blocks takes: one of so many."""
 
 

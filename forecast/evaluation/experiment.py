@@ -265,7 +265,7 @@ def prepare(
         table: The data; `Blocks` are read part by part where they do not fit the memory.
         epochs: None keeps the validation span for stopping; a number trains that many epochs on
             training and validation rows alike, as the winner of a sweep does.
-        memory: Bytes that `Blocks` may take; None means an eighth of the machine's.
+        memory: Bytes that `Blocks` may take; None means a sixteenth of the machine's.
 
     Returns:
         What `run` takes.

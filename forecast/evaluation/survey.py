@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 DRAWN = 4_000_000
 """Values of the rows that are drawn: of them baselines learn, and of them pictures are made."""
 
+ROWS, MOST = 40_000, 40_000_000
+"""Rows of a wide table that are drawn though they hold more, and the values that they may hold."""
+
 SERIES = 8
 """Series that are drawn at least, before moments are left out instead."""
 
@@ -199,7 +202,8 @@ class _Draw:
 
     def __init__(self, blocks: Blocks, cuts: Holdout, window: Window, scaler: Scaler):
         facts = blocks.facts
-        most = max(1, DRAWN // (len(facts.features) + len(facts.targets) + 4))
+        width = len(facts.features) + len(facts.targets) + 4
+        most = max(1, DRAWN // width, min(ROWS, MOST // width))
         mean = len(blocks) / blocks.series
         count = min(blocks.series, max(SERIES, int(most / mean)))
         level = scaler.output_mean[:, 0] / scaler.output_std[:, 0]

@@ -94,8 +94,8 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
             tail: Newest of these rows kept for stopping, instead of `training.tail`.
             callbacks: Keras callbacks, called after every epoch.
             stage: The part of a longer training that this is; None trains in one piece.
-            memory: Bytes that `Blocks` may take, by which they are cut; None means an eighth of the
-                machine's.
+            memory: Bytes that `Blocks` may take, by which they are cut; None means a sixteenth of
+                the machine's.
 
         Returns:
             The estimator.

@@ -34,10 +34,13 @@ ALL = "*"
 """As the only target: every column but time, series, and those known ahead or static."""
 
 
-def load(config: Config, source: Source | None = None) -> Loaded:
-    """Read and check the configured data: into memory, or block by block onto the disk."""
+def load(config: Config, source: Source | None = None, *, whole: bool = False) -> Loaded:
+    """Read and check the configured data: into memory, or block by block onto the disk.
+
+    `whole` reads all into memory where `data.memory` does not say that it must not.
+    """
     source = source or opening(config.data)
-    rows = too_many(config, source)
+    rows = None if whole and config.data.memory is None else too_many(config, source)
     if rows is None:
         return made(config, source, inside(opened.read(source), config.data))
     return _stored(config, source, rows)
@@ -109,7 +112,7 @@ def memory(config: Config) -> int:
     if size < LEAST:
         raise InputError(
             f"data.memory must be a size of {shown_size(LEAST)} or more, got {text!r}: write "
-            "data.memory=4GiB, or null for an eighth of the machine's"
+            "data.memory=4GiB, or null for a sixteenth of the machine's"
         )
     return size
 

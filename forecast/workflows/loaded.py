@@ -122,7 +122,7 @@ UNITS = {"h": "hours", "D": "days", "min": "minutes", "s": "seconds", "MS": "mon
 
 def row_bytes(meaning: Schema) -> int:
     """Estimate what a row takes while a table of it is trained on and evaluated in memory."""
-    return samples.row_bytes(len(features.layout_of(meaning).features) + 2 * len(meaning.targets))
+    return samples.row_bytes(len(features.layout_of(meaning).features) + len(meaning.targets) + 1)
 
 
 def shown_size(count: int) -> str:

@@ -28,7 +28,7 @@ class DataConfig:
     )
     memory: str | None = key(
         "What the rows of a training may take, such as 4GiB: of a larger table they are read block "
-        "by block; null: an eighth of the machine's.",
+        "by block; null: a sixteenth of the machine's.",
         None,
     )
     path: Any = key(

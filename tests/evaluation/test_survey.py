@@ -108,6 +108,7 @@ def test_what_is_shown_of_drawn_rows_is_what_the_whole_table_has_there(name, sma
     fitted = experiment.fit(whole)
     one = experiment.evaluate(whole, fitted)
     monkeypatch.setattr(survey, "DRAWN", 300 * 7)
+    monkeypatch.setattr(survey, "MOST", 0)
     monkeypatch.setattr(survey, "SERIES", 2)
     blocks = experiment.prepare(asked, Blocks.of(table))
     drawn = blocks.table
@@ -142,6 +143,7 @@ def test_what_is_shown_of_drawn_rows_is_what_the_whole_table_has_there(name, sma
 
 def test_events_have_the_climatology_of_all_rows(small, monkeypatch):
     monkeypatch.setattr(survey, "DRAWN", 300 * 7)
+    monkeypatch.setattr(survey, "MOST", 0)
     monkeypatch.setattr(survey, "SERIES", 2)
     table = panel([150, 40, 90, 150, 200, 70, 130], holes=0.05, task="event")
     asked = spec(model=Model("linear"), regressors={}, baselines=())
@@ -158,6 +160,7 @@ def test_events_have_the_climatology_of_all_rows(small, monkeypatch):
 def test_a_training_from_blocks_is_scored_as_what_it_forecasts(most, small, monkeypatch):
     """Static and known columns, a number of the series, and a lead go through blocks too."""
     monkeypatch.setattr(survey, "DRAWN", most)
+    monkeypatch.setattr(survey, "MOST", 0)
     plain = panel([150, 40, 90, 150, 200, 70, 130])
     area = np.repeat(np.arange(7.0) % 3, np.bincount(plain.series))[:, None]
     table = replace(

@@ -31,7 +31,7 @@ def run_backtest(request: Request) -> float | None:
     plan.check()
     spec = load.spec(settings)
     with busy("data", "reading"):
-        data = load.load(settings)
+        data = load.load(settings, whole=True)
     folds = rolling.prepare(spec, data.table, plan)
     say("data", train.summary(data))
     fits = [fold for fold in folds if fold.refits]

@@ -53,7 +53,7 @@ def run_sweep(request: Request) -> float:
     settings = request.settings
     gates.check_gates(settings)
     with busy("data", "reading"):
-        data = load.load(settings)
+        data = load.load(settings, whole=True)
     say("data", train.summary(data))
     builder = Builder(_compose(request, data))
     strategy = _strategy(settings.sweep, builder)
