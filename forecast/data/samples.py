@@ -130,10 +130,15 @@ class TrainingBlocks(Sequence[TrainingSet]):
         self._runs: list[list[np.ndarray]] = []  # of both kinds of windows in each block
         self._tail: np.datetime64 | None = None
 
-    def learn(self, tail: split.Cut | np.datetime64, per: str = "series") -> "TrainingBlocks":
-        """Choose the stopping rows, by their first moment too, learn the scale, count windows."""
-        if isinstance(tail, np.datetime64):
-            self._tail = tail
+    def learn(
+        self, tail: split.Cut, per: str = "series", *, begin: np.datetime64 | None = None
+    ) -> "TrainingBlocks":
+        """Choose the stopping rows, learn the scale and count the windows.
+
+        `begin` is the first moment of the stopping rows, where it is known already.
+        """
+        if begin is not None:
+            self._tail = begin
         elif isinstance(tail, str) or tail != 0:
             stamps = [split.distinct(table.time[self._rule(table)]) for table in self._cut]
             every = split.distinct(np.concatenate(stamps))

@@ -107,7 +107,7 @@ def survey(spec: "Spec", blocks: Blocks, cuts: Holdout, rows: int, *, refit: boo
     _check(spec, blocks)
     window = spec.window
     learned = TrainingBlocks(blocks, window, cuts.learned_rows, block_rows=rows)
-    learned.learn(0 if refit else cuts.validation, spec.scaling)
+    learned.learn(0, spec.scaling, begin=None if refit else cuts.validation)
     season = spec.season or clock.season(blocks.facts.frequency)
     context = window.span - 1 + by_name.look_back(blocks.facts, window, spec.season)
     cut = blocks.cut(max(rows, 4 * context), context)
@@ -206,8 +206,10 @@ class _Draw:
         most = max(1, DRAWN // width, min(ROWS, MOST // width))
         mean = len(blocks) / blocks.series
         count = min(blocks.series, max(SERIES, int(most / mean)))
+        # events and classes are not scaled, and their series are told apart by what is read
+        inputs = scaler.input_mean[:, :1] / scaler.input_std[:, :1]
         level = scaler.output_mean[:, 0] / scaler.output_std[:, 0]
-        order = np.lexsort((scaler.output_mean[:, 0], level))
+        order = np.lexsort((*inputs.T, level))
         self.series = np.zeros(blocks.series, bool)
         self.series[order[np.linspace(0, blocks.series - 1, count).astype(int)]] = True
         self._stamps, self._span = blocks.stamps, window.span

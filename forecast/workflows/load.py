@@ -126,7 +126,8 @@ MEMORY = "memory_used"
 
 def _count(source: Source, data: DataConfig, most: int) -> int | None:
     """Count the rows of a source; None where they are no more than fit, or none can be counted."""
-    if data.time not in source.columns():
+    bound = source.most()
+    if data.time not in source.columns() or bound is not None and bound <= most:
         return None
     count = sum(len(frame) for frame in frames(source.batches([data.time]), data))
     return count if count > most else None

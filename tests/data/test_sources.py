@@ -374,3 +374,17 @@ def test_compressed_json_lines_are_unpacked_and_keys_may_be_left_out(tmp_path):
     found = read(file)
     assert found["ts"].tolist() == [line["ts"] for line in lines]  # as it was written
     assert found["x"].tolist()[0] == 1 and np.isnan(found["x"][1]) and found["y"][1] == 2.5
+
+
+def test_the_bound_of_rows_is_found_without_reading_them(tmp_path, monkeypatch):
+    rows = pd.DataFrame({"a": range(7), "b": ["x\ny"] * 7})
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    rows.to_csv(tmp_path / "rows.csv.gz", index=False)
+    rows.to_json(tmp_path / "rows.jsonl", orient="records", lines=True)
+    for number in range(2):
+        (tmp_path / "many").mkdir(exist_ok=True)
+        rows.to_parquet(tmp_path / "many" / f"{number}.parquet")
+    bound = {name: opened.open(tmp_path / name).most() for name in ("rows.csv", "rows.jsonl")}
+    assert bound["rows.csv"] >= 7 and 7 <= bound["rows.jsonl"] <= 8
+    assert opened.open(tmp_path / "many").most() == 14
+    assert opened.open(tmp_path / "rows.csv.gz").most() is None

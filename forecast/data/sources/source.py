@@ -30,6 +30,10 @@ class Source(ABC):
     parts: tuple[str, ...]
     size: int | None
 
+    def most(self) -> int | None:
+        """Return how many rows there are at most; None where their values would have to be read."""
+        return None
+
     @abstractmethod
     def columns(self) -> list[str]:
         """Return the names of all columns."""
