@@ -75,7 +75,9 @@ def fits(source: Source, memory: int) -> bool:
     memory = min(memory, MOST)
     if source.size is not None and source.size * SURELY <= memory:
         return True
-    rows, columns = 0, source.columns()
+    rows, columns, bound = 0, source.columns(), source.most()
+    if bound is not None and bound * (len(columns) + 3) * 8 * COPIES <= memory:
+        return True
     for batch in source.batches(columns[:1]):
         rows += len(batch)
         if rows * (len(columns) + 3) * 8 * COPIES > memory:
