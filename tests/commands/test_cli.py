@@ -269,7 +269,7 @@ def test_a_multirun_that_is_refused_leaves_no_folder(overrides: list[str], told:
 def test_ctrl_c_says_how_a_sweep_goes_on(place: Place, monkeypatch: pytest.MonkeyPatch):
     from forecast.workflows import load
 
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(load, "load", interrupted)

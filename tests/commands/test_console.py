@@ -105,7 +105,7 @@ def test_quantiles_that_hold_another_share_than_they_promise_are_named(spread):
     }
     test = SimpleNamespace(levels=levels)
     with console.capture() as captured:
-        interval_line(SimpleNamespace(intervals=None, test=test, scores=scored))
+        interval_line(SimpleNamespace(intervals=None, followed="", test=test, scores=scored))
     line = " ".join(captured.get().split())
     if spread == 1:
         assert not line
@@ -120,7 +120,7 @@ def test_quantiles_that_hold_another_share_than_they_promise_are_named(spread):
 def test_quantiles_that_are_far_from_promised_are_not_asked_of_a_model_without_them():
     test = SimpleNamespace(levels=())
     with console.capture() as captured:
-        interval_line(SimpleNamespace(intervals=None, test=test, scores={}))
+        interval_line(SimpleNamespace(intervals=None, followed="", test=test, scores={}))
     assert not captured.get()
 
 
