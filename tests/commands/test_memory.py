@@ -71,6 +71,7 @@ def read(there: Place, run: str) -> tuple[dict, pd.DataFrame, dict]:
     return found.data.metrics, pd.read_parquet(file), found.data.params
 
 
+@pytest.mark.slow
 def test_a_table_larger_than_memory_trains_like_one_that_fits(there):
     runs = []
     for more in ([], [SMALL]):

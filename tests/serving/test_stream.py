@@ -127,7 +127,8 @@ def in_parts(
     return pd.concat(parts.values(), ignore_index=True), told
 
 
-@pytest.mark.parametrize("rows", [9, 500])
+@pytest.mark.slow
+@pytest.mark.parametrize("rows", [29, 500])
 @pytest.mark.parametrize("history", [False, True], ids=["newest", "history"])
 def test_any_cut_gives_the_forecasts_of_all_rows(trained, history, rows, monkeypatch):
     served, frame = trained
@@ -151,10 +152,10 @@ def test_a_static_value_that_comes_late_holds_for_its_whole_series(trained, monk
     value = frame.groupby("site").area.transform("max").fillna(0.5)
     last = frame.groupby("site").cumcount(ascending=False) == 0
     frame["area"] = value.where(last)
-    said, _ = in_parts(served, frame, monkeypatch, 9)
+    said, _ = in_parts(served, frame, monkeypatch, 29)
     pd.testing.assert_frame_equal(said, served.predict(frame), check_exact=True)
     with pytest.raises(InputError, match="data.static must be stated in the first rows of a ser"):
-        in_parts(served, frame, monkeypatch, 9, history=True)
+        in_parts(served, frame, monkeypatch, 29, history=True)
     said, _ = in_parts(served, frame, monkeypatch, 500, history=True)  # of series that fit
     pd.testing.assert_frame_equal(said, served.predict(frame, history=True), check_exact=True)
 
