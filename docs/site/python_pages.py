@@ -12,6 +12,7 @@ PAGES = {
             "forecast.data.schema.Schema",
             "forecast.data.panel.build",
             "forecast.data.table.Table",
+            "forecast.data.blocks.Blocks",
             "forecast.data.windows",
             "forecast.data.split.Folds",
             "forecast.training.parameters.Model",
