@@ -74,9 +74,8 @@ class Loaded:
         """Return the raw rows of some series, from some moment on."""
         wanted, found = {*names}, []
         every = self.columns if isinstance(self.content, Table) else needed(self.schema)
-        given: Iterable[pd.DataFrame] = [self.frame]
-        if not isinstance(self.content, Table):
-            given = frames(self.source.batches(every), self.config)
+        whole = isinstance(self.content, Table)
+        given = [self.frame] if whole else frames(self.source.batches(every), self.config)
         for frame in given:
             code, known = columns.coded_labels(frame, self.schema)
             mask = np.isin(known, list(wanted))[code]
