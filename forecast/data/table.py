@@ -1,6 +1,6 @@
 """A checked panel on a regular grid: what every later room reads."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 
@@ -271,6 +271,22 @@ class Table:
         if stamp.tzinfo is not None:
             stamp = stamp.tz_convert("UTC").tz_localize(None)
         return np.datetime64(stamp)
+
+
+def stacked(tables: Sequence[Table], series: Sequence[np.ndarray], names: tuple[str, ...]) -> Table:
+    """Put tables of the same columns behind each other.
+
+    Shapes: `series` (rows,) each, the number of every row's series among the names.
+    """
+    return replace(
+        tables[0],
+        inputs=np.concatenate([table.inputs for table in tables]),
+        outputs=np.concatenate([table.outputs for table in tables]),
+        series=np.concatenate(series),
+        tick=np.concatenate([table.tick for table in tables]),
+        time=np.concatenate([table.time for table in tables]),
+        names=names,
+    )
 
 
 def renumbered(table: Table, names: tuple[str, ...]) -> Table:

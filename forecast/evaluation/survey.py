@@ -1,6 +1,6 @@
 """An experiment on a table larger than memory: its blocks looked through, some rows drawn."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from forecast.data.blocks import Blocks, Cut
 from forecast.data.samples import TrainingBlocks
 from forecast.data.scale import Scaled, Scaler
 from forecast.data.split import Holdout
-from forecast.data.table import Table
+from forecast.data.table import Table, stacked
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation import parts
@@ -143,7 +143,7 @@ def survey(spec: "Spec", blocks: Blocks, cuts: Holdout, rows: int, *, refit: boo
     return Survey(
         blocks=blocks,
         learned=learned,
-        drawn=_joined(kept, names),
+        drawn=stacked(kept, [table.series for table in kept], names),
         extent=Extent(
             len(blocks),
             stamps[0],
@@ -206,7 +206,7 @@ class _Draw:
         most = max(1, DRAWN // width, min(ROWS, MOST // width))
         mean = len(blocks) / blocks.series
         count = min(blocks.series, max(SERIES, int(most / mean)))
-        # events and classes are not scaled, and their series are told apart by what is read
+        # events and classes are not scaled, and their series differ by what is read
         inputs = scaler.input_mean[:, :1] / scaler.input_std[:, :1]
         level = scaler.output_mean[:, 0] / scaler.output_std[:, 0]
         order = np.lexsort((*inputs.T, level))
@@ -245,16 +245,3 @@ class _Draw:
         validation = (place >= max(first, last - self._each // 4)) & (place < last)
         behind = place - (last - self._past)
         return train | validation | ((behind >= 0) & (behind % self._apart < self._span))
-
-
-def _joined(tables: Sequence[Table], names: tuple[str, ...]) -> Table:
-    """Put rows behind each other, under the names of all series."""
-    return replace(
-        tables[0],
-        names=names,
-        inputs=np.concatenate([table.inputs for table in tables]),
-        outputs=np.concatenate([table.outputs for table in tables]),
-        series=np.concatenate([table.series for table in tables]),
-        tick=np.concatenate([table.tick for table in tables]),
-        time=np.concatenate([table.time for table in tables]),
-    )

@@ -78,7 +78,7 @@ def save(
 
 def _kept(folder: Path, reach: Reach) -> dict[str, Any]:
     """Write the half-widths of intervals, and return what the JSON says of them."""
-    about = {name: told for name, told in reach.to_dict().items() if name != "reach"}
+    about = {name: plain for name, plain in reach.to_dict().items() if name != "reach"}
     return about | {SEAL: arrays.write(folder / INTERVALS, {"reach": reach.values})}
 
 
@@ -152,14 +152,14 @@ def load(folder: str | Path) -> Bundle:
 
 def _made(model: Any, fields: Mapping[str, Any], raw: Mapping[str, bytes]) -> Bundle:
     """Turn the fields of the file, and the bytes of those beside it, into objects."""
-    told = fields["intervals"]
+    plain = fields["intervals"]
     if raw:
         found, names = arrays.read(raw[SERIES], named=True)
         if len(names) != fields["series"]["count"]:
             raise ValueError(f"{len(names)} series for {fields['series']['count']}")
         scaler = Scaler(**found)
-        if told is not None:
-            told = told | arrays.read(raw[INTERVALS], named=False)[0]
+        if plain is not None:
+            plain = plain | arrays.read(raw[INTERVALS], named=False)[0]
     else:
         names, scaler = pa.array(fields["series"], pa.string()), Scaler.from_dict(fields["scaler"])
     return Bundle(
@@ -170,7 +170,7 @@ def _made(model: Any, fields: Mapping[str, Any], raw: Mapping[str, bytes]) -> Bu
         names,
         fields["versions"] | fields["facts"],
         tuple(fields["quantiles"]),
-        told and Reach.from_dict(told),
+        plain and Reach.from_dict(plain),
         fields[SEAL],
     )
 

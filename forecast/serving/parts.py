@@ -26,8 +26,8 @@ class Parts:
         """Take the parts that are there, if they are of the same forecasts; remove all others."""
         self.file = file
         self.folder = file.with_name(f".parts-{file.name}")
-        told = {**about, **{name: version(name) for name in ("tensorflow", "keras", "numpy")}}
-        self._about = json.dumps(told, indent=1, sort_keys=True, default=str)
+        own = {**about, **{name: version(name) for name in ("tensorflow", "keras", "numpy")}}
+        self._about = json.dumps(own, indent=1, sort_keys=True, default=str)
         self.done = 0
         try:
             same = (self.folder / ABOUT).read_text("utf-8") == self._about

@@ -7,7 +7,7 @@ import numpy as np
 
 from forecast.data import clock, windows
 from forecast.data.stored.pieces import Piece
-from forecast.data.table import Table
+from forecast.data.table import Table, stacked
 from forecast.data.windows import Window
 from forecast.errors import InputError, shown
 from forecast.training.forecaster import BATCH
@@ -171,15 +171,7 @@ def joined(tables: Sequence[Table]) -> Table:
         same = names[-1:] == list(table.names[:1])
         series.append(table.series + len(names) - same)
         names += table.names[same:]
-    return replace(
-        tables[0],
-        inputs=np.concatenate([table.inputs for table in tables]),
-        outputs=np.concatenate([table.outputs for table in tables]),
-        series=np.concatenate(series),
-        tick=np.concatenate([table.tick for table in tables]),
-        time=np.concatenate([table.time for table in tables]),
-        names=tuple(names),
-    )
+    return stacked(tables, series, tuple(names))
 
 
 def _together(parts: Sequence[Part]) -> Part:
