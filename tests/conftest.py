@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from forecast import process as process  # before a test imports Keras
-from forecast.cli.main import GARBAGE
+from forecast.process import GARBAGE
 
 from . import forked, tables
 from .servers import ALONE

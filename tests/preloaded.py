@@ -5,7 +5,7 @@ import pkgutil
 from importlib import import_module
 
 import forecast
-from forecast.cli.main import GARBAGE
+from forecast.process import GARBAGE
 from forecast.training.runtime import import_tensorflow
 
 gc.set_threshold(*GARBAGE)

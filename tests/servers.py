@@ -14,7 +14,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .forked import Forked
@@ -61,6 +61,15 @@ def free_port() -> int:
             port = secrets.choice(range(10_000, 30_000))
             one.bind(("127.0.0.1", port))
             return port
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Wait for a minute at most."""
+    for _ in range(240):
+        if holds():
+            return
+        time.sleep(0.25)
+    raise AssertionError("waited in vain")
 
 
 def wait_for(address: str, said: Path) -> None:

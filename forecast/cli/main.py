@@ -1,8 +1,6 @@
 """`forecast COMMAND [overrides]`: pick a command and import nothing heavy before it."""
 
-import ctypes
 import errno
-import gc
 import os
 import signal
 import socket
@@ -13,16 +11,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+from forecast import process
 from forecast.cli.commands import COMMANDS as COMMANDS
-
-GARBAGE = (10_000, 20, 20)
-"""When the process of a command looks for circular garbage; TensorFlow and MLflow make half a
-million objects on import, and Python's own (700, 10, 10) take a fifth of its time to look at them.
-"""
-
-HEAPS = 2
-"""Heaps of all threads together. Each thread has one of its own otherwise, and what it has freed
-stays there: blocks that a thread reads beside a training took a GiB more within eight epochs."""
 
 NEXT = {
     "sweep": ", and the same command resumes it",
@@ -34,8 +24,7 @@ NEXT = {
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit status; `forecast.cli.help` says what each means."""
     if arguments is None:  # the process is ours
-        gc.set_threshold(*GARBAGE)
-        _share_heaps()
+        process.own()
     try:
         status = _answer(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
@@ -54,18 +43,6 @@ def main(arguments: list[str] | None = None) -> int:
     return status
 
 
-def _share_heaps() -> None:
-    """Let threads share heaps, where the C library is one that has several."""
-    try:
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, HEAPS)
-    except (OSError, AttributeError, TypeError):
-        return  # another C library
-
-
-_ARENA_MAX = -8
-"""Number of the setting in glibc's malloc.h."""
-
-
 def _answer(given: list[str]) -> int:
     """Run a command, or say in a sentence why not."""
     if not given or given[0] in ("-h", "--help"):
@@ -73,8 +50,6 @@ def _answer(given: list[str]) -> int:
         return 0
     if given[0] == "--version":
         from importlib.metadata import version
-
-        from forecast import process
 
         print(f"forecast {version(process.DISTRIBUTION)}")
         return 0

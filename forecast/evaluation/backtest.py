@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from forecast.evaluation.intervals import calibration
 from forecast.evaluation.outcome import Outcome, Spec
 from forecast.evaluation.rolling import Plan, RollingFold
 from forecast.evaluation.scores import Scale
+from forecast.training.pool import HERE, Pool
 
 if TYPE_CHECKING:
     import keras
@@ -79,6 +81,9 @@ class Backtest:
         return pd.DataFrame(rows)
 
 
+Rows = tuple[Spec, Table]
+"""What is trained, and the table that all folds are cut out of."""
+
 Step = Callable[[Sequence["keras.callbacks.Callback"]], Outcome]
 """Runs the experiment of one fold, its training watched by Keras callbacks."""
 
@@ -96,24 +101,78 @@ def run_backtest(
     *,
     folds: Sequence[RollingFold] = (),
     around: Callable[[RollingFold, Step], Outcome] = _plainly,
+    pool: Pool = HERE,
 ) -> Backtest:
     """Walk through the test span: fit before a fold, forecast its windows, go on.
 
     Every fit begins with fresh weights and learns the scale of its own training rows. All are fits
     on rows of one table, so they share one compiled program.
+
+    Args:
+        spec: What to train.
+        table: The data.
+        plan: How the test span is cut; None is the default.
+        folds: Its parts, where `rolling.prepare` has made them before.
+        around: Takes each fold in time order, and what runs its experiment.
+        pool: Who trains. Where other processes do, a fold is whole before `around` hears of it, and
+            its callbacks are told of every epoch afterwards.
+
+    Returns:
+        What was found.
     """
     plan = plan or Plan()
     folds = tuple(folds) or rolling.prepare(spec, table, plan)
     found: list[Outcome] = []
-    for fold in folds:
-        forecaster = None if fold.refits else found[-1].forecaster
-        prepared = experiment.Prepared(spec, table, fold)
-        step = partial(
-            experiment.run, spec, table, prepared=prepared, forecaster=forecaster, whole=True
-        )
-        found.append(around(fold, step))
+    if pool.apart:
+        alike = [[*own] for _, own in groupby(folds, lambda fold: fold.fitted)]
+        for group, outcomes in pool.each(_of_one_model, (spec, table), alike):
+            for fold, outcome in zip(group, outcomes, strict=True):
+                found.append(around(fold, partial(_retold, fold, _on(outcome, table))))
+    else:
+        for fold in folds:
+            step = _step((spec, table), fold, found)
+            found.append(around(fold, step))
     order, number = _order([outcome.test for outcome in found])
     return Backtest(plan, folds, tuple(found), _together(folds, found, order), number[order])
+
+
+def _step(rows: Rows, fold: RollingFold, before: Sequence[Outcome]) -> Step:
+    """Return what runs the experiment of a fold, with the newest model where it fits none."""
+    return partial(
+        experiment.run,
+        *rows,
+        prepared=experiment.Prepared(*rows, fold),
+        forecaster=None if fold.refits else before[-1].forecaster,
+        whole=True,
+    )
+
+
+def _of_one_model(rows: Rows, folds: Sequence[RollingFold]) -> list[Outcome]:
+    """Run the experiments of folds that share a model, in another process; rows stay there."""
+    found: list[Outcome] = []
+    for fold in folds:
+        found.append(_step(rows, fold, found)(()))
+    return [_on(outcome, outcome.table.take(slice(0))) for outcome in found]
+
+
+def _on(outcome: Outcome, table: Table) -> Outcome:
+    """Return an outcome whose forecasts name another object as their table."""
+    others = {name: replace(own, table=table) for name, own in outcome.baselines.items()}
+    return replace(outcome, table=table, test=replace(outcome.test, table=table), baselines=others)
+
+
+def _retold(
+    fold: RollingFold, outcome: Outcome, callbacks: Sequence["keras.callbacks.Callback"]
+) -> Outcome:
+    """Tell callbacks of a training that is over."""
+    if fold.refits:
+        history = outcome.forecaster.history_
+        for callback in callbacks:
+            callback.on_train_begin()
+            for epoch in range(len(history["loss"])):
+                callback.on_epoch_end(epoch, {name: own[epoch] for name, own in history.items()})
+            callback.on_train_end()
+    return outcome
 
 
 def _together(folds: Sequence[RollingFold], found: Sequence[Outcome], order: np.ndarray) -> Outcome:

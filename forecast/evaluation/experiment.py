@@ -1,6 +1,6 @@
 """The one story: fit, score, compare. It knows no tracker and prints nothing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,56 +8,27 @@ from sklearn.base import clone
 
 from forecast.data import clock
 from forecast.data.blocks import Blocks
-from forecast.data.scale import Scaled
 from forecast.data.table import Table
-from forecast.data.windows import Window
 from forecast.evaluation import parts, preparation
 from forecast.evaluation.baselines import by_name
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.gathered import Gathered, Shown
-from forecast.evaluation.intervals.calibration import (
-    Calibration,
-    Intervals,
-    Spans,
-    steps_apart,
-)
+from forecast.evaluation.intervals.calibration import Calibration, Intervals, steps_apart
 from forecast.evaluation.outcome import Outcome as Outcome
 from forecast.evaluation.outcome import Spec as Spec
 from forecast.evaluation.parts import Part
 from forecast.evaluation.preparation import Prepared as Prepared
 from forecast.evaluation.preparation import learnable as learnable
 from forecast.evaluation.scores import Scale
+from forecast.evaluation.scoring import Piece, Scorer, Stopwatch, pieces_scored
 from forecast.training import runtime
 from forecast.training.forecaster import Forecaster
-from forecast.training.parameters import Training
+from forecast.training.pool import HERE, Pool
 
 if TYPE_CHECKING:
     import keras
 
     from forecast.training.state import Stage
-import time
-
-
-class Stopwatch:
-    """Measure stages, one after the other; `before` are the seconds of earlier ones."""
-
-    def __init__(self, before: Mapping[str, float] | None = None) -> None:
-        self._stage: str | None = None
-        self._began = 0.0
-        self._seconds = dict(before or {})
-
-    def begin(self, stage: str) -> None:
-        """End the stage before and begin this one."""
-        self.end()
-        self._stage, self._began = stage, time.perf_counter()
-
-    def end(self) -> dict[str, float]:
-        """End the running stage and return the seconds of all."""
-        if self._stage:
-            before = self._seconds.get(self._stage, 0.0)  # a stage may be gone on with
-            self._seconds[self._stage] = before + time.perf_counter() - self._began
-            self._stage = None
-        return self._seconds
 
 
 def run(
@@ -129,6 +100,7 @@ def evaluate(
     watch: Stopwatch | None = None,
     keep: Keep | None = None,
     whole: bool = False,
+    pool: Pool = HERE,
 ) -> Outcome:
     """Score the test span: forecasts of the model, its intervals, baselines, verdicts.
 
@@ -139,8 +111,10 @@ def evaluate(
         prepared: What was trained on what.
         forecaster: Fitted on what the cuts leave to learn from.
         watch: What has measured the stages so far; None begins with this one.
-        keep: Is called with all forecasts of each part; None where nobody wants them.
+        keep: Is called with all forecasts of each part; None where nobody wants them. Where other
+            processes score, it hears of a baseline of more than `parts.KEPT` values nothing.
         whole: Take all windows as one part, and show all.
+        pool: Who forecasts and scores the parts.
 
     Returns:
         The outcome.
@@ -148,55 +122,37 @@ def evaluate(
     watch = watch or Stopwatch()
     watch.begin("score")
     spec, table, survey = prepared.spec, prepared.table, prepared.survey
-    season = spec.season or clock.season(table.frequency)
-    scaler, rows = forecaster.scaler_, prepared.scaled(forecaster.scaler_)
-    around = spec.interval is not None and table.task == "regression"
-    held = prepared.validation if around and not prepared.refit else prepared.test[:0]
-    shown, every = prepared.test, [Part(held, prepared.test)]
+    held = prepared.validation if _followed(prepared) and not prepared.refit else prepared.test[:0]
+    drawn, every = prepared.test, [Part(held, prepared.test)]
     if not whole:
-        shown = parts.shown(table, spec.window, prepared.test, prepared.known)
+        drawn = parts.shown(table, spec.window, prepared.test, prepared.known)
         every = parts.cut(table, spec.window, held, prepared.test)
-    forecasters = _Forecasters(prepared, forecaster, rows, held, watch)
-    if survey is None:
-        scale = Scale.of(table.take(prepared.cuts.train_rows(table)), scaler, season)
-    else:
-        scale = survey.scale(scaler)
-    found = Gathered(scale, Shown(table, shown))
-    calibration, alone = None, survey is None and len(every) == 1
-    if spec.interval is not None and around:
-        count = len(held) + len(prepared.test)
-        if survey is not None:
-            kinds = ("validation", "test") if len(held) else ("test",)
-            count = sum(survey.windows[kind] for kind in kinds)
-        apart = steps_apart(spec.window, 0 if whole else count, len(table.targets), season)
-        calibration = Calibration(spec.interval, spec.calibration, scaler, apart)
-        if not alone:  # of one part all are the sample
-            asked = np.concatenate([held, prepared.test])
-            some = parts.shown(table, spec.window, asked, prepared.known)
-            before, later = (own[np.isin(own, some)] for own in (held, prepared.test))
-            calibration.pool(forecasters.spans(Part(before, later)))
-    pairs = ((rows, part) for part in every)
-    for block, part in pairs if survey is None else survey.parts(scaler, held=len(held) > 0):
-        own = forecasters.spans(part, block)
-        watch.begin("intervals")
-        ends: dict[str, Intervals] = {}
-        if calibration is not None:
-            if alone:
-                calibration.pool(own)
-            codes = None if block is rows else numbers(block.table)
-            ends = calibration.put(own, goes_on=part.goes_on, more=part.more, codes=codes)
-        if not len(part.test):
+    scorer = _scorer(prepared, forecaster, held, watch, followed=0 if whole else None)
+    rows, shown = prepared.scaled(forecaster.scaler_), Shown(table, drawn)
+    if survey is None and len(every) == 1:
+        scorer.alone, pool = True, HERE
+    elif scorer.calibration is not None:
+        asked = np.concatenate([held, prepared.test])
+        some = parts.shown(table, spec.window, asked, prepared.known)
+        before, later = (own[np.isin(own, some)] for own in (held, prepared.test))
+        scorer.calibration.pool(scorer.forecast((rows, Part(before, later))))
+    pieces: Iterable[Piece] = ((rows, part) for part in every)
+    if survey is not None:
+        pieces = survey.parts(forecaster.scaler_, held=scorer.held)
+    kept = _kept(prepared, scorer) if keep is not None else frozenset()
+    found = Gathered(scorer.scale, shown)
+    for scored in pieces_scored(pool, scorer, pieces, shown, kept):
+        if "" not in scored.measured:  # no window of the test span
             continue
-        watch.begin("score")
-        forecasts = {name: test for name, (test, _) in own.items()}
-        spoken = found.add(forecasts, ends)
+        found.take(scored)
         if keep is not None:
-            keep(forecasts, spoken)
+            some_of = {name: own for name, own in scored.forecasts.items() if name in kept}
+            keep(some_of, scored.ends)
     return found.outcome(
         spec=spec,
         table=table,
         cuts=prepared.cuts,
-        season=season,
+        season=_season(prepared),
         forecaster=forecaster,
         refit=prepared.refit,
         seconds=watch.end(),
@@ -204,51 +160,71 @@ def evaluate(
     )
 
 
-def numbers(block: Table) -> np.ndarray:
-    """Number the series of a block among all, (series,)."""
-    return np.arange(len(block.names)) + block.first_series
+def _season(prepared: Prepared) -> int:
+    """Return the rows of a season."""
+    return prepared.spec.season or clock.season(prepared.table.frequency)
 
 
-class _Forecasters:
-    """The model and all baselines, which have learned, and the clock of what they do."""
+def _followed(prepared: Prepared) -> bool:
+    """Tell whether there are intervals."""
+    return prepared.spec.interval is not None and prepared.table.task == "regression"
 
-    def __init__(
-        self,
-        prepared: Prepared,
-        forecaster: Forecaster,
-        rows: Scaled,
-        held: np.ndarray,
-        watch: Stopwatch,
-    ):
-        self._model, self._rows, self._watch = forecaster, rows, watch
-        self._held = len(held) > 0
-        watch.begin("baselines")
-        survey = prepared.survey
-        self._baselines = by_name.learn(
-            prepared.spec,
-            rows,
-            prepared.known,
-            np.concatenate([held, prepared.test]) if survey is None else survey.asked,
-            train=prepared.train,
-            validation=prepared.validation,
-            refit=prepared.refit,
-            shares=None if survey is None else survey.shares,
+
+def _windows(prepared: Prepared) -> dict[str, int]:
+    """Count the windows of validation and test span, of a table of any size."""
+    if prepared.survey is not None:
+        return prepared.survey.windows
+    return {"validation": len(prepared.validation), "test": len(prepared.test)}
+
+
+def _scorer(
+    prepared: Prepared,
+    forecaster: Forecaster,
+    held: np.ndarray,
+    watch: Stopwatch,
+    *,
+    followed: int | None = None,
+) -> Scorer:
+    """Let the baselines learn, and return what scores any windows.
+
+    Shapes: `held` (held-out windows,); `followed` counts windows whose intervals are followed at
+    all levels, None for all of them.
+    """
+    spec, table, survey = prepared.spec, prepared.table, prepared.survey
+    scaler, season = forecaster.scaler_, _season(prepared)
+    watch.begin("baselines")
+    baselines = by_name.learn(
+        spec,
+        prepared.scaled(scaler),
+        prepared.known,
+        np.concatenate([held, prepared.test]) if survey is None else survey.asked,
+        train=prepared.train,
+        validation=prepared.validation,
+        refit=prepared.refit,
+        shares=None if survey is None else survey.shares,
+    )
+    watch.begin("score")
+    if survey is None:
+        train = table.take(prepared.cuts.train_rows(table))
+        scale = Scale.of(train, scaler, season)
+    else:
+        scale = survey.scale(scaler)
+    calibration = None
+    if spec.interval is not None and _followed(prepared):
+        count = _windows(prepared)
+        number = count["test"] + (count["validation"] if len(held) else 0)
+        apart = steps_apart(
+            spec.window, number if followed is None else followed, len(table.targets), season
         )
+        calibration = Calibration(spec.interval, spec.calibration, scaler, apart)
+    return Scorer(forecaster, baselines, scale, len(held) > 0, calibration, watch)
 
-    def spans(self, part: Part, block: Scaled | None = None) -> dict[str, Spans]:
-        """Forecast a part, and its held-out windows where there are some in any part."""
-        rows = self._rows if block is None else block
-        self._watch.begin("score")
-        test = score_model(self._model, rows, part.test)
-        before = score_model(self._model, rows, part.held) if self._held else None
-        found: dict[str, Spans] = {"": (test, before)}
-        self._watch.begin("baselines")
-        every = self._baselines.forecast(
-            np.concatenate([part.held, part.test]), rows, numbers(rows.table)
-        )
-        for name, both in every.items():
-            found[name] = both.beside(test), both.beside(before) if before else None
-        return found
+
+def _kept(prepared: Prepared, scorer: Scorer) -> frozenset[str]:
+    """Name the forecasters of which all forecasts are kept: the model, and who has few."""
+    values = _windows(prepared)["test"] * prepared.spec.window.horizon * len(prepared.table.targets)
+    others = scorer.baselines.learned.items()
+    return frozenset(["", *(name for name, own in others if values <= parts.KEPT or own.of_sample)])
 
 
 def prepare(
@@ -282,24 +258,3 @@ def prepare(
     losses.check_quantiles(spec.training.quantiles)
     prepared.network = preflight(spec.model, spec.training, prepared.table, spec.window)
     return prepared
-
-
-def score_model(forecaster: Forecaster, rows: Scaled, starts: np.ndarray) -> Forecasts:
-    """Forecast some windows.
-
-    Args:
-        forecaster: Fitted.
-        rows: Standardised by its scale, with those before the scored ones as context.
-        starts: The windows, (windows,).
-
-    Returns:
-        The forecasts.
-    """
-    from forecast.training import losses
-
-    window, table = forecaster.window or Window(), rows.table
-    levels = tuple((forecaster.training or Training()).quantiles)
-    if not levels:
-        return Forecasts(table, window, starts, forecaster.predict_windows(rows, starts))
-    every = forecaster.predict_quantiles(rows, starts)
-    return Forecasts(table, window, starts, losses.point_forecast(every, levels), every, levels)

@@ -1,7 +1,7 @@
 """What an evaluation has found so far: sums of all windows, forecasts of those that are shown."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -36,18 +36,58 @@ class Shown:
             rows = np.flatnonzero(np.isin(starts, self.starts))
             return rows, starts[rows]
         series, tick = table.series[starts] + table.first_series, table.tick[starts]
-        first = int(self._tick.min(initial=0))
-        span = int(self._tick.max(initial=0)) - first + 1
-        own = (self.table.series[self.starts] * span + self._tick - first).astype(np.int64)
-        inside = (tick >= first) & (tick < first + span)
-        wanted = np.where(inside, series * span + tick - first, -1)
-        rows = np.flatnonzero(np.isin(wanted, own))
-        return rows, self.starts[np.searchsorted(own, wanted[rows])]
+        first, span, own = self._places
+        wanted = np.where((tick >= first) & (tick < first + span), series * span + tick - first, -1)
+        place = np.minimum(np.searchsorted(own, wanted), max(0, len(own) - 1))
+        rows = np.flatnonzero(own[place] == wanted) if len(own) else np.zeros(0, int)
+        return rows, self.starts[place[rows]]
 
     @cached_property
-    def _tick(self) -> np.ndarray:
-        """Tick of the first row of each window, (windows,)."""
-        return self.table.tick[self.starts]
+    def _places(self) -> tuple[int, int, np.ndarray]:
+        """First tick, number of ticks, and place of each window by series and tick, ascending."""
+        tick = self.table.tick[self.starts]
+        first = int(tick.min(initial=0))
+        span = int(tick.max(initial=0)) - first + 1
+        series = self.table.series[self.starts].astype(np.int64)
+        return first, span, series * span + tick - first
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What one part of the windows adds; the model's name is "".
+
+    Attributes:
+        measured: Forecaster to what its scores follow from.
+        paired: The same of the model, on the windows of each forecaster.
+        forecasts: Of all windows of the part, or of those that are shown.
+        around: Intervals around them, NaN where too little was known.
+        spoken: Names of those of whose intervals some are known.
+    """
+
+    measured: dict[str, Measured]
+    paired: dict[str, Measured]
+    forecasts: dict[str, Forecasts]
+    around: dict[str, Intervals]
+    spoken: frozenset[str]
+
+    @property
+    def ends(self) -> dict[str, Intervals]:
+        """Intervals of the forecasters of which some are known."""
+        return {name: self.around[name] for name in self.around if name in self.spoken}
+
+
+def scored(found: Mapping[str, Forecasts], around: Mapping[str, Intervals], scale: Scale) -> Scored:
+    """Sum what the scores of a part follow from."""
+    ends = {name: own for name, own in around.items() if np.isfinite(own.lower).any()}
+    model, measured, paired = found[""], dict[str, Measured](), dict[str, Measured]()
+    own = measure(model, scale, ends.get(""), ())
+    for name, forecasts in found.items():
+        if not len(forecasts.starts):  # of a part without windows of its sample
+            continue
+        same = np.array_equal(forecasts.starts, model.starts)
+        measured[name] = measure(forecasts, scale, ends.get(name), ()) if name else own
+        paired[name] = own if same else measure(model.beside(forecasts), scale, None, ())
+    return Scored(measured, paired, dict(found), dict(around), frozenset(ends))
 
 
 class Gathered:
@@ -62,37 +102,27 @@ class Gathered:
         self._scale, self._shown = scale, shown
         self._forecasts: dict[str, list[Forecasts]] = {}
         self._intervals: dict[str, list[Intervals]] = {}
+        self._served: dict[str, np.ndarray] = {}
         self._spoken: set[str] = set()
         self.measured: dict[str, Measured] = {}
         self.paired: dict[str, Measured] = {}
 
-    def add(
-        self, found: Mapping[str, Forecasts], around: Mapping[str, Intervals]
-    ) -> dict[str, Intervals]:
-        """Take in the forecasts of a part, and what intervals there are around them.
+    def add(self, found: Mapping[str, Forecasts], around: Mapping[str, Intervals]) -> None:
+        """Take in the forecasts of a part, and what intervals there are around them."""
+        self.take(scored(found, around, self._scale))
 
-        Returns the intervals of those of which enough was known at one of the part's origins.
-        """
-        ends = {name: own for name, own in around.items() if np.isfinite(own.lower).any()}
-        self._spoken |= ends.keys()
-        model, names = found[""], self._shown.table.names
-        own = measure(model, self._scale, ends.get(""), names)
-        before = self.measured.get("")
-        self.measured[""] = _added(before, own)
-        for name, forecasts in found.items():
-            if not len(forecasts.starts):  # of a part without windows of its sample
-                continue
-            same = np.array_equal(forecasts.starts, model.starts)
-            one = own if not name else measure(forecasts, self._scale, ends.get(name), names)
-            pair = own if same else measure(model.beside(forecasts), self._scale, None, names)
-            if name:
-                self.measured[name] = _added(self.measured.get(name), one)
-            if same and self.paired.get(name) is before:  # of the windows of the model throughout
+    def take(self, found: Scored) -> None:
+        """Take in a part that is scored."""
+        self._spoken |= found.spoken
+        own, before = found.measured.get(""), self.measured.get("")
+        for name, one in found.measured.items():
+            self.measured[name] = _added(self.measured.get(name), one)
+            pair = found.paired[name]
+            if pair is own and self.paired.get(name) is before:  # on all windows of the model
                 self.paired[name] = self.measured[""]
             else:
                 self.paired[name] = _added(self.paired.get(name), pair)
-            self._keep(name, forecasts, around.get(name))
-        return ends
+            self._keep(name, found.forecasts[name], found.around.get(name))
 
     def _keep(self, name: str, forecasts: Forecasts, around: Intervals | None) -> None:
         """Keep what is shown."""
@@ -112,7 +142,19 @@ class Gathered:
             )
         )
         if around is not None:
-            self._intervals.setdefault(name, []).append(around if whole else _some(around, rows))
+            self._serve(name, around.reach.values, forecasts.table.first_series)
+            self._intervals.setdefault(name, []).append(around if whole else some(around, rows))
+
+    def _serve(self, name: str, reach: np.ndarray, first: int) -> None:
+        """Take in how far the last intervals of some series reach.
+
+        Shapes: `reach` (some series, horizon, targets).
+        """
+        count = len(self._shown.table.names)
+        if name not in self._served:
+            self._served[name] = np.full((count, *reach.shape[1:]), np.nan)
+        every = self._served[name][first : first + len(reach)]
+        np.copyto(every, reach, where=~np.isnan(reach))
 
     def outcome(
         self,
@@ -131,6 +173,7 @@ class Gathered:
         others = {name: self.measured[name] for name in names}
         around = {name: self._ends(name) for name in names}
         own, reach = self.measured[""], spec.window.lead + spec.window.horizon
+        all_names = self._shown.table.names
         return Outcome(
             spec=spec,
             table=table,
@@ -139,8 +182,8 @@ class Gathered:
             forecaster=forecaster,
             test=_joined(self._forecasts[""]),
             baselines={name: _joined(self._forecasts[name]) for name in names},
-            measured=self.measured,
-            paired=self.paired,
+            measured={name: replace(one, names=all_names) for name, one in self.measured.items()},
+            paired={name: replace(one, names=all_names) for name, one in self.paired.items()},
             scores=own.scores | skills(self.paired, others),
             baseline_scores={name: found.scores for name, found in others.items()},
             verdicts={
@@ -157,9 +200,10 @@ class Gathered:
     def _ends(self, name: str) -> Intervals | None:
         """Return the intervals that are shown, with what was observed of all; None without any."""
         parts = self._intervals.get(name, []) if name in self._spoken else []
-        if len(parts) == 1 == len(self._forecasts[name]):
-            return parts[0]
-        return joined(parts) if len(parts) == len(self._forecasts[name]) else None
+        found = joined(parts) if len(parts) == len(self._forecasts[name]) > 0 else None
+        if found is None:
+            return None
+        return replace(found, reach=replace(found.reach, values=self._served[name]))
 
 
 def _added(so_far: Measured | None, new: Measured) -> Measured:
@@ -179,7 +223,7 @@ def _joined(parts: Sequence[Forecasts]) -> Forecasts:
     )
 
 
-def _some(around: Intervals, rows: np.ndarray) -> Intervals:
+def some(around: Intervals, rows: np.ndarray) -> Intervals:
     """Return the intervals of some windows, with what was observed of all.
 
     Shapes: `rows` (some windows,).

@@ -179,7 +179,7 @@ class Outcome:
         """Say of which windows pictures are, where they are not of all; else empty."""
         if len(self.test.starts) == self.windows:
             return ""
-        series, every = len(np.unique(self.test.series)), int((self.measured[""].scored > 0).sum())
+        series, every = len(np.unique(self.test.series)), len(self.measured[""].series.summed[0])
         some = f", of {series:,} of {every:,} series" if series < every else ""
         return f"{len(self.test.starts):,} of {self.windows:,} windows{some}"
 

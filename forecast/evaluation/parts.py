@@ -16,6 +16,9 @@ held at once."""
 SHOWN = 1_000_000
 """Forecast values of the windows that pictures and tables of a report are made of."""
 
+KEPT = 20_000_000
+"""Most forecast values of a baseline that are kept beside its scores."""
+
 FEWEST = 64
 """Windows of a part, however many values each has."""
 

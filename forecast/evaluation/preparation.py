@@ -13,6 +13,7 @@ from forecast.data.scale import Scaled, Scaler
 from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.errors import InputError
+from forecast.evaluation import parts
 from forecast.evaluation.baselines import by_name, regression
 from forecast.evaluation.intervals import margin
 from forecast.evaluation.outcome import Extent
@@ -67,6 +68,14 @@ class Prepared:
     def refit(self) -> bool:
         """Whether validation rows are learned from."""
         return self.epochs is not None
+
+    @property
+    def large(self) -> bool:
+        """Whether its windows are scored in several parts."""
+        if self.survey is not None:
+            return True
+        cells = self.spec.window.horizon * len(self.table.targets)
+        return (len(self.validation) + len(self.test)) * cells > parts.VALUES
 
     @cached_property
     def known(self) -> np.ndarray:

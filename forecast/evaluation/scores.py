@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -76,6 +77,36 @@ class Steps:
 
 
 @dataclass(frozen=True)
+class BySeries:
+    """Sums of some series, of few among very many; those of two parts add up when they are read.
+
+    Attributes:
+        parts: Of each part number of the series, sum, values and windows of each, (4, series).
+    """
+
+    parts: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of(cls, numbers: np.ndarray, loss: np.ndarray, known: np.ndarray) -> "BySeries":
+        """Sum the losses of windows, each of so many values, (windows,)."""
+        series, place = np.unique(numbers, return_inverse=True)
+        each = (np.bincount(place, part, len(series)) for part in (loss, known, np.ones(len(loss))))
+        return cls((np.stack([series.astype(float), *each]),))
+
+    def __add__(self, other: "BySeries") -> "BySeries":
+        """Return the sums of both."""
+        return BySeries(self.parts + other.parts)
+
+    @cached_property
+    def summed(self) -> tuple[np.ndarray, Sum, np.ndarray]:
+        """Numbers of the series that have windows, ascending, their sums, and their windows."""
+        numbers, *every = np.concatenate(self.parts, axis=1)
+        series, place = np.unique(numbers.astype(int), return_inverse=True)
+        total, count, scored = (np.bincount(place, part, len(series)) for part in every)
+        return series, Sum(total, count), scored.astype(int)
+
+
+@dataclass(frozen=True)
 class Measured:
     """What all scores of a forecaster follow from; those of two parts of its windows add up.
 
@@ -87,8 +118,7 @@ class Measured:
         totals: Name of a score to its sums.
         steps: Headline error of each step of the horizon, (horizon,).
         targets: Headline error of each target, (targets,).
-        series: Headline error of each series, (series,).
-        scored: Windows of each series, (series,).
+        series: Headline error of each series.
         origins: Headline error by origin.
         covered: How often the truth lay in its interval, by step, (horizon,); None without any.
         level: That of the intervals.
@@ -101,8 +131,7 @@ class Measured:
     totals: dict[str, Total] = field(repr=False)
     steps: Sum = field(repr=False)
     targets: Sum = field(repr=False)
-    series: Sum = field(repr=False)
-    scored: np.ndarray = field(repr=False)
+    series: BySeries = field(repr=False)
     origins: Losses = field(repr=False)
     covered: Sum | None = field(default=None, repr=False)
     level: float | None = None
@@ -124,7 +153,6 @@ class Measured:
             steps=self.steps + other.steps,
             targets=self.targets + other.targets,
             series=self.series + other.series,
-            scored=self.scored + other.scored,
             origins=self.origins + other.origins,
             covered=sum(covered[1:], covered[0]) if covered else None,
             level=self.level if self.level is not None else other.level,
@@ -155,9 +183,9 @@ class Measured:
     @property
     def by_series(self) -> dict[str, float]:
         """Headline error of every series that has windows, in the order of the table's names."""
-        with np.errstate(invalid="ignore"):
-            found = self.series.total / self.series.count
-        return {self.names[code]: float(found[code]) for code in np.flatnonzero(self.scored)}
+        numbers, found, _ = self.series.summed
+        errors = zip(numbers.tolist(), found.mean.tolist(), strict=True)
+        return {self.names[number]: error for number, error in errors}
 
     def by_target(self, targets: tuple[str, ...]) -> pd.DataFrame:
         """Return one row for each target with its metrics."""
@@ -191,7 +219,6 @@ def measure(
     known = (~np.isnan(true)).sum(axis=(1, 2))  # (windows,)
     errors = forecasts.error(axis=(1, 2))
     loss = np.where(known > 0, errors * known, 0.0)
-    by = (np.bincount(numbers, each, len(names)) for each in (loss, known))
     if table.task != "regression":
         totals = _of_probabilities(forecasts)
     else:
@@ -206,8 +233,7 @@ def measure(
         totals=totals,
         steps=headline.sums(true, forecasts.values, (0, 2)),
         targets=headline.sums(true, forecasts.values, (0, 1)),
-        series=Sum(*by),
-        scored=np.bincount(numbers, minlength=len(names)),
+        series=BySeries.of(numbers, loss, known),
         origins=Losses.of(errors, known, table.tick[forecasts.origins]),
         covered=None if intervals is None else _covered(forecasts, intervals),
         level=None if intervals is None else intervals.level,

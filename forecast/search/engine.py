@@ -1,21 +1,15 @@
 """Trials on Dask: one at a time a worker, a dead worker costs its trial one try."""
 
-import logging
-import signal
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
 from typing import Literal, Protocol
 
-import dask
-from distributed import Client, Future, LocalCluster, wait
+from distributed import Client, Future, wait
 
 from forecast.data.table import Table
 from forecast.search.trial import Arrays, Brought, Result, Trial, run_on_worker
-
-log = logging.getLogger(__name__)
+from forecast.training.cluster import connected
 
 TRIES = 3
 """Times a trial is started before it counts as one that kills its worker."""
@@ -164,44 +158,8 @@ class Engine:
 @contextmanager
 def cluster(scheduler: str | None, workers: int | None) -> Iterator[Engine]:
     """Connect to a Dask cluster, or start one of single-threaded processes on this machine."""
-    # a checkpoint goes to the one worker that needs it, however large it is
-    large = dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"})
-    if scheduler:
-        with large, Client(scheduler) as client:
-            yield Engine(client)
-        return
-    heard = logging.WARNING if log.isEnabledFor(logging.DEBUG) else logging.CRITICAL
-    # asyncio would report each future of Dask that nobody reads after a Ctrl-C
-    logging.getLogger("asyncio").setLevel(heard)
-    with large:
-        with _deaf(), warnings.catch_warnings():
-            # a busy machine is no news, and where warnings are errors it would end the sweep
-            warnings.filterwarnings("ignore", "Creating scratch directories", UserWarning)
-            local = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address=None,
-                # the scheduler listens for health checks all the same; two sweeps need two ports
-                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-                silence_logs=heard,
-            )
-        with local, Client(local) as client:
-            yield Engine(client)
-
-
-@contextmanager
-def _deaf() -> Iterator[None]:
-    """Start threads, and by them processes, that a Ctrl-C does not reach.
-
-    A terminal sends it to workers too, which would write tracebacks; whoever drives them ends them.
-    """
-    resource_tracker.ensure_running()  # which would let its thread hear again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with connected(scheduler, workers) as client:
+        yield Engine(client)
 
 
 def _reason(error: BaseException) -> str:

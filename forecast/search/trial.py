@@ -10,6 +10,7 @@ import numpy as np
 from distributed import Worker, WorkerPlugin
 from sklearn.base import clone
 
+from forecast import process
 from forecast.data import windows
 from forecast.data.table import Table
 from forecast.evaluation.outcome import Spec
@@ -158,6 +159,7 @@ class Brought(WorkerPlugin):
     def setup(self, worker: Worker) -> None:
         """Keep the table on the worker and start TensorFlow."""
         worker.forecast_tables = getattr(worker, "forecast_tables", {}) | self.tables
+        process.own(worker=True)
         runtime.start(self.threads)
 
 

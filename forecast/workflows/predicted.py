@@ -1,6 +1,6 @@
 """Forecasts of rows that memory does not hold: a stream of rows, and of forecasts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +15,7 @@ from forecast.serving.model import Bundle, arrow, refuse_short_history
 from forecast.serving.newest import Newest, UnsortedError
 from forecast.serving.stream import Part, Stream
 from forecast.training.forecaster import BATCH
+from forecast.training.pool import HERE, Pool
 
 COPIES = 6
 """Memory of rows that are read at once, in tables of eight bytes a value."""
@@ -92,6 +93,7 @@ def in_parts(
     *,
     done: int = 0,
     again: Callable[[], None] | None = None,
+    pool: Pool = HERE,
 ) -> Predicted:
     """Forecast part by part.
 
@@ -102,18 +104,25 @@ def in_parts(
         done: So many parts need no forecast.
         again: Forgets all parts, where rows turn out not to be sorted; without it they are sorted
             before anything is forecast.
+        pool: Who forecasts the parts.
     """
     if again is not None:
         try:
-            return _run(bundle, asked, put, done, sort=False)
+            return _run(bundle, asked, put, done, pool, sort=False)
         except UnsortedError:
             again()
             done = 0
-    return _run(bundle, asked, put, done, sort=True)
+    return _run(bundle, asked, put, done, pool, sort=True)
 
 
 def _run(
-    bundle: Bundle, asked: Asked, put: Callable[[int, pa.Table], None], done: int, *, sort: bool
+    bundle: Bundle,
+    asked: Asked,
+    put: Callable[[int, pa.Table], None],
+    done: int,
+    pool: Pool,
+    *,
+    sort: bool,
 ) -> Predicted:
     """Forecast rows that are sorted, or are to be sorted."""
     schema, window = bundle.schema, bundle.window
@@ -124,21 +133,31 @@ def _run(
     flow = Stream(window, history=asked.history, ahead=window.lead + window.horizon if made else 0)
     features = bundle.scaler.input_mean.shape[1]
     outputs = len(target_names(schema)[0]) * (3 + len(bundle.quantiles))
-    for number, part in enumerate(
-        flow.parts(pieces(batches, schema), stream.size(window, features, outputs))
-    ):
-        draw.look(part)
-        found.count += len(part)
-        if number >= done:
-            # one that is all there is has the batches of a forecast at once
-            batch = BATCH if number else min(BATCH, 1 << (len(part) - 1).bit_length())
-            values = bundle.forecast_windows(part.table, part.starts, batch)
-            put(number, arrow(part.table, part.starts, window, values))
+    every = flow.parts(pieces(batches, schema), stream.size(window, features, outputs))
+
+    def due() -> Iterator[tuple[int, Part]]:
+        for number, part in enumerate(every):
+            draw.look(part)
+            found.count += len(part)
+            if number >= done:
+                yield number, part
+
+    for (number, _), rows in pool.each(_forecast, bundle, due()):
+        put(number, rows)
     if not found.count:
         refuse_short_history(flow.last, window, schema.known_columns)
     found.lacking, found.named, found.drawn = flow.lacking, flow.named, draw.rows
     found.series = draw.seen
     return found
+
+
+def _forecast(bundle: Bundle, numbered: tuple[int, Part]) -> pa.Table:
+    """Forecast a part."""
+    number, part = numbered
+    # one that is all there is has the batches of a forecast at once
+    batch = BATCH if number else min(BATCH, 1 << (len(part) - 1).bit_length())
+    values = bundle.forecast_windows(part.table, part.starts, batch)
+    return arrow(part.table, part.starts, bundle.window, values)
 
 
 class _Draw:

@@ -239,4 +239,14 @@ class Config:
     force: bool = key(
         "Whether `reproduce` continues when data or versions differ from those of the run.", False
     )
+    scheduler: str | None = key(
+        "Address of a Dask scheduler whose workers do what falls into parts, such as "
+        "tcp://host:8786: trials, folds, the scoring and forecasting of large tables.",
+        None,
+    )
+    workers: int | None = key(
+        "Processes that do the same on this machine; null: one per core for a sweep, else none "
+        "beside the command.",
+        None,
+    )
     leak: bool = key("Whether `check` also tests for leaks, for which it trains twice.", False)

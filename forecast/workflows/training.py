@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
@@ -18,10 +18,10 @@ from forecast import process
 from forecast.data.fetch import without_secrets
 from forecast.errors import InputError, cause
 from forecast.evaluation import experiment
-from forecast.evaluation.experiment import Stopwatch
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.calibration import Intervals
 from forecast.evaluation.outcome import Outcome
+from forecast.evaluation.scoring import Stopwatch
 from forecast.report import run_page
 from forecast.serving import bundle, package, schema
 from forecast.tracking import folders, record
@@ -32,8 +32,9 @@ from forecast.tracking.predictions import Predictions
 from forecast.tracking.run import Run
 from forecast.tracking.tracker import Tracker
 from forecast.training.forecaster import Forecaster
+from forecast.training.pool import HERE
 from forecast.training.state import Checkpoint, Stage
-from forecast.workflows import describe, environment, load, proof
+from forecast.workflows import describe, environment, load, proof, workers
 from forecast.workflows.gates import Observer
 from forecast.workflows.load import Loaded
 from forecast.workflows.progress import Progress, during
@@ -119,7 +120,8 @@ def _evaluate(found: Recorded, forecaster: Forecaster, watch: Stopwatch) -> Outc
             done += len(forecasts[""].starts)
             show(f"{done / count:.0%}")
 
-        outcome = experiment.evaluate(prepared, forecaster, watch=watch, keep=keep)
+        with workers.pool(found.training.settings) if prepared.large else nullcontext(HERE) as pool:
+            outcome = experiment.evaluate(prepared, forecaster, watch=watch, keep=keep, pool=pool)
         kept.close()
     return outcome
 

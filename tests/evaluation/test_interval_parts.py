@@ -106,7 +106,13 @@ def stretches(made, parts, **more):
 
 def assert_alike(made, parts, said, whole, spans):
     """Assert that the parts together say what the whole says."""
+    assert_same_ends(parts, said, whole, spans)
     assert set(made.reach) == set(whole)
+    for name, one in whole.items():
+        np.testing.assert_array_equal(made.reach[name].values, one.reach.values)
+
+
+def assert_same_ends(parts, said, whole, spans):
     for name, one in whole.items():
         each = [part[name] for part in said]
         starts = np.concatenate([part[name][0].starts for part in parts])
@@ -123,7 +129,6 @@ def assert_alike(made, parts, said, whole, spans):
         assert count == one.count > 0
         for level, share in one.observed.items():
             assert sum(own.inside[level] for own in each) / count == share
-        np.testing.assert_array_equal(made.reach[name].values, one.reach.values)
 
 
 def whole_of(spans, scaler, method, level=0.8):
@@ -237,8 +242,11 @@ def test_a_part_may_have_a_table_of_its_own(method):
             )
             for name, both in own.items()
         }
-        said.append(one.put(moved, codes=np.array(codes)))
-    assert_alike(one, parts, said, whole, spans)
+        beside = one.beside(SimpleNamespace(output_std=scaler.output_std[codes]))
+        said.append(beside.put(moved))
+        for name, reach in beside.reach.items():
+            np.testing.assert_array_equal(reach.values, whole[name].reach.values[codes])
+    assert_same_ends(parts, said, whole, spans)
 
 
 def test_what_is_carried_does_not_grow_with_the_windows():
@@ -306,7 +314,7 @@ def test_without_a_pool_a_series_of_few_windows_learns_from_its_own(method):
     mine = spans[""][0].series == 1
     own = Calibration(0.8, method, scaler).put(alone)[""]
     np.testing.assert_array_equal(found.upper[mine], own.upper)
-    seen = following.Scores(alone[""], following.Promise(0.8, method), scaler, None)
+    seen = following.Scores(alone[""], following.Promise(0.8, method), scaler)
     if method != "adaptive":
         held = alone[""][1]
         got = own.reach.values[1] / scaler.output_std[1]

@@ -20,7 +20,7 @@ from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.mlflow import description, pages
 from forecast.tracking.run import ending
-from forecast.workflows import describe, load
+from forecast.workflows import describe, load, workers
 from forecast.workflows.training import provenance, tracking
 
 
@@ -29,6 +29,7 @@ def run_backtest(request: Request) -> float | None:
     settings = request.settings
     plan = Plan(**vars(settings.backtest))
     plan.check()
+    workers.check(settings)
     spec = load.spec(settings)
     with busy("data", "reading"):
         data = load.load(settings, whole=True)
@@ -48,7 +49,10 @@ def run_backtest(request: Request) -> float | None:
     ):
         parent.params(train.question(request, data) | own)
         parent.keep(request.yaml, CONFIG)
-        with FoldProgress(len(fits), spec.training.epochs) as progress:
+        with (
+            FoldProgress(len(fits), spec.training.epochs) as progress,
+            workers.pool(settings) as pool,
+        ):
 
             def tracked(fold: RollingFold, step: Step) -> Outcome:
                 label = pages.unique(tracker.store, f"fold {fold.number} · {_day(fold.begin)}")
@@ -66,7 +70,9 @@ def run_backtest(request: Request) -> float | None:
                 _say(fold, len(folds), outcome)
                 return outcome
 
-            found = backtest.run_backtest(spec, data.table, plan, folds=folds, around=tracked)
+            found = backtest.run_backtest(
+                spec, data.table, plan, folds=folds, around=tracked, pool=pool
+            )
         record.record_backtest(parent, found)
         spans = record.lineage(found.overall.table, found.overall.extent, found.overall.cuts)
         describe.describe(

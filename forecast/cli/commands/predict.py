@@ -24,7 +24,8 @@ from forecast.errors import InputError
 from forecast.report import figures
 from forecast.serving.model import Bundle
 from forecast.serving.parts import Parts
-from forecast.workflows import load, predicted
+from forecast.training.pool import Pool
+from forecast.workflows import load, predicted, workers
 from forecast.workflows.served import Served, find
 from forecast.workflows.settings import Config
 
@@ -48,6 +49,7 @@ def run_predict(request: Request) -> pd.DataFrame | None:
             "run must be the id of a trained run, got nothing: write run=last, or see "
             "`forecast runs`"
         )
+    workers.check(settings)
     piped = settings.output == PIPE
     if not piped:
         output.place(settings.output, f"forecast{ENDS[0]}", ENDS)  # before anything is fetched
@@ -61,7 +63,8 @@ def run_predict(request: Request) -> pd.DataFrame | None:
             large = replace(served.bundle, schema=schema)
             span = settings.data.since, settings.data.until
             asked = predicted.Asked(source, settings.history, span, memory)
-            _in_parts(replace(served, bundle=large), asked, settings.output)
+            with workers.pool(settings) as pool:
+                _in_parts(replace(served, bundle=large), asked, settings.output, pool)
             return None
         frame = opened.read(source) if isinstance(source, Source) else source
         schema = _schema(settings, typed, served, frame.columns)
@@ -87,7 +90,7 @@ def run_predict(request: Request) -> pd.DataFrame | None:
     return found
 
 
-def _in_parts(served: Served, asked: predicted.Asked, place: str | None) -> None:
+def _in_parts(served: Served, asked: predicted.Asked, place: str | None, pool: Pool) -> None:
     """Forecast a stream of rows into a file, or to standard output."""
     bundle = served.bundle
     if place == PIPE:
@@ -95,7 +98,7 @@ def _in_parts(served: Served, asked: predicted.Asked, place: str | None) -> None
         def print_rows(number: int, rows: pa.Table) -> None:
             rows.to_pandas().to_csv(sys.stdout, index=False, header=number == 0)
 
-        found = predicted.in_parts(bundle, asked, print_rows)
+        found = predicted.in_parts(bundle, asked, print_rows, pool=pool)
         _warn(found.named, found.lacking, sys.stderr)
         return
     out = output.place(place, f"forecast_{served.name}{ENDS[0]}", ENDS)
@@ -111,7 +114,9 @@ def _in_parts(served: Served, asked: predicted.Asked, place: str | None) -> None
         if parts.done:
             say("resume", f"goes on behind {parts.done:,} parts of an earlier command")
         try:
-            found = predicted.in_parts(bundle, asked, parts.put, done=parts.done, again=parts.clear)
+            found = predicted.in_parts(
+                bundle, asked, parts.put, done=parts.done, again=parts.clear, pool=pool
+            )
         except InputError:  # other rows will have other parts
             parts.remove()
             raise

@@ -25,7 +25,7 @@ from forecast.tracking.mlflow import pages, registry
 from forecast.tracking.mlflow.store import client
 from forecast.tracking.run import ending
 from forecast.tracking.tracker import Tracker
-from forecast.workflows import environment, gates, load, training
+from forecast.workflows import environment, gates, load, training, workers
 from forecast.workflows.load import Loaded
 from forecast.workflows.recording import Recorded, Training
 from forecast.workflows.training import tracking
@@ -78,6 +78,7 @@ def trained(
     """Train, score and track, with a line for each stage."""
     settings = request.settings
     gates.check_gates(settings)
+    workers.check(settings)
     spec = load.spec(settings)
     with busy("data", "reading"):
         data = load.load(settings)

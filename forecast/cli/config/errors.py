@@ -199,10 +199,12 @@ TRAINING = (
 )
 """What a training reads; `check` and `explain` take the same words, and say what it would do."""
 
+WORKERS = ("scheduler", "workers")
+
 READ: Mapping[str, tuple[str, ...]] = {
-    "train": (*TRAINING, "resume", "register"),
-    "backtest": (*TRAINING, "backtest.*"),
-    "sweep": (*TRAINING, "sweep.*"),
+    "train": (*TRAINING, "resume", "register", *WORKERS),
+    "backtest": (*TRAINING, "backtest.*", *WORKERS),
+    "sweep": (*TRAINING, "sweep.*", *WORKERS),
     "check": (*TRAINING, "leak", "output"),
     "explain": TRAINING,
     "runs": ("tracking.*",),
@@ -218,6 +220,7 @@ READ: Mapping[str, tuple[str, ...]] = {
         "tracking.uri",
         "tracking.folder",
         "training.threads",
+        *WORKERS,
     ),
     "inspect": (
         "run",

@@ -91,6 +91,11 @@ class Learned:
     stamps: np.ndarray | None = None
     series: np.ndarray | None = None
 
+    @property
+    def of_sample(self) -> bool:
+        """Whether it forecasts some of the windows only."""
+        return self.stamps is not None or self.series is not None
+
     def some(self, reading: Reading, starts: np.ndarray) -> np.ndarray:
         """Return those of some windows that it forecasts, (windows,)."""
         table = reading.rows.table
@@ -117,6 +122,11 @@ class Baselines:
         self.learned = learned
         self._reading = reading
         self._forecast: dict[str, Forecast] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is made of the rows, as another process does when it needs it."""
+        reading = Reading(self._reading.rows, self._reading.window, self._reading.numbers)
+        return {**vars(self), "_reading": reading, "_forecast": {}}
 
     def forecast(
         self, starts: np.ndarray, rows: Scaled | None = None, numbers: np.ndarray | None = None

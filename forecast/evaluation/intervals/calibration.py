@@ -1,5 +1,6 @@
 """Prediction intervals around any forecasts, calibrated on windows whose outcome is known."""
 
+import copy
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,18 +34,29 @@ class Calibration:
     Args:
         level: Share that is to be covered.
         method: "split", "cqr" or "adaptive".
-        scaler: Of all series.
+        scaler: Of the series of these parts' tables.
         apart: Every how many steps of the horizon all levels are followed, as `steps_apart` counts;
             the model's promised level is followed at all steps.
     """
 
     def __init__(self, level: float, method: str, scaler: Scaler, apart: int = 1):
-        self._promise, self._scaler = Promise(level, method, apart), scaler
+        self._promise = Promise(level, method, apart)
         self._pools: dict[str, Pool] = {}
+        self._begin(scaler)
+
+    def _begin(self, scaler: Scaler) -> None:
+        """Know nothing of any series but its scale."""
+        self._scaler = scaler
         self._served: dict[str, np.ndarray] = {}
         self._reach: dict[str, Reach] = {}
         self._newest: tuple[Table, np.ndarray] | None = None
         self._forget()
+
+    def beside(self, scaler: Scaler) -> "Calibration":
+        """Return one for other series, those of a block, which may learn from the same pool."""
+        other = copy.copy(self)
+        other._begin(scaler)
+        return other
 
     def _forget(self) -> None:
         """Drop what the next part of the same series would need."""
@@ -62,20 +74,19 @@ class Calibration:
         """
         return self._reach
 
-    def pool(self, spans: Mapping[str, Spans], *, codes: np.ndarray | None = None) -> None:
+    def pool(self, spans: Mapping[str, Spans]) -> None:
         """Let series of few held-out windows learn from others: all series, or a sample of them.
 
         Without a pool each learns from its own windows.
 
         Args:
             spans: Name of each forecaster to the forecasts of all windows of these series.
-            codes: Number of each series of their table among all; None where these are all.
         """
         for name, (test, held) in spans.items():
             if held is None or not len(held.starts):
                 continue
-            scores = Scores((test, held), self._promise, self._scaler, codes)
-            self._pools[name] = Pool(scores, Windows(test, held, codes))
+            scores = Scores((test, held), self._promise, self._scaler)
+            self._pools[name] = Pool(scores, Windows(test, held))
 
     def put(
         self,
@@ -83,7 +94,6 @@ class Calibration:
         *,
         goes_on: bool = False,
         more: bool = False,
-        codes: np.ndarray | None = None,
     ) -> dict[str, Intervals]:
         """Put intervals around the test forecasts of a part.
 
@@ -95,7 +105,6 @@ class Calibration:
                 held-out windows in this part; either may be empty, and held-out ones may be None.
             goes_on: Whether the windows follow on those of the part before, of the same series.
             more: Whether later windows of these series follow in the next part.
-            codes: Number of each series of their table among all; None where these are all.
 
         Returns:
             Name to the intervals of the part's test windows, NaN where too little was known.
@@ -112,13 +121,13 @@ class Calibration:
         for names in groups:
             test, held = spans[names[0]]
             layout = Layout(
-                Windows(test, held, codes),
+                Windows(test, held),
                 self._newest_of(test.table),
                 names[0] in self._pools,
                 self._past.get(names[0], {}),
                 more,
             )
-            jobs = [self._job(name, spans[name], codes) for name in names]
+            jobs = [self._job(name, spans[name]) for name in names]
             for some, steps, levels in self._looks(jobs):
                 self._put(some, replace(layout, steps=steps), levels)
             found |= {job.name: job.intervals() for job in jobs}
@@ -132,9 +141,9 @@ class Calibration:
         }
         return {name: found[name] for name in spans}
 
-    def _job(self, name: str, spans: Spans, codes: np.ndarray | None) -> Job:
+    def _job(self, name: str, spans: Spans) -> Job:
         """Begin the intervals of one forecaster."""
-        scores = Scores(spans, self._promise, self._scaler, codes)
+        scores = Scores(spans, self._promise, self._scaler)
         if name not in self._served:
             shape = (len(self._scaler.output_std), *spans[0].values.shape[1:])
             self._served[name] = np.full(shape, np.nan)
@@ -249,6 +258,8 @@ def joined(parts: Sequence[Intervals | None], order: np.ndarray | None = None) -
     given = [part for part in parts if part is not None]
     if not given or len(given) < len(parts):
         return None
+    if len(given) == 1 and order is None:
+        return given[0]
     inner = [part.inner for part in given if part.inner is not None]
     return replace(
         given[-1],

@@ -67,14 +67,14 @@ class Promise:
 class Scores:
     """How far the truth lay outside what one forecaster said."""
 
-    def __init__(self, spans: Spans, promise: Promise, scaler: Scaler, codes: np.ndarray | None):
+    def __init__(self, spans: Spans, promise: Promise, scaler: Scaler):
         self.test, self.held = spans
         self.between = promise.between(self.test)
-        self._scaler, self._codes = scaler, codes
+        self._scaler = scaler
 
     def std(self, series: np.ndarray) -> np.ndarray:
         """Return the deviation of some of the table's series, (series, targets)."""
-        return self._scaler.output_std[series if self._codes is None else self._codes[series]]
+        return self._scaler.output_std[series]
 
     def of(self, rows: np.ndarray, view: View) -> np.ndarray:
         """Score some windows, held-out ones first, in units of their series' own deviation.
@@ -164,14 +164,14 @@ class Job:
         std = self.scores.std(test.table.series[test.starts[rows]])  # (windows, targets)
         self.collected.put(rows, view, by * std[:, None, view.targets, None])
 
-    def keep(self, codes: np.ndarray, numbers: np.ndarray, view: View, by: np.ndarray) -> None:
+    def keep(self, codes: np.ndarray, view: View, by: np.ndarray) -> None:
         """Keep the last thresholds of some series, (series, steps, targets, levels).
 
-        Shapes: `codes` (series,) within the table, `numbers` (series,) among all.
+        Shapes: `codes` (series,).
         """
         std = self.scores.std(codes)[:, None, view.targets]
         chosen = view.levels.index(self.promise.level)
-        self.reach[numbers, view.steps, view.targets] = by[..., chosen] * std
+        self.reach[codes, view.steps, view.targets] = by[..., chosen] * std
 
     def intervals(self) -> Intervals:
         """Return what was made."""
@@ -273,7 +273,7 @@ def follow(
         view: The steps, targets and levels.
         carried: Of each forecaster, what is carried from part to part, by series.
     """
-    inside, numbers = batch.windows >= 0, layout.windows.number(batch.codes)
+    inside, code = batch.windows >= 0, int(batch.codes[0])
     each = [job.scores.of(batch.windows[inside], view) for job in jobs]
     seen = np.full((len(jobs), *inside.shape, *each[0].shape[1:]), np.nan)
     seen[:, inside] = each
@@ -281,7 +281,7 @@ def follow(
     seen = seen.reshape(len(jobs) * len(inside), *seen.shape[2:])
     known, before = np.tile(batch.known, (len(jobs), 1, 1)), np.tile(batch.before, len(jobs))
     # a series that goes on is alone in its batch
-    old = [own[int(numbers[0])] for own in carried] if batch.before[0] else []
+    old = [own[code] for own in carried] if batch.before[0] else []
     levels = view.levels
     if batch.pooled:
         filled, unknown, sets = seen[:, :0], before[:0], _pooled(jobs, batch, view)
@@ -300,7 +300,7 @@ def follow(
         for job, own in zip(jobs, shares, strict=True):
             job.put(rows[rows >= 0], view, own[rows >= 0])
             some = last.any(axis=1)
-            job.keep(batch.codes[some], numbers[some], view, own[last])
+            job.keep(batch.codes[some], view, own[last])
     if not layout.more:
         return
     late = known[0, -1]  # (horizon,)
@@ -316,7 +316,7 @@ def follow(
             missed = np.concatenate([old[member].missed[new - back :], missed])
             silent = np.concatenate([old[member].silent[new - back :], silent])
         owed, holes = sums[member, -back - 1].copy(), unknown[member : member + 1]
-        own[int(numbers[0])] = Carried(tuple(scores), holes, owed, missed, silent)
+        own[code] = Carried(tuple(scores), holes, owed, missed, silent)
 
 
 def _filled(seen: np.ndarray, old: Sequence[Carried]) -> tuple[np.ndarray, np.ndarray]:
@@ -359,14 +359,13 @@ def fix(
     What is carried is a series' held-out scores, and once there are test windows its thresholds.
     """
     test, present = layout.windows.test, layout.present
-    numbers = layout.windows.number(present)
     keep = min(MOST_WINDOWS, MOST_SCORES // math.prod(test.values.shape[1:]))
     codes = np.flatnonzero(layout.tested | layout.more).tolist()
     for job, own in zip(jobs, carried, strict=True):
         held = job.scores.of(np.arange(layout.windows.count), view)
         by = np.full((len(present), *held.shape[1:], len(view.levels)), np.nan)
         for place in codes:
-            number, past = int(numbers[place]), layout.pasts[place]
+            number, past = int(present[place]), layout.pasts[place]
             if past.tested:
                 by[place] = own[number]
                 continue
@@ -382,7 +381,7 @@ def fix(
             if layout.tested[place]:
                 own[number] = by[place]
         some = np.flatnonzero(layout.tested)
-        job.keep(present[some], numbers[some], view, by[some])
+        job.keep(present[some], view, by[some])
         block = max(1, conformal.CELLS // math.prod(by.shape[1:]))
         for begin in range(0, len(test.starts), block):
             rows = np.arange(begin, min(begin + block, len(test.starts)))

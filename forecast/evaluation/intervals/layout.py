@@ -73,12 +73,10 @@ class Windows:
     Attributes:
         test: Forecasts of the test windows.
         held: Those of held-out windows; None where there are none.
-        codes: Number of each of the table's series among all; None where these are all.
     """
 
     test: Forecasts
     held: Forecasts | None
-    codes: np.ndarray | None
 
     @property
     def count(self) -> int:
@@ -106,10 +104,6 @@ class Windows:
         """Ticks from an origin to what each step predicts, (horizon,)."""
         return self.test.window.lead + 1 + np.arange(self.test.window.horizon)
 
-    def number(self, codes: np.ndarray) -> np.ndarray:
-        """Return the number of some of the table's series among all."""
-        return codes if self.codes is None else self.codes[codes]
-
 
 @dataclass(frozen=True)
 class Layout:
@@ -136,17 +130,12 @@ class Layout:
         """Series that this part or one before contains, (series,)."""
         if not self.past:
             return np.unique(self.windows.series)
-        old = np.fromiter(self.past, int)
-        if self.windows.codes is not None:
-            old = np.flatnonzero(np.isin(self.windows.codes, old))
-        return np.union1d(self.windows.series, old)
+        return np.union1d(self.windows.series, np.fromiter(self.past, int))
 
     @cached_property
     def pasts(self) -> tuple[Past, ...]:
         """What earlier parts have contained of each series that is present."""
-        return tuple(
-            self.past.get(code, Past()) for code in self.windows.number(self.present).tolist()
-        )
+        return tuple(self.past.get(code, Past()) for code in self.present.tolist())
 
     @cached_property
     def own_held(self) -> np.ndarray:
@@ -241,12 +230,11 @@ class Layout:
     def after(self) -> dict[int, Past]:
         """Return what later parts need to know of the series, this part among the earlier ones."""
         found = dict(self.past)
-        codes = self.windows.number(self.present).tolist()
-        for place, (code, past) in enumerate(zip(codes, self.pasts, strict=True)):
+        for place, (code, past) in enumerate(zip(self.present.tolist(), self.pasts, strict=True)):
             held = past.held + int(self.own_held[place])
             found[code] = replace(past, held=held, tested=bool(self.tested[place]))
         for batch in (*self.batches(True, 1), *self.batches(False, 1)):
-            code, past = int(self.windows.number(batch.codes)[0]), batch.past[0]
+            code, past = int(batch.codes[0]), batch.past[0]
             ticks = np.concatenate([past.ticks, batch.moments[0]])
             count = past.count + int(batch.ends[0])
             first = len(ticks) - (count - int(batch.known[0, -1].min()))
