@@ -191,8 +191,9 @@ class Outcome:
         horizon = self.test.window.horizon
         return (
             f"CRPS, coverage and width of intervals are measured at "
-            f"{len(range(horizon)[self.intervals.steps])} of {horizon} steps, evenly spread: at "
-            f"most {FOLLOWED:,} forecasts are followed at all levels"
+            f"{len(range(horizon)[self.intervals.steps])} of {horizon} steps, evenly spread, the "
+            f"CRPS then scaled by the errors of all steps: at most {FOLLOWED:,} forecasts are "
+            "followed at all levels"
         )
 
     def _repr_html_(self) -> str:

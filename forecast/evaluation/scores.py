@@ -277,15 +277,30 @@ def _of_all_intervals(forecasts: Forecasts, intervals: Intervals) -> dict[str, T
     steps, level = intervals.steps, intervals.level
     true = _within(forecasts, intervals)[:, steps]
     low, high = intervals.lower[:, steps], intervals.upper[:, steps]
-    every = {"test/crps": _mean(summed(intervals.crps[:, steps], true))}
+    crps = summed(intervals.crps[:, steps], true)
+    every = {"test/crps": _extended(crps, forecasts, intervals)}
     every |= _of_intervals("test", true, low, high, level)
     scored = probability.interval_scores(true, low, high, level)
-    every[f"test/winkler_{percent(level)}"] = _mean(scored)
+    every[f"test/winkler_{percent(level)}"] = _extended(scored, forecasts, intervals)
     if len(forecasts.table.targets) > 1:
         each = zip(*map(_by_target, (true, low, high)), strict=True)
         for target, own in zip(forecasts.table.targets, each, strict=True):
             every |= _of_intervals(f"test_{target}", own[0], own[1], own[2], level)
     return every
+
+
+def _extended(of: Sum, forecasts: Forecasts, intervals: Intervals) -> Total:
+    """Return the mean of a loss at all steps, of which it may be known at some."""
+    if intervals.apart == 1:
+        return _mean(of)
+    # where an interval is missing, its error has no say
+    known = np.isfinite(intervals.lower[:, intervals.steps]).all(axis=1)[:, None]
+    true = np.where(known, forecasts.true, np.nan)
+    errors = [
+        point.absolute(true[:, steps], forecasts.values[:, steps])
+        for steps in (intervals.steps, slice(None))
+    ]
+    return Total(sums.extended, (of, *errors))
 
 
 def _of_intervals(

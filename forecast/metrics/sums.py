@@ -167,6 +167,16 @@ class Total:
         return float(self.value(*self.parts))
 
 
+def extended(of: Sum, errors: Sum, all_errors: Sum) -> np.ndarray:
+    """The mean at all steps of what is known at some: by the ratio of the errors there.
+
+    What is known grows with the horizon and the phase of a season as the absolute errors do, of
+    which all are known: a ratio estimate (Cochran, Sampling Techniques, 1977, chapter 6).
+    """
+    ratio = np.where(errors.mean > 0, all_errors.mean / np.maximum(errors.mean, 1e-300), 1.0)
+    return of.mean * ratio
+
+
 def mean(of: Sum) -> np.ndarray:
     """Return a mean."""
     return of.mean

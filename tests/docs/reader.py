@@ -25,7 +25,7 @@ SKIPPED = {
     "forecast train experiment=ltsf/": "hours, on data that may not be shipped",
     "dask scheduler --port 8786": "for several machines; the page goes on to do it on one",
     "dask worker tcp://scheduler-host:": "the same",
-    "forecast sweep sweep.scheduler=tcp://scheduler-host:": "the same",
+    "forecast sweep scheduler=tcp://scheduler-host:": "the same",
     "export MLFLOW_TRACKING_URI=http://tracking-host:": "the page tries a server of this machine",
     "mlflow server --host 0.0.0.0": "the same, with PostgreSQL and an object store",
     "forecast train resume=": "tests/commands/test_resume.py interrupts a training first",

@@ -113,8 +113,12 @@ def test_model_and_baselines_are_scored_at_the_same_steps():
         ends[0] = np.where(np.isfinite(ends[1]), ends[0], np.nan)
         assert told.scores["test/coverage_80"] == pytest.approx(metrics.coverage(*ends))
         assert told.scores["test/width_80"] == pytest.approx(metrics.width(*ends))
-        assert told.scores["test/winkler_80"] == pytest.approx(metrics.winkler(*ends, 0.8))
-        assert told.scores["test/crps"] == pytest.approx(np.nanmean(own.crps))
+        known = np.isfinite(ends[1]).all(axis=1)[:, None]
+        errors = np.where(known, abs(test.true - test.values), np.nan)
+        ratio = np.nanmean(errors) / np.nanmean(errors[:, STEPS])
+        score = metrics.winkler(*ends, 0.8) * ratio
+        assert told.scores["test/winkler_80"] == pytest.approx(score)
+        assert told.scores["test/crps"] == pytest.approx(np.nanmean(own.crps) * ratio)
         for i in range(2):
             each = [values[..., i] for values in ends]
             assert told.scores[f"test_t{i}/coverage_80"] == pytest.approx(metrics.coverage(*each))
@@ -122,6 +126,25 @@ def test_model_and_baselines_are_scored_at_the_same_steps():
         assert np.isfinite(told.covered_by_step[STEPS]).all()
         assert np.isfinite(told.covered_by_step).all() == (name == "")
         assert np.isfinite(told.by_step).all()  # errors are of all
+
+
+def test_scores_at_some_steps_are_those_of_all(monkeypatch):
+    """Though the errors of persistence go up and down with the week."""
+    table = test_survey.panel([260] * 6)
+    spec = Spec(Model("linear"), Window(8, 7), Training(epochs=1), baselines=())
+    prepared = experiment.prepare(spec, table)
+    fitted = experiment.fit(prepared)
+    whole = experiment.evaluate(prepared, fitted)
+    count = len(prepared.validation) + len(prepared.test)
+    monkeypatch.setattr(calibration, "FOLLOWED", count)
+    found = experiment.evaluate(prepared, fitted)
+    steps = found.intervals.steps
+    assert found.intervals.apart == 7
+    for name, scores_of in found.baseline_scores.items():
+        for key in ("test/crps", "test/winkler_90"):
+            assert scores_of[key] == pytest.approx(whole.baseline_scores[name][key], rel=0.1)
+    crps = whole.baseline_intervals["persistence"].crps
+    assert abs(np.nanmean(crps[:, steps]) / np.nanmean(crps) - 1) > 0.2
 
 
 @pytest.mark.parametrize("horizon", [1, 2, 96, 720])
@@ -176,8 +199,12 @@ def test_an_evaluation_of_many_forecasts_says_which_steps_it_scores(monkeypatch,
     np.testing.assert_array_equal(found.intervals.upper, whole.intervals.upper)
     for name, own in {"": found.scores, **found.baseline_scores}.items():
         steps = found.intervals.steps
-        crps = (whole.baseline_intervals[name] if name else whole.intervals).crps[:, steps]
-        assert own["test/crps"] == pytest.approx(np.nanmean(crps))
+        crps = (whole.baseline_intervals[name] if name else whole.intervals).crps
+        forecasts = whole.baselines[name] if name else whole.test
+        errors = np.where(np.isfinite(crps), abs(forecasts.true - forecasts.values), np.nan)
+        ratio = np.nanmean(errors) / np.nanmean(errors[:, steps])
+        assert own["test/crps"] == pytest.approx(np.nanmean(crps[:, steps]) * ratio, rel=0.02)
+        assert ratio != pytest.approx(1, rel=1e-3)
         at_once = whole.baseline_scores[name] if name else whole.scores
         assert own.keys() == at_once.keys() and own["test/mae"] == at_once["test/mae"]
     # all windows at once, as a fold of a backtest takes them, are not too many
