@@ -30,11 +30,14 @@ class Forked:
     Args:
         folder: Where it runs; what it says is appended to said.txt there.
         words: A command and its overrides.
+        patience: Seconds without progress, and in all, after which it leaves the rest of its runs
+            to `sync`; None for those of the tracker.
     """
 
-    def __init__(self, folder: Path, *words: str):
+    def __init__(self, folder: Path, *words: str, patience: tuple[float, float] | None = None):
         environment = os.environ | {"XDG_CACHE_HOME": _cache()}
-        self._process = CONTEXT.Process(target=_answer, args=(folder, words, environment))
+        answer = (folder, words, environment, patience)
+        self._process = CONTEXT.Process(target=_answer, args=answer)
         _ensure_running()
         self._process.start()
         self.pid = self._process.pid
@@ -69,7 +72,12 @@ def workers() -> Iterator[None]:
         yield
 
 
-def _answer(folder: Path, words: tuple[str, ...], environment: Mapping[str, str]) -> None:
+def _answer(
+    folder: Path,
+    words: tuple[str, ...],
+    environment: Mapping[str, str],
+    patience: tuple[float, float] | None,
+) -> None:
     """What the process does."""
     os.setsid()
     os.chdir(folder)
@@ -80,7 +88,9 @@ def _answer(folder: Path, words: tuple[str, ...], environment: Mapping[str, str]
     os.environ.update(environment)
     tables.copy_empty()
     from forecast.cli.main import main
+    from forecast.tracking import tracker
 
+    tracker.PATIENCE, tracker.MOST = patience or (tracker.PATIENCE, tracker.MOST)
     status = main(list(words))
     atexit._run_exitfuncs()
     sys.exit(status)
