@@ -82,7 +82,7 @@ def test_a_server_that_comes_after_the_training(
         same(tmp_path, Store(uri, "load"), undisturbed)
 
 
-@pytest.mark.parametrize(("seconds", "status"), [(2.0, None), (0.0, 500)], ids=["slow", "500"])
+@pytest.mark.parametrize(("seconds", "status"), [(1.0, None), (0.0, 500)], ids=["slow", "500"])
 def test_a_server_that_is_slow_or_out_of_order(
     seconds: float, status: int | None, place: Place, undisturbed: Undisturbed, tmp_path: Path
 ):
