@@ -194,8 +194,10 @@ class Reader:
 
 
 def _short(command: str) -> str:
-    """Let a training last one epoch on every eighth window, with two folds, unless it says."""
+    """Let a training last one epoch on every eighth window, with two folds unless it says."""
     wanted = ["training.epochs=1", "window.stride=8"]
+    for one in wanted:
+        command = re.sub(rf"(?<= ){one.split('=')[0]}=\d+", one, command)
     if found := re.search(r"(?:make|forecast) (backtest|sweep)\b", command):
         wanted.append(f"{found[1]}.folds=2")
     little = " ".join(word for word in wanted if word.split("=")[0] not in command)
