@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing import forkserver
 from pathlib import Path
 from subprocess import TimeoutExpired
@@ -32,11 +32,19 @@ class Forked:
         words: A command and its overrides.
         patience: Seconds without progress, and in all, after which it leaves the rest of its runs
             to `sync`; None for those of the tracker.
+        forking: Whether the workers of a sweep are forked as well. They are in no group of the
+            sweep then, and end by themselves when it is killed.
     """
 
-    def __init__(self, folder: Path, *words: str, patience: tuple[float, float] | None = None):
+    def __init__(
+        self,
+        folder: Path,
+        *words: str,
+        patience: tuple[float, float] | None = None,
+        forking: bool = False,
+    ):
         environment = os.environ | {"XDG_CACHE_HOME": _cache()}
-        answer = (folder, words, environment, patience)
+        answer = (folder, words, environment, patience, forking)
         self._process = CONTEXT.Process(target=_answer, args=answer)
         _ensure_running()
         self._process.start()
@@ -62,7 +70,7 @@ class Forked:
 
 @contextmanager
 def workers() -> Iterator[None]:
-    """Let Dask fork the workers of a sweep in the same way; `tests/search` has spawned ones."""
+    """Let Dask fork the workers of a sweep in the same way."""
     import dask
     import distributed.utils
 
@@ -77,6 +85,7 @@ def _answer(
     words: tuple[str, ...],
     environment: Mapping[str, str],
     patience: tuple[float, float] | None,
+    forking: bool,
 ) -> None:
     """What the process does."""
     os.setsid()
@@ -91,7 +100,8 @@ def _answer(
     from forecast.tracking import tracker
 
     tracker.PATIENCE, tracker.MOST = patience or (tracker.PATIENCE, tracker.MOST)
-    status = main(list(words))
+    with workers() if forking else nullcontext():
+        status = main(list(words))
     atexit._run_exitfuncs()
     sys.exit(status)
 
