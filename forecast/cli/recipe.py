@@ -30,7 +30,7 @@ def followed(request: Request, data: Loaded) -> tuple[Request, dict[str, str]]:
             f"training.recipe must be auto, structure or null, got {asked!r}: "
             f"{nearest(str(asked), (AUTO, recipes.STRUCTURE))}"
         )
-    if asked is None or (asked == AUTO and not _open(typed)):
+    if asked is None or (asked == AUTO and not is_free(typed)):
         return request, {}
     settings = request.settings
     spec = load.spec(settings)
@@ -48,7 +48,7 @@ def followed(request: Request, data: Loaded) -> tuple[Request, dict[str, str]]:
     return _with(request, choice.changes, typed), {TAG: str(choice)}
 
 
-def _open(typed: Sequence[str]) -> bool:
+def is_free(typed: Sequence[str]) -> bool:
     """Tell whether somebody has left the choice to us: asked for it, or set nothing himself."""
     if "training.recipe" in typed:
         return True
