@@ -104,6 +104,8 @@ def _fit(tracked: Journalled, training: Training) -> tuple[Observer, Forecaster,
     if FIT in tracked.missing():
         tracked.done(FIT)
     best = f"best epoch {forecaster.best_epoch_} of {count}, {seconds:.1f} s in total"
+    if forecaster.best_epoch_ == count > 1:
+        best += f"; it was the last: more may find more (training.epochs={2 * count})"
     training.progress.say("train", best)
     return observer, forecaster, Stopwatch({"fit": seconds})
 
