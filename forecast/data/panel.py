@@ -12,6 +12,7 @@ from forecast.data import clock, columns, index
 from forecast.data.features import fill_static, layout_of
 from forecast.data.schema import Schema, targets_asked
 from forecast.data.table import Table
+from forecast.data.transform import outside
 from forecast.errors import InputError, nearest, shown
 
 _MOST = 20
@@ -165,7 +166,7 @@ def treated(rows: Gridded, schema: Schema) -> Table:
     if limit := held_rows(schema, len(inputs)):
         inputs = _hold(inputs, grid.series, limit)
     calendar, _ = clock.describe(grid.time, schema.calendar)
-    masked = [np.isnan(full[name]) for name in places.masked]
+    masked = [np.isnan(known(full[name], name, schema)) for name in places.masked]
     asked = targets_asked(full, schema)
     return Table(
         inputs=np.column_stack([inputs, calendar, *masked]),
@@ -184,6 +185,9 @@ def treated(rows: Gridded, schema: Schema) -> Table:
         task=schema.task,
         about=asked.about,
         zoned=rows.zoned,
+        transforms=tuple(schema.transform.get(name, "") for name in asked.names)
+        if schema.transform
+        else (),
     )
 
 
@@ -304,8 +308,15 @@ def _stacked(full: dict[str, np.ndarray], schema: Schema) -> np.ndarray:
         elif schema.labelled(name):
             stacked += [_is(full[name], code) for code in range(len(schema.classes[name]))]
         else:
-            stacked.append(full[name])
+            stacked.append(known(full[name], name, schema))
     return np.column_stack(stacked)
+
+
+def known(values: np.ndarray, name: str, schema: Schema) -> np.ndarray:
+    """Count inputs that their transform is not of as missing; outputs stay what they are."""
+    if name not in schema.transform:
+        return values
+    return np.where(outside(values, schema.transform[name]), np.nan, values)
 
 
 def _is(codes: np.ndarray, code: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from forecast.data import transform
 from forecast.errors import InputError, nearest, shown
 from forecast.vocabulary import CALENDAR, DUPLICATES, MISSING
 
@@ -43,6 +44,10 @@ class Schema:
         classes: Column to its labels (text), or the one target to the edges that divide its values
             (numbers): predicted is how likely each class is. A feature of labels becomes one column
             for each.
+        transform: Target to the transform that stands before standardisation, of what is predicted
+            and of the same column among the inputs: "log", "log1p", "sqrt", "boxcox" (its power is
+            estimated) or "boxcox:0.3"; one name is for all targets. Forecasts and scores stay in
+            the units of the data.
         zoned: Whether time stamps must state a zone, as a bundle knows of its training; None takes
             both kinds.
     """
@@ -65,6 +70,7 @@ class Schema:
     events: Mapping[str, float] = field(default_factory=dict)
     classes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     zoned: bool | None = None
+    transform: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant, before any file is opened."""
@@ -133,6 +139,9 @@ class Schema:
                 "leave it in data.static, what never changes is known ahead"
             )
         _check_task(self)
+        asked = transform.by_target(self.transform, self.targets)
+        object.__setattr__(self, "transform", asked)
+        transform.check(asked, self.targets, self.task)
 
     @property
     def task(self) -> str:

@@ -67,6 +67,8 @@ class Table:
             happens and 0 where not, of which probabilities are predicted.
         about: The column that each output is about; empty means the targets themselves.
         zoned: Whether the time stamps stated a zone, so that `time` is UTC; None without a clock.
+        transforms: How each target is transformed before it is standardised, such as "log1p", ""
+            for not at all; empty where none is. `outputs` stay as they are.
         first_series: Number of its first series among all, of a block; see `data.blocks`.
         first_row: Number of its first row among all, likewise, as the block was cut.
     """
@@ -87,6 +89,7 @@ class Table:
     task: str = "regression"
     about: tuple[str, ...] = ()
     zoned: bool | None = None
+    transforms: tuple[str, ...] = ()
     first_series: int = 0
     first_row: int = 0
 

@@ -68,7 +68,7 @@ class Survey:
 
     def scale(self, scaler: Scaler) -> Scale:
         """Return what errors are divided by."""
-        return self.steps.scale(scaler.output_std)
+        return self.steps.scale(scaler.spread)
 
     def parts(self, scaler: Scaler, *, held: bool) -> Iterator[tuple[Scaled, Part]]:
         """Read the blocks that have windows to score, or held-out ones, each in parts.

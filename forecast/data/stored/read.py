@@ -111,7 +111,7 @@ def _unreadable(folder: Path) -> InputError:
     )
 
 
-LISTS = ("features", "targets", "units", "about", "known", "static")
+LISTS = ("features", "targets", "units", "about", "known", "static", "transforms")
 PLAIN = ("frequency", "indicators", "task", "zoned")
 """What a table without rows and names consists of."""
 
@@ -123,7 +123,7 @@ def plain_facts(table: Table) -> dict[str, object]:
 
 def read_facts(plain: dict[str, Any]) -> Table:
     """Read a table without rows back from plain data."""
-    lists = {name: tuple(plain[name]) for name in LISTS}
+    lists = {name: tuple(plain.get(name, ())) for name in LISTS}  # not all in older folders
     none = np.zeros(0, np.int64)
     facts: dict[str, Any] = {**lists, **{name: plain[name] for name in PLAIN}}
     return Table(
