@@ -10,9 +10,9 @@ from scipy.sparse import issparse
 
 from forecast.data import clock, columns, index
 from forecast.data.features import fill_static, layout_of
+from forecast.data.scaling.transform import outside
 from forecast.data.schema import Schema, targets_asked
 from forecast.data.table import Table
-from forecast.data.transform import outside
 from forecast.errors import InputError, nearest, shown
 
 _MOST = 20

@@ -12,8 +12,8 @@ import numpy as np
 from forecast.data import features, scale, split, windows
 from forecast.data.blocks import Blocks
 from forecast.data.scale import Scaled, Scaler
+from forecast.data.scaling.transform import estimated
 from forecast.data.table import Table
-from forecast.data.transform import estimated
 from forecast.data.windows import Window
 from forecast.errors import InputError
 

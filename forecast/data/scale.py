@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from forecast.data.moments import Moments, Sums, of_all, of_series
+from forecast.data.scaling.moments import Moments, Sums, of_all, of_series
+from forecast.data.scaling.transform import UNMOVED, Kinds, estimated, refuse_outside
 from forecast.data.table import Table
-from forecast.data.transform import UNMOVED, Kinds, estimated, refuse_outside
 from forecast.errors import InputError, nearest
 from forecast.vocabulary import SCALING
 
@@ -41,7 +41,7 @@ class Scaler:
         input_limit: Greatest size of a standardised input, (series, features), inf where there is
             none; None if no column is constant.
         output_power: Power of each target's transform, (series, targets), the same for all series;
-            see `data.transform`. None where no target has one.
+            see `data.scaling.transform`. None where no target has one.
         output_shift: What is added before, likewise.
         output_spread: Deviation in original units, likewise.
     """

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from forecast.data import transform
+from forecast.data.scaling import transform
 from forecast.errors import InputError, nearest, shown
 from forecast.vocabulary import CALENDAR, DUPLICATES, MISSING
 

@@ -291,7 +291,9 @@ def refuse(command: str, overrides: Sequence[str]) -> None:
 
 def refuse_fixed(bundle: "Bundle", settings: Config, overrides: Sequence[str]) -> None:
     """Refuse overrides that say otherwise than the bundle was trained."""
-    from forecast.data.transform import by_target  # imports NumPy, and composing is to be quick
+    from forecast.data.scaling.transform import (
+        by_target,  # imports NumPy, and composing is to be quick
+    )
 
     trained = _trained(bundle)
     for key in typed(overrides):

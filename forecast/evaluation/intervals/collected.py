@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from forecast.data.transform import UNMOVED, Kinds
+from forecast.data.scaling.transform import UNMOVED, Kinds
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.margin import Pair, Reach, base, widened
 

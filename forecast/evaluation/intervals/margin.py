@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from forecast.data.transform import UNMOVED, Kinds
+from forecast.data.scaling.transform import UNMOVED, Kinds
 from forecast.errors import InputError, nearest
 from forecast.vocabulary import CALIBRATIONS
 
