@@ -204,12 +204,13 @@ def refuse_outside(table: "Table") -> None:
         row, target = int(bad.argmax()), table.targets[place]
         kind = name.partition(":")[0]
         least = "above 0" if outside(np.zeros(1), name)[0] else "0 or more"
+        moment = str(table.time[row])[:16].replace("T", " ")
         negative = (table.outputs[:, place] < 0).any()
         cure = "" if negative else f"write {{{target}: log1p}}, which knows 0, or "
         raise InputError(
             f"data.transform.{target} must be of values {least} for {kind}, got "
             f"{table.outputs[row, place]:g} in {int(bad.sum()):,} of {len(table):,} training rows, "
-            f"first in {table.names[table.series[row]]} at {table.time[row]}: {cure}leave it out"
+            f"first in {table.names[table.series[row]]} at {moment}: {cure}leave it out"
         )
 
 
