@@ -32,6 +32,10 @@ def test_it_is_read_as_typed_and_from_the_config_of_a_run(text, found):
     assert (names[0] == names[1]) == (not found)  # candidates of a sweep share tables by name
 
 
+def test_tables_without_a_transform_keep_the_name_by_which_older_sweeps_know_them():
+    assert load.schema_name(compose.compose(FILE).settings) == "f3db5698ce79"
+
+
 def test_every_column_may_be_transformed_by_one_word():
     words = ["data=file", "data.path=load.csv", "data.time=time", 'data.targets=["*"]']
     asked = compose.compose([*words, "data.transform=log"]).settings

@@ -108,25 +108,46 @@ def test_the_power_of_one_series_is_scipys(power):
     assert float(kind.removeprefix("boxcox:")) == pytest.approx(power, abs=0.1)
 
 
+def powered(power=0.4, rows=500, scales=(1.0, 30.0, 1e4)):
+    """Series that are normal once transformed by a power, of very different level."""
+    made = table("boxcox", rows=rows, holes=0)
+    normal = np.random.default_rng(5).normal(6, 1.2, len(made))
+    made.outputs[:, 0] = special.inv_boxcox(normal, power) * np.array(scales)[made.series]
+    made.outputs[40, 0] = np.nan
+    return made
+
+
+def power_of(*tables):
+    [kind, _] = transform.estimated(tables, tables[0], "series")
+    return float(kind.removeprefix("boxcox:"))
+
+
 def test_the_power_of_several_series_has_the_greatest_sum_of_scipys_likelihoods():
-    rows = table("boxcox", rows=500)
-    [kind, _] = transform.estimated([rows], rows, "series")
-    found = float(kind.removeprefix("boxcox:"))
+    rows = powered()
+    each = [rows.outputs[rows.series == code, 0] for code in range(3)]
+    each = [own[np.isfinite(own)] for own in each]
 
     def likelihood(power):
-        each = (rows.outputs[rows.series == code, 0] for code in range(3))
-        return sum(stats.boxcox_llf(power, own[np.isfinite(own)]) for own in each)
+        return sum(stats.boxcox_llf(power, own) for own in each)
 
-    assert all(likelihood(found) > likelihood(found + way) for way in (-0.003, 0.003) if found)
+    found = power_of(rows)
+    assert found == pytest.approx(0.4, abs=0.1)
+    assert all(likelihood(found) > likelihood(found + way) for way in (-0.003, 0.003))
 
 
-@pytest.mark.parametrize("factors", [(1000, 1000, 1000), (1e-3, 1.0, 1e6)])
-def test_the_power_does_not_depend_on_the_units_of_series(factors):
-    rows = table("boxcox")
-    other = replace(rows, outputs=rows.outputs * np.array(factors)[rows.series, None])
-    assert transform.estimated([rows], rows, "series") == transform.estimated(
-        [other], other, "series"
-    )
+@pytest.mark.parametrize("scales", [(1e3, 1e3, 1e3), (1e-3, 1.0, 1e6)])
+def test_the_power_does_not_depend_on_the_units_of_series(scales):
+    assert power_of(powered(scales=scales)) == power_of(powered())
+
+
+def test_the_power_of_many_rows_is_that_of_some_from_everywhere(monkeypatch):
+    rows = powered(0.2, rows=20_000)
+    late = rows.series == 2  # another distribution, and another one at night
+    rows.outputs[late, 0] **= 0.3
+    rows.outputs[rows.tick % 24 < 8, 0] *= 1.2
+    whole = power_of(rows)
+    monkeypatch.setattr(transform, "MOST_KEPT", 6000)
+    assert power_of(rows) == pytest.approx(whole, abs=0.01)
 
 
 def test_a_negative_power_is_taken_as_a_logarithm():
@@ -204,10 +225,12 @@ def test_later_values_outside_are_missing_inputs_and_stay_true_outputs(missing):
 
 @pytest.mark.parametrize("rows", [1, 3, 50])
 def test_a_table_on_disk_is_that_in_memory(rows, tmp_path):
-    values = np.random.default_rng(0).integers(0, 5, 60).astype(float)
-    schema = Schema("time", ("load",), hold=2, transform={"load": "log"})
+    values = np.random.default_rng(0).integers(0, 2, 60).astype(float)
+    schema = Schema("time", ("load",), hold=2, frequency="h", transform={"load": "log"})
     whole = panel.build(hourly(values), schema)
-    [found] = write.write([hourly(values)], schema, tmp_path / "load", rows=rows).tables()
+    frame = hourly(values)
+    parts = [frame.iloc[first : first + rows] for first in range(0, 60, rows)]
+    [found] = write.write(parts, schema, tmp_path / "load", rows=rows).tables()
     assert found.transforms == whole.transforms == ("log",)
     assert same(found.inputs, whole.inputs) and same(found.outputs, whole.outputs)
 
