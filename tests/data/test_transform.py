@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import special, stats
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from forecast.data import panel, samples, scale
+from forecast.data import panel, quality, samples, scale
 from forecast.data.blocks import Blocks
 from forecast.data.scale import Scaler
 from forecast.data.scaling import transform
@@ -221,6 +221,12 @@ def test_later_values_outside_are_missing_inputs_and_stay_true_outputs(missing):
     assert same(made.inputs, expected.inputs) and made.outputs[:, 0].tolist() == values.tolist()
     scaler = scale.fit(made.take(slice(2)))
     assert np.isnan(scaler.outputs(made)[2, 0]) and np.isfinite(scaler.inputs(made)).all()
+
+
+def test_a_report_of_rows_leaves_zeros_to_who_knows_which_rows_train():
+    frame = hourly(np.r_[np.arange(1.0, 30), 0.0])
+    asked = Schema("time", ("load",), transform="log")
+    assert quality.report(frame, asked, Window(4, 2)).faults == ()
 
 
 @pytest.mark.parametrize("rows", [1, 3, 50])
