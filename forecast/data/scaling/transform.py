@@ -64,7 +64,7 @@ def check(asked: Mapping[str, str], targets: Sequence[str], task: str) -> None:
             )
         if str(own).partition(":")[0] not in TRANSFORMS:
             raise InputError(
-                f"data.transform.{name} must be one of {', '.join(TRANSFORMS)}, got {own!r}: "
+                f"data.transform must be one of {', '.join(TRANSFORMS)}, got {own!r} for {name!r}: "
                 f"{nearest(str(own), TRANSFORMS)}"
             )
         kind, colon, power = str(own).partition(":")
