@@ -60,7 +60,7 @@ def save(
     names = pa.array(forecaster.names_, pa.string())
     scale = {name: part for name, part in vars(forecaster.scaler_).items() if part is not None}
     fields = {
-        "schema": _served(schema, forecaster.to_dict()),
+        "schema": _served(schema, forecaster).to_dict(),
         "window": {name: int(value) for name, value in window.get_params().items()},
         "series": {
             "count": len(names),
