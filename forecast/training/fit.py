@@ -32,7 +32,7 @@ from forecast.training.losses import (
 )
 from forecast.training.parameters import Model, Training
 from forecast.training.predict import state
-from forecast.training.state import Stage, assign
+from forecast.training.state import Stage, Turn, assign
 from forecast.training.stateful import readers
 
 BATCH = 256
@@ -51,12 +51,35 @@ class Fitted:
         history: Metric to its value after each epoch.
         best_epoch: 1-based epoch whose weights the model has.
         interrupted: Whether Ctrl-C has ended it.
+        turn: Which of the trainings of a fit it was.
     """
 
     model: keras.Model
     history: dict[str, list[float]]
     best_epoch: int
     interrupted: bool = False
+    turn: Turn = Turn()
+
+    @property
+    def validated(self) -> dict[str, float]:
+        """Errors of the weights that were kept on the stopping windows, by metric."""
+        own = {key: values for key, values in self.history.items() if key.startswith("val_")}
+        return {key: values[self.best_epoch - 1] for key, values in own.items()}
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """A model and what it is measured by, as a program has them."""
+
+    model: keras.Model
+    predictor: predict.Predictor
+    loss: keras.losses.Loss
+    metrics: Sequence[keras.metrics.Metric]
+    window: Window
+
+    def measured(self) -> dict[str, float]:
+        """Read the metrics."""
+        return {metric.name: float(metric.result()) for metric in self.metrics}
 
 
 class Job:
@@ -82,7 +105,7 @@ class Job:
         if stage is not None and stage.begin is not None and stage.begin.ended:
             assign(state(own), stage.begin.state)
             past = {name: list(values) for name, values in stage.begin.history.items()}
-            return Fitted(own, past, _best_epoch(past))
+            return Fitted(own, past, best_epoch(past))
         loads = self._loads(own)
         goal = Goal(build_loss(training, self.table.task), build_metrics(training))
         optimizer = build_optimizer(training)
@@ -117,11 +140,11 @@ class Job:
                 f"training.learning_rate={training.learning_rate:g} left weights that are no "
                 f"numbers after epoch {training.epochs}: lower it or set training.clipnorm=1"
             )
-        return Fitted(own, history.values, _best_epoch(history.values), interrupted)
+        return Fitted(own, history.values, best_epoch(history.values), interrupted)
 
     def _stopping(self) -> list[keras.callbacks.Callback]:
         """Stop early and go back to the best weights, where there is a stopping set."""
-        if not _stops(self.learned):
+        if not stops(self.learned):
             return []
         patience = self.training.patience or self.training.epochs
         return [keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)]
@@ -134,20 +157,31 @@ class Job:
         coded = reads_series_number(own)
         return Loads(self.learned, lambda block: _read(block.rows, self.window, coded=coded))
 
-    def _validate(self, program: Program, loads: Loads | Whole) -> dict[str, float]:
+    def _validate(self, program: Program | _Judge, loads: Loads | Whole) -> dict[str, float]:
         """Measure the stopping set: the loss as trained, the headline in original units."""
-        if not _stops(self.learned):
+        if not stops(self.learned):
             return {}
         sums = _Sums(program, self.training, self.table.task)
         for own, inputs in loads.stopping():
             sums.add(own, inputs)
         return sums.measured()
 
+    def measure(self, own: keras.Model) -> dict[str, float]:
+        """Measure the stopping set with a model that is trained."""
+        predictor = predict.take(own, "prediction")
+        try:
+            predictor.load(own)
+            loss, metrics = build_loss(self.training, self.table.task), build_metrics(self.training)
+            judge = _Judge(own, predictor, loss, metrics, self.window)
+            return self._validate(judge, self._loads(own))
+        finally:
+            predictor.owner.give_back()
+
 
 class _Sums:
     """Errors of the stopping set, of so many windows at a time."""
 
-    def __init__(self, program: Program, training: Training, task: str):
+    def __init__(self, program: Program | _Judge, training: Training, task: str):
         self._program = program
         self._levels = training.quantiles
         self._headline = HEADLINES[task]
@@ -195,12 +229,12 @@ def _mean(values: Sequence[float], count: Sequence[int]) -> float:
     return sum(value * own for value, own in zip(values, count, strict=True)) / sum(count)
 
 
-def _stops(learned: TrainingSet | TrainingBlocks) -> bool:
+def stops(learned: TrainingSet | TrainingBlocks) -> bool:
     """Tell whether there are windows that decide when to stop."""
     return len(learned.stop) > 0 if isinstance(learned, TrainingSet) else bool(learned.stop.any())
 
 
-def _best_epoch(history: Mapping[str, Sequence[float]]) -> int:
+def best_epoch(history: Mapping[str, Sequence[float]]) -> int:
     """Return the 1-based epoch of the lowest validation loss, the last where none was measured."""
     losses = history.get("val_loss", [])
     if not len(losses):

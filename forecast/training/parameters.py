@@ -16,6 +16,7 @@ _WHOLE = {
     "batch_size": (1, 65_536),  # a compiled call takes hundreds of batches
     "threads": (1, 1_024),
     "seed": (0, 2**32 - 1),  # as NumPy takes it
+    "seeds": (1, 100),
     "patience": (1, 1_000_000),
 }
 """Settings that are whole numbers: from, to."""
@@ -88,6 +89,10 @@ class Training(BaseEstimator):
         weight_decay: Times the learning rate, the share of the weights that is taken off at every
             step; None takes nothing.
         seed: Of weights, shuffling and dropout.
+        seeds: Networks that are trained, the first with `seed`, the next with `seed` + 1 and so on;
+            the forecast is the mean of theirs.
+        refit: Whether, once the stopping rows have chosen an epoch, so many epochs are learned
+            anew from all rows, those included; without a tail there is nothing to learn anew.
         threads: Threads of one operation; small models are fastest with one.
     """
 
@@ -106,6 +111,8 @@ class Training(BaseEstimator):
     clipnorm: float | None = None
     weight_decay: float | None = 0.3
     seed: int = 0
+    seeds: int = 1
+    refit: bool = False
     threads: int = 1
 
     def check(self) -> None:
@@ -124,9 +131,16 @@ class Training(BaseEstimator):
                     f"training.{name} must be a whole number from {least} to {most:,}, got "
                     f"{value!r}: try {getattr(Training, name)}"
                 )
-        if not isinstance(self.stateful, bool):
+        for name in ("stateful", "refit"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(
+                    f"training.{name} must be true or false, got {getattr(self, name)!r}: write one"
+                )
+        most = _WHOLE["seed"][1]
+        if self.seed + self.seeds - 1 > most:
             raise InputError(
-                f"training.stateful must be true or false, got {self.stateful!r}: write one"
+                f"training.seed must leave training.seeds={self.seeds} seeds up to {most:,}, got "
+                f"{self.seed!r}: try {Training.seed}"
             )
         _above_0("learning_rate", self.learning_rate)
         _above_0("decay", self.decay, most=1.0)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -10,6 +10,37 @@ import numpy as np
 
 from forecast.training.compiled import Program
 from forecast.training.predict import state
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One of the trainings of a fit.
+
+    Attributes:
+        number: Of the network, from 1.
+        of: How many networks there are.
+        again: Whether the network is learned anew with the stopping rows.
+    """
+
+    number: int = 1
+    of: int = 1
+    again: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name it; the first training of the first network needs no name.
+
+        >>> [Turn().name, Turn(2, 3).name, Turn(again=True).name, Turn(2, 3, again=True).name]
+        ['', 'network_2', 'refit', 'network_2_refit']
+        """
+        parts = [f"network_{self.number}"] * (self.number > 1) + ["refit"] * self.again
+        return "_".join(parts)
+
+    @classmethod
+    def all(cls, seeds: int, *, refit: bool) -> "list[Turn]":
+        """List the trainings of a fit in their order."""
+        kinds = (False, True) if refit else (False,)
+        return [cls(number, seeds, again) for again in kinds for number in range(1, seeds + 1)]
 
 
 @dataclass(frozen=True)
@@ -22,6 +53,7 @@ class Checkpoint:
         optimizer: Variables of the optimiser.
         best: Weights of the best epoch, none where nothing was kept for stopping.
         ended: Whether the training is over, and `state` is that of the model which it returned.
+        before: The trainings of the same fit that came before this one, in their order.
     """
 
     history: Mapping[str, Sequence[float]]
@@ -29,6 +61,7 @@ class Checkpoint:
     optimizer: Sequence[np.ndarray]
     best: Sequence[np.ndarray]
     ended: bool = False
+    before: Sequence["Checkpoint"] = ()
 
     @classmethod
     def of_model(cls, model: keras.Model, history: Mapping[str, Sequence[float]]) -> "Checkpoint":
@@ -40,6 +73,11 @@ class Checkpoint:
         """Count the epochs that were trained."""
         return len(self.history["loss"])
 
+    @property
+    def turns(self) -> "list[Checkpoint]":
+        """List the trainings of the fit so far, each by itself."""
+        return [*self.before, replace(self, before=())]
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Write it as named arrays, which `numpy.savez` takes.
 
@@ -49,8 +87,11 @@ class Checkpoint:
         """
         parts = {"state": self.state, "optimizer": self.optimizer, "best": self.best}
         found = {f"{k}.{i}": value for k, part in parts.items() for i, value in enumerate(part)}
-        ended = {"ended": np.array(True)} if self.ended else {}
-        return found | ended | {"history": np.array(json.dumps(dict(self.history)))}
+        if self.ended:
+            found["ended"] = np.array(True)
+        for place, own in enumerate(self.before):
+            found |= {f"before.{place}.{key}": value for key, value in own.arrays().items()}
+        return found | {"history": np.array(json.dumps(dict(self.history)))}
 
     @classmethod
     def read(cls, arrays: Mapping[str, np.ndarray]) -> "Checkpoint":
@@ -60,9 +101,15 @@ class Checkpoint:
             count = sum(key.startswith(f"{name}.") for key in arrays)
             return [arrays[f"{name}.{i}"] for i in range(count)]
 
+        def turn(place: int) -> dict[str, np.ndarray]:
+            head = f"before.{place}."
+            return {k.removeprefix(head): arrays[k] for k in arrays if k.startswith(head)}
+
         history = json.loads(str(arrays["history"]))
         parts = part("state"), part("optimizer"), part("best")
-        return cls(history, *parts, ended="ended" in arrays)
+        turns = {int(key.split(".")[1]) for key in arrays if key.startswith("before.")}
+        before = [cls.read(turn(place)) for place in sorted(turns)]
+        return cls(history, *parts, ended="ended" in arrays, before=before)
 
 
 class Stage(keras.callbacks.Callback):
@@ -73,6 +120,7 @@ class Stage(keras.callbacks.Callback):
 
     Attributes:
         end: Where this part ended, once it was fitted.
+        over: The training by the model that it returned, once it was fitted.
     """
 
     def __init__(
@@ -86,6 +134,7 @@ class Stage(keras.callbacks.Callback):
         self.begin = begin
         self.keep = keep
         self.end: Checkpoint | None = begin
+        self.over: Checkpoint | None = None
 
     @property
     def epochs(self) -> range:

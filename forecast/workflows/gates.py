@@ -22,6 +22,7 @@ from forecast.report.gates.traces import trace_map
 from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.run import Run
+from forecast.training.course import watched
 from forecast.training.forecaster import Forecaster
 from forecast.workflows.progress import Say
 from forecast.workflows.settings import Config, GatesConfig
@@ -112,7 +113,7 @@ class Observer:
     def finish(self, outcome: Outcome, title: str) -> tuple[str, str]:
         """Study the kept weights, draw the gates, write their page, and print alerts."""
         gates = self._settings.gates
-        fitted, timesteps = outcome.forecaster, outcome.spec.window.timesteps
+        fitted, timesteps = watched(outcome.forecaster), outcome.spec.window.timesteps
         found = study(self._prepared, fitted, self.callback.history, limits(gates), gates.memory)
         traces = {
             layer: trace_map(own.gates, own.inputs, layer, names=own.names, titles=own.titles)
@@ -161,7 +162,7 @@ class Observer:
         """Cut the windows on which each epoch measures how open the gates are."""
         prepared, gates = self._prepared, self._settings.gates
         starts = spread(prepared.validation, gates.probe)
-        rows = prepared.scaled(prepared.learned.scaler)
+        rows = prepared.scaled(prepared.first.scaler)
         return network_inputs(rows, prepared.spec.window, starts, coded=self._coded)
 
     def _draw(self, kept: Snapshot, epoch: int) -> None:

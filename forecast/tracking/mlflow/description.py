@@ -16,6 +16,7 @@ from forecast.report.markdown import link, number, plain
 from forecast.report.sections.scores import percent
 from forecast.tracking.mlflow import pages
 from forecast.tracking.mlflow.pages import NOTE as NOTE
+from forecast.training.course import watched
 
 MOST_EXPERIMENT = 4_900
 """Characters of a tag of an experiment; MLflow refuses more than 5,000."""
@@ -82,7 +83,7 @@ class Place:
 def of_outcome(outcome: Outcome, title: str, command: str, place: Place, folds: int = 0) -> str:
     """Describe a trained run, or a backtest by all of its windows."""
     shown = BACKTEST if folds else TRAINED
-    network = outcome.forecaster.model_
+    network = watched(outcome.forecaster).model_
     if not folds and (layers(network) or convolutions(network)):
         shown = GATED
     lead = " · ".join(filter(None, [f"**{plain(headline(outcome))}**", place.kept(shown)]))
