@@ -36,6 +36,16 @@ class Turn:
         parts = [f"network_{self.number}"] * (self.number > 1) + ["refit"] * self.again
         return "_".join(parts)
 
+    def __str__(self) -> str:
+        """Say which it is.
+
+        >>> str(Turn(2, 3)), str(Turn(again=True))
+        ('network 2 of 3', 'once more, with the validation rows')
+        """
+        which = f"network {self.number} of {self.of}" if self.of > 1 else ""
+        more = "once more, with the validation rows" if self.again else ""
+        return ", ".join(filter(None, [which, more])) or "first, until the best epoch is found"
+
     @classmethod
     def all(cls, seeds: int, *, refit: bool) -> "list[Turn]":
         """List the trainings of a fit in their order."""

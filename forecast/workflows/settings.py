@@ -95,6 +95,8 @@ class TrainingConfig:
     clipnorm: float | None = None
     weight_decay: float | None = None
     seed: int = MISSING
+    seeds: int = MISSING
+    refit: bool = MISSING
     threads: int = MISSING
     scaling: str = MISSING
 
