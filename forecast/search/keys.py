@@ -29,7 +29,7 @@ version of a package, no code has this name any more.
 """
 
 
-LATER = {"seeds": 1, "refit": False}
+LATER = {"seeds": 1, "refit": False, "average": None}
 """Settings of a training that came later, and the value with which it is what it was before."""
 
 

@@ -58,6 +58,8 @@ class Course:
         for number in range(1, seeds + 1):
             turn = Turn(number, seeds, again=bool(before))
             own = replace(self._training, seed=self._training.seed + number - 1)
+            if before:
+                own = replace(own, average=before[number - 1].averaged or None)
             hooks = self._callbacks(turn) if callable(self._callbacks) else self._callbacks
             stage = self._part(before[number - 1].best_epoch if before else None)
             fitted = Job(learned, self._window, own).run(self._make(number), hooks, stage)
@@ -93,7 +95,7 @@ class Course:
         """Remember how a training ended, and tell the fit's stage."""
         if self._stage is None:
             return
-        over = Checkpoint.of_model(fitted.model, fitted.history)
+        over = Checkpoint.of_model(fitted.model, fitted.history, fitted.averaged, fitted.measured)
         end = over if self.whole or stage is None or stage.end is None else stage.end
         past = tuple(self.past)
         self._stage.over = replace(over, before=past)
@@ -136,6 +138,7 @@ def keep(
     if not again:
         own.history_, own.best_epoch_ = fits[0].history, fits[0].best_epoch
         own.best_epochs_ = [fitted.best_epoch for fitted in fits]
+        own.averaged_ = [fitted.averaged for fitted in fits]
         own.validated_ = fits[0].validated
         if len(fits) > 1 and stops(learned):
             own.validated_ = Job(learned, window, own.training or Training()).measure(own.model_)

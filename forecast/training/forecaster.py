@@ -58,6 +58,8 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
         best_epoch_: 1-based epoch whose weights were kept, of the first network where there are
             several; where it was learned anew, how many epochs were.
         best_epochs_: The same of each network.
+        averaged_: How many epochs the weights of each network are the mean of, the last of them
+            `best_epochs_`; 0 where they are those of one epoch.
         histories_: What `history_` is to the first training of the first network, for each other
             training: "network_2", "refit", "network_2_refit" …
         first_: Where the networks were learned anew with the stopping rows, this forecaster as it

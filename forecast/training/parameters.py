@@ -18,6 +18,7 @@ _WHOLE = {
     "seed": (0, 2**32 - 1),  # as NumPy takes it
     "seeds": (1, 100),
     "patience": (1, 1_000_000),
+    "average": (1, 1_000),
 }
 """Settings that are whole numbers: from, to."""
 
@@ -83,6 +84,9 @@ class Training(BaseEstimator):
         decay: Factor of "ExponentialDecay" per epoch.
         patience: Epochs without a lower loss on the stopping rows before training ends; None
             trains all.
+        average: Keep the mean of the weights after so many newest epochs, where its loss on the
+            stopping rows is lower than that of any epoch, or where none are kept; None keeps the
+            best epoch.
         tail: Newest part of the training rows kept for stopping: share, time stamps or first date;
             0 keeps none, and then all epochs are trained.
         clipnorm: Largest norm of each gradient; None does not clip.
@@ -107,6 +111,7 @@ class Training(BaseEstimator):
     schedule: str | None = "ExponentialDecay"
     decay: float = 0.8
     patience: int | None = 5
+    average: int | None = None
     tail: float | int | str = 0.1
     clipnorm: float | None = None
     weight_decay: float | None = 0.3
@@ -123,13 +128,13 @@ class Training(BaseEstimator):
         """
         for name, (least, most) in _WHOLE.items():
             value = getattr(self, name)
-            if name == "patience" and value is None:
+            if name in ("patience", "average") and value is None:
                 continue
             whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
             if not whole or not least <= value <= most:
                 raise InputError(
                     f"training.{name} must be a whole number from {least} to {most:,}, got "
-                    f"{value!r}: try {getattr(Training, name)}"
+                    f"{value!r}: try {getattr(Training, name) or 5}"
                 )
         for name in ("stateful", "refit"):
             if not isinstance(getattr(self, name), bool):

@@ -1,8 +1,9 @@
 """The state of a training after an epoch, from which another process goes on."""
 
 import json
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -64,6 +65,10 @@ class Checkpoint:
         best: Weights of the best epoch, none where nothing was kept for stopping.
         ended: Whether the training is over, and `state` is that of the model which it returned.
         before: The trainings of the same fit that came before this one, in their order.
+        newest: Weights of the newest epochs that are to be averaged, oldest first.
+        averaged: Of a training that is over, how many epochs its weights are the mean of; 0 where
+            they are those of one.
+        validated: Then the errors of that mean on the stopping windows, by metric.
     """
 
     history: Mapping[str, Sequence[float]]
@@ -72,11 +77,22 @@ class Checkpoint:
     best: Sequence[np.ndarray]
     ended: bool = False
     before: Sequence["Checkpoint"] = ()
+    newest: Sequence[Sequence[np.ndarray]] = ()
+    averaged: int = 0
+    validated: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of_model(cls, model: keras.Model, history: Mapping[str, Sequence[float]]) -> "Checkpoint":
+    def of_model(
+        cls,
+        model: keras.Model,
+        history: Mapping[str, Sequence[float]],
+        averaged: int = 0,
+        validated: Mapping[str, float] | None = None,
+    ) -> "Checkpoint":
         """Describe a training that is over by the model that it returned."""
-        return cls(history, [variable.numpy() for variable in state(model)], [], [], ended=True)
+        own = [variable.numpy() for variable in state(model)]
+        found = cls(history, own, [], [], ended=True)
+        return replace(found, averaged=averaged, validated=validated or {})
 
     @property
     def epochs(self) -> int:
@@ -99,6 +115,11 @@ class Checkpoint:
         found = {f"{k}.{i}": value for k, part in parts.items() for i, value in enumerate(part)}
         if self.ended:
             found["ended"] = np.array(True)
+        if self.averaged:
+            about = {"epochs": self.averaged, "validated": dict(self.validated)}
+            found["averaged"] = np.array(json.dumps(about))
+        for place, weights in enumerate(self.newest):
+            found |= {f"newest.{place}.{i}": value for i, value in enumerate(weights)}
         for place, own in enumerate(self.before):
             found |= {f"before.{place}.{key}": value for key, value in own.arrays().items()}
         return found | {"history": np.array(json.dumps(dict(self.history)))}
@@ -119,7 +140,55 @@ class Checkpoint:
         parts = part("state"), part("optimizer"), part("best")
         turns = {int(key.split(".")[1]) for key in arrays if key.startswith("before.")}
         before = [cls.read(turn(place)) for place in sorted(turns)]
-        return cls(history, *parts, ended="ended" in arrays, before=before)
+        newest = {int(key.split(".")[1]) for key in arrays if key.startswith("newest.")}
+        about = json.loads(str(arrays["averaged"])) if "averaged" in arrays else {}
+        return cls(
+            history,
+            *parts,
+            ended="ended" in arrays,
+            before=before,
+            newest=[part(f"newest.{place}") for place in sorted(newest)],
+            averaged=about.get("epochs", 0),
+            validated=about.get("validated", {}),
+        )
+
+
+class History(keras.callbacks.Callback):
+    """Keep every number of every epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[str, list[float]] = {}
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Append the epoch's numbers."""
+        del epoch
+        for name, value in (logs or {}).items():
+            self.values.setdefault(name, []).append(value)
+
+
+class Newest(keras.callbacks.Callback):
+    """Keep the weights of the newest epochs.
+
+    Attributes:
+        weights: Of each, oldest first.
+    """
+
+    def __init__(self, epochs: int):
+        super().__init__()
+        self.weights: deque[Sequence[np.ndarray]] = deque(maxlen=epochs)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Take the weights of an epoch."""
+        del epoch, logs
+        self.weights.append(self.model.get_weights())
+
+    def mean(self) -> list[np.ndarray]:
+        """Average them, in double precision."""
+        return [
+            np.mean(each, axis=0, dtype=np.float64).astype(each[0].dtype)
+            for each in zip(*self.weights, strict=True)
+        ]
 
 
 class Stage(keras.callbacks.Callback):
@@ -157,10 +226,11 @@ class Stage(keras.callbacks.Callback):
         history: dict[str, list[float]],
         schedule: Sequence[keras.callbacks.Callback],
         stopping: Sequence[keras.callbacks.Callback],
+        newest: Sequence["Newest"] = (),
     ) -> "Stage":
         """Learn what a part consists of, before it begins."""
         self._program, self._history = program, history
-        self._schedule, self._stopping = schedule, stopping
+        self._schedule, self._stopping, self._newest = schedule, stopping, newest
         return self
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -178,6 +248,8 @@ class Stage(keras.callbacks.Callback):
         assign(self._program.optimizer.variables, begin.optimizer)
         for callback in self._stopping:
             callback.best_weights = list(begin.best)
+        for newest in self._newest:
+            newest.weights.extend(begin.newest)
         self._history.update({name: list(values) for name, values in begin.history.items()})
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -189,6 +261,7 @@ class Stage(keras.callbacks.Callback):
                 [variable.numpy() for variable in state(self._program.model)],
                 [variable.numpy() for variable in self._program.optimizer.variables],
                 [weight for callback in self._stopping for weight in callback.best_weights or []],
+                newest=[weights for own in self._newest for weights in own.weights],
             )
             if self.keep:
                 self.keep(self.end)

@@ -92,6 +92,7 @@ class TrainingConfig:
     schedule: str | None = None
     decay: float = MISSING
     patience: int | None = None
+    average: int | None = None
     clipnorm: float | None = None
     weight_decay: float | None = None
     seed: int = MISSING

@@ -6,11 +6,13 @@ import pickle
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from forecast import Model
 from forecast.errors import InputError
-from forecast.models.layers import networks_of
-from forecast.training import compiled, predict
+from forecast.models import Sizes
+from forecast.models.layers import mean_of, networks_of
+from forecast.training import compiled, fit, one_pass
 from forecast.training.course import watched
 from forecast.training.parameters import Training
 from forecast.training.state import Checkpoint, Stage, Turn
@@ -20,6 +22,14 @@ from .problems import CNN, LSTM, Initial, apart, bits, forecaster, linear, pairs
 DATA = table(rows=90)
 STARTS = np.arange(40)
 STOPPING = {"epochs": 6, "tail": 0.2, "patience": 2, "learning_rate": 0.05}
+
+
+def stopping():
+    """The windows whose futures lie in the last fifth of the time stamps of both series."""
+    late = np.isin(DATA.tick, np.unique(DATA.tick)[-18:])
+    rows = np.flatnonzero(late[:-2])
+    starts = np.array([row - 8 for row in rows if late[row : row + 3].all()])
+    return starts[DATA.series[starts] == DATA.series[starts + 10]]
 
 
 def state(fitted):
@@ -60,11 +70,7 @@ def test_quantiles_are_averaged_level_by_level_and_rise():
 
 def test_the_stopping_rows_are_measured_with_the_mean():
     fitted = forecaster(seeds=2, **STOPPING).fit(DATA)
-    # the stopping rows are the last fifth of the time stamps of both series
-    late = np.isin(DATA.tick, np.unique(DATA.tick)[-18:])
-    rows = np.flatnonzero(late[: len(late) - 10])
-    starts = np.array([row - 8 for row in rows if late[row : row + 3].all()])
-    starts = starts[DATA.series[starts] == DATA.series[starts + 10]]
+    starts = stopping()
     true = np.stack([DATA.outputs[start + 8 : start + 11] for start in starts])
     error = np.abs(true - fitted.predict_windows(DATA, starts)).mean()
     assert fitted.validated_["val_mae"] == pytest.approx(error, rel=1e-5)
@@ -92,18 +98,90 @@ def test_networks_are_part_of_a_saved_model(tmp_path):
 
 
 def test_one_pass_of_the_mean_is_the_mean_of_windows():
-    fitted = forecaster(CNN, seeds=2).fit(DATA)
-    own = predict.take(fitted.model_, "prediction")
-    own.owner.give_back()
-    assert own._pass is not None
-    windows = np.stack([fitted.scaler_.inputs(DATA)[start : start + 8] for start in STARTS])
-    both = [network.predict_on_batch(windows) for network in networks_of(fitted.model_)]
-    found = predict.predict(fitted.model_, _rows(fitted), STARTS, 8)
-    np.testing.assert_allclose(found, np.mean(both, axis=0), atol=1e-6)
+    plain, sizes = Model("causal_cnn", filters=4, normalization="none"), Sizes(24, 3, 4, 2, (0, 1))
+    model = mean_of([fit.build_network(plain, sizes) for _ in range(2)])
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        weight.assign(rng.normal(0, 0.3, weight.shape))
+    rows = rng.normal(size=(60, 3)).astype(np.float32)
+    windows = np.stack([rows[start : start + 24] for start in range(37)])
+    expected = np.mean([own.predict_on_batch(windows) for own in networks_of(model)], axis=0)
+    assert one_pass.possible(model)
+    found = one_pass.forecast(model, tf.constant(rows))[23:]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
-def _rows(fitted):
-    return compiled.on_device(fitted.scaler_.inputs(DATA))
+class Kept(keras.callbacks.Callback):
+    """The weights after every epoch, in the order of training."""
+
+    def __init__(self):
+        super().__init__()
+        self.weights = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.weights.append(self.model.get_weights())
+
+
+def mean_weights(each):
+    """One loop over epochs."""
+    total = [np.zeros(weight.shape) for weight in each[0]]
+    for weights in each:
+        for into, weight in zip(total, weights, strict=True):
+            into += weight
+    return [weight / len(each) for weight in total]
+
+
+NOISY = {"epochs": 8, "tail": 0.2, "patience": None, "learning_rate": 0.1}
+
+
+def test_the_average_is_that_of_a_hand_loop_where_it_validates_better():
+    kept = Kept()
+    fitted = forecaster(average=3, **NOISY).fit(DATA, callbacks=[kept])
+    best = forecaster(**NOISY).fit(DATA)
+    assert without_clocks(best.history_) == without_clocks(fitted.history_)
+    mean = mean_weights(kept.weights[-3:])
+    best.model_.set_weights(mean)
+    loss = _validation_loss(best)
+    assert loss < min(fitted.history_["val_loss"])  # else this proves little
+    assert fitted.averaged_ == [3] and fitted.best_epoch_ == 8
+    assert fitted.validated_["val_loss"] == pytest.approx(loss, rel=1e-5)
+    for ours, theirs in zip(fitted.model_.get_weights(), mean, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+def _validation_loss(fitted):
+    """Mean absolute error of the stopping windows on the standardised scale."""
+    starts = stopping()
+    true = fitted.scaler_.outputs(DATA)[starts[:, None] + 8 + np.arange(3)]
+    windows = fitted.scaler_.inputs(DATA)[starts[:, None] + np.arange(8)]
+    return np.abs(true - fitted.model_.predict_on_batch(windows)).mean()
+
+
+def test_the_best_epoch_stays_where_the_average_is_no_better():
+    """Of the first epochs of a slow training the mean lies behind the last."""
+    slow = {"epochs": 4, "tail": 0.2, "learning_rate": 1e-3}
+    fitted = forecaster(average=4, **slow).fit(DATA)
+    assert fitted.averaged_ == [0] and bits(fitted) == bits(forecaster(**slow).fit(DATA))
+
+
+def test_without_stopping_rows_the_average_is_kept():
+    kept = Kept()
+    fitted = forecaster(average=2, epochs=3).fit(DATA, callbacks=[kept])
+    mean = mean_weights(kept.weights[1:])
+    for ours, theirs in zip(fitted.model_.get_weights(), mean, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+def test_a_refit_averages_where_the_first_training_did():
+    anew = Kept()
+    fitted = forecaster(average=3, refit=True, **NOISY).fit(
+        DATA, callbacks=lambda turn: [anew] if turn.again else []
+    )
+    assert fitted.first_.averaged_ == [3] and len(anew.weights) == 8
+    for ours, theirs in zip(
+        fitted.model_.get_weights(), mean_weights(anew.weights[-3:]), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
 @pytest.mark.parametrize("schedule", [None, "CosineDecay"])
@@ -145,7 +223,9 @@ def test_a_refit_begins_with_the_weights_of_its_seed():
     for one, two in (("", "refit"), ("network_2", "network_2_refit")):
         for ours, theirs in zip(begun[one].weights, begun[two].weights, strict=True):
             np.testing.assert_array_equal(ours, theirs)
-    assert any((a != b).any() for a, b in zip(begun[""].weights, begun["network_2"].weights, strict=True))
+    assert any(
+        (a != b).any() for a, b in zip(begun[""].weights, begun["network_2"].weights, strict=True)
+    )
 
 
 def test_each_network_is_learned_anew_for_its_own_epochs():
@@ -205,11 +285,11 @@ def test_a_killed_training_goes_on_with_the_network_that_was_trained(moment):
         def on_epoch_end(self, epoch, logs=None):
             trained.append((self.turn.name, epoch))
 
-    def fit(stage):
-        own = forecaster(DROPPING, seeds=2, refit=True, **STOPPING)
+    def train(stage):
+        own = forecaster(DROPPING, seeds=2, refit=True, average=2, **STOPPING)
         return own.fit(DATA, callbacks=lambda turn: [Counted(turn)], stage=stage)
 
-    whole, expected = fit(None), list(trained)
+    whole, expected = train(None), list(trained)
     trained.clear()
     written = []
 
@@ -219,15 +299,15 @@ def test_a_killed_training_goes_on_with_the_network_that_was_trained(moment):
             raise Killed
 
     with pytest.raises(Killed):
-        fit(Stage(6, None, keep))
+        train(Stage(6, None, keep))
     compiled._programs.clear()  # nothing may be left in memory but the checkpoint
     stage = Stage(6, through_a_file(written[-1]), written.append)
-    resumed = fit(stage)
+    resumed = train(stage)
     assert trained == expected
     assert state(resumed) == state(whole)
     # what is kept of a finished training brings all of it back
     trained.clear()
-    again = fit(Stage(6, through_a_file(stage.over)))
+    again = train(Stage(6, through_a_file(stage.over)))
     assert not trained and state(again) == state(whole)
     assert again.best_epochs_ == whole.best_epochs_ and again.validated_ == whole.validated_
 
@@ -253,6 +333,7 @@ def test_ctrl_c_leaves_the_mean_of_what_there_is():
     [
         ({"seeds": 0}, "training.seeds must be a whole number from 1 to 100, got 0: try 1"),
         ({"seeds": 2.0}, "training.seeds must be a whole number from 1 to 100, got 2.0: try 1"),
+        ({"average": 0}, "training.average must be a whole number from 1 to 1,000, got 0: try 5"),
         ({"refit": "yes"}, "training.refit must be true or false, got 'yes': write one"),
         (
             {"seed": 2**32 - 2, "seeds": 3},
