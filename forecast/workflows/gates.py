@@ -132,7 +132,7 @@ class Observer:
             fitted.best_epoch_,
             self._drawn,
             self.callback.history,
-            facts(self._run.id, fitted.best_epoch_, mae, field, timesteps),
+            facts(self._run.id, fitted.best_epoch_, mae, field, timesteps) | which(outcome),
             found.memory,
             found.alerts,
             {
@@ -188,6 +188,15 @@ def facts(
         found["test MAE"] = f"{mae:.4g}"
     if field:
         found["receptive field"] = f"{field} of {timesteps} steps"
+    return found
+
+
+def which(outcome: Outcome) -> dict[str, str]:
+    """Say which network was watched, where several were trained or one was learned anew."""
+    fitted, count = outcome.forecaster, len(outcome.forecaster.best_epochs_)
+    found = {} if count == 1 else {"network": f"the first of {count}, whose mean is the forecast"}
+    if fitted.first_ is not None:
+        found["training"] = "the first; the forecasts are of one with the validation rows"
     return found
 
 

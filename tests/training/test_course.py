@@ -131,7 +131,7 @@ def mean_weights(each):
     return [weight / len(each) for weight in total]
 
 
-NOISY = {"epochs": 8, "tail": 0.2, "patience": None, "learning_rate": 0.1}
+NOISY = {"epochs": 12, "tail": 0.2, "patience": None, "learning_rate": 0.3}
 
 
 def test_the_average_is_that_of_a_hand_loop_where_it_validates_better():
@@ -143,7 +143,7 @@ def test_the_average_is_that_of_a_hand_loop_where_it_validates_better():
     best.model_.set_weights(mean)
     loss = _validation_loss(best)
     assert loss < min(fitted.history_["val_loss"])  # else this proves little
-    assert fitted.averaged_ == [3] and fitted.best_epoch_ == 8
+    assert fitted.averaged_ == [3] and fitted.best_epoch_ == 12
     assert fitted.validated_["val_loss"] == pytest.approx(loss, rel=1e-5)
     for ours, theirs in zip(fitted.model_.get_weights(), mean, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6)
@@ -177,7 +177,7 @@ def test_a_refit_averages_where_the_first_training_did():
     fitted = forecaster(average=3, refit=True, **NOISY).fit(
         DATA, callbacks=lambda turn: [anew] if turn.again else []
     )
-    assert fitted.first_.averaged_ == [3] and len(anew.weights) == 8
+    assert fitted.first_.averaged_ == [3] and len(anew.weights) == 12
     for ours, theirs in zip(
         fitted.model_.get_weights(), mean_weights(anew.weights[-3:]), strict=True
     ):

@@ -174,12 +174,19 @@ def _trained(outcome: Outcome, title: str, place: Place, folds: int) -> str:
         learned = (
             f"{folds:,} folds from {test}, each forecast by a model trained on the rows before it"
         )
+    elif outcome.forecaster.first_ is not None:
+        learned = (
+            f"Trained on the rows before {validation} until early stopping on those before {test}, "
+            "then for as many epochs on both"
+        )
     elif outcome.refit:
         learned = f"Trained on the rows before {test}, including validation"
     else:
         learned = f"Trained on the rows before {validation}, early stopping on those before {test}"
+    networks = spec.training.seeds
+    mean = f", the mean of {networks} networks" if networks > 1 else ""
     return (
-        f"**{plain(title)}** ({plain(spec.model.name)}, {weights:,} weights) on "
+        f"**{plain(title)}** ({plain(spec.model.name)}{mean}, {weights:,} weights) on "
         f"**{markdown.name(place.data)}**: {_targets(outcome)} of the next {spec.window.horizon} "
         f"rows from the last {spec.window.timesteps}, in {_rows(outcome, place)}. {learned}; "
         f"scored once on the following {outcome.windows:,} windows."
