@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any, TypeVar
 
 import keras
 
@@ -10,11 +10,12 @@ from forecast.data.samples import TrainingBlocks, TrainingSet
 from forecast.data.windows import Window
 from forecast.models.layers import mean_of, networks_of
 from forecast.training.fit import Fitted, Job, stops
+from forecast.training.packed import Portable
 from forecast.training.parameters import Training
 from forecast.training.state import Checkpoint, Stage, Turn
 
-if TYPE_CHECKING:
-    from forecast.training.forecaster import Forecaster
+Own = TypeVar("Own", bound=Portable)
+"""A forecaster, which this file serves."""
 
 Callbacks = (
     Sequence[keras.callbacks.Callback] | Callable[[Turn], Sequence[keras.callbacks.Callback]]
@@ -104,9 +105,9 @@ class Course:
         self.past.append(end)
 
 
-def watched(forecaster: "Forecaster") -> "Forecaster":
+def watched(forecaster: Own) -> Own:
     """Return the forecaster of the first network alone, as its first training has left it."""
-    own = forecaster.first_ or forecaster
+    own: Own = vars(forecaster)["first_"] or forecaster
     first, *others = networks_of(own.model_)
     if not others:
         return own
@@ -115,16 +116,14 @@ def watched(forecaster: "Forecaster") -> "Forecaster":
     return alone
 
 
-def twin(forecaster: "Forecaster") -> "Forecaster":
+def twin(forecaster: Own) -> Own:
     """Return another estimator with all that this one has; the model is the same object."""
     twin = type(forecaster).__new__(type(forecaster))
     twin.__dict__.update(vars(forecaster))
     return twin
 
 
-def keep(
-    forecaster: "Forecaster", learned: TrainingSet | TrainingBlocks, fits: Sequence[Fitted]
-) -> None:
+def keep(forecaster: Any, learned: TrainingSet | TrainingBlocks, fits: Sequence[Fitted]) -> None:
     """Keep what was trained: one network, or several that forecast their mean."""
     own, window = forecaster, forecaster.window or Window()
     again = fits[0].turn.again

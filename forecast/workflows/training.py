@@ -12,7 +12,6 @@ from platform import python_version
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import keras
 import numpy as np
 
 from forecast import process
@@ -88,6 +87,8 @@ def record_training(tracker: Tracker, tracked: Journalled, training: Training) -
 
 def _fit(tracked: Journalled, training: Training) -> tuple[Observer, Forecaster, Stopwatch]:
     """Train, or bring back what an earlier command has trained."""
+    import keras
+
     epochs = EpochMetrics(tracked)
     prepared = training.prepared
     observer = Observer(tracked, epochs, training.settings, prepared, say=training.progress.say)

@@ -188,7 +188,9 @@ def _refit(
     """
     candidate = best.candidate
     epochs = None if candidate.spec.training.refit else best.epochs
-    how = "on train, then once more with validation" if epochs is None else "on train and validation"
+    how = (
+        "on train, then once more with validation" if epochs is None else "on train and validation"
+    )
     count = candidate.spec.training.epochs if epochs is None else epochs
     say("winner", f"{candidate.name}, {count} epochs {how}")
     overrides = candidates.overrides(candidate.point)
