@@ -260,7 +260,7 @@ def window(config: Config) -> Window:
 def spec(config: Config) -> Spec:
     """Return everything an experiment depends on, beside the data."""
     settings = dict(config.model)
-    training = {k: v for k, v in vars(config.training).items() if k != "scaling"}
+    training = {k: v for k, v in vars(config.training).items() if k not in ("scaling", "recipe")}
     return Spec(
         model=Model(settings.pop("name", "lstm"), **settings),
         window=window(config),

@@ -100,6 +100,11 @@ class TrainingConfig:
     refit: bool = MISSING
     threads: int = MISSING
     scaling: str = MISSING
+    recipe: str | None = key(
+        'Settings that `forecast train` tries: "auto" two recipes, of which the validation span '
+        'chooses one, where you have set nothing of model and training yourself; "structure" takes '
+        "that one; null: all as it stands."
+    )
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,9 @@ def _fit(tracked: Journalled, training: Training) -> tuple[Observer, Forecaster,
         tracked.done(FIT)
     kept = ", ".join(map(str, forecaster.best_epochs_))
     best = f"best epoch {kept} of {count}, {seconds:.1f} s in total"
+    last = forecaster.best_epoch_ == count > 1 and not forecaster.averaged_[0]
+    if last and prepared.epochs is None:
+        best += f"; it was the last: more may find more (training.epochs={2 * count})"
     training.progress.say("train", best)
     return observer, forecaster, Stopwatch({"fit": seconds})
 
