@@ -2,13 +2,14 @@
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from forecast.models.layers import networks_of
-from forecast.serving import bundle, package
+from forecast.serving import package
 from forecast.tracking import folders, journalled
 from forecast.tracking.mlflow.store import Store
 
@@ -127,12 +128,10 @@ def test_a_sweep_may_vary_the_number_of_networks(here: Place):
     grid = "sweep.grid={training.seeds: [1, 2]}"
     more = ["sweep.folds=2", "sweep.seeds=2", "sweep.workers=1", "training.refit=true"]
     assert here.run("sweep", *TINY, *LSTM, grid, *more) == 0, here.errors
-    assert "training.seeds" in here.printed[-1] or "seeds" in here.printed[-1]
-
-
-def test_the_bundle_of_a_folder_is_read(here: Place, whole: str):
-    client = Store(here.uri, "load").client
-    tags = client.get_run(whole).data.tags
-    folder = here.folder / "runs" / tags["forecast.local_id"] / package.NAME
-    if folder.is_dir():
-        assert len(networks_of(bundle.load(folder).model)) == 2
+    store = Store(here.uri, "load")
+    trials = store.find("tags.`forecast.kind` = 'trial'", most=100)
+    # two folds each: no repetition has a network that another one has
+    assert Counter(run.data.params["seed"] for run in trials) == {"0": 4, "1": 2, "2": 2}
+    winner = store.client.get_run(word(here.printed[-1], "run"))
+    assert "validation/mae" in winner.data.metrics and "forecast.refit" not in winner.data.tags
+    assert {"refit/train_loss", "test/coverage_90"} <= winner.data.metrics.keys()

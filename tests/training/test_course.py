@@ -252,7 +252,14 @@ DROPPING = Model("lstm", units=[3], dropout=0.2, recurrent_dropout=0.2)
 
 
 @pytest.mark.parametrize(
-    "more", [{"seeds": 2}, {"refit": True}, {"seeds": 2, "refit": True}], ids=str
+    "more",
+    [
+        {"seeds": 2},
+        {"refit": True},
+        {"seeds": 2, "refit": True, "average": 2},
+        {"average": 5, "tail": 0},  # of which the last part trains three
+    ],
+    ids=str,
 )
 def test_parts_are_one_piece(more):
     def make():
