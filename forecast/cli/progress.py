@@ -75,6 +75,7 @@ class EpochProgress(keras.callbacks.Callback):
         """Show the bar."""
         del logs
         self._steps = max(1, (self.params or {}).get("steps", 1))
+        self.epochs = (self.params or {}).get("epochs", self.epochs)
         if live():
             self._bar = _bar("train")
             self._bar.start()

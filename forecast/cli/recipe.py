@@ -16,7 +16,10 @@ from forecast.workflows.loaded import Loaded
 
 AUTO = "auto"
 
-OWN = ("seed", "threads", "scaling", "quantiles", "loss", "metrics", "recipe")
+OWN = (
+    *("seed", "seeds", "refit", "average", "threads"),
+    *("scaling", "quantiles", "loss", "metrics", "recipe"),
+)
 """Settings of a training that no recipe is about, so that setting them leaves the choice open."""
 
 TAG = "forecast.recipe"

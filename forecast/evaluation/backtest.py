@@ -21,7 +21,7 @@ from forecast.evaluation.scales import Scale
 from forecast.parallel.pool import HERE, Pool
 
 if TYPE_CHECKING:
-    import keras
+    from forecast.training.course import Callbacks
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Backtest:
 Rows = tuple[Spec, Table]
 """What is trained, and the table that all folds are cut out of."""
 
-Step = Callable[[Sequence["keras.callbacks.Callback"]], Outcome]
+Step = Callable[["Callbacks"], Outcome]
 """Runs the experiment of one fold, its training watched by Keras callbacks."""
 
 
@@ -161,13 +161,17 @@ def _on(outcome: Outcome, table: Table) -> Outcome:
     return replace(outcome, table=table, test=replace(outcome.test, table=table), baselines=others)
 
 
-def _retold(
-    fold: RollingFold, outcome: Outcome, callbacks: Sequence["keras.callbacks.Callback"]
-) -> Outcome:
-    """Tell callbacks of a training that is over."""
-    if fold.refits:
-        history = outcome.forecaster.history_
-        for callback in callbacks:
+def _retold(fold: RollingFold, outcome: Outcome, callbacks: "Callbacks") -> Outcome:
+    """Tell callbacks of trainings that are over."""
+    if not fold.refits:
+        return outcome
+    from forecast.training.state import Turn
+
+    fitted, training = outcome.forecaster, outcome.spec.training
+    histories = {"": fitted.history_} | fitted.histories_
+    for turn in Turn.all(training.seeds, refit=training.refit):
+        history = histories[turn.name]
+        for callback in callbacks(turn) if callable(callbacks) else callbacks:
             callback.on_train_begin()
             for epoch in range(len(history["loss"])):
                 callback.on_epoch_end(epoch, {name: own[epoch] for name, own in history.items()})

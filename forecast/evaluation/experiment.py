@@ -1,6 +1,6 @@
 """The one story: fit, score, compare. It knows no tracker and prints nothing."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,21 +20,20 @@ from forecast.evaluation.parts import Part
 from forecast.evaluation.preparation import Prepared as Prepared
 from forecast.evaluation.preparation import learnable as learnable
 from forecast.evaluation.scales import Scale
-from forecast.evaluation.scoring import Piece, Scorer, Stopwatch, pieces_scored
+from forecast.evaluation.scoring import Before, Piece, Scorer, Stopwatch, pieces_scored
 from forecast.parallel.pool import HERE, Pool
 from forecast.training import runtime
 from forecast.training.forecaster import Forecaster
 
 if TYPE_CHECKING:
-    import keras
-
+    from forecast.training.course import Callbacks
     from forecast.training.state import Stage
 
 
 def run(
     spec: Spec,
     table: Table | Blocks,
-    callbacks: Sequence["keras.callbacks.Callback"] = (),
+    callbacks: "Callbacks" = (),
     *,
     prepared: Prepared | None = None,
     forecaster: Forecaster | None = None,
@@ -45,7 +44,8 @@ def run(
     Args:
         spec: What to do.
         table: The data; `Blocks` are read part by part where they do not fit the memory.
-        callbacks: Keras callbacks, called after every epoch.
+        callbacks: Keras callbacks, called after every epoch; or a function, as `Forecaster.fit`
+            takes it.
         prepared: What `prepare` has returned for the same experiment; None prepares it.
         forecaster: Fitted before on what the cuts leave to learn from; None fits one.
         whole: As for `evaluate`.
@@ -66,7 +66,7 @@ def run(
 
 def fit(
     prepared: Prepared,
-    callbacks: Sequence["keras.callbacks.Callback"] = (),
+    callbacks: "Callbacks" = (),
     *,
     stage: "Stage | None" = None,
 ) -> Forecaster:
@@ -86,7 +86,13 @@ def fit(
         training = clone(training).set_params(epochs=prepared.epochs)
     forecaster = Forecaster(spec.model, spec.window, training, scaling=spec.scaling)
     network, prepared.network = prepared.network, None
-    return forecaster.learn(prepared.learned, network=network, callbacks=callbacks, stage=stage)
+    return forecaster.learn(
+        prepared.first,
+        again=lambda: prepared.learned,
+        network=network,
+        callbacks=callbacks,
+        stage=stage,
+    )
 
 
 Keep = Callable[[Mapping[str, Forecasts], Mapping[str, Intervals]], None]
@@ -122,7 +128,8 @@ def evaluate(
     watch = watch or Stopwatch()
     watch.begin("score")
     spec, table, survey = prepared.spec, prepared.table, prepared.survey
-    held = prepared.validation if _followed(prepared) and not prepared.refit else prepared.test[:0]
+    honest = not prepared.refit or forecaster.first_ is not None
+    held = prepared.validation if _followed(prepared) and honest else prepared.test[:0]
     drawn, every = prepared.test, [Part(held, prepared.test)]
     if not whole:
         drawn = parts.shown(table, spec.window, prepared.test, prepared.known)
@@ -193,16 +200,22 @@ def _scorer(
     spec, table, survey = prepared.spec, prepared.table, prepared.survey
     scaler, season = forecaster.scaler_, _season(prepared)
     watch.begin("baselines")
+    asked = np.concatenate([held, prepared.test]) if survey is None else survey.asked
     baselines = by_name.learn(
         spec,
         prepared.scaled(scaler),
         prepared.known,
-        np.concatenate([held, prepared.test]) if survey is None else survey.asked,
+        asked,
         train=prepared.train,
         validation=prepared.validation,
         refit=prepared.refit,
         shares=None if survey is None else survey.shares,
     )
+    before, first = None, forecaster.first_
+    if first is not None and len(held):  # what has not learned the held-out windows
+        rows, known = prepared.scaled(first.scaler_), prepared.cuts.train_rows(table)
+        learned = by_name.learn(spec, rows, known, asked, validation=prepared.validation)
+        before = Before(first, learned, rows)
     watch.begin("score")
     if survey is None:
         train = table.take(prepared.cuts.train_rows(table))
@@ -217,7 +230,7 @@ def _scorer(
             spec.window, number if followed is None else followed, len(table.targets), season
         )
         calibration = Calibration(spec.interval, spec.calibration, scaler, apart)
-    return Scorer(forecaster, baselines, scale, len(held) > 0, calibration, watch)
+    return Scorer(forecaster, baselines, scale, len(held) > 0, calibration, watch, before=before)
 
 
 def _kept(prepared: Prepared, scorer: Scorer) -> frozenset[str]:

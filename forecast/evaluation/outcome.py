@@ -289,14 +289,11 @@ def board(outcome: Outcome) -> pd.DataFrame:
 
 
 def validation_error(fitted: Forecaster, headline: Headline) -> float | None:
-    """Return the error of the epoch whose weights were kept, on the windows that chose it.
+    """Return the error of the weights that were kept, on the windows that chose them.
 
     Early stopping goes by the loss as trained, on standardised values; this is the headline error
     of the same windows at the same epoch in original units, so that trainings of different losses
     and scalings compare.
     """
-    values = fitted.history_.get(f"val_{headline.key}")
-    if not values:
-        return None
-    error = float(values[fitted.best_epoch_ - 1])
+    error = float(fitted.validated_.get(f"val_{headline.key}", math.nan))
     return error if math.isfinite(error) else None

@@ -66,8 +66,8 @@ class Prepared:
 
     @property
     def refit(self) -> bool:
-        """Whether validation rows are learned from."""
-        return self.epochs is not None
+        """Whether validation rows are learned from, at once or when the epoch is chosen."""
+        return self.epochs is not None or self.spec.training.refit
 
     @property
     def large(self) -> bool:
@@ -104,21 +104,31 @@ class Prepared:
 
     @cached_property
     def learned(self) -> TrainingSet | TrainingBlocks:
-        """What the fit learns from."""
+        """What the network that is kept learns from."""
         if self.survey is not None:
             return self.survey.learned
         rows, tail = learnable(self.table, self.cuts)
         tail = 0 if self.refit else tail
         return training_set(self.table, self.spec.window, rows, tail, self.spec.scaling)
 
+    @cached_property
+    def first(self) -> TrainingSet | TrainingBlocks:
+        """What the training learns from that chooses the epoch, the only one without a refit."""
+        if self.epochs is not None or not self.refit:
+            return self.learned
+        if self.survey is not None:
+            return self.survey.first
+        rows, tail = learnable(self.table, self.cuts)
+        return training_set(self.table, self.spec.window, rows, tail, self.spec.scaling)
+
     def scaled(self, scaler: Scaler) -> Scaled:
         """Return the rows standardised by the scaler of a forecaster: those of its fit, if kept."""
         if self.survey is not None:
-            own = vars(self).setdefault("_rows", Scaled(self.table, scaler))
+            own = [vars(self).setdefault("_rows", Scaled(self.table, scaler))]
         else:
-            learned = vars(self).get("learned")
-            own = learned and learned.rows
-        return own if own is not None and own.scaler is scaler else Scaled(self.table, scaler)
+            own = [vars(self)[name].rows for name in ("learned", "first") if name in vars(self)]
+        kept = (rows for rows in own if rows.scaler is scaler)
+        return next(kept, None) or Scaled(self.table, scaler)
 
     @cached_property
     def extent(self) -> Extent:
@@ -169,7 +179,8 @@ def prepare(
     if rows is None:
         made = Prepared(spec, next(blocks.tables()), cuts, epochs)
     else:
-        found = survey(spec, blocks, cuts, rows, refit=epochs is not None)
+        chosen = spec.training.refit and epochs is None
+        found = survey(spec, blocks, cuts, rows, refit=epochs is not None, chosen=chosen)
         made = Prepared(spec, found.drawn, cuts, epochs, survey=found)
     spans = made.spans()
     if min(span.windows for span in spans) == 0:
@@ -179,7 +190,7 @@ def prepare(
             f"must leave a window in every span, got windows: {counts}: take a smaller window, "
             "other spans (split.validation, split.test) or more rows"
         )
-    learned = made.learned
+    learned = made.first
     if spec.training.stateful and isinstance(learned, TrainingSet):
         samples.check_stateful([learned.train], spec.window)
     return made

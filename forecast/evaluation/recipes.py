@@ -47,6 +47,9 @@ class Choice:
 THINNED = 3
 """Every which training window the trials of recipes learn from: enough to tell them apart."""
 
+ALONE = {"training.seeds": 1, "training.refit": False}
+"""One network tells the recipes apart, and its validation rows are not learned from."""
+
 SLOW = {
     "training.optimizer": "Adam",
     "training.weight_decay": None,
@@ -153,7 +156,7 @@ def choose(
     changes = {key: own for key, own in structure(spec, table).items() if key not in kept}
     errors: dict[str, float] = {}
     for name, own in ((NOISE, {}), (STRUCTURE, changes)):
-        tried = applied(spec, own | {"window.stride": THINNED * spec.window.stride})
+        tried = applied(spec, own | ALONE | {"window.stride": THINNED * spec.window.stride})
         prepared = experiment.prepare(tried, table, memory=memory)
         fitted = experiment.fit(prepared, hear(name, tried.training.epochs) if hear else ())
         found = validation_error(fitted, headline)

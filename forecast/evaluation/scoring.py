@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from forecast.data.scale import Scaled
+from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.evaluation.baselines.by_name import Baselines
 from forecast.evaluation.forecasts import Forecasts
@@ -45,6 +46,28 @@ class Stopwatch:
 
 
 @dataclass(eq=False)
+class Before:
+    """What forecasts the held-out windows where model and baselines have learned them since.
+
+    Attributes:
+        model: As it was fitted first.
+        baselines: Those that have learned from the training rows alone.
+        rows: Of a table, standardised by the scale of `model`.
+    """
+
+    model: Forecaster
+    baselines: Baselines
+    rows: Scaled
+
+    def read(self, table: Table) -> Scaled:
+        """Standardise a table or a block of it; the last one is kept."""
+        if self.rows.table is not table:
+            span = slice(table.first_series, table.first_series + len(table.names))
+            self.rows = Scaled(table, self.model.scaler_.part(span))
+        return self.rows
+
+
+@dataclass(eq=False)
 class Scorer:
     """What scores any windows: all that has been learned.
 
@@ -56,6 +79,7 @@ class Scorer:
         calibration: What puts intervals around the forecasts; None for none.
         watch: Measures what is done in this process.
         alone: Whether one part is all, and calibrates its series of few windows itself.
+        before: What forecasts the held-out windows; None where that is the model.
     """
 
     model: Forecaster
@@ -65,6 +89,7 @@ class Scorer:
     calibration: Calibration | None
     watch: Stopwatch
     alone: bool = False
+    before: Before | None = None
     _scaler: object = field(default=None, init=False)  # of the block that is calibrated
 
     def forecast(self, piece: Piece) -> dict[str, Spans]:
@@ -72,13 +97,27 @@ class Scorer:
         rows, part = piece
         self.watch.begin("score")
         test = score_model(self.model, rows, part.test)
-        before = score_model(self.model, rows, part.held) if self.held else None
+        own, model = (
+            (self.before.read(rows.table), self.before.model)
+            if self.before
+            else (
+                rows,
+                self.model,
+            )
+        )
+        before = score_model(model, own, part.held) if self.held else None
         found: dict[str, Spans] = {"": (test, before)}
         self.watch.begin("baselines")
         numbers = np.arange(len(rows.table.names)) + rows.table.first_series
-        every = self.baselines.forecast(np.concatenate([part.held, part.test]), rows, numbers)
-        for name, both in every.items():
-            found[name] = both.beside(test), both.beside(before) if before else None
+        if self.before:
+            every = self.baselines.forecast(part.test, rows, numbers)
+            earlier = self.before.baselines.forecast(part.held, own, numbers)
+        else:
+            asked = np.concatenate([part.held, part.test])
+            every = earlier = self.baselines.forecast(asked, rows, numbers)
+        for name, later in every.items():
+            held = earlier[name].beside(before) if before else None
+            found[name] = later.beside(test), held
         return found
 
     def score(self, found: Mapping[str, Spans], piece: Piece) -> Scored:

@@ -42,7 +42,8 @@ class Survey:
 
     Attributes:
         blocks: The whole table.
-        learned: What a fit learns from.
+        learned: What the network that is kept learns from.
+        first: What the training learns from that chooses the epoch.
         drawn: Rows of some series, or of some stretches in time, under the names of all series.
         extent: Rows of all.
         windows: How many windows each span has.
@@ -55,6 +56,7 @@ class Survey:
 
     blocks: Blocks
     learned: TrainingBlocks
+    first: TrainingBlocks
     drawn: Table
     extent: Extent
     windows: dict[str, int]
@@ -102,12 +104,29 @@ class Survey:
         return bool((places < number).any()), bool((places > number).any())
 
 
-def survey(spec: "Spec", blocks: Blocks, cuts: Holdout, rows: int, *, refit: bool) -> Survey:
-    """Learn the scale of a table that is read in blocks of so many rows, and look through it."""
+def survey(
+    spec: "Spec",
+    blocks: Blocks,
+    cuts: Holdout,
+    rows: int,
+    *,
+    refit: bool,
+    chosen: bool = False,
+) -> Survey:
+    """Learn the scale of a table that is read in blocks of so many rows, and look through it.
+
+    A `refit` learns from the validation rows too; where the epoch is `chosen` on them first, what
+    that training learns from is dealt as well.
+    """
     _check(spec, blocks)
-    window = spec.window
-    learned = TrainingBlocks(blocks, window, cuts.learned_rows, block_rows=rows)
-    learned.learn(0, spec.scaling, begin=None if refit else cuts.validation)
+    window, refit = spec.window, refit or chosen
+
+    def dealt(begin: np.datetime64 | None) -> TrainingBlocks:
+        own = TrainingBlocks(blocks, window, cuts.learned_rows, block_rows=rows)
+        return own.learn(0, spec.scaling, begin=begin)
+
+    learned = dealt(None if refit else cuts.validation)
+    first = dealt(cuts.validation) if chosen else learned
     season = spec.season or clock.season(blocks.facts.frequency)
     context = window.span - 1 + by_name.look_back(blocks.facts, window, spec.season)
     cut = blocks.cut(max(rows, 4 * context), context)
@@ -143,6 +162,7 @@ def survey(spec: "Spec", blocks: Blocks, cuts: Holdout, rows: int, *, refit: boo
     return Survey(
         blocks=blocks,
         learned=learned,
+        first=first,
         drawn=stacked(kept, [table.series for table in kept], names),
         extent=Extent(
             len(blocks),

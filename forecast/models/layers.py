@@ -207,14 +207,48 @@ class SeriesColumns(Layer):
         return ops.concatenate([x[:, :, :cut], beside, x[:, :, cut:-1]], axis=-1)
 
 
+@keras.saving.register_keras_serializable("forecast")
+class MeanForecast(keras.layers.Average):
+    """Average the forecasts of several networks, each (samples, horizon, outputs).
+
+    Quantiles that rise in each rise in the mean, since all are added up in one order, and
+    probabilities of classes still add up to 1.
+    """
+
+
+def mean_of(networks: Sequence[keras.Model]) -> keras.Model:
+    """Make one model of several that map the same; they are part of it under names of their own.
+
+    Returns (samples, timesteps, features) to (samples, horizon, outputs); one stays what it is.
+    """
+    first = networks[0]
+    if len(networks) == 1:
+        return first
+    name = first.name
+    window = keras.Input(first.input_shape[1:], name="window")
+    for number, network in enumerate(networks, start=1):
+        network.name = f"network_{number}"
+    forecasts = [network(window) for network in networks]
+    return keras.Model(window, MeanForecast(name="mean")(forecasts), name=name)
+
+
+def networks_of(model: keras.Model) -> list[keras.Model]:
+    """List the networks that a model averages; any other model is the only one."""
+    own = list(model.layers)
+    if own and isinstance(own[-1], MeanForecast):
+        return [layer for layer in own if isinstance(layer, keras.Model)]
+    return [model]
+
+
 def reads_series_number(model: keras.Model) -> bool:
     """Tell whether a model reads the number of the series."""
-    return any(isinstance(layer, SeriesNumber) for layer in model.layers)
+    return any(isinstance(layer, SeriesNumber) for layer in networks_of(model)[0].layers)
 
 
 def embedding_size(model: keras.Model) -> int:
     """Count the learned values that stand for a series in a model."""
-    learned = [layer for layer in model.layers if layer.name == "series_embedding"]
+    own = networks_of(model)[0].layers
+    learned = [layer for layer in own if layer.name == "series_embedding"]
     return learned[0].output_dim if learned and reads_series_number(model) else 0
 
 

@@ -111,14 +111,37 @@ def _data(outcome: "Outcome") -> Iterator[tuple[str, str]]:
     yield "inputs", _listed(table.features)
     yield "window", window(outcome)
     yield "model", f"{outcome.spec.model.name}, {fitted.model_.count_params():,} weights"
-    trained = f"{len(fitted.history_['loss'])} epochs"
-    if outcome.refit:
-        yield "trained", f"{trained} on training and validation rows, without early stopping"
-    else:
-        kept = f"the weights of epoch {fitted.best_epoch_} were kept"
-        yield "trained", f"{trained} of {outcome.spec.training.epochs} allowed; {kept}"
+    yield from _trained(outcome)
     if outcome.seconds:
         yield "seconds", ", ".join(f"{k} {v:.1f}" for k, v in outcome.seconds.items())
+
+
+def _trained(outcome: "Outcome") -> Iterator[tuple[str, str]]:
+    """Tell how many networks were trained for how long, and which weights were kept."""
+    fitted, training = outcome.forecaster, outcome.spec.training
+    trained = f"{len(fitted.history_['loss'])} epochs"
+    if outcome.refit and fitted.first_ is None:
+        yield "trained", f"{trained} on training and validation rows, without early stopping"
+    else:
+        mean = fitted.averaged_[0]
+        kept = f"the mean of the weights after the last {mean} was kept"
+        if not mean:
+            kept = f"the weights of epoch {fitted.best_epoch_} were kept"
+        yield "trained", f"{trained} of {training.epochs} allowed; {kept}"
+    epochs = _listed(fitted.best_epochs_)
+    if training.seeds > 1:
+        yield (
+            "networks",
+            f"{training.seeds}, of the seeds from {training.seed} on, kept at epochs {epochs}; the "
+            "forecast is the mean of theirs. Learning curve and gates are those of the first",
+        )
+    if fitted.first_ is not None:
+        yield (
+            "once more",
+            f"{epochs} epochs on training and validation rows from fresh weights, which forecast "
+            "here. Learning curve and gates are those of the training before, whose forecasts of "
+            "the validation span calibrate the intervals",
+        )
 
 
 def _training(outcome: "Outcome") -> Iterator[tuple[str, str]]:

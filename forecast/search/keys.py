@@ -29,6 +29,10 @@ version of a package, no code has this name any more.
 """
 
 
+LATER = {"seeds": 1, "refit": False, "average": None}
+"""Settings of a training that came later, and the value with which it is what it was before."""
+
+
 def trial_key(
     spec: Spec, *, data: str, train: np.ndarray, scored: np.ndarray, seed: int, epochs: int
 ) -> str:
@@ -36,13 +40,18 @@ def trial_key(
 
     Shapes: `train` (rows,), `scored` (series, tick).
     """
+    training = {
+        name: value
+        for name, value in spec.training.get_params().items()
+        if name not in LATER or value != LATER[name]
+    }
     return digest(
         {
             "code": code_version(),
             "data": data,
             "window": spec.window.get_params(),
             "model": spec.model.get_params(),
-            "training": spec.training.get_params() | {"seed": seed},
+            "training": training | {"seed": seed},
             "until": epochs,
             "scaling": spec.scaling,
             "train": [str(train.min()), str(train.max()), len(train)],

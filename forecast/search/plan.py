@@ -188,7 +188,8 @@ def _replicates(
 ) -> Iterator[Trial]:
     """Make a trial a seed, and name the one before it that it may go on from."""
     spec = candidate.spec
-    for seed in range(spec.training.seed, spec.training.seed + plan.seeds):
+    first, networks = spec.training.seed, spec.training.seeds
+    for seed in range(first, first + plan.seeds * networks, networks):  # each has its own networks
         yield Trial(
             _key(plan, candidate, rung, span, seed),
             candidate.number,

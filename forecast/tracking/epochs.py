@@ -18,11 +18,16 @@ NAMES = {
 
 
 class EpochMetrics(keras.callbacks.Callback):
-    """Write losses, and whatever other callbacks measured in the same epoch."""
+    """Write losses, and whatever other callbacks measured in the same epoch.
 
-    def __init__(self, run: Run):
+    Of a training that has a name, as a fit of several has, only the losses are written and the
+    errors, under that name, so that its charts are one section.
+    """
+
+    def __init__(self, run: Run, name: str = ""):
         super().__init__()
         self.run = run
+        self.name = name
         self._waiting: dict[str, float] = {}
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -38,6 +43,12 @@ class EpochMetrics(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write everything of the epoch, its step counted from 1."""
         own = {_key(name): value for name, value in (logs or {}).items()}
+        if self.name:
+            own = {
+                f"{self.name}/{key.replace('/', '_')}": value
+                for key, value in own.items()
+                if key.startswith(("train/", "val/")) and key != NAMES["learning_rate"]
+            }
         self.run.metrics(own | self._waiting, epoch + 1)
         self._waiting = {}
 

@@ -54,7 +54,9 @@ class Question:
 def record(run: Run, outcome: Outcome, predictions: Predictions) -> None:
     """Write final metrics, pictures, forecasts and lineage of a trained run."""
     record_scores(run, outcome)
-    run.metrics({"train/best_epoch": float(outcome.forecaster.best_epoch_)})
+    for number, epoch in enumerate(outcome.forecaster.best_epochs_, start=1):
+        head = "train" if number == 1 else f"network_{number}"
+        run.metrics({f"{head}/best_epoch": float(epoch)})
     if (error := validation_error(outcome.forecaster, outcome.test.headline)) is not None:
         run.metrics({f"validation/{outcome.test.headline.key}": error})
     if len(outcome.table.targets) > PER_TARGET:
@@ -98,10 +100,11 @@ def record_baselines(
     for name, found in outcome.baselines.items():
         parts: list[Any] = [name, about.digest, dict(question)]
         parts += [found.note] if found.note else []  # what was chosen makes other forecasts
-        # intervals of a refit know no validation windows
+        # intervals of a refit know validation windows only where these have chosen its epochs
         depends = name not in rules.RULES or outcome.spec.interval is not None
         if depends:
             parts += [outcome.spec.regressors.get(name), outcome.refit]
+            parts += ["chosen"] * (outcome.forecaster.first_ is not None)
         key = sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
         if tracker.store and (known := tracker.known(key)):
             runs[name] = DirectRun(tracker.store, known)

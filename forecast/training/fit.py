@@ -1,7 +1,7 @@
 """One fit: build, train, keep the best epoch; and what would stop its first step, found before."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -32,7 +32,7 @@ from forecast.training.losses import (
 )
 from forecast.training.parameters import Model, Training
 from forecast.training.predict import state
-from forecast.training.state import Stage, assign
+from forecast.training.state import History, Newest, Stage, Turn, assign
 from forecast.training.stateful import readers
 
 BATCH = 256
@@ -49,14 +49,43 @@ class Fitted:
     Attributes:
         model: Trained Keras model, on standardised values.
         history: Metric to its value after each epoch.
-        best_epoch: 1-based epoch whose weights the model has.
+        best_epoch: 1-based epoch whose weights the model has, the last of those averaged.
         interrupted: Whether Ctrl-C has ended it.
+        turn: Which of the trainings of a fit it was.
+        averaged: How many epochs the weights are the mean of; 0 where they are those of one.
+        measured: Then the errors of that mean on the stopping windows, by metric.
     """
 
     model: keras.Model
     history: dict[str, list[float]]
     best_epoch: int
     interrupted: bool = False
+    turn: Turn = Turn()
+    averaged: int = 0
+    measured: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def validated(self) -> dict[str, float]:
+        """Errors of the weights that were kept on the stopping windows, by metric."""
+        if self.averaged:
+            return dict(self.measured)
+        own = {key: values for key, values in self.history.items() if key.startswith("val_")}
+        return {key: values[self.best_epoch - 1] for key, values in own.items()}
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """A model and what it is measured by, as a program has them."""
+
+    model: keras.Model
+    predictor: predict.Predictor
+    loss: keras.losses.Loss
+    metrics: Sequence[keras.metrics.Metric]
+    window: Window
+
+    def measured(self) -> dict[str, float]:
+        """Read the metrics."""
+        return {metric.name: float(metric.result()) for metric in self.metrics}
 
 
 class Job:
@@ -80,20 +109,24 @@ class Job:
             parts = [self.learned] if isinstance(self.learned, TrainingSet) else self.learned
             samples.check_stateful((own.train for own in parts), self.window)
         if stage is not None and stage.begin is not None and stage.begin.ended:
-            assign(state(own), stage.begin.state)
-            past = {name: list(values) for name, values in stage.begin.history.items()}
-            return Fitted(own, past, _best_epoch(past))
+            begin = stage.begin
+            assign(state(own), begin.state)
+            past = {name: list(values) for name, values in begin.history.items()}
+            kept = begin.epochs if begin.averaged else best_epoch(past)
+            return Fitted(own, past, kept, averaged=begin.averaged, measured=begin.validated)
         loads = self._loads(own)
         goal = Goal(build_loss(training, self.table.task), build_metrics(training))
         optimizer = build_optimizer(training)
-        history = _History()
+        history = History()
         # the best weights come back first, so that a callback of the caller has the last word
         schedule, stopping = build_schedule(training), self._stopping()
-        hooks = [*schedule, *stopping, *callbacks, history]
-        interrupted = False
+        newest = [Newest(training.average)] if training.average is not None else []
+        hooks = [*schedule, *stopping, *newest, *callbacks, history]
+        interrupted, averaged = False, 0
+        measured: dict[str, float] = {}
         with lease(own, optimizer, goal, self.window, stateful=training.stateful) as program:
             if stage is not None:
-                hooks.append(stage.watch(program, history.values, schedule, stopping))
+                hooks.append(stage.watch(program, history.values, schedule, stopping, newest))
             program.load(own, training.learning_rate)
             try:
                 loop.train(
@@ -108,6 +141,8 @@ class Job:
             except KeyboardInterrupt:
                 interrupted = True
             stopped = program.model.stop_training
+            if newest and newest[0].weights and not interrupted:
+                averaged, measured = self._average(program, loads, newest[0], history.values)
             for to, value in zip(state(own), state(program.model), strict=True):
                 to.assign(value)
             for callback in callbacks:
@@ -117,11 +152,29 @@ class Job:
                 f"training.learning_rate={training.learning_rate:g} left weights that are no "
                 f"numbers after epoch {training.epochs}: lower it or set training.clipnorm=1"
             )
-        return Fitted(own, history.values, _best_epoch(history.values), interrupted)
+        kept = len(history.values["loss"]) if averaged else best_epoch(history.values)
+        return Fitted(own, history.values, kept, interrupted, averaged=averaged, measured=measured)
+
+    def _average(
+        self,
+        program: Program,
+        loads: Loads | Whole,
+        newest: Newest,
+        history: Mapping[str, Sequence[float]],
+    ) -> tuple[int, dict[str, float]]:
+        """Keep the mean of the newest weights where no epoch has a lower validation loss."""
+        best = program.model.get_weights()
+        program.model.set_weights(newest.mean())
+        measured = self._validate(program, loads)
+        losses = history.get("val_loss", [])
+        if losses and not measured["val_loss"] < losses[best_epoch(history) - 1]:
+            program.model.set_weights(best)
+            return 0, {}
+        return len(newest.weights), measured
 
     def _stopping(self) -> list[keras.callbacks.Callback]:
         """Stop early and go back to the best weights, where there is a stopping set."""
-        if not _stops(self.learned):
+        if not stops(self.learned):
             return []
         patience = self.training.patience or self.training.epochs
         return [keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)]
@@ -134,20 +187,31 @@ class Job:
         coded = reads_series_number(own)
         return Loads(self.learned, lambda block: _read(block.rows, self.window, coded=coded))
 
-    def _validate(self, program: Program, loads: Loads | Whole) -> dict[str, float]:
+    def _validate(self, program: Program | _Judge, loads: Loads | Whole) -> dict[str, float]:
         """Measure the stopping set: the loss as trained, the headline in original units."""
-        if not _stops(self.learned):
+        if not stops(self.learned):
             return {}
         sums = _Sums(program, self.training, self.table.task)
         for own, inputs in loads.stopping():
             sums.add(own, inputs)
         return sums.measured()
 
+    def measure(self, own: keras.Model) -> dict[str, float]:
+        """Measure the stopping set with a model that is trained."""
+        predictor = predict.take(own, "prediction")
+        try:
+            predictor.load(own)
+            loss, metrics = build_loss(self.training, self.table.task), build_metrics(self.training)
+            judge = _Judge(own, predictor, loss, metrics, self.window)
+            return self._validate(judge, self._loads(own))
+        finally:
+            predictor.owner.give_back()
+
 
 class _Sums:
     """Errors of the stopping set, of so many windows at a time."""
 
-    def __init__(self, program: Program, training: Training, task: str):
+    def __init__(self, program: Program | _Judge, training: Training, task: str):
         self._program = program
         self._levels = training.quantiles
         self._headline = HEADLINES[task]
@@ -195,12 +259,12 @@ def _mean(values: Sequence[float], count: Sequence[int]) -> float:
     return sum(value * own for value, own in zip(values, count, strict=True)) / sum(count)
 
 
-def _stops(learned: TrainingSet | TrainingBlocks) -> bool:
+def stops(learned: TrainingSet | TrainingBlocks) -> bool:
     """Tell whether there are windows that decide when to stop."""
     return len(learned.stop) > 0 if isinstance(learned, TrainingSet) else bool(learned.stop.any())
 
 
-def _best_epoch(history: Mapping[str, Sequence[float]]) -> int:
+def best_epoch(history: Mapping[str, Sequence[float]]) -> int:
     """Return the 1-based epoch of the lowest validation loss, the last where none was measured."""
     losses = history.get("val_loss", [])
     if not len(losses):
@@ -211,20 +275,6 @@ def _best_epoch(history: Mapping[str, Sequence[float]]) -> int:
 def _finite(model: keras.Model) -> bool:
     """Tell whether all weights of a model are numbers."""
     return all(np.isfinite(weight).all() for weight in model.get_weights())
-
-
-class _History(keras.callbacks.Callback):
-    """Keep every number of every epoch."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.values: dict[str, list[float]] = {}
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Append the epoch's numbers."""
-        del epoch
-        for name, value in (logs or {}).items():
-            self.values.setdefault(name, []).append(value)
 
 
 def sizes(table: Table, window: Window, model: Any = None, levels: Sequence[float] = ()) -> Sizes:

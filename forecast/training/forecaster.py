@@ -25,6 +25,7 @@ from forecast.training.parameters import Model, Training
 if TYPE_CHECKING:
     import keras
 
+    from forecast.training.course import Callbacks
     from forecast.training.state import Stage
 
 from forecast.data.table import card, listed, renumbered
@@ -54,7 +55,18 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
         context_: Last rows of every series in fit; none after a fit from more than one block.
         memory_: Bytes that decided how `Blocks` were cut, which the order of windows follows.
         threads_: Threads of one operation that were in force.
-        best_epoch_: 1-based epoch whose weights were kept.
+        best_epoch_: 1-based epoch whose weights were kept, of the first network where there are
+            several; where it was learned anew, how many epochs were.
+        best_epochs_: The same of each network.
+        averaged_: How many epochs the weights of each network are the mean of, the last of them
+            `best_epochs_`; 0 where they are those of one epoch.
+        histories_: What `history_` is to the first training of the first network, for each other
+            training: "network_2", "refit", "network_2_refit" …
+        first_: Where the networks were learned anew with the stopping rows, this forecaster as it
+            was before: its forecasts of the stopping rows are those of rows that it has not
+            learned. None elsewhere.
+        validated_: Errors of what was kept on the stopping windows, by metric as in `history_`;
+            empty where there are none.
     """
 
     def __init__(
@@ -77,7 +89,7 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
         *,
         rows: np.ndarray | Callable[[Table], np.ndarray] | None = None,
         tail: split.Cut | None = None,
-        callbacks: Sequence["keras.callbacks.Callback"] = (),
+        callbacks: "Callbacks" = (),
         stage: "Stage | None" = None,
         memory: int | None = None,
     ) -> "Forecaster":
@@ -92,7 +104,8 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
                 function from a table to its mask, such as `Holdout.learned_rows`, which `Blocks`
                 need.
             tail: Newest of these rows kept for stopping, instead of `training.tail`.
-            callbacks: Keras callbacks, called after every epoch.
+            callbacks: Keras callbacks, called after every epoch of every network; or a function
+                from a `training.course.Turn`, which says which network is trained, to its own.
             stage: The part of a longer training that this is; None trains in one piece.
             memory: Bytes that `Blocks` may take, by which they are cut; None means a sixteenth of
                 the machine's.
@@ -121,21 +134,27 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
         self.memory_ = None
         if isinstance(table, Blocks):
             self.memory_ = samples.machine_share() if memory is None else memory
-        learned = samples.prepare(table, window, rows, tail, self.scaling, self.memory_)
-        return self.learn(learned, callbacks=callbacks, stage=stage)
+
+        def learned(tail: split.Cut) -> TrainingSet | TrainingBlocks:
+            return samples.prepare(table, window, rows, tail, self.scaling, self.memory_)
+
+        first = learned(tail)
+        return self.learn(first, again=lambda: learned(0), callbacks=callbacks, stage=stage)
 
     def learn(
         self,
         learned: TrainingSet | TrainingBlocks,
         *,
+        again: Callable[[], TrainingSet | TrainingBlocks] | None = None,
         network: "keras.Model | None" = None,
-        callbacks: Sequence["keras.callbacks.Callback"] = (),
+        callbacks: "Callbacks" = (),
         stage: "Stage | None" = None,
     ) -> "Forecaster":
         """Learn weights from rows that are standardised and windows that are dealt already.
 
         Args:
             learned: Of a window and a scaling like those of this estimator.
+            again: Gives all rows as what to learn from, which `training.refit` learns anew.
             network: Not trained before, with the weights that the seed draws; None builds it.
             callbacks: As for `fit`.
             stage: Likewise.
@@ -145,22 +164,32 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
         """
         window, training, table = self._window(), self.training or Training(), learned.facts
         self.threads_ = runtime.start(training.threads)
-        from forecast.training.fit import Job, seeded, sizes
+        from forecast.training.course import Course, keep, twin
+        from forecast.training.fit import seeded, sizes, stops
 
-        if network is None:
-            model = self.model if self.model is not None else Model()
-            network = seeded(model, sizes(table, window, model, training.quantiles), training.seed)
-        self.scaler_ = learned.scaler
+        model = self.model if self.model is not None else Model()
+        drawn = [network] if network is not None else []
+
+        def make(number: int) -> "keras.Model":
+            if number == 1 and drawn:
+                return drawn.pop()
+            own = sizes(table, window, model, training.quantiles)
+            return seeded(model, own, training.seed + number - 1)
+
+        course = Course(window, training, make, callbacks, stage)
         self.names_, self.frequency_ = table.names, table.frequency
         self.features_, self.targets_ = table.features, table.targets
         self.n_features_in_ = len(table.features)
-        self.context_ = learned.context(window.timesteps + window.lead)
-        fitted = Job(learned, window, training).run(network, callbacks, stage)
-        self.model_ = fitted.model
-        self.history_ = fitted.history
-        self.best_epoch_ = fitted.best_epoch
-        if fitted.interrupted:
-            raise KeyboardInterrupt
+        self.histories_: dict[str, dict[str, list[float]]] = {}
+        self.first_: Forecaster | None = None
+        fits = course.train(learned)
+        keep(self, learned, fits)
+        if training.refit and again is not None and stops(learned) and course.whole:
+            relearned = again()
+            anew = course.train(relearned, fits)
+            first = twin(self)
+            keep(self, relearned, anew)
+            self.first_ = first
         return self
 
     def predict(self, X: Any) -> np.ndarray:

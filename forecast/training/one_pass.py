@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras import layers as kl
 
 from forecast.models.convolution import CausalConv, Newest
+from forecast.models.layers import networks_of
 
 
 class ByWindow(Exception):
@@ -43,6 +44,8 @@ def forecast(model: keras.Model, rows: tf.Tensor) -> tf.Tensor:
     Shapes: `model` (samples, timesteps, features), `rows` (rows, features); returns (rows, horizon,
     targets).
     """
+    if len(each := networks_of(model)) > 1:
+        return model.layers[-1]([forecast(network, rows) for network in each])
     if not hasattr(model, "_run_through_graph") or len(model.inputs) != 1:
         raise ByWindow(model.name)
     track = model._run_through_graph(Track(rows, model.input_shape[1]), operation_fn=_rule)

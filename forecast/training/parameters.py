@@ -16,7 +16,9 @@ _WHOLE = {
     "batch_size": (1, 65_536),  # a compiled call takes hundreds of batches
     "threads": (1, 1_024),
     "seed": (0, 2**32 - 1),  # as NumPy takes it
+    "seeds": (1, 100),
     "patience": (1, 1_000_000),
+    "average": (1, 1_000),
 }
 """Settings that are whole numbers: from, to."""
 
@@ -82,12 +84,19 @@ class Training(BaseEstimator):
         decay: Factor of "ExponentialDecay" per epoch.
         patience: Epochs without a lower loss on the stopping rows before training ends; None
             trains all.
+        average: Keep the mean of the weights after so many newest epochs, where its loss on the
+            stopping rows is lower than that of any epoch, or where none are kept; None keeps the
+            best epoch.
         tail: Newest part of the training rows kept for stopping: share, time stamps or first date;
             0 keeps none, and then all epochs are trained.
         clipnorm: Largest norm of each gradient; None does not clip.
         weight_decay: Times the learning rate, the share of the weights that is taken off at every
             step; None takes nothing.
         seed: Of weights, shuffling and dropout.
+        seeds: Networks that are trained, the first with `seed`, the next with `seed` + 1 and so on;
+            the forecast is the mean of theirs.
+        refit: Whether, once the stopping rows have chosen an epoch, so many epochs are learned
+            anew from all rows, those included; without a tail there is nothing to learn anew.
         threads: Threads of one operation; small models are fastest with one.
     """
 
@@ -102,10 +111,13 @@ class Training(BaseEstimator):
     schedule: str | None = "ExponentialDecay"
     decay: float = 0.8
     patience: int | None = 5
+    average: int | None = None
     tail: float | int | str = 0.1
     clipnorm: float | None = None
     weight_decay: float | None = 0.3
     seed: int = 0
+    seeds: int = 1
+    refit: bool = False
     threads: int = 1
 
     def check(self) -> None:
@@ -116,17 +128,24 @@ class Training(BaseEstimator):
         """
         for name, (least, most) in _WHOLE.items():
             value = getattr(self, name)
-            if name == "patience" and value is None:
+            if name in ("patience", "average") and value is None:
                 continue
             whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
             if not whole or not least <= value <= most:
                 raise InputError(
                     f"training.{name} must be a whole number from {least} to {most:,}, got "
-                    f"{value!r}: try {getattr(Training, name)}"
+                    f"{value!r}: try {getattr(Training, name) or 5}"
                 )
-        if not isinstance(self.stateful, bool):
+        for name in ("stateful", "refit"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(
+                    f"training.{name} must be true or false, got {getattr(self, name)!r}: write one"
+                )
+        most = _WHOLE["seed"][1]
+        if self.seed + self.seeds - 1 > most:
             raise InputError(
-                f"training.stateful must be true or false, got {self.stateful!r}: write one"
+                f"training.seed must leave training.seeds={self.seeds} seeds up to {most:,}, got "
+                f"{self.seed!r}: try {Training.seed}"
             )
         _above_0("learning_rate", self.learning_rate)
         _above_0("decay", self.decay, most=1.0)

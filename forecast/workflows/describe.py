@@ -11,6 +11,7 @@ from forecast.tracking.mlflow.description import Place
 from forecast.tracking.mlflow.store import Store
 from forecast.tracking.run import Run, milliseconds
 from forecast.tracking.tracker import Tracker
+from forecast.training.course import watched
 from forecast.workflows.load import Loaded
 
 NEWEST = 50
@@ -68,7 +69,7 @@ def _experiment(store: Store, outcome: Outcome, where: Place, now: int) -> None:
     tell(store.client, found, description.of_experiment(outcome, where))
     newest = [run.data for run in store.find(views.COMMANDS, most=NEWEST)]
     heads = {key.partition("/")[0] for data in newest for key in data.metrics if "/" in key}
-    model = outcome.forecaster.model_
+    model = watched(outcome.forecaster).model_
     own = [*layers(model), *(["taps"] if convolutions(model) else [])]
     state = views.runs(
         outcome.test.headline.key,

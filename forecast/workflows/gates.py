@@ -22,6 +22,7 @@ from forecast.report.gates.traces import trace_map
 from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.run import Run
+from forecast.training.course import watched
 from forecast.training.forecaster import Forecaster
 from forecast.workflows.progress import Say
 from forecast.workflows.settings import Config, GatesConfig
@@ -112,7 +113,7 @@ class Observer:
     def finish(self, outcome: Outcome, title: str) -> tuple[str, str]:
         """Study the kept weights, draw the gates, write their page, and print alerts."""
         gates = self._settings.gates
-        fitted, timesteps = outcome.forecaster, outcome.spec.window.timesteps
+        fitted, timesteps = watched(outcome.forecaster), outcome.spec.window.timesteps
         found = study(self._prepared, fitted, self.callback.history, limits(gates), gates.memory)
         traces = {
             layer: trace_map(own.gates, own.inputs, layer, names=own.names, titles=own.titles)
@@ -131,7 +132,7 @@ class Observer:
             fitted.best_epoch_,
             self._drawn,
             self.callback.history,
-            facts(self._run.id, fitted.best_epoch_, mae, field, timesteps),
+            facts(self._run.id, fitted.best_epoch_, mae, field, timesteps) | which(outcome),
             found.memory,
             found.alerts,
             {
@@ -161,7 +162,7 @@ class Observer:
         """Cut the windows on which each epoch measures how open the gates are."""
         prepared, gates = self._prepared, self._settings.gates
         starts = spread(prepared.validation, gates.probe)
-        rows = prepared.scaled(prepared.learned.scaler)
+        rows = prepared.scaled(prepared.first.scaler)
         return network_inputs(rows, prepared.spec.window, starts, coded=self._coded)
 
     def _draw(self, kept: Snapshot, epoch: int) -> None:
@@ -187,6 +188,15 @@ def facts(
         found["test MAE"] = f"{mae:.4g}"
     if field:
         found["receptive field"] = f"{field} of {timesteps} steps"
+    return found
+
+
+def which(outcome: Outcome) -> dict[str, str]:
+    """Say which network was watched, where several were trained or one was learned anew."""
+    fitted, count = outcome.forecaster, len(outcome.forecaster.best_epochs_)
+    found = {} if count == 1 else {"network": f"the first of {count}, whose mean is the forecast"}
+    if fitted.first_ is not None:
+        found["training"] = "the first; the forecasts are of one with the validation rows"
     return found
 
 

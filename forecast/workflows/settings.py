@@ -95,9 +95,12 @@ class TrainingConfig:
     schedule: str | None = None
     decay: float = MISSING
     patience: int | None = None
+    average: int | None = None
     clipnorm: float | None = None
     weight_decay: float | None = None
     seed: int = MISSING
+    seeds: int = MISSING
+    refit: bool = MISSING
     threads: int = MISSING
     scaling: str = MISSING
     recipe: str | None = key(

@@ -33,7 +33,7 @@ from forecast.tracking.predictions import Predictions
 from forecast.tracking.run import Run
 from forecast.tracking.tracker import Tracker
 from forecast.training.forecaster import Forecaster
-from forecast.training.state import Checkpoint, Stage
+from forecast.training.state import Checkpoint, Stage, Turn
 from forecast.workflows import describe, environment, load, proof, workers
 from forecast.workflows.gates import Observer
 from forecast.workflows.load import Loaded
@@ -87,24 +87,40 @@ def record_training(tracker: Tracker, tracked: Journalled, training: Training) -
 
 def _fit(tracked: Journalled, training: Training) -> tuple[Observer, Forecaster, Stopwatch]:
     """Train, or bring back what an earlier command has trained."""
+    import keras
+
     epochs = EpochMetrics(tracked)
     prepared = training.prepared
     observer = Observer(tracked, epochs, training.settings, prepared, say=training.progress.say)
-    count = prepared.epochs or prepared.spec.training.epochs
-    stage = begin_stage(tracked, observer, count, training.progress)
+    chosen = prepared.spec.training
+    count = prepared.epochs or chosen.epochs
+    turns = Turn.all(chosen.seeds, refit=chosen.refit and prepared.epochs is None)
+    stage = begin_stage(tracked, observer, count, turns, training.progress)
     with training.progress.epochs(count) as progress:
-        callbacks = [progress, observer.callback, epochs]
+
+        def callbacks(turn: Turn) -> list[keras.callbacks.Callback]:
+            if len(turns) == 1:
+                return [progress, observer.callback, epochs]
+            told = keras.callbacks.LambdaCallback(
+                on_train_begin=lambda _: training.progress.say("train", str(turn))
+            )
+            if turn.name:
+                return [told, progress, EpochMetrics(tracked, turn.name)]
+            return [told, progress, observer.callback, epochs]
+
         began = time.perf_counter()
         forecaster = experiment.fit(prepared, callbacks, stage=stage)
         seconds = time.perf_counter() - began
     if stage.begin is not None and stage.begin.ended:
         seconds, forecaster.threads_ = about_fit(tracked)
     else:
-        keep_fit(tracked, observer, forecaster, seconds)
+        keep_fit(tracked, observer, forecaster, stage, seconds)
     if FIT in tracked.missing():
         tracked.done(FIT)
-    best = f"best epoch {forecaster.best_epoch_} of {count}, {seconds:.1f} s in total"
-    if forecaster.best_epoch_ == count > 1:
+    kept = ", ".join(map(str, forecaster.best_epochs_))
+    best = f"best epoch {kept} of {count}, {seconds:.1f} s in total"
+    last = forecaster.best_epoch_ == count > 1 and not forecaster.averaged_[0]
+    if last and prepared.epochs is None:
         best += f"; it was the last: more may find more (training.epochs={2 * count})"
     training.progress.say("train", best)
     return observer, forecaster, Stopwatch({"fit": seconds})
@@ -337,7 +353,13 @@ ABOUT = "fit"
 """Name of what is kept of a fit beside its weights: seconds and threads, as JSON."""
 
 
-def begin_stage(tracked: Journalled, observer: Observer, epochs: int, progress: Progress) -> Stage:
+def begin_stage(
+    tracked: Journalled,
+    observer: Observer,
+    epochs: int,
+    turns: Sequence[Turn],
+    progress: Progress,
+) -> Stage:
     """Save the training state after every epoch, and resume from it."""
     left = tracked.last_checkpoint()
     begin = None
@@ -349,21 +371,25 @@ def begin_stage(tracked: Journalled, observer: Observer, epochs: int, progress: 
             progress.say("resume", f"the training is finished; missing: {lacking}")
         else:
             reached = f"after epoch {begin.epochs} of {epochs}"
+            if len(turns) > 1:
+                reached = f"{turns[len(begin.before)]}, {reached}"
             progress.say("resume", f"{reached}; your own callbacks start over")
 
     def keep(reached: Checkpoint) -> None:
-        tracked.checkpoint(reached.arrays() | observer.state())
+        # gates are watched in the first training, which is over in those behind it
+        seen = observer.whole() if reached.before else observer.state()
+        tracked.checkpoint(reached.arrays() | seen)
 
     return Stage(epochs, begin, keep)
 
 
 def keep_fit(
-    tracked: Journalled, observer: Observer, forecaster: Forecaster, seconds: float
+    tracked: Journalled, observer: Observer, forecaster: Forecaster, stage: Stage, seconds: float
 ) -> None:
     """Keep a finished training: its weights, and what the stages behind it need to know of it."""
     about = {"seconds": seconds, "threads": forecaster.threads_}
-    arrays = Checkpoint.of_model(forecaster.model_, forecaster.history_).arrays()
-    tracked.checkpoint(arrays | observer.whole() | {ABOUT: np.array(json.dumps(about))})
+    over = {} if stage.over is None else stage.over.arrays()
+    tracked.checkpoint(over | observer.whole() | {ABOUT: np.array(json.dumps(about))})
     tracked.done(FIT)
 
 

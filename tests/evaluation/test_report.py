@@ -109,6 +109,8 @@ def outcome(table=None, window=None, *, quantiles=False, refit=False):
     forecaster = Forecaster(spec.model, window, spec.training)
     forecaster.model_ = keras.Sequential([keras.Input((1,)), keras.layers.Dense(617)])
     forecaster.history_, forecaster.best_epoch_ = history, 1
+    forecaster.histories_, forecaster.best_epochs_, forecaster.averaged_ = {}, [1], [0]
+    forecaster.first_, forecaster.validated_ = None, {}
     forecaster.threads_, forecaster.scaler_ = 2, scaler
     return Outcome(
         spec=spec,

@@ -31,8 +31,8 @@ def test_the_code_is_the_number_and_the_packages(plain, monkeypatch):
     assert keys.code_version() == "results 7, tensorflow 1, keras 1, numpy 2"
 
 
-def key() -> str:
-    spec = Spec(Model("lstm", units=[3], patch=2), Window(8, 3), Training(epochs=4))
+def key(**training: object) -> str:
+    spec = Spec(Model("lstm", units=[3], patch=2), Window(8, 3), Training(epochs=4, **training))
     stamps = np.datetime64("2024-03-01", "ns") + np.arange(40) * np.timedelta64(1, "h")
     scored = np.stack([np.zeros(5, np.int64), np.arange(40, 45)])
     return keys.trial_key(spec, data="d t", train=stamps, scored=scored, seed=1, epochs=2)
@@ -50,6 +50,11 @@ def test_the_key_of_a_fixed_trial_stays(plain, monkeypatch):
         f"{MOVED}Settings of model, training and window stand in it, defaults too: leave out one "
         "that is new where it has its default, and say for one that is gone what it was."
     )
+
+
+def test_networks_a_refit_and_an_average_stand_in_the_key_once_they_are_asked_for(plain):
+    keys_of = [key(), key(seeds=2), key(refit=True), key(average=3)]
+    assert len({*keys_of}) == 4 and key(seeds=1, refit=False, average=None) == keys_of[0]
 
 
 def test_the_name_of_a_table_in_the_key_stays():

@@ -20,6 +20,7 @@ from forecast.tracking import record
 from forecast.tracking.epochs import EpochMetrics
 from forecast.tracking.mlflow import description, pages
 from forecast.tracking.run import ending
+from forecast.training.state import Turn
 from forecast.workflows import describe, load, workers
 from forecast.workflows.training import provenance, tracking
 
@@ -36,6 +37,7 @@ def run_backtest(request: Request) -> float | None:
     folds = rolling.prepare(spec, data.table, plan)
     say("data", train.summary(data))
     fits = [fold for fold in folds if fold.refits]
+    turns = Turn.all(spec.training.seeds, refit=spec.training.refit)
     for fold in fits:
         rows = fold.train_rows(data.table)
         train.warn(data.table, rows, f"the training rows of fold {fold.number}")
@@ -50,7 +52,7 @@ def run_backtest(request: Request) -> float | None:
         parent.params(train.question(request, data) | own)
         parent.keep(request.yaml, CONFIG)
         with (
-            FoldProgress(len(fits), spec.training.epochs) as progress,
+            FoldProgress(len(fits) * len(turns), spec.training.epochs) as progress,
             workers.pool(settings) as pool,
         ):
 
@@ -60,7 +62,7 @@ def run_backtest(request: Request) -> float | None:
                 with ending(made) as child:
                     known = {"fold": fold.number, "fitted_before_fold": fold.fitted}
                     child.params(known | rolling.spans(fold, data.table))
-                    outcome = step([progress, EpochMetrics(child)])
+                    outcome = step(lambda turn: [progress, EpochMetrics(child, turn.name)])
                     place = describe.place(
                         tracker, data, {}, {"the backtest": tracker.shown(parent)}
                     )

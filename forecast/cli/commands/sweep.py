@@ -183,18 +183,24 @@ def _refit(
 ) -> tuple[Outcome, str]:
     """Train the winner on all rows before the test span, then open the test span, once.
 
-    No rows are left to stop on, so it trains for as many epochs as its trials kept.
+    No rows are left to stop on, so it trains for as many epochs as its trials kept; but for one
+    that chooses the epoch on the validation rows and then learns anew, as it does anywhere.
     """
     candidate = best.candidate
-    say("winner", f"{candidate.name}, {best.epochs} epochs on train and validation")
+    epochs = None if candidate.spec.training.refit else best.epochs
+    how = (
+        "on train, then once more with validation" if epochs is None else "on train and validation"
+    )
+    count = candidate.spec.training.epochs if epochs is None else epochs
+    say("winner", f"{candidate.name}, {count} epochs {how}")
     overrides = candidates.overrides(candidate.point)
-    full = request.but([*overrides, f"training.epochs={best.epochs}"])
+    full = request.but([*overrides, *([f"training.epochs={epochs}"] if epochs else [])])
     meaning = load.schema(full.settings, data.columns)
     own = replace(data, schema=meaning, content=load.build_table(data, full.settings))
     name = f"winner · {pages.title(candidate.spec)}"
     tags = {**train.identity(own), "forecast.owner": owner}
     spec, text = candidate.spec, full.yaml
-    prepared = experiment.prepare(spec, own.table, epochs=best.epochs)
+    prepared = experiment.prepare(spec, own.table, epochs=epochs)
     with tracking(request.settings.tracking, data.name, TERMINAL) as tracker:
         left = folders.unfinished(tracker.folder, parent.id, CONFIG, text)
         if left is None:
@@ -206,7 +212,8 @@ def _refit(
                 tracked.tags({"forecast.owner": owner})
             else:
                 tracked.params(before_scores(train.question(full, own)))
-                tracked.tags({"forecast.refit": "train and validation, without stopping"})
+                if epochs:
+                    tracked.tags({"forecast.refit": "train and validation, without stopping"})
                 tracked.keep(text, CONFIG)
             again = train.command("sweep", request.overrides)
             training = Training(

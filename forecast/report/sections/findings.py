@@ -53,7 +53,7 @@ def unconverged(outcome: "Outcome") -> bool:
     """Tell whether the training ended while it was still getting better."""
     fitted = outcome.forecaster
     epochs = len(fitted.history_["loss"])
-    stopped = not outcome.refit and bool(fitted.history_.get("val_loss"))
+    stopped = bool(fitted.history_.get("val_loss")) and not fitted.averaged_[0]
     return stopped and fitted.best_epoch_ == epochs
 
 

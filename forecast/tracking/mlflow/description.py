@@ -16,6 +16,7 @@ from forecast.report.markdown import link, number, plain
 from forecast.report.sections.scores import percent
 from forecast.tracking.mlflow import pages
 from forecast.tracking.mlflow.pages import NOTE as NOTE
+from forecast.training.course import watched
 
 MOST_EXPERIMENT = 4_900
 """Characters of a tag of an experiment; MLflow refuses more than 5,000."""
@@ -82,7 +83,7 @@ class Place:
 def of_outcome(outcome: Outcome, title: str, command: str, place: Place, folds: int = 0) -> str:
     """Describe a trained run, or a backtest by all of its windows."""
     shown = BACKTEST if folds else TRAINED
-    network = outcome.forecaster.model_
+    network = watched(outcome.forecaster).model_
     if not folds and (layers(network) or convolutions(network)):
         shown = GATED
     lead = " · ".join(filter(None, [f"**{plain(headline(outcome))}**", place.kept(shown)]))
@@ -173,12 +174,19 @@ def _trained(outcome: Outcome, title: str, place: Place, folds: int) -> str:
         learned = (
             f"{folds:,} folds from {test}, each forecast by a model trained on the rows before it"
         )
+    elif outcome.forecaster.first_ is not None:
+        learned = (
+            f"Trained on the rows before {validation} until early stopping on those before {test}, "
+            "then for as many epochs on both"
+        )
     elif outcome.refit:
         learned = f"Trained on the rows before {test}, including validation"
     else:
         learned = f"Trained on the rows before {validation}, early stopping on those before {test}"
+    networks = spec.training.seeds
+    mean = f", the mean of {networks} networks" if networks > 1 else ""
     return (
-        f"**{plain(title)}** ({plain(spec.model.name)}, {weights:,} weights) on "
+        f"**{plain(title)}** ({plain(spec.model.name)}{mean}, {weights:,} weights) on "
         f"**{markdown.name(place.data)}**: {_targets(outcome)} of the next {spec.window.horizon} "
         f"rows from the last {spec.window.timesteps}, in {_rows(outcome, place)}. {learned}; "
         f"scored once on the following {outcome.windows:,} windows."
