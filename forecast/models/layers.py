@@ -58,6 +58,57 @@ class Moments(OfTargets):
 
 
 @keras.saving.register_keras_serializable("forecast")
+class Deviations(OfTargets):
+    """Mean and mean absolute deviation of each target in a window, both (samples, 1, targets).
+
+    A target that is no input has 0 and 1.
+    """
+
+    def call(self, x: Any) -> tuple[Any, Any]:
+        """Average over the steps; the small term keeps a constant window finite."""
+        level = ops.mean(x, axis=1, keepdims=True)
+        scale = ops.mean(ops.abs(x - level), axis=1, keepdims=True) + 1e-2
+        return columns(level, self.positions), columns(scale, self.positions, absent=1.0)
+
+
+@keras.saving.register_keras_serializable("forecast")
+class SeasonBefore(OfTargets):
+    """Read columns at the newest rows that lie whole seasons before each predicted row.
+
+    (samples, timesteps, features) to (samples, horizon, positions). A target that is no input has
+    0.
+    """
+
+    def __init__(
+        self, positions: Sequence[int], season: int, horizon: int, lead: int = 0, **kwargs: Any
+    ):
+        super().__init__(positions, **kwargs)
+        self.season = season
+        self.horizon = horizon
+        self.lead = lead
+
+    def call(self, x: Any) -> Any:
+        """Repeat the last season of the window."""
+        last = columns(x[:, -self.season :], self.positions)
+        copies = -(-(self.lead + self.horizon) // self.season)
+        return ops.tile(last, (1, copies, 1))[:, self.lead : self.lead + self.horizon]
+
+
+@keras.saving.register_keras_serializable("forecast")
+class Cut(Layer):
+    """Keep some columns of every step: (samples, steps, columns) to (samples, steps, kept)."""
+
+    def __init__(self, first: int, last: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.first = first
+        self.last = last
+
+    def call(self, x: Any) -> Any:
+        """Keep those from the first to before the last."""
+        return x[:, :, self.first : self.last]
+
+
+@keras.saving.register_keras_serializable("forecast")
 class Relative(OfTargets):
     """Write the targets' columns of a window relative to their level, and their scale if given."""
 

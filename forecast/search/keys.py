@@ -29,6 +29,10 @@ version of a package, no code has this name any more.
 """
 
 
+LATER = {"season": None, "decoder": "forecast", "cycle": None}
+"""Settings of a model that came later, with their defaults, at which they stand in no key."""
+
+
 def trial_key(
     spec: Spec, *, data: str, train: np.ndarray, scored: np.ndarray, seed: int, epochs: int
 ) -> str:
@@ -36,12 +40,13 @@ def trial_key(
 
     Shapes: `train` (rows,), `scored` (series, tick).
     """
+    model = spec.model.get_params()
     return digest(
         {
             "code": code_version(),
             "data": data,
             "window": spec.window.get_params(),
-            "model": spec.model.get_params(),
+            "model": {k: v for k, v in model.items() if k not in LATER or v != LATER[k]},
             "training": spec.training.get_params() | {"seed": seed},
             "until": epochs,
             "scaling": spec.scaling,

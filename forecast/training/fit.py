@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from forecast import models
-from forecast.data import features, samples, windows
+from forecast.data import clock, features, samples, windows
 from forecast.data.samples import TrainingBlocks, TrainingSet
 from forecast.data.scale import Scaled
 from forecast.data.table import Table
@@ -242,6 +242,9 @@ def sizes(table: Table, window: Window, model: Any = None, levels: Sequence[floa
         series=len(table.names) if asks else 0,
         levels=tuple(levels),
         task=table.task,
+        lead=window.lead,
+        season=clock.season(table.frequency),
+        known=table.known,
     )
 
 
