@@ -31,8 +31,8 @@ def test_the_code_is_the_number_and_the_packages(plain, monkeypatch):
     assert keys.code_version() == "results 7, tensorflow 1, keras 1, numpy 2"
 
 
-def key() -> str:
-    spec = Spec(Model("lstm", units=[3], patch=2), Window(8, 3), Training(epochs=4))
+def key(**settings) -> str:
+    spec = Spec(Model("lstm", units=[3], patch=2, **settings), Window(8, 3), Training(epochs=4))
     stamps = np.datetime64("2024-03-01", "ns") + np.arange(40) * np.timedelta64(1, "h")
     scored = np.stack([np.zeros(5, np.int64), np.arange(40, 45)])
     return keys.trial_key(spec, data="d t", train=stamps, scored=scored, seed=1, epochs=2)
@@ -50,6 +50,12 @@ def test_the_key_of_a_fixed_trial_stays(plain, monkeypatch):
         f"{MOVED}Settings of model, training and window stand in it, defaults too: leave out one "
         "that is new where it has its default, and say for one that is gone what it was."
     )
+
+
+@pytest.mark.parametrize(("name", "other"), [("season", 6), ("decoder", "state")])
+def test_a_setting_that_came_later_stands_in_the_key_where_it_has_not_its_default(name, other):
+    assert keys.LATER[name] == Model("lstm").get_params()[name]
+    assert key(**{name: keys.LATER[name]}) == key() != key(**{name: other})
 
 
 def test_the_name_of_a_table_in_the_key_stays():
