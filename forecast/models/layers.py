@@ -109,11 +109,27 @@ class Cut(Layer):
 
 
 @keras.saving.register_keras_serializable("forecast")
+class Repeated(Layer):
+    """Repeat every column: (samples, steps, targets) to (samples, steps, targets·levels)."""
+
+    def __init__(self, levels: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.levels = levels
+
+    def call(self, x: Any) -> Any:
+        """Put the copies side by side."""
+        return ops.repeat(x, self.levels, axis=-1)
+
+
+@keras.saving.register_keras_serializable("forecast")
 class Relative(OfTargets):
-    """Write the targets' columns of a window relative to their level, and their scale if given."""
+    """Write the targets' columns of a window relative to their level, and their scale if given.
+
+    Both are (samples, 1, targets), or have values of their own for every step.
+    """
 
     def call(self, x: Any, level: Any, scale: Any = None) -> Any:
-        """Change the targets' columns of every step; level and scale are (samples, 1, targets)."""
+        """Change the targets' columns of every step."""
         own = {position: target for target, position in enumerate(self.positions)}
         of_feature = [own.get(feature, -1) for feature in range(x.shape[-1])]
         x = x - columns(level, of_feature)
@@ -256,6 +272,43 @@ class SeriesColumns(Layer):
         cut = x.shape[2] - 1 - self.last
         beside = ops.repeat(learned[:, None], x.shape[1], axis=1)
         return ops.concatenate([x[:, :, :cut], beside, x[:, :, cut:-1]], axis=-1)
+
+
+@keras.saving.register_keras_serializable("forecast")
+class Cycle(Layer):
+    """Look up a learned cycle: a window to its values at the window's rows, and at those predicted.
+
+    (samples, timesteps, features) to (samples, timesteps, targets) and (samples, horizon, targets);
+    the last feature is the place of each row in the cycle.
+    """
+
+    def __init__(self, cycle: int, targets: int, horizon: int, lead: int = 0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.cycle = cycle
+        self.targets = targets
+        self.horizon = horizon
+        self.lead = lead
+
+    def build(self, input_shape: Any) -> None:
+        """Make room for a value of each place and target, (cycle, targets)."""
+        del input_shape
+        self.values = self.add_weight(
+            shape=(self.cycle, self.targets), initializer="zeros", name="values"
+        )
+
+    def call(self, x: Any) -> tuple[Any, Any]:
+        """Count from the place of the origin, since rows of a window are neighbours."""
+        origin = ops.cast(x[:, -1:, -1], "int32")  # (samples, 1)
+        begin = 1 + self.lead
+        rows = [*range(1 - x.shape[1], 1), *range(begin, begin + self.horizon)]
+        places = ops.mod(origin + ops.convert_to_tensor(rows, "int32"), self.cycle)
+        found = ops.take(self.values, places, axis=0)  # (samples, timesteps + horizon, targets)
+        return found[:, : x.shape[1]], found[:, x.shape[1] :]
+
+
+def cycle_of(model: keras.Model) -> int:
+    """Return the rows of the cycle whose places a model reads, 0 where it reads none."""
+    return next((layer.cycle for layer in model.layers if isinstance(layer, Cycle)), 0)
 
 
 def reads_series_number(model: keras.Model) -> bool:

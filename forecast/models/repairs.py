@@ -16,12 +16,14 @@ from forecast.models import heads
 from forecast.models.layers import (
     Channels,
     Cut,
+    Cycle,
     Deviations,
     KnownAhead,
     LastValue,
     Moments,
     Patches,
     Relative,
+    Repeated,
     SeasonBefore,
     SeriesColumns,
     SeriesNumber,
@@ -42,7 +44,7 @@ def inner(sizes: Sizes, repairs: Repairs) -> Sizes:
             "model.channels must be joint where classes are predicted, got 'shared', which would "
             "give every class the same number: set model.channels=joint"
         )
-    one = _of_one(_with_series(sizes, repairs), repairs)
+    one = _of_one(_without_place(_with_series(sizes, repairs)), repairs)
     return _patched(replace(one, targets=one.targets + beside(repairs)), repairs.patch)
 
 
@@ -57,7 +59,8 @@ def repair(body: keras.Model, sizes: Sizes, repairs: Repairs) -> keras.Model:
     Returns (samples, timesteps, features).
     """
     with_series = replace(_with_series(sizes, repairs), season=repairs.season or sizes.season)
-    one = _of_one(with_series, repairs)
+    without_place = _without_place(with_series)
+    one = _of_one(without_place, repairs)
     if repairs.patch > 1:
         body = patch(body, one, repairs.patch)
     if repairs.linear_path:
@@ -67,8 +70,11 @@ def repair(body: keras.Model, sizes: Sizes, repairs: Repairs) -> keras.Model:
     elif one.ahead:
         body = known_future(body, one, repairs.known_units)
     if repairs.channels == "shared":
-        body = share(body, with_series)
-    body = normalize(finish(body, with_series), with_series, repairs.normalization)
+        body = share(body, without_place)
+    body = finish(body, without_place)
+    if repairs.cycle:
+        body = learn_cycle(body, with_series, repairs.cycle)
+    body = normalize(body, with_series, repairs.normalization)
     return tell_series(body, sizes, repairs.series_embedding) if repairs.series_embedding else body
 
 
@@ -133,6 +139,36 @@ def normalize(body: keras.Model, sizes: Sizes, how: str) -> keras.Model:
         level, scale = Moments(each, name="levels")(window) if each else (level, scale)
         output = keras.layers.Multiply(name="scale")([output, scale])
     output = keras.layers.Add(name="level")([output, level])
+    return keras.Model(window, output, name=body.name)
+
+
+def learn_cycle(body: keras.Model, sizes: Sizes, rows: int) -> keras.Model:
+    """Take a learned cycle out of every window, and put it back on the forecast.
+
+    Source: residual cycle forecasting of CycleNet (Lin et al. 2024). Each target has a value for
+    every place in the cycle, zero at first.
+
+    Shapes: `body` (samples, timesteps, features - 1).
+    """
+    if sizes.cycle != rows:
+        raise InputError(
+            f"model.cycle={rows} must have each row's place in it as a feature, told by "
+            f"Sizes.cycle, got {sizes.cycle}: put it there, or set model.cycle=null"
+        )
+    if sizes.task != "regression":
+        raise InputError(
+            f"model.cycle must be null where probabilities are predicted, got {rows}: they have "
+            "no level that a cycle could be added to"
+        )
+    window = _window(sizes)
+    of_window, of_steps = Cycle(rows, sizes.targets, sizes.horizon, sizes.lead, name="cycle")(
+        window
+    )
+    left = Relative(sizes.positions, name="less_cycle")(window, of_window)
+    output = body.call(Cut(0, sizes.features - 1, name="less_place")(left))
+    if sizes.levels:
+        of_steps = Repeated(len(sizes.levels), name="cycle_levels")(of_steps)
+    output = keras.layers.Add(name="plus_cycle")([output, of_steps])
     return keras.Model(window, output, name=body.name)
 
 
@@ -216,7 +252,8 @@ def tell_series(body: keras.Model, sizes: Sizes, values: int) -> keras.Model:
     window = _window(sizes)
     number = SeriesNumber(name="series_number")(window)  # (samples,)
     learned = keras.layers.Embedding(sizes.series, values, name="series_embedding")(number)
-    embedded = SeriesColumns(sizes.ahead + sizes.indicators, name="series_columns")(window, learned)
+    last = sizes.ahead + sizes.indicators + bool(sizes.cycle)
+    embedded = SeriesColumns(last, name="series_columns")(window, learned)
     return keras.Model(window, body.call(embedded), name=body.name)
 
 
@@ -236,6 +273,11 @@ def _with_series(sizes: Sizes, repairs: Repairs) -> Sizes:
             "Sizes.series, got 0: say how many there are, or set model.series_embedding=null"
         )
     return replace(sizes, features=sizes.features - 1 + repairs.series_embedding, series=0)
+
+
+def _without_place(sizes: Sizes) -> Sizes:
+    """Return the sizes of the network that sees no place in a cycle."""
+    return replace(sizes, features=sizes.features - 1, cycle=0) if sizes.cycle else sizes
 
 
 def _of_one(sizes: Sizes, repairs: Repairs) -> Sizes:

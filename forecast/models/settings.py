@@ -33,6 +33,8 @@ class Sizes:
         lead: Rows skipped between the newest row of the window and the first predicted row.
         season: Rows of the natural season of the table's frequency, 1 for none.
         known: Position of each feature whose later values are known.
+        cycle: Rows of a cycle, where the model asked for a row's place in it: that is then the
+            last feature but for the number of the series. 0 means that there is no such column.
     """
 
     timesteps: int
@@ -48,6 +50,7 @@ class Sizes:
     lead: int = 0
     season: int = 1
     known: tuple[int, ...] = ()
+    cycle: int = 0
 
     @property
     def positions(self) -> tuple[int, ...]:
@@ -96,6 +99,8 @@ class Repairs:
             numbers that the network makes for it, and the values a season before the step.
         known_units: Units of that layer, and how many such numbers a step has.
         series_embedding: Learned values that represent the series at every step; None means none.
+        cycle: Rows of a cycle, of which each target learns a value for every row; it is taken out
+            of the window and put back on the forecast. None means none.
     """
 
     normalization: Literal["last", "instance", "seasonal", "none"] = "last"
@@ -106,6 +111,7 @@ class Repairs:
     decoder: Literal["forecast", "state"] = "forecast"
     known_units: int = count(16)
     series_embedding: int | None = count(None)
+    cycle: int | None = count(None)
 
 
 def checked(kind: type[Repairs], architecture: str, given: Mapping[str, Any]) -> Any:
