@@ -52,7 +52,7 @@ def test_the_key_of_a_fixed_trial_stays(plain, monkeypatch):
     )
 
 
-@pytest.mark.parametrize(("name", "other"), [("season", 6), ("decoder", "state")])
+@pytest.mark.parametrize(("name", "other"), [("season", 6), ("decoder", "state"), ("cycle", 24)])
 def test_a_setting_that_came_later_stands_in_the_key_where_it_has_not_its_default(name, other):
     assert keys.LATER[name] == Model("lstm").get_params()[name]
     assert key(**{name: keys.LATER[name]}) == key() != key(**{name: other})
