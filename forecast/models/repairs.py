@@ -79,11 +79,15 @@ def repair(body: keras.Model, sizes: Sizes, repairs: Repairs) -> keras.Model:
 
 
 def finish(body: keras.Model, sizes: Sizes) -> keras.Model:
-    """Make a body's numbers what they stand for: rising quantiles, or probabilities.
+    """Make a body's numbers what they stand for: rising quantiles, or probabilities, but once.
 
     Shapes: `body` (samples, timesteps, features).
     """
     if not sizes.levels and sizes.task == "regression":
+        return body
+    if body.layers[-1].name == "probabilities" or any(
+        isinstance(layer, heads.Rising) for layer in body.layers
+    ):
         return body
     return keras.Model(body.input, heads.meaning(body.output, sizes), name=body.name)
 

@@ -8,7 +8,7 @@ from forecast import Model, models
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.models import Sizes
+from forecast.models import Sizes, repairs
 from forecast.models.layers import SeasonBefore
 from forecast.training import fit
 
@@ -188,3 +188,26 @@ def test_the_state_reaches_the_decoder():
         model.get_layer("head").set_weights([kernel, bias])
         moved = np.abs(model(x).numpy() - before).max(axis=(0, 2))
         assert moved[0] > 1e-3 and not moved[1:].any()
+
+
+@pytest.mark.parametrize("levels", [(), (0.1, 0.5, 0.9)])
+def test_a_function_of_the_users_may_be_repaired_and_is_finished_once(levels):
+    sizes = fit.replace(SIZES, levels=levels)
+    asked = repairs.Repairs(normalization="seasonal", decoder="state", known_units=3)
+
+    def mine(sizes):
+        window = keras.Input((sizes.timesteps, sizes.features))
+        x = keras.layers.Dense(sizes.horizon * sizes.targets)(keras.layers.Flatten()(window))
+        return keras.Model(window, keras.layers.Reshape((sizes.horizon, sizes.targets))(x))
+
+    def repaired(sizes):
+        return repairs.repair(mine(repairs.inner(sizes, asked)), sizes, asked)
+
+    model = fit.seeded(repaired, sizes, 3)
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds.count("Rising") == bool(levels) and kinds.count("SeasonBefore") == 2
+    middle = model(windows()).numpy().reshape(3, 7, 2, -1)
+    if levels:
+        plain = fit.seeded(repaired, SIZES, 3)
+        np.testing.assert_allclose(middle[..., 1], plain(windows()), rtol=1e-5, atol=1e-6)
+        assert (np.diff(middle) > 0).all()
