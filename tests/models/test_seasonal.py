@@ -135,8 +135,8 @@ def test_the_setting_of_the_model_comes_before_the_season_of_the_frequency():
 @pytest.mark.parametrize("channels", ["joint", "shared"])
 def test_the_decoder_reads_forecast_state_a_season_before_and_what_is_known(channels):
     """Around a linear map, so that what the network makes beside its forecast is seen."""
-    # features: other, target, known, target; then what is known ahead
-    sizes = Sizes(9, 4 + 1, 6, 2, (3, 1), ahead=1, lead=2, season=4, known=(2,))
+    # features: target, other, target, known; then what is known ahead
+    sizes = Sizes(9, 4 + 1, 6, 2, (2, 0), ahead=1, lead=2, season=4, known=(3,))
     asked = {"decoder": "state", "known_units": 3, "normalization": "none", "channels": channels}
     keras.utils.set_random_seed(2)
     model = models.build_model("linear", sizes, asked | {"linear_path": True})
@@ -144,9 +144,9 @@ def test_the_decoder_reads_forecast_state_a_season_before_and_what_is_known(chan
     weights = {w.path: w.numpy() for w in model.weights}
     x = windows(sizes)
     if channels == "joint":
-        groups = [([0, 1, 2, 3, 4], [3, 1])]
+        groups = [([0, 1, 2, 3, 4], [2, 0])]
     else:  # each target apart, with the features that are no target
-        groups = [([3, 0, 2, 4], [3]), ([1, 0, 2, 4], [1])]
+        groups = [([2, 1, 3, 4], [2]), ([0, 1, 3, 4], [0])]
     found = model(x).numpy()
     for columns, targets in groups:
         own, many = x[:, :, columns].reshape(3, -1), len(targets)
@@ -158,7 +158,7 @@ def test_the_decoder_reads_forecast_state_a_season_before_and_what_is_known(chan
                 forecast = every[sample, step, :many] + linear.reshape(3, 6, many)[sample, step]
                 before = x[sample, place_before(step + 1, sizes)]
                 ahead = x[sample, 3 + step, 4]  # the newest six of nine rows
-                seen = [*forecast, *every[sample, step, many:], *before[targets], before[2], ahead]
+                seen = [*forecast, *every[sample, step, many:], *before[targets], before[3], ahead]
                 hidden = seen @ weights["known_hidden/kernel"] + weights["known_hidden/bias"]
                 more = np.maximum(hidden, 0) @ weights["known_out/kernel"]
                 expected = forecast + more + weights["known_out/bias"]
@@ -176,6 +176,11 @@ def test_quantiles_begin_around_the_forecast_of_one_value(name, channels):
     x = windows()
     middle = every(x).numpy().reshape(3, 7, 2, 4)[..., 1]
     np.testing.assert_allclose(middle, plain(x), rtol=1e-5, atol=1e-6)
+    states = [
+        keras.Model(made.input, made.get_layer("step_state").output)(x) for made in (plain, every)
+    ]
+    np.testing.assert_allclose(*states, rtol=1e-5, atol=1e-6)
+    assert np.abs(states[0]).max() > 1e-3
 
 
 def test_the_state_reaches_the_decoder():
