@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 MISSING = ("drop", "hold", "mask")
 DUPLICATES = ("refuse", "first", "last")
-CALENDAR = ("hour", "weekday", "year")
+CALENDAR = ("hour", "weekday", "year", "hour_onehot", "weekday_onehot", "weekend", "holiday")
 FORMATS = ("csv", "parquet", "feather", "jsonl")
 SCALING = ("series", "global")
 SCHEDULES = ("CosineDecay", "ExponentialDecay")

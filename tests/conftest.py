@@ -43,6 +43,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make test-faults ARGS=--kills=10` kill a sweep as often as wanted, and so for panels."""
     parser.addoption("--kills", type=int, default=1, help="moments at which a sweep is killed")
     parser.addoption("--panels", type=int, default=20, help="random panels of each relation")
+    parser.addoption(
+        "--seeds", type=int, default=10, help="seeds of random inputs and rounds of threads"
+    )
 
 
 def pytest_configure() -> None:
@@ -61,11 +64,14 @@ def pytest_runtest_setup() -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Number the kills, and the panels."""
+    """Number the kills, the panels and the seeds."""
     if "number" in metafunc.fixturenames and "undisturbed" in metafunc.fixturenames:
         metafunc.parametrize("number", range(metafunc.config.getoption("--kills")))
     if "panel" in metafunc.fixturenames and "relation" in metafunc.fixturenames:
         metafunc.parametrize("panel", range(metafunc.config.getoption("--panels")))
+    if "seed_number" in metafunc.fixturenames:
+        seeds = range(1, metafunc.config.getoption("--seeds") + 1)
+        metafunc.parametrize("seed_number", seeds, ids=lambda number: f"seed {number}")
 
 
 def load_frame(rows: int = 220) -> pd.DataFrame:

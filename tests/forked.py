@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing import forkserver
 from pathlib import Path
 from subprocess import TimeoutExpired
@@ -30,11 +30,22 @@ class Forked:
     Args:
         folder: Where it runs; what it says is appended to said.txt there.
         words: A command and its overrides.
+        patience: Seconds without progress, and in all, after which it leaves the rest of its runs
+            to `sync`; None for those of the tracker.
+        forking: Whether the workers of a sweep are forked as well. They are in no group of the
+            sweep then, and end by themselves when it is killed.
     """
 
-    def __init__(self, folder: Path, *words: str):
+    def __init__(
+        self,
+        folder: Path,
+        *words: str,
+        patience: tuple[float, float] | None = None,
+        forking: bool = False,
+    ):
         environment = os.environ | {"XDG_CACHE_HOME": _cache()}
-        self._process = CONTEXT.Process(target=_answer, args=(folder, words, environment))
+        answer = (folder, words, environment, patience, forking)
+        self._process = CONTEXT.Process(target=_answer, args=answer)
         _ensure_running()
         self._process.start()
         self.pid = self._process.pid
@@ -59,7 +70,7 @@ class Forked:
 
 @contextmanager
 def workers() -> Iterator[None]:
-    """Let Dask fork the workers of a sweep in the same way; `tests/search` has spawned ones."""
+    """Let Dask fork the workers of a sweep in the same way."""
     import dask
     import distributed.utils
 
@@ -69,7 +80,13 @@ def workers() -> Iterator[None]:
         yield
 
 
-def _answer(folder: Path, words: tuple[str, ...], environment: Mapping[str, str]) -> None:
+def _answer(
+    folder: Path,
+    words: tuple[str, ...],
+    environment: Mapping[str, str],
+    patience: tuple[float, float] | None,
+    forking: bool,
+) -> None:
     """What the process does."""
     os.setsid()
     os.chdir(folder)
@@ -80,8 +97,11 @@ def _answer(folder: Path, words: tuple[str, ...], environment: Mapping[str, str]
     os.environ.update(environment)
     tables.copy_empty()
     from forecast.cli.main import main
+    from forecast.tracking import tracker
 
-    status = main(list(words))
+    tracker.PATIENCE, tracker.MOST = patience or (tracker.PATIENCE, tracker.MOST)
+    with workers() if forking else nullcontext():
+        status = main(list(words))
     atexit._run_exitfuncs()
     sys.exit(status)
 

@@ -18,6 +18,7 @@ ROOMS = (
     "metrics",
     "models",
     "training",
+    "parallel",
     "evaluation",
     "gates",
     "report",

@@ -19,14 +19,9 @@ CALENDAR_FREQUENCIES = {
 """Tried in this order, the coarsest first, where two rows are four weeks or more apart, with what
 pandas calls the question whether a date is one of theirs."""
 
-COLUMNS = tuple(f"{name}_{way}" for name in ("hour", "weekday", "year") for way in ("sin", "cos"))
-"""What `describe` calls its columns."""
-
 LAST = pd.Timestamp("2262-04-01")
 """Behind it a time stamp may be none, since nanoseconds end."""
 
-_DAY = 24.0
-_YEAR = 365.2425
 _ONE_DAY = np.timedelta64(1, "D")
 _ZONE = r"(?:Z|[+-]\d\d:?\d\d|:\d\d(?:\.\d+)?[+-]\d\d)$"
 
@@ -276,31 +271,6 @@ def before(time: np.datetime64, frequency: str, steps: int) -> np.ndarray:
     """
     earlier = pd.date_range(end=pd.Timestamp(time), periods=steps + 1, freq=frequency)[:-1]
     return earlier.to_numpy("datetime64[ns]")
-
-
-def describe(time: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Describe time stamps as points on circles, so that 23:00 is near 00:00.
-
-    Shapes: `time` (rows,); returns (rows, 2 x names).
-
-    >>> describe(np.array(["2024-01-01T06"], "datetime64[ns]"), ("hour",))[0].round(6).tolist()
-    [[1.0, 0.0]]
-    """
-    if not names:
-        return np.zeros((len(time), 0)), ()
-    index = pd.DatetimeIndex(time)
-    hour = index.hour + index.minute / 60
-    turns = {
-        "hour": hour / _DAY,
-        "weekday": (index.day_of_week + hour / _DAY) / 7,
-        "year": (index.day_of_year - 1 + hour / _DAY) / _YEAR,
-    }
-    columns, labels = [], []
-    for name in names:
-        angle = 2 * np.pi * turns[name].to_numpy(float)
-        columns += [np.sin(angle), np.cos(angle)]
-        labels += [f"{name}_sin", f"{name}_cos"]
-    return np.column_stack(columns), tuple(labels)
 
 
 def days(frequency: str | None) -> float:

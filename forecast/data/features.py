@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecast.data import clock
+from forecast.data import calendar
 from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -49,7 +49,7 @@ def layout_of(schema: Schema) -> Layout:
         static += places if name in schema.static else ()
         features += columns
     for name in schema.calendar:
-        _, made = clock.describe(np.zeros(0, "datetime64[ns]"), (name,))
+        made = calendar.columns(name)
         known += (
             range(len(features), len(features) + len(made)) if name in schema.known_future else ()
         )
@@ -137,7 +137,7 @@ def lasting(table: Table, window: Window, *, coded: bool = False, cycle: int = 0
     extra, last = input_count(table, window), len(table.features) - table.indicators
     behind = len(table.features) + extra  # the place in a cycle, the number of the series
     code = range(behind, behind + bool(cycle) + coded)
-    ticking = [n for n, name in enumerate(table.features) if name in clock.COLUMNS]
+    ticking = [n for n, name in enumerate(table.features) if name in calendar.COLUMNS]
     return [*table.static, *ticking, *range(last, last + extra), *code]
 
 

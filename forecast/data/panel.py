@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
-from forecast.data import clock, columns, index
+from forecast.data import calendar, clock, columns, index
+from forecast.data.calendar import Place
 from forecast.data.features import fill_static, layout_of
 from forecast.data.schema import Schema, targets_asked
 from forecast.data.table import Table
@@ -164,11 +165,12 @@ def treated(rows: Gridded, schema: Schema) -> Table:
     inputs, places = _stacked(full, schema), layout_of(schema)
     if limit := held_rows(schema, len(inputs)):
         inputs = _hold(inputs, grid.series, limit)
-    calendar, _ = clock.describe(grid.time, schema.calendar)
+    zone = schema.zone if rows.zoned else None  # else time stamps show what its clocks do
+    found, _ = calendar.describe(grid.time, schema.calendar, Place(zone, schema.holidays))
     masked = [np.isnan(full[name]) for name in places.masked]
     asked = targets_asked(full, schema)
     return Table(
-        inputs=np.column_stack([inputs, calendar, *masked]),
+        inputs=np.column_stack([inputs, found, *masked]),
         outputs=asked.outputs,
         features=places.features,
         targets=asked.names,
@@ -184,6 +186,8 @@ def treated(rows: Gridded, schema: Schema) -> Table:
         task=schema.task,
         about=asked.about,
         zoned=rows.zoned,
+        zone=zone,
+        holidays=schema.holidays,
     )
 
 

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from forecast.data import calendar
+from forecast.data.calendar import Place
 from forecast.errors import InputError, nearest, shown
 from forecast.vocabulary import CALENDAR, DUPLICATES, MISSING
 
@@ -34,7 +36,11 @@ class Schema:
         hold: Most rows that one value is repeated.
         duplicates: Of rows of one series with one time stamp, "first" or "last" keeps that one in
             the order of the file; "refuse" raises an error.
-        calendar: Any of "hour" (of day), "weekday", "year" (day of year), each as sine and cosine.
+        calendar: Any of "hour" (of day), "weekday", "year" (day of year), each as sine and cosine;
+            "hour_onehot", "weekday_onehot", a column each; "weekend"; "holiday".
+        zone: Time zone whose clocks `calendar` reads, such as "Europe/Paris", where time stamps
+            state a zone; others are taken as they are.
+        holidays: Whose public holidays "holiday" means, a country or a part of one: "AU-VIC".
         known_future: Columns whose values are known ahead of the horizon (holidays, prices, a
             weather forecast), and names of `calendar`; features, whether named there or not.
         static: Columns of one number a series (elevation, area), likewise; it fills all its rows.
@@ -65,6 +71,8 @@ class Schema:
     events: Mapping[str, float] = field(default_factory=dict)
     classes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     zoned: bool | None = None
+    zone: str | None = None
+    holidays: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant, before any file is opened."""
@@ -92,6 +100,7 @@ class Schema:
                 f"data.calendar must hold names among {', '.join(CALENDAR)}, got {unknown[0]!r}: "
                 f"{nearest(unknown[0], CALENDAR)}"
             )
+        calendar.check(Place(self.zone, self.holidays), self.calendar)
         for column, bounds in self.valid.items():
             if len(bounds) != 2 or not all(map(_number, bounds)) or not bounds[0] < bounds[1]:
                 raise InputError(

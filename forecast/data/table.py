@@ -67,6 +67,9 @@ class Table:
             happens and 0 where not, of which probabilities are predicted.
         about: The column that each output is about; empty means the targets themselves.
         zoned: Whether the time stamps stated a zone, so that `time` is UTC; None without a clock.
+        zone: Name of the time zone whose clocks count, where time stamps are UTC; None takes them
+            as they are.
+        holidays: Whose public holidays count, see `data.calendar`.
         first_series: Number of its first series among all, of a block; see `data.blocks`.
         first_row: Number of its first row among all, likewise, as the block was cut.
     """
@@ -87,6 +90,8 @@ class Table:
     task: str = "regression"
     about: tuple[str, ...] = ()
     zoned: bool | None = None
+    zone: str | None = None
+    holidays: str | None = None
     first_series: int = 0
     first_row: int = 0
 

@@ -17,8 +17,8 @@ from forecast.evaluation.gathered import Gathered, Shown
 from forecast.evaluation.intervals import calibration
 from forecast.evaluation.outcome import Outcome, Spec
 from forecast.evaluation.rolling import Plan, RollingFold
-from forecast.evaluation.scores import Scale
-from forecast.training.pool import HERE, Pool
+from forecast.evaluation.scales import Scale
+from forecast.parallel.pool import HERE, Pool
 
 if TYPE_CHECKING:
     import keras

@@ -19,11 +19,11 @@ from forecast.evaluation.outcome import Spec as Spec
 from forecast.evaluation.parts import Part
 from forecast.evaluation.preparation import Prepared as Prepared
 from forecast.evaluation.preparation import learnable as learnable
-from forecast.evaluation.scores import Scale
+from forecast.evaluation.scales import Scale
 from forecast.evaluation.scoring import Piece, Scorer, Stopwatch, pieces_scored
+from forecast.parallel.pool import HERE, Pool
 from forecast.training import runtime
 from forecast.training.forecaster import Forecaster
-from forecast.training.pool import HERE, Pool
 
 if TYPE_CHECKING:
     import keras

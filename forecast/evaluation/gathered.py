@@ -11,7 +11,8 @@ from forecast.data.table import Table
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.calibration import Intervals, joined
 from forecast.evaluation.outcome import Extent, Outcome, Spec
-from forecast.evaluation.scores import Measured, Scale, measure, skills
+from forecast.evaluation.scales import Scale
+from forecast.evaluation.scores import Measured, measure, skills
 from forecast.evaluation.significance import pairs
 from forecast.training.forecaster import Forecaster
 

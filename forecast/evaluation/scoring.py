@@ -13,10 +13,10 @@ from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.gathered import Scored, Shown, scored, some
 from forecast.evaluation.intervals.calibration import Calibration, Intervals, Spans
 from forecast.evaluation.parts import Part
-from forecast.evaluation.scores import Scale
+from forecast.evaluation.scales import Scale
+from forecast.parallel.pool import Pool
 from forecast.training.forecaster import Forecaster
 from forecast.training.parameters import Training
-from forecast.training.pool import Pool
 
 Piece = tuple[Scaled, Part]
 """Windows of a table, and its rows as a network reads them."""

@@ -19,7 +19,7 @@ from forecast.evaluation.baselines import by_name, rules
 from forecast.evaluation.baselines.classical import CLASSICAL
 from forecast.evaluation.outcome import Extent, Stretch
 from forecast.evaluation.parts import Asked, Part
-from forecast.evaluation.scores import Scale, Steps
+from forecast.evaluation.scales import Scale, Steps
 
 if TYPE_CHECKING:
     from forecast.evaluation.outcome import Spec

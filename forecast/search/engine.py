@@ -8,8 +8,8 @@ from typing import Literal, Protocol
 from distributed import Client, Future, wait
 
 from forecast.data.table import Table
+from forecast.parallel.cluster import connected
 from forecast.search.trial import Arrays, Brought, Result, Trial, run_on_worker
-from forecast.training.cluster import connected
 
 TRIES = 3
 """Times a trial is started before it counts as one that kills its worker."""

@@ -11,8 +11,11 @@ from forecast.errors import InputError, nearest
 FORMAT = 4
 """Version of the files; a reader refuses those it does not know."""
 
-OLDER: Mapping[int, Mapping[str, Any]] = {2: {"zoned": None}, 3: {}}
-"""Formats that are read too, and what their schema did not yet say."""
+OLDER = (2, 3)
+"""Formats that are read too."""
+
+ADDED: Mapping[str, Any] = {"zoned": None, "zone": None, "holidays": None}
+"""What a schema did not say before somebody asked for it, and what it meant then."""
 
 WEIGHTS, FACTS = "model.keras", "bundle.json"
 SERIES, INTERVALS = "series.arrow", "intervals.arrow"
@@ -61,6 +64,8 @@ FORM: Mapping[str, Any] = {
         "events": _NUMBERS,
         "classes": {str: [(str, float)]},
         "zoned": (bool, None),
+        "zone": (str, None),
+        "holidays": (str, None),
     },
     "window": {"timesteps": int, "horizon": int, "stride": int, "lead": int},
     "series": {"count": int, SEAL: str},
@@ -113,8 +118,8 @@ def read(folder: Path) -> dict[str, Any]:
         )
     if raw != _sealed(raw.rpartition(_FIELD)[0]):
         raise _changed(folder / FACTS)
-    if found in OLDER and isinstance(fields.get("schema"), dict):
-        fields["schema"] = {**OLDER[found], **fields["schema"]}
+    if isinstance(fields.get("schema"), dict):
+        fields["schema"] = {**ADDED, **fields["schema"]}
     if fault := misfit(fields, OLD_FORM if found in OLDER else FORM):
         raise InputError(
             f"bundle must hold the fields of format {found} in {FACTS}, got {fault}: "

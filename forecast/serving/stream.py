@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from forecast.data import clock, windows
+from forecast.data import calendar, clock, windows
+from forecast.data.calendar import Place
 from forecast.data.stored.pieces import Piece
 from forecast.data.table import Table, stacked
 from forecast.data.windows import Window
@@ -193,11 +194,12 @@ def behind(table: Table, rows: int) -> Table:
     """Put rows behind every series of which only the calendar is known."""
     last = table.take(np.flatnonzero(np.diff(table.series, append=-1)))
     time = clock.following(last.time, str(table.frequency), rows).ravel()
-    found, labels = clock.describe(time, CALENDAR)
+    labels = [name for name in CALENDAR if {*calendar.columns(name)} <= {*table.features}]
+    found, named = calendar.describe(time, labels, Place(table.zone, table.holidays))
     inputs = np.repeat(last.inputs, rows, axis=0)
     for place, name in enumerate(table.features):
         if place not in table.static:
-            inputs[:, place] = found[:, labels.index(name)] if name in labels else np.nan
+            inputs[:, place] = found[:, named.index(name)] if name in named else np.nan
     return table.then(
         replace(
             last,

@@ -236,6 +236,8 @@ def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
         hold=data.hold,
         duplicates=data.duplicates,
         calendar=tuple(data.calendar),
+        zone=data.zone,
+        holidays=data.holidays,
         units=dict(data.units),
         events=dict(data.events),
         classes={column: tuple(parts) for column, parts in data.classes.items()},
@@ -260,7 +262,7 @@ def window(config: Config) -> Window:
 def spec(config: Config) -> Spec:
     """Return everything an experiment depends on, beside the data."""
     settings = dict(config.model)
-    training = {k: v for k, v in vars(config.training).items() if k != "scaling"}
+    training = {k: v for k, v in vars(config.training).items() if k not in ("scaling", "recipe")}
     return Spec(
         model=Model(settings.pop("name", "lstm"), **settings),
         window=window(config),

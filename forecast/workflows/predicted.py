@@ -10,12 +10,12 @@ from forecast.data.schema import target_names
 from forecast.data.sources.source import Source
 from forecast.data.stored.pieces import pieces
 from forecast.data.table import Table
+from forecast.parallel.pool import HERE, Pool
 from forecast.serving import stream
 from forecast.serving.model import Bundle, arrow, refuse_short_history
 from forecast.serving.newest import Newest, UnsortedError
 from forecast.serving.stream import Part, Stream
 from forecast.training.forecaster import BATCH
-from forecast.training.pool import HERE, Pool
 
 COPIES = 6
 """Memory of rows that are read at once, in tables of eight bytes a value."""

@@ -50,6 +50,8 @@ class DataConfig:
     targets: list[str] = MISSING
     features: list[str] = field(default_factory=list)
     calendar: list[str] = field(default_factory=list)
+    zone: str | None = None
+    holidays: str | None = None
     known_future: list[str] = field(default_factory=list)
     static: list[str] = field(default_factory=list)
     frequency: str | None = None
@@ -97,6 +99,11 @@ class TrainingConfig:
     seed: int = MISSING
     threads: int = MISSING
     scaling: str = MISSING
+    recipe: str | None = key(
+        'Settings that `forecast train` tries: "auto" two recipes, of which the validation span '
+        'chooses one, where you have set nothing of model and training yourself; "structure" takes '
+        "that one; null: all as it stands."
+    )
 
 
 @dataclass(frozen=True)
@@ -239,14 +246,6 @@ class Config:
     force: bool = key(
         "Whether `reproduce` continues when data or versions differ from those of the run.", False
     )
-    scheduler: str | None = key(
-        "Address of a Dask scheduler whose workers do what falls into parts, such as "
-        "tcp://host:8786: trials, folds, the scoring and forecasting of large tables.",
-        None,
-    )
-    workers: int | None = key(
-        "Processes that do the same on this machine; null: one per core for a sweep, else none "
-        "beside the command.",
-        None,
-    )
+    scheduler: str | None = key("Dask scheduler whose workers do the work.", None)
+    workers: int | None = key("Processes here that share the work.", None)
     leak: bool = key("Whether `check` also tests for leaks, for which it trains twice.", False)

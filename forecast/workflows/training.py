@@ -22,6 +22,7 @@ from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.calibration import Intervals
 from forecast.evaluation.outcome import Outcome
 from forecast.evaluation.scoring import Stopwatch
+from forecast.parallel.pool import HERE
 from forecast.report import run_page
 from forecast.serving import bundle, package, schema
 from forecast.tracking import folders, record
@@ -32,7 +33,6 @@ from forecast.tracking.predictions import Predictions
 from forecast.tracking.run import Run
 from forecast.tracking.tracker import Tracker
 from forecast.training.forecaster import Forecaster
-from forecast.training.pool import HERE
 from forecast.training.state import Checkpoint, Stage
 from forecast.workflows import describe, environment, load, proof, workers
 from forecast.workflows.gates import Observer
@@ -104,6 +104,8 @@ def _fit(tracked: Journalled, training: Training) -> tuple[Observer, Forecaster,
     if FIT in tracked.missing():
         tracked.done(FIT)
     best = f"best epoch {forecaster.best_epoch_} of {count}, {seconds:.1f} s in total"
+    if forecaster.best_epoch_ == count > 1:
+        best += f"; it was the last: more may find more (training.epochs={2 * count})"
     training.progress.say("train", best)
     return observer, forecaster, Stopwatch({"fit": seconds})
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from forecast.errors import InputError
-from forecast.training.pool import HERE, Pool
+from forecast.parallel.pool import HERE, Pool
 from forecast.workflows.settings import Config
 
 
@@ -24,7 +24,7 @@ def pool(settings: Config) -> Iterator[Pool]:
     if settings.scheduler is None and settings.workers in (None, 1):
         yield HERE
         return
-    from forecast.training import cluster
+    from forecast.parallel import cluster
 
     with cluster.connected(settings.scheduler, settings.workers) as client:
         yield cluster.Cluster(client, settings.training.threads)

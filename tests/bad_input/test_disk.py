@@ -16,6 +16,7 @@ from forecast.errors import InputError
 from forecast.serving import bundle, schema
 
 from ..conftest import TINY, Place, load_frame
+from ..forked import Forked
 from .door import SMALL, listing, one_sentence
 from .files import hours
 
@@ -253,8 +254,7 @@ def test_a_disk_that_is_full_before_a_training_keeps_it_from_beginning(tmp_path)
 def test_a_disk_that_is_full_during_a_training_ends_it_with_one_sentence(tmp_path):
     """What was trained is in the folder of runs, with the error; nothing is left running."""
     (tmp_path / "a.csv").write_bytes(hours(240))
-    first = [sys.executable, "-m", "forecast", "train", *SMALL]
-    subprocess.run(first, cwd=tmp_path, env=alone(tmp_path), check=True, capture_output=True)
+    assert Forked(tmp_path, "train", *SMALL).wait(timeout=300) == 0
     # beyond what the store has by now, and below the weights of a larger network
     size = 200_000 + (tmp_path / "mlflow.db").stat().st_size
     done = limited(tmp_path, size, "train", *SMALL, "model.hidden=[900,900]")
@@ -262,15 +262,10 @@ def test_a_disk_that_is_full_during_a_training_ends_it_with_one_sentence(tmp_pat
     one_sentence(
         done.stderr, r"forecast train must be able to write its files, got .*: free some space"
     )
-    listed = subprocess.run(
-        [sys.executable, "-m", "forecast", "runs"],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert re.search(r"mlp-?.*failed", listed.stdout), listed.stdout
-    assert "running" not in listed.stdout
+    here = Place(tmp_path, [], [])
+    assert here.run("runs") == 0, here.errors
+    assert re.search(r"mlp-?.*failed", here.printed[0]), here.printed
+    assert "running" not in here.printed[0]
 
 
 @pytest.mark.processes

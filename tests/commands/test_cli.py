@@ -15,7 +15,10 @@ import pytest
 
 from forecast.cli.main import COMMANDS, main
 
-from ..conftest import CNN, LSTM, TINY, Place, load_frame, word
+from ..conftest import CNN, LSTM, TINY, Place, columns, load_frame, word
+
+SHORT = [*TINY, "model=mlp", "model.hidden=[2]", "training.epochs=1"]
+SHORT += ["gates.probe=0", "gates.memory=0"]
 
 
 def test_help_names_every_command_and_imports_nothing_heavy():
@@ -234,14 +237,17 @@ def test_commands_that_succeed_write_nothing_on_stderr_and_no_escapes(tmp_path: 
         return done.stdout
 
     printed = said("train", *TINY, *LSTM)
+    # without a terminal: one line an epoch, 80 columns at most
+    assert len(re.findall(r"^train      epoch [12]/2", printed, re.M)) == 2
+    assert columns(printed) <= 80
     assert [line.split()[0] for line in printed.splitlines()[:6] if line[0] != " "] == [
         "data", "train", "train", "train", "evaluate",
     ]  # fmt: skip
     assert len(re.findall(r"^(?:evaluate|track) .*[^0-9.][0-9]+\.[0-9] s$", printed, re.M)) == 2
     said("predict", f"run={word(printed, 'run')}")
-    grid = "sweep.grid={model.units:[[2],[3]]}"
-    said("sweep", *TINY, *LSTM, grid, "sweep.folds=2", "sweep.workers=1")
-    quiet = said("backtest", "-q", *TINY, *LSTM, "backtest.folds=2", "training.epochs=1")
+    grid = "sweep.grid={model.hidden:[[2],[3]]}"
+    said("sweep", *SHORT, grid, "sweep.folds=2", "sweep.workers=1")
+    quiet = said("backtest", "-q", *SHORT, "backtest.folds=2")
     assert [line for line in quiet.splitlines() if line][-1].startswith("run ")
     assert "fold 1/2" not in quiet and "persistence" in quiet
     jobs = said("explain", "-m", *TINY, "model=glob(*linear)", "model.patch=choice(1,2)")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecast.data import clock
+from forecast.data import calendar, clock
 
 from .panels import QUIET
 
@@ -162,7 +162,7 @@ def test_a_tick_is_as_long_as_from_one_stamp_of_the_grid_to_the_next(frequency, 
 @given(st.datetimes(pd.Timestamp("1990-01-01"), pd.Timestamp("2050-01-01")))
 def test_calendar_points_are_the_angles_of_clock_week_and_year(moment):
     moment = moment.replace(second=0, microsecond=0)
-    values, names = clock.describe(stamps(str(moment)), ("hour", "weekday", "year"))
+    values, names = calendar.describe(stamps(str(moment)), ("hour", "weekday", "year"))
     hour = moment.hour + moment.minute / 60
     turns = [
         hour / 24,
@@ -175,7 +175,7 @@ def test_calendar_points_are_the_angles_of_clock_week_and_year(moment):
 
 
 def test_without_names_nothing_is_described():
-    values, names = clock.describe(stamps("2024-01-01", "2024-01-02"), ())
+    values, names = calendar.describe(stamps("2024-01-01", "2024-01-02"), ())
     assert values.shape == (2, 0) and names == ()
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 from forecast.data.table import Table
 from forecast.evaluation.baselines import by_name
 from forecast.evaluation.gathered import Gathered, Shown
-from forecast.evaluation.scores import Scale, measure
+from forecast.evaluation.scales import Scale
+from forecast.evaluation.scores import measure
 
 
 def panel(lengths=(60, 60), *, absent=(), targets=2, seed=0, frequency="h"):

@@ -15,7 +15,7 @@ from forecast.errors import InputError
 from forecast.evaluation import experiment, parts
 from forecast.evaluation.backtest import run_backtest
 from forecast.evaluation.rolling import Plan
-from forecast.training.cluster import Cluster, connected
+from forecast.parallel.cluster import Cluster, connected
 
 from .test_survey import CASES, panel, spec
 

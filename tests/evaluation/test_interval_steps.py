@@ -8,7 +8,7 @@ from forecast.cli import console
 from forecast.data import samples
 from forecast.data.blocks import Blocks
 from forecast.data.windows import Window
-from forecast.evaluation import experiment, scores
+from forecast.evaluation import experiment, scales, scores
 from forecast.evaluation.intervals import calibration, conformal, margin
 from forecast.evaluation.intervals.calibration import Calibration, steps_apart
 from forecast.evaluation.outcome import Spec
@@ -105,7 +105,7 @@ def test_model_and_baselines_are_scored_at_the_same_steps():
     made, scaler = parts.panel(8, targets=2)
     spans = parts.forecasters(made, 8)
     found = every_third(spans, scaler, "adaptive").put(spans)
-    scale = scores.Scale.of(made.take(made.tick < 100), scaler, 7)
+    scale = scales.Scale.of(made.take(made.tick < 100), scaler, 7)
     for name in ("", "a"):
         test, own = spans[name][0], found[name]
         told = scores.measure(test, scale, own)

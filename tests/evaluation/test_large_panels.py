@@ -12,7 +12,7 @@ from forecast.data import split, windows
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.evaluation import scores
+from forecast.evaluation import scales, scores
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import calibration, conformal, margin
 from forecast.evaluation.intervals.calibration import CENTRAL, QUANTILES, Collected
@@ -291,7 +291,7 @@ def test_naive_scales_are_those_of_each_series_on_its_grid(season):
     made, _ = ragged(6, series=5)
     train = made.take((made.tick < 180) & (made.series != 2))  # of which one is not seen
     std = np.ones((len(made.names), 2))
-    found = scores.Scale.of(train, SimpleNamespace(output_std=std), season)
+    found = scales.Scale.of(train, SimpleNamespace(output_std=std), season)
     for code in range(len(made.names)):
         own = train.take(train.series == code)
         grid = np.full((300, 2), np.nan)
@@ -307,7 +307,7 @@ def test_every_score_is_its_metric_of_what_has_a_truth(seed):
     held, test = spans(made, Window(3, 4), 200, begin=150 - 30 * seed, said=0.4, quantiles=True)
     found = calibration.calibrate(test, held, scaler, 0.9, "adaptive")
     train = made.take(made.tick < 150)
-    told = scores.measure(test, scores.Scale.of(train, scaler, 7), found).scores
+    told = scores.measure(test, scales.Scale.of(train, scaler, 7), found).scores
     known = np.isfinite(test.true)
     assert 0 < known.sum() < known.size
     true, values, every = test.true[known], test.values[known], test.quantiles[known]

@@ -10,7 +10,7 @@ from forecast.data import features, panel, samples, scale, windows
 from forecast.data.split import Holdout, holdout
 from forecast.data.table import Table
 from forecast.errors import InputError
-from forecast.evaluation import experiment, leak_proof, scores
+from forecast.evaluation import experiment, leak_proof, scales
 from forecast.evaluation.baselines import regression, rules, trees
 from forecast.evaluation.baselines.rules import Ticks
 from forecast.evaluation.leakage import perturb
@@ -209,14 +209,14 @@ def test_trees_that_read_the_row_behind_the_origin(monkeypatch):
 
 
 def test_the_scale_of_mase_from_all_rows(monkeypatch):
-    own, table = scores.Scale.of, []
+    own, table = scales.Scale.of, []
 
     def greedy(train, scaler, season):
         return own(table[-1], scaler, season)
 
     first = Table.take
     monkeypatch.setattr(Table, "take", lambda self, rows: table.append(self) or first(self, rows))
-    monkeypatch.setattr(scores.Scale, "of", greedy)
+    monkeypatch.setattr(scales.Scale, "of", greedy)
     told = found(prove())
     assert set(told) == {"mase"} and told["mase"].startswith("test/mase")
 

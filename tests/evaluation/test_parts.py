@@ -15,7 +15,8 @@ from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.gathered import Gathered, Shown
 from forecast.evaluation.outcome import Spec
 from forecast.evaluation.parts import Part
-from forecast.evaluation.scores import Scale, measure
+from forecast.evaluation.scales import Scale
+from forecast.evaluation.scores import measure
 from forecast.metrics import sums
 from forecast.tracking.predictions import Predictions
 from forecast.training.parameters import Model, Training

@@ -14,7 +14,7 @@ from forecast.data import windows
 from forecast.data.scale import Scaler
 from forecast.data.split import Holdout
 from forecast.data.windows import Window
-from forecast.evaluation import scores
+from forecast.evaluation import scales, scores
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.calibration import Intervals
 from forecast.evaluation.intervals.margin import Reach
@@ -98,7 +98,7 @@ def outcome(table=None, window=None, *, quantiles=False, refit=False):
     )
     scaler = Scaler(0 * inputs, inputs, 0 * outputs, outputs)
     train = table.take(~test)
-    scale = scores.Scale.of(train, scaler, 24)
+    scale = scales.Scale.of(train, scaler, 24)
     every = {name: scores.measure(found, scale) for name, found in {"": model, **others}.items()}
     each = {name: found.scores for name, found in every.items()}
     paired = dict.fromkeys(BASELINES, every[""])

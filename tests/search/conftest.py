@@ -31,8 +31,8 @@ class Undisturbed:
     seconds: float
 
 
-def start(folder: Path, *more: str) -> Forked:
-    return Forked(folder, *COMMAND, *more)
+def start(folder: Path, *more: str, forking: bool = False) -> Forked:
+    return Forked(folder, *COMMAND, *more, forking=forking)
 
 
 def trials(folder: Path) -> list:
@@ -45,9 +45,11 @@ def scores(folder: Path) -> list[tuple[str, float]]:
     return sorted((r.data.tags["forecast.trial_key"], r.data.metrics["cv/mae"]) for r in done)
 
 
-def finish(folder: Path, *more: str) -> None:
+def finish(folder: Path, *more: str, forking: bool = False) -> None:
     """Run the sweep to its end."""
-    assert start(folder, *more).wait(timeout=300) == 0, (folder / "said.txt").read_text()
+    assert start(folder, *more, forking=forking).wait(timeout=300) == 0, (
+        folder / "said.txt"
+    ).read_text()
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,18 @@ from forecast.evaluation.outcome import Spec
 from forecast.search import engine
 from forecast.search.trial import Trial
 
+from .. import forked
 from ..training.problems import table
 
 pytestmark = pytest.mark.faults
 
 DATA = table(rows=40)
+
+
+@pytest.fixture(autouse=True)
+def forked_workers():
+    with forked.workers():
+        yield
 
 
 class Deadly(Model):

@@ -2,8 +2,10 @@
 
 import random
 import shutil
+import sqlite3
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -19,9 +21,9 @@ from .conftest import Undisturbed, finish, scores, start, trials
 pytestmark = pytest.mark.faults
 
 
-def kill(folder: Path, victim: str, seconds: float, *more: str) -> None:
+def kill(folder: Path, victim: str, seconds: float) -> None:
     """Start the sweep, kill a part of it after some seconds, and start it again if it is gone."""
-    driver = start(folder, *more)
+    driver = start(folder)
     until = time.monotonic() + seconds
     while time.monotonic() < until and driver.poll() is None:
         time.sleep(0.05)
@@ -34,7 +36,33 @@ def kill(folder: Path, victim: str, seconds: float, *more: str) -> None:
         assert driver.wait(timeout=300) == 0, (folder / "said.txt").read_text()
         return
     end(driver)
-    finish(folder, *more)
+    finish(folder)
+
+
+def kill_behind(folder: Path, trials: int, *more: str) -> None:
+    """Start a sweep, kill its driver once so many trials are finished, and start it again."""
+    driver = start(folder, *more, forking=True)
+    while finished(folder) < trials:
+        assert driver.poll() is None, (folder / "said.txt").read_text()
+        time.sleep(0.05)
+    assert driver.poll() is None
+    end(driver)
+    finish(folder, *more, forking=True)
+
+
+def finished(folder: Path) -> int:
+    """Count the finished trials of a store that another process may be making."""
+    if not (folder / "mlflow.db").exists():
+        return 0
+    query = (
+        "select count(*) from runs join tags on tags.run_uuid = runs.run_uuid "
+        "where status = 'FINISHED' and key = 'forecast.kind' and tags.value = 'trial'"
+    )
+    with closing(sqlite3.connect(folder / "mlflow.db")) as base:
+        try:
+            return base.execute(query).fetchone()[0]
+        except sqlite3.OperationalError:  # no table yet
+            return 0
 
 
 def test_sigkill_at_a_random_moment(
@@ -59,10 +87,10 @@ def test_a_killed_halving_ends_in_trials_of_the_plain_grid(
     place: Place, undisturbed: Undisturbed, tmp_path: Path
 ):
     strategy = ["sweep.strategy=halving", "sweep.factor=2"]
-    moment = random.Random("halving").uniform(0.4, 0.9) * undisturbed.seconds
-    print(f"the driver is killed after {moment:.2f} s")
+    trial = random.Random("halving").randint(1, 8)
+    print(f"the driver is killed after {trial} of 10 trials")
     shutil.copy(place.folder / "load.csv", tmp_path)
-    kill(tmp_path, "driver", moment, *strategy)
+    kill_behind(tmp_path, trial, *strategy)
     # three candidates for half of the epochs, two of them to the end
     found = scores(tmp_path)
     assert len(found) == 3 * 2 + 2 * 2
@@ -76,9 +104,7 @@ def test_a_killed_halving_ends_in_trials_of_the_plain_grid(
     assert kept == [["checkpoint.npz"]] * 6
 
 
-def test_a_killed_tpe_asks_for_the_same_points_again(
-    place: Place, undisturbed: Undisturbed, tmp_path: Path
-):
+def test_a_killed_tpe_asks_for_the_same_points_again(place: Place, tmp_path: Path):
     """Optuna itself says which points a seed asks for."""
     strategy = [
         "sweep.strategy=tpe",
@@ -87,10 +113,10 @@ def test_a_killed_tpe_asks_for_the_same_points_again(
         "sweep.seed=5",
         "sweep.grid={training.learning_rate:{loguniform:[1e-4,1e-2]}}",
     ]
-    moment = random.Random("tpe").uniform(0.4, 0.9) * undisturbed.seconds
-    print(f"the driver is killed after {moment:.2f} s")
+    trial = random.Random("tpe").randint(1, 3)
+    print(f"the driver is killed after {trial} of 4 trials")
     shutil.copy(place.folder / "load.csv", tmp_path)
-    kill(tmp_path, "driver", moment, *strategy)
+    kill_behind(tmp_path, trial, *strategy)
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=5))
     rates = [study.ask().suggest_float("rate", 1e-4, 1e-2, log=True) for _ in range(2)]
     store = Store(f"sqlite:///{tmp_path / 'mlflow.db'}", "load")

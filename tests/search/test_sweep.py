@@ -132,7 +132,6 @@ def test_the_same_command_again_trains_nothing(swept: Swept, place: Place, clien
     assert {run.info.run_id for run in again.trials} == {run.info.run_id for run in swept.trials}
 
 
-@pytest.mark.faults
 def test_what_a_killed_driver_left_is_run_again_and_closed(swept: Swept, place: Place, client):
     """A FINISHED trial is turned into one that a dead driver left RUNNING."""
     lost = swept.trials[0]
@@ -160,7 +159,6 @@ def test_another_sweep_reuses_trials_they_share(swept: Swept, place: Place, clie
     assert all("forecast.reused_from" in run.data.tags for run in other.trials)
 
 
-@pytest.mark.faults
 def test_a_candidate_that_fails_is_recorded_and_the_sweep_goes_on(place: Place, client, swept):
     grid = "sweep.grid={training.learning_rate:[1e-3,1e38]}"
     plain = ["training.optimizer=SGD", "training.weight_decay=null"]

@@ -21,8 +21,8 @@ from ..servers import kill as end
 COMMAND = [*TINY, *LSTM, "training.epochs=12", "training.patience=4", "model.dropout=0.2"]
 
 
-def finish(folder: Path, *words: str) -> None:
-    process = Forked(folder, *words)
+def finish(folder: Path, *words: str, patience: tuple[float, float] | None = None) -> None:
+    process = Forked(folder, *words, patience=patience)
     try:
         status = process.wait(timeout=300)
     finally:

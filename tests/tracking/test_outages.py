@@ -27,6 +27,9 @@ from .conftest import COMMAND, Undisturbed, finish, lines, points, same, told, t
 
 pytestmark = pytest.mark.faults
 
+IMPATIENT = (4.0, 12.0)
+"""More than a slow answer takes, and less than all of them together."""
+
 databases = pytest.mark.parametrize(
     "database", [sqlite, *([postgresql] if server_program("initdb") else [])]
 )
@@ -69,7 +72,7 @@ def test_a_server_that_comes_after_the_training(
     shutil.copy(place.folder / "load.csv", tmp_path)
     port = free_port()
     uri = f"http://127.0.0.1:{port}"
-    finish(tmp_path, "train", *COMMAND, f"tracking.uri={uri}")
+    finish(tmp_path, "train", *COMMAND, f"tracking.uri={uri}", patience=IMPATIENT)
     said = (tmp_path / "said.txt").read_text()
     assert said.count("warning") == 1 and "forecast sync" in said
     assert Forked(tmp_path, "sync", f"tracking.uri={uri}").wait() == 2
@@ -79,7 +82,7 @@ def test_a_server_that_comes_after_the_training(
         same(tmp_path, Store(uri, "load"), undisturbed)
 
 
-@pytest.mark.parametrize(("seconds", "status"), [(2.0, None), (0.0, 500)], ids=["slow", "500"])
+@pytest.mark.parametrize(("seconds", "status"), [(1.0, None), (0.0, 500)], ids=["slow", "500"])
 def test_a_server_that_is_slow_or_out_of_order(
     seconds: float, status: int | None, place: Place, undisturbed: Undisturbed, tmp_path: Path
 ):
@@ -89,7 +92,7 @@ def test_a_server_that_is_slow_or_out_of_order(
     with sqlite(tmp_path) as backend, tracking_server(tmp_path, backend, port):
         wait_for(f"{uri}/health", tmp_path / "said.txt")
         with between(uri, seconds, status) as (worse, _):
-            finish(tmp_path, "train", *COMMAND, f"tracking.uri={worse}")
+            finish(tmp_path, "train", *COMMAND, f"tracking.uri={worse}", patience=IMPATIENT)
         said = (tmp_path / "said.txt").read_text()
         assert said.count("warning  ") == 1
         (run,) = trained(tmp_path)

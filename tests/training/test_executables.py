@@ -24,10 +24,10 @@ import psutil
 from forecast import Forecaster, Model, Training, Window
 
 rows = np.random.default_rng(0).normal(size=(400, 3))
-for count in range(1, 65):
+for count in range(1, 41):
     model = Model("mlp", hidden=[3 + count])
     Forecaster(model, Window(12, 4), Training(epochs=1, batch_size=64)).fit(rows, rows[:, :1])
-    if count in (16, 64):
+    if count in (16, 40):
         print(psutil.Process().memory_info().rss)
 """
 
@@ -128,12 +128,12 @@ def test_operations_that_one_line_makes_share_a_stack(monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory otherwise")
-def test_64_networks_take_hardly_more_memory_than_16():
+def test_40_networks_take_hardly_more_memory_than_16():
     """One after another in one process, as in a notebook; each network has a shape of its own."""
     here = Path(__file__).parents[2]
     found = subprocess.run(
         [sys.executable, "-c", MANY], cwd=here, capture_output=True, text=True, check=True
     )
     few, many = map(int, found.stdout.split())
-    # measured +7 %, and +29 % where every operation had a stack of its own
-    assert many < 1.15 * few
+    # measured +5 %, and +17 % where every operation had a stack of its own
+    assert many < 1.08 * few

@@ -121,12 +121,13 @@ def test_fits_of_one_shape_in_threads():
 
 
 @pytest.mark.slow
-def test_many_fits_and_predictions_of_all_kinds_in_four_threads():
+def test_many_fits_and_predictions_of_all_kinds_in_four_threads(pytestconfig):
+    """Two hundred fits and ten times as many predictions, or what `--seeds` leaves of them."""
     fitted = [forecaster(**kind, epochs=1, seed=5).fit(OTHER) for kind in KINDS.values()]
     ahead = [one.predict(DATA).tobytes() for one in fitted]
     expected = {(kind, seed): fit(kind, seed) for kind in KINDS for seed in range(2)}
     wanted, tasks = [], []
-    for number in range(200):
+    for number in range(20 * pytestconfig.getoption("--seeds")):
         kind, seed = list(KINDS)[number % 5], number % 2
         wanted.append(expected[kind, seed])
         tasks.append(lambda kind=kind, seed=seed: fit(kind, seed))
@@ -139,8 +140,9 @@ def test_many_fits_and_predictions_of_all_kinds_in_four_threads():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["linear", "lstm"])
-def test_a_fit_beside_a_service(tmp_path, kind):
-    """Two threads answer requests from a bundle and one predicts while models are trained."""
+def test_a_fit_beside_a_service(tmp_path, kind, pytestconfig):
+    """Two threads answer requests from a bundle and one predicts while forty models are trained."""
+    trained = 4 * pytestconfig.getoption("--seeds")
     model = KINDS[kind]["model"]
     served = forecaster(model, epochs=1, seed=3).fit(OTHER)
     schema = Schema(time="time", targets=("x0",), series=("series",), features=("x0", "x1"))
@@ -164,12 +166,12 @@ def test_a_fit_beside_a_service(tmp_path, kind):
     for thread in threads:
         thread.start()
     try:
-        fits = sum(fit(kind, 0) != alone for _ in range(40))
+        fits = sum(fit(kind, 0) != alone for _ in range(trained))
     finally:
         done.set()
         for thread in threads:
             thread.join()
-    assert (fits, len(wrong)) == (0, 0) and len(count) > 40
+    assert (fits, len(wrong)) == (0, 0) and len(count) > trained
 
 
 def rows(data):

@@ -21,10 +21,10 @@ from forecast.data.sources import opened
 from forecast.data.sources.source import Source
 from forecast.data.table import Table
 from forecast.errors import InputError
+from forecast.parallel.pool import Pool
 from forecast.report import figures
 from forecast.serving.model import Bundle
 from forecast.serving.parts import Parts
-from forecast.training.pool import Pool
 from forecast.workflows import load, predicted, workers
 from forecast.workflows.served import Served, find
 from forecast.workflows.settings import Config

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from forecast.cli import links, resume
+from forecast.cli import links, recipe, resume
 from forecast.cli.config import recorded
 from forecast.cli.config.compose import Request
 from forecast.cli.console import busy, say, show_outcome
@@ -79,23 +79,27 @@ def trained(
     settings = request.settings
     gates.check_gates(settings)
     workers.check(settings)
-    spec = load.spec(settings)
+    again, tags = command("train", request.overrides), dict(tags or {})
     with busy("data", "reading"):
         data = load.load(settings)
+    if kind == "train" and not settings.resume:
+        request, chosen = recipe.followed(request, data)
+        settings, tags = request.settings, tags | chosen
+    spec = load.spec(settings)
+    with busy("data", "looking through"):
         prepared = experiment.prepare(spec, data.content, memory=load.memory(settings))
     say("data", summary(data))
     if prepared.survey is not None:
         say("data", blocks(prepared.survey))
     warn(prepared.table, prepared.known, "the training rows")
     name = settings.tracking.run_name or pages.title(spec)
-    again = command("train", request.overrides)
     if settings.resume:
         resume.check_same_data(settings.resume, Path(settings.tracking.folder), data)
 
     def called(outcome: Outcome) -> str:
         return pages.result(name, pages.scored(outcome)) if kind == "train" else name
 
-    every = identity(data) | {recorded.COMMAND: again} | dict(tags or {})
+    every = identity(data) | {recorded.COMMAND: again} | tags
     with (
         tracking(settings.tracking, data.name, TERMINAL) as tracker,
         ending(begin(tracker, name, data, request, kind, every)) as tracked,

@@ -241,7 +241,7 @@ READ: Mapping[str, tuple[str, ...]] = {
 COLUMNS = ("targets", "features", "calendar", "known_future", "static")
 FIXED = (
     *(f"data.{name}" for name in (*COLUMNS, "circular", "valid", "classes", "events", "units")),
-    *(f"data.{name}" for name in ("frequency", "missing", "hold")),
+    *(f"data.{name}" for name in ("frequency", "missing", "hold", "zone", "holidays")),
     *(f"window.{name}" for name in ("timesteps", "horizon", "stride", "lead")),
     "training.quantiles",
     "evaluation.interval",

@@ -16,7 +16,7 @@ from forecast.errors import InputError
 VALUES, INDEX, FACTS = "values.bin", "index.parquet", "facts.json"
 """Files of a folder: rows of float32 or float64, where each series lies, and all that is no row."""
 
-FORMAT = 1
+FORMAT = 2
 """Of the folder; one of another number is not read."""
 
 
@@ -112,7 +112,7 @@ def _unreadable(folder: Path) -> InputError:
 
 
 LISTS = ("features", "targets", "units", "about", "known", "static")
-PLAIN = ("frequency", "indicators", "task", "zoned")
+PLAIN = ("frequency", "indicators", "task", "zoned", "zone", "holidays")
 """What a table without rows and names consists of."""
 
 

@@ -8,18 +8,16 @@ from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from forecast.data import clock, windows
+from forecast.data import calendar, clock, windows
 from forecast.data.scale import Scaled, Scaler
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.evaluation.baselines import rules
 from forecast.evaluation.baselines.rules import Past, Ticks
 from forecast.evaluation.parts import Asked
-from forecast.vocabulary import CALENDAR
 
 NEAR = (1, 2, 3, 5, 8, 11, 17, 22)
 """Rows before the origin at which the target is read."""
@@ -151,19 +149,23 @@ class Lagged:
     @cached_property
     def _of_clock(self) -> set[int]:
         """Input columns that a schema has made of the clock."""
-        stamps = self.table.time[:1] if self.table.time.dtype.kind == "M" else None
-        names = () if stamps is None else clock.describe(stamps, CALENDAR)[1]
-        return {n for n, name in enumerate(self.table.features) if name in names}
+        names = self.table.features if self.table.time.dtype.kind == "M" else ()
+        return {place for place, name in enumerate(names) if name in calendar.COLUMNS}
 
     @cached_property
     def _clock(self) -> np.ndarray:
-        """Hour, weekday and day of the year of each row, where they tell, (rows, columns)."""
+        """What the clock shows at each row, where it tells, (rows, columns)."""
         if self.table.time.dtype.kind != "M":
             return np.zeros((len(self.table), 0))
-        index, days = pd.DatetimeIndex(self.table.time), clock.days(self.table.frequency)
-        hour = index.hour + index.minute / 60
-        calendar = np.column_stack([hour, index.day_of_week, index.day_of_year]).astype(float)
-        return calendar[:, [days < 1, days < rules.WEEK, self.years]]
+        days = clock.days(self.table.frequency)
+        return clock_of(self.table)[:, [days < 1, days < rules.WEEK, self.years]]
+
+
+def clock_of(table: Table) -> np.ndarray:
+    """Return hour, weekday and day of the year of each row by the clocks there, (rows, 3)."""
+    index = calendar.local(table.time, table.zone)
+    hour = index.hour + index.minute / 60
+    return np.column_stack([hour, index.day_of_week, index.day_of_year]).astype(float)
 
 
 def _mean(columns: list[np.ndarray]) -> np.ndarray:

@@ -10,7 +10,7 @@ from forecast.data import features
 from forecast.data.samples import TrainingSet
 from forecast.data.table import Table
 from forecast.data.windows import Window
-from forecast.evaluation import experiment, scores
+from forecast.evaluation import experiment, scales, scores
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.leakage import perturb
 from forecast.evaluation.leakage.case import Case, Check
@@ -48,7 +48,7 @@ def learning(case: Case) -> Iterator[Check]:
         found = [
             scores.measure(
                 Forecasts(data, case.window, case.newest, before["persistence"]),
-                scores.Scale.of(data.take(case.cuts.train_rows(data)), own.scaler, case.season),
+                scales.Scale.of(data.take(case.cuts.train_rows(data)), own.scaler, case.season),
             ).scores
             for data in (table, wild)
         ]

@@ -26,8 +26,8 @@ from distributed.protocol import pickle
 
 from forecast import process
 from forecast.errors import InputError, cause
+from forecast.parallel.pool import Found, Item, Shared, Work
 from forecast.training import runtime
-from forecast.training.pool import Found, Item, Shared, Work
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""Work that falls into parts: this process, or workers beside it."""
