@@ -10,6 +10,7 @@ MISSING = ("drop", "hold", "mask")
 DUPLICATES = ("refuse", "first", "last")
 CALENDAR = ("hour", "weekday", "year", "hour_onehot", "weekday_onehot", "weekend", "holiday")
 FORMATS = ("csv", "parquet", "feather", "jsonl")
+TRANSFORMS = ("log", "log1p", "sqrt", "boxcox")
 SCALING = ("series", "global")
 SCHEDULES = ("CosineDecay", "ExponentialDecay")
 BASELINES = (
@@ -124,6 +125,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "data.format": FORMATS,
     "data.known_future": CALENDAR,
     "data.missing": MISSING,
+    "data.transform": TRANSFORMS,
     "training.loss": LOSSES,
     "training.metrics": METRICS,
     "training.optimizer": OPTIMIZERS,

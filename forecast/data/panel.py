@@ -11,6 +11,7 @@ from scipy.sparse import issparse
 from forecast.data import calendar, clock, columns, index
 from forecast.data.calendar import Place
 from forecast.data.features import fill_static, layout_of
+from forecast.data.scaling.transform import outside
 from forecast.data.schema import Schema, targets_asked
 from forecast.data.table import Table
 from forecast.errors import InputError, nearest, shown
@@ -167,7 +168,7 @@ def treated(rows: Gridded, schema: Schema) -> Table:
         inputs = _hold(inputs, grid.series, limit)
     zone = schema.zone if rows.zoned else None  # else time stamps show what its clocks do
     found, _ = calendar.describe(grid.time, schema.calendar, Place(zone, schema.holidays))
-    masked = [np.isnan(full[name]) for name in places.masked]
+    masked = [np.isnan(known(full[name], name, schema)) for name in places.masked]
     asked = targets_asked(full, schema)
     return Table(
         inputs=np.column_stack([inputs, found, *masked]),
@@ -188,6 +189,9 @@ def treated(rows: Gridded, schema: Schema) -> Table:
         zoned=rows.zoned,
         zone=zone,
         holidays=schema.holidays,
+        transforms=tuple(schema.transform.get(name, "") for name in asked.names)
+        if schema.transform
+        else (),
     )
 
 
@@ -308,8 +312,15 @@ def _stacked(full: dict[str, np.ndarray], schema: Schema) -> np.ndarray:
         elif schema.labelled(name):
             stacked += [_is(full[name], code) for code in range(len(schema.classes[name]))]
         else:
-            stacked.append(full[name])
+            stacked.append(known(full[name], name, schema))
     return np.column_stack(stacked)
+
+
+def known(values: np.ndarray, name: str, schema: Schema) -> np.ndarray:
+    """Count inputs that their transform is not of as missing; outputs stay what they are."""
+    if name not in schema.transform:
+        return values
+    return np.where(outside(values, schema.transform[name]), np.nan, values)
 
 
 def _is(codes: np.ndarray, code: int) -> np.ndarray:

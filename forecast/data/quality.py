@@ -366,7 +366,8 @@ def _windows(
         if policy != schema.missing or faults is None:
             continue
         with _noted(faults):
-            scale.fit(table)
+            # which rows train, and so must be of the transform, is not known here
+            scale.fit(replace(table, transforms=()))
         if not possible:
             faults.append(_no_window(window, int(length.max())))
     return tuple(found)

@@ -12,6 +12,7 @@ import numpy as np
 from forecast.data import features, scale, split, windows
 from forecast.data.blocks import Blocks
 from forecast.data.scale import Scaled, Scaler
+from forecast.data.scaling.transform import estimated
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError
@@ -144,6 +145,11 @@ class TrainingBlocks(Sequence[TrainingSet]):
             every = split.distinct(np.concatenate(stamps))
             self._tail = split.cut(self.blocks.facts, every, "training.tail", tail)
         facts, series = self.blocks.facts, self.blocks.series
+        own = (
+            table.take(self._learned(number, *self._masks(table)))
+            for number, table in enumerate(self._cut)
+        )
+        facts = replace(facts, transforms=estimated(own, facts, per))  # reads blocks if it must
         self.scaler = scale.fit_blocks(self._counted(), facts, series, per)
         for name, found in (("training", self.train), ("stopping", self.stop)):
             if not found.any() and (name == "training" or self._tail is not None):
@@ -188,6 +194,12 @@ class TrainingBlocks(Sequence[TrainingSet]):
             return given, np.zeros(len(table), bool)
         return given, given & (table.time >= self._tail)
 
+    def _learned(self, number: int, given: np.ndarray, stopping: np.ndarray) -> np.ndarray:
+        """Tell from which rows of a block the scale is learned, those that no block before has."""
+        learned = given & ~stopping
+        learned[: self._cut.shared[number]] = False
+        return learned
+
     def _counted(self) -> Iterator[Table]:
         """Yield the rows that the scale is learned from, each once, and count the windows."""
         for number, table in enumerate(self._cut):
@@ -196,9 +208,7 @@ class TrainingBlocks(Sequence[TrainingSet]):
             self._runs.append([_runs(train), _runs(stop)])
             self.train[number] = len(train[:: self.window.stride])
             self.stop[number] = len(stop)
-            learned = given & ~stopping
-            learned[: self._cut.shared[number]] = False
-            yield table.take(learned)
+            yield table.take(self._learned(number, given, stopping))
 
 
 def _dealt(

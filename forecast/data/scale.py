@@ -3,166 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from forecast.data.scaling.moments import Moments, Sums, of_all, of_series
+from forecast.data.scaling.transform import UNMOVED, Kinds, estimated, refuse_outside
 from forecast.data.table import Table
 from forecast.errors import InputError, nearest
 from forecast.vocabulary import SCALING
-
-
-class Moments(NamedTuple):
-    """What is known of each column in each series, every part (series, columns).
-
-    Attributes:
-        mean: Of the finite values; 0 if none.
-        std: Their deviation; 0 where they are alike.
-        least: Of them.
-        most: Of them.
-        own: Whether the series has values of its own; where not, the rest is that of all rows.
-    """
-
-    mean: np.ndarray
-    std: np.ndarray
-    least: np.ndarray
-    most: np.ndarray
-    own: np.ndarray
-
-
-def of_all(values: np.ndarray, series: int) -> Moments:
-    """Describe columns over all rows, and say the same of every series.
-
-    Shapes: `values` (rows, columns).
-    """
-    sums = Sums(series, values.shape[1])
-    sums.add(values, np.zeros(len(values), np.intp))
-    return sums.moments("global")
-
-
-def of_series(values: np.ndarray, table: Table) -> Moments:
-    """Describe columns in every series.
-
-    Shapes: `values` (rows, columns).
-    """
-    sums = Sums(len(table.names), values.shape[1])
-    sums.add(values, table.series)
-    return sums.moments("series")
-
-
-class Sums:
-    """Moments of columns whose rows come block by block.
-
-    Those of a series do not depend, to the bit, on what else its block holds.
-
-    Attributes:
-        count: Finite values in each series, (series, columns).
-        of_each: Their mean, deviation, least and most, likewise.
-    """
-
-    def __init__(self, series: int, columns: int):
-        self.count, self.of_each = _nothing(series, columns)
-        self._all = _nothing(1, columns)
-
-    def add(self, values: np.ndarray, series: np.ndarray) -> None:
-        """Take in the rows of a block.
-
-        Shapes: `values` (rows, columns), `series` (rows,), ascending.
-        """
-        if not len(values):
-            return
-        good = np.isfinite(values)
-        _merge(*self._all, slice(1), good.sum(axis=0, keepdims=True), _columns(values, None))
-        first = np.flatnonzero(np.diff(series, prepend=-1))
-        count = np.add.reduceat(good, first, axis=0, dtype=np.intp)
-        _merge(self.count, self.of_each, series[first], count, _columns(values, first))
-
-    def moments(self, per: str) -> Moments:
-        """Describe every column in every series, or over all."""
-        own = (self.count > 0) & (per == "series")
-        mean, std, least, most = (
-            np.where(own, part, whole)
-            for part, whole in zip(self.of_each, self._all[1], strict=True)
-        )
-        return Moments(mean, std, least, most, own | (per == "global"))
-
-    @property
-    def seen(self) -> np.ndarray:
-        """Whether a column holds any value, (columns,)."""
-        return self._all[0][0] > 0
-
-
-def _nothing(series: int, columns: int) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
-    """Return count and moments of no rows."""
-    fill = (0.0, 0.0, np.inf, -np.inf)
-    return np.zeros((series, columns), np.intp), tuple(np.full((series, columns), x) for x in fill)
-
-
-def _merge(
-    count: np.ndarray,
-    before: tuple[np.ndarray, ...],
-    where: np.ndarray | slice,
-    new: np.ndarray,
-    moments: tuple[np.ndarray, ...],
-) -> None:
-    """Add rows to those before; what had none takes the new moments as they are (Chan 1979)."""
-    old, (mean, std, least, most) = count[where], (part[where] for part in before)
-    total = np.maximum(old + new, 1)
-    apart = moments[0] - mean
-    square = std**2 * old + moments[1] ** 2 * new + apart**2 * (old * (new / total))
-    both = [
-        mean + apart * (new / total),
-        np.sqrt(square / total),
-        np.minimum(least, moments[2]),
-        np.maximum(most, moments[3]),
-    ]
-    _settle(*both)
-    for part, own, joined, kept in zip(
-        before, moments, both, (mean, std, least, most), strict=True
-    ):
-        part[where] = np.where(new == 0, kept, np.where(old == 0, own, joined))
-    count[where] = old + new
-
-
-def _settle(mean: np.ndarray, std: np.ndarray, least: np.ndarray, most: np.ndarray) -> None:
-    """Take rounding out of a column of one repeated value, which has no spread."""
-    alike = least >= most
-    mean[alike] = np.where(np.isfinite(least), least, 0.0)[alike]
-    std[alike | (std <= 1e-12 * np.abs(mean))] = 0
-
-
-def _columns(values: np.ndarray, first: np.ndarray | None) -> tuple[np.ndarray, ...]:
-    """Return mean, deviation, least and most of stretches of rows, each (stretches, columns)."""
-    good = np.isfinite(values)
-    count = np.maximum(_total(good, first), 1)
-    mean = _total(np.where(good, values, 0.0), first) / count
-    centre = mean
-    if first is not None:
-        centre = np.repeat(mean, np.diff(first, append=len(values)), axis=0)
-    std = np.sqrt(_total(np.where(good, values - centre, 0.0) ** 2, first) / count)
-    least = _over(np.minimum, np.where(good, values, np.inf), first)
-    most = _over(np.maximum, np.where(good, values, -np.inf), first)
-    _settle(mean, std, least, most)
-    return mean, std, least, most
-
-
-def _total(values: np.ndarray, first: np.ndarray | None) -> np.ndarray:
-    """Sum stretches of rows that begin at `first`, or all rows; (stretches, columns)."""
-    if first is None:
-        return values.sum(axis=0, keepdims=True)
-    # behind a zero each stretch is summed pairwise, to the same bits as by itself
-    behind_zeros = np.insert(values, first, 0, axis=0)
-    kind = np.intp if values.dtype == bool else None
-    return np.add.reduceat(behind_zeros, first + np.arange(len(first)), axis=0, dtype=kind)
-
-
-def _over(how: np.ufunc, values: np.ndarray, first: np.ndarray | None) -> np.ndarray:
-    """Return the least or greatest of stretches of rows, or of all; (stretches, columns)."""
-    if first is None:
-        start = np.inf if how is np.minimum else -np.inf
-        return how.reduce(values, axis=0, keepdims=True, initial=start)
-    return how.reduceat(values, first, axis=0)
-
 
 STILL = 1e-8
 """Share of the other series' deviation up to which a series counts as constant.
@@ -181,6 +30,9 @@ class Scaler:
     at all where the column is constant in every series, since nothing was learned from it. An
     input that is a target is read as it is.
 
+    A target may be transformed first, as an output and where it is an input; means and deviations
+    are then those of the transformed values, and `spread` alone is in original units.
+
     Attributes:
         input_mean: (series, features).
         input_std: (series, features).
@@ -188,6 +40,10 @@ class Scaler:
         output_std: (series, targets).
         input_limit: Greatest size of a standardised input, (series, features), inf where there is
             none; None if no column is constant.
+        output_power: Power of each target's transform, (series, targets), the same for all series;
+            see `data.scaling.transform`. None where no target has one.
+        output_shift: What is added before, likewise.
+        output_spread: Deviation in original units, likewise.
     """
 
     input_mean: np.ndarray
@@ -195,10 +51,30 @@ class Scaler:
     output_mean: np.ndarray
     output_std: np.ndarray
     input_limit: np.ndarray | None = None
+    output_power: np.ndarray | None = None
+    output_shift: np.ndarray | None = None
+    output_spread: np.ndarray | None = None
+
+    @property
+    def spread(self) -> np.ndarray:
+        """Deviation of each target in original units, (series, targets)."""
+        return self.output_std if self.output_spread is None else self.output_spread
+
+    @property
+    def kinds(self) -> Kinds:
+        """How targets are transformed."""
+        if self.output_power is None or self.output_shift is None or not len(self.output_power):
+            return UNMOVED
+        return Kinds(self.output_power[0], self.output_shift[0])
+
+    def kind(self, target: int) -> Kinds:
+        """Return how one target is transformed."""
+        return self.kinds.some(slice(target, target + 1))
 
     def inputs(self, table: Table) -> np.ndarray:
         """Standardise a table's inputs, (rows, features) float32; holes become the mean, 0."""
-        scaled = (table.inputs - self.input_mean[table.series]) / self.input_std[table.series]
+        read = self.kinds.inputs(table)
+        scaled = (read - self.input_mean[table.series]) / self.input_std[table.series]
         if self.input_limit is not None:
             for column in np.flatnonzero(np.isfinite(self.input_limit).any(axis=0)):
                 most = self.input_limit[table.series, column]
@@ -207,7 +83,8 @@ class Scaler:
 
     def outputs(self, table: Table) -> np.ndarray:
         """Standardise a table's outputs, (rows, targets) float32."""
-        scaled = (table.outputs - self.output_mean[table.series]) / self.output_std[table.series]
+        outputs = self.kinds.forward(table.outputs)
+        scaled = (outputs - self.output_mean[table.series]) / self.output_std[table.series]
         return scaled.astype(np.float32)
 
     def invert(self, predicted: np.ndarray, series: np.ndarray) -> np.ndarray:
@@ -216,7 +93,8 @@ class Scaler:
         Shapes: `predicted` (samples, horizon, targets), `series` (samples,); returns (samples,
         horizon, targets).
         """
-        return predicted * self.output_std[series][:, None] + self.output_mean[series][:, None]
+        found = predicted * self.output_std[series][:, None] + self.output_mean[series][:, None]
+        return self.kinds.inverse(found)
 
     def part(self, series: slice) -> "Scaler":
         """Return what standardises some of the series, as a block holds them."""
@@ -271,31 +149,53 @@ def fit(table: Table, per: str = "series") -> Scaler:
     A static column is scaled over all series, each counting once: within a series it is constant.
     What is constant has no deviation to divide by: see `Scaler`.
     """
-    return fit_blocks([replace(table, first_series=0)], table, len(table.names), per)
+    own = replace(table, first_series=0)
+    own = replace(own, transforms=estimated([own], own, per))
+    return fit_blocks([own], own, len(table.names), per)
 
 
 def fit_blocks(tables: Iterable[Table], facts: Table, series: int, per: str = "series") -> Scaler:
-    """Learn the scale from rows that come block by block, of so many series in all."""
+    """Learn the scale from rows that come block by block, of so many series in all.
+
+    The powers of transforms are those of the facts, which `estimated` has completed.
+    """
     if per not in SCALING:
         raise InputError(
             f"training.scaling must be one of {', '.join(SCALING)}, got {per!r}: "
             f"{nearest(per, SCALING)}"
         )
-    inputs = Sums(series, len(facts.features))
-    outputs = Sums(series, len(facts.targets))
+    kinds = Kinds.of(facts.transforms)
+    inputs, outputs, plain = (
+        Sums(series, len(names)) for names in (facts.features, facts.targets, facts.targets)
+    )
     places, last = list(facts.static), -1
     static = [np.zeros((0, len(places)))]
     for table in tables:
         number = table.series + table.first_series
-        inputs.add(table.inputs, number)
-        outputs.add(table.outputs, number)
+        plain.add(table.outputs, number)
+        if kinds.move:
+            refuse_outside(table)
+            outputs.add(kinds.forward(table.outputs), number)
+        inputs.add(kinds.inputs(table), number)
         static.append(table.inputs[np.flatnonzero(np.diff(number, prepend=last))][:, places])
         last = int(number[-1]) if len(number) else last
     found = inputs.moments(per)
     if places:
         for part, value in zip(found, of_all(np.concatenate(static), series), strict=True):
             part[:, places] = value
-    return _scaler(found, outputs.moments(per), outputs.seen, facts)
+    scaler = _scaler(found, plain.moments(per), plain.seen, facts)
+    if not kinds.move:
+        return scaler
+    power, shift = (np.tile(part, (series, 1)) for part in kinds)
+    moved = outputs.moments(per)
+    return replace(
+        scaler,
+        output_mean=moved.mean,
+        output_std=_lent(moved)[0],
+        output_power=power,
+        output_shift=shift,
+        output_spread=scaler.output_std,
+    )
 
 
 def _scaler(inputs: Moments, outputs: Moments, seen: np.ndarray, facts: Table) -> Scaler:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from forecast.data import calendar
 from forecast.data.calendar import Place
+from forecast.data.scaling import transform
 from forecast.errors import InputError, nearest, shown
 from forecast.vocabulary import CALENDAR, DUPLICATES, MISSING
 
@@ -49,6 +50,10 @@ class Schema:
         classes: Column to its labels (text), or the one target to the edges that divide its values
             (numbers): predicted is how likely each class is. A feature of labels becomes one column
             for each.
+        transform: Target to the transform that stands before standardisation, of what is predicted
+            and of the same column among the inputs: "log", "log1p", "sqrt", "boxcox" (its power is
+            estimated) or "boxcox:0.3"; one name is for all targets. Forecasts and scores stay in
+            the units of the data.
         zoned: Whether time stamps must state a zone, as a bundle knows of its training; None takes
             both kinds.
     """
@@ -73,6 +78,7 @@ class Schema:
     zoned: bool | None = None
     zone: str | None = None
     holidays: str | None = None
+    transform: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant, before any file is opened."""
@@ -142,6 +148,9 @@ class Schema:
                 "leave it in data.static, what never changes is known ahead"
             )
         _check_task(self)
+        asked = transform.by_target(self.transform, self.targets)
+        object.__setattr__(self, "transform", asked)
+        transform.check(asked, self.targets, self.task)
 
     @property
     def task(self) -> str:
@@ -175,8 +184,9 @@ class Schema:
         return "known ahead" if name in self.known_columns else "feature"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the schema as plain data for JSON."""
-        return asdict(self)
+        """Return the schema as plain data for JSON; newer fields where they are set."""
+        found = asdict(self)
+        return {name: own for name, own in found.items() if name not in LATER or own}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "Schema":
@@ -192,6 +202,10 @@ class Schema:
         values["valid"] = {k: (float(a), float(b)) for k, (a, b) in values["valid"].items()}
         values["classes"] = {k: tuple(parts) for k, parts in values.get("classes", {}).items()}
         return cls(**values)
+
+
+LATER = ("zone", "holidays", "transform")
+"""Fields that schemas did not always have; without them older versions read what is written."""
 
 
 def _number(value: Any) -> bool:

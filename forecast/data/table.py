@@ -70,6 +70,8 @@ class Table:
         zone: Name of the time zone whose clocks count, where time stamps are UTC; None takes them
             as they are.
         holidays: Whose public holidays count, see `data.calendar`.
+        transforms: How each target is transformed before it is standardised, such as "log1p", ""
+            for not at all; empty where none is. `outputs` stay as they are.
         first_series: Number of its first series among all, of a block; see `data.blocks`.
         first_row: Number of its first row among all, likewise, as the block was cut.
     """
@@ -92,6 +94,7 @@ class Table:
     zoned: bool | None = None
     zone: str | None = None
     holidays: str | None = None
+    transforms: tuple[str, ...] = ()
     first_series: int = 0
     first_row: int = 0
 

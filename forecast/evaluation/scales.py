@@ -27,7 +27,7 @@ class Scale:
         """Learn the scales, those of `metrics.naive_scale` for all series at once."""
         steps = Steps(len(train.names), len(train.targets), season)
         steps.add(train)
-        return steps.scale(scaler.output_std)
+        return steps.scale(scaler.spread)
 
 
 class Steps:

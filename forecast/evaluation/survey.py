@@ -68,7 +68,7 @@ class Survey:
 
     def scale(self, scaler: Scaler) -> Scale:
         """Return what errors are divided by."""
-        return self.steps.scale(scaler.output_std)
+        return self.steps.scale(scaler.spread)
 
     def parts(self, scaler: Scaler, *, held: bool) -> Iterator[tuple[Scaled, Part]]:
         """Read the blocks that have windows to score, or held-out ones, each in parts.
@@ -208,7 +208,9 @@ class _Draw:
         count = min(blocks.series, max(SERIES, int(most / mean)))
         # events and classes are not scaled, and their series differ by what is read
         inputs = scaler.input_mean[:, :1] / scaler.input_std[:, :1]
-        level = scaler.output_mean[:, 0] / scaler.output_std[:, 0]
+        # a unit moves transformed means by one distance, others with their deviations
+        std = 1.0 if scaler.kinds.move else scaler.output_std[:, 0]
+        level = scaler.output_mean[:, 0] / std
         order = np.lexsort((*inputs.T, level))
         self.series = np.zeros(blocks.series, bool)
         self.series[order[np.linspace(0, blocks.series - 1, count).astype(int)]] = True

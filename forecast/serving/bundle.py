@@ -60,7 +60,7 @@ def save(
     names = pa.array(forecaster.names_, pa.string())
     scale = {name: part for name, part in vars(forecaster.scaler_).items() if part is not None}
     fields = {
-        "schema": _served(schema, forecaster).to_dict(),
+        "schema": _served(schema, forecaster.to_dict()),
         "window": {name: int(value) for name, value in window.get_params().items()},
         "series": {
             "count": len(names),
@@ -195,12 +195,16 @@ def disagreement(found: Bundle) -> str:
         return "one of its series twice"
     parts = (scaler.input_mean, scaler.input_std, scaler.output_mean, scaler.output_std)
     limits = [] if scaler.input_limit is None else [scaler.input_limit]
-    if not all(map(np.all, map(np.isfinite, parts))) or not (
+    kinds = [scaler.output_power, scaler.output_shift, scaler.output_spread]
+    moved = [part for part in kinds if part is not None]
+    if not all(map(np.all, map(np.isfinite, (*parts, *moved)))) or not (
         (scaler.input_std > 0).all()
         and (scaler.output_std > 0).all()
-        and all((part >= 0).all() for part in limits)
+        and all((part >= 0).all() for part in (*limits, *moved))
     ):
         return "an invalid scale"
+    if len(moved) not in (0, len(kinds)) or bool(moved) != bool(found.schema.transform):
+        return "a transform of targets in one of its files alone"
     columns, outputs = layout_of(found.schema), len(schema.target_names(found.schema)[0])
     ahead = copies(window) if columns.known else 0
     features = len(columns.features) + ahead * len(columns.known)
@@ -217,7 +221,7 @@ def disagreement(found: Bundle) -> str:
             {(series, len(columns.features))},
         ),
         "scaler of targets": (
-            {part.shape for part in (scaler.output_mean, scaler.output_std)},
+            {part.shape for part in (scaler.output_mean, scaler.output_std, *moved)},
             {(series, outputs)},
         ),
     }

@@ -191,7 +191,8 @@ class Bundle:
         found = {"forecast": point_forecast(values, self.quantiles)}
         if self.reach is not None:
             own = series[starts]
-            ends = self.reach.around(values, self.quantiles, found["forecast"], own)
+            middle, kinds = found["forecast"], self.scaler.kinds
+            ends = self.reach.around(values, self.quantiles, middle, own, kinds)
             found |= dict(zip(("lower", "upper"), ends, strict=True))
         return found | {f"q{level:g}": values[..., n] for n, level in enumerate(self.quantiles)}
 

@@ -14,7 +14,7 @@ FORMAT = 4
 OLDER = (2, 3)
 """Formats that are read too."""
 
-ADDED: Mapping[str, Any] = {"zoned": None, "zone": None, "holidays": None}
+ADDED: Mapping[str, Any] = {"zoned": None, "zone": None, "holidays": None, "transform": {}}
 """What a schema did not say before somebody asked for it, and what it meant then."""
 
 WEIGHTS, FACTS = "model.keras", "bundle.json"
@@ -43,30 +43,33 @@ _SCALER = {
 }
 _AROUND = {"level": float, "method": str, "between": (None, [float])}
 
+_SCHEMA: Mapping[str, Any] = {
+    "time": str,
+    "targets": _TEXTS,
+    "features": _TEXTS,
+    "series": _TEXTS,
+    "frequency": (str, None),
+    "time_format": (str, None),
+    "circular": _NUMBERS,
+    "valid": {str: [float]},
+    "missing": str,
+    "hold": int,
+    "duplicates": str,
+    "calendar": _TEXTS,
+    "units": {str: str},
+    "known_future": _TEXTS,
+    "static": _TEXTS,
+    "events": _NUMBERS,
+    "classes": {str: [(str, float)]},
+    "zoned": (bool, None),
+    "zone": (str, None),
+    "holidays": (str, None),
+    "transform": {str: str},
+}
+
 FORM: Mapping[str, Any] = {
     "format": int,
-    "schema": {
-        "time": str,
-        "targets": _TEXTS,
-        "features": _TEXTS,
-        "series": _TEXTS,
-        "frequency": (str, None),
-        "time_format": (str, None),
-        "circular": _NUMBERS,
-        "valid": {str: [float]},
-        "missing": str,
-        "hold": int,
-        "duplicates": str,
-        "calendar": _TEXTS,
-        "units": {str: str},
-        "known_future": _TEXTS,
-        "static": _TEXTS,
-        "events": _NUMBERS,
-        "classes": {str: [(str, float)]},
-        "zoned": (bool, None),
-        "zone": (str, None),
-        "holidays": (str, None),
-    },
+    "schema": _SCHEMA,
     "window": {"timesteps": int, "horizon": int, "stride": int, "lead": int},
     "series": {"count": int, SEAL: str},
     "quantiles": [float],

@@ -152,7 +152,10 @@ def schema_name(config: Config) -> str:
     """Name what the columns mean, so that candidates of equal tables share one."""
     meaning = schema(config)
     padded = config.window.timesteps if meaning.missing == "mask" else None
-    return hashlib.sha256(repr((meaning, padded)).encode()).hexdigest()[:12]
+    meant = repr((meaning, padded))
+    for later in (", zone=None", ", holidays=None", ", transform={}"):
+        meant = meant.replace(later, "")  # sweeps of before know no such
+    return hashlib.sha256(meant.encode()).hexdigest()[:12]
 
 
 def paths(data: DataConfig) -> list[str]:
@@ -243,6 +246,7 @@ def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
         classes={column: tuple(parts) for column, parts in data.classes.items()},
         known_future=tuple(data.known_future),
         static=tuple(data.static),
+        transform=data.transform,
     )
 
 

@@ -63,6 +63,7 @@ class DataConfig:
     units: dict[str, str] = field(default_factory=dict)
     events: dict[str, Any] = field(default_factory=dict)
     classes: dict[str, list[Any]] = field(default_factory=dict)
+    transform: Any = field(default_factory=dict)
     grid: list[int] = key(
         "Rows and columns of the matrix that the features of a row make; for `conv_heads_lstm`.",
         list,

@@ -18,6 +18,7 @@ ENTRIES = {
     "data.units": ("temp", "K"),
     "data.events": ("temp", "90"),
     "data.classes": ("sky", "[clear,rain]"),
+    "data.transform": ("temp", "log1p"),
     "evaluation.regressors": ("KNeighborsRegressor", "{n_neighbors: 3}"),
 }
 """Mapping to a name and a value that it can hold."""
@@ -30,7 +31,7 @@ def mappings() -> list[str]:
         for group in fields(Config)
         if is_dataclass(group.type)
         for own in fields(group.type)
-        if get_origin(own.type) is dict
+        if get_origin(own.type) is dict or own.default_factory is dict
     ]
 
 

@@ -1,7 +1,6 @@
 """Intervals whose windows come in parts, against all windows at once, to the bit."""
 
 import pickle
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +12,8 @@ from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import calibration, conformal, following, margin
 from forecast.evaluation.intervals.calibration import Calibration
 from forecast.evaluation.intervals.collected import View
+
+from .tables import of_deviation
 
 LEVELS = (0.1, 0.5, 0.9)
 WINDOW = Window(3, 4, lead=2)
@@ -40,7 +41,7 @@ def panel(seed, series=1, targets=2, holes=0.03, early=()):
     names = tuple(f"t{i}" for i in range(targets))
     called = tuple(f"s{i}" for i in range(series))
     made = Table(values, values, names, names, code, tick, tick, called)
-    return made, SimpleNamespace(output_std=rng.uniform(0.5, 2, (series, targets)))
+    return made, of_deviation(rng.uniform(0.5, 2, (series, targets)))
 
 
 def forecasters(made, seed=0, *, method="adaptive", cut=CUT):
@@ -242,7 +243,7 @@ def test_a_part_may_have_a_table_of_its_own(method):
             )
             for name, both in own.items()
         }
-        beside = one.beside(SimpleNamespace(output_std=scaler.output_std[codes]))
+        beside = one.beside(of_deviation(scaler.output_std[codes]))
         said.append(beside.put(moved))
         for name, reach in beside.reach.items():
             np.testing.assert_array_equal(reach.values, whole[name].reach.values[codes])
@@ -255,7 +256,7 @@ def test_what_is_carried_does_not_grow_with_the_windows():
     zero, ticks = np.zeros(3000, int), np.arange(3000)
     made = Table(values, values, ("a",), ("a",), zero, ticks, ticks, ("s",))
     spans = {"": forecasters(made, cut=100)[""]}
-    one, sizes = Calibration(0.8, "adaptive", SimpleNamespace(output_std=np.ones((1, 1)))), []
+    one, sizes = Calibration(0.8, "adaptive", of_deviation(np.ones((1, 1)))), []
     for number, part in enumerate(cut_up(spans, range(200, 2900, 300))):
         one.put(part, goes_on=number > 0, more=True)
         sizes.append(len(pickle.dumps([one._carried, one._past])))

@@ -15,7 +15,7 @@ from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals import calibration, conformal, margin
 from forecast.report import figures
 
-from .tables import measured
+from .tables import measured, of_deviation
 
 LEVEL = 0.9
 
@@ -48,7 +48,7 @@ def parts(values, window, begin, cut, *, absent=(), quantiles=False, model=None)
 
 def scale(made, std=None):
     one = np.ones((len(made.names), len(made.targets))) if std is None else std
-    return SimpleNamespace(output_std=one)
+    return of_deviation(one)
 
 
 def noise(ticks=420, series=1, targets=1, seed=0):

@@ -1,7 +1,6 @@
 """Intervals and scores of many series at once, against one series after the other."""
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,7 @@ from forecast.evaluation.intervals import calibration, conformal, margin
 from forecast.evaluation.intervals.calibration import CENTRAL, QUANTILES, Collected
 from forecast.evaluation.intervals.collected import View
 
-from .tables import measured
+from .tables import measured, of_deviation
 
 LEVELS = (0.05, 0.5, 0.95)
 
@@ -63,7 +62,7 @@ def ragged(seed, series=4, ticks=300, targets=2):
     values[:, 200:][rng.uniform(size=(series, ticks - 200, targets)) < 0.02] = np.nan
     made = table(values, keep.ravel())
     std = rng.uniform(0.5, 2, (series, targets))
-    return made, SimpleNamespace(output_std=std)
+    return made, of_deviation(std)
 
 
 def ranked(known, level):
@@ -152,7 +151,7 @@ def test_series_at_once_are_series_one_by_one_to_the_bit(method, cells, monkeypa
 
 def test_long_series_are_followed_in_blocks_of_moments(monkeypatch):
     rng = np.random.default_rng(0)
-    made, scaler = table(rng.normal(size=(1, 900, 1))), SimpleNamespace(output_std=np.ones((1, 1)))
+    made, scaler = table(rng.normal(size=(1, 900, 1))), of_deviation(np.ones((1, 1)))
     held, test = spans(made, Window(1, 6), 400)
     whole = calibration.calibrate(test, held, scaler, 0.9, "adaptive")
     monkeypatch.setattr(conformal, "CELLS", 3000)
@@ -187,7 +186,7 @@ def test_names_of_a_panel_exchanged_change_nothing(method):
     for noisy_first in (True, False):
         made, noisy = two_kinds(noisy_first)
         held, test = spans(made, Window(7, 3), 45, begin=30)
-        scaler = SimpleNamespace(output_std=np.ones((400, 1)))
+        scaler = of_deviation(np.ones((400, 1)))
         found = calibration.calibrate(test, held, scaler, 0.9, method)
         inside = (test.true >= found.lower) & (test.true <= found.upper)
         is_noisy = noisy[test.series]
@@ -207,7 +206,7 @@ def test_more_series_of_equal_behaviour_hardly_move_a_threshold(method):
     for copies in (1, 4):
         made = table(np.concatenate([values] * copies))
         held, test = spans(made, Window(7, 3), 45, begin=30)
-        scaler = SimpleNamespace(output_std=np.ones((30 * copies, 1)))
+        scaler = of_deviation(np.ones((30 * copies, 1)))
         found = calibration.calibrate(test, held, scaler, 0.9, method)
         ends.append(found.upper[test.series < 30])
     # (n + 1) · level counts the new value once, whatever n: less than a rank of a hundred
@@ -291,7 +290,7 @@ def test_naive_scales_are_those_of_each_series_on_its_grid(season):
     made, _ = ragged(6, series=5)
     train = made.take((made.tick < 180) & (made.series != 2))  # of which one is not seen
     std = np.ones((len(made.names), 2))
-    found = scales.Scale.of(train, SimpleNamespace(output_std=std), season)
+    found = scales.Scale.of(train, of_deviation(std), season)
     for code in range(len(made.names)):
         own = train.take(train.series == code)
         grid = np.full((300, 2), np.nan)

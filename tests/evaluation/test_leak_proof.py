@@ -265,6 +265,8 @@ OPTIONS = (
     {"events": {"load": 20.0}},
     {"classes": {"load": (18.0, 21.0)}},
     {"series": (), "duplicates": "first"},
+    {"transform": "log", "missing": "mask"},
+    {"transform": "sqrt", "missing": "drop", "valid": {"load": (0, 60)}},
 )
 
 

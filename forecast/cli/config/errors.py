@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from forecast.serving.model import Bundle
 
 
-BY_COLUMN = ("data.circular", "data.valid", "data.units", "data.events", "data.classes")
+BY_COLUMN = (
+    *("data.circular", "data.valid", "data.units", "data.events", "data.classes"),
+    "data.transform",
+)
 """Settings whose keys are columns of the user's file."""
 
 MAPPINGS = (*BY_COLUMN, "evaluation.regressors")
@@ -241,6 +244,7 @@ READ: Mapping[str, tuple[str, ...]] = {
 COLUMNS = ("targets", "features", "calendar", "known_future", "static")
 FIXED = (
     *(f"data.{name}" for name in (*COLUMNS, "circular", "valid", "classes", "events", "units")),
+    "data.transform",
     *(f"data.{name}" for name in ("frequency", "missing", "hold", "zone", "holidays")),
     *(f"window.{name}" for name in ("timesteps", "horizon", "stride", "lead")),
     "training.quantiles",
@@ -287,6 +291,10 @@ def refuse(command: str, overrides: Sequence[str]) -> None:
 
 def refuse_fixed(bundle: "Bundle", settings: Config, overrides: Sequence[str]) -> None:
     """Refuse overrides that say otherwise than the bundle was trained."""
+    from forecast.data.scaling.transform import (
+        by_target,  # imports NumPy, and composing is to be quick
+    )
+
     trained = _trained(bundle)
     for key in typed(overrides):
         field = _field(key)
@@ -295,6 +303,8 @@ def refuse_fixed(bundle: "Bundle", settings: Config, overrides: Sequence[str]) -
         group, name = field.split(".")
         asked, fixed = getattr(getattr(settings, group), name), trained[field]
         used = {*bundle.schema.inputs, *bundle.schema.targets}
+        if name == "transform":  # one word may stand for all targets
+            asked = by_target(asked, bundle.schema.targets)
         if column := key.removeprefix(field).removeprefix("."):
             asked, fixed = asked.get(column), fixed.get(column)
             if column not in used:  # a bundle forgets columns that it does not read

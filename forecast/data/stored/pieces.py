@@ -236,7 +236,8 @@ class _Builder:
     def _keep(self, rows: Rows, grid: Grid, table: Table) -> None:
         """Remember the last values of a series that goes on."""
         for name, place in self._places.items():
-            valid = ~np.isnan(panel.in_range(rows.values[name], name, self.schema))
+            inside = panel.in_range(rows.values[name], name, self.schema)
+            valid = ~np.isnan(panel.known(inside, name, self.schema))
             if valid.any():
                 row = grid.position[len(valid) - 1 - int(valid[::-1].argmax())]
                 self._held[name] = int(table.tick[row]), table.inputs[row, place].copy()

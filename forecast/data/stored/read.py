@@ -16,7 +16,7 @@ from forecast.errors import InputError
 VALUES, INDEX, FACTS = "values.bin", "index.parquet", "facts.json"
 """Files of a folder: rows of float32 or float64, where each series lies, and all that is no row."""
 
-FORMAT = 2
+FORMAT = 1
 """Of the folder; one of another number is not read."""
 
 
@@ -111,7 +111,7 @@ def _unreadable(folder: Path) -> InputError:
     )
 
 
-LISTS = ("features", "targets", "units", "about", "known", "static")
+LISTS = ("features", "targets", "units", "about", "known", "static", "transforms")
 PLAIN = ("frequency", "indicators", "task", "zoned", "zone", "holidays")
 """What a table without rows and names consists of."""
 
@@ -123,9 +123,9 @@ def plain_facts(table: Table) -> dict[str, object]:
 
 def read_facts(plain: dict[str, Any]) -> Table:
     """Read a table without rows back from plain data."""
-    lists = {name: tuple(plain[name]) for name in LISTS}
+    lists = {name: tuple(plain.get(name, ())) for name in LISTS}  # not all in older folders
     none = np.zeros(0, np.int64)
-    facts: dict[str, Any] = {**lists, **{name: plain[name] for name in PLAIN}}
+    facts: dict[str, Any] = {**lists, **{name: plain.get(name) for name in PLAIN}}
     return Table(
         inputs=np.zeros((0, len(lists["features"]))),
         outputs=np.zeros((0, len(lists["targets"]))),

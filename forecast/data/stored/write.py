@@ -85,7 +85,8 @@ def cached(digest: str, schema: Schema, frames: Callable[[], Frames]) -> Blocks:
         The table. The cache keeps those used last, up to `MOST_BYTES` in all.
     """
     home = fetch.private_cache_folder("tables")
-    meant = json.dumps([FORMAT, digest, schema.to_dict()], sort_keys=True)
+    plain = {name: own for name, own in schema.to_dict().items() if name != "transform" or own}
+    meant = json.dumps([FORMAT, digest, plain], sort_keys=True)
     folder = home / sha256(meant.encode()).hexdigest()[:32]
     try:
         blocks = Blocks.open(folder)

@@ -107,13 +107,13 @@ class Lagged:
     @cached_property
     def level(self) -> np.ndarray:
         """The last value known at each row, the mean of the series before the first, (rows,)."""
-        known = self.past.known[:, self.target]
+        known = self.scaler.kind(self.target).forward(self.past.known[:, [self.target]])[:, 0]
         mean = self.scaler.output_mean[self.table.series, self.target]
         return np.where(np.isnan(known), mean, known)
 
     @cached_property
     def scale(self) -> np.ndarray:
-        """Deviation of the target in the series of each row, (rows,)."""
+        """Deviation of the target, once transformed, in the series of each row, (rows,)."""
         return self.scaler.output_std[self.table.series, self.target]
 
     @cached_property
@@ -122,7 +122,7 @@ class Lagged:
         table = self.table
         still = {*table.static, *range(len(table.features) - table.indicators, len(table.features))}
         moving = [place for place in self._others if place not in still]
-        own = table.outputs[:, [self.target]]
+        own = self.scaler.kind(self.target).forward(table.outputs[:, [self.target]])
         return Ticks.of(table, np.concatenate([own, table.inputs[:, moving]], axis=1))
 
     @cached_property
@@ -337,7 +337,8 @@ def _grow(lagged: Lagged, train: np.ndarray) -> Grown:
     if len(features) > most:
         kept = np.linspace(0, len(features) - 1, most).astype(int)
         origins, steps, features = origins[kept], steps[kept], features[kept]
-    true = table.outputs[origins + window.lead + 1 + steps, lagged.target]
+    true = table.outputs[origins + window.lead + 1 + steps, lagged.target, None]
+    true = lagged.scaler.kind(lagged.target).forward(true)[:, 0]
     away = [
         (true - _base(lagged, origins, steps, seasonal=seasonal)) / lagged.scale[origins]
         for seasonal in (False, True)
@@ -357,7 +358,9 @@ def _forecast(lagged: Lagged, grown: Grown, starts: np.ndarray) -> np.ndarray:
         features = np.concatenate([known, lagged.ahead(each, step)], axis=1)
         predicted = grown.model.predict(features[:, grown.usable])
         base = _base(lagged, each, step, seasonal=grown.seasonal)
-        found.append((predicted * lagged.scale[each] + base).reshape(-1, window.horizon))
+        values = (predicted * lagged.scale[each] + base)[:, None]
+        values = lagged.scaler.kind(lagged.target).inverse(values)
+        found.append(values.reshape(-1, window.horizon))
     return np.concatenate(found)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from forecast.data.scaling.transform import UNMOVED, Kinds
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.intervals.margin import Pair, Reach, base, widened
 
@@ -86,8 +87,10 @@ class Collected:
         levels: Sequence[float],
         chosen: int,
         inner: bool,
+        kinds: Kinds = UNMOVED,
     ):
         self._test, self._between, self._level = test, between, levels[chosen]
+        self._kinds = kinds
         self.inner: Inner | None = None
         if inner and self._level > INNER and test.values.size <= MOST_INNER:
             self.inner = Inner(INNER, *np.full((2, *test.values.shape), np.nan))
@@ -105,19 +108,19 @@ class Collected:
         every = middle[..., None] if test.quantiles is None else test.quantiles[some]
         low, high = base(every, test.levels, middle, self._between)
         by = np.ascontiguousarray(np.moveaxis(by, -1, 0))  # (levels, windows, steps, targets)
-        chosen = by[levels.index(self._level)]
-        self.lower[some], self.upper[some] = widened(low, high, middle, chosen)
+        chosen, kinds = by[levels.index(self._level)], self._kinds.some(view.targets)
+        self.lower[some], self.upper[some] = widened(low, high, middle, chosen, kinds)
         if self.inner is not None:
             # thresholds are moved on their own, and one level may pass another
             half = np.minimum(by[levels.index(INNER)], chosen)
-            self.inner.lower[some], self.inner.upper[some] = widened(low, high, middle, half)
+            self.inner.lower[some], self.inner.upper[some] = widened(low, high, middle, half, kinds)
         if not set(CENTRAL) <= {*levels}:
             return
         true = view.truth(test, rows)
         known = np.where(np.isfinite(by).all(axis=0), true, np.nan)
         self.count += int(np.isfinite(known).sum())
         for level, own in zip(levels, by, strict=True):
-            below, above = widened(low, high, middle, own)
+            below, above = widened(low, high, middle, own, kinds)
             self.inside[level] += int(((known >= below) & (known <= above)).sum())
         central = by[[levels.index(level) for level in CENTRAL]]
         # thresholds of neighbouring levels are moved on their own and may cross
@@ -125,7 +128,7 @@ class Collected:
         central[:, crossed] = np.sort(central[:, crossed], axis=0)
         loss = np.abs(known - middle) / 2  # that of the median, (windows, steps, targets)
         for level, own in zip(CENTRAL, central, strict=True):
-            below, above = widened(low, high, middle, own)
+            below, above = widened(low, high, middle, own, kinds)
             # the quantile losses of both ends together
             outside = np.maximum(below - known, 0) + np.maximum(known - above, 0)
             loss += (1 - level) / 2 * (above - below) + outside

@@ -70,14 +70,16 @@ class Scores:
     def __init__(self, spans: Spans, promise: Promise, scaler: Scaler):
         self.test, self.held = spans
         self.between = promise.between(self.test)
-        self._scaler = scaler
+        self._scaler, self.kinds = scaler, scaler.kinds
 
     def std(self, series: np.ndarray) -> np.ndarray:
-        """Return the deviation of some of the table's series, (series, targets)."""
+        """Return the deviation of transformed targets in some series, (series, targets)."""
         return self._scaler.output_std[series]
 
     def of(self, rows: np.ndarray, view: View) -> np.ndarray:
         """Score some windows, held-out ones first, in units of their series' own deviation.
+
+        Transformed targets are scored on their scale, as the network has learned them.
 
         Shapes: `rows` (windows,); returns (windows, steps, targets).
         """
@@ -93,8 +95,10 @@ class Scores:
             every = one.values[..., None] if one.quantiles is None else one.quantiles
             some = (own, view.steps, view.targets)
             low, high = base(every[some], one.levels, one.values[some], self.between)
+            kinds = self.kinds.some(view.targets)
+            low, high, true = *map(kinds.within, (low, high)), kinds.forward(view.truth(one, own))
             std = self.std(one.series[own])[:, None, view.targets]  # (windows, 1, targets)
-            found[mine] = conformal.scores(low, high, view.truth(one, own)) / std
+            found[mine] = conformal.scores(low, high, true) / std
         return found
 
 
@@ -156,7 +160,7 @@ class Job:
         self.name, self.scores, self.promise, self.pool = name, scores, promise, pool
         self.reach, between, levels = reach, scores.between, promise.levels
         chosen = levels.index(promise.level)
-        self.collected = Collected(scores.test, between, levels, chosen, not name)
+        self.collected = Collected(scores.test, between, levels, chosen, not name, scores.kinds)
 
     def put(self, rows: np.ndarray, view: View, by: np.ndarray) -> None:
         """Widen the base of some test windows by thresholds (windows, steps, targets, levels)."""

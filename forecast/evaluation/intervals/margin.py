@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from forecast.data.scaling.transform import UNMOVED, Kinds
 from forecast.errors import InputError, nearest
 from forecast.vocabulary import CALIBRATIONS
 
@@ -21,7 +22,8 @@ class Reach:
         level: Share that is to be covered.
         method: How it was found.
         between: Levels of the quantiles that are the base; None means the forecast itself.
-        values: (series, horizon, targets), original units; NaN where too little was known.
+        values: (series, horizon, targets), in the units of the targets once transformed; NaN where
+            too little was known.
     """
 
     level: float
@@ -30,7 +32,12 @@ class Reach:
     values: np.ndarray
 
     def around(
-        self, every: np.ndarray, levels: Sequence[float], middle: np.ndarray, series: np.ndarray
+        self,
+        every: np.ndarray,
+        levels: Sequence[float],
+        middle: np.ndarray,
+        series: np.ndarray,
+        kinds: Kinds = UNMOVED,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Put intervals around forecasts.
 
@@ -38,7 +45,7 @@ class Reach:
         `series` (windows,); returns (windows, horizon, targets).
         """
         low, high = base(every, levels, middle, self.between)
-        return widened(low, high, middle, self.values[series])
+        return widened(low, high, middle, self.values[series], kinds)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON; what is not known is null."""
@@ -105,7 +112,15 @@ def base(
 
 
 def widened(
-    low: np.ndarray, high: np.ndarray, middle: np.ndarray, by: np.ndarray
+    low: np.ndarray, high: np.ndarray, middle: np.ndarray, by: np.ndarray, kinds: Kinds = UNMOVED
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Move both ends of a base outwards, no further in than the forecast."""
+    """Move both ends of a base outwards, no further in than the forecast.
+
+    Of transformed targets the ends are moved on their scale, so that none leaves what they can be.
+    """
+    if kinds.move:
+        low, high = (
+            kinds.inverse(kinds.within(end) + way) for end, way in ((low, -by), (high, by))
+        )
+        by = np.zeros(())
     return np.minimum(low - by, middle), np.maximum(high + by, middle)

@@ -71,7 +71,7 @@ def _errors(outcome: "Outcome") -> np.ndarray:
     errors = np.asarray(test.error(axis=1))  # (windows, targets)
     if errors.shape[1] == 1 or test.table.task != "regression":
         return errors
-    return errors / outcome.forecaster.scaler_.output_std[test.series]
+    return errors / outcome.forecaster.scaler_.spread[test.series]
 
 
 def _beside(outcome: "Outcome") -> str | None:

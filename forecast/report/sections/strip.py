@@ -110,7 +110,7 @@ def picks(outcome: "Outcome") -> list[Pick]:
     if len(targets) > max(ALL, 4 if table.task != "regression" else ALL):
         errors = test.error(axis=(0, 1))
         if table.task == "regression":  # on one scale
-            errors = errors / outcome.forecaster.scaler_.output_std.mean(axis=0)
+            errors = errors / outcome.forecaster.scaler_.spread.mean(axis=0)
         order = np.argsort(-np.nan_to_num(errors), kind="stable")
         targets = [int(order[place]) for place in (0, (len(order) - 1) // 2, -1)]
     found = []

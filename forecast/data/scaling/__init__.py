@@ -1,0 +1,1 @@
+"""What the scale is made of: moments of columns, transforms of targets."""
