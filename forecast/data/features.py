@@ -84,9 +84,11 @@ def input_count(table: Table, window: Window) -> int:
 
 
 def append_known_future(
-    values: np.ndarray, table: Table, window: Window, *, coded: bool = False
+    values: np.ndarray, table: Table, window: Window, *, coded: bool = False, cycle: int = 0
 ) -> np.ndarray:
     """Make the rows that a model reads: known columns of later rows stand beside each row.
+
+    Last come the row's place in a cycle of so many ticks, and the number of its series.
 
     Shapes: `values` (rows, features).
 
@@ -102,6 +104,13 @@ def append_known_future(
         reach = window.lead + window.horizon
         later = [_later(known, reach - j * window.timesteps) for j in range(copies(window))]
         parts = [values[:, :last], *later, values[:, last:]]
+    if cycle:
+        if table.frequency is None:
+            raise InputError(
+                f"model.cycle must be null for rows without a clock, whose places in a cycle of "
+                f"{cycle} rows nobody knows: name data.time, or set model.cycle=null"
+            )
+        parts.append((table.tick % cycle)[:, None].astype(values.dtype))
     if coded:
         number = table.series + table.first_series  # of a block: among all
         parts.append(number[:, None].astype(values.dtype))
@@ -120,13 +129,14 @@ def input_names(table: Table, window: Window, embedded: int = 0) -> tuple[str, .
     return (*table.features[:last], *learned, *later, *table.features[last:])
 
 
-def lasting(table: Table, window: Window, *, coded: bool = False) -> list[int]:
+def lasting(table: Table, window: Window, *, coded: bool = False, cycle: int = 0) -> list[int]:
     """List the input columns that hold no past: known ahead, the clock, static.
 
     The clock of an older step follows from that of the newest, so nobody has to remember it.
     """
     extra, last = input_count(table, window), len(table.features) - table.indicators
-    code = [len(table.features) + extra] if coded else []
+    behind = len(table.features) + extra  # the place in a cycle, the number of the series
+    code = range(behind, behind + bool(cycle) + coded)
     ticking = [n for n, name in enumerate(table.features) if name in calendar.COLUMNS]
     return [*table.static, *ticking, *range(last, last + extra), *code]
 

@@ -17,7 +17,7 @@ from forecast.gates.memory import Memory
 from forecast.gates.resampling import Sample, block_length
 from forecast.gates.trace import trace
 from forecast.metrics.headline import HEADLINES
-from forecast.models.layers import Channels, reads_series_number
+from forecast.models.layers import Channels, cycle_of, reads_series_number
 from forecast.training import losses
 from forecast.training.forecaster import Forecaster
 
@@ -73,8 +73,9 @@ def study(
     """Measure the memory of an experiment's network on validation windows."""
     table, window = prepared.table, prepared.spec.window
     starts = spread(prepared.validation, max(most, SHOWN))
-    coded = reads_series_number(fitted.model_)
-    seen = network_inputs(prepared.scaled(fitted.scaler_), window, starts, coded=coded)
+    coded, cycle = reads_series_number(fitted.model_), cycle_of(fitted.model_)
+    rows_of = prepared.scaled(fitted.scaler_)
+    seen = network_inputs(rows_of, window, starts, coded=coded, cycle=cycle)
     levels, headline = prepared.spec.training.quantiles, HEADLINES[table.task]
     size = max(1, VALUES // (window.horizon * len(table.targets)))
     parts = [slice(begin, begin + size) for begin in range(0, len(starts), size)]
@@ -104,7 +105,7 @@ def study(
             errors,
             traced=traced,
             within=limits.memory,
-            lasting=features.lasting(table, window, coded=coded),
+            lasting=features.lasting(table, window, coded=coded, cycle=cycle),
             sample=in_time(table, window, starts, np.concatenate(known)),
         )
         found = replace(found, measure=headline.key)
@@ -146,13 +147,15 @@ def in_time(table: Table, window: Window, starts: np.ndarray, known: np.ndarray)
     return Sample(origins, length, known.astype(np.float64))
 
 
-def network_inputs(rows: Scaled, window: Window, starts: np.ndarray, *, coded: bool) -> np.ndarray:
+def network_inputs(
+    rows: Scaled, window: Window, starts: np.ndarray, *, coded: bool, cycle: int = 0
+) -> np.ndarray:
     """Cut windows as the network sees them, (windows, timesteps, features) float32.
 
     Shapes: `starts` (windows,).
     """
     return windows.inputs(
-        features.append_known_future(rows.inputs, rows.table, window, coded=coded),
+        features.append_known_future(rows.inputs, rows.table, window, coded=coded, cycle=cycle),
         starts,
         window,
     )

@@ -162,7 +162,7 @@ class Decomposed(Repairs):
         kernel_size: Rows of the moving average that is the trend.
     """
 
-    normalization: Literal["last", "instance", "none"] = "none"
+    normalization: Literal["last", "instance", "seasonal", "none"] = "none"
     linear_path: bool = False
     channels: Literal["joint", "shared"] = "shared"
     kernel_size: int = count(25)
@@ -181,6 +181,26 @@ class Mlp(Repairs):
     hidden: Sequence[int] = count((64,))
     activation: str = "relu"
     dropout: float = share(0.3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nbeats(Repairs):
+    """Settings of stacks of blocks, each of which explains what those before it have left.
+
+    Attributes:
+        stacks: Stacks, each with weights of its own.
+        blocks: Of each stack, which share its weights.
+        layers: Hidden layers of a block.
+        units: Of each hidden layer.
+        dropout: Share of each hidden layer dropped in training.
+    """
+
+    linear_path: bool = False
+    stacks: int = count(4)
+    blocks: int = count(1)
+    layers: int = count(4)
+    units: int = count(128)
+    dropout: float = share(0.0)
 
 
 class Architecture(NamedTuple):
@@ -204,6 +224,7 @@ CATALOGUE: Mapping[str, Architecture] = {
     "linear": Architecture("linear", Linear),
     "lstm": Architecture("recurrent", Recurrent),
     "mlp": Architecture("mlp", Mlp),
+    "nbeats": Architecture("nbeats", Nbeats),
     "nlinear": Architecture("linear", SharedLinear),
     "patch_gru": Architecture("patch_recurrent", PatchRecurrent),
     "patch_lstm": Architecture("patch_recurrent", PatchRecurrent),

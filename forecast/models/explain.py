@@ -7,7 +7,7 @@ import keras
 
 from forecast.models.conv_heads import StepConv
 from forecast.models.convolution import CausalConv, FeatureConv
-from forecast.models.layers import Patches
+from forecast.models.layers import Cycle, Patches
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def formula(layer: keras.layers.Layer) -> str:
     if isinstance(layer, (keras.layers.TimeDistributed,)):
         return formula(layer.layer)
     weights = [weight.shape for weight in layer.weights]
-    if isinstance(layer, keras.layers.Embedding):
+    if isinstance(layer, (keras.layers.Embedding, Cycle)):
         return _product(weights[0])
     if isinstance(layer, (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN)):
         return _recurrent(weights)

@@ -11,7 +11,7 @@ from keras import ops
 
 from forecast.errors import InputError
 from forecast.models.convolution import Newest
-from forecast.models.layers import Layer
+from forecast.models.layers import Cut, Layer
 from forecast.models.settings import Sizes
 
 ONE = math.log(math.expm1(1))
@@ -143,8 +143,10 @@ def begin_as(model: keras.Model, plain: keras.Model, levels: Sequence[float]) ->
     """Let a network of quantiles begin as the network of one value a target would.
 
     What both have alike is copied; where the quantiles of a target stand along the last axis, the
-    middle one begins as the value and the others at zero, from where `Rising` puts them.
+    middle one begins as the value and the others at zero, from where `Rising` puts them. Numbers
+    that a network makes for a decoder stand behind the outputs of each step, and are copied.
     """
+    (outputs, beside), (targets, _) = _outputs(model), _outputs(plain)
     middle = min(range(len(levels)), key=lambda place: abs(levels[place] - 0.5))
     own = [weight for layer in _layers(model) for weight in layer.weights]
     given = [weight for layer in _layers(plain) for weight in layer.weights]
@@ -156,6 +158,20 @@ def begin_as(model: keras.Model, plain: keras.Model, levels: Sequence[float]) ->
             begin = np.zeros((*shape, len(levels)), to.dtype)
             begin[..., middle] = keras.ops.convert_to_numpy(value)
             to.assign(begin.reshape(to.shape))
+        elif beside and columns[0] * (targets + beside) == shape[-1] * (outputs + beside):
+            steps = keras.ops.convert_to_numpy(value).reshape((*shape[:-1], -1, targets + beside))
+            begin = np.zeros((*steps.shape[:-1], outputs + beside), to.dtype)
+            begin[..., middle : outputs : len(levels)] = steps[..., :targets]
+            begin[..., outputs:] = steps[..., targets:]
+            to.assign(begin.reshape(to.shape))
+
+
+def _outputs(model: keras.Model) -> tuple[int, int]:
+    """Count what a network makes for each step: outputs, and the numbers for a decoder."""
+    for layer in model.layers:
+        if isinstance(layer, Cut) and layer.first:
+            return layer.first, layer.last - layer.first
+    return model.output_shape[-1], 0
 
 
 def _layers(model: keras.Model) -> list[keras.layers.Layer]:

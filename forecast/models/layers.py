@@ -58,11 +58,78 @@ class Moments(OfTargets):
 
 
 @keras.saving.register_keras_serializable("forecast")
+class Deviations(OfTargets):
+    """Mean and mean absolute deviation of each target in a window, both (samples, 1, targets).
+
+    A target that is no input has 0 and 1.
+    """
+
+    def call(self, x: Any) -> tuple[Any, Any]:
+        """Average over the steps; the small term keeps a constant window finite."""
+        level = ops.mean(x, axis=1, keepdims=True)
+        scale = ops.mean(ops.abs(x - level), axis=1, keepdims=True) + 1e-2
+        return columns(level, self.positions), columns(scale, self.positions, absent=1.0)
+
+
+@keras.saving.register_keras_serializable("forecast")
+class SeasonBefore(OfTargets):
+    """Read columns at the newest rows that lie whole seasons before each predicted row.
+
+    (samples, timesteps, features) to (samples, horizon, positions). A target that is no input has
+    0.
+    """
+
+    def __init__(
+        self, positions: Sequence[int], season: int, horizon: int, lead: int = 0, **kwargs: Any
+    ):
+        super().__init__(positions, **kwargs)
+        self.season = season
+        self.horizon = horizon
+        self.lead = lead
+
+    def call(self, x: Any) -> Any:
+        """Repeat the last season of the window."""
+        last = columns(x[:, -self.season :], self.positions)
+        copies = -(-(self.lead + self.horizon) // self.season)
+        return ops.tile(last, (1, copies, 1))[:, self.lead : self.lead + self.horizon]
+
+
+@keras.saving.register_keras_serializable("forecast")
+class Cut(Layer):
+    """Keep some columns of every step: (samples, steps, columns) to (samples, steps, kept)."""
+
+    def __init__(self, first: int, last: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.first = first
+        self.last = last
+
+    def call(self, x: Any) -> Any:
+        """Keep those from the first to before the last."""
+        return x[:, :, self.first : self.last]
+
+
+@keras.saving.register_keras_serializable("forecast")
+class Repeated(Layer):
+    """Repeat every column: (samples, steps, targets) to (samples, steps, targets·levels)."""
+
+    def __init__(self, levels: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.levels = levels
+
+    def call(self, x: Any) -> Any:
+        """Put the copies side by side."""
+        return ops.repeat(x, self.levels, axis=-1)
+
+
+@keras.saving.register_keras_serializable("forecast")
 class Relative(OfTargets):
-    """Write the targets' columns of a window relative to their level, and their scale if given."""
+    """Write the targets' columns of a window relative to their level, and their scale if given.
+
+    Both are (samples, 1, targets), or have values of their own for every step.
+    """
 
     def call(self, x: Any, level: Any, scale: Any = None) -> Any:
-        """Change the targets' columns of every step; level and scale are (samples, 1, targets)."""
+        """Change the targets' columns of every step."""
         own = {position: target for target, position in enumerate(self.positions)}
         of_feature = [own.get(feature, -1) for feature in range(x.shape[-1])]
         x = x - columns(level, of_feature)
@@ -208,6 +275,44 @@ class SeriesColumns(Layer):
 
 
 @keras.saving.register_keras_serializable("forecast")
+class Cycle(Layer):
+    """Look up a learned cycle: a window to its values at the window's rows, and at those predicted.
+
+    (samples, timesteps, features) to (samples, timesteps, targets) and (samples, horizon, targets);
+    the last feature is the place of each row in the cycle.
+    """
+
+    def __init__(self, cycle: int, targets: int, horizon: int, lead: int = 0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.cycle = cycle
+        self.targets = targets
+        self.horizon = horizon
+        self.lead = lead
+
+    def build(self, input_shape: Any) -> None:
+        """Make room for a value of each place and target, (cycle, targets)."""
+        del input_shape
+        self.values = self.add_weight(
+            shape=(self.cycle, self.targets), initializer="zeros", name="values"
+        )
+
+    def call(self, x: Any) -> tuple[Any, Any]:
+        """Count from the place of the origin, since rows of a window are neighbours."""
+        origin = ops.cast(x[:, -1:, -1], "int32")  # (samples, 1)
+        begin = 1 + self.lead
+        rows = [*range(1 - x.shape[1], 1), *range(begin, begin + self.horizon)]
+        places = ops.mod(origin + ops.convert_to_tensor(rows, "int32"), self.cycle)
+        found = ops.take(self.values, places, axis=0)  # (samples, timesteps + horizon, targets)
+        return found[:, : x.shape[1]], found[:, x.shape[1] :]
+
+
+def cycle_of(model: keras.Model) -> int:
+    """Return the rows of the cycle whose places a model reads, 0 where it reads none."""
+    own = networks_of(model)[0].layers
+    return next((layer.cycle for layer in own if isinstance(layer, Cycle)), 0)
+
+
+@keras.saving.register_keras_serializable("forecast")
 class MeanForecast(keras.layers.Average):
     """Average the forecasts of several networks, each (samples, horizon, outputs).
 
@@ -221,11 +326,10 @@ def mean_of(networks: Sequence[keras.Model]) -> keras.Model:
 
     Returns (samples, timesteps, features) to (samples, horizon, outputs); one stays what it is.
     """
-    first = networks[0]
     if len(networks) == 1:
-        return first
-    name = first.name
-    window = keras.Input(first.input_shape[1:], name="window")
+        return networks[0]
+    name = networks[0].name
+    window = keras.Input(networks[0].input_shape[1:], name="window")
     for number, network in enumerate(networks, start=1):
         network.name = f"network_{number}"
     forecasts = [network(window) for network in networks]

@@ -30,6 +30,11 @@ class Sizes:
             it is then the very last feature. 0 means that there is no such column.
         levels: Quantiles predicted of each target, rising; empty means one value.
         task: "regression", "event" (each output a probability) or "classes" (they sum to 1).
+        lead: Rows skipped between the newest row of the window and the first predicted row.
+        season: Rows of the natural season of the table's frequency, 1 for none.
+        known: Position of each feature whose later values are known.
+        cycle: Rows of a cycle, where the model asked for a row's place in it: that is then the
+            last feature but for the number of the series. 0 means that there is no such column.
     """
 
     timesteps: int
@@ -42,6 +47,10 @@ class Sizes:
     series: int = 0
     levels: tuple[float, ...] = ()
     task: str = "regression"
+    lead: int = 0
+    season: int = 1
+    known: tuple[int, ...] = ()
+    cycle: int = 0
 
     @property
     def positions(self) -> tuple[int, ...]:
@@ -85,16 +94,24 @@ class Repairs:
         channels: "joint": the network sees all features and predicts all targets; "shared": one
             network predicts each target from its own past and the features that are no target.
         patch: Rows that the network reads as one step.
-        known_units: Units of the layer that reads, for each step ahead, what is known of it.
+        decoder: What corrects each step ahead. "forecast": where columns are known ahead, a layer
+            that reads the step's forecast and what is known of it; "state": a layer that also reads
+            numbers that the network makes for it, and the values a season before the step.
+        known_units: Units of that layer, and how many such numbers a step has.
         series_embedding: Learned values that represent the series at every step; None means none.
+        cycle: Rows of a cycle, of which each target learns a value for every row; it is taken out
+            of the window and put back on the forecast. None means none.
     """
 
-    normalization: Literal["last", "instance", "none"] = "last"
+    normalization: Literal["last", "instance", "seasonal", "none"] = "last"
+    season: int | None = count(None)
     linear_path: bool = True
     channels: Literal["joint", "shared"] = "joint"
     patch: int = count(1)
+    decoder: Literal["forecast", "state"] = "forecast"
     known_units: int = count(16)
     series_embedding: int | None = count(None)
+    cycle: int | None = count(None)
 
 
 def checked(kind: type[Repairs], architecture: str, given: Mapping[str, Any]) -> Any:

@@ -29,8 +29,21 @@ version of a package, no code has this name any more.
 """
 
 
-LATER = {"seeds": 1, "refit": False, "average": None}
-"""Settings of a training that came later, and the value with which it is what it was before."""
+LATER = {
+    "season": None,
+    "decoder": "forecast",
+    "cycle": None,
+    "seeds": 1,
+    "refit": False,
+    "average": None,
+}
+"""Settings of a model or a training that came later, and the value at which they stand in no key:
+with it each is what it was before."""
+
+
+def _asked(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out settings that came later, where they have their defaults."""
+    return {k: own for k, own in settings.items() if k not in LATER or own != LATER[k]}
 
 
 def trial_key(
@@ -40,17 +53,13 @@ def trial_key(
 
     Shapes: `train` (rows,), `scored` (series, tick).
     """
-    training = {
-        name: value
-        for name, value in spec.training.get_params().items()
-        if name not in LATER or value != LATER[name]
-    }
+    model, training = _asked(spec.model.get_params()), _asked(spec.training.get_params())
     return digest(
         {
             "code": code_version(),
             "data": data,
             "window": spec.window.get_params(),
-            "model": spec.model.get_params(),
+            "model": model,
             "training": training | {"seed": seed},
             "until": epochs,
             "scaling": spec.scaling,

@@ -185,7 +185,7 @@ def _check_members(weights: Path) -> None:
 
 def disagreement(found: Bundle) -> str:
     """Say which parts of a bundle are not of one model."""
-    from forecast.models.layers import reads_series_number as coded
+    from forecast.models.layers import cycle_of, reads_series_number
     from forecast.training.losses import check_quantiles
 
     window, scaler, levels = found.window, found.scaler, found.quantiles
@@ -207,7 +207,8 @@ def disagreement(found: Bundle) -> str:
         return "a transform of targets in one of its files alone"
     columns, outputs = layout_of(found.schema), len(schema.target_names(found.schema)[0])
     ahead = copies(window) if columns.known else 0
-    features = len(columns.features) + ahead * len(columns.known) + coded(found.model)
+    features = len(columns.features) + ahead * len(columns.known)
+    features += reads_series_number(found.model) + bool(cycle_of(found.model))
     series, horizon = len(found.names), window.horizon
     shapes = {
         "model's input": (found.model.input_shape, (None, window.timesteps, features)),

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from forecast import models
-from forecast.data import features, samples, windows
+from forecast.data import clock, features, samples, windows
 from forecast.data.samples import TrainingBlocks, TrainingSet
 from forecast.data.scale import Scaled
 from forecast.data.table import Table
@@ -17,7 +17,7 @@ from forecast.data.windows import Window
 from forecast.errors import InputError, cause
 from forecast.metrics.headline import HEADLINES
 from forecast.models import Sizes, heads
-from forecast.models.layers import reads_series_number
+from forecast.models.layers import cycle_of, reads_series_number
 from forecast.models.repairs import finish
 from forecast.training import loop, losses, predict, runtime
 from forecast.training.compiled import Goal, Program, Rows, lease
@@ -184,8 +184,10 @@ class Job:
         if isinstance(self.learned, TrainingSet):
             load = Load(_rows(own, self.learned.rows, self.window), self.learned.train)
             return Whole(load, self.learned)
-        coded = reads_series_number(own)
-        return Loads(self.learned, lambda block: _read(block.rows, self.window, coded=coded))
+        coded, cycle = reads_series_number(own), cycle_of(own)
+        return Loads(
+            self.learned, lambda block: _read(block.rows, self.window, coded=coded, cycle=cycle)
+        )
 
     def _validate(self, program: Program | _Judge, loads: Loads | Whole) -> dict[str, float]:
         """Measure the stopping set: the loss as trained, the headline in original units."""
@@ -279,11 +281,12 @@ def _finite(model: keras.Model) -> bool:
 
 def sizes(table: Table, window: Window, model: Any = None, levels: Sequence[float] = ()) -> Sizes:
     """Tell what a model of a table's windows must map."""
-    asks = isinstance(model, Model) and model.get_params().get("series_embedding") is not None
+    asked = model.get_params() if isinstance(model, Model) else {}
+    asks, cycle = asked.get("series_embedding") is not None, asked.get("cycle") or 0
     known = features.input_count(table, window)
     return Sizes(
         window.timesteps,
-        len(table.features) + known + asks,
+        len(table.features) + known + bool(cycle) + asks,
         window.horizon,
         len(table.targets),
         table.target_positions,
@@ -292,6 +295,10 @@ def sizes(table: Table, window: Window, model: Any = None, levels: Sequence[floa
         series=len(table.names) if asks else 0,
         levels=tuple(levels),
         task=table.task,
+        lead=window.lead,
+        season=clock.season(table.frequency),
+        known=table.known,
+        cycle=cycle,
     )
 
 
@@ -329,17 +336,18 @@ def _of_shape(made: Any, sizes: Sizes) -> keras.Model:
 
 def _rows(model: keras.Model, rows: Scaled, window: Window) -> Rows:
     """Put rows on the device as a model reads them, once for as long as they are used."""
-    coded = reads_series_number(model)
-    key = (window.timesteps, window.lead, window.horizon, coded) if rows.table.known else coded
+    coded, cycle = reads_series_number(model), cycle_of(model)
+    ahead = (window.timesteps, window.lead, window.horizon) if rows.table.known else ()
+    key = (*ahead, coded, cycle)
     kept: dict[Any, Rows] = vars(rows).setdefault("_on_device", {})
     if key not in kept:
-        kept[key] = Rows.put(_read(rows, window, coded=coded), rows.outputs)
+        kept[key] = Rows.put(_read(rows, window, coded=coded, cycle=cycle), rows.outputs)
     return kept[key]
 
 
-def _read(rows: Scaled, window: Window, *, coded: bool) -> np.ndarray:
+def _read(rows: Scaled, window: Window, *, coded: bool, cycle: int) -> np.ndarray:
     """Return rows as a model reads them, (rows, inputs) float32."""
-    return features.append_known_future(rows.inputs, rows.table, window, coded=coded)
+    return features.append_known_future(rows.inputs, rows.table, window, coded=coded, cycle=cycle)
 
 
 def predict_scaled(

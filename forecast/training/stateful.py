@@ -10,10 +10,11 @@ import tensorflow as tf
 from keras import layers as kl
 
 from forecast.errors import InputError
-from forecast.models.layers import Channels, Patches, Relative, SeriesColumns
+from forecast.models.layers import Channels, Cut, Patches, Relative, SeriesColumns
 
 RECURRENT = (kl.LSTM, kl.GRU, kl.SimpleRNN, kl.RNN)
 STEPWISE = (
+    Cut,
     Patches,
     Relative,
     SeriesColumns,

@@ -66,10 +66,11 @@ class Observer:
         self._settings = settings
         self._unwatched: list[str] = []
         self._drawn: dict[int, Snapshot] = {}
-        embedding = spec.model.get_params().get("series_embedding")
+        asked = spec.model.get_params()
+        embedding = asked.get("series_embedding")
         self._timesteps = spec.window.timesteps
         self._names = features.input_names(table, spec.window, embedding or 0)
-        self._coded = embedding is not None
+        self._coded, self._cycle = embedding is not None, asked.get("cycle") or 0
         self.callback = GateSnapshots(
             log=epochs.add,
             draw=self._drawn.update,
@@ -162,8 +163,8 @@ class Observer:
         """Cut the windows on which each epoch measures how open the gates are."""
         prepared, gates = self._prepared, self._settings.gates
         starts = spread(prepared.validation, gates.probe)
-        rows = prepared.scaled(prepared.first.scaler)
-        return network_inputs(rows, prepared.spec.window, starts, coded=self._coded)
+        rows, window = prepared.scaled(prepared.first.scaler), prepared.spec.window
+        return network_inputs(rows, window, starts, coded=self._coded, cycle=self._cycle)
 
     def _draw(self, kept: Snapshot, epoch: int) -> None:
         """Draw the gates at shares of the epochs, and those that were kept."""

@@ -33,3 +33,14 @@ def test_nothing_leaks_into_its_training_or_its_forecasts(name):
     quick = small(name, training=Training(epochs=1, batch_size=32))
     proof = leak_proof(quick, TABLE, raw=RAW, full=True, origins=2)
     assert proof.holds and proof.level == "full", proof
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("name", ["mlp", "lstm"])
+def test_nothing_leaks_through_a_season_a_decoder_or_a_cycle(name):
+    asked = {"normalization": "seasonal", "season": 3, "decoder": "state", "cycle": 5}
+    own = {"hidden": (3,)} if name == "mlp" else {"units": (2,)}
+    quick = spec(name, series_embedding=2, **own, **asked)
+    quick = replace(quick, training=Training(epochs=1, batch_size=32))
+    proof = leak_proof(quick, TABLE, raw=RAW, full=True, origins=2)
+    assert proof.holds and proof.level == "full", proof

@@ -102,6 +102,22 @@ def test_mlp_and_the_single_perceptron():
     assert [w.shape for w in single.get_weights()] == [(36, 8), (8,)]
 
 
+@pytest.mark.parametrize(("stacks", "blocks"), [(1, 1), (3, 1), (1, 2), (2, 3)])
+def test_nbeats_takes_away_what_each_block_explains_and_adds_what_it_predicts(stacks, blocks):
+    model = build("nbeats", stacks=stacks, blocks=blocks, layers=2, units=5)
+    found = weights(model)
+    left, total = X.reshape(5, 36), np.zeros((5, 8))
+    for number in range(stacks * blocks):
+        stack = f"stack_{number // blocks + 1}"
+        x = np.maximum(dense(left, found, f"{stack}_dense_1"), 0)
+        x = np.maximum(dense(x, found, f"{stack}_dense_2"), 0)
+        total = total + dense(x, found, f"{stack}_forecast")
+        if number < stacks * blocks - 1:
+            left = left - dense(x, found, f"{stack}_backcast")
+    np.testing.assert_allclose(model(X), total.reshape(5, 4, 2), rtol=1e-4, atol=1e-4)
+    assert len(found) == stacks * (2 * 2 + 2) + 2 * (stacks if blocks > 1 else stacks - 1)
+
+
 def test_lstm_head_from_all_states():
     model = build("lstm", units=[3], head="flatten", dense=[5])
     found = weights(model)

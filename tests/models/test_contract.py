@@ -32,6 +32,7 @@ REPAIRS = [
     {"normalization": "none", "linear_path": False, "channels": "joint", "patch": 1},
     {"normalization": "last", "linear_path": True, "channels": "joint", "patch": 3},
     {"normalization": "instance", "linear_path": True, "channels": "shared", "patch": 4},
+    {"normalization": "seasonal", "linear_path": True, "channels": "shared", "decoder": "state"},
 ]
 
 
@@ -177,7 +178,7 @@ def test_a_known_future_and_the_series_are_read_whatever_the_repairs(name, repai
 
 
 @each_model
-@repaired(REPAIRS[1], REPAIRS[2])
+@repaired(*REPAIRS[1:])
 def test_a_gradient_reaches_what_reads_the_known_future_and_the_series(name, repairs):
     import tensorflow as tf
 
@@ -234,7 +235,8 @@ def test_an_unknown_model_is_refused_with_the_nearest_name():
 
 def test_an_unknown_normalisation_is_refused():
     with pytest.raises(
-        InputError, match="model.normalization must be one of last, instance, none, got 'first'"
+        InputError,
+        match="model.normalization must be one of last, instance, seasonal, none, got 'first'",
     ):
         models.build_model("lstm", SIZES[0], {"normalization": "first"})
 

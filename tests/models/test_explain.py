@@ -18,6 +18,8 @@ MORE = [
     ("causal_cnn", {"kernel_size": 2, "bottleneck": 2, "head": "pool"}),
     ("gru", {"bidirectional": True, "head": "flatten", "units": [3, 2], "dense": [4]}),
     ("patch_gru", {"decoding": "queries", "patch": 2, "units": 3}),
+    ("mlp", {"normalization": "seasonal", "decoder": "state", "channels": "shared"}),
+    ("nbeats", {"stacks": 2, "blocks": 3, "layers": 1, "units": 3}),
 ]
 """Architectures with settings that change what they are made of."""
 

@@ -174,6 +174,11 @@ TRIALS = {
     "patches and embedded series": Golden(
         ("lstm", {"units": [3], "patch": 2, "series_embedding": 2}),
     ),
+    "seasonal start": Golden(("mlp", {"hidden": [4], "normalization": "seasonal", "season": 6})),
+    "decoder of the state": Golden(
+        ("mlp", {"hidden": [4], "decoder": "state", "known_units": 3, "season": 6}),
+        schema={"features": ("load", "temp"), "known_future": ("temp",)},
+    ),
     # architectures
     "causal_cnn": Golden(("causal_cnn", {"filters": 3})),
     "causal_cnn gated": Golden(
@@ -192,6 +197,7 @@ TRIALS = {
     "linear": Golden(LINEAR, schema={"features": ()}),
     "lstm stacked": Golden(("lstm", {"units": [3, 2], "head": "time_distributed"})),
     "mlp": Golden(MLP),
+    "nbeats": Golden(("nbeats", {"stacks": 2, "blocks": 2, "layers": 2, "units": 4})),
     "nlinear": Golden(("nlinear", {})),
     "patch_gru": Golden(
         ("patch_gru", {"patch": 4, "embedding": 4, "units": 3, "decoding": "queries"}),

@@ -31,8 +31,9 @@ def test_the_code_is_the_number_and_the_packages(plain, monkeypatch):
     assert keys.code_version() == "results 7, tensorflow 1, keras 1, numpy 2"
 
 
-def key(**training: object) -> str:
-    spec = Spec(Model("lstm", units=[3], patch=2), Window(8, 3), Training(epochs=4, **training))
+def key(training: dict[str, object] | None = None, **settings) -> str:
+    model = Model("lstm", units=[3], patch=2, **settings)
+    spec = Spec(model, Window(8, 3), Training(epochs=4, **training or {}))
     stamps = np.datetime64("2024-03-01", "ns") + np.arange(40) * np.timedelta64(1, "h")
     scored = np.stack([np.zeros(5, np.int64), np.arange(40, 45)])
     return keys.trial_key(spec, data="d t", train=stamps, scored=scored, seed=1, epochs=2)
@@ -53,8 +54,15 @@ def test_the_key_of_a_fixed_trial_stays(plain, monkeypatch):
 
 
 def test_networks_a_refit_and_an_average_stand_in_the_key_once_they_are_asked_for(plain):
-    keys_of = [key(), key(seeds=2), key(refit=True), key(average=3)]
-    assert len({*keys_of}) == 4 and key(seeds=1, refit=False, average=None) == keys_of[0]
+    asked = {"seeds": 2, "refit": True, "average": 3}
+    keys_of = [key(), *(key({name: own}) for name, own in asked.items())]
+    assert len({*keys_of}) == 4 and key({name: keys.LATER[name] for name in asked}) == keys_of[0]
+
+
+@pytest.mark.parametrize(("name", "other"), [("season", 6), ("decoder", "state"), ("cycle", 24)])
+def test_a_setting_that_came_later_stands_in_the_key_where_it_has_not_its_default(name, other):
+    assert keys.LATER[name] == Model("lstm").get_params()[name]
+    assert key(**{name: keys.LATER[name]}) == key() != key(**{name: other})
 
 
 def test_the_name_of_a_table_in_the_key_stays():

@@ -79,6 +79,8 @@ CASES = {
     ),
     "static": ("linear", {}, {"static": ("area",)}, ()),
     "first": ("nlinear", {}, {"duplicates": "first"}, ()),
+    "cycle": ("nlinear", {"cycle": 7, "series_embedding": 2}, {}, ()),
+    "season": ("mlp", {"normalization": "seasonal", "decoder": "state", "season": 5}, {}, ()),
     "one pass": ("causal_cnn", {"filters": 2, "normalization": "none"}, {}, ()),
 }
 WINDOW = Window(8, 3, lead=1)

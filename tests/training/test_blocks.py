@@ -123,6 +123,7 @@ def settings(kind):
     return {
         "linear": (linear, {}),
         "embedded": (embedded, {}),
+        "cycle": (Model("nlinear", cycle=5, series_embedding=2, decoder="state"), {}),
         "stateful": (Model("gru", units=[3]), {"stateful": True, "batch_size": 4}),
         "quantiles": (linear_of_quantiles, {"quantiles": (0.1, 0.5, 0.9)}),
     }[kind]
@@ -134,7 +135,7 @@ def linear_of_quantiles(sizes):
     return keras.Model(window, keras.layers.Reshape((sizes.horizon, sizes.outputs))(x))
 
 
-@pytest.mark.parametrize("kind", ["linear", "embedded", "stateful", "quantiles"])
+@pytest.mark.parametrize("kind", ["linear", "embedded", "cycle", "stateful", "quantiles"])
 def test_weights_from_disk_are_those_from_memory(tmp_path, kind):
     data = frame()
     model, changes = settings(kind)

@@ -64,6 +64,7 @@ def without_rows(settings: Any) -> Table:
         tick=nothing,
         time=nothing,
         names=tuple(names.tolist()),
+        frequency=settings.data.frequency,
         indicators=len(places.masked),
         known=places.known,
         static=places.static,
