@@ -59,7 +59,11 @@ SLOW = {
 """Trained to the end: the rate falls to zero over all epochs."""
 
 WIDE: Mapping[type[Repairs], Mapping[str, Any]] = {
-    catalogue.Recurrent: {"model.units": [128], "model.recurrent_dropout": 0.0},
+    catalogue.Recurrent: {
+        "model.units": [128],
+        "model.recurrent_dropout": 0.0,
+        "model.linear_path": False,
+    },
     catalogue.PatchRecurrent: {},
     catalogue.Hierarchical: {"model.inner": 64, "model.outer": 128},
     catalogue.ConvHeads: {"model.filters": 16, "model.units": 128},
@@ -101,7 +105,7 @@ def structure(spec: Spec, table: Table | Blocks) -> dict[str, Any]:
     kind = catalogue.architecture(spec.model.name).settings
     blocks = table if isinstance(table, Blocks) else Blocks.of(table)
     season, *longer = rules.seasons(blocks.facts.frequency)
-    past = 2 * (longer[0] if longer else season)
+    past = longer[0] if longer else 2 * season
     past = max(spec.window.timesteps, past if 8 * past <= blocks.longest else 0)
     if kind in FLAT:
         return {"window.timesteps": past, **LINEAR}
@@ -110,7 +114,7 @@ def structure(spec: Spec, table: Table | Blocks) -> dict[str, Any]:
     if "dropout" in settings:
         found["model.dropout"] = 0.0
     if kind in PATCHED and settings["patch"] == 1 and past >= 4 * season > 4:
-        found |= {"model.patch": season, "training.learning_rate": 3e-3}
+        found |= {"model.patch": season, "training.learning_rate": 2e-3}
     return found
 
 

@@ -37,16 +37,16 @@ def test_every_architecture_has_a_recipe_that_can_be_trained(name):
     changes = recipes.structure(spec(name), table)
     prepared = experiment.prepare(recipes.applied(spec(name), changes), table)
     assert prepared.network.count_params() > 0
-    assert changes["window.timesteps"] == 336  # two weeks
+    assert changes["window.timesteps"] == 168  # a week
     dropouts = {key: own for key, own in changes.items() if "dropout" in key}
     assert not any(dropouts.values())
     assert bool(dropouts) == any("dropout" in key for key in Model(name).get_params())
 
 
 @pytest.mark.parametrize(
-    ("days", "timesteps", "expected"), [(120, 24, 336), (111, 24, 24), (120, 500, 500)]
+    ("days", "timesteps", "expected"), [(120, 24, 168), (55, 24, 24), (120, 500, 500)]
 )
-def test_a_look_back_is_two_weeks_where_there_are_rows_for_it(days, timesteps, expected):
+def test_a_look_back_is_a_week_where_there_are_rows_for_it(days, timesteps, expected):
     asked = spec("mlp", window=Window(timesteps, 6))
     table = hourly(days)
     assert recipes.structure(asked, table)["window.timesteps"] == expected
