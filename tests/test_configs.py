@@ -152,7 +152,7 @@ def test_the_default_configuration_by_hand():
 
 
 def test_keys_of_the_configuration_are_settings_of_the_estimator():
-    names = {f.name for f in dataclasses.fields(TrainingConfig)} - {"scaling"}
+    names = {f.name for f in dataclasses.fields(TrainingConfig)} - {"scaling", "recipe"}
     assert names <= set(Training().get_params())
     assert load.spec(compose.compose([]).settings).training.get_params().keys() >= names
 

@@ -89,7 +89,10 @@ class Repairs:
     Attributes:
         normalization: What is taken out of every window and put back on the forecast: "last" each
             target's value at the origin, "instance" its mean and deviation in the window, "none"
-            nothing.
+            nothing; "seasonal" begins from the window's last season, repeated, and takes the
+            window's mean and mean absolute deviation as level and scale.
+        season: Rows of that season, and of the one that `decoder` reads; None means that of the
+            data frequency.
         linear_path: Whether a linear map of the whole window is added to the forecast.
         channels: "joint": the network sees all features and predicts all targets; "shared": one
             network predicts each target from its own past and the features that are no target.

@@ -37,7 +37,6 @@ from forecast.training.stateful import readers
 
 BATCH = 256
 """Windows of one compiled prediction of the stopping set."""
-
 VALUES = 2**22
 """Forecast values of the stopping set that are held at once."""
 
