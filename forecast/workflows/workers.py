@@ -9,7 +9,12 @@ from forecast.workflows.settings import Config
 
 
 def check(settings: Config) -> None:
-    """Refuse a number of workers that is none."""
+    """Refuse an address that is none, and a number of workers that is none."""
+    if settings.scheduler is not None and "://" not in settings.scheduler:
+        raise InputError(
+            "scheduler must be the address of a running Dask scheduler, got "
+            f"{settings.scheduler!r}: write one such as tcp://127.0.0.1:8786, or leave it out"
+        )
     if settings.workers is not None and settings.workers < 1:
         raise InputError(
             f"workers must be a whole number of 1 or more, got {settings.workers}: leave it out, "

@@ -26,6 +26,8 @@ OWN = {
     "backtest": {"backtest"},
     "split": {"train", "backtest", "sweep", "check", "explain"},
     "experiment": {"train", "backtest", "sweep", "check", "explain"},
+    "scheduler": {"train", "backtest", "sweep", "predict"},
+    "workers": {"train", "backtest", "sweep", "predict"},
 }
 """Key or group to the commands that read it, as the comments of the schema say."""
 

@@ -108,6 +108,8 @@ ANOTHER = {
     "data.units": "{load: MW}",
     "data.transform": "{load: log1p}",
     "data.transform.load": "log1p",
+    "data.zone": "Europe/Paris",
+    "data.holidays": "FR",
     "data.frequency": "2h",
     "data.missing": "drop",
     "data.hold": "3",
