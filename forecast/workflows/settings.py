@@ -99,14 +99,15 @@ class TrainingConfig:
     clipnorm: float | None = None
     weight_decay: float | None = None
     seed: int = MISSING
-    seeds: int = MISSING
-    refit: bool = MISSING
+    seeds: int = 1  # as of runs that were recorded before it
+    refit: bool = False  # as of runs that were recorded before it
     threads: int = MISSING
     scaling: str = MISSING
     recipe: str | None = key(
         'Settings that `forecast train` tries: "auto" two recipes, of which the validation span '
         'chooses one, where you have set nothing of model and training yourself; "structure" takes '
-        "that one; null: all as it stands."
+        "that one; null: all as it stands.",
+        None,  # as of runs that were recorded before there were recipes
     )
 
 
