@@ -38,8 +38,8 @@ def candidates(line: str, commands: Collection[str]) -> list[str]:
     ['train']
     >>> candidates("forecast train model=patch_", ["train"])
     ['model=patch_gru', 'model=patch_lstm']
-    >>> candidates("forecast train data.calendar=[hour,w", ["train"])
-    ['data.calendar=[hour,weekday,', 'data.calendar=[hour,weekday]']
+    >>> candidates("forecast train data.calendar=[hour,y", ["train"])
+    ['data.calendar=[hour,year,', 'data.calendar=[hour,year]']
     """
     words = [word.strip("'\"") for word in line.split()]
     *before, last = [*words, ""] if line[-1:].isspace() or not words else words

@@ -22,7 +22,7 @@ from distributed import (
     WorkerPlugin,
     get_worker,
 )
-from distributed.protocol import pickle
+from distributed.protocol import deserialize_bytes, serialize_bytes
 
 from forecast import process
 from forecast.errors import InputError, cause
@@ -94,13 +94,13 @@ class _Bringer(WorkerPlugin):
     def __init__(self, name: str, shared: Any, threads: int):
         self.name, self.threads = name, threads
         # a model is read when TensorFlow has been started, which could not be silenced any more
-        self.shared = pickle.dumps(shared)
+        self.shared = serialize_bytes(shared)
 
     def setup(self, worker: Worker) -> None:
         """Start TensorFlow and keep it on the worker."""
         process.own(worker=True)
         runtime.start(self.threads)
-        vars(worker).setdefault("forecast_shared", {})[self.name] = pickle.loads(self.shared)
+        vars(worker).setdefault("forecast_shared", {})[self.name] = deserialize_bytes(self.shared)
 
     def teardown(self, worker: Worker) -> None:
         """Forget it."""

@@ -1,12 +1,14 @@
 """`forecast train` chooses its recipe where nobody has set anything."""
 
+from pathlib import Path
+
 import mlflow
 import pytest
 
 from forecast.cli import recipe
 from forecast.cli.config import errors
 
-from ..conftest import Place, word
+from ..conftest import Place, load_frame, word
 
 ROWS = [
     "data=file",
@@ -18,6 +20,13 @@ ROWS = [
     "model=mlp",
     "gates.memory=0",
 ]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A folder of its own: other tests count the runs of the shared one."""
+    load_frame().to_csv(tmp_path / "load.csv", index=False)
+    return Place(tmp_path, [], [])
 
 
 def run_of(place: Place, run: str):

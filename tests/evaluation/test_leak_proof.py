@@ -156,8 +156,8 @@ def test_a_window_across_a_series(monkeypatch):
 def test_a_model_that_reads_the_row_behind_the_origin(monkeypatch):
     seen = features.append_known_future
 
-    def one_ahead(values, table, window, *, coded=False):
-        return np.roll(seen(values, table, window, coded=coded), -1, axis=0)
+    def one_ahead(values, table, window, **more):
+        return np.roll(seen(values, table, window, **more), -1, axis=0)
 
     monkeypatch.setattr(features, "append_known_future", one_ahead)
     told = found(prove(forecaster=SPEC))
