@@ -1,6 +1,5 @@
 """The recipe of a training: settings that validation chooses where nobody has set them."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from forecast.cli.config.compose import Request
 from forecast.cli.console import busy, say
 from forecast.errors import InputError, nearest
 from forecast.evaluation import recipes
+from forecast.search.candidates import overrides
 from forecast.workflows import load
 from forecast.workflows.loaded import Loaded
 
@@ -65,13 +65,7 @@ def is_free(typed: Sequence[str]) -> bool:
 def _with(request: Request, changes: Mapping[str, Any], typed: Sequence[str]) -> Request:
     """Write changes into a request, but for keys that were typed."""
     written = {key: value for key, value in changes.items() if key not in typed}
-    found = [f"{key}={_text(value)}" for key, value in written.items()]
-    return request.but([*found, "training.recipe=null"])
-
-
-def _text(value: Any) -> str:
-    """Write a value in Hydra's grammar, which is JSON's but for strings."""
-    return value if isinstance(value, str) else json.dumps(value)
+    return request.but(overrides(written | {"training.recipe": None}))
 
 
 class _Shown(keras.callbacks.Callback):

@@ -134,7 +134,7 @@ def evaluate(
     if not whole:
         drawn = parts.shown(table, spec.window, prepared.test, prepared.known)
         every = parts.cut(table, spec.window, held, prepared.test)
-    scorer = _scorer(prepared, forecaster, held, watch, followed=0 if whole else None)
+    scorer = _scorer(prepared, forecaster, held, watch, whole=whole)
     rows, shown = prepared.scaled(forecaster.scaler_), Shown(table, drawn)
     if survey is None and len(every) == 1:
         scorer.alone, pool = True, HERE
@@ -190,12 +190,11 @@ def _scorer(
     held: np.ndarray,
     watch: Stopwatch,
     *,
-    followed: int | None = None,
+    whole: bool,
 ) -> Scorer:
     """Let the baselines learn, and return what scores any windows.
 
-    Shapes: `held` (held-out windows,); `followed` counts windows whose intervals are followed at
-    all levels, None for all of them.
+    Shapes: `held` (held-out windows,).
     """
     spec, table, survey = prepared.spec, prepared.table, prepared.survey
     scaler, season = forecaster.scaler_, _season(prepared)
@@ -226,9 +225,7 @@ def _scorer(
     if spec.interval is not None and _followed(prepared):
         count = _windows(prepared)
         number = count["test"] + (count["validation"] if len(held) else 0)
-        apart = steps_apart(
-            spec.window, number if followed is None else followed, len(table.targets), season
-        )
+        apart = 1 if whole else steps_apart(spec.window, number, len(table.targets), season)
         calibration = Calibration(spec.interval, spec.calibration, scaler, apart)
     return Scorer(forecaster, baselines, scale, len(held) > 0, calibration, watch, before=before)
 
