@@ -19,6 +19,9 @@ backtest: .venv/.installed ## retrain before each fold of the test span
 sweep: .venv/.installed ## try a grid on time-ordered folds, with a leaderboard
 	$(BIN)/forecast sweep $(ARGS)
 
+best: .venv/.installed ## the best forecast in a given time: BUDGET=600
+	$(BIN)/forecast best $(if $(BUDGET),budget=$(BUDGET)) $(ARGS)
+
 predict: .venv/.installed ## forecast the next horizon with a run: RUN=<id>
 	$(BIN)/forecast predict $(if $(RUN),run=$(RUN)) $(ARGS)
 

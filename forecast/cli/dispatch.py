@@ -26,7 +26,7 @@ from forecast.errors import InputError
 from forecast.tracking.folders import LAST
 from forecast.training import runtime
 
-TENSORFLOW = ("train", "backtest", "sweep", "predict", "inspect", "explain")
+TENSORFLOW = ("train", "backtest", "sweep", "best", "predict", "inspect", "explain")
 """Commands that build or run a network."""
 
 UNWRITABLE = (errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.ENOSPC, errno.EPERM, errno.EROFS)

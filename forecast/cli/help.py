@@ -88,6 +88,14 @@ ABOUT = {
         ("folds", "cluster"),
         _TRAINED,
     ),
+    "best": About(
+        "Tries architectures, look-backs and transforms, and averages what forecasts the "
+        "validation span best; the test span is opened once, at the end. If it is stopped, the "
+        "same command resumes it.",
+        "best budget=600 data=file data.path=load.csv data.time=time data.targets=[load]",
+        ("budget", *(name for name in _QUESTION if name != "training.epochs")),
+        ("models", "evaluation"),
+    ),
     "predict": About(
         "Writes a table and a picture beside it. Columns, window and model are those of the "
         "training, and so is the file unless another is given.",

@@ -16,6 +16,7 @@ from forecast.cli.commands import COMMANDS as COMMANDS
 
 NEXT = {
     "sweep": ", and the same command resumes it",
+    "best": ", and the same command resumes it, its seconds counted on",
     "backtest": " in its run, and the same command starts over",
 }
 """How to go on after Ctrl-C; a training prints the command that resumes it."""

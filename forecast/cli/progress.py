@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from forecast.cli import level
 from forecast.cli.console import INDENT, busy, console, live, say
 from forecast.metrics.headline import HEADLINES
+from forecast.search.race import Budget
 
 WIDE = 72
 """Terminal width from which on a bar fits beside the text."""
@@ -179,6 +180,40 @@ class TrialProgress:
         if not live() and not level.quiet() and done + failed > self._printed:
             self._printed = done + failed
             say("sweep", text)
+
+
+class RaceProgress:
+    """A bar over the seconds of a budget, beside what was tried and what is best so far."""
+
+    def __init__(self, budget: Budget):
+        self._budget, self._printed = budget, 0
+        self._bar = _bar("race")
+        self._task = self._bar.add_task("starting", total=budget.seconds)
+
+    def __enter__(self) -> "RaceProgress":
+        """Show the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+    def say(self, text: str) -> None:
+        """Say what begins, and when."""
+        say("race", f"{self._budget.spent:.0f} s: {text}")
+
+    def update(self, *, done: int, running: int, best: float, leader: str) -> None:
+        """Show how far the race is, and who leads."""
+        text = f"{done} tried, {running} running"
+        if math.isfinite(best):
+            text += f", best {best:.4f}"
+            if not live() or console.width >= WIDE + len(leader):
+                text += f" ({leader})"
+        self._bar.update(self._task, completed=self._budget.spent, description=text)
+        if not live() and not level.quiet() and done > self._printed:
+            self._printed = done
+            say("race", f"{self._budget.spent:.0f} s: {text}")
 
 
 def _bar(stage: str) -> Progress:

@@ -83,7 +83,7 @@ def summary(outcome: "Outcome", given: Mapping[str, str], command: str) -> str:
     return render(
         "summary",
         known=dict(given) | dict(_data(outcome)),
-        spans=_spans(outcome),
+        spans=spans(outcome),
         settings=dict(_training(outcome)),
         command=command,
     )
@@ -155,7 +155,7 @@ def _training(outcome: "Outcome") -> Iterator[tuple[str, str]]:
     yield "baselines", _settings(spec.regressors)
 
 
-def _spans(outcome: "Outcome") -> list[tuple[str, ...]]:
+def spans(outcome: "Outcome") -> list[tuple[str, ...]]:
     """Return name, ends and size of each span."""
     count = {"test": f"{outcome.windows:,} windows scored"}
     return [

@@ -22,6 +22,7 @@ class Candidate:
         spec: What it is an experiment of.
         table: Name of the table it reads, since candidates may differ in their features.
         params: Its whole configuration, flattened.
+        title: What it is called in few words, where somebody has said it.
     """
 
     number: int
@@ -29,6 +30,7 @@ class Candidate:
     spec: Spec
     table: str
     params: Mapping[str, Any]
+    title: str = ""
 
     @property
     def name(self) -> str:
@@ -41,7 +43,7 @@ class Candidate:
     @property
     def short(self) -> str:
         """Name the point in few letters, what differs first: 16 units, lr 0.001."""
-        return ", ".join(_short(key, value) for key, value in self.point.items())
+        return self.title or ", ".join(_short(key, value) for key, value in self.point.items())
 
 
 @dataclass(frozen=True)

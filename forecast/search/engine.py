@@ -55,11 +55,17 @@ class Engine:
         self._tries: dict[str, int] = {}
 
     def execute(
-        self, trials: Sequence[Trial], tables: Mapping[str, Table], listener: Listener
+        self,
+        trials: Sequence[Trial],
+        tables: Mapping[str, Table],
+        listener: Listener,
+        *,
+        in_order: bool = False,
     ) -> None:
         """Run trials until none is left.
 
-        A worker gets trials of an architecture that it has compiled already, where there are any.
+        A worker gets trials of an architecture that it has compiled already, where there are any;
+        or they are begun in their order, the most important first.
         """
         for name in sorted({trial.table for trial in trials} - self._brought):
             self._bring(Brought(name, tables[name], trials[0].spec.training.threads))
@@ -72,7 +78,8 @@ class Engine:
                 if self._is_full(worker, waiting):
                     self._replace(worker)
                     break
-                trial = self._next(waiting, worker, listener)
+                order = waiting if in_order else self._by_shape(waiting, worker)
+                trial = self._next(waiting, order, listener)
                 if trial is None:
                     break
                 self._start(trial, worker, listener.checkpoint(trial))
@@ -105,12 +112,17 @@ class Engine:
         with suppress(ValueError, TimeoutError, OSError):
             self._client.restart_workers([worker], timeout=60)
 
-    def _next(self, waiting: list[Trial], worker: str, listener: Listener) -> Trial | None:
-        """Choose a free worker's next trial: a shape it knows, then one nobody knows, then any."""
+    def _by_shape(self, waiting: Sequence[Trial], worker: str) -> list[Trial]:
+        """Sort trials for a worker: a shape it knows, then one nobody knows, then any."""
         mine = self._compiled.setdefault(worker, set())
         known = set().union(*self._compiled.values())
-        order = sorted(waiting, key=lambda t: (t.shape not in mine, t.shape in known - mine))
-        for trial in order:
+        return sorted(waiting, key=lambda t: (t.shape not in mine, t.shape in known - mine))
+
+    def _next(
+        self, waiting: list[Trial], order: Sequence[Trial], listener: Listener
+    ) -> Trial | None:
+        """Choose a free worker's next trial: the first that nobody else runs."""
+        for trial in [*order]:
             answer = "run" if trial.key in self._tries else listener.begin(trial)
             if answer != "wait":
                 waiting.remove(trial)
@@ -120,7 +132,7 @@ class Engine:
 
     def _start(self, trial: Trial, worker: str, begin: Arrays | None) -> None:
         """Give a trial to a worker and to no other."""
-        self._compiled[worker].add(trial.shape)
+        self._compiled.setdefault(worker, set()).add(trial.shape)
         self._tries[trial.key] = self._tries.get(trial.key, 0) + 1
         future = self._client.submit(
             run_on_worker,

@@ -1,6 +1,7 @@
 """The runs of a sweep in MLflow as its memory, and which worker owns a trial."""
 
 import json
+import math
 import os
 import socket
 import threading
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import numpy as np
 import psutil
 
 from forecast.metrics.headline import HEADLINES
@@ -99,6 +101,9 @@ def _read(holder: str) -> dict[str, Any]:
 
 CHECKPOINT = "checkpoint.npz"
 
+FORECASTS = "forecasts.npz"
+"""Forecasts of the scored origins, of the trials of which an ensemble is made."""
+
 PER_KEY = 20
 """Trials that are read in the time in which the trials of one key are looked up."""
 
@@ -125,17 +130,24 @@ class Ledger:
 
     @classmethod
     def open(
-        cls, store: Store, key: str, name: str, tags: Mapping[str, str], *, resume: bool = True
+        cls,
+        store: Store,
+        key: str,
+        name: str,
+        tags: Mapping[str, str],
+        *,
+        resume: bool = True,
+        kind: str = "sweep",
     ) -> "Ledger":
-        """Find the sweep of a key, or begin it."""
+        """Find the sweep of a key, or the race, as its kind says; or begin it."""
         key = key if resume else f"{key}-{time.time_ns()}"
         marks = {"forecast.sweep_key": key}
 
         def create() -> DirectRun:
             called = pages.unique(store, name)
-            return DirectRun.create(store, called, kind="sweep", tags={**marks, **tags})
+            return DirectRun.create(store, called, kind=kind, tags={**marks, **tags})
 
-        parent = only(store, _where(kind="sweep", **marks), create)
+        parent = only(store, _where(kind=kind, **marks), create)
         store.client.update_run(parent.id, status="RUNNING")
         return cls(store, parent, owner_tag(), resume=resume)
 
@@ -190,6 +202,11 @@ class Ledger:
         )
         return _result(done[0].data.metrics) if done else None
 
+    def run_of(self, key: str) -> str:
+        """Return the run of a trial that is finished."""
+        asked = f"tags.`forecast.trial_key` = '{key}' and attributes.status = 'FINISHED'"
+        return str(self.store.find(asked, most=1)[0].info.run_id)
+
     def begin(self, trial: Trial) -> DirectRun | None:
         """Claim a trial and create its run."""
         if not self.claim(trial.key):
@@ -218,9 +235,10 @@ class Ledger:
                 if key in history
             }
         )
+        error = {} if math.isnan(result.error) else {f"cv/{result.headline}": result.error}
         run.metrics(
-            {
-                f"cv/{result.headline}": result.error,
+            error
+            | {
                 "train/best_epoch": result.best_epoch,
                 "model/parameters": result.parameters,
                 "time/trial_seconds": result.seconds,
@@ -228,6 +246,8 @@ class Ledger:
         )
         if result.checkpoint:
             run.keep(result.checkpoint, CHECKPOINT)
+        if result.forecasts is not None:
+            run.keep({"forecasts": result.forecasts}, FORECASTS)
         run.end()
 
     def fail(self, run: DirectRun, reason: str) -> None:
@@ -274,6 +294,14 @@ def checkpoint(store: Store, key: str) -> Arrays | None:
     return None
 
 
+def forecasts(store: Store, key: str) -> np.ndarray | None:
+    """Return what a trial has forecast, (origins, horizon, targets); None if that is lost."""
+    for run in store.find(_where(kind="trial", **{"forecast.trial_key": key})):
+        if found := store.arrays(run.info.run_id, FORECASTS):
+            return found["forecasts"]
+    return None
+
+
 def bury(ledger: Ledger) -> None:
     """Close the refits of a sweep's winner that a dead driver has left running."""
     marks = _where(kind="train", parent=ledger.parent.id)
@@ -308,7 +336,7 @@ def _result(metrics: Mapping[str, float]) -> Result:
     """Read a result back from a finished run."""
     headline = _headline(metrics)
     return Result(
-        metrics[f"cv/{headline}"],
+        metrics.get(f"cv/{headline}", math.nan),
         {},
         int(metrics.get("train/best_epoch", 0)),
         int(metrics.get("model/parameters", 0)),

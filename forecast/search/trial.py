@@ -87,6 +87,9 @@ class Trial:
         origins: Rows whose futures are scored, (origins,).
         rung: How long it may train, on how many rows.
         previous: Key of the trial that it may go on from, being the same but for fewer epochs.
+        returned: What comes back beside the score: "" nothing, "forecasts" those of the origins,
+            "model" the fitted forecaster.
+        limit: Seconds after which it gives up; None for none.
     """
 
     key: str
@@ -99,6 +102,8 @@ class Trial:
     origins: np.ndarray
     rung: Rung = Rung()
     previous: str | None = None
+    returned: str = ""
+    limit: float | None = None
 
     @property
     def stays(self) -> bool:
@@ -137,6 +142,8 @@ class Result:
         seconds: From the first row to the score.
         checkpoint: Where training stood at its end, as arrays, if a longer trial may go on.
         headline: Key of that error.
+        forecasts: Of the scored origins, (origins, horizon, targets) float32, where asked for.
+        forecaster: What was fitted, where asked for.
     """
 
     error: float
@@ -146,6 +153,12 @@ class Result:
     seconds: float
     checkpoint: Arrays | None = field(default=None, repr=False)
     headline: str = "mae"
+    forecasts: np.ndarray | None = field(default=None, repr=False)
+    forecaster: Forecaster | None = field(default=None, repr=False)
+
+
+class OutOfTimeError(RuntimeError):
+    """A trial has taken all the time that it was given."""
 
 
 class Brought(WorkerPlugin):
@@ -178,19 +191,38 @@ def run_trial(trial: Trial, table: Table, begin: Arrays | None = None) -> Result
     if trial.rung.of > 1:
         until = epochs(trial.rung, training.epochs)
         stage = Stage(until, Checkpoint.read(begin) if begin else None)
-    forecaster.fit(table, rows=(table.time >= first) & (table.time < end), stage=stage)
+    learned = (table.time >= first) & (table.time < end)
+    forecaster.fit(table, rows=learned, stage=stage, callbacks=_watch(trial.limit, began))
     starts = (trial.origins - spec.window.timesteps + 1).astype(np.int32)
     happened = windows.outputs(table.outputs, starts, spec.window)
-    headline = HEADLINES[table.task]
+    headline, values = HEADLINES[table.task], np.zeros_like(happened)
+    if len(starts):
+        values = forecaster.predict_windows(table, starts)
     return Result(
-        float(headline.of(happened, forecaster.predict_windows(table, starts))),
+        float(headline.of(happened, values)) if len(starts) else math.nan,
         forecaster.history_,
         forecaster.best_epoch_,
         int(forecaster.model_.count_params()),
         time.perf_counter() - began,
         stage.end.arrays() if stage and stage.end and trial.stays else None,
         headline.key,
+        values.astype(np.float32) if trial.returned == "forecasts" else None,
+        forecaster if trial.returned == "model" else None,
     )
+
+
+def _watch(limit: float | None, began: float) -> list[Any]:
+    """Return the callback that ends a training that takes longer than so many seconds."""
+    if limit is None:
+        return []
+    import keras
+
+    def look(batch: int, logs: object = None) -> None:
+        del batch, logs
+        if time.perf_counter() - began > limit:
+            raise OutOfTimeError(f"it took longer than its {limit:.0f} s")
+
+    return [keras.callbacks.LambdaCallback(on_train_batch_end=look)]
 
 
 def run_on_worker(trial: Trial, begin: Arrays | None) -> Result:

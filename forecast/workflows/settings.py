@@ -251,6 +251,7 @@ class Config:
     force: bool = key(
         "Whether `reproduce` continues when data or versions differ from those of the run.", False
     )
+    budget: int = key("Seconds that `best` may take from start to end.", 600)
     scheduler: str | None = key("Dask scheduler whose workers do the work.", None)
     workers: int | None = key("Processes here that share the work.", None)
     leak: bool = key("Whether `check` also tests for leaks, for which it trains twice.", False)

@@ -4,6 +4,7 @@ COMMANDS = {
     "train": "train one model, score it beside baselines, track the run",
     "backtest": "retrain before each fold of the test span, and score every window",
     "sweep": "try a grid over time-ordered folds, resumable, with a leaderboard",
+    "best": "the best forecast in budget=600 seconds: an ensemble, served as one model",
     "predict": "forecast the next horizon: run=ID, models:/NAME@ALIAS or a folder",
     "runs": "the runs of this machine: running, finished, killed, not yet sent",
     "ui": "start the MLflow UI of the runs and open it",

@@ -208,6 +208,11 @@ READ: Mapping[str, tuple[str, ...]] = {
     "train": (*TRAINING, "resume", "register", *WORKERS),
     "backtest": (*TRAINING, "backtest.*", *WORKERS),
     "sweep": (*TRAINING, "sweep.*", *WORKERS),
+    "best": (
+        *("data.*", "window.*", "split.*", "tracking.*", "budget"),
+        *("evaluation.season", "evaluation.interval", "training.seed", "training.scaling"),
+        *("data", "split", "tracking", *WORKERS),
+    ),
     "check": (*TRAINING, "leak", "output"),
     "explain": TRAINING,
     "runs": ("tracking.*",),
