@@ -10,7 +10,7 @@ from forecast.evaluation.baselines import nodes
 from forecast.evaluation.baselines.nodes import Nodes
 
 
-def rows(count=700, seed=0):
+def rows(count=400, seed=0):
     """Columns with holes, ties and extremes, one constant and one that is hardly known."""
     rng = np.random.default_rng(seed)
     found = rng.normal(size=(count, 7))
@@ -32,7 +32,7 @@ def truth(features, seed=1):
 
 
 def fitted(features, true, **settings):
-    own = {"max_iter": 25, "min_samples_leaf": 3, "early_stopping": False, "random_state": 0}
+    own = {"max_iter": 12, "min_samples_leaf": 3, "early_stopping": False, "random_state": 0}
     return HistGradientBoostingRegressor(**{**own, **settings}).fit(features, true)
 
 
@@ -55,7 +55,7 @@ def test_predictions_are_scikit_learns_to_the_last_bit(name, monkeypatch):
     for asked in (features, rows(3001, seed=2), rows(1, seed=3), features[:0]):
         expected = model.predict(asked) if len(asked) else np.zeros(0)
         assert found.predict(asked).tobytes() == expected.tobytes()
-    monkeypatch.setattr(nodes, "ROWS", 64)
+    monkeypatch.setattr(nodes, "ROWS", 128)
     assert found.predict(features).tobytes() == model.predict(features).tobytes()
     assert (len(np.unique(found.predict(features))) == 1) == (name == "one leaf")
 
