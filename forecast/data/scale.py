@@ -96,8 +96,8 @@ class Scaler:
         found = predicted * self.output_std[series][:, None] + self.output_mean[series][:, None]
         return self.kinds.inverse(found)
 
-    def part(self, series: slice) -> "Scaler":
-        """Return what standardises some of the series, as a block holds them."""
+    def part(self, series: slice | np.ndarray) -> "Scaler":
+        """Return what standardises some of the series, as a block holds them, or by number."""
         parts: dict[str, Any] = {
             name: part if part is None else part[series] for name, part in vars(self).items()
         }

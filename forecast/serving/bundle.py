@@ -4,35 +4,37 @@ import shutil
 import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
-from platform import python_version
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast import process
 from forecast.data import schema
 from forecast.data.features import copies, layout_of
-from forecast.data.scale import Scaler
+from forecast.data.scale import Scaled, Scaler
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError, cause
+from forecast.evaluation.baselines.by_name import Kept, Learned
 from forecast.evaluation.intervals.margin import Reach
-from forecast.serving import arrays
+from forecast.serving import arrays, baseline, mixture
+from forecast.serving.mixture import Predictor
 from forecast.serving.model import Bundle
 from forecast.serving.schema import (
     FACTS,
     FORMAT,
     INTERVALS,
+    MIXTURE,
+    OTHERS,
     OWN,
     SEAL,
     SERIES,
+    TREES,
     WEIGHTS,
-    bytes_of,
     read,
+    versions,
     write,
 )
 from forecast.training import runtime
@@ -54,36 +56,78 @@ def save(
 ) -> list[Path]:
     """Write a fitted forecaster as a bundle."""
     folder.mkdir(parents=True, exist_ok=True)
-    window = forecaster.window or Window()
-    packages = ("tensorflow", "keras", "numpy", "pandas")
     forecaster.model_.save(folder / WEIGHTS)
+    frequency, zoned = forecaster.frequency_, forecaster.context_.zoned
     names = pa.array(forecaster.names_, pa.string())
-    scale = {name: part for name, part in vars(forecaster.scaler_).items() if part is not None}
     fields = {
-        "schema": _served(schema, forecaster).to_dict(),
-        "window": {name: int(value) for name, value in window.get_params().items()},
-        "series": {
-            "count": len(names),
-            SEAL: arrays.write(folder / SERIES, scale, names),
-        },
+        "schema": _served(schema, frequency, zoned).to_dict(),
+        "window": _shape(forecaster.window or Window()),
+        "series": arrays.keep_series(folder, forecaster.scaler_, names),
         "quantiles": list((forecaster.training or Training()).quantiles),
-        "intervals": reach and _kept(folder, reach),
-        "versions": {"python": python_version(), "forecast": version(process.DISTRIBUTION)}
-        | {name: version(name) for name in packages},
+        "intervals": reach and arrays.keep_reach(folder, reach),
+        "versions": versions("tensorflow", "keras", "numpy", "pandas"),
         "facts": dict(facts),
     }
     files = [folder / SERIES] + [folder / INTERVALS] * (reach is not None)
     return [folder / WEIGHTS, *files, write(folder, fields)]
 
 
-def _kept(folder: Path, reach: Reach) -> dict[str, Any]:
-    """Write the half-widths of intervals, and return what the JSON says of them."""
-    about = {name: plain for name, plain in reach.to_dict().items() if name != "reach"}
-    return about | {SEAL: arrays.write(folder / INTERVALS, {"reach": reach.values})}
+def save_baseline(
+    folder: Path,
+    learned: Learned,
+    schema: Schema,
+    window: Window,
+    rows: Scaled,
+    facts: Mapping[str, Any],
+    *,
+    reach: Reach | None = None,
+) -> list[Path]:
+    """Write a baseline that has learned as a bundle.
+
+    Args:
+        folder: Where it is written.
+        learned: One of which something can be kept: a rule or boosted trees.
+        schema: How the rows were read.
+        window: Shape of a sample.
+        rows: That it has learned from, all series in their order, with what standardises them.
+        facts: For people.
+        reach: Of the intervals around its forecasts; None where it has none.
+
+    Returns:
+        The files.
+
+    Raises:
+        InputError: Nothing can be kept of the baseline.
+    """
+    if learned.kept is None:
+        raise InputError(
+            "learned must be a baseline that a bundle can keep, which rules and boosted_trees are, "
+            "got a regressor, a classical model or shares: leave it out"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    table = rows.table
+    told, more = baseline.keep(folder, learned.kept)
+    fields = {
+        "kind": told.pop("kind"),
+        "schema": _served(schema, table.frequency, table.zoned).to_dict(),
+        "window": _shape(window),
+        "series": arrays.keep_series(folder, rows.scaler, pa.array(table.names, pa.string()), more),
+        **told,
+        "intervals": reach and arrays.keep_reach(folder, reach),
+        "versions": versions("numpy", "pandas", "scikit-learn"),
+        "facts": dict(facts),
+    }
+    files = [folder / TREES] * bool(more) + [folder / SERIES]
+    return [*files, *[folder / INTERVALS] * (reach is not None), write(folder, fields)]
+
+
+def _shape(window: Window) -> dict[str, int]:
+    """Return the sizes of a window as plain numbers."""
+    return {name: int(value) for name, value in window.get_params().items()}
 
 
 def add_intervals(folder: Path, reach: Reach) -> None:
-    """Write what gives the forecasts of a saved bundle their intervals; the weights stay.
+    """Write what gives the forecasts of a saved bundle their intervals; the rest stays.
 
     Whoever reads the bundle meanwhile has it without or with them: the file that names the others
     is replaced last, and as a whole.
@@ -91,10 +135,12 @@ def add_intervals(folder: Path, reach: Reach) -> None:
     fields = read(folder)
     fresh = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)  # what a kill has left
-    shutil.copytree(folder, fresh)
+    fresh.mkdir()
+    if fields["format"] != OTHERS:
+        shutil.copy2(folder / WEIGHTS, fresh)  # whose hash is taken anew
     own = {name: fields[name] for name in fields if name not in OWN}
-    if fields["format"] == FORMAT:
-        own["intervals"] = _kept(fresh, reach)
+    if fields["format"] in (FORMAT, OTHERS):
+        own["intervals"] = arrays.keep_reach(fresh, reach)
         (fresh / INTERVALS).replace(folder / INTERVALS)
     else:  # a run that was begun by an older version
         own["intervals"] = reach.to_dict()
@@ -102,44 +148,34 @@ def add_intervals(folder: Path, reach: Reach) -> None:
     shutil.rmtree(fresh)
 
 
-def _served(schema: Schema, forecaster: Forecaster) -> Schema:
+def _served(schema: Schema, frequency: str | None, zoned: bool | None) -> Schema:
     """Fix frequency and zone, which a few new rows may not tell, and ask for columns in use."""
     used = {*schema.inputs, *schema.targets}
     return replace(
         schema,
-        frequency=forecaster.frequency_,
-        zoned=forecaster.context_.zoned,
+        frequency=frequency,
+        zoned=zoned,
         circular={name: period for name, period in schema.circular.items() if name in used},
         valid={name: bounds for name, bounds in schema.valid.items() if name in used},
         classes={name: parts for name, parts in schema.classes.items() if name in used},
     )
 
 
-def load(folder: str | Path) -> Bundle:
+def load(folder: str | Path) -> Predictor:
     """Read a bundle; no code in it is run."""
     folder = Path(folder)
     fields = read(folder)
-    runtime.start()
-    import keras
+    if fields.get("kind") != MIXTURE:
+        return _alone(folder, fields)
+    return mixture.read(folder, fields, _alone)
 
-    from forecast import models
 
-    models.register_layers()
+def _alone(folder: Path, fields: Mapping[str, Any]) -> Bundle:
+    """Read a bundle of one model."""
+    model = _network(folder) if fields["format"] != OTHERS else None
+    raw = arrays.beside(folder, fields)
     try:
-        _check_members(folder / WEIGHTS)
-        model = keras.saving.load_model(folder / WEIGHTS, compile=False, safe_mode=True)
-    except Exception as error:  # Keras has as many for a file that is no model as there are faults
-        raise InputError(
-            f"bundle must hold a {WEIGHTS} of known layers, got {str(folder / WEIGHTS)!r} "
-            f"({cause(error)}): download the run's model/ again"
-        ) from error
-    raw = {}
-    if fields["format"] == FORMAT:
-        raw[SERIES] = bytes_of(folder, SERIES, fields["series"])
-        if fields["intervals"] is not None:
-            raw[INTERVALS] = bytes_of(folder, INTERVALS, fields["intervals"])
-    try:
-        found = _made(model, fields, raw)
+        found = _made(raw, fields, model)
         fault = disagreement(found)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OSError) as error:
         fault = cause(error)
@@ -150,27 +186,38 @@ def load(folder: str | Path) -> Bundle:
     return found
 
 
-def _made(model: Any, fields: Mapping[str, Any], raw: Mapping[str, bytes]) -> Bundle:
+def _network(folder: Path) -> Any:
+    """Read the network of a bundle."""
+    runtime.start()
+    import keras
+
+    from forecast import models
+
+    models.register_layers()
+    try:
+        _check_members(folder / WEIGHTS)
+        return keras.saving.load_model(folder / WEIGHTS, compile=False, safe_mode=True)
+    except Exception as error:  # Keras has as many for a file that is no model as there are faults
+        raise InputError(
+            f"bundle must hold a {WEIGHTS} of known layers, got {str(folder / WEIGHTS)!r} "
+            f"({cause(error)}): download the run's model/ again"
+        ) from error
+
+
+def _made(raw: Mapping[str, bytes], fields: Mapping[str, Any], model: Any) -> Bundle:
     """Turn the fields of the file, and the bytes of those beside it, into objects."""
-    plain = fields["intervals"]
-    if raw:
-        found, names = arrays.read(raw[SERIES], named=True)
-        if len(names) != fields["series"]["count"]:
-            raise ValueError(f"{len(names)} series for {fields['series']['count']}")
-        scaler = Scaler(**found)
-        if plain is not None:
-            plain = plain | arrays.read(raw[INTERVALS], named=False)[0]
-    else:
-        names, scaler = pa.array(fields["series"], pa.string()), Scaler.from_dict(fields["scaler"])
+    names, found = arrays.series_of(raw, fields)
+    if model is None:
+        model = baseline.read(raw, fields, found)
     return Bundle(
         model,
         Schema.from_dict(fields["schema"]),
         Window(**fields["window"]),
-        scaler,
+        Scaler(**found),
         names,
         fields["versions"] | fields["facts"],
-        tuple(fields["quantiles"]),
-        plain and Reach.from_dict(plain),
+        tuple(fields.get("quantiles", ())),
+        arrays.reach_of(raw, fields),
         fields[SEAL],
     )
 
@@ -206,16 +253,19 @@ def disagreement(found: Bundle) -> str:
     if len(moved) not in (0, len(kinds)) or bool(moved) != bool(found.schema.transform):
         return "a transform of targets in one of its files alone"
     columns, outputs = layout_of(found.schema), len(schema.target_names(found.schema)[0])
-    ahead = copies(window) if columns.known else 0
-    features = len(columns.features) + ahead * len(columns.known)
-    features += reads_series_number(found.model) + bool(cycle_of(found.model))
     series, horizon = len(found.names), window.horizon
-    shapes = {
-        "model's input": (found.model.input_shape, (None, window.timesteps, features)),
-        "model's output": (
-            found.model.output_shape,
-            (None, horizon, outputs * max(1, len(levels))),
-        ),
+    shapes: dict[str, tuple[Any, Any]] = {}
+    if isinstance(found.model, Kept):
+        if fault := baseline.fault(found.model, found.schema, window, series):
+            return fault
+    else:
+        ahead = copies(window) if columns.known else 0
+        features = len(columns.features) + ahead * len(columns.known)
+        features += reads_series_number(found.model) + bool(cycle_of(found.model))
+        steps = (None, horizon, outputs * max(1, len(levels)))
+        shapes["model's input"] = (found.model.input_shape, (None, window.timesteps, features))
+        shapes["model's output"] = (found.model.output_shape, steps)
+    shapes |= {
         "scaler": (
             {part.shape for part in (scaler.input_mean, scaler.input_std, *limits)},
             {(series, len(columns.features))},

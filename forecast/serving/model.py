@@ -17,7 +17,9 @@ from forecast.data.schema import Schema
 from forecast.data.table import Table, renumbered
 from forecast.data.windows import Window
 from forecast.errors import InputError, nearest
+from forecast.evaluation.baselines.by_name import Kept, Reading
 from forecast.evaluation.intervals.margin import Reach
+from forecast.serving import baseline
 from forecast.training import runtime
 from forecast.training.forecaster import BATCH
 
@@ -92,7 +94,7 @@ class Bundle:
     """What predicts: raw rows in, tidy forecasts out.
 
     Attributes:
-        model: Keras model on standardised values.
+        model: Keras model on standardised values, or what was kept of a baseline.
         schema: How raw rows are read.
         window: Shape of a sample.
         scaler: What standardises.
@@ -113,8 +115,17 @@ class Bundle:
     reach: Reach | None = None
     digest: str = ""
 
+    @property
+    def whole(self) -> bool:
+        """Whether forecasts may depend on rows before the window, so that all must be there."""
+        return isinstance(self.model, Kept)
+
     def table(self, frame: pd.DataFrame) -> Table:
         """Read raw rows as in training."""
+        return self.own(self.grid(frame))
+
+    def grid(self, frame: pd.DataFrame) -> Table:
+        """Read raw rows by the schema, whatever the window and the series of training."""
         schema = self.schema
         columns.check_columns(frame, schema)
         time, zoned = clock.read(frame[schema.time], schema.time_format, zoned=schema.zoned)
@@ -124,8 +135,11 @@ class Bundle:
         frame = frame.assign(**{schema.time: clock.written(time, zoned)})  # read once
         made = schema.known_future and not schema.known_columns
         rows = self.window.lead + self.window.horizon if made else 0
-        table = panel.build(frame, schema, ahead=rows).padded(self.window.timesteps)
-        return self.in_order(table)
+        return panel.build(frame, schema, ahead=rows)
+
+    def own(self, table: Table) -> Table:
+        """Make a table that `grid` has read one that the model can read."""
+        return self.in_order(table.padded(self.window.timesteps))
 
     def in_order(self, table: Table) -> Table:
         """Sort the series of a table as those of training, which they must be among."""
@@ -156,7 +170,12 @@ class Bundle:
 
         Where columns are known ahead, it is the last row with a known target.
         """
-        return self.forecasts(self.table(frame), history=history)
+        return self.answer(frame, history=history)[1]
+
+    def answer(self, frame: pd.DataFrame, *, history: bool = False) -> tuple[Table, pd.DataFrame]:
+        """Return the rows, as they are read, and what `predict` forecasts from them."""
+        table = self.table(frame)
+        return table, self.forecasts(table, history=history)
 
     def forecasts(self, table: Table, *, history: bool = False) -> pd.DataFrame:
         """Forecast from a table that `table` has made; see `predict`."""
@@ -175,23 +194,29 @@ class Bundle:
 
         Shapes: `starts` (windows,); returns (windows, horizon, targets) by the names of columns.
         """
-        runtime.start()
-        from forecast.training.fit import predict_scaled
-        from forecast.training.losses import point_forecast
+        numbers = self.numbers(table.names)
+        series = numbers[table.series]  # as the scaler counts them
+        if isinstance(self.model, Kept):
+            rows = Scaled(table, self.scaler.part(numbers))
+            middle = baseline.forecast(self.model, Reading(rows, self.window, numbers), starts)
+            values = middle[..., None]
+        else:
+            runtime.start()
+            from forecast.training.fit import predict_scaled
+            from forecast.training.losses import point_forecast
 
-        series = self.numbers(table.names)[table.series]  # as the scaler counts them
-        values = predict_scaled(
-            self.model,
-            Scaled(replace(table, series=series), self.scaler),
-            self.window,
-            starts,
-            batch_size=batch,
-            levels=self.quantiles,
-        )
-        found = {"forecast": point_forecast(values, self.quantiles)}
+            values = predict_scaled(
+                self.model,
+                Scaled(replace(table, series=series), self.scaler),
+                self.window,
+                starts,
+                batch_size=batch,
+                levels=self.quantiles,
+            )
+            middle = point_forecast(values, self.quantiles)
+        found = {"forecast": middle}
         if self.reach is not None:
-            own = series[starts]
-            middle, kinds = found["forecast"], self.scaler.kinds
+            own, kinds = series[starts], self.scaler.kinds
             ends = self.reach.around(values, self.quantiles, middle, own, kinds)
             found |= dict(zip(("lower", "upper"), ends, strict=True))
         return found | {f"q{level:g}": values[..., n] for n, level in enumerate(self.quantiles)}

@@ -11,7 +11,7 @@ import pandas as pd
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.serving import bundle
-from forecast.serving.model import Bundle
+from forecast.serving.mixture import Predictor
 from forecast.serving.schema import FACTS
 
 ISO = "%Y-%m-%dT%H:%M:%S.%f%z"
@@ -90,7 +90,7 @@ def example(frame: pd.DataFrame, schema: Schema, window: Window) -> pd.DataFrame
     return found
 
 
-def fetch(client: Any, run_id: str, folder: Path) -> Bundle:
+def fetch(client: Any, run_id: str, folder: Path) -> Predictor:
     """Download the bundle of a run, and nothing else of its model, which may name code."""
     return bundle.load(client.download_artifacts(run_id, f"model/{INSIDE}", str(folder)))
 

@@ -3,21 +3,27 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 from typing import Any
 
+from forecast import process
 from forecast.errors import InputError, nearest
 
 FORMAT = 4
-"""Version of the files; a reader refuses those it does not know."""
+"""Version of the files of a network; a reader refuses those it does not know."""
 
 OLDER = (2, 3)
-"""Formats that are read too."""
+"""Formats of networks that are read too."""
+
+OTHERS = 5
+"""Version of the files of anything else, which say what kind it is."""
 
 ADDED: Mapping[str, Any] = {"zoned": None, "zone": None, "holidays": None, "transform": {}}
 """What a schema did not say before somebody asked for it, and what it meant then."""
 
-WEIGHTS, FACTS = "model.keras", "bundle.json"
+WEIGHTS, FACTS, TREES = "model.keras", "bundle.json", "trees.arrow"
 SERIES, INTERVALS = "series.arrow", "intervals.arrow"
 """Files with a row for every series: its name and scale; the half-widths of its intervals."""
 
@@ -42,6 +48,8 @@ _SCALER = {
     "output_std": _MATRIX,
 }
 _AROUND = {"level": float, "method": str, "between": (None, [float])}
+_INTERVALS = (None, {**_AROUND, SEAL: str})
+_ABOUT = {"intervals": _INTERVALS, "versions": {str: str}, "facts": {str: object}, SEAL: str}
 
 _SCHEMA: Mapping[str, Any] = {
     "time": str,
@@ -67,13 +75,17 @@ _SCHEMA: Mapping[str, Any] = {
     "transform": {str: str},
 }
 
-FORM: Mapping[str, Any] = {
-    "format": int,
+_READ = {
     "schema": _SCHEMA,
     "window": {"timesteps": int, "horizon": int, "stride": int, "lead": int},
     "series": {"count": int, SEAL: str},
+}
+
+FORM: Mapping[str, Any] = {
+    "format": int,
+    **_READ,
     "quantiles": [float],
-    "intervals": (None, {**_AROUND, SEAL: str}),
+    "intervals": _INTERVALS,
     "versions": {str: str},
     "facts": {str: object},
     "weights": {SEAL: str},
@@ -90,11 +102,43 @@ OLD_FORM: Mapping[str, Any] = {
 }
 """Of older formats, whose arrays stood in the JSON."""
 
+_GROWN = {"baseline": float, "seasonal": bool, "features": int, "usable": [int]}
+_OTHER = {"format": int, "kind": str}
+
+MIXTURE = "mixture"
+
+FORMS: Mapping[str, Mapping[str, Any]] = {
+    "rule": {**_OTHER, **_READ, "rule": {"name": str, "season": int}, **_ABOUT},
+    "trees": {
+        **_OTHER,
+        **_READ,
+        "trees": {"seasons": [int], "years": bool, "targets": [_GROWN], SEAL: str},
+        **_ABOUT,
+    },
+    MIXTURE: {**_OTHER, "members": [{"weight": float, SEAL: str}], **_ABOUT},
+}
+"""Of what is no network, by its kind."""
+
+NETWORK = "network"
+"""The kind of bundles that say none."""
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Return the versions of Python, of this package and of some others."""
+    own = {"python": python_version(), "forecast": version(process.DISTRIBUTION)}
+    return own | {name: version(name) for name in packages}
+
 
 def write(folder: Path, fields: Mapping[str, Any], found: int = FORMAT) -> Path:
-    """Write the facts of a bundle beside its other files, sealed by their hash."""
-    weights = {SEAL: _digest(folder / WEIGHTS)}
-    text = json.dumps({"format": found, **fields, "weights": weights}, indent=1, default=str)
+    """Write the facts of a bundle beside its other files, sealed by their hash.
+
+    The hash of a network is added; of other kinds the fields hold those of all files.
+    """
+    if "kind" in fields:
+        told = {"format": OTHERS, **fields}
+    else:
+        told = {"format": found, **fields, "weights": {SEAL: _digest(folder / WEIGHTS)}}
+    text = json.dumps(told, indent=1, default=str)
     file = folder / FACTS
     file.write_bytes(_sealed(f"{text.removesuffix(_END)},\n ".encode()))
     return file
@@ -103,7 +147,7 @@ def write(folder: Path, fields: Mapping[str, Any], found: int = FORMAT) -> Path:
 def read(folder: Path) -> dict[str, Any]:
     """Read the facts of a bundle, and make sure that no byte of them and its weights was changed.
 
-    `bytes_of` does so for its arrays.
+    `bytes_of` does so for its arrays, and `mixture.read` for members.
     """
     try:
         raw = (folder / FACTS).read_bytes()
@@ -111,30 +155,47 @@ def read(folder: Path) -> dict[str, Any]:
         found = fields["format"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
-            f"bundle must be a folder with {FACTS} and {WEIGHTS}, got {str(folder)!r} "
-            f"({type(error).__name__}): download the run's model/ again"
+            f"bundle must be a folder with {FACTS} and the files that it names, got "
+            f"{str(folder)!r} ({type(error).__name__}): download the run's model/ again"
         ) from error
-    if type(found) is not int or found not in (FORMAT, *OLDER):
+    if type(found) is not int or found not in (*OLDER, FORMAT, OTHERS):
         raise InputError(
-            f"bundle format must be {FORMAT}, got {_short(found)}: use the version of forecast "
-            "that wrote it, or train again"
+            f"bundle format must be {FORMAT} or {OTHERS}, got {_short(found)}: use the version of "
+            "forecast that wrote it, or train again"
         )
     if raw != _sealed(raw.rpartition(_FIELD)[0]):
         raise _changed(folder / FACTS)
     if isinstance(fields.get("schema"), dict):
         fields["schema"] = {**ADDED, **fields["schema"]}
-    if fault := misfit(fields, OLD_FORM if found in OLDER else FORM):
+    kind = fields.get("kind") if found == OTHERS else NETWORK
+    if found == OTHERS and kind not in [*FORMS]:
+        raise InputError(
+            f"bundle kind must be one of {', '.join(FORMS)}, got {_short(kind)}: use the version "
+            "of forecast that wrote it, or download the run's model/ again"
+        )
+    form = FORMS[kind] if found == OTHERS else OLD_FORM if found in OLDER else FORM
+    if fault := misfit(fields, form):
         raise InputError(
             f"bundle must hold the fields of format {found} in {FACTS}, got {fault}: "
             "download the run's model/ again"
         )
-    try:
-        same = _digest(folder / WEIGHTS) == fields["weights"][SEAL]
-    except OSError as error:
-        raise _lacking(folder, WEIGHTS, error) from error
-    if not same:
-        raise _changed(folder / WEIGHTS)
+    if kind == NETWORK:
+        try:
+            same = _digest(folder / WEIGHTS) == fields["weights"][SEAL]
+        except OSError as error:
+            raise _lacking(folder, WEIGHTS, error) from error
+        if not same:
+            raise _changed(folder / WEIGHTS)
     return dict(fields)
+
+
+def kind_of(folder: Path) -> str:
+    """Tell the kind of a bundle, "network" for one that says none or cannot be read."""
+    try:
+        fields = json.loads((folder / FACTS).read_text("utf-8"))
+        return str(fields.get("kind", NETWORK))
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return NETWORK
 
 
 def bytes_of(folder: Path, name: str, told: Mapping[str, Any]) -> bytes:

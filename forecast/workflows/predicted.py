@@ -10,12 +10,14 @@ from forecast.data.schema import target_names
 from forecast.data.sources.source import Source
 from forecast.data.stored.pieces import pieces
 from forecast.data.table import Table
+from forecast.errors import InputError
 from forecast.parallel.pool import HERE, Pool
 from forecast.serving import stream
 from forecast.serving.model import Bundle, arrow, refuse_short_history
 from forecast.serving.newest import Newest, UnsortedError
 from forecast.serving.stream import Part, Stream
 from forecast.training.forecaster import BATCH
+from forecast.workflows.loaded import shown_size
 
 COPIES = 6
 """Memory of rows that are read at once, in tables of eight bytes a value."""
@@ -84,6 +86,21 @@ def fits(source: Source, memory: int) -> bool:
         if rows * (len(columns) + 3) * 8 * COPIES > memory:
             return False
     return True
+
+
+def refuse_more(source: Source, memory: int) -> None:
+    """Refuse more rows than fit, where a forecast may read all rows of a series."""
+    if source.size is not None and source.size * SURELY <= memory:
+        return
+    columns = source.columns()
+    rows = sum(len(batch) for batch in source.batches(columns[:1]))
+    asked = rows * (len(columns) + 3) * 8 * COPIES
+    if asked > memory:
+        raise InputError(
+            f"data.memory must hold all rows where run= is more than one network, or none, since "
+            f"these read rows before the look-back too, got {shown_size(memory)} for {rows:,} "
+            f"rows: write data.memory={-(-asked // 2**20)}MiB, or send fewer series at a time"
+        )
 
 
 def in_parts(

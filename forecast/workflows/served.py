@@ -9,7 +9,7 @@ from typing import Any
 from forecast.errors import InputError
 from forecast.serving import package
 from forecast.serving.bundle import load
-from forecast.serving.model import Bundle
+from forecast.serving.mixture import Predictor
 from forecast.tracking import folders
 from forecast.tracking.mlflow.store import client, no_retries, reason
 from forecast.workflows.settings import TrackingConfig
@@ -27,7 +27,7 @@ class Served:
         recorded: Params of its run, which say what it was trained on; none where it has no run.
     """
 
-    bundle: Bundle
+    bundle: Predictor
     name: str
     recorded: dict[str, str]
 

@@ -115,7 +115,7 @@ def copy(folder: Path, tmp_path: Path) -> Path:
 def test_an_unknown_format_is_refused_by_name(copy: Path, found):
     facts = json.loads((copy / "bundle.json").read_text())
     (copy / "bundle.json").write_text(json.dumps(facts | {"format": found}))
-    with pytest.raises(InputError, match="format must be 4, got " + re.escape(repr(found))):
+    with pytest.raises(InputError, match="format must be 4 or 5, got " + re.escape(repr(found))):
         bundle.load(copy)
 
 

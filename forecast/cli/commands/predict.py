@@ -23,6 +23,7 @@ from forecast.data.table import Table
 from forecast.errors import InputError
 from forecast.parallel.pool import Pool
 from forecast.report import figures
+from forecast.serving.mixture import Predictor
 from forecast.serving.model import Bundle
 from forecast.serving.parts import Parts
 from forecast.workflows import load, predicted, workers
@@ -59,18 +60,20 @@ def run_predict(request: Request) -> pd.DataFrame | None:
         errors.refuse_fixed(served.bundle, settings, request.overrides)
         source, memory = _source(settings, typed, served), load.memory(settings)
         if isinstance(source, Source) and not predicted.fits(source, memory):
-            schema = _schema(settings, typed, served, source.columns())
-            large = replace(served.bundle, schema=schema)
-            span = settings.data.since, settings.data.until
-            asked = predicted.Asked(source, settings.history, span, memory)
-            with workers.pool(settings) as pool:
-                _in_parts(replace(served, bundle=large), asked, settings.output, pool)
-            return None
+            if isinstance(served.bundle, Bundle) and not served.bundle.whole:
+                schema = _schema(settings, typed, served, source.columns())
+                large = replace(served.bundle, schema=schema)
+                span = settings.data.since, settings.data.until
+                asked = predicted.Asked(source, settings.history, span, memory)
+                with workers.pool(settings) as pool:
+                    _in_parts(large, served.name, asked, settings.output, pool)
+                return None
+            predicted.refuse_more(source, memory)
         frame = opened.read(source) if isinstance(source, Source) else source
         schema = _schema(settings, typed, served, frame.columns)
         bundle = replace(served.bundle, schema=schema)
-        rows = bundle.table(_between(frame, settings, schema))
-        found = bundle.forecasts(rows, history=settings.history)
+        new = _between(frame, settings, schema)
+        rows, found = bundle.answer(new, history=settings.history)
     left_out = sorted({rows.names[code] for code in np.unique(rows.series)} - {*found.series})
     if piped:
         _warn(left_out, len(left_out), sys.stderr)
@@ -90,9 +93,10 @@ def run_predict(request: Request) -> pd.DataFrame | None:
     return found
 
 
-def _in_parts(served: Served, asked: predicted.Asked, place: str | None, pool: Pool) -> None:
+def _in_parts(
+    bundle: Bundle, name: str, asked: predicted.Asked, place: str | None, pool: Pool
+) -> None:
     """Forecast a stream of rows into a file, or to standard output."""
-    bundle = served.bundle
     if place == PIPE:
 
         def print_rows(number: int, rows: pa.Table) -> None:
@@ -101,7 +105,7 @@ def _in_parts(served: Served, asked: predicted.Asked, place: str | None, pool: P
         found = predicted.in_parts(bundle, asked, print_rows, pool=pool)
         _warn(found.named, found.lacking, sys.stderr)
         return
-    out = output.place(place, f"forecast_{served.name}{ENDS[0]}", ENDS)
+    out = output.place(place, f"forecast_{name}{ENDS[0]}", ENDS)
     about = {
         "model": bundle.digest,
         "schema": bundle.schema.to_dict(),
@@ -133,7 +137,7 @@ def _in_parts(served: Served, asked: predicted.Asked, place: str | None, pool: P
     _say_written(out, found.count)
 
 
-def _draw(out: Path, rows: Table, bundle: Bundle, newest: pd.DataFrame) -> None:
+def _draw(out: Path, rows: Table, bundle: Predictor, newest: pd.DataFrame) -> None:
     """Draw the newest forecasts beside their file."""
     drawn = figures.prediction(_history(rows, bundle, newest), newest, bundle.schema.units)
     if rows.zoned:
@@ -228,7 +232,7 @@ def _warn(left_out: list[str], count: int, file: TextIO | None) -> None:
         print(f"forecast: {text}", file=file)
 
 
-def _history(rows: Table, bundle: Bundle, found: pd.DataFrame) -> pd.DataFrame:
+def _history(rows: Table, bundle: Predictor, found: pd.DataFrame) -> pd.DataFrame:
     """Return the newest targets up to each origin, in the picture's form."""
     origins = found.groupby("series").origin.first().reindex(list(rows.names))
     past = rows.time <= origins.to_numpy("datetime64[ns]")[rows.series]

@@ -152,11 +152,18 @@ def _warn_of_the_machine(found: Any) -> None:
 def _held(store: Any, run_id: str, folder: Path) -> dict[str, dict[str, Any]]:
     """Read everything of a run that is compared; its forecasts stay in the folder until then."""
     from forecast.serving import package
+    from forecast.serving.model import Bundle
 
     folder.mkdir()
     text = Path(store.download_artifacts(run_id, recorded.CONFIG, str(folder))).read_text("utf-8")
     forecasts = Path(store.download_artifacts(run_id, PREDICTIONS, str(folder)))
-    model = package.fetch(store, run_id, folder).model
+    found = package.fetch(store, run_id, folder)
+    if not isinstance(found, Bundle) or found.whole:
+        raise InputError(
+            f"run must be a training of one network, got {run_id!r} with another model: take a run "
+            "of forecast train"
+        )
+    model = found.model
     weights = {
         f"{place} {one.path}": value
         for place, (one, value) in enumerate(zip(model.weights, model.get_weights(), strict=True))

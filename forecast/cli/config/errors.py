@@ -16,7 +16,7 @@ from forecast.errors import InputError, nearest, plain
 from forecast.workflows.settings import Config
 
 if TYPE_CHECKING:
-    from forecast.serving.model import Bundle
+    from forecast.serving.mixture import Predictor
 
 
 BY_COLUMN = (
@@ -294,7 +294,7 @@ def refuse(command: str, overrides: Sequence[str]) -> None:
         )
 
 
-def refuse_fixed(bundle: "Bundle", settings: Config, overrides: Sequence[str]) -> None:
+def refuse_fixed(bundle: "Predictor", settings: Config, overrides: Sequence[str]) -> None:
     """Refuse overrides that say otherwise than the bundle was trained."""
     from forecast.data.scaling.transform import (
         by_target,  # imports NumPy, and composing is to be quick
@@ -322,7 +322,7 @@ def refuse_fixed(bundle: "Bundle", settings: Config, overrides: Sequence[str]) -
             raise fixed_otherwise(key, fixed, asked)
 
 
-def refuse_other_columns(bundle: "Bundle", columns: Iterable[str], settings: Config) -> None:
+def refuse_other_columns(bundle: "Predictor", columns: Iterable[str], settings: Config) -> None:
     """Refuse `data.targets=["*"]` where it means other columns than those of training."""
     schema, data = bundle.schema, settings.data
     apart = {data.time, schema.time, *data.series, *schema.series}
@@ -381,7 +381,7 @@ def _field(key: str) -> str:
     return ".".join(key.split(".")[:2])
 
 
-def _trained(bundle: "Bundle") -> dict[str, Any]:
+def _trained(bundle: "Predictor") -> dict[str, Any]:
     """Return what a bundle knows of its training, by the keys of `FIXED`."""
     reach = bundle.reach
     others = {

@@ -16,7 +16,8 @@ from forecast.errors import InputError, nearest
 from forecast.evaluation.baselines import regression, rules, trees
 from forecast.evaluation.baselines.classical import CLASSICAL, Classical, Lines
 from forecast.evaluation.baselines.regression import Flat, Predict
-from forecast.evaluation.baselines.rules import Past
+from forecast.evaluation.baselines.rules import Past, Rule
+from forecast.evaluation.baselines.trees import Trees
 from forecast.evaluation.forecasts import Forecasts
 from forecast.evaluation.parts import Asked
 from forecast.vocabulary import BASELINES
@@ -74,6 +75,16 @@ class Reading:
 Forecast = Callable[[np.ndarray], np.ndarray]
 """Forecasts windows, (windows,), of one table: (windows, horizon, targets)."""
 
+Kept = Trees | Rule
+"""A baseline as plain values, from which it forecasts other rows at another time."""
+
+
+def reader(kept: Kept, on: Reading) -> Forecast:
+    """Let a baseline that was kept read a table."""
+    if isinstance(kept, Rule):
+        return partial(kept.forecast, on.past, on.window)
+    return partial(kept.forecast, kept.lagged(on.past, on.rows.scaler, on.numbers))
+
 
 @dataclass(frozen=True)
 class Learned:
@@ -84,12 +95,26 @@ class Learned:
         note: What was chosen for it.
         stamps: Time stamps of the origins that it forecasts, ascending; None for all.
         series: Mask of the series that it forecasts, of those learned from; None for all.
+        kept: All that it forecasts from, as a bundle keeps it; None where none can: regressors,
+            classical models and shares.
     """
 
     on: Callable[[Reading], Forecast]
     note: str = ""
     stamps: np.ndarray | None = None
     series: np.ndarray | None = None
+    kept: Kept | None = None
+
+    @classmethod
+    def of(
+        cls,
+        kept: Kept,
+        note: str = "",
+        stamps: np.ndarray | None = None,
+        series: np.ndarray | None = None,
+    ) -> "Learned":
+        """Make one that a bundle can keep."""
+        return cls(partial(reader, kept), note, stamps, series, kept)
 
     @property
     def of_sample(self) -> bool:
@@ -187,9 +212,9 @@ def learn(
         if name == "seasonal_naive":
             season = best_season(reading.past, window, spans.held, seasons)
             note = f"repeats {season} rows" if len(seasons) > 1 else ""
-            found[name] = Learned(partial(_rule, rules.seasonal_naive, season), note)
+            found[name] = Learned.of(Rule(name, season), note)
         elif name in rules.RULES:
-            found[name] = Learned(partial(_rule, rules.RULES[name], seasons[0]))
+            found[name] = Learned.of(Rule(name, seasons[0]))
         elif name in CLASSICAL:
             models = Classical(name, table, learned, window, seasons[0])
             found[name] = Learned(partial(_lines, models))
@@ -200,7 +225,7 @@ def learn(
             grown = trees.learn(
                 rows, reading.past, window, learned, train=spans.train, seasons=seasons
             )
-            found[name] = Learned(partial(_trees, grown), note, stamps, asked.series)
+            found[name] = Learned.of(grown, note, stamps, asked.series)
     left = left_out(spec, table)
     for name, settings in spec.regressors.items():
         if name not in left:
@@ -212,16 +237,8 @@ def learn(
     return Baselines(reading, found)
 
 
-def _rule(rule: Callable[..., np.ndarray], season: int, on: Reading) -> Forecast:
-    return partial(rule, on.past, on.window, season=season)
-
-
 def _lines(models: Classical, on: Reading) -> Forecast:
     return Lines(models, on.rows.table, on.numbers).forecast
-
-
-def _trees(grown: trees.Trees, on: Reading) -> Forecast:
-    return partial(grown.forecast, grown.lagged(on.past, on.rows.scaler, on.numbers))
 
 
 def _flat(predict: Predict, on: Reading) -> Forecast:

@@ -230,6 +230,27 @@ RULES = {
 }
 """Baselines that read the newest rows alone; others depend on the rows that they learn from."""
 
+
+@dataclass(frozen=True)
+class Rule:
+    """One of them with its season, which is all that there is to keep of it.
+
+    Attributes:
+        name: Of the rule.
+        season: Rows that it repeats or averages.
+    """
+
+    name: str
+    season: int
+
+    def forecast(self, past: Past, window: Window, starts: np.ndarray) -> np.ndarray:
+        """Forecast windows.
+
+        Shapes: `starts` (windows,); returns (windows, horizon, targets).
+        """
+        return RULES[self.name](past, window, starts, self.season)
+
+
 WEEK = 6
 """Days from which on a tick is at least a working week: no weekday tells anything."""
 

@@ -16,6 +16,7 @@ from forecast.data.scale import Scaled, Scaler
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.evaluation.baselines import rules
+from forecast.evaluation.baselines.nodes import Nodes
 from forecast.evaluation.baselines.rules import Past, Ticks
 from forecast.evaluation.parts import Asked
 
@@ -247,12 +248,12 @@ class Grown:
     """Trees of one target.
 
     Attributes:
-        model: Fitted.
+        model: Fitted, or what was kept of it.
         usable: Mask of the features that it reads.
         seasonal: Whether it predicts the distance from a season before.
     """
 
-    model: HistGradientBoostingRegressor
+    model: HistGradientBoostingRegressor | Nodes
     usable: np.ndarray
     seasonal: bool
 
