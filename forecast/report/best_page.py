@@ -76,9 +76,15 @@ def page(
         ("Where the errors occur", errors.section(outcome)),
         ("Uncertainty", intervals.section(outcome)),
         ("Best and worst windows", examples.section(outcome)),
-        ("Setup", render("summary", known=about, spans=run_page.spans(outcome), command=command)),
+        ("Setup", _setup(about, outcome, command)),
     ]
     return run_page.page(title, [section for section in sections if section[1]], head)
+
+
+def _setup(about: Mapping[str, str], outcome: "Outcome", command: str) -> str:
+    """Tell data, spans, versions and the command."""
+    spans = run_page.spans(outcome)
+    return render("summary", known=about, spans=spans, settings={}, command=command)
 
 
 def members(found: Search) -> str:

@@ -202,6 +202,18 @@ class Ledger:
         )
         return _result(done[0].data.metrics) if done else None
 
+    def failed(self, trials: Sequence[Trial]) -> dict[str, str]:
+        """Look up which trials this sweep, or race, has tried in vain, and why."""
+        wanted = {trial.key for trial in trials}
+        homes = {run.id for run in self._candidates.values()}
+        return {
+            tags["forecast.trial_key"]: tags["forecast.error"]
+            for tags in (run.data.tags for run in _trials(self.store, [*wanted]))
+            if tags.get("forecast.trial_key") in wanted
+            and "forecast.error" in tags
+            and tags.get("mlflow.parentRunId") in homes
+        }
+
     def run_of(self, key: str) -> str:
         """Return the run of a trial that is finished."""
         asked = f"tags.`forecast.trial_key` = '{key}' and attributes.status = 'FINISHED'"

@@ -27,8 +27,9 @@ SPENT = "forecast.spent_seconds"
 TICK = 5.0
 """Seconds between two times that these are written."""
 
-SKETCHED = 12_000
-"""Training windows of a sketch, about: enough to tell candidates apart."""
+SKETCHED = 50_000
+"""Training windows of a sketch, about. With fewer, dropout and what else learns from little seem
+better than they are; where there are no more, nothing is sketched."""
 
 SLACK = 1.5
 """How many times as long as expected a trial may take."""
@@ -207,6 +208,11 @@ class Race:
         for key, result in found.items():
             self._note(key, result)
         missing = [self._limited(trial) for key, trial in self._pairs(trials) if not self._has(key)]
+        if missing:  # what has failed once would fail again, and cost its seconds again
+            failed = self.ledger.failed(missing)
+            missing = [trial for trial in missing if trial.key not in failed]
+            for key, reason in failed.items():
+                self._failed(key, reason)
         if missing:
             on.execute(missing, self.tables, self, in_order=True)
         return {name: self.results[key] for key, name in by_key.items() if self._has(key)}
@@ -238,10 +244,7 @@ class Race:
     def fail(self, trial: Trial, reason: str) -> None:
         """Write a failure; the race goes on."""
         self.ledger.fail(self._runs.pop(trial.key), reason)
-        name = self._names[trial.key]
-        whole = not str(trial.rung)
-        self.seen.append(Seen(name, np.inf, whole, 0.0, self.budget.spent, reason))
-        self._show()
+        self._failed(trial.key, reason)
 
     def _trial(
         self, candidate: Candidate, span: tuple[Any, Any], returned: str, rung: Rung
@@ -291,6 +294,12 @@ class Race:
         expected = self._expected.get(trial.key, 0.0)
         unknown = 0.0 if expected else MOST * self.budget.seconds
         return replace(trial, limit=max(LEAST, unknown, SLACK * expected))
+
+    def _failed(self, key: str, reason: str) -> None:
+        """Note a failure, and show it."""
+        whole = not self._is_sketch(key)
+        self.seen.append(Seen(self._names[key], np.inf, whole, 0.0, self.budget.spent, reason))
+        self._show()
 
     def _note(self, key: str, result: Result) -> None:
         """Keep a result, and show it."""

@@ -20,7 +20,7 @@ from forecast.search import engine
 from forecast.search.candidates import Candidate, Composed
 from forecast.search.engine import Engine
 from forecast.search.ledger import Ledger, beating
-from forecast.search.portfolio import Idea, Portfolio
+from forecast.search.portfolio import PLAIN, Idea, Portfolio
 from forecast.search.race import SKETCH, SKETCHED, Budget, Course, Race, Seen, Shown
 from forecast.search.trial import Result
 from forecast.serving import bundle
@@ -34,8 +34,11 @@ TREES = "boosted_trees"
 BUNDLE = "bundle"
 """Artifact of a trial that learned a member: what predicts."""
 
-SKETCHES, WHOLE = 0.25, 0.62
+SKETCHES, WHOLE = 0.35, 0.62
 """Shares of the time of a race after which no sketch is begun, and no whole training."""
+
+DEAREST = 0.4
+"""Share of the time for whole trainings that one of them may take."""
 
 CLOSING = 12.0
 """Seconds for report and model at the end, about."""
@@ -115,7 +118,8 @@ class Search:
         windows = int(self.on.learned.sum())
         thinned = max(1, round(windows / SKETCHED))
         until = begin + SKETCHES * (end - begin)
-        self.tell(f"sketches of {len(first)} candidates, each from one window in {thinned}")
+        part = f", each from one window in {thinned}" if thinned > 1 else ""
+        self.tell(f"a first look at {len(first)} candidates{part}")
         sketches = self._run(first, thinned, {}, until, engine)
         errors = {idea: self._error(result) for idea, result in sketches.items()}
         order = self.portfolio.next(errors) if errors else first
@@ -124,8 +128,10 @@ class Search:
         for idea, result in sketches.items():
             by_model[idea.model] = max(result.seconds, by_model.get(idea.model, 0.0))
         expected = {idea: thinned * by_model.get(idea.model, fastest) for idea in order}
-        self.tell(f"whole trainings of the best, as many as fit of {len(order)}")
         until = begin + WHOLE * (end - begin)
+        most = DEAREST * (until - self.race.budget.spent)
+        order = [idea for idea in order if expected[idea] <= most or idea.model == PLAIN]
+        self.tell(f"whole trainings of the best, as many as fit of {len(order)}")
         self._run(order, 1, expected, until, engine)
 
     @property
@@ -247,7 +253,7 @@ def begin(
         with TemporaryDirectory() as folder:
             place = Path(folder) / BUNDLE
             bundle.save(place, result.forecaster, asked.schemas[table], {"run_id": run.id})
-            run.keep(Path(folder), BUNDLE)
+            run.keep(place, BUNDLE)
 
     race = Race(course, portfolio.tables, ledger, budget, shown, keep)
     return Search(asked, on, portfolio, race, tell)

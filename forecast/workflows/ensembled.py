@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecast.data.scale import Scaled
 from forecast.evaluation import ensemble
 from forecast.evaluation.ensemble import Ensemble
 from forecast.evaluation.outcome import Outcome, headline
@@ -17,7 +18,7 @@ from forecast.evaluation.significance.aligned import PREDICTIONS
 from forecast.report import best_page, figures, markdown
 from forecast.report.best_page import Tried
 from forecast.search.candidates import overrides
-from forecast.serving import bundle, package
+from forecast.serving import bundle, mixture, package
 from forecast.serving.model import Bundle
 from forecast.tracking import record
 from forecast.tracking.mlflow import description
@@ -95,13 +96,14 @@ def finish(search: Search, found: Ensemble, networks: Mapping[str, int], folder:
                 test[name] = _forecast(served[1], search, name)
                 home = served[0]
             else:
-                _save_baseline(search, name, learned.learned[name], home)
+                own, rows = learned.learned[name], Scaled(on.table, on.scaler)
+                bundle.save_baseline(home, own, search.asked.data.schema, on.spec.window, rows, {})
             members.append((home, weight))
         held = {name: search.held[name] for name in test if name in search.held}
         outcome = ensemble.evaluate(on, weights, held, {name: test[name] for name in held})
         reach = None if outcome.intervals is None else outcome.intervals.reach
         facts = {"run_id": race.ledger.parent.id, "data_digest": search.asked.data.digest}
-        bundle.save_mixture(folder, members, facts, reach=reach)
+        mixture.save_mixture(folder, members, facts, reach=reach)
     errors = {one.name: one.error for one in race.seen if one.whole}
     return Found(
         found,
