@@ -1,6 +1,7 @@
 """A baseline as a bundle: the forecasts of the evaluation to the bit, whole, and checked."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -154,6 +155,14 @@ def test_the_facts_say_what_it_is(whole: Path):
         assert told["rule"] == {"name": "seasonal_naive", "season": 24}
     else:
         assert told["trees"]["seasons"][0] == 24 and len(told["trees"]["targets"]) == 1
+
+
+def test_the_page_explains_every_field_that_networks_have_not():
+    page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text("utf-8")
+    table = page.partition("| field | instead of")[2].partition("\n\n")[0]
+    every = {name for form in schema.FORMS.values() for name in form} - {*schema.FORM}
+    found = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert {*found} == every and len(found) == len(every)
 
 
 @pytest.mark.processes
