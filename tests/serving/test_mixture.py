@@ -435,3 +435,30 @@ def test_mlflow_serves_it(here: Place, name: str, tmp_path: Path):
     pd.testing.assert_frame_equal(found, served.predict(frame))
     assert len(served.predict(asked)) == 3
     assert mixture.FOLDER not in {path.name for path in made.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def stored(here: Place) -> str:
+    """A run in the store of that folder that has kept the mixture, and nothing else."""
+    from forecast.tracking.mlflow.store import Store, client
+
+    Store(here.uri, "mixed")
+    store = client(here.uri)
+    run = store.create_run(store.get_experiment_by_name("mixed").experiment_id).info
+    store.set_tag(run.run_id, "forecast.kind", "mixture")
+    store.log_artifacts(run.run_id, str(here.folder / "mixed"), f"model/{package.INSIDE}")
+    store.set_terminated(run.run_id)
+    return run.run_id
+
+
+def test_a_run_with_a_mixture_predicts_and_other_commands_say_what_it_lacks(here: Place, stored):
+    words = ("predict", f"run={stored}", "data.path=rows.csv", "output=-")
+    assert here.run(*words) == 0, here.errors[-1]
+    assert len(here.printed[-1].splitlines()) == 1 + 9
+    for words, said in (
+        (("inspect", f"run={stored}"), "run must be of one network"),
+        (("reproduce", f"run={stored}"), "run must be a finished training"),
+        (("compare", f"runs=[{stored},{stored[:-1]}]"), "runs must"),
+    ):
+        assert here.run(*words) == 2
+        assert here.errors[-1].count("\n") == 1 and f"forecast: {said}" in here.errors[-1]
