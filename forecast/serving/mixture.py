@@ -249,18 +249,17 @@ def read(
     member: Callable[[Path, Mapping[str, Any]], Bundle],
 ) -> Mixture:
     """Read a mixture, and its members by a function that takes a folder and its facts."""
-    found, weights = [], []
-    for number, own in enumerate(told["members"], 1):
-        place = folder / FOLDER / str(number)
-        facts = form.read(place)
+    places = [folder / FOLDER / str(number + 1) for number in range(len(told["members"]))]
+    every = [form.read(place) for place in places]
+    for place, facts, own in zip(places, every, told["members"], strict=True):
         if facts[form.SEAL] != own[form.SEAL] or facts.get("kind") == form.MIXTURE:
             raise InputError(
                 f"bundle must hold the members that it was written with, got another one in "
                 f"{str(place)!r}: download the run's model/ again"
             )
-        found.append(member(place, facts))
-        weights.append(float(own["weight"]))
     raw = arrays.beside(folder, told)
+    found = [member(place, facts) for place, facts in zip(places, every, strict=True)]
+    weights = [float(own["weight"]) for own in told["members"]]
     try:
         reach = arrays.reach_of(raw, told)
         fault = disagreement(found, weights, reach)

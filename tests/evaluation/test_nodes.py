@@ -5,9 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits
 
 from forecast.evaluation.baselines import nodes
 from forecast.evaluation.baselines.nodes import Nodes
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Threads wait for one another longer than such small trees take."""
+    with threadpool_limits(1, user_api="openmp"):
+        yield
 
 
 def rows(count=400, seed=0):

@@ -25,6 +25,8 @@ from forecast.report.gates import lines as gate_lines
 from forecast.report.gates import page as gate_page
 from forecast.report.gates import tables as gate_tables
 from forecast.report.gates.subject import Subject
+from forecast.serving import package
+from forecast.serving.schema import FACTS, NETWORK, kind_of
 from forecast.tracking import folders
 from forecast.tracking.mlflow.store import client, no_retries, reason
 from forecast.workflows.gates import ABOUT, FIELD, facts, heading, limits, remarks
@@ -78,8 +80,21 @@ def _subjects(named: Sequence[tuple[str, str]], settings: Config) -> list[Subjec
     """Read what is to be inspected: a file, or runs."""
     if settings.file:
         return [_of_file(Path(settings.file), settings.gates)]
+    for key, run in named:
+        for place in (Path(run).expanduser(), Path(settings.tracking.folder) / run):
+            _refuse_other(package.inside(place), key, run)
     store = client(settings.tracking.uri)
     return [_of_run(store, key, run_id, settings.gates) for key, run_id in named]
+
+
+def _refuse_other(folder: Path | None, key: str, run: str) -> None:
+    """Refuse a folder with a bundle of something that has no gates."""
+    kind = NETWORK if folder is None else kind_of(folder)
+    if kind != NETWORK:
+        raise InputError(
+            f"{key} must be of one network, whose gates can be looked at, got {run!r}, a bundle "
+            f"of kind {kind} without gates: give a run of forecast train"
+        )
 
 
 def _of_file(path: Path, gates: GatesConfig) -> Subject:
@@ -125,6 +140,7 @@ def _of_run(store: Any, key: str, run_id: str, gates: GatesConfig) -> Subject:
             own = found.info.run_id
             place = Path(store.download_artifacts(own, "snapshots", folder))
         except (MlflowException, OSError) as error:
+            _refuse_other(_bundle(store, run_id, folder), key, run_id)
             raise InputError(
                 f"{key} must be the id of a training run with snapshots, got {run_id!r} "
                 f"({reason(error)}): see `forecast ui`, and set tracking.uri if it is "
@@ -176,6 +192,17 @@ def _of_run(store: Any, key: str, run_id: str, gates: GatesConfig) -> Subject:
         inputs(snapshots[epoch], about["features"]),
         gates.pictures,
     )
+
+
+def _bundle(store: Any, run_id: str, folder: str) -> Path | None:
+    """Download the facts of a run's bundle, and return where they lie; None where it has none."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        own = folders.in_store(store, run_id).info.run_id
+        return Path(store.download_artifacts(own, f"model/{package.INSIDE}/{FACTS}", folder)).parent
+    except (MlflowException, OSError, InputError):
+        return None
 
 
 def _show(subject: Subject) -> None:
