@@ -121,7 +121,9 @@ class Place:
         before = os.getcwd()
         os.chdir(self.folder)
         console.file = out
-        forking = forked.workers() if arguments[0] == "sweep" else contextlib.nullcontext()
+        forking = (
+            forked.workers() if arguments[0] in ("sweep", "best") else contextlib.nullcontext()
+        )
         try:
             with forking, contextlib.redirect_stderr(err), contextlib.redirect_stdout(out):
                 status = main(list(arguments))

@@ -93,8 +93,8 @@ ABOUT = {
         "validation span best; the test span is opened once, at the end. If it is stopped, the "
         "same command resumes it.",
         "best budget=600 data=file data.path=load.csv data.time=time data.targets=[load]",
-        ("budget", *(name for name in _QUESTION if name != "training.epochs")),
-        ("models", "evaluation"),
+        [name for name in _QUESTION if name != "training.epochs"],
+        ("best",),
     ),
     "predict": About(
         "Writes a table and a picture beside it. Columns, window and model are those of the "

@@ -229,19 +229,21 @@ class Windows:
         own = replace(spec, window=window, model=Mean(), regressors={})
         cuts = split.holdout(table, spec.validation, spec.test)
         learned = cuts.train_rows(table)
-        spans = []
-        for rows in (cuts.validation_rows(table), cuts.test_rows(table)):
+
+        def shown(rows: np.ndarray) -> np.ndarray:
             starts = windows.starts(table, window, within=rows, truth="some")
-            spans.append(parts.shown(table, window, starts, learned))
-        if not all(map(len, spans)):
+            return parts.shown(table, window, starts, learned)
+
+        held, test = shown(cuts.validation_rows(table)), shown(cuts.test_rows(table))
+        if not (len(held) and len(test)):
             raise InputError(
                 f"split must leave validation and test rows for a look-back of {longest} rows and "
-                f"a horizon of {window.horizon}, got {' and '.join(f'{len(s):,}' for s in spans)} "
+                f"a horizon of {window.horizon}, got {len(held):,} and {len(test):,} "
                 "windows: set window.timesteps to less, or widen split.validation and split.test"
             )
         season = spec.season or clock.season(table.frequency)
         scaler = scale.fit(table.take(cuts.learned_rows(table)), spec.scaling)
-        return cls(own, table, cuts, *spans, scaler, season)
+        return cls(own, table, cuts, held, test, scaler, season)
 
     @property
     def learned(self) -> np.ndarray:

@@ -202,23 +202,6 @@ class Ledger:
         )
         return _result(done[0].data.metrics) if done else None
 
-    def failed(self, trials: Sequence[Trial]) -> dict[str, str]:
-        """Look up which trials this sweep, or race, has tried in vain, and why."""
-        wanted = {trial.key for trial in trials}
-        homes = {run.id for run in self._candidates.values()}
-        return {
-            tags["forecast.trial_key"]: tags["forecast.error"]
-            for tags in (run.data.tags for run in _trials(self.store, [*wanted]))
-            if tags.get("forecast.trial_key") in wanted
-            and "forecast.error" in tags
-            and tags.get("mlflow.parentRunId") in homes
-        }
-
-    def run_of(self, key: str) -> str:
-        """Return the run of a trial that is finished."""
-        asked = f"tags.`forecast.trial_key` = '{key}' and attributes.status = 'FINISHED'"
-        return str(self.store.find(asked, most=1)[0].info.run_id)
-
     def begin(self, trial: Trial) -> DirectRun | None:
         """Claim a trial and create its run."""
         if not self.claim(trial.key):
@@ -312,6 +295,25 @@ def forecasts(store: Store, key: str) -> np.ndarray | None:
         if found := store.arrays(run.info.run_id, FORECASTS):
             return found["forecasts"]
     return None
+
+
+def failed(ledger: Ledger, trials: Sequence[Trial]) -> dict[str, str]:
+    """Look up which trials this sweep, or race, has tried in vain, and why."""
+    wanted = {trial.key for trial in trials}
+    homes = {run.id for run in ledger._candidates.values()}
+    return {
+        tags["forecast.trial_key"]: tags["forecast.error"]
+        for tags in (run.data.tags for run in _trials(ledger.store, [*wanted]))
+        if tags.get("forecast.trial_key") in wanted
+        and "forecast.error" in tags
+        and tags.get("mlflow.parentRunId") in homes
+    }
+
+
+def run_of(store: Store, key: str) -> str:
+    """Return the run of a trial that is finished."""
+    asked = f"tags.`forecast.trial_key` = '{key}' and attributes.status = 'FINISHED'"
+    return str(store.find(asked, most=1)[0].info.run_id)
 
 
 def bury(ledger: Ledger) -> None:

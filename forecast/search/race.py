@@ -20,6 +20,7 @@ from forecast.search.ledger import Ledger
 from forecast.search.trial import Arrays, Result, Rung, Trial
 from forecast.tracking.mlflow.direct import DirectRun
 from forecast.tracking.mlflow.store import Unreachable
+from forecast.training.forecaster import Forecaster
 
 SPENT = "forecast.spent_seconds"
 """Tag of a race: seconds of its budget that are gone, those of commands that were killed too."""
@@ -119,6 +120,55 @@ class Course:
     origins: np.ndarray
     held: HeldOut
 
+    def trial(self, candidate: Candidate, table: Table, thinned: int = 1) -> Trial:
+        """Return the trial of a candidate, learned from every so manieth training window."""
+        spec = candidate.spec
+        if thinned > 1:
+            spec = recipes.applied(spec, {"window.stride": thinned * spec.window.stride})
+        rung = Rung(1, 2, thinned, "windows") if thinned > 1 else Rung()
+        return self._trial(replace(candidate, spec=spec), table, "forecasts", rung)
+
+    def last(self, candidate: Candidate, table: Table, epochs: int, number: int) -> Trial:
+        """Return the trial of a member's network, from all rows before the test span.
+
+        Args:
+            candidate: The member.
+            table: That it reads.
+            epochs: As many as its own trial has kept.
+            number: Of the network, from 0: each has another seed.
+        """
+        seed = candidate.spec.training.seed + number
+        changes = {"training.epochs": epochs, "training.seed": seed, "training.tail": 0}
+        spec = recipes.applied(candidate.spec, {**changes, "training.patience": None})
+        return self._trial(replace(candidate, spec=spec), table, "model", Rung())
+
+    def _trial(self, candidate: Candidate, table: Table, returned: str, rung: Rung) -> Trial:
+        """Name a trial by what it computes."""
+        last = returned == "model"
+        span, origins = (self.known, self.origins[:0]) if last else (self.learned, self.origins)
+        rows = table.time[(table.time >= span[0]) & (table.time < span[1])]
+        spec = candidate.spec
+        key = trial_key(
+            spec,
+            data=f"{self.data} {candidate.table}",
+            train=rows,
+            scored=np.stack([table.series[origins], table.tick[origins]]),
+            seed=spec.training.seed,
+            epochs=spec.training.epochs,
+        )
+        return Trial(
+            key=f"{key}-{returned}",
+            candidate=candidate.number,
+            fold=0,
+            seed=spec.training.seed,
+            spec=spec,
+            table=candidate.table,
+            train=span,
+            origins=origins,
+            rung=rung,
+            returned=returned,
+        )
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -162,7 +212,7 @@ class Race:
     ledger: Ledger
     budget: Budget
     shown: Shown
-    keep: Callable[[DirectRun, str, Result], None]
+    keep: Callable[[DirectRun, str, Forecaster], None]
     seen: list[Seen] = field(default_factory=list)
     results: dict[str, Result] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
@@ -170,20 +220,6 @@ class Race:
     _expected: dict[str, float] = field(default_factory=dict)
     _runs: dict[str, DirectRun] = field(default_factory=dict)
     _until: float = 0.0
-
-    def trial(self, candidate: Candidate, thinned: int = 1) -> Trial:
-        """Return the trial of a candidate, learned from every so manieth training window."""
-        spec = candidate.spec
-        if thinned > 1:
-            spec = recipes.applied(spec, {"window.stride": thinned * spec.window.stride})
-        rung = Rung(1, 2, thinned, "windows") if thinned > 1 else Rung()
-        return self._trial(replace(candidate, spec=spec), self.course.learned, "forecasts", rung)
-
-    def last(self, candidate: Candidate, epochs: int, seeds: int) -> Trial:
-        """Return the trial that learns a member once more, from all rows before the test span."""
-        changes = {"training.epochs": epochs, "training.seeds": seeds, "training.tail": 0}
-        spec = recipes.applied(candidate.spec, {**changes, "training.patience": None})
-        return self._trial(replace(candidate, spec=spec), self.course.known, "model", Rung())
 
     def run(
         self, trials: Mapping[str, Trial], expected: Mapping[str, float], until: float, on: Engine
@@ -204,18 +240,18 @@ class Race:
         self.keys |= {name: key for key, name in by_key.items()}
         self._expected |= {trials[name].key: seconds for name, seconds in expected.items()}
         self._until = until
-        found = self._known([trial for key, trial in self._pairs(trials) if not self._has(key)])
-        for key, result in found.items():
+        every = list({trial.key: trial for trial in trials.values()}.values())
+        for key, result in self._known([t for t in every if t.key not in self.results]).items():
             self._note(key, result)
-        missing = [self._limited(trial) for key, trial in self._pairs(trials) if not self._has(key)]
+        missing = [self._limited(trial) for trial in every if trial.key not in self.results]
         if missing:  # what has failed once would fail again, and cost its seconds again
-            failed = self.ledger.failed(missing)
+            failed = ledger.failed(self.ledger, missing)
             missing = [trial for trial in missing if trial.key not in failed]
             for key, reason in failed.items():
                 self._failed(key, reason)
         if missing:
             on.execute(missing, self.tables, self, in_order=True)
-        return {name: self.results[key] for key, name in by_key.items() if self._has(key)}
+        return {name: self.results[key] for key, name in by_key.items() if key in self.results}
 
     def begin(self, trial: Trial) -> engine.Answer:
         """Claim a trial, unless it would not be done in time."""
@@ -231,12 +267,13 @@ class Race:
     def checkpoint(self, trial: Trial) -> Arrays | None:
         """Say that no trial goes on from another."""
         del trial
+        return None
 
     def finish(self, trial: Trial, result: Result) -> None:
         """Write a score, forecasts or a model."""
         run = self._runs.pop(trial.key)
         if result.forecaster is not None:
-            self.keep(run, trial.table, result)
+            self.keep(run, trial.table, result.forecaster)
             result = replace(result, forecaster=None)
         self.ledger.finish(run, result)
         self._note(trial.key, result)
@@ -245,36 +282,6 @@ class Race:
         """Write a failure; the race goes on."""
         self.ledger.fail(self._runs.pop(trial.key), reason)
         self._failed(trial.key, reason)
-
-    def _trial(
-        self, candidate: Candidate, span: tuple[Any, Any], returned: str, rung: Rung
-    ) -> Trial:
-        """Name a trial by what it computes."""
-        table, origins = self.tables[candidate.table], self.course.origins
-        if returned == "model":
-            origins = origins[:0]
-        rows = table.time[(table.time >= span[0]) & (table.time < span[1])]
-        spec = candidate.spec
-        key = trial_key(
-            spec,
-            data=f"{self.course.data} {candidate.table}",
-            train=rows,
-            scored=np.stack([table.series[origins], table.tick[origins]]),
-            seed=spec.training.seed,
-            epochs=spec.training.epochs,
-        )
-        return Trial(
-            key=f"{key}-{returned}",
-            candidate=candidate.number,
-            fold=0,
-            seed=spec.training.seed,
-            spec=spec,
-            table=candidate.table,
-            train=span,
-            origins=origins,
-            rung=rung,
-            returned=returned,
-        )
 
     def _known(self, trials: Sequence[Trial]) -> dict[str, Result]:
         """Look up trials that are done, with all that they have returned."""
@@ -297,7 +304,7 @@ class Race:
 
     def _failed(self, key: str, reason: str) -> None:
         """Note a failure, and show it."""
-        whole = not self._is_sketch(key)
+        whole = not self._names[key].endswith(SKETCH)
         self.seen.append(Seen(self._names[key], np.inf, whole, 0.0, self.budget.spent, reason))
         self._show()
 
@@ -306,20 +313,10 @@ class Race:
         if result.forecasts is not None:
             error, trouble = self.course.held.error(result.forecasts), ""
             name, spent = self._names[key], self.budget.spent
-            whole = not self._is_sketch(key)
+            whole = not self._names[key].endswith(SKETCH)
             self.seen.append(Seen(name, error, whole, result.seconds, spent, trouble))
         self.results[key] = result
         self._show()
-
-    def _is_sketch(self, key: str) -> bool:
-        return self._names[key].endswith(SKETCH)
-
-    def _has(self, key: str) -> bool:
-        return key in self.results
-
-    def _pairs(self, trials: Mapping[str, Trial]) -> list[tuple[str, Trial]]:
-        """List trials by their keys, each once."""
-        return list({trial.key: trial for trial in trials.values()}.items())
 
     def _show(self) -> None:
         """Tell who shows it."""

@@ -24,10 +24,11 @@ OWN = {
     "leak": {"check"},
     "sweep": {"sweep"},
     "backtest": {"backtest"},
-    "split": {"train", "backtest", "sweep", "check", "explain"},
+    "budget": {"best"},
+    "split": {"train", "backtest", "sweep", "best", "check", "explain"},
     "experiment": {"train", "backtest", "sweep", "check", "explain"},
-    "scheduler": {"train", "backtest", "sweep", "predict"},
-    "workers": {"train", "backtest", "sweep", "predict"},
+    "scheduler": {"train", "backtest", "sweep", "best", "predict"},
+    "workers": {"train", "backtest", "sweep", "best", "predict"},
 }
 """Key or group to the commands that read it, as the comments of the schema say."""
 

@@ -1,12 +1,9 @@
 """`forecast best`: the best forecast of a data set in a given time, served as one model."""
 
-import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-import psutil
 
 from forecast import process
 from forecast.cli import links
@@ -27,8 +24,9 @@ from forecast.tracking.mlflow import pages
 from forecast.tracking.mlflow.client import RetryingClient
 from forecast.tracking.mlflow.store import Store, no_retries
 from forecast.tracking.run import ending
-from forecast.workflows import best, ensembled, load
-from forecast.workflows.best import Asked
+from forecast.workflows import load
+from forecast.workflows.best import found, search
+from forecast.workflows.best.search import Asked
 from forecast.workflows.load import Loaded
 from forecast.workflows.training import before_scores
 
@@ -47,7 +45,7 @@ def run_best(request: Request) -> float | None:
         raise InputError(
             f"budget must be {LEAST} seconds or more, got {settings.budget}: try budget=600"
         )
-    budget = Budget(settings.budget, psutil.Process().create_time(), time.time)
+    budget = Budget(settings.budget, request.began)
     with busy("data", "reading"):
         data = load.load(settings, whole=True)
     say("data", train.summary(data))
@@ -83,22 +81,22 @@ def run_best(request: Request) -> float | None:
         parent.params(params)
         parent.keep(request.yaml, CONFIG)
         with RaceProgress(budget) as progress:
-            search = best.begin(asked, ledger, budget, progress, progress.say)
-            chosen, networks = best.run(search)
+            own = search.begin(asked, ledger, budget, progress, progress.say)
+            chosen, networks = search.run(own)
         with busy("evaluate", "test span, intervals and verdicts"):
-            found = ensembled.finish(search, chosen, networks, Path(folder) / "bundle")
+            best = found.finish(own, chosen, networks, Path(folder) / "bundle")
         with busy("track", "model and report"):
-            ensembled.record_found(parent, found, search, data.frame, again, name)
-        result = headline(found.outcome)
-        named = pages.result(name, pages.scored(found.outcome))
+            found.record_found(parent, best, own, data.frame, again, name)
+        result = headline(best.outcome)
+        named = pages.result(name, pages.scored(best.outcome))
         parent.tags({RESULT: result, "mlflow.runName": pages.unique(store, named, parent.id)})
-    print_table("Members", ensembled.HEADS, ensembled.rows(found))
-    show_outcome(found.outcome)
+    print_table("Members", found.HEADS, found.rows(best))
+    show_outcome(best.outcome)
     say("budget", f"{budget.spent:.0f} of {settings.budget} s spent")
     say("run", parent.id)
     links.show(settings.tracking, parent.id)
     say("next", f"forecast predict run={parent.id}  ·  forecast ui")
-    return found.ensemble.error
+    return best.ensemble.error
 
 
 def _compose(

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache, cached_property, reduce
@@ -88,10 +89,12 @@ class Request:
     Attributes:
         composed: Hydra's form.
         overrides: What it was composed from.
+        began: Seconds since 1970 when it was composed, the first thing that a command does.
     """
 
     composed: DictConfig
     overrides: tuple[str, ...]
+    began: float = field(default_factory=time.time, repr=False)
     _bases: dict[tuple[str, ...], "Request"] = field(default_factory=dict, repr=False)
 
     @cached_property

@@ -18,6 +18,7 @@ from forecast.evaluation.significance.aligned import PREDICTIONS
 from forecast.report import best_page, figures, markdown
 from forecast.report.best_page import Tried
 from forecast.search.candidates import overrides
+from forecast.search.ledger import run_of
 from forecast.serving import bundle, mixture, package
 from forecast.serving.model import Bundle
 from forecast.tracking import record
@@ -26,7 +27,7 @@ from forecast.tracking.mlflow.description import Place
 from forecast.tracking.mlflow.direct import DirectRun
 from forecast.tracking.predictions import Predictions
 from forecast.training.forecaster import BATCH
-from forecast.workflows.best import BUNDLE, ONCE_MORE, Asked, Search
+from forecast.workflows.best.search import BUNDLE, Asked, Search
 from forecast.workflows.training import provenance
 
 
@@ -70,40 +71,41 @@ class Found:
     budget: float
 
 
-def finish(search: Search, found: Ensemble, networks: Mapping[str, int], folder: Path) -> Found:
+def finish(
+    search: Search, found: Ensemble, networks: Mapping[str, Sequence[str]], folder: Path
+) -> Found:
     """Write the bundle of an ensemble and score it on the test span.
 
     Args:
         search: Which has found it.
         found: Its weights.
-        networks: Members that were learned once more, to the number of networks of each; a member
+        networks: Members that were learned once more, to the trials of their networks; a member
             without is left out, and the weights of the others are raised.
         folder: Where the bundle is written.
     """
     on, race = search.on, search.race
     learned = search.baselines(on.known, on.test)
-    kept = {name: own for name, own in found.weights.items() if name not in search.ideas}
-    kept |= {name: found.weights[name] for name in networks}
-    total = sum(kept.values())
-    weights = {n: own / total for n, own in sorted(kept.items(), key=lambda item: -item[1])}
-    members: list[tuple[Path, float]] = []
+    kept = {n: own for n, own in found.weights.items() if n not in search.ideas or n in networks}
+    weights = {name: own / sum(kept.values()) for name, own in kept.items()}
+    parts: list[tuple[Path, float]] = []
     test = {name: own.values for name, own in learned.forecast(on.test).items()}
     with TemporaryDirectory() as place:
-        for number, (name, weight) in enumerate(weights.items(), start=1):
-            home = Path(place) / f"{number}"
-            if name in networks:
-                served = _fetched(search, name, home)
-                test[name] = _forecast(served[1], search, name)
-                home = served[0]
-            else:
+        for name, weight in weights.items():
+            home = Path(place) / f"{len(parts)}"
+            if name not in networks:
                 own, rows = learned.learned[name], Scaled(on.table, on.scaler)
                 bundle.save_baseline(home, own, search.asked.data.schema, on.spec.window, rows, {})
-            members.append((home, weight))
+                parts.append((home, weight))
+                continue
+            each = [_fetched(search, key, home / f"{n}") for n, key in enumerate(networks[name])]
+            values = [_forecast(one, search, name) for one in each]
+            test[name] = np.mean(values, axis=0)
+            parts += [(one, weight / len(each)) for one in each]
         held = {name: search.held[name] for name in test if name in search.held}
         outcome = ensemble.evaluate(on, weights, held, {name: test[name] for name in held})
         reach = None if outcome.intervals is None else outcome.intervals.reach
         facts = {"run_id": race.ledger.parent.id, "data_digest": search.asked.data.digest}
-        mixture.save_mixture(folder, members, facts, reach=reach)
+        mixture.save_mixture(folder, parts, facts, reach=reach)
     errors = {one.name: one.error for one in race.seen if one.whole}
     return Found(
         found,
@@ -111,7 +113,7 @@ def finish(search: Search, found: Ensemble, networks: Mapping[str, int], folder:
             Member(
                 name,
                 weight,
-                networks.get(name, 0),
+                len(networks.get(name, ())),
                 errors[name],
                 _command(search.asked, search.point(name)) if name in networks else "",
             )
@@ -124,18 +126,18 @@ def finish(search: Search, found: Ensemble, networks: Mapping[str, int], folder:
     )
 
 
-def _fetched(search: Search, name: str, folder: Path) -> tuple[Path, Bundle]:
-    """Bring back the bundle of a member that was learned once more."""
+def _fetched(search: Search, key: str, folder: Path) -> Path:
+    """Bring back the bundle of a network that was learned once more."""
+    folder.mkdir(parents=True)
     store = search.race.ledger.store
-    run_id = search.race.ledger.run_of(search.race.keys[f"{name}{ONCE_MORE}"])
-    folder.mkdir()
-    found = Path(store.client.download_artifacts(run_id, BUNDLE, str(folder)))
-    return found, bundle.load(found)
+    return Path(store.client.download_artifacts(run_of(store, key), BUNDLE, str(folder)))
 
 
-def _forecast(served: Bundle, search: Search, name: str) -> np.ndarray:
-    """Forecast the test windows with a member, (windows, horizon, targets)."""
-    table = search.table(name)
+def _forecast(place: Path, search: Search, name: str) -> np.ndarray:
+    """Forecast the test windows with a network, (windows, horizon, targets)."""
+    table, served = search.table(name), bundle.load(place)
+    if not isinstance(served, Bundle):
+        raise TypeError(f"a bundle of one network expected in {place}, got a mixture")
     starts = search.on.origins(search.on.test) - served.window.timesteps + 1
     return served.forecast_windows(table, starts, BATCH)["forecast"]
 

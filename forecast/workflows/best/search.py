@@ -25,6 +25,7 @@ from forecast.search.race import SKETCH, SKETCHED, Budget, Course, Race, Seen, S
 from forecast.search.trial import Result
 from forecast.serving import bundle
 from forecast.tracking.mlflow.direct import DirectRun
+from forecast.training.forecaster import Forecaster
 from forecast.workflows.loaded import Loaded
 
 RULES = ("persistence", "seasonal_naive")
@@ -43,7 +44,7 @@ DEAREST = 0.4
 CLOSING = 12.0
 """Seconds for report and model at the end, about."""
 
-SEEDS = 5
+NETWORKS = 5
 """Most networks of a member."""
 
 SLOWER = 1.3
@@ -153,7 +154,10 @@ class Search:
         named = {f"{idea}{end}": idea for idea in ideas}
         usable = {name: own for name, own in made.items() if own is not None}
         self.race.ledger.admit(usable.values())
-        trials = {name: self.race.trial(own, thinned) for name, own in usable.items()}
+        trials = {
+            name: self.race.course.trial(own, self.race.tables[own.table], thinned)
+            for name, own in usable.items()
+        }
         times = {name: expected.get(named[name], 0.0) for name in trials}
         found = self.race.run(trials, times, until, on)
         if thinned == 1:
@@ -184,31 +188,39 @@ class Search:
         members = {n: own for n, own in self.held.items() if n in kinds or n in (*RULES, TREES)}
         return ensemble.weigh(members, self.race.course.held, kinds)
 
-    def learn_members(self, found: Ensemble, engine: Engine) -> dict[str, int]:
+    def learn_members(self, found: Ensemble, engine: Engine) -> dict[str, list[str]]:
         """Learn the networks of an ensemble once more, from all rows before the test span.
 
+        First one of each member, then a second one of each, as long as there is time.
+
         Returns:
-            Name to the number of networks that each is the mean of.
+            Member to the keys of the trials that have learned its networks.
         """
         names = [name for name in found.weights if name in self.ideas]
-        left = self.race.budget.left - self.closing
-        seconds = {name: SLOWER * self._result(name).seconds for name in names}
-        while len(names) > 1 and _makespan(seconds, names) > left:
-            names.pop()  # the smallest weight
-        seeds = int(np.clip(left / _makespan(seconds, names), 1, SEEDS)) if names else 0
-        text = f"{seeds} network{'s' * (seeds > 1)} each, from all rows before the test span"
-        self.tell(f"learning {len(names)} members once more: {text}")
+        until = self.race.budget.seconds - self.closing
+        self.tell(f"learning {len(names)} members once more, from all rows before the test span")
         trials = {
-            f"{name}{ONCE_MORE}": self.race.last(
-                self.portfolio.candidate(self.ideas[name]), self._result(name).best_epoch, seeds
+            f"{name}{ONCE_MORE} {number + 1}": self.race.course.last(
+                self.portfolio.candidate(self.ideas[name]),
+                self.table(name),
+                self._result(name).best_epoch,
+                number,
             )
+            for number in range(NETWORKS)
             for name in names
         }
-        times = {f"{name}{ONCE_MORE}": seeds * seconds[name] for name in names}
-        times |= {f"{name}{ONCE_MORE}": 0.0 for name in names[:1]}  # which is learned in any case
-        spent = self.race.budget.spent
-        done = self.race.run(trials, times, max(spent + left, spent + 1), engine)
-        return {name: seeds for name in names if f"{name}{ONCE_MORE}" in done}
+        times = {
+            f"{name}{ONCE_MORE} {number + 1}": SLOWER * self._result(name).seconds
+            for number in range(NETWORKS)
+            for name in names
+        }
+        if names:  # the first one is learned in any case
+            times[f"{names[0]}{ONCE_MORE} 1"] = 0.0
+        done = self.race.run(trials, times, max(until, self.race.budget.spent + 1), engine)
+        kept: dict[str, list[str]] = {}
+        for label in done:
+            kept.setdefault(label.rpartition(ONCE_MORE)[0], []).append(trials[label].key)
+        return kept
 
     def point(self, name: str) -> Mapping[str, Any]:
         """Return what a member changes of the configuration."""
@@ -220,18 +232,11 @@ class Search:
 
     def _result(self, name: str) -> Result:
         """Return the whole trial of a candidate."""
-        trial = self.race.trial(self.portfolio.candidate(self.ideas[name]))
-        return self.race.results[trial.key]
+        return self.race.results[self.race.keys[name]]
 
 
 ONCE_MORE = " once more"
 """End of the name of a trial that learns a member from all rows before the test span."""
-
-
-def _makespan(seconds: Mapping[str, float], names: Sequence[str], workers: int = 2) -> float:
-    """Estimate how long some trials take side by side."""
-    every = [seconds[name] for name in names]
-    return max(sum(every) / workers, max(every, default=0.0))
 
 
 def begin(
@@ -249,21 +254,21 @@ def begin(
         on.held_out(),
     )
 
-    def keep(run: DirectRun, table: str, result: Result) -> None:
+    def keep(run: DirectRun, table: str, learned: Forecaster) -> None:
         with TemporaryDirectory() as folder:
             place = Path(folder) / BUNDLE
-            bundle.save(place, result.forecaster, asked.schemas[table], {"run_id": run.id})
+            bundle.save(place, learned, asked.schemas[table], {"run_id": run.id})
             run.keep(place, BUNDLE)
 
     race = Race(course, portfolio.tables, ledger, budget, shown, keep)
     return Search(asked, on, portfolio, race, tell)
 
 
-def run(search: Search) -> tuple[Ensemble, dict[str, int]]:
+def run(search: Search) -> tuple[Ensemble, dict[str, list[str]]]:
     """Race candidates, weigh those that did well, and learn their networks once more.
 
     Returns:
-        The ensemble, and the number of networks of each member that is one.
+        The ensemble, and the trials that learned the networks of its members, by their keys.
     """
     race, asked = search.race, search.asked
     with (

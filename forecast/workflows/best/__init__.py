@@ -1,0 +1,1 @@
+"""The best forecast in a given time."""
