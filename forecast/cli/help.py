@@ -92,7 +92,7 @@ ABOUT = {
         "Tries architectures, look-backs and transforms, and averages what forecasts the "
         "validation span best; the test span is opened once, at the end. If it is stopped, the "
         "same command resumes it.",
-        "best budget=600 data=file data.path=load.csv data.time=time data.targets=[load]",
+        "best budget=300 window.horizon=12",
         [name for name in _QUESTION if name != "training.epochs"],
         ("best",),
     ),

@@ -38,7 +38,7 @@ SLACK = 1.5
 LEAST = 30.0
 """Seconds that every trial may take: the first one of an architecture is compiled."""
 
-MOST = 0.1
+MOST = 0.15
 """Share of the budget that a trial may take of which nobody knows how long it will."""
 
 

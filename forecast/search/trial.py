@@ -217,12 +217,31 @@ def _watch(limit: float | None, began: float) -> list[Any]:
         return []
     import keras
 
-    def look(batch: int, logs: object = None) -> None:
-        del batch, logs
-        if time.perf_counter() - began > limit:
-            raise OutOfTimeError(f"it took longer than its {limit:.0f} s")
+    class Watch(keras.callbacks.Callback):
+        """Ends a training that is late, or certain to be."""
 
-    return [keras.callbacks.LambdaCallback(on_train_batch_end=look)]
+        first = 0.0
+
+        def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+            """Look at the time."""
+            del batch, logs
+            if time.perf_counter() - began > limit:
+                raise OutOfTimeError(f"it took longer than its {limit:.0f} s")
+
+        def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+            """Look ahead by the epochs behind the first, which compiles."""
+            del logs
+            spent, left = time.perf_counter() - began, self.params["epochs"] - epoch - 1
+            if epoch == 0:
+                self.first = spent
+                return
+            expected = spent + left * (spent - self.first) / epoch
+            if expected > limit:
+                raise OutOfTimeError(
+                    f"it would take {expected:.0f} s, longer than its {limit:.0f} s"
+                )
+
+    return [Watch()]
 
 
 def run_on_worker(trial: Trial, begin: Arrays | None) -> Result:
