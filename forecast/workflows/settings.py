@@ -104,9 +104,9 @@ class TrainingConfig:
     threads: int = MISSING
     scaling: str = MISSING
     recipe: str | None = key(
-        'Settings that `forecast train` tries: "auto" two recipes, of which the validation span '
-        'chooses one, where you have set nothing of model and training yourself; "structure" takes '
-        "that one; null: all as it stands.",
+        '"auto": `train` and `backtest` try two recipes, of which the validation span chooses one, '
+        'where you have set nothing of model and training yourself; "structure" takes that one, in '
+        "a grid too; null: all as it stands.",
         None,  # as of runs that were recorded before there were recipes
     )
 
