@@ -20,7 +20,7 @@ AUTO = "auto"
 
 OWN = (
     *("seed", "seeds", "refit", "average", "threads"),
-    *("scaling", "quantiles", "loss", "metrics", "recipe"),
+    *("scaling", "quantiles", "loss", "step_weights", "metrics", "recipe"),
 )
 """Settings of a training that no recipe is about, so that setting them leaves the choice open."""
 

@@ -118,6 +118,7 @@ SHAPING = (
     "stateful",
     "optimizer",
     "loss",
+    "step_weights",
     "quantiles",
     "metrics",
     "clipnorm",

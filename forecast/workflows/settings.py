@@ -90,6 +90,7 @@ class TrainingConfig:
     learning_rate: float = MISSING
     optimizer: str = MISSING
     loss: str = MISSING
+    step_weights: Any = None  # as of runs that were recorded before it
     quantiles: list[Any] = field(default_factory=list)
     metrics: list[str] = field(default_factory=list)
     schedule: str | None = None

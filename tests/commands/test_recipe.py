@@ -66,6 +66,7 @@ def test_a_first_training_says_what_it_tried_and_records_what_it_took(place: Pla
         ([], True),
         (["model=gru", "training.seed=3", "window.horizon=12", "data=file"], True),
         (["training.quantiles=[0.5]", "training.loss=MeanSquaredError"], True),
+        (["training.step_weights=inverse_sqrt"], True),
         (["training.epochs=3"], False),
         (["model.units=[8]"], False),
         (["training=literature"], False),
