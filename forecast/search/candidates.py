@@ -137,4 +137,6 @@ def _plain(value: Any) -> str:
     if isinstance(value, float) and 0 < abs(value) < 1e-3:
         head, _, power = f"{value:e}".partition("e")
         return f"{float(head):g}e{int(power)}"
+    if value is None:
+        return "null"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -36,6 +36,7 @@ LATER = {
     "seeds": 1,
     "refit": False,
     "average": None,
+    "step_weights": None,
 }
 """Settings of a model or a training that came later, and the value at which they stand in no key:
 with it each is what it was before."""

@@ -123,6 +123,7 @@ SHAPING = (
     "stateful",
     "optimizer",
     "loss",
+    "step_weights",
     "quantiles",
     "metrics",
     "clipnorm",

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from forecast.data.windows import Window
 from forecast.errors import InputError
-from forecast.training import owned, predict
+from forecast.training import losses, owned, predict
 from forecast.training.predict import Compiled, Predictor, architecture, cut
 from forecast.training.stateful import Carry, States
 
@@ -204,9 +204,7 @@ def lease(
 ) -> Iterator[Program]:
     """Lend the program of an architecture to one fit, which loads its state into it."""
     settings = optimizer.get_config() | {"learning_rate": None, "name": None}
-    # a loss of the user's own may keep its settings anywhere; Keras numbers its name
-    loss = goal.loss
-    parts = [type(optimizer).__name__, settings, id(type(loss)), vars(loss) | {"name": None}]
+    parts = [type(optimizer).__name__, settings, *losses.described(goal.loss)]
     parts += [[id(type(metric)), metric.get_config()] for metric in goal.metrics]
     shape = [window.timesteps, window.horizon, window.lead, stateful]
     key = json.dumps([architecture(model), parts, shape], default=repr, sort_keys=True)

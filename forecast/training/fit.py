@@ -22,14 +22,7 @@ from forecast.models.repairs import finish
 from forecast.training import loop, losses, predict, runtime
 from forecast.training.compiled import Goal, Program, Rows, lease
 from forecast.training.loads import Load, Loads, Whole
-from forecast.training.losses import (
-    build_loss,
-    build_metrics,
-    build_optimizer,
-    build_schedule,
-    point_forecast,
-    split_quantiles,
-)
+from forecast.training.losses import point_forecast, split_quantiles
 from forecast.training.parameters import Model, Training
 from forecast.training.predict import state
 from forecast.training.state import History, Newest, Stage, Turn, assign
@@ -114,11 +107,10 @@ class Job:
             kept = begin.epochs if begin.averaged else best_epoch(past)
             return Fitted(own, past, kept, averaged=begin.averaged, measured=begin.validated)
         loads = self._loads(own)
-        goal = Goal(build_loss(training, self.table.task), build_metrics(training))
-        optimizer = build_optimizer(training)
+        goal, optimizer = self._goal(), losses.build_optimizer(training)
         history = History()
         # the best weights come back first, so that a callback of the caller has the last word
-        schedule, stopping = build_schedule(training), self._stopping()
+        schedule, stopping = losses.build_schedule(training), self._stopping()
         newest = [Newest(training.average)] if training.average is not None else []
         hooks = [*schedule, *stopping, *newest, *callbacks, history]
         interrupted, averaged = False, 0
@@ -154,6 +146,11 @@ class Job:
         kept = len(history.values["loss"]) if averaged else best_epoch(history.values)
         return Fitted(own, history.values, kept, interrupted, averaged=averaged, measured=measured)
 
+    def _goal(self) -> Goal:
+        """Return what training lowers, and what is measured beside it."""
+        loss = losses.build_step_loss(self.training, self.table.task, self.window.horizon)
+        return Goal(loss, losses.build_metrics(self.training))
+
     def _average(
         self,
         program: Program,
@@ -165,8 +162,8 @@ class Job:
         best = program.model.get_weights()
         program.model.set_weights(newest.mean())
         measured = self._validate(program, loads)
-        losses = history.get("val_loss", [])
-        if losses and not measured["val_loss"] < losses[best_epoch(history) - 1]:
+        known = history.get("val_loss", [])
+        if known and not measured["val_loss"] < known[best_epoch(history) - 1]:
             program.model.set_weights(best)
             return 0, {}
         return len(newest.weights), measured
@@ -202,8 +199,8 @@ class Job:
         predictor = predict.take(own, "prediction")
         try:
             predictor.load(own)
-            loss, metrics = build_loss(self.training, self.table.task), build_metrics(self.training)
-            judge = _Judge(own, predictor, loss, metrics, self.window)
+            goal = self._goal()
+            judge = _Judge(own, predictor, goal.loss, goal.metrics, self.window)
             return self._validate(judge, self._loads(own))
         finally:
             predictor.owner.give_back()
@@ -267,10 +264,10 @@ def stops(learned: TrainingSet | TrainingBlocks) -> bool:
 
 def best_epoch(history: Mapping[str, Sequence[float]]) -> int:
     """Return the 1-based epoch of the lowest validation loss, the last where none was measured."""
-    losses = history.get("val_loss", [])
-    if not len(losses):
+    measured = history.get("val_loss", [])
+    if not len(measured):
         return len(history.get("loss", []))
-    return int(np.argmin(np.nan_to_num(losses, nan=np.inf))) + 1
+    return int(np.argmin(np.nan_to_num(measured, nan=np.inf))) + 1
 
 
 def _finite(model: keras.Model) -> bool:
@@ -377,7 +374,8 @@ def preflight(model: Any, training: Training, table: Table, window: Window) -> k
     own = seeded(model, sizes(table, window, model, training.quantiles), training.seed)
     truth = tf.zeros((2, window.horizon, len(table.targets)))
     forecast = tf.fill((2, *own.output_shape[1:]), 0.5)
-    _compare("loss", losses.build_loss(training, table.task), truth, forecast)
+    loss = losses.build_step_loss(training, table.task, window.horizon)
+    _compare("loss", loss, truth, forecast)
     for metric in losses.build_metrics(training):
         _compare("metrics", metric, truth, forecast)
     if training.stateful:
@@ -392,6 +390,8 @@ def _compare(name: str, measure: Any, truth: tf.Tensor, forecast: tf.Tensor) -> 
             measure(truth, forecast, sample_weight=tf.ones((2, 1)))
         else:
             measure.update_state(truth, forecast, sample_weight=tf.ones((2, 1)))
+    except InputError:
+        raise
     except (TypeError, ValueError, tf.errors.OpError) as error:
         raise InputError(
             f"training.{name} must compare forecasts of the shape {tuple(forecast.shape[1:])} with "

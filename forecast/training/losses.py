@@ -1,4 +1,4 @@
-"""Names to Keras losses, optimizers, metrics and schedules; quantile levels and their loss."""
+"""Names to Keras losses, optimizers, metrics and schedules; quantile levels; weights of steps."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -85,6 +85,86 @@ class FunctionLoss(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return the loss of every step, (samples, horizon)."""
         return self.function(y_true, y_pred)
+
+
+INVERSE_SQRT = "inverse_sqrt"
+"""Weights that fall with the step as the errors of a random walk grow."""
+
+
+class StepWeighted(keras.losses.Loss):
+    """A loss in which each step of the horizon has a weight of its own."""
+
+    def __init__(self, loss: keras.losses.Loss, weights: Sequence[float]):
+        super().__init__(name=loss.name, reduction=loss.reduction, dtype=loss.dtype)
+        self.loss = loss
+        self.weights = tuple(weights)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the weighted loss of every step, (samples, horizon)."""
+        found = self.loss.call(y_true, y_pred)
+        steps = len(self.weights)
+        if tuple(found.shape[1:]) != (steps,):
+            raise InputError(
+                f"training.step_weights must be null where the loss of a window has no value for "
+                f"each of its {steps} steps, got {type(self.loss).__name__}, whose shape is "
+                f"{tuple(found.shape)}: leave it out, or take another training.loss, such as "
+                "MeanAbsoluteError"
+            )
+        return found * ops.convert_to_tensor(self.weights, found.dtype)
+
+
+def build_step_loss(training: Training, task: str, horizon: int) -> keras.losses.Loss:
+    """Make the loss, its steps weighed as `Training.step_weights` asks.
+
+    Weights have a mean of 1, so that only their ratios count and a loss keeps its size; where all
+    are equal, the loss is as it was.
+    """
+    loss, weights = build_loss(training, task), _weights(training.step_weights, horizon)
+    return loss if (weights == weights[0]).all() else StepWeighted(loss, weights.tolist())
+
+
+def _weights(asked: Any, horizon: int) -> np.ndarray:
+    """Return what each step weighs, with a mean of 1, (horizon,)."""
+    if asked is None:
+        return np.ones(horizon)
+    if isinstance(asked, str):
+        if asked != INVERSE_SQRT:
+            raise InputError(
+                f"training.step_weights must be {INVERSE_SQRT}, a list of numbers or null, got "
+                f"{asked!r}: {nearest(asked, [INVERSE_SQRT])}"
+            )
+        found = 1 / np.sqrt(np.arange(1, horizon + 1))
+        return found / found.mean()
+    listed = isinstance(asked, (list, tuple, np.ndarray))
+    if not listed or not all(map(_above_0, asked)):
+        raise InputError(
+            f"training.step_weights must be {INVERSE_SQRT}, null or a list of numbers above 0, got "
+            f"{asked!r}: try {INVERSE_SQRT}"
+        )
+    if len(asked) != horizon:
+        raise InputError(
+            f"training.step_weights must hold a weight for each of the window.horizon={horizon} "
+            f"steps, got {len(asked)}: write {horizon} numbers, or {INVERSE_SQRT}"
+        )
+    found = np.array(asked, np.float64) / max(asked)  # whose sum is finite
+    return found / found.mean()
+
+
+def _above_0(value: Any) -> bool:
+    """Tell whether a value is a finite number above 0."""
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    return number and bool(0 < value < np.inf)
+
+
+def described(loss: keras.losses.Loss) -> list[Any]:
+    """Return what tells a loss from another.
+
+    One of the user's own may keep its settings anywhere; Keras numbers its name.
+    """
+    settings = vars(loss) | {"name": None}
+    if isinstance(loss, StepWeighted):
+        settings["loss"] = described(loss.loss)
+    return [id(type(loss)), settings]
 
 
 def build_optimizer(training: Training) -> keras.optimizers.Optimizer:

@@ -75,6 +75,10 @@ class Training(BaseEstimator):
             rate is `learning_rate`.
         loss: Name of a Keras loss, or a `keras.losses.Loss`; on standardised values. Quantiles and
             probabilities have the loss that belongs to them.
+        step_weights: What each step of the horizon counts in the loss, beside the others, in
+            training and where the best epoch is chosen: "inverse_sqrt", step h 1/√h times as much
+            as the first; or a list of numbers, one a step; None: all alike. Reported errors are
+            never weighted.
         quantiles: Levels to predict of each target, rising, 0.5 among them; empty predicts one
             value.
         metrics: Names of Keras metrics, or `keras.metrics.Metric`s, measured every epoch on
@@ -106,6 +110,7 @@ class Training(BaseEstimator):
     learning_rate: float = 1e-3
     optimizer: Any = "AdamW"
     loss: Any = "MeanAbsoluteError"
+    step_weights: Any = None
     quantiles: Sequence[float] = ()
     metrics: Sequence[Any] = ()
     schedule: str | None = "ExponentialDecay"

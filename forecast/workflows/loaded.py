@@ -1,7 +1,7 @@
 """A data set as commands have it: what it is called, where it is read, its table or blocks."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -69,6 +69,12 @@ class Loaded:
         """Raw rows, those that were kept or all of them read again."""
         kept = vars(self).get(FRAME)
         return inside(opened.read(self.source), self.config) if kept is None else kept
+
+    def with_content(self, table: Table) -> "Loaded":
+        """Return the same rows as another table."""
+        found = replace(self, content=table)
+        vars(found).update({key: own for key, own in vars(self).items() if key == FRAME})
+        return found
 
     def raw(self, names: Iterable[str], since: np.datetime64 | None = None) -> pd.DataFrame:
         """Return the raw rows of some series, from some moment on."""

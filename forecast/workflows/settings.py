@@ -90,6 +90,7 @@ class TrainingConfig:
     learning_rate: float = MISSING
     optimizer: str = MISSING
     loss: str = MISSING
+    step_weights: Any = None  # as of runs that were recorded before it
     quantiles: list[Any] = field(default_factory=list)
     metrics: list[str] = field(default_factory=list)
     schedule: str | None = None
@@ -104,9 +105,9 @@ class TrainingConfig:
     threads: int = MISSING
     scaling: str = MISSING
     recipe: str | None = key(
-        'Settings that `forecast train` tries: "auto" two recipes, of which the validation span '
-        'chooses one, where you have set nothing of model and training yourself; "structure" takes '
-        "that one; null: all as it stands.",
+        '"auto": `train` and `backtest` try two recipes, of which the validation span chooses one, '
+        'where you have set nothing of model and training yourself; "structure" takes that one, in '
+        "a grid too; null: all as it stands.",
         None,  # as of runs that were recorded before there were recipes
     )
 

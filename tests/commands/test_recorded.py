@@ -40,6 +40,14 @@ def test_later_defaults_change_nothing(given, monkeypatch, tmp_path):
     assert recorded.request(given.yaml).settings.training == given.settings.training
 
 
+def test_a_run_of_before_weighs_all_steps_alike(given):
+    lines = given.yaml.splitlines(keepends=True)
+    [weights] = [line for line in lines if "step_weights" in line]
+    before = recorded.request(given.yaml.replace(weights, ""))
+    assert before.settings == given.settings
+    assert before.settings.training.step_weights is None
+
+
 def test_given_keys_change(given):
     changes = {"tracking.uri": "sqlite:///other.db", "run": "12e4", "data.path": "moved.csv"}
     found = recorded.request(given.yaml, changes).settings

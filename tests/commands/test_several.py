@@ -1,4 +1,4 @@
-"""`training.seeds`, `refit` and `average`, as a person meets them."""
+"""`training.seeds`, `refit` and `average`, beside weights of steps, as a person meets them."""
 
 import json
 import shutil
@@ -19,6 +19,7 @@ SEVERAL = [
     "training.seeds=2",
     "training.refit=true",
     "training.average=2",
+    "training.step_weights=inverse_sqrt",
     "training.epochs=3",
     "model.dropout=0.2",
 ]

@@ -53,10 +53,10 @@ def test_the_key_of_a_fixed_trial_stays(plain, monkeypatch):
     )
 
 
-def test_networks_a_refit_and_an_average_stand_in_the_key_once_they_are_asked_for(plain):
-    asked = {"seeds": 2, "refit": True, "average": 3}
+def test_settings_of_training_that_came_later_stand_in_the_key_once_they_are_asked_for(plain):
+    asked = {"seeds": 2, "refit": True, "average": 3, "step_weights": "inverse_sqrt"}
     keys_of = [key(), *(key({name: own}) for name, own in asked.items())]
-    assert len({*keys_of}) == 4 and key({name: keys.LATER[name] for name in asked}) == keys_of[0]
+    assert len({*keys_of}) == 5 and key({name: keys.LATER[name] for name in asked}) == keys_of[0]
 
 
 @pytest.mark.parametrize(("name", "other"), [("season", 6), ("decoder", "state"), ("cycle", 24)])

@@ -89,17 +89,23 @@ def pairs(fitted, data):
     return np.stack(past), np.stack(ahead)
 
 
-def keras_fit(model, x, y, *, optimizer, loss, like):
+def keras_fit(model, x, y, *, optimizer, loss, like, weights=None):
     """Train with Keras alone, in the order of windows that a forecaster promises.
 
-    Returns the loss of every epoch. Eager, since that is quicker than compiling so few steps.
+    Steps may have weights (horizon,). Returns the loss of every epoch. Eager, since that is quicker
+    than compiling so few steps.
     """
     model.compile(optimizer=optimizer, loss=loss, run_eagerly=True)
-    losses = []
+    losses, given = [], None if weights is None else np.tile(weights, (len(x), 1))
     for epoch in range(like.epochs):
         order = np.random.default_rng([like.seed, epoch]).permutation(len(x))
         told = model.fit(
-            x[order], y[order], batch_size=like.batch_size, shuffle=False, epochs=1, verbose=0
+            x[order],
+            y[order],
+            sample_weight=given,
+            batch_size=like.batch_size,
+            shuffle=False,
+            verbose=0,
         )
         losses.append(told.history["loss"][0])
     return losses

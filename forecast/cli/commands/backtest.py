@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from forecast.cli import links
+from forecast.cli import links, recipe
 from forecast.cli.commands import train
 from forecast.cli.config.compose import Request
 from forecast.cli.config.recorded import CONFIG
@@ -31,10 +31,16 @@ def run_backtest(request: Request) -> float | None:
     plan = Plan(**vars(settings.backtest))
     plan.check()
     workers.check(settings)
-    spec = load.spec(settings)
+    spec, again = load.spec(settings), train.command("backtest", request.overrides)
     with busy("data", "reading"):
         data = load.load(settings, whole=True)
     folds = rolling.prepare(spec, data.table, plan)
+    # the first fold learns and stops on the rows of a training, so the choice is that of a training
+    request, data, chosen = recipe.followed(request, data)
+    if chosen:
+        settings = request.settings
+        spec = load.spec(settings)
+        folds = rolling.prepare(spec, data.table, plan)
     say("data", train.summary(data))
     fits = [fold for fold in folds if fold.refits]
     turns = Turn.all(spec.training.seeds, refit=spec.training.refit)
@@ -43,11 +49,10 @@ def run_backtest(request: Request) -> float | None:
         train.warn(data.table, rows, f"the training rows of fold {fold.number}")
     title = f"backtest · {pages.title(spec)} · {len(folds)} folds"
     name, tags = settings.tracking.run_name or title, train.identity(data)
-    again = train.command("backtest", request.overrides)
     own = {key: value for key, value in request.flat.items() if key.startswith("backtest.")}
     with (
         tracking(settings.tracking, data.name, TERMINAL) as tracker,
-        ending(tracker.begin(name, kind="backtest", tags=tags)) as parent,
+        ending(tracker.begin(name, kind="backtest", tags=tags | chosen)) as parent,
     ):
         parent.params(train.question(request, data) | own)
         parent.keep(request.yaml, CONFIG)

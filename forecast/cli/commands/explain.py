@@ -22,7 +22,7 @@ def run_explain(request: Request) -> int:
     spec = load.spec(settings)
     spec.window.check()
     empty = without_rows(settings)
-    losses.build_loss(spec.training, empty.task)
+    losses.build_step_loss(spec.training, empty.task, spec.window.horizon)
     sizes = fit.sizes(empty, spec.window, spec.model, spec.training.quantiles)
     model = fit.build_network(spec.model, sizes)
     rows = explain.layers(model)

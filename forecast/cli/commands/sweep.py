@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from forecast import metrics, process
-from forecast.cli import links
+from forecast.cli import links, recipe
 from forecast.cli.commands import train
 from forecast.cli.config.compose import Request
 from forecast.cli.config.recorded import CONFIG
@@ -194,7 +194,8 @@ def _refit(
     count = candidate.spec.training.epochs if epochs is None else epochs
     say("winner", f"{candidate.name}, {count} epochs {how}")
     overrides = candidates.overrides(candidate.point)
-    full = request.but([*overrides, *([f"training.epochs={epochs}"] if epochs else [])])
+    kept = [f"training.epochs={epochs}"] if epochs else []
+    full = recipe.of_point(request, [*overrides, *kept], data.table)
     meaning = load.schema(full.settings, data.columns)
     own = replace(data, schema=meaning, content=load.build_table(data, full.settings))
     name = f"winner · {pages.title(candidate.spec)}"
@@ -239,7 +240,7 @@ def _compose(request: Request, data: Loaded) -> Callable[[list[str]], Composed]:
     tables = {load.schema_name(request.settings): data.table}
 
     def compose(overrides: list[str]) -> Composed:
-        full = request.but(overrides)
+        full = recipe.of_point(request, overrides, data.table)
         name = load.schema_name(full.settings)
         if name not in tables:
             tables[name] = load.build_table(data, full.settings)

@@ -83,7 +83,7 @@ def trained(
     with busy("data", "reading"):
         data = load.load(settings)
     if kind == "train" and not settings.resume:
-        request, chosen = recipe.followed(request, data)
+        request, data, chosen = recipe.followed(request, data)
         settings, tags = request.settings, tags | chosen
     spec = load.spec(settings)
     with busy("data", "looking through"):
