@@ -216,6 +216,7 @@ def _watch(limit: float | None, began: float) -> list[Any]:
     """Return the callback that ends a training that takes longer than so many seconds."""
     if limit is None:
         return []
+    most = limit
     import keras
 
     class Watch(keras.callbacks.Callback):
@@ -226,8 +227,8 @@ def _watch(limit: float | None, began: float) -> list[Any]:
         def on_train_batch_end(self, batch: int, logs: object = None) -> None:
             """Look at the time."""
             del batch, logs
-            if time.perf_counter() - began > limit:
-                raise OutOfTimeError(f"it took longer than its {limit:.0f} s")
+            if time.perf_counter() - began > most:
+                raise OutOfTimeError(f"it took longer than its {most:.0f} s")
 
         def on_epoch_end(self, epoch: int, logs: object = None) -> None:
             """Look ahead by the epochs behind the first, which compiles."""
@@ -237,9 +238,9 @@ def _watch(limit: float | None, began: float) -> list[Any]:
                 self.first = spent
                 return
             expected = spent + left * (spent - self.first) / epoch
-            if expected > limit:
+            if expected > most:
                 raise OutOfTimeError(
-                    f"it would take {expected:.0f} s, longer than its {limit:.0f} s"
+                    f"it would take {expected:.0f} s, longer than its {most:.0f} s"
                 )
 
     return [Watch()]
