@@ -107,7 +107,7 @@ def tried(found: Search) -> str:
         (
             one.name,
             "all" if one.whole else "some",
-            one.trouble or f"{one.error:.4f}",
+            one.trouble.removeprefix(LATE) or f"{one.error:.4f}",
             f"{one.seconds:.1f}",
             f"{one.at:.0f}",
         )
@@ -125,10 +125,18 @@ def tried(found: Search) -> str:
     )
 
 
+FAR = 2
+"""Errors as shares of the smallest that are drawn."""
+
+LATE = "OutOfTimeError: "
+"""Name of the error that a trial ends with which takes too long."""
+
+
 def _gain(found: Search) -> str:
     """Draw the error of each whole training against the time, and the smallest so far."""
     whole = sorted((one for one in found.tried if one.whole), key=lambda one: one.at)
-    done = [one for one in whole if np.isfinite(one.error)]
+    least = min((one.error for one in whole), default=np.inf)
+    done = [one for one in whole if one.error <= FAR * least < np.inf]
     if not done:
         return ""
     times, each = [one.at for one in done], [one.error for one in done]
@@ -139,5 +147,6 @@ def _gain(found: Search) -> str:
             Line("smallest so far", times, np.minimum.accumulate(each), "model", dots=True),
         ],
         x=Axis("seconds of the budget"),
-        note=f"The budget is {found.budget:.0f} s.",
+        note=f"The budget is {found.budget:.0f} s. Errors beyond {FAR:g} times the smallest are "
+        "left out.",
     )
