@@ -310,6 +310,13 @@ def failed(ledger: Ledger, trials: Sequence[Trial]) -> dict[str, str]:
     }
 
 
+def close(ledger: Ledger) -> None:
+    """End the runs of all candidates of a race, which nobody tries any more."""
+    for run in ledger._candidates.values():
+        if ledger.store.client.get_run(run.id).info.status == "RUNNING":
+            run.end()
+
+
 def run_of(store: Store, key: str) -> str:
     """Return the run of a trial that is finished."""
     asked = f"tags.`forecast.trial_key` = '{key}' and attributes.status = 'FINISHED'"

@@ -79,6 +79,8 @@ def test_its_run_holds_model_report_and_scores(home: Place, store: Store):
 def test_every_trial_ran_once(home: Place, store: Store):
     done = Counter(run.data.tags["forecast.trial_key"] for run in trials(store))
     assert {*done.values()} == {1}
+    ended = {run.info.status for run in store.find("tags.`forecast.kind` = 'candidate'")}
+    assert ended == {"FINISHED"}
     kinds = Counter(key.rpartition("-")[2] for key in done)
     assert kinds["forecasts"] == 3 and kinds["model"] >= 1
 
@@ -137,6 +139,8 @@ def test_predict_takes_the_run(home: Place):
         (["budget=5"], "budget must be 60 seconds or more, got 5: try budget=600"),
         (["model=lstm"], "model must be a key that forecast best reads, got model=lstm"),
         (["training.epochs=3"], "training.epochs must be a key that forecast best reads"),
+        (["data.events={load: 55}"], "data.targets must be values for forecast best, which"),
+        (["split.validation=3"], "split must leave validation and test rows for a look-back of"),
     ],
 )
 def test_what_it_does_not_take_is_refused(home: Place, words: list[str], said: str):

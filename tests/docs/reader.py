@@ -130,6 +130,7 @@ class Reader:
         own = dict(zip(said, self.runs[-len(said) :], strict=False))
         command = RUN_ID.sub(lambda found: own[found[0]], line)
         command = command.replace("127.0.0.1:5000", f"127.0.0.1:{self.port}")
+        command = re.sub(r"\b(budget|BUDGET)=\d+", r"\1=60", command)
         if TRAINING.match(line) and line not in self.whole:
             command = _short(command)
         if command.startswith("make ") and line not in (*self.whole, "make ui"):

@@ -18,7 +18,7 @@ from forecast.evaluation.significance.aligned import PREDICTIONS
 from forecast.report import best_page, figures, markdown
 from forecast.report.best_page import Tried
 from forecast.search.candidates import overrides
-from forecast.search.ledger import run_of
+from forecast.search.ledger import close, run_of
 from forecast.serving import bundle, mixture, package
 from forecast.serving.model import Bundle
 from forecast.tracking import record
@@ -194,6 +194,7 @@ def record_found(
 ) -> None:
     """Write scores, forecasts, pictures, report and model of a search to its run."""
     outcome, asked = found.outcome, search.asked
+    close(search.race.ledger)
     record.record_scores(run, outcome)
     with TemporaryDirectory() as folder:
         predictions = Predictions(Path(folder) / "forecasts")

@@ -243,7 +243,13 @@ def begin(
     asked: Asked, ledger: Ledger, budget: Budget, shown: Shown, tell: Callable[[str], None]
 ) -> Search:
     """List the windows that decide, and prepare the race."""
-    base, portfolio = asked.base, Portfolio(asked.compose, asked.typed, asked.base)
+    base = asked.base
+    if base.table.task != "regression":
+        raise InputError(
+            "data.targets must be values for forecast best, which averages forecasts, got "
+            f"{base.table.task}: leave out data.events and data.classes, or use forecast sweep"
+        )
+    portfolio = Portfolio(asked.compose, asked.typed, base)
     on = Windows.of(base.spec, base.table, portfolio.longest())
     cuts, first = on.cuts, base.table.time.min()
     course = Course(
