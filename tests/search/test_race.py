@@ -2,14 +2,19 @@
 
 import re
 
-from forecast.data import panel
+import numpy as np
+import pandas as pd
+
+from forecast.data import panel, split
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
+from forecast.evaluation.ensemble import Windows
 from forecast.evaluation.outcome import Spec
 from forecast.search.candidates import Composed
 from forecast.search.portfolio import Idea, Portfolio
 from forecast.search.race import Budget
 from forecast.training.parameters import Model, Training
+from forecast.workflows.best.search import Search
 
 from ..conftest import load_frame
 
@@ -71,6 +76,29 @@ def test_what_was_typed_is_no_candidate_to_change():
     assert "window.timesteps" not in point and point["model.hidden"] == [256, 256]
     assert "clock" in free.variations and "clock" not in bound.variations
     assert bound.longest() == 72 and free.longest() == 168
+
+
+def test_baselines_of_the_held_out_span_have_seen_none_of_it():
+    """What changes from its first row on changes no forecast from the origin before that."""
+    frame = load_frame(600)
+    schema = Schema("time", ("load",), features=("load", "temp"), series=("site",))
+    spec = Spec(Model("lstm"), Window(24, 4), Training())
+
+    def forecast(frame: pd.DataFrame) -> dict[str, np.ndarray]:
+        on = Windows.of(spec, panel.build(frame, schema), 24)
+        first = on.table.time[on.origins(on.held)].min()
+        starts = on.held[on.table.time[on.origins(on.held)] == first]
+        learned = Search(None, on, None, None, None).baselines(on.learned, on.held)
+        return {name: own.values for name, own in learned.forecast(starts).items()}
+
+    table = panel.build(frame, schema)
+    begin = pd.Timestamp(split.holdout(table, spec.validation, spec.test).validation)
+    later = frame.copy()
+    later.loc[pd.to_datetime(later["time"]) >= begin, ["load", "temp"]] *= 7
+    one, other = forecast(frame), forecast(later)
+    assert {"boosted_trees", "seasonal_naive"} <= one.keys() == other.keys()
+    for name in one:
+        assert np.array_equal(one[name], other[name])
 
 
 def test_values_below_zero_are_not_logged():

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from forecast.data import scale
 from forecast.data.scale import Scaled
 from forecast.data.schema import Schema
 from forecast.data.table import Table
@@ -98,8 +99,10 @@ class Search:
     took: float = 0.0
 
     def baselines(self, learned: np.ndarray, starts: np.ndarray) -> Baselines:
-        """Let the baselines learn that may be members; (rows,) is a mask."""
-        return by_name.learn(self.on.spec, Scaled(self.on.table, self.on.scaler), learned, starts)
+        """Let the baselines learn that may be members, and their scale; (rows,) is a mask."""
+        spec, table = self.on.spec, self.on.table
+        rows = Scaled(table, scale.fit(table.take(learned), spec.scaling))
+        return by_name.learn(spec, rows, learned, starts)
 
     def try_baselines(self) -> None:
         """Forecast the held-out span with the baselines."""
