@@ -80,6 +80,27 @@ class HeldOut:
         return HeldOut(self.true[mask], self.scale[mask], self.time[mask])
 
 
+@dataclass(frozen=True)
+class Tried:
+    """What was found of a candidate, or of a baseline.
+
+    Attributes:
+        name: What it is called.
+        error: Scaled error on the held-out span; infinite where there is none.
+        whole: Whether it learned from all training windows, or from a part of them.
+        seconds: That it took.
+        at: Seconds of the budget that were gone when it was done.
+        trouble: Why there is no error; empty where there is one.
+    """
+
+    name: str
+    error: float
+    whole: bool
+    seconds: float
+    at: float
+    trouble: str = ""
+
+
 Members = Mapping[str, np.ndarray]
 """Name to forecasts, (windows, horizon, targets)."""
 

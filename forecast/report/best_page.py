@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecast.evaluation.ensemble import Tried
 from forecast.evaluation.outcome import headline
 from forecast.report import run_page
 from forecast.report.charts import OTHERS, Axis, Dots, Line, chart
@@ -15,27 +16,6 @@ from forecast.report.sections import errors, examples, intervals, scores, strip
 
 if TYPE_CHECKING:
     from forecast.evaluation.outcome import Outcome
-
-
-@dataclass(frozen=True)
-class Tried:
-    """What was found of a candidate, or of a baseline.
-
-    Attributes:
-        name: What it is called.
-        error: Scaled error on the held-out span; infinite where there is none.
-        whole: Whether it learned from all training windows, or from a part of them.
-        seconds: That it took.
-        at: Seconds of the budget that were gone when it was done.
-        trouble: Why there is no error; empty where there is one.
-    """
-
-    name: str
-    error: float
-    whole: bool
-    seconds: float
-    at: float
-    trouble: str = ""
 
 
 @dataclass(frozen=True)

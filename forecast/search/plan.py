@@ -52,7 +52,7 @@ def common(
         cut, last = stamps.min(), stamps.max()
         inside = development & (grid.time >= cut) & (grid.time <= last)
         after = np.unique(grid.time[grid.time > last])
-        origins = shared_origins(candidates, tables, inside)
+        origins = _shared(candidates, tables, inside)
         if not len(origins):
             raise InputError(
                 f"sweep.folds={folds.n_splits} must leave origins that all candidates can predict, "
@@ -63,7 +63,7 @@ def common(
     return found
 
 
-def shared_origins(
+def _shared(
     candidates: Sequence[Candidate], tables: Mapping[str, Table], inside: np.ndarray
 ) -> np.ndarray:
     """Intersect the origins of all candidates."""

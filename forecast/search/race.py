@@ -11,7 +11,7 @@ import numpy as np
 
 from forecast.data.table import Table
 from forecast.evaluation import recipes
-from forecast.evaluation.ensemble import HeldOut
+from forecast.evaluation.ensemble import HeldOut, Tried
 from forecast.search import engine, ledger
 from forecast.search.candidates import Candidate
 from forecast.search.engine import Engine
@@ -170,27 +170,6 @@ class Course:
         )
 
 
-@dataclass(frozen=True)
-class Seen:
-    """A candidate that has been tried.
-
-    Attributes:
-        name: What it is called.
-        error: Scaled error on the held-out span.
-        whole: Whether it has learned from all training windows.
-        seconds: That it took.
-        at: Seconds of the budget that were gone when it was done.
-        trouble: Why there is no error; empty where there is one.
-    """
-
-    name: str
-    error: float
-    whole: bool
-    seconds: float
-    at: float
-    trouble: str = ""
-
-
 @dataclass(eq=False)
 class Race:
     """Runs trials of candidates, each within the time that is left for it.
@@ -213,7 +192,7 @@ class Race:
     budget: Budget
     shown: Shown
     keep: Callable[[DirectRun, str, Forecaster], None]
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[Tried] = field(default_factory=list)
     results: dict[str, Result] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     _names: dict[str, str] = field(default_factory=dict)
@@ -305,16 +284,16 @@ class Race:
     def _failed(self, key: str, reason: str) -> None:
         """Note a failure, and show it."""
         whole = not self._names[key].endswith(SKETCH)
-        self.seen.append(Seen(self._names[key], np.inf, whole, 0.0, self.budget.spent, reason))
+        self.seen.append(Tried(self._names[key], np.inf, whole, 0.0, self.budget.spent, reason))
         self._show()
 
     def _note(self, key: str, result: Result) -> None:
         """Keep a result, and show it."""
         if result.forecasts is not None:
-            error, trouble = self.course.held.error(result.forecasts), ""
+            error = self.course.held.error(result.forecasts)
             name, spent = self._names[key], self.budget.spent
             whole = not self._names[key].endswith(SKETCH)
-            self.seen.append(Seen(name, error, whole, result.seconds, spent, trouble))
+            self.seen.append(Tried(name, error, whole, result.seconds, spent))
         self.results[key] = result
         self._show()
 

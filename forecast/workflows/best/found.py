@@ -12,11 +12,10 @@ import pandas as pd
 
 from forecast.data.scale import Scaled
 from forecast.evaluation import ensemble
-from forecast.evaluation.ensemble import Ensemble
+from forecast.evaluation.ensemble import Ensemble, Tried
 from forecast.evaluation.outcome import Outcome, headline
 from forecast.evaluation.significance.aligned import PREDICTIONS
 from forecast.report import best_page, figures, markdown
-from forecast.report.best_page import Tried
 from forecast.search.candidates import overrides
 from forecast.search.ledger import close, run_of
 from forecast.serving import bundle, mixture, package
@@ -120,7 +119,7 @@ def finish(
             for name, weight in weights.items()
         ],
         outcome,
-        [Tried(**vars(one)) for one in race.seen],
+        race.seen,
         folder,
         race.budget.seconds,
     )

@@ -16,13 +16,13 @@ from forecast.errors import InputError
 from forecast.evaluation import ensemble
 from forecast.evaluation.baselines import by_name
 from forecast.evaluation.baselines.by_name import Baselines
-from forecast.evaluation.ensemble import Ensemble, Windows
+from forecast.evaluation.ensemble import Ensemble, Tried, Windows
 from forecast.search import engine
 from forecast.search.candidates import Candidate, Composed
 from forecast.search.engine import Engine
 from forecast.search.ledger import Ledger, beating
 from forecast.search.portfolio import PLAIN, Idea, Portfolio
-from forecast.search.race import SKETCH, SKETCHED, Budget, Course, Race, Seen, Shown
+from forecast.search.race import SKETCH, SKETCHED, Budget, Course, Race, Shown
 from forecast.search.trial import Result
 from forecast.serving import bundle
 from forecast.tracking.mlflow.direct import DirectRun
@@ -112,7 +112,7 @@ class Search:
             if len(found.starts) == len(self.on.held):
                 self.held[name] = found.values.astype(np.float32)
                 error, spent = self.race.course.held.error(self.held[name]), self.race.budget.spent
-                self.race.seen.append(Seen(name, error, True, spent - began, spent))
+                self.race.seen.append(Tried(name, error, True, spent - began, spent))
         self.took = self.race.budget.spent - began
 
     def try_networks(self, engine: Engine) -> None:
