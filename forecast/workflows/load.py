@@ -16,6 +16,7 @@ from forecast.data.columns import nameless
 from forecast.data.fetch import without_secrets
 from forecast.data.schema import Schema
 from forecast.data.sources import opened
+from forecast.data.sources.csv_files import TAB, Dialect
 from forecast.data.sources.ordered import ordered
 from forecast.data.sources.source import Source
 from forecast.data.stored import write
@@ -137,7 +138,13 @@ def opening(data: DataConfig) -> Source:
     """Open the configured data; what is on the network is fetched where it is a file."""
     found = [where(path, data.sha256) for path in paths(data)]
     one = found[0] if len(found) == 1 else found
-    return opened.open(one, data.format, query=data.query, table=data.table)
+    return opened.open(one, data.format, query=data.query, table=data.table, dialect=dialect(data))
+
+
+def dialect(data: DataConfig) -> Dialect:
+    """Return how CSV files are written."""
+    separator = "\t" if data.separator == TAB else data.separator
+    return Dialect(separator, data.decimal, data.skip, tuple(map(str, data.na)))
 
 
 def build_table(data: Loaded, config: Config) -> Table:
@@ -197,6 +204,20 @@ def recorded(key: str, params: Mapping[str, str]) -> Any:
         return ast.literal_eval(text) if text.startswith("[") else None if text == "None" else text
     except (SyntaxError, ValueError):  # a name that begins so, or a list that was cut off
         return text
+
+
+def recorded_dialect(
+    data: DataConfig, params: Mapping[str, str], typed: Sequence[str]
+) -> dict[str, Any]:
+    """Return how the CSV file of a run is written, but for what was typed."""
+    found = {
+        name: recorded(name, params)
+        for name in ("separator", "decimal", "skip", "na")
+        if f"data.{name}" in params and f"data.{name}" not in typed
+    }
+    if "skip" in found:
+        found["skip"] = int(found["skip"])
+    return found
 
 
 def where(path: str, sha256: str | None = None) -> str:

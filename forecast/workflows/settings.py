@@ -42,6 +42,12 @@ class DataConfig:
         'Format of the files: "csv", "parquet", "feather", "jsonl"; null: what their names say.',
         None,
     )
+    separator: str = key("Sign between the fields of a CSV file; `tab` for a tabulator.", ",")
+    decimal: str = key("Sign before decimals in a CSV file: a point or a comma.", ".")
+    skip: int = key("Lines of a CSV file above the names of its columns.", 0)
+    na: list[str] = key(
+        "Texts in a CSV file that mean a missing value, beside nothing, NA, NaN and null.", list
+    )
     time: str = MISSING
     time_format: str | None = None
     since: str | None = key("First moment of the rows that are used, such as 2024-03-01.", None)

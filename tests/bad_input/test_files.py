@@ -94,7 +94,7 @@ FILES = {
     "semicolons and decimal commas": (
         "a.csv",
         GOOD.replace(b",", b";").replace(b".", b","),
-        r"data\.path must have its fields separated by commas, got .*: save it with commas",
+        r"data\.separator must be what separates the fields, ',' by default, .*: write data\.sep",
     ),
     "a million columns": (
         "a.csv",

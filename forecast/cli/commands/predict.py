@@ -28,7 +28,7 @@ from forecast.serving.model import Bundle
 from forecast.serving.parts import Parts
 from forecast.workflows import load, predicted, workers
 from forecast.workflows.served import Served, find
-from forecast.workflows.settings import Config
+from forecast.workflows.settings import Config, DataConfig
 
 HISTORY = 3
 """Look-backs of history that the picture shows."""
@@ -169,9 +169,10 @@ def _source(settings: Config, typed: list[str], served: Served) -> Source | pd.D
             for key in ("sha256", "format", "query", "table")
             if f"data.{key}" not in typed
         }
+        changes |= load.recorded_dialect(data, served.recorded, typed)
         data = replace(data, path=load.recorded("path", served.recorded), **changes)
     elif data.path == PIPE:
-        return _piped(data.format)
+        return _piped(data)
     elif not {"data", "data.query", "data.table"} & {*typed} and opened.is_database(data.path):
         asked = {key: load.recorded(key, served.recorded) for key in ("query", "table")}
         data = replace(data, **asked)
@@ -207,14 +208,15 @@ def _between(frame: pd.DataFrame, settings: Config, schema: Schema) -> pd.DataFr
     return frame[clock.between(time, since, until)]
 
 
-def _piped(kind: str | None) -> pd.DataFrame:
+def _piped(data: DataConfig) -> pd.DataFrame:
     """Read standard input."""
     raw = sys.stdin.buffer.read()
     with TemporaryDirectory() as folder:
         file = Path(folder) / "piped"
         file.write_bytes(raw)
         try:
-            return opened.read(opened.open(file, kind or opened.guessed(raw)))
+            kind = data.format or opened.guessed(raw)
+            return opened.read(opened.open(file, kind, dialect=load.dialect(data)))
         except InputError as error:
             raise InputError(str(error).replace(str(file), PIPE)) from error
 

@@ -175,6 +175,10 @@ def choices(overrides: Sequence[str]) -> dict[str, str | None]:
         return dict(whole.hydra.runtime.choices)
 
 
+TEXTS = ("run", "other", "register", "registered", "data.separator", "data.decimal")
+"""Keys whose values are text, whatever they look like: a shell takes the quotes away."""
+
+
 def in_hydras_grammar(overrides: list[str]) -> list[str]:
     """Write overrides as Hydra must read them.
 
@@ -185,6 +189,8 @@ def in_hydras_grammar(overrides: list[str]) -> list[str]:
 
     >>> in_hydras_grammar(["run=12e4", "data.valid.load=[0,9]"])
     ["run='12e4'", '++data.valid.load=[0,9]']
+    >>> in_hydras_grammar(["data.separator=;"])
+    ["data.separator=';'"]
     >>> in_hydras_grammar(["runs=12e4,34"])
     ["runs=['12e4','34']"]
     >>> in_hydras_grammar(["evaluation.regressors={}"])
@@ -193,7 +199,7 @@ def in_hydras_grammar(overrides: list[str]) -> list[str]:
     found = []
     for text in overrides:
         key, _, value = text.partition("=")
-        if key in ("run", "other", "register", "registered") and not value.startswith("'"):
+        if key in TEXTS and not value.startswith(("'", '"')):
             text = f"{key}='{value}'"
         elif key == "runs":
             ids = [part.strip(" '") for part in value.strip("[]").split(",")]

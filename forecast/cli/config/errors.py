@@ -173,6 +173,7 @@ HONOURED = (
     "data.query",
     "data.table",
     "data.format",
+    *(f"data.{name}" for name in ("separator", "decimal", "skip", "na")),
     "data.sha256",
     "data.since",
     "data.until",

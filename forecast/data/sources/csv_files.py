@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,45 +38,109 @@ _DTYPES = {
 """What pandas reads a column as, whose type in all files is known."""
 
 
-def read(part: Part) -> pd.DataFrame:
+TAB = "tab"
+"""What a tabulator is called, which a shell makes a space of."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How the text of a CSV file is written.
+
+    Attributes:
+        separator: Sign between two fields.
+        decimal: Sign before decimals.
+        skip: Lines above the names of the columns.
+        na: Texts that mean a missing value, beside those of pandas: nothing, NA, NaN, null …
+    """
+
+    separator: str = ","
+    decimal: str = "."
+    skip: int = 0
+    na: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Refuse what no file is written with."""
+        if len(self.separator) != 1 or self.separator in '"\r\n':
+            raise InputError(
+                f"data.separator must be one sign, or {TAB}, got {self.separator!r}: write "
+                "data.separator=';'"
+            )
+        if self.decimal not in (".", ","):
+            raise InputError(
+                f"data.decimal must be a point or a comma, got {self.decimal!r}: write "
+                "data.decimal=','"
+            )
+        if self.decimal == self.separator:
+            raise InputError(
+                f"data.separator must not be the sign before decimals, got {self.separator!r} for "
+                "both: write data.separator=';', or whatever separates the fields"
+            )
+        if not 0 <= self.skip <= MOST_SKIPPED:
+            raise InputError(
+                f"data.skip must be a number of lines from 0 to {MOST_SKIPPED:,}, got {self.skip}: "
+                "count those above the names of the columns"
+            )
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What pandas is told."""
+        return {
+            "sep": self.separator,
+            "decimal": self.decimal,
+            "skiprows": self.skip,
+            "na_values": list(self.na),
+        }
+
+
+PLAIN = Dialect()
+"""Commas, decimal points, the names in the first line."""
+
+MOST_SKIPPED = 10_000
+"""Lines above the names."""
+
+
+def read(part: Part, dialect: Dialect = PLAIN) -> pd.DataFrame:
     """Read a whole file."""
-    header = names(part)
-    with _pandas(part) as arguments:
+    header = names(part, dialect)
+    with _pandas(part, dialect) as arguments:
         frame = pd.read_csv(**arguments, low_memory=False)
     _refuse_more(frame, part)
     frame.columns = pd.Index(header)
     return frame
 
 
-def names(part: Part) -> list[str]:
+def names(part: Part, dialect: Dialect = PLAIN) -> list[str]:
     """Read the names of all columns; one that stands twice in the file stands twice here."""
     _refuse_others(part)
     # no text holds this separator: the whole first line is one field
-    with _pandas(part) as arguments:
-        line = pd.read_csv(**arguments, header=None, nrows=1, sep="\x1f", quoting=3)
+    with _pandas(part, dialect) as arguments:
+        line = pd.read_csv(**arguments | {"sep": "\x1f"}, header=None, nrows=1, quoting=3)
     first = str(line.iat[0, 0]) if line.size else ""
-    if "," not in first and any(mark in first for mark in ";\t|"):
+    other = next((mark for mark in ";\t|," if mark in first), "")
+    if dialect.separator not in first and other:
+        written = TAB if other == "\t" else repr(other)
         raise InputError(
-            "data.path must have its fields separated by commas, got the first line "
-            f"{shown(first)}: save it with commas, and decimals with a point"
+            f"data.separator must be what separates the fields, {dialect.separator!r} by default, "
+            f"got the first line {shown(first)}: write data.separator={written}, and "
+            "data.decimal=',' if decimals have a comma"
         )
-    refuse_width(part, first.count(",") + 1)
-    with _pandas(part) as arguments:
+    refuse_width(part, first.count(dialect.separator) + 1)
+    with _pandas(part, dialect) as arguments:
         columns = pd.read_csv(**arguments, nrows=0).columns
     # pandas renames the second "load" to "load.1"; who asks for "load" must hear that it is twice
-    with _pandas(part) as arguments:
+    with _pandas(part, dialect) as arguments:
         header = pd.read_csv(**arguments, header=None, nrows=1, dtype=str).iloc[0]
     twice = (header.duplicated(keep=False) & header.notna()).to_numpy(bool)
     return [str(name) for name in np.where(twice, header, columns)]
 
 
-def schema(part: Part) -> pa.Schema:
+def schema(part: Part, dialect: Dialect = PLAIN) -> pa.Schema:
     """Find the type of each column by reading the file once, as pandas would of all its rows."""
-    header = names(part)
+    header = names(part, dialect)
     kinds, first = [pa.null()] * len(header), 0
     size = _rows(len(header))
     with (
-        _pandas(part) as arguments,
+        _pandas(part, dialect) as arguments,
         pd.read_csv(**arguments, low_memory=False, chunksize=size) as chunks,
     ):
         for chunk in chunks:
@@ -85,19 +150,21 @@ def schema(part: Part) -> pa.Schema:
     return pa.schema(list(zip(header, kinds, strict=True)))
 
 
-def batches(part: Part, wanted: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
+def batches(
+    part: Part, wanted: pa.Schema, rows: int, dialect: Dialect = PLAIN
+) -> Iterator[pa.RecordBatch]:
     """Yield columns of a file with these types."""
-    header = names(part)
+    header = names(part, dialect)
     places = [header.index(name) for name in wanted.names]
     order = np.argsort(np.argsort(places))  # pandas gives columns in the order of the file
-    with _pandas(part) as arguments:
+    with _pandas(part, dialect) as arguments:
         mangled = pd.read_csv(**arguments, nrows=0).columns
     dtypes = {
         mangled[place]: _DTYPES[kind] for place, kind in zip(places, wanted.types, strict=True)
     }
     size = max(min(rows, _rows(len(header))), 1000)
     with (
-        _pandas(part) as arguments,
+        _pandas(part, dialect) as arguments,
         pd.read_csv(**arguments, usecols=places, dtype=dtypes, chunksize=size) as chunks,
     ):
         for chunk in chunks:
@@ -139,9 +206,9 @@ def _rows(columns: int) -> int:
 
 
 @contextmanager
-def _pandas(part: Part) -> Iterator[dict[str, Any]]:
+def _pandas(part: Part, dialect: Dialect) -> Iterator[dict[str, Any]]:
     """Yield the arguments by which pandas reads a file."""
-    told: dict[str, Any] = {"encoding": _ENCODING}
+    told: dict[str, Any] = {"encoding": _ENCODING, **dialect.arguments}
     if part.system is None:
         yield told | {"filepath_or_buffer": part.path}
         return
@@ -155,7 +222,8 @@ def _refuse_more(frame: pd.DataFrame, part: Part, first: int = 0) -> None:
     if not isinstance(own, pd.RangeIndex) or (own.start, own.step) != (first, 1):
         raise InputError(
             f"data.path must have a name for every field, got rows of {part.name!r} with more than "
-            f"the {len(frame.columns)} names of its first line: name all columns"
+            f"the {len(frame.columns)} names of its first line: name all columns, or set "
+            "data.skip=1 if that line is a title above the names"
         )
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from forecast.data.sources import arrow_files, csv_files, json_lines, listing
+from forecast.data.sources.csv_files import PLAIN, Dialect
 from forecast.data.sources.listing import Part
 from forecast.data.sources.source import ROWS, Source, chosen, common, filled, fitted
 from forecast.errors import InputError, cause, plain
@@ -33,13 +34,28 @@ _UNREADABLE = (
 class Files(Source):
     """Files of one format, below each other; columns that their folders name come last."""
 
-    def __init__(self, place: str, found: list[Part], format: str | None, *, single: bool = False):
+    def __init__(
+        self,
+        place: str,
+        found: list[Part],
+        format: str | None,
+        *,
+        single: bool = False,
+        dialect: Dialect = PLAIN,
+    ):
         self.place = place
         self.parts = tuple(part.name for part in found)
         self.size = sum(part.size for part in found)
         self._found = found
         self._format = listing.format_of(found, format)
-        self._single = single
+        self._single, self._dialect = single, dialect
+        if dialect != PLAIN:
+            dialect.check()
+            if self._format != "csv":
+                raise InputError(
+                    "data.separator, data.decimal, data.skip and data.na must be left out where "
+                    f"data.path is no CSV file, got {self._format}: leave them out"
+                )
         self._held: dict[str, frozenset[str]] = {}
 
     def columns(self) -> list[str]:
@@ -47,7 +63,7 @@ class Files(Source):
         first = self._found[0]
         if self._format == "csv":
             with _readable(first, "csv"):
-                own = csv_files.names(first)
+                own = csv_files.names(first, self._dialect)
         elif self._format == "jsonl":
             return self._schema.names
         else:
@@ -75,9 +91,10 @@ class Files(Source):
     @cached_property
     def _digest(self) -> str:
         every = [(part.inner, _hash(part)) for part in self._found]
-        if len(every) == 1 and not self._found[0].partition:
+        read = "" if self._dialect == PLAIN else repr(self._dialect)
+        if len(every) == 1 and not self._found[0].partition and not read:
             return every[0][1][:16]
-        told = "".join(f"{inner}\n{found}\n" for inner, found in sorted(every))
+        told = "".join(f"{inner}\n{found}\n" for inner, found in sorted(every)) + read
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
     def batches(self, columns: Sequence[str], rows: int = ROWS) -> Iterator[pa.RecordBatch]:
@@ -94,8 +111,9 @@ class Files(Source):
             return None
         part = self._found[0]
         with _readable(part, self._format):
-            read = csv_files.read if self._format == "csv" else arrow_files.read
-            return read(part)
+            if self._format == "csv":
+                return csv_files.read(part, self._dialect)
+            return arrow_files.read(part)
 
     @cached_property
     def _schema(self) -> pa.Schema:
@@ -137,7 +155,7 @@ class Files(Source):
         """Return the columns that a file holds itself."""
         with _readable(part, self._format):
             if self._format == "csv":
-                return csv_files.schema(part)
+                return csv_files.schema(part, self._dialect)
             if self._format == "jsonl":
                 return json_lines.schema(part)
             return arrow_files.schema(part, self._format)
@@ -152,7 +170,7 @@ class Files(Source):
         own = pa.schema([wanted.field(name) if held else self._schema.field(name) for name in read])
         with _readable(part, self._format):
             if self._format == "csv":
-                found = csv_files.batches(part, own, rows)
+                found = csv_files.batches(part, own, rows, self._dialect)
             elif self._format == "jsonl":
                 found = json_lines.batches(part, own, rows)
             else:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from forecast.data.fetch import without_secrets
 from forecast.data.sources import duck, listing
+from forecast.data.sources.csv_files import PLAIN, Dialect
 from forecast.data.sources.files import Files
 from forecast.data.sources.source import Source
 from forecast.errors import InputError
@@ -24,6 +25,7 @@ def open(
     *,
     query: str | None = None,
     table: str | None = None,
+    dialect: Dialect = PLAIN,
 ) -> Source:
     """Open a source of rows; nothing but names and sizes is read yet.
 
@@ -33,6 +35,7 @@ def open(
         format: What files are, where the ends of their names do not tell.
         query: SELECT that a database answers.
         table: Table of a database, which is read whole.
+        dialect: How CSV files are written.
 
     Returns:
         The source.
@@ -44,6 +47,12 @@ def open(
     if not paths:
         raise InputError("data.path must name a file, got an empty list: name one")
     texts = [str(one).removeprefix("file://") for one in paths]
+    database = len(texts) == 1 and is_database(texts[0])
+    if database and dialect != PLAIN:
+        raise InputError(
+            "data.separator, data.decimal, data.skip and data.na must be left out where data.path "
+            "is no CSV file, got a database: leave them out"
+        )
     if len(texts) == 1 and is_server(texts[0]):
         from forecast.data.sources.databases import Database  # SQLAlchemy takes a while
 
@@ -62,7 +71,7 @@ def open(
     single = len(found) == 1 and found[0].path == str(Path(texts[0]).expanduser())
     shown = [listing.without_login(text) for text in texts]
     place = ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
-    return Files(place, found, format, single=single)
+    return Files(place, found, format, single=single, dialect=dialect)
 
 
 def read(source: Source) -> pd.DataFrame:
