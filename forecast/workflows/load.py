@@ -206,9 +206,7 @@ def recorded(key: str, params: Mapping[str, str]) -> Any:
         return text
 
 
-def recorded_dialect(
-    data: DataConfig, params: Mapping[str, str], typed: Sequence[str]
-) -> dict[str, Any]:
+def recorded_dialect(params: Mapping[str, str], typed: Sequence[str]) -> dict[str, Any]:
     """Return how the CSV file of a run is written, but for what was typed."""
     found = {
         name: recorded(name, params)

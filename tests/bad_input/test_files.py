@@ -56,9 +56,13 @@ FILES = {
     "semicolons": (
         "a.csv",
         GOOD.replace(b",", b";"),
-        r"data\.path .*commas, got .*'ts;load;temp': save it",
+        r"data\.separator must be .*, got .*'ts;load;temp': write data\.separator=';'",
     ),
-    "tabs": ("a.csv", GOOD.replace(b",", b"\t"), r"data\.path .*commas, got .*: save it"),
+    "tabs": (
+        "a.csv",
+        GOOD.replace(b",", b"\t"),
+        r"data\.separator must be .*, got .*: write data\.separator=tab",
+    ),
     # what is no table at all
     "nothing but NUL": (
         "a.csv",

@@ -169,7 +169,7 @@ def _source(settings: Config, typed: list[str], served: Served) -> Source | pd.D
             for key in ("sha256", "format", "query", "table")
             if f"data.{key}" not in typed
         }
-        changes |= load.recorded_dialect(data, served.recorded, typed)
+        changes |= load.recorded_dialect(served.recorded, typed)
         data = replace(data, path=load.recorded("path", served.recorded), **changes)
     elif data.path == PIPE:
         return _piped(data)
