@@ -26,22 +26,23 @@ def show(found: pd.DataFrame) -> None:
     groups = list(islice(every, MOST))
     shown = pd.concat([part for _, part in groups])
     common = shown.origin.nunique() == 1
-    zone = "" if shown.origin.dt.tz is None else " UTC"
+    zone = _zone(shown.origin)
     last = int(shown.step.max())
     steps = sorted({1, *(max(1, round(last * part / 4)) for part in (1, 2, 3)), last})
-    day = "%d %b %Y" if shown.time.max() - shown.time.min() > YEAR else "%d %b"
+    day = _form(shown.time)
     columns = []
     for step in steps:
         at = [part[part.step == step].iloc[0] for _, part in groups]
-        head = f"+{step}" + (f"\n{at[0].time:{day}}\n{at[0].time:%H:%M}" if common else "")
-        columns.append([head, *(_cell(row, "" if common else f"{day} %H:%M") for row in at)])
+        head = f"+{step}" + (_when(at[0].time, f"\n{day}\n%H:%M") if common and day else "")
+        dated = f"{day} %H:%M" if day and not common else ""
+        columns.append([head, *(_cell(row, dated) for row in at)])
     origins = [part.origin.iloc[0] for _, part in groups]
     labels = [f"{series} {target}" for (series, target), _ in groups]
-    title = f"Forecast from {origins[0]:%Y-%m-%d %H:%M}{zone}"
+    title = f"Forecast from {_when(origins[0], '%Y-%m-%d %H:%M')}{zone}"
     if not common:
-        title = f"Forecast from the last row of each series{zone and ', in UTC'}"
+        title = f"Forecast from the last row of each series{zone and f', in{zone}'}"
         pairs = zip(labels, origins, strict=True)
-        labels = [f"{label}\nfrom {origin:%Y-%m-%d %H:%M}" for label, origin in pairs]
+        labels = [f"{label}\nfrom {_when(origin, '%Y-%m-%d %H:%M')}" for label, origin in pairs]
     kept, room = _that_fit(columns, max(map(_width, labels)), console.width)
     rows = [_folded(label, room) for label in labels]
     print_table(
@@ -53,9 +54,27 @@ def show(found: pd.DataFrame) -> None:
         say("", f"and {every.ngroups - MOST:,} more lines in the file")
 
 
+def _zone(stamps: pd.Series) -> str:
+    """Name the zone that time stamps state, if they do."""
+    zone = stamps.dt.tz if stamps.dtype.kind == "M" else None
+    return "" if zone is None else f" {zone}"
+
+
+def _form(time: pd.Series) -> str:
+    """Return how dates are written above forecasts; nothing where the clock tells none."""
+    if time.dtype.kind != "M" or time.isna().all():
+        return ""
+    return "%d %b %Y" if time.max() - time.min() > YEAR else "%d %b"
+
+
+def _when(moment: Any, form: str) -> str:
+    """Write a time stamp, or the number that stands for one."""
+    return f"{moment:{form}}" if isinstance(moment, pd.Timestamp) else f"{moment:,}"
+
+
 def _cell(row: Any, dated: str) -> str:
     """Write a forecast, above it its date where asked, below it its interval where it has one."""
-    lines = [f"{row.time:{dated}}"] if dated else []
+    lines = [_when(row.time, dated)] if dated else []
     lines.append(f"{row.forecast:.4g}")
     if "lower" in row and pd.notna(row.lower) and pd.notna(row.upper):
         lines.append(f"{row.lower:.4g}…{row.upper:.4g}")

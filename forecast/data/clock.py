@@ -1,4 +1,8 @@
-"""Time stamps: read strictly, put on a regular grid, described as sines and cosines."""
+"""Clocks: how far apart rows are, and which place each has on the grid of its time stamps.
+
+A frequency is an alias of pandas ("h", "15min", "B", "MS"), a whole number for time that is counted
+("1", "10"), or "rows": whatever the stamps say, the next row is the next tick.
+"""
 
 from functools import lru_cache
 
@@ -6,102 +10,24 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
-from forecast.errors import InputError, shown
+from forecast.errors import InputError
 
-CALENDAR_FREQUENCIES = {
-    "YS": "is_year_start",
-    "YE": "is_year_end",
-    "QS": "is_quarter_start",
-    "QE": "is_quarter_end",
-    "MS": "is_month_start",
-    "ME": "is_month_end",
-}
-"""Tried in this order, the coarsest first, where two rows are four weeks or more apart, with what
-pandas calls the question whether a date is one of theirs."""
+ROWS = "rows"
+"""The clock of what has none that is regular: bars of trading hours, laps, events."""
+
+CALENDAR_FREQUENCIES = (
+    *("YS", "YE", "QS", "QE", "MS", "ME"),
+    *("BYS", "BYE", "BQS", "BQE", "BMS", "BME"),
+)
+"""Tried in this order where two rows are four weeks or more apart, the coarsest first."""
+
+HALF_MONTHS = ("SMS", "SME")
+"""Tried where they are about two weeks apart: the 1st and 15th, the 15th and last."""
 
 LAST = pd.Timestamp("2262-04-01")
 """Behind it a time stamp may be none, since nanoseconds end."""
 
 _ONE_DAY = np.timedelta64(1, "D")
-_ZONE = r"(?:Z|[+-]\d\d:?\d\d|:\d\d(?:\.\d+)?[+-]\d\d)$"
-
-
-def parse(column: pd.Series, time_format: str | None) -> np.ndarray:
-    """Read a column of time stamps; see `read`, which also says whether they state a zone."""
-    return read(column, time_format)[0]
-
-
-def read(
-    column: pd.Series, time_format: str | None, *, zoned: bool | None = None, before: int = 0
-) -> tuple[np.ndarray, bool]:
-    """Read a column of time stamps, and whether they state a zone; errors count rows `before` it.
-
-    Shapes: `column` (rows,); returns (rows,).
-
-    >>> read(pd.Series(["2024-01-01T02:00+02:00"]), None)
-    (array(['2024-01-01T00:00:00.000000000'], dtype='datetime64[ns]'), True)
-    """
-    name = column.name
-    if pd.api.types.is_numeric_dtype(column):
-        if time_format is None:
-            raise InputError(
-                f"data.time column {name!r} must hold dates, got the number "
-                f"{shown(column.iloc[0])}: set data.time_format (such as %Y), or write ISO dates"
-            )
-        column = column.astype(str)
-    if isinstance(column.dtype, pd.DatetimeTZDtype) or column.dtype.kind == "M":
-        parsed = column
-    else:
-        text = column.astype("string")
-        stated = text.str.contains(_ZONE, regex=True, na=False)
-        bare = ~stated & text.notna()
-        if stated.any() and bare.any():
-            raise InputError(
-                f"data.time column {name!r} must state a zone in all rows or in none, got "
-                f"{shown(text[bare].iloc[0])} and {shown(text[stated].iloc[0])}: use one form"
-            )
-        parsed = _to_datetime(text, time_format, bool(stated.any()))
-    unread = ~parsed.dt.year.between(1678, 2261).to_numpy(bool)  # NaT, or beyond nanoseconds
-    if unread.any():
-        row = int(unread.argmax())
-        raise InputError(
-            f"data.time column {name!r} must hold {time_format or 'ISO 8601'} time stamps "
-            f"from 1678 to 2261, got {shown(column.iloc[row])} in row {before + row + 1}: fix it "
-            "or set data.time_format"
-        )
-    states = isinstance(parsed.dtype, pd.DatetimeTZDtype)
-    if zoned is not None and zoned != states:
-        raise _other_zone(column, parsed.iloc[0], states)
-    if states:
-        parsed = parsed.dt.tz_convert("UTC").dt.tz_localize(None)
-    return parsed.to_numpy("datetime64[ns]"), states
-
-
-def written(time: np.ndarray, zoned: bool | None) -> pd.DatetimeIndex:
-    """Return time stamps as they are written out: in UTC, and saying so, where they had a zone."""
-    return pd.DatetimeIndex(time, tz="UTC" if zoned else None)
-
-
-def _other_zone(column: pd.Series, first: pd.Timestamp, states: bool) -> InputError:
-    """Say that time stamps state a zone where those of training did not, or the reverse."""
-    rule, cure = "a zone", f"write it, where the time is UTC as {first}+00:00"
-    if states:
-        rule, cure = "no zone", f"write the time of the place alone, as {first.tz_localize(None)}"
-    return InputError(
-        f"data.time column {column.name!r} must state {rule}, as in training, got "
-        f"{shown(column.iloc[0])}: {cure}"
-    )
-
-
-def _to_datetime(text: pd.Series, time_format: str | None, utc: bool) -> pd.Series:
-    """Read text as time stamps, NaT if invalid."""
-    try:
-        return pd.to_datetime(text, format=time_format or "ISO8601", errors="coerce", utc=utc)
-    except ValueError as error:  # unreadable text is NaT by now: what is left is the format
-        raise InputError(
-            f"data.time_format must be a strptime format, got {time_format!r} ({error}): "
-            "try %d.%m.%Y %H:%M"
-        ) from error
 
 
 # Offsets of pandas do the arithmetic; `infer` and `ticks` are ours, since pd.infer_freq finds
@@ -121,68 +47,160 @@ def infer(time: np.ndarray, series: np.ndarray) -> str:
     code, lengths = pd.factorize(steps)
     counts = np.bincount(code)
     common = lengths[counts == counts.max()].min()
-    if alias := _calendar(time, same, common):
+    if time.dtype.kind == "M" and (alias := _calendar(time, series, same, common)):
         return alias
     odd = (steps % common).astype(np.int64) != 0
     if not odd.any():
+        if time.dtype.kind != "M":
+            return str(common)
         count, rest = divmod(common, _ONE_DAY)
         return (to_offset(pd.Timedelta(common)) if rest else pd.offsets.Day(int(count))).freqstr
     before = int(same[odd.argmax()])
+    apart = pd.Timedelta(common) if time.dtype.kind == "M" else common
     raise InputError(
-        f"data.time must be regular (commonest distance {pd.Timedelta(common)}), got "
-        f"{pd.Timestamp(time[before])} followed by {pd.Timestamp(time[before + 1])}: resample, or "
-        "set data.frequency"
+        f"data.time must be regular (commonest distance {apart}), got "
+        f"{written(time[before])} followed by {written(time[before + 1])}: "
+        f"{_cures(steps) if time.dtype.kind == 'M' else _COUNTED}"
     )
 
 
-def _calendar(time: np.ndarray, same: np.ndarray, common: np.timedelta64) -> str | None:
-    """Name the calendar frequency of stamps that share one time of day, if they have one.
+_JITTER = 0.02
+"""Share of a tick by which stamps that mean it may be off."""
+
+_COUNTED = (
+    "set data.frequency=1 where numbers are absent, or data.frequency=rows where the next row is "
+    "the next step"
+)
+
+
+def _cures(steps: np.ndarray) -> str:
+    """Say how stamps become regular, with the rule that is nearest to their distances."""
+    nanoseconds = float(np.median(steps.astype(np.int64)))
+    rules = {"s": 1, "min": 60, "15min": 900, "h": 3600, "D": 86_400, "7D": 604_800, "MS": 2.6e6}
+    rule = min(rules, key=lambda name: abs(np.log(nanoseconds / (rules[name] * 1e9))))
+    jitter = abs(nanoseconds / (rules[rule] * 1e9) - 1) < _JITTER
+    return (
+        f"set 'data.resample={{rule: {rule}, how: {'nearest' if jitter else 'mean'}}}' to put rows "
+        "on a regular clock, "
+        "or data.frequency=rows where the next row is the next step, whatever its time"
+    )
+
+
+def written(moment: np.generic) -> str:
+    """Write a time stamp, or the number that stands for one."""
+    return str(pd.Timestamp(moment) if isinstance(moment, np.datetime64) else moment)
+
+
+def _calendar(
+    time: np.ndarray, series: np.ndarray, same: np.ndarray, common: np.timedelta64
+) -> str | None:
+    """Name the calendar frequency of stamps of series that keep to one time of day, if any fits.
 
     `same` holds the rows that the next row of their series follows.
     """
     index = pd.DatetimeIndex(time)
-    dates = index.normalize()
-    if not (index - dates == index[0] - dates[0]).all():
+    clocks = (index - index.normalize()).to_numpy()
+    if (clocks != clocks[_first(series)]).any():
         return None
-    if common >= 28 * _ONE_DAY:
-        for alias, question in CALENDAR_FREQUENCIES.items():
-            if getattr(index, question).all():  # `dates` has a frequency, and answers for that
-                apart = int(np.gcd.reduce(np.diff(np.unique(ticks(time, alias)))))
-                return f"{apart}{alias}" if apart > 1 else alias
+    wide = CALENDAR_FREQUENCIES if common >= 28 * _ONE_DAY else ()
+    for alias in wide or (HALF_MONTHS if common >= 13 * _ONE_DAY else ()):
+        place = _positions(index, alias)
+        if (place >= 0).all():
+            apart = int(np.gcd.reduce(np.diff(place)[same]))
+            return f"{apart}{alias}" if apart > 1 else alias
     business = common == _ONE_DAY and (index.day_of_week < 5).all()
     weekend = (np.diff(index.day_of_week)[same] < 0).any()  # without one, five days cannot tell
     return "B" if business and weekend else None
 
 
-def ticks(time: np.ndarray, frequency: str) -> np.ndarray:
-    """Number time stamps along a regular grid.
+def _first(series: np.ndarray) -> np.ndarray:
+    """Return the first row of the series of every row, (rows,)."""
+    _, first, code = np.unique(series, return_index=True, return_inverse=True)
+    return first[code]
 
-    Shapes: `time` (rows,); returns (rows,).
+
+def ticks(time: np.ndarray, frequency: str, series: np.ndarray | None = None) -> np.ndarray:
+    """Number time stamps along a regular grid, which may begin anew for every series.
+
+    Shapes: `time` (rows,), `series` (rows,), None for one; returns (rows,).
 
     >>> stamps = np.array(["2024-01-31", "2024-02-29", "2024-04-30"], "datetime64[ns]")
     >>> np.diff(ticks(stamps, "ME")).tolist()
     [1, 2]
     """
-    offset = _offset(frequency)
     if not len(time):
         return np.zeros(0, np.int64)
-    if step := _length(offset):
+    if frequency == ROWS:
+        return _counted(time, series)
+    step = _step(frequency, time.dtype)
+    if step is not None:
         whole, rest = np.divmod(time.astype(np.int64), step)
-        off = rest != rest[0]
+        off = np.zeros(len(time), bool)
     else:
-        index = pd.DatetimeIndex(time)
-        dates = index.normalize()
-        grid = _calendar_grid(offset.base.freqstr, 10 * (dates.max().year // 10 + 1))
-        position = grid.get_indexer(dates)
-        whole, rest = np.divmod(position, offset.n)
-        off = (position < 0) | (rest != rest[0]) | (index - dates != index[0] - dates[0])
+        offset, index = _offset(frequency), pd.DatetimeIndex(time)
+        position = _positions(index, offset.base.freqstr)
+        whole, phase = np.divmod(position, offset.n)
+        off = position < 0
+        rest = phase + (index - index.normalize()).to_numpy().astype(np.int64) * offset.n
+    if (rest != rest[0]).any():
+        off |= rest != rest[0 if series is None else _first(series)]
     if off.any():
-        bad = pd.Timestamp(time[off.argmax()])
         raise InputError(
-            f"data.time must lie on the grid of data.frequency={frequency}, got {bad}: "
-            "resample the file or set the frequency that it has"
+            f"data.time must lie on the grid of data.frequency={frequency}, got "
+            f"{written(time[off.argmax()])}: set 'data.resample={{rule: {frequency}, how: mean}}', "
+            "or the frequency that the rows have"
         )
     return whole.astype(np.int64)
+
+
+def tick_of(time: np.ndarray, frequency: str, *, near: bool = False) -> np.ndarray:
+    """Return the time stamp of the tick that each row belongs to, or of the nearest.
+
+    A tick stands for what follows it until the next; that of a frequency that ends weeks, months
+    or years stands for what it ends.
+
+    Shapes: `time` (rows,); returns (rows,).
+
+    >>> stamps = np.array(["2024-02-10T10:40"], "datetime64[ns]")
+    >>> [str(tick_of(stamps, rule)[0])[:16] for rule in ("h", "MS", "ME")]
+    ['2024-02-10T10:00', '2024-02-01T00:00', '2024-02-29T00:00']
+    """
+    if (step := _step(frequency, time.dtype)) is not None:
+        count = time.astype(np.int64) + (step // 2 if near else 0)
+        return (count // step * step).astype(time.dtype)
+    offset, index = _offset(frequency), pd.DatetimeIndex(time)
+    year = 10 * (index.max().year // 10 + 1)
+    grid = _calendar_grid(offset.base.freqstr, year).to_numpy("datetime64[ns]")
+    grid = grid[offset.n - 1 :: offset.n] if _ends(offset) else grid[:: offset.n]
+    if near:
+        after = np.searchsorted(grid, time).clip(1, len(grid) - 1)
+        closer = time - grid[after - 1] < grid[after] - time
+        return grid[after - closer]
+    if _ends(offset):
+        return grid[np.searchsorted(grid, index.normalize().to_numpy("datetime64[ns]"))]
+    return grid[np.searchsorted(grid, time, side="right") - 1]
+
+
+def _ends(offset: pd.offsets.BaseOffset) -> bool:
+    """Tell whether the dates of a calendar frequency end the periods that they stand for."""
+    code = offset.rule_code.split("-")[0]
+    return code == "W" or code.endswith("E")
+
+
+def _counted(time: np.ndarray, series: np.ndarray | None) -> np.ndarray:
+    """Count the rows of every series, from the place that its first stamp has among all stamps."""
+    _, place = np.unique(time, return_inverse=True)
+    if series is None:
+        return place.astype(np.int64)
+    first = _first(series)
+    return (place[first] + np.arange(len(time)) - first).astype(np.int64)
+
+
+def _positions(index: pd.DatetimeIndex, alias: str) -> np.ndarray:
+    """Number the dates of stamps among those of a calendar frequency, -1 for none, (rows,)."""
+    dates = index.normalize()
+    grid = _calendar_grid(alias, 10 * (dates.max().year // 10 + 1))
+    return np.asarray(grid.get_indexer(dates))
 
 
 @lru_cache(8)
@@ -197,30 +215,44 @@ def later(time: np.datetime64, frequency: str, steps: int) -> np.datetime64:
     >>> later(np.datetime64("2024-01-05", "ns"), "B", 1).astype("datetime64[D]")
     np.datetime64('2024-01-08')
     """
-    if not steps:
-        return time
-    return (pd.Timestamp(time) + steps * _offset(frequency)).to_datetime64()
+    return following(np.array([time]), frequency, steps)[0, -1] if steps else time
 
 
-def along(time: np.ndarray, tick: np.ndarray, length: np.ndarray, frequency: str) -> np.ndarray:
+def along(time: np.ndarray, length: np.ndarray, frequency: str) -> np.ndarray:
     """List the time stamps of stretches of a grid, each from its first one on.
 
-    Shapes: `time` (stretches,), `tick` (stretches,), `length` (stretches,); returns (rows,).
+    Shapes: `time` (stretches,), `length` (stretches,); returns (rows,).
 
     >>> days = np.array(["2024-01-05", "2024-01-08"], "datetime64[ns]")
-    >>> along(days, np.array([4, 5]), np.array([2, 1]), "B").astype("datetime64[D]").tolist()
+    >>> along(days, np.array([2, 1]), "B").astype("datetime64[D]").tolist()
     [datetime.date(2024, 1, 5), datetime.date(2024, 1, 8), datetime.date(2024, 1, 8)]
     """
     begin = np.cumsum(length) - length
-    if step := _length(_offset(frequency)):
+    if (step := _step(frequency, time.dtype)) is not None:
         behind = np.arange(length.sum()) - np.repeat(begin, length)
-        return np.repeat(time, length) + behind * np.timedelta64(step, "ns")
+        return _moved(np.repeat(time, length), behind * step)
     if not len(time):
         return np.empty(0, "datetime64[ns]")
-    first, last = tick.argmin(), (tick + length).max()
-    grid = pd.date_range(time[first], periods=last - tick[first], freq=_offset(frequency))
-    place = np.arange(length.sum()) + np.repeat(tick - tick[first] - begin, length)
-    return grid.to_numpy("datetime64[ns]")[place]
+    offset = _offset(frequency)
+    index = pd.DatetimeIndex(time)
+    clocks = np.repeat((index - index.normalize()).to_numpy(), length)
+    first, phase = np.divmod(_positions(index, offset.base.freqstr), offset.n)
+    place = np.repeat(first - begin, length) + np.arange(length.sum())
+    place = place * offset.n + np.repeat(phase, length)
+    return _grid_until(offset.base, index.max(), int(place.max()))[place] + clocks
+
+
+def _grid_until(base: pd.offsets.BaseOffset, last: pd.Timestamp, place: int) -> np.ndarray:
+    """List the dates of a calendar frequency, up to a place that may lie behind a date."""
+    year = 10 * (last.year // 10 + 1)
+    while len(grid := _calendar_grid(base.freqstr, year)) <= place and year < LAST.year:
+        year += 10
+    return grid.to_numpy("datetime64[ns]")
+
+
+def _moved(time: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Add nanoseconds to time stamps, or numbers to numbers."""
+    return (time.astype(np.int64) + steps).astype(time.dtype)
 
 
 def _offset(frequency: str) -> pd.offsets.BaseOffset:
@@ -231,7 +263,8 @@ def _offset(frequency: str) -> pd.offsets.BaseOffset:
         offset = None
     if offset is None or offset.n < 1 or isinstance(offset, pd.offsets.BusinessHour):
         raise InputError(
-            f"data.frequency must be a pandas alias, got {frequency!r}: try h, 15min, D, B or MS"
+            f"data.frequency must be a pandas alias, got {frequency!r}: try h, 15min, D, B or MS, "
+            "or rows where the next row is the next step"
         )
     return offset
 
@@ -241,34 +274,68 @@ def _length(offset: pd.offsets.BaseOffset) -> int | None:
     return offset.nanos if isinstance(offset, (pd.offsets.Tick, pd.offsets.Day)) else None
 
 
+def _step(frequency: str, kind: np.dtype) -> int | None:
+    """Return the length of a tick, in what time stamps count; None where it is not always one."""
+    if frequency.isdecimal() != (kind.kind != "M"):
+        what, cure = "time stamps", "h, D or whatever their distance is"
+        if kind.kind != "M":
+            what, cure = "numbers (data.time_format=number)", "1, or rows"
+        raise InputError(
+            f"data.frequency must be that of {what}, got {frequency!r}: leave it out, or set {cure}"
+        )
+    return int(frequency) if frequency.isdecimal() else _length(_offset(frequency))
+
+
+def own(offset: pd.offsets.BaseOffset | None) -> str | None:
+    """Return the alias of an offset that a frame's index names, None where it is no clock here."""
+    if offset is None or offset.n < 1 or isinstance(offset, pd.offsets.BusinessHour):
+        return None
+    return offset.freqstr
+
+
 def length(frequency: str) -> int | None:
     """Return nanoseconds of a tick, None where months or business days differ in length."""
-    return _length(_offset(frequency))
+    return int(frequency) if frequency.isdecimal() else _length(_offset(frequency))
+
+
+def is_daily(frequency: str | None) -> bool:
+    """Tell whether ticks are days or longer, so that their time stamps are dates."""
+    if frequency is None or frequency == ROWS or frequency.isdecimal():
+        return False
+    return days(frequency) >= 1
 
 
 def following(time: np.ndarray, frequency: str, steps: int) -> np.ndarray:
-    """List the time stamps after some.
+    """List the time stamps after some; of rows without a regular clock they are not known.
 
     Shapes: `time` (origins,); returns (origins, steps).
 
     >>> following(np.array(["2024-01-31"], "datetime64[ns]"), "ME", 2).astype("datetime64[D]")
     array([['2024-02-29', '2024-03-31']], dtype='datetime64[D]')
     """
-    offset = _offset(frequency)
-    if step := _length(offset):
-        return time[:, None] + np.arange(1, steps + 1) * np.timedelta64(step, "ns")
+    ahead = np.arange(1, steps + 1)
+    if frequency == ROWS and time.dtype.kind == "M":
+        return np.full((len(time), steps), np.datetime64("NaT"), "datetime64[ns]")
+    if frequency == ROWS:  # numbers of rows go on
+        return time[:, None] + ahead
+    if (step := _step(frequency, time.dtype)) is not None:
+        return _moved(np.repeat(time[:, None], steps, axis=1), ahead * step)
     if not len(time):
         return np.empty((0, steps), "datetime64[ns]")
-    grid = pd.date_range(time.min(), pd.Timestamp(time.max()) + steps * offset, freq=offset)
-    first = grid.searchsorted(time, side="right")
-    return grid.to_numpy("datetime64[ns]")[first[:, None] + np.arange(steps)]
+    every = along(time, np.full(len(time), steps + 1), frequency)
+    return every.reshape(len(time), -1)[:, 1:]
 
 
 def before(time: np.datetime64, frequency: str, steps: int) -> np.ndarray:
-    """List the time stamps before one.
+    """List the time stamps before one; of rows without a regular clock that one stands for all.
 
     Returns (steps,).
     """
+    first = np.asarray(time)
+    if frequency == ROWS:
+        return np.repeat(first, steps)
+    if (step := _step(frequency, first.dtype)) is not None:
+        return _moved(np.repeat(first, steps), np.arange(-steps, 0) * step)
     earlier = pd.date_range(end=pd.Timestamp(time), periods=steps + 1, freq=frequency)[:-1]
     return earlier.to_numpy("datetime64[ns]")
 
@@ -279,7 +346,7 @@ def days(frequency: str | None) -> float:
     >>> days("6h"), days("MS"), days(None)
     (0.25, 31.0, inf)
     """
-    if frequency is None:
+    if frequency is None or frequency == ROWS or frequency.isdecimal():
         return np.inf
     offset = _offset(frequency)
     first = offset.rollforward(pd.Timestamp("2001-01-01"))  # a Monday, with which periods begin
@@ -289,63 +356,16 @@ def days(frequency: str | None) -> float:
 def season(frequency: str | None) -> int:
     """Tell how many rows the natural season of a frequency has.
 
-    >>> season("h"), season("15min"), season("D"), season("7D"), season("MS")
-    (24, 96, 7, 52, 12)
+    >>> season("h"), season("15min"), season("D"), season("7D"), season("MS"), season("rows")
+    (24, 96, 7, 52, 12, 1)
     """
-    if frequency is None:
+    if np.isinf(length := days(frequency)):
         return 1
-    offset = to_offset(frequency)
+    offset = _offset(str(frequency))
     if _length(offset):
-        length = days(frequency)
         if length < 1:
             return round(1 / length)
         return max(1, round(7 / length if length < 7 else 52 * 7 / length))
-    table = {"B": 5, "W": 52, "M": 12, "Q": 4}
+    table = {"B": 5, "W": 52, "M": 12, "Q": 4, "SM": 24, "BM": 12, "BQ": 4}
     key = offset.rule_code.split("-")[0].removesuffix("S").removesuffix("E")
     return max(1, round(table.get(key, 1) / offset.n))
-
-
-def between(time: np.ndarray, since: str | None, until: str | None) -> np.ndarray:
-    """Tell which time stamps lie in a span.
-
-    Shapes: `time` (rows,); returns (rows,).
-
-    >>> days = np.arange("2020-01-30", "2020-02-03", dtype="datetime64[D]")
-    >>> between(days, "2020-01-31", "2020-02-01").tolist()
-    [False, True, True, False]
-    """
-    found = inside(time, since, until)
-    if not found.any():
-        raise InputError(
-            f"data.since={since} and data.until={until} must leave rows, got rows from "
-            f"{time.min()} to {time.max()}: choose dates between these"
-        )
-    return found
-
-
-def inside(time: np.ndarray, since: str | None, until: str | None) -> np.ndarray:
-    """Tell the same of a part of all rows, of which none may be inside.
-
-    Shapes: `time` (rows,); returns (rows,).
-    """
-    found = np.ones(len(time), bool)
-    try:
-        first, last = (None if text is None else _period(text) for text in (since, until))
-    except ValueError as error:
-        raise InputError(
-            f"data.since and data.until must be readable dates, got {since!r} and {until!r}: write "
-            "2013-10-19 or 2013-10-19 06:00, in the time of the file (UTC where it states zones)"
-        ) from error
-    if first is not None:
-        found &= time >= np.datetime64(first.start_time)
-    if last is not None:
-        found &= time <= np.datetime64(last.end_time)
-    return found
-
-
-def _period(text: str) -> pd.Period:
-    """Read a moment, a day, a month or a year."""
-    found = pd.Period(text)
-    if str(found) == "NaT":  # an empty string parses to NaT
-        raise ValueError("no date")
-    return found

@@ -1,20 +1,20 @@
 """Turn raw rows into a table on a regular grid; every check of raw data happens here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import issparse
 
-from forecast.data import calendar, clock, columns, index
+from forecast.data import calendar, clock, columns
 from forecast.data.calendar import Place
 from forecast.data.features import fill_static, layout_of
 from forecast.data.scaling.transform import outside
 from forecast.data.schema import Schema, targets_asked
+from forecast.data.stamps import reading
+from forecast.data.stamps.resample import Resample
 from forecast.data.table import Table
-from forecast.errors import InputError, nearest, shown
+from forecast.errors import InputError
 
 _MOST = 20
 """Ticks a row: more means a stray date, and would only fill the memory with holes."""
@@ -58,7 +58,10 @@ class Grid:
         self.tick = np.arange(length.sum()) + np.repeat(tick[first] - start, length)
         own = np.cumsum(np.append(False, new))  # which stretch each given row belongs to
         self.position = tick + (start - tick[first])[own]
-        self.time = clock.along(time[first], tick[first], length, frequency)
+        if frequency == clock.ROWS:  # no tick is absent
+            self.time = time
+        else:
+            self.time = clock.along(time[first], length, frequency)
 
     def spread(self, values: np.ndarray) -> np.ndarray:
         """Put the given rows' values on the grid, holes elsewhere."""
@@ -132,22 +135,40 @@ def build(frame: pd.DataFrame, schema: Schema, *, ahead: int = 0) -> Table:
 def read(frame: pd.DataFrame, schema: Schema, ahead: int = 0) -> Gridded:
     """Check raw rows and put them on a grid, whatever becomes of holes."""
     columns.check_columns(frame, schema)
-    time, zoned = clock.read(frame[schema.time], schema.time_format, zoned=schema.zoned)
+    moments = reading.of(frame, schema)
     series, found = columns.coded_labels(frame, schema)
     names = tuple(found.tolist())
-    order = _order(time, series)
-    time, series = time[order], series[order]
-    kept = columns.unique_rows(time, series, names, schema.duplicates)
-    time, series, order = time[kept], series[kept], order[kept]
-    frequency = schema.frequency or clock.infer(time, series)
-    tick = clock.ticks(time, frequency)
+    order = _order(moments.time, series)
+    time, series = moments.time[order], series[order]
     raw = {
         name: columns.values(frame, name, schema).to_numpy(float)[order] for name in needed(schema)
     }
+    if schema.resample:
+        time, series, raw = _together(time, series, raw, schema)
+    kept = columns.unique_rows(time, series, names, schema.duplicates)
+    time, series = time[kept], series[kept]
+    raw = {name: values[kept] for name, values in raw.items()}
+    frequency = schema.frequency or clock.infer(time, series)
+    tick = clock.ticks(time, frequency, series)
     grid = Grid(series, tick, frequency, time, ahead)
     for name, values in raw.items():
         check_range(values, name, schema)
-    return on_grid(Rows(time, series, names, raw, zoned), grid, schema, frequency)
+    return on_grid(Rows(time, series, names, raw, moments.zoned), grid, schema, frequency)
+
+
+def _together(
+    time: np.ndarray, series: np.ndarray, raw: Mapping[str, np.ndarray], schema: Schema
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Put rows together on a regular clock, values out of range left out."""
+    for name, values in raw.items():
+        check_range(values, name, schema)
+    return Resample(**schema.resample).together(
+        time,
+        series,
+        {name: in_range(values, name, schema) for name, values in raw.items()},
+        circular=schema.circular,
+        labelled=frozenset(filter(schema.labelled, raw)),
+    )
 
 
 def on_grid(rows: Rows, grid: Grid, schema: Schema, frequency: str) -> Gridded:
@@ -166,7 +187,8 @@ def treated(rows: Gridded, schema: Schema) -> Table:
     inputs, places = _stacked(full, schema), layout_of(schema)
     if limit := held_rows(schema, len(inputs)):
         inputs = _hold(inputs, grid.series, limit)
-    zone = schema.zone if rows.zoned else None  # else time stamps show what its clocks do
+    # dates, and stamps without a zone, show what the clocks of the place do
+    zone = schema.zone if rows.zoned and not clock.is_daily(rows.frequency) else None
     found, _ = calendar.describe(grid.time, schema.calendar, Place(zone, schema.holidays))
     masked = [np.isnan(known(full[name], name, schema)) for name in places.masked]
     asked = targets_asked(full, schema)
@@ -211,72 +233,6 @@ def _order(time: np.ndarray, series: np.ndarray) -> np.ndarray:
     if rising.all() and (np.diff(series) >= 0).all():
         return np.arange(len(time))
     return np.lexsort((time, series))
-
-
-def from_xy(
-    X: Any, y: Any = None, *, names: tuple[str, ...] = (), frequency: str | None = None
-) -> Table:
-    """Turn scikit-learn's pair into a table; values are taken as they are.
-
-    Shapes: `X` (rows, features), `y` (rows,).
-    """
-    frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(_matrix(X, "X"))
-    features = tuple(str(name) for name in frame.columns)
-    values = _floats(frame, "X")
-    if y is None:
-        outputs = np.full((len(frame), 1), np.nan)
-        targets: tuple[str, ...] = ("y",)
-    else:
-        wanted = y if isinstance(y, pd.DataFrame) else pd.DataFrame(_matrix(y, "y"))
-        outputs = _floats(wanted, "y")
-        targets = tuple(map(str, wanted.columns))
-        if isinstance(y, pd.Series) and y.name is not None:
-            targets = (str(y.name),)
-        elif not isinstance(y, pd.DataFrame):
-            targets = tuple(f"y{i}" for i in range(outputs.shape[1]))
-        if len(outputs) != len(values):
-            raise InputError(
-                f"y must have X's {len(values)} rows, got {len(outputs)}: give one row for each"
-            )
-    stamps = index.agreed(X, y)
-    if stamps is None:
-        tick = np.arange(len(frame))
-        zero = np.zeros(len(frame), np.intp)
-        return Table(values, outputs, features, targets, zero, tick, tick)
-    if not isinstance(X, pd.DataFrame):  # an array has no names, but y says which are targets
-        found = index.targets_among(values, outputs)
-        features = tuple(
-            targets[found[n]] if n in found else name for n, name in enumerate(features)
-        )
-    time, labels, zoned = stamps.time, stamps.series, stamps.zoned
-    if labels is None:
-        if len(names) > 1:
-            raise InputError(
-                f"X must have a (series, time) index as in fit, got time stamps alone: write "
-                f"pd.concat({{{names[0]!r}: X}}) for rows of {names[0]}"
-            )
-        labels = np.array([names[0] if names else "series"] * len(frame), object)
-    known = names or tuple(sorted(set(labels)))
-    series = pd.Index(known).get_indexer(pd.Index(labels))
-    if (series < 0).any():
-        new = str(labels[(series < 0).argmax()])
-        raise InputError(f"X must hold series seen in fit, got {new!r}: {nearest(new, known)}")
-    order = np.lexsort((time, series))
-    time, series = time[order], series[order]
-    columns.unique_rows(time, series, known)
-    frequency = frequency or clock.infer(time, series)
-    return Table(
-        values[order],
-        outputs[order],
-        features,
-        targets,
-        series,
-        clock.ticks(time, frequency),
-        time,
-        known,
-        frequency,
-        zoned=zoned,
-    )
 
 
 def check_range(values: np.ndarray, name: str, schema: Schema) -> None:
@@ -333,50 +289,3 @@ def _hold(columns: np.ndarray, series: np.ndarray, limit: int) -> np.ndarray:
     if not np.isnan(columns).any():
         return columns
     return pd.DataFrame(columns).groupby(series).ffill(limit=limit).to_numpy()
-
-
-def _floats(frame: pd.DataFrame, argument: str) -> np.ndarray:
-    """Return a frame's values (rows, columns), or say where it holds something else."""
-    if any(kind.kind == "c" for kind in frame.dtypes):
-        raise InputError(
-            f"{argument} must be real numbers. Complex data not supported: give real and imaginary "
-            "part as two columns"
-        )
-    try:
-        return frame.to_numpy(float)
-    except (TypeError, ValueError, OverflowError) as error:
-        for name, column in frame.items():
-            found = columns.as_numbers(column)
-            bad = (found.isna() & column.notna()) | np.isinf(found.astype(float))
-            if bad.any():
-                row = int(bad.to_numpy(bool).argmax())
-                raise InputError(
-                    f"{argument} must be numbers, got {shown(column.iloc[row])} in column "
-                    f"{name!r}, row {row + 1}: fix it or leave out the column"
-                ) from error
-        raise
-
-
-def _matrix(values: Any, name: str) -> np.ndarray:
-    """Return 2-D values; a vector y becomes one column."""
-    if issparse(values):
-        raise InputError(f"{name} must be dense, got a sparse matrix: write {name}.toarray()")
-    array = np.asarray(values)
-    if array.ndim == 1 and name == "y":
-        array = array[:, None]
-    if array.ndim != 2:
-        raise InputError(
-            f"{name} must have two dimensions, got shape {array.shape}: give (rows, columns). "
-            f"Reshape your data with {name}.reshape(-1, 1) if it is one column"
-        )
-    if array.shape[1] == 0:
-        raise InputError(
-            f"{name} must have a column, got 0 feature(s) (shape={array.shape}) while a minimum of "
-            "1 is required: give (rows, columns)"
-        )
-    return array
-
-
-def without_targets(table: Table, targets: tuple[str, ...]) -> Table:
-    """Return a table whose outputs are holes under other names."""
-    return replace(table, outputs=np.full((len(table), len(targets)), np.nan), targets=targets)

@@ -10,6 +10,8 @@ import pandas as pd
 
 from forecast.data import clock, columns, features, panel, scale, windows
 from forecast.data.schema import Schema
+from forecast.data.stamps import reading
+from forecast.data.stamps.resample import Resample
 from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.vocabulary import MISSING
@@ -160,7 +162,10 @@ def report(
     if clean and stamps is not None and stamps.tick is not None:
         with _noted(faults):
             counted = _windows(
-                frame.iloc[stamps.rows], schema, window, None if before is not None else faults
+                frame if schema.resample else frame.iloc[stamps.rows],
+                schema,
+                window,
+                None if before is not None else faults,
             )
     return Quality(
         rows=len(frame),
@@ -222,7 +227,9 @@ def _stamps(frame: pd.DataFrame, schema: Schema, faults: list[str]) -> _Stamps |
         return None  # noted already
     time = labels = None
     with _noted(faults):
-        time = clock.parse(frame[schema.time], schema.time_format)
+        time = reading.of(frame, schema).time
+        if schema.resample:
+            time = Resample(**schema.resample).ticks(time)
     with _noted(faults):
         labels = columns.labels(frame, schema)
     if time is None or labels is None:
@@ -232,13 +239,13 @@ def _stamps(frame: pd.DataFrame, schema: Schema, faults: list[str]) -> _Stamps |
     time, series = time[order], series[order]
     names = tuple(found.tolist())
     with _noted(faults):
-        columns.unique_rows(time, series, names, schema.duplicates)
+        columns.unique_rows(time, series, names, "first" if schema.resample else schema.duplicates)
     new = np.append(True, (np.diff(time) != np.timedelta64(0)) | (np.diff(series) != 0))
     twice = np.sort(order[~(new & np.append(new[1:], True))])
     stamps = _Stamps(order[new], twice, np.bincount(series), names, series[new], time[new])
     with _noted(faults):
         frequency = schema.frequency or clock.infer(stamps.time, stamps.series)
-        tick = clock.ticks(stamps.time, frequency)
+        tick = clock.ticks(stamps.time, frequency, stamps.series)
         stamps = replace(stamps, frequency=frequency, tick=tick)
     return stamps
 

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from forecast.data import calendar
+from forecast.data import calendar, clock
 from forecast.data.calendar import Place
 from forecast.data.scaling import transform
+from forecast.data.stamps.resample import Resample
 from forecast.errors import InputError, nearest, shown
 from forecast.vocabulary import CALENDAR, DUPLICATES, MISSING
 
@@ -50,6 +51,8 @@ class Schema:
         classes: Column to its labels (text), or the one target to the edges that divide its values
             (numbers): predicted is how likely each class is. A feature of labels becomes one column
             for each.
+        resample: How rows are put together on a regular clock: "rule", the distance of two ticks,
+            and "how", see `stamps.resample`; empty takes rows as they are.
         transform: Target to the transform that stands before standardisation, of what is predicted
             and of the same column among the inputs: "log", "log1p", "sqrt", "boxcox" (its power is
             estimated) or "boxcox:0.3"; one name is for all targets. Forecasts and scores stay in
@@ -79,6 +82,7 @@ class Schema:
     zone: str | None = None
     holidays: str | None = None
     transform: Mapping[str, str] = field(default_factory=dict)
+    resample: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant, before any file is opened."""
@@ -107,6 +111,7 @@ class Schema:
                 f"{nearest(unknown[0], CALENDAR)}"
             )
         calendar.check(Place(self.zone, self.holidays), self.calendar)
+        _check_clock(self)
         for column, bounds in self.valid.items():
             if len(bounds) != 2 or not all(map(_number, bounds)) or not bounds[0] < bounds[1]:
                 raise InputError(
@@ -204,8 +209,35 @@ class Schema:
         return cls(**values)
 
 
-LATER = ("zone", "holidays", "transform")
+LATER = ("zone", "holidays", "transform", "resample")
 """Fields that schemas did not always have; without them older versions read what is written."""
+
+
+def _check_clock(schema: Schema) -> None:
+    """Refuse rows that are to be put together in no way, and a future that no clock tells."""
+    if schema.resample:
+        if strange := [name for name in schema.resample if name not in ("rule", "how")]:
+            raise InputError(
+                f"data.resample must have a rule and a way, got {strange[0]!r}: write "
+                "'data.resample={rule: h, how: mean}'"
+            )
+        if "rule" not in schema.resample:
+            raise InputError(
+                "data.resample must have a rule, the distance of two ticks, got none: write "
+                "'data.resample={rule: h, how: mean}'"
+            )
+        Resample(**schema.resample).check()
+        if schema.frequency not in (None, schema.resample["rule"]):
+            raise InputError(
+                f"data.frequency must be that of data.resample, {schema.resample['rule']}, or left "
+                f"out, got {schema.frequency}: leave it out"
+            )
+    if schema.frequency == clock.ROWS:
+        if made := [name for name in schema.known_future if name in schema.calendar]:
+            raise InputError(
+                f"data.known_future must name columns of the file where data.frequency=rows, got "
+                f"{made[0]!r}: what time the next rows have is not known, leave it out"
+            )
 
 
 def _number(value: Any) -> bool:

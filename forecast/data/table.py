@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data import clock
+from forecast.data.stamps import reading
 from forecast.errors import InputError, nearest
 
 
@@ -240,7 +241,7 @@ class Table:
 
     def frames(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return features and targets as frames with a (series, time) index, for scikit-learn."""
-        time = self.time if self.frequency is None else clock.written(self.time, self.zoned)
+        time = reading.written(self.time, self.zoned, None, self.frequency)
         index = pd.MultiIndex.from_arrays(
             [np.asarray(self.names, dtype=object)[self.series], time],
             names=["series", "time"],

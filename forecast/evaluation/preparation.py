@@ -185,10 +185,14 @@ def prepare(
     spans = made.spans()
     if min(span.windows for span in spans) == 0:
         counts = ", ".join(f"{span.name} {span.windows} in {span.rows} rows" for span in spans)
+        absent = np.isnan(made.table.inputs).all(axis=1) & np.isnan(made.table.outputs).all(axis=1)
+        sparse = "; most time stamps have no row: "
+        sparse += f"data.frequency={clock.ROWS} takes the next row as the next step"
         raise InputError(
             f"window.timesteps={spec.window.timesteps} and window.horizon={spec.window.horizon} "
             f"must leave a window in every span, got windows: {counts}: take a smaller window, "
             "other spans (split.validation, split.test) or more rows"
+            f"{sparse if absent.mean() > 0.5 else ''}"
         )
     learned = made.first
     if spec.training.stateful and isinstance(learned, TrainingSet):

@@ -143,27 +143,33 @@ def prediction(history: pd.DataFrame, forecast: pd.DataFrame, units: Mapping[str
     """Draw the newest rows and the forecast that follows them."""
     every = forecast.groupby(["series", "target"], sort=False)
     groups = list(islice(every, 2 * PANELS))
+    clockless = bool(forecast.time.isna().all())
     figure = Figure(figsize=(10, 1 + 2.4 * len(groups)), layout="constrained")
     axes = np.atleast_1d(figure.subplots(len(groups), 1, sharex=True))
     for panel, ((series, target), ahead) in zip(axes, groups, strict=True):
         past = history[(history.series == series) & (history.target == target)]
-        panel.plot(past.time, past.value, color=TRUE, lw=1.2, label="known")
-        joined_time = [*past.time.tail(1), *ahead.time]
+        before, after = past.time, ahead.time
+        if clockless:  # steps, of which the newest row is 0
+            before, after = pd.Series(np.arange(1 - len(past), 1)), ahead.step
+        panel.plot(before, past.value, color=TRUE, lw=1.2, label="known")
         joined = [*past.value.tail(1), *ahead.forecast]
-        panel.plot(joined_time, joined, color=MODEL, lw=2.2, label="forecast")
+        panel.plot([*before.tail(1), *after], joined, color=MODEL, lw=2.2, label="forecast")
         if "lower" in ahead:
             panel.fill_between(
-                ahead.time, ahead.lower, ahead.upper, color=MODEL, alpha=0.2, lw=0, label="interval"
+                after, ahead.lower, ahead.upper, color=MODEL, alpha=0.2, lw=0, label="interval"
             )
         elif levels := [name for name in ahead.columns if name.startswith("q0")]:
             ends = ahead[levels[0]], ahead[levels[-1]]
             label = f"{levels[0]} to {levels[-1]}"
-            panel.fill_between(ahead.time, *ends, color=MODEL, alpha=0.2, lw=0, label=label)
+            panel.fill_between(after, *ends, color=MODEL, alpha=0.2, lw=0, label=label)
         unit = units.get(str(target))
         plain(panel, f"{series}: {target}" + (f", {unit}" if unit else ""))
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False)
-    dates(axes[-1])
+    if clockless:
+        axes[-1].set_xlabel("steps from the newest row")
+    elif forecast.time.dtype.kind == "M":
+        dates(axes[-1])
     if every.ngroups > len(groups):
         figure.text(0, 0, f"the first {len(groups)} of {every.ngroups:,}", va="bottom", fontsize=9)
     return figure

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from forecast.data import clock, columns, panel, windows
 from forecast.data.scale import Scaled, Scaler
 from forecast.data.schema import Schema
+from forecast.data.stamps import reading
 from forecast.data.table import Table, renumbered
 from forecast.data.windows import Window
 from forecast.errors import InputError, nearest
@@ -40,7 +41,10 @@ def tidy(
     found: dict[str, Any] = {
         name: np.asarray(words, object)[codes] for name, (codes, words) in texts.items()
     }
-    found |= {name: clock.written(time, table.zoned) for name, time in stamps.items()}
+    found |= {
+        name: reading.written(time, table.zoned, table.zone, table.frequency)
+        for name, time in stamps.items()
+    }
     found |= numbers
     return pd.DataFrame({name: found[name] for name in (*FIRST, *more)})
 
@@ -53,12 +57,14 @@ def arrow(
     Shapes: `found` (windows, horizon, targets), "forecast" among them.
     """
     texts, stamps, numbers = _columns(table, starts, window, found)
-    kind = pa.timestamp("ns", "UTC" if table.zoned else None)
     columns: dict[str, pa.Array] = {
         name: pa.DictionaryArray.from_arrays(codes.astype(np.int32), pa.array(words, pa.string()))
         for name, (codes, words) in texts.items()
     }
-    columns |= {name: pa.array(time).cast(kind) for name, time in stamps.items()}
+    columns |= {
+        name: pa.array(reading.written(time, table.zoned, table.zone, table.frequency))
+        for name, time in stamps.items()
+    }
     columns |= {name: pa.array(values) for name, values in numbers.items()}
     return pa.table({name: columns[name] for name in dict.fromkeys((*FIRST, *found))})
 
@@ -128,11 +134,13 @@ class Bundle:
         """Read raw rows by the schema, whatever the window and the series of training."""
         schema = self.schema
         columns.check_columns(frame, schema)
-        time, zoned = clock.read(frame[schema.time], schema.time_format, zoned=schema.zoned)
-        spacing = Spacing(str(schema.frequency))
-        spacing.add(time)
-        spacing.refuse_wider()
-        frame = frame.assign(**{schema.time: clock.written(time, zoned)})  # read once
+        moments = reading.of(frame, schema)
+        if not schema.resample:
+            spacing = Spacing(str(schema.frequency))
+            spacing.add(moments.time)
+            spacing.refuse_wider()
+        read = pd.Series(reading.written(moments.time, moments.zoned), frame.index)
+        frame = frame.assign(**{schema.time: read})  # once
         made = schema.known_future and not schema.known_columns
         rows = self.window.lead + self.window.horizon if made else 0
         return panel.build(frame, schema, ahead=rows)
@@ -249,8 +257,8 @@ class Spacing:
 
         Shapes: `time` (rows,).
         """
-        every = np.append(self._time, time)
-        ticks = clock.ticks(every, self._frequency)
+        every = np.append(self._time, time) if len(self._time) else time
+        ticks = clock.ticks(every, self._frequency, np.arange(len(every)))
         self._apart = int(np.gcd.reduce(np.append(ticks - ticks[0], self._apart)))
         self._ticks = np.unique(np.append(self._ticks, ticks))[:3]
         self._time = np.array([every[0], every.min(), every.max()])
@@ -262,7 +270,7 @@ class Spacing:
         silently.
         """
         if len(self._ticks) > 2 and self._apart > 1:
-            first, last = (pd.Timestamp(time) for time in self._time[1:])
+            first, last = (clock.written(time) for time in self._time[1:])
             raise InputError(
                 f"data must have the frequency of training, {self._frequency}, got rows that are "
                 f"{self._apart} times as far apart ({first}, …, {last}): send all rows, or train "

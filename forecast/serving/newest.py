@@ -12,6 +12,7 @@ from forecast.data import clock, columns, panel
 from forecast.data.schema import Schema
 from forecast.data.sources.ordered import ordered
 from forecast.data.sources.source import Source
+from forecast.data.stamps import reading, span
 from forecast.data.windows import Window
 from forecast.serving.model import Spacing
 
@@ -73,12 +74,15 @@ class Newest:
     def _time(self, batch: pa.RecordBatch, before: int = 0) -> np.ndarray:
         """Return the time stamps of rows, (rows,)."""
         column = batch.column(self.schema.time)
-        if pa.types.is_timestamp(column.type) and not column.null_count:
+        plain = pa.types.is_timestamp(column.type) and not column.null_count
+        if plain and not (column.type.tz and clock.is_daily(self.schema.frequency)):
             with suppress(pa.ArrowInvalid):  # beyond nanoseconds, which `clock` says
                 moments = column.cast(pa.timestamp("ns", column.type.tz)).view(pa.int64())
                 return np.asarray(moments.to_numpy().view("datetime64[ns]"))
         read = pd.Series(column.to_pandas(), name=self.schema.time)
-        return clock.read(read, self.schema.time_format, before=before)[0]
+        return reading.read(
+            read, self.schema.time_format, before=before, frequency=self.schema.frequency
+        ).time
 
     def _within(
         self, batches: Iterable[pa.RecordBatch], since: str | None, until: str | None
@@ -91,13 +95,13 @@ class Newest:
         for batch in batches:
             time = self._time(batch, before)
             before += len(batch)
-            inside = clock.inside(time, since, until)
+            inside = span.inside(time, since, until)
             found |= bool(inside.any())
             first = time.min() if first is None else min(first, time.min())
             last = time.max() if last is None else max(last, time.max())
             yield batch.filter(pa.array(inside))
         if first is not None and not found:
-            clock.between(np.array([first, last]), since, until)  # which says it
+            span.between(np.array([first, last]), since, until)  # which says it
 
     def _trimmed(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Make sure that rows are sorted, and leave those out that are not needed."""

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
-from forecast.data import panel, samples, split, windows
+from forecast.data import pair, samples, split, windows
 from forecast.data.blocks import Blocks
 from forecast.data.samples import TrainingBlocks, TrainingSet
 from forecast.data.scale import Scaled
@@ -124,7 +124,7 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
             raise InputError(
                 "Forecaster requires y to be passed, but the target y is None: give y or a Table"
             )
-        table = X if isinstance(X, (Table, Blocks)) else panel.from_xy(X, y)
+        table = X if isinstance(X, (Table, Blocks)) else pair.from_xy(X, y)
         if len(table) < window.span:
             raise InputError(
                 f"X must hold the {window.span} rows of one window (timesteps + lead + horizon), "
@@ -316,7 +316,7 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
         if isinstance(X, Table):
             later = renumbered(X, self.names_)
         else:
-            later = panel.from_xy(X, y, names=self.names_, frequency=self.frequency_)
+            later = pair.from_xy(X, y, names=self.names_, frequency=self.frequency_)
         if later.inputs.shape[1] != self.n_features_in_:
             raise InputError(
                 f"X has {later.inputs.shape[1]} features, but {type(self).__name__} is expecting "
@@ -340,7 +340,7 @@ class Forecaster(Portable, RegressorMixin, BaseEstimator):
                 f"{', '.join(later.features)}"
             )
         if later.outputs.shape[1] != len(self.targets_):
-            later = panel.without_targets(later, self.targets_)
+            later = pair.without_targets(later, self.targets_)
         # what fit knew of its columns holds for rows that cannot say it
         later = replace(later, known=self.context_.known, static=self.context_.static)
         if later.frequency is None:  # a plain array has no clock: its windows lie inside it

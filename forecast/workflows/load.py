@@ -19,6 +19,7 @@ from forecast.data.sources import opened
 from forecast.data.sources.csv_files import TAB, Dialect
 from forecast.data.sources.ordered import ordered
 from forecast.data.sources.source import Source
+from forecast.data.sources.together import Together, joined_name
 from forecast.data.stored import write
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -58,7 +59,7 @@ def too_many(config: Config, source: Source) -> int | None:
 def in_order(config: Config, source: Source, wanted: Sequence[str]) -> Iterator[pd.DataFrame]:
     """Read some columns of all rows by series and time, part by part."""
     data = config.data
-    by, form = (*data.series, data.time), data.time_format
+    by, form = (*data.series, time_name(data)), data.time_format
     batches = ordered(source, by, memory(config), wanted, time_format=form)
     return frames(batches, data)
 
@@ -128,9 +129,9 @@ MEMORY = "memory_used"
 def _count(source: Source, data: DataConfig, most: int) -> int | None:
     """Count the rows of a source; None where they are no more than fit, or none can be counted."""
     bound = source.most()
-    if data.time not in source.columns() or bound is not None and bound <= most:
+    if time_name(data) not in source.columns() or bound is not None and bound <= most:
         return None
-    count = sum(len(frame) for frame in frames(source.batches([data.time]), data))
+    count = sum(len(frame) for frame in frames(source.batches([time_name(data)]), data))
     return count if count > most else None
 
 
@@ -138,7 +139,27 @@ def opening(data: DataConfig) -> Source:
     """Open the configured data; what is on the network is fetched where it is a file."""
     found = [where(path, data.sha256) for path in paths(data)]
     one = found[0] if len(found) == 1 else found
-    return opened.open(one, data.format, query=data.query, table=data.table, dialect=dialect(data))
+    source = opened.open(
+        one, data.format, query=data.query, table=data.table, dialect=dialect(data)
+    )
+    parts = _names(data.time)
+    return Together(source, parts) if len(parts) > 1 else source
+
+
+def time_name(data: DataConfig) -> str:
+    """Return the column of time stamps, which several columns of the file may make."""
+    return joined_name(_names(data.time))
+
+
+def _names(time: Any) -> list[str]:
+    """Return the columns of time stamps."""
+    found = [str(name) for name in time] if isinstance(time, (list, tuple)) else [str(time)]
+    if not found:
+        raise InputError(
+            "data.time must name a column, or several that make a time stamp, got an empty list: "
+            "write 'data.time=[Date,Time]'"
+        )
+    return found
 
 
 def dialect(data: DataConfig) -> Dialect:
@@ -160,7 +181,7 @@ def schema_name(config: Config) -> str:
     meaning = schema(config)
     padded = config.window.timesteps if meaning.missing == "mask" else None
     meant = repr((meaning, padded))
-    for later in (", zone=None", ", holidays=None", ", transform={}"):
+    for later in (", zone=None", ", holidays=None", ", transform={}", ", resample={}"):
         meant = meant.replace(later, "")  # sweeps of before know no such
     return hashlib.sha256(meant.encode()).hexdigest()[:12]
 
@@ -242,15 +263,22 @@ def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
     data = config.data
     known = [column for column in data.known_future if column not in data.calendar]
     columns = list(columns)
-    other = (data.time, *data.series, *known, *data.static, *nameless(columns))
+    other = (
+        *_names(data.time),
+        time_name(data),
+        *data.series,
+        *known,
+        *data.static,
+        *nameless(columns),
+    )
     named = [column for column in columns if column not in other]
     targets = named if named and data.targets == [ALL] else data.targets
     return Schema(
-        time=data.time,
+        time=time_name(data),
         targets=tuple(targets),
         features=tuple(data.features),
         series=tuple(data.series),
-        frequency=data.frequency,
+        frequency=data.frequency or data.resample.get("rule"),
         time_format=data.time_format,
         circular=dict(data.circular),
         valid={column: tuple(bounds) for column, bounds in data.valid.items()},
@@ -266,6 +294,7 @@ def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
         known_future=tuple(data.known_future),
         static=tuple(data.static),
         transform=data.transform,
+        resample={name: str(own) for name, own in data.resample.items()},
     )
 
 

@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from forecast.data import clock, columns, features, panel, samples
+from forecast.data import columns, features, panel, samples
 from forecast.data.blocks import Blocks
 from forecast.data.schema import Schema
 from forecast.data.sources import opened
 from forecast.data.sources.source import Source
+from forecast.data.sources.together import joined_name
+from forecast.data.stamps import reading, span
 from forecast.data.table import Table
 from forecast.errors import InputError
 from forecast.workflows.settings import DataConfig
@@ -79,6 +81,7 @@ class Loaded:
     def raw(self, names: Iterable[str], since: np.datetime64 | None = None) -> pd.DataFrame:
         """Return the raw rows of some series, from some moment on."""
         wanted, found = {*names}, []
+        meaning = replace(self.schema, frequency=self.frequency)
         every = self.columns if isinstance(self.content, Table) else needed(self.schema)
         whole = isinstance(self.content, Table)
         given = [self.frame] if whole else frames(self.source.batches(every), self.config)
@@ -86,7 +89,7 @@ class Loaded:
             code, known = columns.coded_labels(frame, self.schema)
             mask = np.isin(known, list(wanted))[code]
             if since is not None:
-                mask &= clock.parse(frame[self.schema.time], self.schema.time_format) >= since
+                mask &= reading.of(frame, meaning).time >= since
             found.append(frame[mask])
         return pd.concat(found) if len(found) > 1 else found[0]
 
@@ -146,10 +149,11 @@ def frames(batches: Iterable[pa.RecordBatch], data: DataConfig) -> Iterator[pd.D
 
 def inside(frame: pd.DataFrame, data: DataConfig) -> pd.DataFrame:
     """Return the rows of the span that was asked for."""
-    if data.since is None and data.until is None or data.time not in frame.columns:
+    name = joined_name([data.time] if isinstance(data.time, str) else data.time)
+    if data.since is None and data.until is None or name not in frame.columns:
         return frame
-    time = clock.parse(frame[data.time], data.time_format)
-    return frame[clock.between(time, data.since, data.until)]
+    time = reading.read(frame[name], data.time_format, frequency=data.frequency).time
+    return frame[span.between(time, data.since, data.until)]
 
 
 def needed(meaning: Schema) -> list[str]:

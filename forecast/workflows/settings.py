@@ -48,8 +48,12 @@ class DataConfig:
     na: list[str] = key(
         "Texts in a CSV file that mean a missing value, beside nothing, NA, NaN and null.", list
     )
-    time: str = MISSING
-    time_format: str | None = None
+    time: Any = key("Column of time stamps, or a list of those that make one, [Date, Time].")
+    time_format: str | None = key(
+        "How time is written, as strptime has it (%d.%m.%Y %H:%M); numbers: `s`, `ms`, `us`, `ns` "
+        "since 1970, `excel` for days of a spreadsheet, `number` for counts; null: ISO 8601.",
+        None,
+    )
     since: str | None = key("First moment of the rows that are used, such as 2024-03-01.", None)
     until: str | None = key("Last moment; a day, month or year counts to its end.", None)
     series: list[str] = field(default_factory=list)
@@ -60,7 +64,16 @@ class DataConfig:
     holidays: str | None = None
     known_future: list[str] = field(default_factory=list)
     static: list[str] = field(default_factory=list)
-    frequency: str | None = None
+    frequency: str | None = key(
+        "Distance of two rows, an alias of pandas (h, 15min, D, B, MS); `rows`: the next row is "
+        "the next step, whatever its time; null: what most rows have.",
+        None,
+    )
+    resample: dict[str, Any] = key(
+        "Put rows together on a regular clock: {rule: h, how: mean}, or sum, min, max, median, "
+        "first, last, or nearest, of stamps a little early or late.",
+        dict,
+    )
     circular: dict[str, Any] = field(default_factory=dict)
     valid: dict[str, list[Any]] = field(default_factory=dict)
     missing: str = "hold"

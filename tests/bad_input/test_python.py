@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from forecast.data import panel, scale, split
+from forecast.data import pair, panel, scale, split
 from forecast.data.schema import Schema
 from forecast.data.split import Folds
 from forecast.data.windows import Window
@@ -106,4 +106,4 @@ def test_a_constant_target_is_refused():
 def test_whole_numbers_beyond_floats_are_refused():
     huge = np.array([[1], [10**400], [2]], dtype=object)
     with pytest.raises(InputError, match=r"X must be numbers, got 10+….*row 2: fix"):
-        panel.from_xy(huge, np.arange(3.0))
+        pair.from_xy(huge, np.arange(3.0))

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecast.data import calendar, clock
+from forecast.data.stamps import reading
 
 from .panels import QUIET
 
@@ -16,7 +17,7 @@ def stamps(*text):
 
 
 def parse(*text, form=None):
-    return clock.parse(pd.Series(text, name="ts"), form)
+    return reading.read(pd.Series(text, name="ts"), form).time
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,6 @@ def test_a_stated_zone_becomes_utc(text):
 def test_stamps_of_ticks_are_those_of_a_range_for_each_series(frequency):
     rng = np.random.default_rng(0)
     days = pd.date_range("2023-01-02 00:00", periods=90, freq=frequency).to_numpy("datetime64[ns]")
-    numbers = clock.ticks(days, frequency)
     begin, count = rng.integers(0, 60, 9), rng.integers(1, 30, 9)
     expected = np.concatenate(
         [
@@ -39,7 +39,7 @@ def test_stamps_of_ticks_are_those_of_a_range_for_each_series(frequency):
             for a, n in zip(begin, count, strict=True)
         ]
     )
-    found = clock.along(days[begin], numbers[begin], count, frequency)
+    found = clock.along(days[begin], count, frequency)
     assert found.dtype == expected.dtype and (found == expected).all()
 
 
@@ -59,10 +59,10 @@ def test_zoned_plain_and_text_columns_of_any_unit_agree():
     expected = utc.tz_localize(None).to_numpy("datetime64[ns]").tolist()
     for unit in ("s", "ms", "us", "ns"):
         for index in (berlin.as_unit(unit), utc.tz_localize(None).as_unit(unit)):
-            assert clock.parse(index.to_series(), None).tolist() == expected
+            assert reading.read(index.to_series(), None).time.tolist() == expected
     for column in (berlin.map(str), berlin.map(pd.Timestamp.isoformat)):
-        assert clock.parse(pd.Series(column), None).tolist() == expected
-        assert clock.parse(pd.Series(column).astype("category"), None).tolist() == expected
+        assert reading.read(pd.Series(column), None).time.tolist() == expected
+        assert reading.read(pd.Series(column).astype("category"), None).time.tolist() == expected
 
 
 @pytest.mark.parametrize(

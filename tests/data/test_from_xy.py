@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.data import panel
+from forecast.data import pair, panel
 from forecast.errors import InputError
 
 from .panels import hours, same, schema
@@ -17,7 +17,7 @@ def two_series():
 
 def test_a_table_survives_the_way_through_scikit_learns_pair():
     table = two_series()
-    again = panel.from_xy(*table.frames())
+    again = pair.from_xy(*table.frames())
     for name in ("inputs", "outputs", "series", "tick", "time"):
         assert same(getattr(again, name), getattr(table, name))
     assert (again.names, again.features, again.targets, again.frequency) == (
@@ -31,13 +31,13 @@ def test_a_table_survives_the_way_through_scikit_learns_pair():
 def test_rows_of_a_frame_are_sorted_by_series_and_time():
     x, y = two_series().frames()
     order = np.random.default_rng(0).permutation(len(x))
-    one, two = panel.from_xy(x, y), panel.from_xy(x.iloc[order], y.iloc[order])
+    one, two = pair.from_xy(x, y), pair.from_xy(x.iloc[order], y.iloc[order])
     assert same(one.inputs, two.inputs) and same(one.outputs, two.outputs)
     assert one.time.tolist() == two.time.tolist()
 
 
 def test_a_plain_array_has_no_clock_and_its_rows_follow_each_other():
-    table = panel.from_xy(np.ones((3, 2)), [1, 2, 3])
+    table = pair.from_xy(np.ones((3, 2)), [1, 2, 3])
     assert table.frequency is None and table.tick.tolist() == [0, 1, 2]
     assert table.features == ("0", "1") and table.targets == ("y0",)
     assert table.outputs.tolist() == [[1], [2], [3]]
@@ -45,23 +45,23 @@ def test_a_plain_array_has_no_clock_and_its_rows_follow_each_other():
 
 def test_targets_are_named_after_their_frame_or_series():
     x = pd.DataFrame({"x": [1.0] * 4}, DAYS)
-    assert panel.from_xy(x, x.rename(columns={"x": "load"})).targets == ("load",)
-    assert panel.from_xy(x, x["x"].rename("load")).targets == ("load",)
-    assert panel.from_xy(x, np.ones((4, 2))).targets == ("y0", "y1")
+    assert pair.from_xy(x, x.rename(columns={"x": "load"})).targets == ("load",)
+    assert pair.from_xy(x, x["x"].rename("load")).targets == ("load",)
+    assert pair.from_xy(x, np.ones((4, 2))).targets == ("y0", "y1")
 
 
 def test_without_targets_the_outputs_are_holes():
-    assert np.isnan(panel.from_xy(pd.DataFrame({"x": [1.0] * 4}, DAYS)).outputs).all()
+    assert np.isnan(pair.from_xy(pd.DataFrame({"x": [1.0] * 4}, DAYS)).outputs).all()
 
 
 def test_a_zoned_index_becomes_utc():
     x = pd.DataFrame({"x": [1.0, 2.0]}, pd.date_range("2024", periods=2, freq="h", tz="Asia/Tokyo"))
-    assert panel.from_xy(x).time[0] == np.datetime64("2023-12-31T15")
+    assert pair.from_xy(x).time[0] == np.datetime64("2023-12-31T15")
 
 
 def test_series_keep_the_places_that_an_earlier_table_gave_them():
     x, y = two_series().frames()
-    table = panel.from_xy(x.loc[["b"]], y.loc[["b"]], names=("a", "b"), frequency="h")
+    table = pair.from_xy(x.loc[["b"]], y.loc[["b"]], names=("a", "b"), frequency="h")
     assert table.names == ("a", "b") and set(table.series.tolist()) == {1}
 
 
@@ -89,13 +89,13 @@ def test_series_keep_the_places_that_an_earlier_table_gave_them():
 )
 def test_a_pair_that_cannot_be_meant_is_refused(x, y, told):
     with pytest.raises(InputError, match=told):
-        panel.from_xy(x, y)
+        pair.from_xy(x, y)
 
 
 def test_a_series_that_fit_has_not_seen_is_refused_with_the_nearest_name():
     x, y = two_series().frames()
     with pytest.raises(InputError, match=r"X must hold series seen in fit, got 'a': known: bb, c"):
-        panel.from_xy(x, y, names=("bb", "c"))
+        pair.from_xy(x, y, names=("bb", "c"))
 
 
 def wide(rows=6, **zone):
@@ -116,25 +116,25 @@ def equal(one, two):
 @pytest.mark.parametrize("lost", [lambda x: x.to_numpy(), lambda x: x.reset_index(drop=True)])
 def test_an_index_that_x_has_lost_is_taken_from_y(lost, targets):
     x = wide().sample(frac=1, random_state=0)
-    equal(panel.from_xy(lost(x), targets(x)), panel.from_xy(x, targets(x)))
+    equal(pair.from_xy(lost(x), targets(x)), pair.from_xy(x, targets(x)))
 
 
 @pytest.mark.parametrize("lost", [lambda x: x.to_numpy(), lambda x: x.reset_index(drop=True)])
 def test_an_index_that_y_has_lost_is_that_of_x(lost):
     x = wide().sample(frac=1, random_state=0)
-    equal(panel.from_xy(x, lost(x[["load"]])), panel.from_xy(x, x[["load"]]))
+    equal(pair.from_xy(x, lost(x[["load"]])), pair.from_xy(x, x[["load"]]))
 
 
 def test_a_column_of_an_array_that_is_a_target_in_another_unit_is_known_as_that_target():
     x = wide()
     scaled = (x - x.mean()) / x.std()
     scaled.iloc[3, 0], x.iloc[3, 0] = np.nan, np.nan
-    assert panel.from_xy(scaled.to_numpy(), x[["load"]]).target_positions == (0,)
-    assert panel.from_xy(scaled.to_numpy(), x["temp"]).target_positions == (1,)
+    assert pair.from_xy(scaled.to_numpy(), x[["load"]]).target_positions == (0,)
+    assert pair.from_xy(scaled.to_numpy(), x["temp"]).target_positions == (1,)
     turned = scaled * [-1, 1]
-    assert panel.from_xy(turned.to_numpy(), x[["load"]]).target_positions == (-1,)
+    assert pair.from_xy(turned.to_numpy(), x[["load"]]).target_positions == (-1,)
     noisy = scaled.assign(load=scaled["load"] + 1e-3 * (np.arange(12) % 3))
-    assert panel.from_xy(noisy.to_numpy(), x[["load"]]).target_positions == (-1,)
+    assert pair.from_xy(noisy.to_numpy(), x[["load"]]).target_positions == (-1,)
 
 
 @pytest.mark.parametrize(
@@ -149,46 +149,46 @@ def test_a_column_of_an_array_that_is_a_target_in_another_unit_is_known_as_that_
 def test_indexes_that_differ_are_refused(spoil):
     x = wide()
     with pytest.raises(InputError, match=r"y must have the index of X, got .* in row \d+: write"):
-        panel.from_xy(x, spoil(x[["load"]]))
-    equal(panel.from_xy(x, spoil(x[["load"]]).to_numpy() * 0), panel.from_xy(x, x[["load"]] * 0))
+        pair.from_xy(x, spoil(x[["load"]]))
+    equal(pair.from_xy(x, spoil(x[["load"]]).to_numpy() * 0), pair.from_xy(x, x[["load"]] * 0))
 
 
 def test_rows_of_y_in_another_order_may_be_put_in_order_as_the_message_says():
     x = wide()
     turned = x[["load"]].iloc[::-1]
     with pytest.raises(InputError, match=r"y\.loc\[X\.index\]"):
-        panel.from_xy(x, turned)
-    equal(panel.from_xy(x, turned.loc[x.index]), panel.from_xy(x, x[["load"]]))
+        pair.from_xy(x, turned)
+    equal(pair.from_xy(x, turned.loc[x.index]), pair.from_xy(x, x[["load"]]))
 
 
 def test_a_zone_in_x_alone_is_refused_and_two_zones_are_compared_in_utc():
     x = wide(tz="UTC")
     with pytest.raises(InputError, match=r"y must state a zone where X does, got .*to_numpy"):
-        panel.from_xy(x, wide()[["load"]])
+        pair.from_xy(x, wide()[["load"]])
     elsewhere = x[["load"]].tz_convert("Asia/Tokyo", level=1)
-    equal(panel.from_xy(x, elsewhere), panel.from_xy(x, x[["load"]]))
+    equal(pair.from_xy(x, elsewhere), pair.from_xy(x, x[["load"]]))
 
 
 def test_a_pair_that_is_there_twice_is_refused_wherever_the_index_stands():
     x = pd.concat([wide(), wide().iloc[:1]])
     for given in (x, x.to_numpy()):
         with pytest.raises(InputError, match="data.time must be unique within a series"):
-            panel.from_xy(given, x[["load"]])
+            pair.from_xy(given, x[["load"]])
 
 
 @pytest.mark.parametrize("start", [0, 7])
 def test_row_numbers_say_no_more_than_the_order(start):
     x = wide().reset_index(drop=True)
     moved = x.set_axis(range(start, start + len(x)))
-    assert panel.from_xy(moved, moved[["load"]]).tick.tolist() == list(range(12))
-    assert panel.from_xy(moved, x[["load"]]).frequency is None
-    equal(panel.from_xy(moved, x[["load"]]), panel.from_xy(x, x[["load"]]))
+    assert pair.from_xy(moved, moved[["load"]]).tick.tolist() == list(range(12))
+    assert pair.from_xy(moved, x[["load"]]).frequency is None
+    equal(pair.from_xy(moved, x[["load"]]), pair.from_xy(x, x[["load"]]))
 
 
 def test_row_numbers_that_differ_are_refused():
     x = wide().reset_index(drop=True)
     with pytest.raises(InputError, match="y must have the index of X, got row number 5 for row nu"):
-        panel.from_xy(x.set_axis(range(3, 15)), x[["load"]].set_axis(range(5, 17)))
+        pair.from_xy(x.set_axis(range(3, 15)), x[["load"]].set_axis(range(5, 17)))
 
 
 @pytest.mark.parametrize(
@@ -205,24 +205,24 @@ def test_row_numbers_that_differ_are_refused():
 def test_an_index_that_is_no_clock_and_no_count_is_refused(index, told):
     x = wide().set_axis(index)
     with pytest.raises(InputError, match=f"X must have time stamps as its index.*{told}"):
-        panel.from_xy(x)
-    panel.from_xy(x.reset_index(drop=True))
+        pair.from_xy(x)
+    pair.from_xy(x.reset_index(drop=True))
 
 
 def test_a_row_without_a_series_is_refused():
     x = wide().rename({"a": np.nan})
     with pytest.raises(InputError, match="X must name the series of every row in its index"):
-        panel.from_xy(x)
+        pair.from_xy(x)
 
 
 def test_several_levels_of_series_are_joined():
     x = pd.concat({"north": wide(), "south": wide()})
-    assert panel.from_xy(x).names == ("north/a", "north/b", "south/a", "south/b")
+    assert pair.from_xy(x).names == ("north/a", "north/b", "south/a", "south/b")
 
 
 def test_time_stamps_alone_are_no_rows_of_a_panel():
     x = wide().loc["b"]
     told = r"X must have a \(series, time\) index as in fit, got time stamps alone: write pd.concat"
     with pytest.raises(InputError, match=told):
-        panel.from_xy(x, names=("a", "b"), frequency="h")
-    assert panel.from_xy(pd.concat({"b": x}), names=("a", "b"), frequency="h").series.max() == 1
+        pair.from_xy(x, names=("a", "b"), frequency="h")
+    assert pair.from_xy(pd.concat({"b": x}), names=("a", "b"), frequency="h").series.max() == 1

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.data import clock
 from forecast.data.sources import opened
+from forecast.data.stamps import span
 from forecast.errors import InputError
 
 NYC = Path(__file__).parents[2] / "data" / "nyc_weather.csv.gz"
@@ -111,11 +111,11 @@ def test_digest_sees_one_changed_byte(tmp_path):
 )
 def test_a_span_holds_both_its_ends(since, until, expected):
     hours = np.arange("2024-01-01T00", "2024-01-03T00", dtype="datetime64[h]")
-    assert clock.between(hours.astype("datetime64[ns]"), since, until).sum() == expected
+    assert span.between(hours.astype("datetime64[ns]"), since, until).sum() == expected
 
 
 @pytest.mark.parametrize(("since", "until"), [("2025-01-01", None), ("someday", None), ("", "")])
 def test_a_span_without_rows_or_meaning_is_refused(since, until):
     hours = np.arange("2024-01-01T00", "2024-01-03T00", dtype="datetime64[h]")
     with pytest.raises(InputError, match="data.since"):
-        clock.between(hours, since, until)
+        span.between(hours, since, until)

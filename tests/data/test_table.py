@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecast.data import panel
+from forecast.data import pair, panel
 from forecast.errors import InputError
 
 from .panels import QUIET, hours, same, schema, tables
@@ -87,6 +87,6 @@ def test_what_is_no_date_is_refused(written):
 
 
 def test_rows_without_a_clock_have_no_dates():
-    table = panel.from_xy(np.ones((3, 1)))
+    table = pair.from_xy(np.ones((3, 1)))
     with pytest.raises(InputError, match=r"a date must be a share .*got '2024-01-01': try"):
         table.at("2024-01-01")

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.data import clock, panel, samples, scale, windows
+from forecast.data import panel, samples, scale, windows
 from forecast.data.sources import opened
+from forecast.data.stamps import reading
 from forecast.evaluation import experiment
 from forecast.evaluation.baselines import rules
 from forecast.training import runtime
@@ -55,13 +56,13 @@ def holes_filled_by_lines(patch: pytest.MonkeyPatch) -> None:
 
 
 def zone_cut_off(patch: pytest.MonkeyPatch) -> None:
-    read = clock.read
+    read = reading.read
 
     def wall_time(column, time_format, **more):
         bare = column.dt.tz_localize(None) if column.dt.tz else column
         return read(bare, time_format, **more)
 
-    patch.setattr(clock, "read", wall_time)
+    patch.setattr(reading, "read", wall_time)
 
 
 def year_is_a_feature(patch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.data import panel
+from forecast.data import pair, panel
 from forecast.data.schema import Schema
 from forecast.data.windows import Window
 from forecast.errors import InputError
@@ -132,6 +132,6 @@ def test_an_estimator_refuses_rows_of_the_other_kind(zone):
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", None])
 def test_frames_of_a_table_make_it_again(zone):
     table = panel.build(local(load_frame(60), zone), SCHEMA)
-    again = panel.from_xy(*table.frames())
+    again = pair.from_xy(*table.frames())
     assert again.zoned == table.zoned == (zone is not None)
     np.testing.assert_array_equal(again.time, table.time)

@@ -15,10 +15,10 @@ from forecast.cli import forecast_table, output
 from forecast.cli.config import errors
 from forecast.cli.config.compose import Request
 from forecast.cli.console import busy, say
-from forecast.data import clock
 from forecast.data.schema import Schema
 from forecast.data.sources import opened
 from forecast.data.sources.source import Source
+from forecast.data.stamps import reading, span
 from forecast.data.table import Table
 from forecast.errors import InputError
 from forecast.parallel.pool import Pool
@@ -140,8 +140,9 @@ def _in_parts(
 def _draw(out: Path, rows: Table, bundle: Predictor, newest: pd.DataFrame) -> None:
     """Draw the newest forecasts beside their file."""
     drawn = figures.prediction(_history(rows, bundle, newest), newest, bundle.schema.units)
-    if rows.zoned:
-        drawn.axes[-1].set_xlabel("UTC")
+    zone = newest.origin.dt.tz if newest.origin.dtype.kind == "M" else None
+    if zone is not None:
+        drawn.axes[-1].set_xlabel(str(zone))
     with output.whole(out.with_suffix(".png")) as image:
         drawn.savefig(image, dpi=120)
 
@@ -158,6 +159,8 @@ def _source(settings: Config, typed: list[str], served: Served) -> Source | pd.D
     Standard input is read at once.
     """
     data = settings.data
+    if "data.time" not in typed and "data.time" in served.recorded:
+        data = replace(data, time=load.recorded("time", served.recorded))
     if "data" not in typed and "data.path" not in typed:
         if served.recorded.get("data.path", "None") == "None":
             raise InputError(
@@ -184,7 +187,7 @@ def _schema(settings: Config, typed: list[str], served: Served, columns: Iterabl
     data, trained, there = settings.data, served.bundle.schema, set(columns)
     changes: dict[str, object] = {}
     if "data.time" in typed or ("data" in typed and trained.time not in there):
-        changes["time"] = data.time
+        changes["time"] = load.time_name(data)
     as_many = len(data.series) == len(trained.series)
     if "data.series" in typed and not as_many:
         raise errors.fixed_otherwise("data.series", trained.series, data.series)
@@ -204,8 +207,8 @@ def _between(frame: pd.DataFrame, settings: Config, schema: Schema) -> pd.DataFr
     since, until = settings.data.since, settings.data.until
     if (since is None and until is None) or schema.time not in frame.columns:
         return frame
-    time = clock.parse(frame[schema.time], schema.time_format)
-    return frame[clock.between(time, since, until)]
+    time = reading.of(frame, schema).time
+    return frame[span.between(time, since, until)]
 
 
 def _piped(data: DataConfig) -> pd.DataFrame:
@@ -237,13 +240,16 @@ def _warn(left_out: list[str], count: int, file: TextIO | None) -> None:
 def _history(rows: Table, bundle: Predictor, found: pd.DataFrame) -> pd.DataFrame:
     """Return the newest targets up to each origin, in the picture's form."""
     origins = found.groupby("series").origin.first().reindex(list(rows.names))
-    past = rows.time <= origins.to_numpy("datetime64[ns]")[rows.series]
+    ends = origins
+    if isinstance(origins.dtype, pd.DatetimeTZDtype):
+        ends = origins.dt.tz_convert("UTC").dt.tz_localize(None)
+    past = rows.time <= ends.to_numpy(rows.time.dtype)[rows.series]
     newest = rows.take(past).newest(HISTORY * bundle.window.timesteps)
     parts = [
         pd.DataFrame(
             {
                 "series": np.asarray(newest.names, object)[newest.series],
-                "time": clock.written(newest.time, rows.zoned),
+                "time": reading.written(newest.time, rows.zoned, rows.zone, rows.frequency),
                 "target": target,
                 "value": newest.outputs[:, column],
             }

@@ -25,7 +25,7 @@ BY_COLUMN = (
 )
 """Settings whose keys are columns of the user's file."""
 
-MAPPINGS = (*BY_COLUMN, "evaluation.regressors")
+MAPPINGS = (*BY_COLUMN, "data.resample", "evaluation.regressors")
 """Settings that hold names and values: a mapping that is typed replaces the default one."""
 
 _CURES = {
@@ -236,7 +236,7 @@ COLUMNS = ("targets", "features", "calendar", "known_future", "static")
 FIXED = (
     *(f"data.{name}" for name in (*COLUMNS, "circular", "valid", "classes", "events", "units")),
     "data.transform",
-    *(f"data.{name}" for name in ("frequency", "missing", "hold", "zone", "holidays")),
+    *(f"data.{name}" for name in ("frequency", "resample", "missing", "hold", "zone", "holidays")),
     *(f"window.{name}" for name in ("timesteps", "horizon", "stride", "lead")),
     "training.quantiles",
     "evaluation.interval",
@@ -300,7 +300,7 @@ def refuse_fixed(bundle: "Predictor", settings: Config, overrides: Sequence[str]
             asked, fixed = asked.get(column), fixed.get(column)
             if column not in used:  # a bundle forgets columns that it does not read
                 continue
-        elif isinstance(asked, dict) and name not in ("events", "units"):
+        elif isinstance(asked, dict) and name not in ("events", "units", "resample"):
             asked = {column: value for column, value in asked.items() if column in used}
         if field == "data.targets" and asked == ALL:  # whose columns only the file can name
             continue
@@ -311,7 +311,8 @@ def refuse_fixed(bundle: "Predictor", settings: Config, overrides: Sequence[str]
 def refuse_other_columns(bundle: "Predictor", columns: Iterable[str], settings: Config) -> None:
     """Refuse `data.targets=["*"]` where it means other columns than those of training."""
     schema, data = bundle.schema, settings.data
-    apart = {data.time, schema.time, *data.series, *schema.series}
+    apart = {*([data.time] if isinstance(data.time, str) else data.time), schema.time}
+    apart |= {*data.series, *schema.series}
     from forecast.data.columns import nameless  # imports pandas, and composing is to be quick
 
     apart |= {*schema.known_columns, *schema.static}

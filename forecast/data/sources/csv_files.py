@@ -106,7 +106,13 @@ def read(part: Part, dialect: Dialect = PLAIN) -> pd.DataFrame:
         frame = pd.read_csv(**arguments, low_memory=False)
     _refuse_more(frame, part)
     frame.columns = pd.Index(header)
-    return frame
+    return without_blank_rows(frame)
+
+
+def without_blank_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the rows in which no field is filled, as spreadsheets write them below a table."""
+    blank = frame.isna().all(axis=1)
+    return frame[~blank].reset_index(drop=True) if blank.any() else frame
 
 
 def names(part: Part, dialect: Dialect = PLAIN) -> list[str]:
@@ -167,7 +173,7 @@ def batches(
         _pandas(part, dialect) as arguments,
         pd.read_csv(**arguments, usecols=places, dtype=dtypes, chunksize=size) as chunks,
     ):
-        for chunk in chunks:
+        for chunk in map(without_blank_rows, chunks):
             columns = [
                 pa.Array.from_pandas(chunk.iloc[:, place], type=_kept(kind))
                 for place, kind in zip(order, wanted.types, strict=True)

@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.data import clock, columns
+from forecast.data import columns
 from forecast.data.sources import duck
 from forecast.data.sources.source import ROWS, Source, pieces
 from forecast.data.sources.spill import Spill
+from forecast.data.stamps import reading
 from forecast.errors import InputError, cause, shown
 
 LEAST = 64 * 2**20
@@ -95,7 +96,9 @@ def _keyed(
     stated: bool | None = None
     for batch in batches:
         frame = batch.select(list(by)).to_pandas()
-        time, zoned = clock.read(frame[by[-1]], time_format, before=first)
+        # the order of dates is that of their moments
+        found = reading.read(frame[by[-1]], time_format, before=first, dates=False)
+        time, zoned = found.time, found.zoned
         if stated not in (None, zoned):
             raise InputError(
                 f"data.time column {by[-1]!r} must state a zone in all rows or in none, got "

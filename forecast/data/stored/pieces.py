@@ -11,6 +11,7 @@ from forecast.data import clock, columns, panel
 from forecast.data.features import columns_of
 from forecast.data.panel import Grid, Rows
 from forecast.data.schema import Schema
+from forecast.data.stamps import reading
 from forecast.data.table import Table
 from forecast.errors import InputError, shown
 
@@ -41,6 +42,13 @@ def pieces(
 
     `rows` is about how many raw rows one is made of.
     """
+    if schema.resample or schema.frequency == clock.ROWS:
+        asked = "data.resample" if schema.resample else f"data.frequency={clock.ROWS}"
+        raise InputError(
+            f"data.memory must hold the whole table where {asked} is set, got one that is read "
+            "part by part: set data.memory to more than it takes, such as data.memory=8GiB, or "
+            "take fewer rows by data.since"
+        )
     least = rows or max(1000, CELLS // (len(panel.needed(schema)) + 4))
     builder = _Builder(schema)
     held: list[Rows] = []
@@ -107,8 +115,8 @@ class _Builder:
         self._read = 0  # rows of the frames so far
         self._made = (0, 0)  # rows and ticks on the grid so far
         self._zoned: bool | None = None
+        self._dates: bool | None = None
         self._frequency = schema.frequency or ""
-        self._first: np.ndarray | None = None  # time stamp of the very first row
         self._steps: dict[np.timedelta64, int] = {}
         self._range: dict[str, tuple[float, float]] = {}
         self._valid: set[str] = set()
@@ -121,7 +129,15 @@ class _Builder:
         schema, before = self.schema, self._read
         columns.check_columns(frame, schema)
         stamps = frame[schema.time]
-        time, zoned = clock.read(stamps, schema.time_format, zoned=schema.zoned, before=before)
+        moments = reading.read(
+            stamps,
+            schema.time_format,
+            zoned=schema.zoned,
+            before=before,
+            frequency=schema.frequency,
+            dates=self._dates,
+        )
+        zoned, self._dates = moments.zoned, moments.dates
         if self._zoned not in (None, zoned):
             raise InputError(
                 f"data.time column {schema.time!r} must state a zone in all rows or in none, got "
@@ -139,7 +155,7 @@ class _Builder:
             values[name] = columns.values(frame, name, schema, before).to_numpy(float)
             self._look(name, values[name])
         self._read += len(frame)
-        return Rows(time, series, tuple(names.tolist()), values, zoned)
+        return Rows(moments.time, series, tuple(names.tolist()), values, zoned)
 
     def _look(self, name: str, values: np.ndarray) -> None:
         """Remember what a column holds."""
@@ -192,15 +208,13 @@ class _Builder:
 
     def _ticks(self, rows: Rows) -> np.ndarray:
         """Number the time stamps along the grid of the first piece."""
-        if self._first is None:
-            self._first = rows.time[:1]
-            self._frequency = self._frequency or clock.infer(rows.time, rows.series)
+        self._frequency = self._frequency or clock.infer(rows.time, rows.series)
         if self.schema.frequency is None:
             code, steps = pd.factorize(np.diff(rows.time)[np.diff(rows.series) == 0])
             for step, count in zip(steps, np.bincount(code), strict=True):
                 self._steps[step] = self._steps.get(step, 0) + int(count)
         try:
-            return clock.ticks(np.append(self._first, rows.time), self._frequency)[1:]
+            return clock.ticks(rows.time, self._frequency, rows.series)
         except InputError:
             if self.schema.frequency is None and len(rows) > len(rows.names):
                 clock.infer(rows.time, rows.series)  # says it better where steps are irregular

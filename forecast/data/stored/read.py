@@ -67,7 +67,7 @@ class Stored:
         # where a series begins behind the end of all before it, a stretch of ticks begins
         begins = np.flatnonzero(np.append(True, first[1:] > behind[:-1]))
         length = np.append(behind[begins[1:] - 1], behind[-1]) - first[begins]
-        return clock.along(self.time[order][begins], first[begins], length, self._frequency)
+        return clock.along(self.time[order][begins], length, self._frequency)
 
     def part(self, series: slice, rows: slice) -> Table:
         """Read some rows."""
@@ -91,7 +91,7 @@ class Stored:
             outputs=values[:, self._outputs],
             series=np.repeat(np.arange(len(length)), length),
             tick=within + np.repeat(tick, length),
-            time=clock.along(time, tick, length, self._frequency),
+            time=clock.along(time, length, self._frequency),
             names=tuple(self._names[series].to_pylist()),
             first_series=series.start,
             first_row=rows.start,

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data import clock
+from forecast.data.stamps import reading
 from forecast.errors import InputError, shown
 
 
@@ -18,11 +19,13 @@ class Stamps:
         time: datetime64[ns] (rows,), UTC where the index states a zone.
         series: Names (rows,) text; None where the index has time stamps alone.
         zoned: Whether it states a zone.
+        frequency: That it says itself, as those of date ranges do.
     """
 
     time: np.ndarray
     series: np.ndarray | None
     zoned: bool
+    frequency: str | None = None
 
     def at(self, row: int) -> str:
         """Write series and time of a row."""
@@ -30,9 +33,9 @@ class Stamps:
         return stamp if self.series is None else f"({self.series[row]}, {stamp})"
 
 
-def agreed(X: Any, y: Any = None) -> Stamps | None:
-    """Read the index of a pair, from whichever has one."""
-    one, two = _read(X, "X"), _read(y, "y")
+def agreed(X: Any, y: Any = None, frequency: str | None = None) -> Stamps | None:
+    """Read the index of a pair, from whichever has one; the frequency of its rows, if known."""
+    one, two = _read(X, "X", frequency), _read(y, "y", frequency)
     if one is None or two is None:
         if not len(_numbers(X)) or not len(_numbers(y)) or (_numbers(X) == _numbers(y)).all():
             return one or two
@@ -80,7 +83,7 @@ def _standard(values: np.ndarray) -> np.ndarray:
     return centred / np.where(std > 0, std, np.nan)
 
 
-def _read(rows: Any, name: str) -> Stamps | None:
+def _read(rows: Any, name: str, frequency: str | None) -> Stamps | None:
     """Read one index; None where it only numbers the rows."""
     if not isinstance(rows, (pd.DataFrame, pd.Series)) or _counts(rows.index):
         return None
@@ -109,8 +112,9 @@ def _read(rows: Any, name: str) -> Stamps | None:
             f"write {name}.set_index(pd.to_datetime({name}.index)), or "
             f"{name}.reset_index(drop=True) if its rows follow each other"
         )
-    time = clock.parse(last.to_series(name="index"), None)
-    return Stamps(time, _labels(index, name), last.tz is not None)
+    own = clock.own(index.freq) if isinstance(index, pd.DatetimeIndex) else None
+    time = reading.read(last.to_series(name="index"), None, frequency=frequency or own).time
+    return Stamps(time, _labels(index, name), last.tz is not None, own)
 
 
 def _labels(index: pd.Index, name: str) -> np.ndarray | None:
