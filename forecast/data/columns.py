@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.schema import Schema, label_positions
+from forecast.data.stamps import reading
+from forecast.data.stamps.reading import Moments
 from forecast.errors import InputError, nearest, shown
 
 GREATEST = 1e100
@@ -60,6 +62,17 @@ def faults(frame: pd.DataFrame, schema: Schema) -> Iterator[str]:
                 )
             elif column in twice:
                 yield f"{argument} must be one column, got {column!r} twice: rename one"
+
+
+def moments(frame: pd.DataFrame, schema: Schema, *, before: int = 0) -> Moments:
+    """Read the time stamps of a raw frame; see `reading.read`."""
+    return reading.read(
+        frame[schema.time],
+        schema.time_format,
+        zoned=schema.zoned,
+        before=before,
+        frequency=schema.frequency or schema.resample.get("rule"),
+    )
 
 
 def labels(frame: pd.DataFrame, schema: Schema) -> np.ndarray:

@@ -89,10 +89,10 @@ def _inferred(time: np.ndarray, series: np.ndarray) -> str:
     try:
         return clock.infer(time, series)
     except InputError as error:
-        rule = str(error).removeprefix("data.time must ").rpartition(": ")[0]
+        rule = str(error).removeprefix("data.time must ").partition(": set ")[0]
         raise InputError(
-            f"X must have an index that can {rule}: write X.resample('h').mean() with the distance "
-            "that you want, X.asfreq('h') where rows are absent, or X.reset_index(drop=True) where "
+            f"X must have an index that tells its frequency, and {rule}: write X.resample('h').mean() "
+            "with the distance that you want, X.asfreq('h') where rows are absent, or X.reset_index(drop=True) where "
             "the next row is the next step"
         ) from error
 

@@ -11,7 +11,6 @@ from forecast.data.calendar import Place
 from forecast.data.features import fill_static, layout_of
 from forecast.data.scaling.transform import outside
 from forecast.data.schema import Schema, targets_asked
-from forecast.data.stamps import reading
 from forecast.data.stamps.resample import Resample
 from forecast.data.table import Table
 from forecast.errors import InputError
@@ -135,7 +134,7 @@ def build(frame: pd.DataFrame, schema: Schema, *, ahead: int = 0) -> Table:
 def read(frame: pd.DataFrame, schema: Schema, ahead: int = 0) -> Gridded:
     """Check raw rows and put them on a grid, whatever becomes of holes."""
     columns.check_columns(frame, schema)
-    moments = reading.of(frame, schema)
+    moments = columns.moments(frame, schema)
     series, found = columns.coded_labels(frame, schema)
     names = tuple(found.tolist())
     order = _order(moments.time, series)

@@ -10,7 +10,6 @@ import pandas as pd
 
 from forecast.data import clock, columns, features, panel, scale, windows
 from forecast.data.schema import Schema
-from forecast.data.stamps import reading
 from forecast.data.stamps.resample import Resample
 from forecast.data.windows import Window
 from forecast.errors import InputError
@@ -227,7 +226,7 @@ def _stamps(frame: pd.DataFrame, schema: Schema, faults: list[str]) -> _Stamps |
         return None  # noted already
     time = labels = None
     with _noted(faults):
-        time = reading.of(frame, schema).time
+        time = columns.moments(frame, schema).time
         if schema.resample:
             time = Resample(**schema.resample).ticks(time)
     with _noted(faults):

@@ -57,12 +57,15 @@ def arrow(
     Shapes: `found` (windows, horizon, targets), "forecast" among them.
     """
     texts, stamps, numbers = _columns(table, starts, window, found)
+    index = reading.written(table.time[:0], table.zoned, table.zone, table.frequency)
+    zone = index.tz if isinstance(index, pd.DatetimeIndex) else None
+    kind = pa.timestamp("ns", None if zone is None else str(zone))
     columns: dict[str, pa.Array] = {
         name: pa.DictionaryArray.from_arrays(codes.astype(np.int32), pa.array(words, pa.string()))
         for name, (codes, words) in texts.items()
     }
     columns |= {
-        name: pa.array(reading.written(time, table.zoned, table.zone, table.frequency))
+        name: pa.array(time, kind if time.dtype.kind == "M" else None)
         for name, time in stamps.items()
     }
     columns |= {name: pa.array(values) for name, values in numbers.items()}
@@ -134,7 +137,7 @@ class Bundle:
         """Read raw rows by the schema, whatever the window and the series of training."""
         schema = self.schema
         columns.check_columns(frame, schema)
-        moments = reading.of(frame, schema)
+        moments = columns.moments(frame, schema)
         if not schema.resample:
             spacing = Spacing(str(schema.frequency))
             spacing.add(moments.time)

@@ -162,6 +162,10 @@ def _names(time: Any) -> list[str]:
     return found
 
 
+DIALECT = ("data.separator", "data.decimal", "data.skip", "data.na")
+"""Keys that say how CSV files are written."""
+
+
 def dialect(data: DataConfig) -> Dialect:
     """Return how CSV files are written."""
     separator = "\t" if data.separator == TAB else data.separator
@@ -230,9 +234,9 @@ def recorded(key: str, params: Mapping[str, str]) -> Any:
 def recorded_dialect(params: Mapping[str, str], typed: Sequence[str]) -> dict[str, Any]:
     """Return how the CSV file of a run is written, but for what was typed."""
     found = {
-        name: recorded(name, params)
-        for name in ("separator", "decimal", "skip", "na")
-        if f"data.{name}" in params and f"data.{name}" not in typed
+        key.removeprefix("data."): recorded(key.removeprefix("data."), params)
+        for key in DIALECT
+        if key in params and key not in typed
     }
     if "skip" in found:
         found["skip"] = int(found["skip"])

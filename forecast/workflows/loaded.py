@@ -89,7 +89,7 @@ class Loaded:
             code, known = columns.coded_labels(frame, self.schema)
             mask = np.isin(known, list(wanted))[code]
             if since is not None:
-                mask &= reading.of(frame, meaning).time >= since
+                mask &= columns.moments(frame, meaning).time >= since
             found.append(frame[mask])
         return pd.concat(found) if len(found) > 1 else found[0]
 

@@ -41,10 +41,7 @@ from forecast.workflows.progress import Progress, during
 from forecast.workflows.recording import BEHIND_SCORES, Recorded, Training
 from forecast.workflows.settings import TrackingConfig
 
-OWN = (
-    *("data.path", "data.query", "data.table", "data.memory"),
-    *("data.separator", "data.decimal", "data.skip", "data.na"),
-)
+OWN = ("data.path", "data.query", "data.table", "data.memory", *load.DIALECT)
 """Where rows lie that their digest names, and how they are read: no other baselines."""
 
 FORECASTS = "forecasts"

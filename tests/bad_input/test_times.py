@@ -35,7 +35,7 @@ TIMES = {
         r"data\.time_format .*got '%Q'.*: try",
         "data.time_format='%Q'",
     ),
-    "stamp missing": ("a.csv", hours(ts=(2, "")), r"data\.time .*got nan in row 2: fix"),
+    "stamp missing": ("a.csv", hours(ts=(2, "")), r"data\.time .*got nothing in row 2: fill"),
     "mixed zones": (
         "a.csv",
         hours(ts=(4, "2024-01-01T03:00Z")),
@@ -66,7 +66,7 @@ TIMES = {
     "no regular frequency": (
         "a.csv",
         hours(ts=(2, "2024-01-01T00:47")),
-        r"data\.time must be regular .*01:00:00.* 00:00:00 followed by .* 00:47:00: resample",
+        r"data\.time must be regular .*01:00:00.* 00:00:00 followed .* 00:47:00: set 'data.resample=",
     ),
     "one row": ("a.csv", lines("2024-01-01,1,2"), r"data\.time .*got 1 rows of 1 series: set"),
     "one row a series": (
@@ -79,25 +79,25 @@ TIMES = {
     "off the grid": (
         "a.csv",
         hours(ts=(2, "2024-01-01T00:30")),
-        r"data\.time .*data\.frequency=h, got 2024-01-01 00:30:00: resample",
+        r"data\.time .*data\.frequency=h, got 2024-01-01 00:30:00: set 'data.resample=",
         "data.frequency=h",
     ),
     "off the calendar": (
         "a.csv",
         lines("2024-01-01,1,2", "2024-01-15,1,2"),
-        r"data\.time .*data\.frequency=MS, got 2024-01-15 00:00:00: resample",
+        r"data\.time .*data\.frequency=MS, got 2024-01-15 00:00:00: set 'data.resample=",
         "data.frequency=MS",
     ),
     "off the phase": (
         "a.csv",
         lines("2024-01-01,1,2", "2024-03-01,1,2", "2024-06-01,1,2"),
-        r"data\.time .*data\.frequency=2MS, got 2024-06-01 00:00:00: resample",
+        r"data\.time .*data\.frequency=2MS, got 2024-06-01 00:00:00: set 'data.resample=",
         "data.frequency=2MS",
     ),
     "two a day on business days": (
         "a.csv",
         GOOD,
-        r"data\.time .*data\.frequency=B, got 2024-01-01 01:00:00: resample",
+        r"data\.time .*data\.frequency=B, got 2024-01-01 01:00:00: set 'data.resample=",
         "data.frequency=B",
     ),
     "stray date": (
@@ -129,7 +129,7 @@ TIMES = {
     "seconds since 1970 as a format": (
         "a.csv",
         lines("1704067200,1,2", "1704070800,2,3"),
-        r"data\.time_format must be a strptime format, got '%s' .*: try",
+        r"data\.time_format must be a strptime format, .*, got '%s' .*: try",
         "data.time_format=%s",
     ),
     "days of a spreadsheet": (

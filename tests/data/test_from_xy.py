@@ -74,11 +74,11 @@ def test_series_keep_the_places_that_an_earlier_table_gave_them():
         (pd.DataFrame({"x": [1, 2, "low", 4]}, DAYS), None, r"X .*got 'low' .*row 3: fix"),
         (np.ones((2, 1)), ["1", "many"], r"y must be numbers, got 'many' .*row 2: fix"),
         (pd.DataFrame({"x": [1.0] * 2}, DAYS[[0, 0]]), None, r"data\.time .*twice: name"),
-        (pd.DataFrame({"x": [1.0]}, DAYS[:1]), None, r"data\.time .*got 1 rows of 1 series: set"),
+        (pd.DataFrame({"x": [1.0]}, [DAYS[0]]), None, r"X must .*got 1 rows of 1 series: write"),
         (
             pd.DataFrame({"x": [1.0] * 3}, DAYS[:3] + pd.to_timedelta([0, 5, 7], "h")),
             None,
-            r"data\.time must be regular .*got .* followed by .*: resample",
+            r"X must .*be regular .*got .* followed by .*: write X\.resample",
         ),
         (
             pd.DataFrame({"x": [1.0] * 2}, pd.MultiIndex.from_tuples([("a", 0), ("b", 0)])),

@@ -15,6 +15,7 @@ from forecast.cli import forecast_table, output
 from forecast.cli.config import errors
 from forecast.cli.config.compose import Request
 from forecast.cli.console import busy, say
+from forecast.data import columns
 from forecast.data.schema import Schema
 from forecast.data.sources import opened
 from forecast.data.sources.source import Source
@@ -207,7 +208,7 @@ def _between(frame: pd.DataFrame, settings: Config, schema: Schema) -> pd.DataFr
     since, until = settings.data.since, settings.data.until
     if (since is None and until is None) or schema.time not in frame.columns:
         return frame
-    time = reading.of(frame, schema).time
+    time = columns.moments(frame, schema).time
     return frame[span.between(time, since, until)]
 
 

@@ -1,14 +1,25 @@
 """Columns of time stamps, read strictly: what is in doubt is refused."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from forecast.data import clock
-from forecast.data.schema import Schema
-from forecast.data.stamps import numbers, spellings
+from forecast.data.stamps import numbers
 from forecast.errors import InputError, shown
+
+ZONE = r"(?:Z|[+-]\d\d:?\d\d|:\d\d(?:\.\d+)?[+-]\d\d)$"
+"""How a zone ends a time stamp."""
+
+_WORDS = re.compile(r"(\d)\s*(?:UTC|GMT)$")
+_PLACE = re.compile(rf"({ZONE[:-1]})\[[^\]]+\]$")
+_MIDNIGHT = r"(?<![\d:])24:00(?::00(?:\.0+)?)?(?![\d:])"
+_QUARTER = re.compile(r"^(\d{4})[- ]?Q([1-4])$", re.IGNORECASE)
+_WEEK = r"^(\d{4})-?W(\d\d)(?:-?([1-7]))?$"
+
+_DAY = pd.Timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -74,17 +85,6 @@ def read(
     return Moments(there if dates else moments, True, dates)
 
 
-def of(frame: pd.DataFrame, schema: Schema, *, before: int = 0) -> Moments:
-    """Read the time stamps of a raw frame; see `read`."""
-    return read(
-        frame[schema.time],
-        schema.time_format,
-        zoned=schema.zoned,
-        before=before,
-        frequency=schema.frequency or schema.resample.get("rule"),
-    )
-
-
 def written(
     time: np.ndarray,
     zoned: bool | None,
@@ -142,8 +142,8 @@ def _moments(
 def _of_text(column: pd.Series, time_format: str | None) -> tuple[pd.Series, np.ndarray | None]:
     """Read text as moments in UTC, NaT if invalid, and the zones that it states."""
     own = column.astype("string").str.strip()
-    text, more = spellings.plain(own) if time_format is None else spellings.midnight(own)
-    stated = text.str.contains(spellings.ZONE, regex=True).fillna(False).to_numpy(bool)
+    text, more = plain(own) if time_format is None else _midnight(own)
+    stated = text.str.contains(ZONE, regex=True).fillna(False).to_numpy(bool)
     bare = ~stated & text.notna().to_numpy(bool)
     if stated.any() and bare.any():
         raise InputError(
@@ -189,3 +189,53 @@ def _other_zone(column: pd.Series, first: np.datetime64, states: bool) -> InputE
         f"data.time column {column.name!r} must state {rule}, as in training, got "
         f"{shown(column.iloc[0])}: {cure}"
     )
+
+
+def plain(text: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Write time stamps as ISO 8601 has them where their meaning is beyond doubt.
+
+    Shapes: `text` (rows,).
+
+    Returns:
+        The text, and what must be added to the moments that it means, (rows,) each.
+
+    >>> for text, more in zip(*plain(pd.Series(["2024-01-31 24:00", "2024Q2", "2024-W05"]))):
+    ...     print(text, more)
+    2024-01-31 00:00 1 days 00:00:00
+    2024-04-01 0 days 00:00:00
+    2024-01-29 0 days 00:00:00
+    """
+    text = text.str.strip()
+    if text.str.endswith(("UTC", "GMT")).any():
+        text = text.str.replace(_WORDS, r"\1Z", regex=True)
+    if text.str.endswith("]").any():
+        text = text.str.replace(_PLACE, r"\1", regex=True)
+    if text.str.contains("Q", case=False, regex=False).any():
+        text = text.str.replace(_QUARTER, _first_of_quarter, regex=True)
+    if text.str.contains("W", regex=False).any():
+        text = _mondays(text)
+    return _midnight(text)
+
+
+def _midnight(text: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Write 24:00, the end of a day, as 00:00, and add a day; see `plain`."""
+    ends = text.str.contains(_MIDNIGHT, regex=True).fillna(False).astype(bool)
+    if ends.any():
+        text = text.where(~ends, text.str.replace("24:00", "00:00", n=1, regex=False))
+    return text, ends.map({True: _DAY, False: 0 * _DAY})
+
+
+def _first_of_quarter(found: re.Match[str]) -> str:
+    return f"{found[1]}-{3 * int(found[2]) - 2:02}-01"
+
+
+def _mondays(text: pd.Series) -> pd.Series:
+    """Write ISO weeks as the date of their first day, or of the day that they name."""
+    parts = text.str.extract(_WEEK)
+    week = parts[0].notna().to_numpy(bool)
+    if not week.any():
+        return text
+    own = parts[week]
+    joined = own[0] + "-" + own[1] + "-" + own[2].fillna("1")
+    dates = pd.to_datetime(joined, format="%G-%V-%u", errors="coerce")
+    return text.mask(week, dates.dt.strftime("%Y-%m-%d").reindex(text.index))

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecast.data import panel
+from forecast.data import columns, panel
 from forecast.data.schema import Schema
-from forecast.data.stamps import reading
 from forecast.data.table import Table
 
 HOLES = 0.1
@@ -37,7 +36,7 @@ class Raw:
     @property
     def time(self) -> np.ndarray:
         """Time stamp of every row of the frame, (rows,)."""
-        return reading.of(self.frame, self.schema).time
+        return columns.moments(self.frame, self.schema).time
 
 
 def perturb_table(
