@@ -91,9 +91,9 @@ def _inferred(time: np.ndarray, series: np.ndarray) -> str:
     except InputError as error:
         rule = str(error).removeprefix("data.time must ").partition(": set ")[0]
         raise InputError(
-            f"X must have an index that tells its frequency, and {rule}: write X.resample('h').mean() "
-            "with the distance that you want, X.asfreq('h') where rows are absent, or X.reset_index(drop=True) where "
-            "the next row is the next step"
+            f"X must have an index that tells its frequency, and {rule}: write "
+            "X.resample('h').mean() with the distance that you want, X.asfreq('h') where rows are "
+            "absent, or X.reset_index(drop=True) where the next row is the next step"
         ) from error
 
 

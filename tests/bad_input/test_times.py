@@ -66,7 +66,7 @@ TIMES = {
     "no regular frequency": (
         "a.csv",
         hours(ts=(2, "2024-01-01T00:47")),
-        r"data\.time must be regular .*01:00:00.* 00:00:00 followed .* 00:47:00: set 'data.resample=",
+        r"data\.time must be regular .*01:00:00.* followed .* 00:47:00: set 'data.resample=",
     ),
     "one row": ("a.csv", lines("2024-01-01,1,2"), r"data\.time .*got 1 rows of 1 series: set"),
     "one row a series": (

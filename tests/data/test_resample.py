@@ -221,3 +221,25 @@ def test_every_clock_trains_and_forecasts(place: Place, plainly, spell, more, wr
     found = learned(place, "other", spell(hourly()), more)
     assert written in str(found.time.iloc[0])
     np.testing.assert_allclose(found.forecast, plainly.forecast, rtol=1e-5)
+
+
+def test_the_household_power_file_is_read_by_overrides(place: Place):
+    """The set that tutorials begin with: minutes, semicolons, question marks, day beside time."""
+    rng = np.random.default_rng(0)
+    minutes = pd.date_range("2006-12-16 17:24", periods=6000, freq="min")
+    power = rng.normal(1.0, 0.2, len(minutes)).round(3).astype(str)
+    power[rng.random(len(minutes)) < 0.05] = "?"
+    rows = (
+        f"{moment.day}/{moment.month}/{moment.year};{moment:%H:%M:%S};{own}"
+        for moment, own in zip(minutes, power, strict=True)
+    )
+    text = "\n".join(["Date;Time;Global_active_power", *rows])
+    (place.folder / "household.txt").write_text(text)
+    asked = [
+        *("check", "data=file", "data.path=household.txt", "data.format=csv"),
+        *("data.separator=;", 'data.na=["?"]', "data.time=[Date,Time]"),
+        *("data.time_format=%d/%m/%Y %H:%M:%S", "data.targets=[Global_active_power]"),
+        *("data.resample={rule: h, how: mean}", "window.timesteps=6", "window.horizon=2"),
+    ]
+    assert place.run(*asked) == 0, place.errors[-1]
+    assert "frequency h" in place.printed[-1]
