@@ -32,8 +32,9 @@ def python(folder: Path, code: str, *given: str, **variables: str | None):
     known = environment() | {"PYTHONPATH": str(Path(__file__).parents[1])}
     changed = {k: v for k, v in (known | variables).items() if v is not None}
     command = [sys.executable, "-W", "ignore", "-c", code, *given]
+    coded = changed.get("PYTHONIOENCODING", "utf-8")
     return subprocess.run(
-        command, cwd=folder, env=changed, capture_output=True, text=True, timeout=300
+        command, cwd=folder, env=changed, capture_output=True, encoding=coded, timeout=300
     )
 
 
@@ -87,3 +88,41 @@ def test_a_user_without_a_home_trains_and_leaves_no_folder_of_that_name(tmp_path
     done = python(tmp_path, nobody + MAIN, "train", *TRAIN, HOME=None, XDG_CACHE_HOME=None)
     assert done.returncode == 0, done.stderr[-2000:]
     assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_every_command_prints_in_any_encoding(encoding, tmp_path: Path):
+    frame = load_frame(120).rename(columns={"load": "湿度 °"})
+    frame.site = frame.site.replace("north", "nörth→")
+    frame.to_csv(tmp_path / "load.csv", index=False)
+    named = [text.replace("[load", "[湿度 °") for text in TRAIN]
+    code = "import sys, forecast.cli.main as m; sys.exit(max(m.main() for sys.argv in {}))"
+    lines = [["f", "train", *named], ["f", "explain", *named], ["f", "check", *named]]
+    lines += [["f", "nothing"], ["f", "runs"], ["f", "--help"], ["f", "train", "--help"]]
+    lines += [["f", "train", "data.targets=[…]"], ["f", "predict", "run=last"]]
+    given = {"PYTHONIOENCODING": encoding, "COLUMNS": "100"}
+    done = python(tmp_path, code.format(lines), **given)
+    said = done.stdout + done.stderr
+    assert "Traceback" not in said and "Error" not in said, said[-3000:]
+    assert "->" in said and ("?? °" if encoding == "cp1252" else "?? ?") in said
+    piped = [["f", "predict", "run=last", "output=-"]]
+    raw = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code.format(piped)],
+        cwd=tmp_path,
+        env=environment() | {"PYTHONPATH": str(Path(__file__).parents[1])} | given,
+        capture_output=True,
+        timeout=300,
+    )
+    assert "nörth→" in raw.stdout.decode("utf-8"), raw.stderr
+
+
+def test_plain_signs_are_ascii_and_nothing_else_changes():
+    from forecast.cli import signs
+
+    every = [chr(code) for code in range(128, 0x30000) if not 0xD800 <= code < 0xE000]
+    assert all(signs.plain(sign).isascii() and signs.plain(sign) for sign in every)
+    signs.install()
+    assert "a → b ≤ c · d…".encode("ascii", signs.NAME) == b"a -> b <= c | d..."
+    assert "£ → é".encode("cp1252", signs.NAME) == "£ -> é".encode("cp1252")
+    assert "湿度 →".encode("utf-8", signs.NAME) == "湿度 →".encode()
