@@ -78,6 +78,26 @@ def plain(text: str) -> str:
     return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
 
 
+_BARE = re.compile(r"[^\s,:=\[\](){}'\"\\$]([^,:\[\]{}'\"\\$]*[^\s,:\[\]{}'\"\\$])?")
+"""A column that stands in an override as it is."""
+
+
+def quoted(name: str, *, always: bool = False) -> str:
+    r"""Write the name of a column as it stands in a list or mapping of an override.
+
+    Args:
+        name: Any text.
+        always: Quotes around a name that needs none too.
+
+    >>> quoted("load"), quoted("a,b"), quoted("${x}")
+    ('load', '"a,b"', '"\\${x}"')
+    """
+    if not always and _BARE.fullmatch(name):
+        return name
+    name = re.sub(r'(\\+)("|$)', r"\1\1\2", name).replace('"', '\\"')
+    return '"' + re.sub(r"(?<!\\)\$\{", r"\\${", name) + '"'
+
+
 def shown(value: object) -> str:
     """Write a value received on one line, a NumPy number as the plain number.
 

@@ -18,7 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from forecast.cli import level
-from forecast.cli.config import compose, errors, keys, safety
+from forecast.cli.config import columns, compose, errors, keys, misread, safety
 from forecast.cli.config.compose import Request
 from forecast.cli.console import busy, say
 from forecast.data.fetch import conceal
@@ -57,11 +57,17 @@ KEYS = ("run", "other", "runs")
 def enter(command: str, overrides: list[str]) -> Any:
     """Run a command with overrides."""
     asked, rest = level.taken(overrides)
+    safety.HIDING.clear()
     with level.at(asked):
         flags, plain = parted(rest)
-        if flags:
-            return _with_hydra(command, flags, plain)
-        return _run(command, compose.compose(plain))
+        try:
+            if flags:
+                return _with_hydra(command, flags, plain)
+            return _run(command, compose.compose(plain))
+        except InputError as error:
+            if (told := safety.blamed(error, errors.typed(plain))) is error:
+                raise
+            raise told from error
 
 
 def parted(given: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -182,7 +188,8 @@ def _meant(override: str) -> list[str]:
         return [override]
     if not one.is_discrete_sweep() or isinstance(one.value(), Glob):
         return []  # of values that only a sweeper knows
-    key = override.partition("=")[0]
+    value = columns.parted(override).value
+    key = override.removesuffix(f"={value}")
     return [f"{key}={value}" for value in one.sweep_string_iterator()]
 
 
@@ -209,7 +216,7 @@ def _with_hydra(command: str, flags: list[str], overrides: list[str]) -> Any:
     safety.check_command(overrides)
     meant = [values for override in overrides if (values := _meant(override))]
     for override in chain.from_iterable(meant):
-        errors.check_option(override, compose.homes())
+        misread.check_option(override, compose.homes())
     failed: list[InputError] = []
     faults: list[Exception] = []
 
@@ -243,7 +250,7 @@ def _with_hydra(command: str, flags: list[str], overrides: list[str]) -> Any:
         if error in faults or isinstance(error, known):
             raise
         with compose.opened():
-            raise errors.sentence(error, overrides) from error
+            raise misread.sentence(error, overrides) from error
     except Exception:
         if failed:  # a sweeper may give up where a job has no number
             raise failed[0] from None

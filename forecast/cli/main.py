@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from forecast import process
+from forecast.cli import signs
 from forecast.cli.commands import COMMANDS as COMMANDS
 
 NEXT = {
@@ -26,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit status; `forecast.cli.help` says what each means."""
     if arguments is None:  # the process is ours
         process.own()
+        signs.install()
     try:
         status = _answer(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()

@@ -1,6 +1,8 @@
 """The columns of a raw frame, checked one by one."""
 
+import json
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -9,7 +11,7 @@ import pandas as pd
 from forecast.data.schema import Schema, label_positions
 from forecast.data.stamps import reading
 from forecast.data.stamps.reading import Moments
-from forecast.errors import InputError, nearest, shown
+from forecast.errors import InputError, nearest, quoted, shown
 
 GREATEST = 1e100
 """Size of a value whose square can still be summed."""
@@ -58,7 +60,9 @@ def faults(frame: pd.DataFrame, schema: Schema) -> Iterator[str]:
                 yield (
                     f"{argument} must name columns of the file"
                     f"{' or of data.calendar' if argument == 'data.known_future' else ''}, "
-                    f"got {column!r}: {nearest(column, [*there, *calendar])}"
+                    f"got {column!r}: "
+                    f"{_typed(argument, names, column, there, schema)}"
+                    f"{nearest(column, [*there, *calendar])}"
                 )
             elif column in twice:
                 yield f"{argument} must be one column, got {column!r} twice: rename one"
@@ -73,6 +77,27 @@ def moments(frame: pd.DataFrame, schema: Schema, *, before: int = 0) -> Moments:
         before=before,
         frequency=schema.frequency or schema.resample.get("rule"),
     )
+
+
+def _typed(
+    argument: str, names: Sequence[str], column: str, there: Sequence[str], schema: Schema
+) -> str:
+    """Say how a column is typed that was taken for another, or for several: with quotes."""
+    for one in there:
+        parts = [part.strip() for part in one.split(",")]
+        at = next((i for i in range(len(names)) if [*names[i : i + len(parts)]] == parts), None)
+        if at is None or not at <= list(names).index(column) < at + len(parts) or one == column:
+            continue
+        own = getattr(schema, argument.removeprefix("data."))
+        if isinstance(own, dict):
+            typed = f"{argument}={{{quoted(one)}: {json.dumps(own[column])}}}"
+        elif argument == "data.time":
+            continue
+        else:
+            every = [*names[:at], one, *names[at + len(parts) :]]
+            typed = f"{argument}=[{','.join(map(quoted, every))}]"
+        return f"for column {one!r} write {shlex.quote(typed)}; "
+    return ""
 
 
 def labels(frame: pd.DataFrame, schema: Schema) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from forecast.data.table import Table
-from forecast.errors import InputError
+from forecast.errors import InputError, quoted
 from forecast.evaluation import experiment
 from forecast.evaluation.outcome import Spec
 from forecast.search.space import GROUPS
@@ -118,7 +118,10 @@ def overrides(point: Mapping[str, Any]) -> list[str]:
 
 def _text(value: Any) -> str:
     """Write a value in Hydra's grammar, which is JSON's but for strings."""
-    return value if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, list):  # of numbers, or of columns
+        parts = (quoted(v, always=True) if isinstance(v, str) else _text(v) for v in value)
+        return f"[{','.join(parts)}]"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 WORDS = {"units": "{} units", "filters": "{} filters", "learning_rate": "lr {}"}

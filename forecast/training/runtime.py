@@ -16,11 +16,16 @@ from typing import Any
 
 import numpy as np
 
+from forecast import process
 from forecast.data import fetch
+from forecast.errors import InputError
 
 CACHE_FLAG = "--tf_xla_persistent_cache_directory"
 KEPT = 300
 """Compiled programs kept between processes, about half a megabyte each."""
+
+FLOAT = "float32"
+"""Type of all weights and values of a network."""
 
 ROOM = 200e6
 """Bytes that must be free for them."""
@@ -41,7 +46,28 @@ def start(threads: int = 1) -> int:
     with _starting:
         if _threads is None:
             _threads = _open(threads)
+        _check_keras()
         return _threads
+
+
+def _check_keras() -> None:
+    """Refuse a Keras that somebody has set up otherwise than our networks are computed."""
+    import keras
+
+    if process.owned and keras.config.floatx() != FLOAT:
+        keras.config.set_floatx(FLOAT)
+    if (backend := keras.config.backend()) != "tensorflow":
+        raise InputError(
+            f"Keras must compute with TensorFlow, got backend {backend!r}: set the environment "
+            "variable KERAS_BACKEND=tensorflow before Keras is imported"
+        )
+    found = (keras.config.floatx(), keras.config.dtype_policy().variable_dtype)
+    if other := next((one for one in found if one != FLOAT), None):
+        raise InputError(
+            f"Keras must compute in {FLOAT}, got {other}: call "
+            f'keras.config.set_floatx("{FLOAT}") and keras.config.set_dtype_policy("{FLOAT}") '
+            "before"
+        )
 
 
 def _open(threads: int) -> int:
@@ -88,7 +114,9 @@ def _keep_compiled(threads: int) -> None:
 
 
 def import_tensorflow() -> Any:
-    """Import TensorFlow without what its libraries write about the machine."""
+    """Import TensorFlow, and Keras on it, without what its libraries write about the machine."""
+    if other := process.choose_backend():
+        log.warning("KERAS_BACKEND=%s is now tensorflow, with which forecast computes", other)
     with _quiet():
         import tensorflow
     return tensorflow

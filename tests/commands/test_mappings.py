@@ -9,7 +9,7 @@ from typing import get_origin
 
 import pytest
 
-from forecast.cli.config import compose, errors
+from forecast.cli.config import compose, misread
 from forecast.workflows.settings import Config
 
 ENTRIES = {
@@ -41,7 +41,7 @@ def found(key: str, *overrides: str) -> dict:
 
 
 def test_each_mapping_of_the_schema_is_tried():
-    assert sorted(mappings()) == sorted(ENTRIES) == sorted(errors.MAPPINGS)
+    assert sorted(mappings()) == sorted(ENTRIES) == sorted(misread.MAPPINGS)
 
 
 @pytest.mark.parametrize("key", ENTRIES)

@@ -29,7 +29,7 @@ from forecast.report.comparing.entries import Compared, Pair
 from forecast.report.comparing.page import BESIDE
 from forecast.tracking.mlflow import kept, pages
 from forecast.tracking.mlflow.kept import Kept
-from forecast.tracking.mlflow.store import check_server, client, no_retries, reason
+from forecast.tracking.mlflow.store import check_server, client, cure, no_retries, reason
 from forecast.vocabulary import COMPARED
 from forecast.workflows import compared
 from forecast.workflows.compared import Subject, read
@@ -93,7 +93,7 @@ def _experiment(settings: Config, *, typed: bool) -> Compared:
     except (MlflowException, OSError) as error:
         raise InputError(
             f"tracking.uri must be a store that can be read, got {without_secrets(uri)!r} "
-            f"({reason(error)}): start the server, or name another"
+            f"({reason(error)}): {cure(error)}, or name another"
         ) from error
     _report(found)
     say("view", f"{pages.base(uri, settings.tracking.port)}/{pages.view(home.experiment_id)}")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from forecast.cli import forecast_table, output
+from forecast.cli import forecast_table, output, signs
 from forecast.cli.config import errors
 from forecast.cli.config.compose import Request
 from forecast.cli.console import busy, say
@@ -78,6 +78,7 @@ def run_predict(request: Request) -> pd.DataFrame | None:
     left_out = sorted({rows.names[code] for code in np.unique(rows.series)} - {*found.series})
     if piped:
         _warn(left_out, len(left_out), sys.stderr)
+        signs.exactly()
         found.to_csv(sys.stdout, index=False)
         return found
     newest = found[found.origin == found.groupby("series").origin.transform("max")]
@@ -99,6 +100,7 @@ def _in_parts(
 ) -> None:
     """Forecast a stream of rows into a file, or to standard output."""
     if place == PIPE:
+        signs.exactly()
 
         def print_rows(number: int, rows: pa.Table) -> None:
             rows.to_pandas().to_csv(sys.stdout, index=False, header=number == 0)

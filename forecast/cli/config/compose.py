@@ -23,7 +23,8 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from forecast.cli.config import errors, safety
+from forecast.cli.config import columns, misread, safety
+from forecast.cli.config.columns import parted
 from forecast.cli.config.keys import CONF
 from forecast.cli.config.safety import UsersFiles
 from forecast.data.fetch import conceal, without_secrets
@@ -62,6 +63,7 @@ def homes() -> tuple[Path, Path]:
 def register() -> None:
     """Tell Hydra our schema and where to look, once a process."""
     ConfigStore.instance().store(name="schema", node=form())
+    columns.install()
     plugins = Plugins.instance()
     plugins.register(_UsersConf)
     plugins.register(UsersFiles)
@@ -104,7 +106,7 @@ class Request:
             found = OmegaConf.to_object(self.composed)
         except OmegaConfBaseException as error:
             with opened():
-                raise errors.sentence(error, self.overrides) from error
+                raise misread.sentence(error, self.overrides) from error
         if not isinstance(found, Config):
             raise InputError("config must have the schema's form: keep `- schema` in its defaults")
         return found
@@ -131,7 +133,11 @@ class Request:
         Hydra takes a sixth of a second to compose, so it does so once for each choice of groups;
         keys are then set on a copy, as Hydra itself sets them.
         """
-        groups = tuple(text for text in overrides if not _KEY.match(text))
+        groups = tuple(
+            text
+            for text in overrides
+            if not _KEY.match(text) and not columns.below(parted(text).key)
+        )
         if groups not in self._bases:
             self._bases[groups] = compose([*self.overrides, *groups])
         config = copy.deepcopy(self._bases[groups].composed)
@@ -152,7 +158,7 @@ def compose(overrides: list[str], *, whole: bool = True) -> Request:
     register()
     safety.check_command(overrides)
     for override in overrides:
-        errors.check_option(override, homes())
+        misread.check_option(override, homes())
     with opened():
         try:
             config = hydra_compose("config", in_hydras_grammar(overrides))
@@ -161,7 +167,7 @@ def compose(overrides: list[str], *, whole: bool = True) -> Request:
         except InputError:
             raise
         except UNREADABLE as error:
-            raise errors.sentence(error, overrides) from error
+            raise misread.sentence(error, overrides) from error
     return Request(config, tuple(overrides))
 
 
@@ -175,7 +181,7 @@ def choices(overrides: Sequence[str]) -> dict[str, str | None]:
         return dict(whole.hydra.runtime.choices)
 
 
-TEXTS = ("run", "other", "register", "registered", "data.separator", "data.decimal")
+TEXTS = ("run", "other", "register", "registered", "data.separator", "data.decimal", "data.time")
 """Keys whose values are text, whatever they look like: a shell takes the quotes away."""
 
 
@@ -198,19 +204,21 @@ def in_hydras_grammar(overrides: list[str]) -> list[str]:
     """
     found = []
     for text in overrides:
-        key, _, value = text.partition("=")
-        if key in TEXTS and not value.startswith(("'", '"')):
-            text = f"{key}='{value}'"
+        sign = text[: len(text) - len(text.lstrip("+~"))]
+        key, _, value = parted(text)
+        key = f"{sign}{key}"
+        if key in TEXTS and value and not value.startswith(("'", '"', "[", "{")):
+            text = f"{key}={columns.text(value)}"
         elif key == "runs":
             ids = [part.strip(" '") for part in value.strip("[]").split(",")]
             text = f"{key}=[{','.join(repr(part) for part in ids if part)}]"
         elif key == "sweep.grid" and value.startswith("{"):
             text = f"{key}=[{value}]"
-        elif _below(key, errors.MAPPINGS):
+        elif _below(key, misread.MAPPINGS):
             text = f"++{text}"
             if value.startswith("{"):
                 # without ++ where it can be: Hydra's sweeper keeps one override of one spelling
-                found.append(f"{'' if key in errors.MAPPINGS else '++'}{key}={MISSING}")
+                found.append(f"{'' if key in misread.MAPPINGS else '++'}{key}={MISSING}")
         found.append(text)
     return found
 

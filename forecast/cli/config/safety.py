@@ -1,13 +1,18 @@
 """Reject config keys that make Hydra import or call code, such as `_target_`."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.plugins.config_source import ConfigResult
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from yaml import YAMLError
 
+from forecast.cli.config import columns
+from forecast.cli.config.keys import CONF
 from forecast.errors import InputError
 
 CODE = frozenset(("_target_", "_partial_", "_args_", "_recursive_", "_convert_", "_call_"))
@@ -28,14 +33,29 @@ class UsersFiles(FileConfigSource):
         """Return what Hydra knows such files by."""
         return "conf"
 
+    def is_config(self, config_path: str) -> bool:
+        """Tell whether there is such a file; a `config.yaml` of another program is none."""
+        path = Path(self.path, f"{config_path.removesuffix('.yaml')}.yaml")
+        return super().is_config(config_path) and (path.name != "config.yaml" or is_ours(path))
+
     def load_config(self, config_path: str) -> ConfigResult:
         """Read a file that names no code."""
         name = f"conf/{config_path.removesuffix('.yaml')}.yaml"
+        own = (CONF / name.removeprefix("conf/")).is_file()
+        (HIDING if own else []).append(name)
+        path = Path(self.path, name.removeprefix("conf/"))
         try:
             found = super().load_config(config_path)
+            texts = yaml.load(path.read_text("utf-8"), yaml.BaseLoader)  # noqa: S506  makes texts
         except YAMLError as error:
             reason = " ".join(str(error).split())
             raise InputError(f"{name} must be plain YAML, got {reason}: write it again") from error
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{name} must be text in UTF-8, got byte {error.object[error.start]:#x} in line "
+                f"{error.object[: error.start].count(bytes([10])) + 1}: save it as UTF-8"
+            ) from error
+        _keep_names(found.config, texts, config_path)
         content = OmegaConf.to_container(found.config)
         parts = config_path.split("/")
         if parts[0] == "hydra" or ".." in parts or _leads_to_hydra(str(found.header["package"])):
@@ -49,6 +69,71 @@ class UsersFiles(FileConfigSource):
                 if _leads_to_hydra(entry.partition("@")[2]):
                     raise _of_hydra(name, entry)
         return found
+
+
+def is_ours(path: Path) -> bool:
+    """Tell whether a `config.yaml` is one of forecast, whose defaults name our schema."""
+    content = path.read_bytes()
+    try:
+        defaults = yaml.safe_load(content)["defaults"]
+        return "schema" in defaults
+    except (YAMLError, ValueError, TypeError, KeyError, RecursionError):
+        return re.search(rb"(?m)^\s*-\s*schema\s*$", content) is not None
+
+
+def _keep_names(found: Any, texts: Any, config_path: str) -> None:
+    """Let columns have the names that are written, which YAML may take for numbers.
+
+    Args:
+        found: What the file holds, changed in place.
+        texts: The same with every value as it is written.
+        config_path: Says whether the file is one of `conf/data/`.
+    """
+    if not config_path.startswith("data/") or (isinstance(texts, dict) and "data" in texts):
+        found, texts = (
+            one.get("data") if isinstance(one, (dict, DictConfig)) else None
+            for one in (found, texts)
+        )
+    for key in (*columns.LISTS, *columns.BY_COLUMN):
+        name = key.removeprefix("data.")
+        if not isinstance(found, DictConfig) or not isinstance(texts, dict) or name not in texts:
+            continue
+        value, written = found._get_node(name), texts[name]
+        if isinstance(value, ListConfig) and isinstance(written, list):
+            found[name] = [str(text) for text in written]
+        elif isinstance(value, DictConfig) and isinstance(written, dict):
+            plain = OmegaConf.to_container(value)
+            if isinstance(plain, dict) and len(plain) == len(written):
+                found[name] = dict(zip(written, plain.values(), strict=True))
+
+
+def blamed(error: InputError, typed: Sequence[str]) -> InputError:
+    """Name the file of the working folder's `conf/` that hides one of ours, where it is at fault.
+
+    Args:
+        error: Whose sentence begins with a key, or with the file.
+        typed: Keys of the command, for whose values no file is to be blamed.
+    """
+    text = str(error)
+    group = re.split(r"\W", text)[0]
+    if text.partition(" ")[0] in typed:
+        return error
+    name = next(
+        (name for name in HIDING if text.startswith(name) or name.startswith(f"conf/{group}/")),
+        None,
+    )
+    return (
+        error
+        if name is None
+        else InputError(
+            f"{text}; {name} of this folder hides forecast's own: rename it, or go to another "
+            "folder"
+        )
+    )
+
+
+HIDING: list[str] = []
+"""Files of a user's `conf/` that were read in place of ours since it was cleared."""
 
 
 def refuse(node: Any, path: str) -> None:

@@ -6,7 +6,7 @@ from secrets import token_hex
 from typing import Any
 
 from forecast.data.fetch import without_secrets
-from forecast.tracking.mlflow.store import Unreachable, reason
+from forecast.tracking.mlflow.store import Unreachable, cure, reason
 from forecast.tracking.sender import FINAL, PAUSES
 
 MOST = 60.0
@@ -83,10 +83,10 @@ class RetryingClient:
 
 def _gone(uri: str, error: Exception) -> Unreachable:
     """Say what to do when a server does not come back."""
-    cause = reason(error)
+    cause, todo = reason(error), cure(error)
     return Unreachable(
         f"tracking.uri must be a store that can be reached as long as a sweep runs, got "
-        f"{without_secrets(uri)!r} ({cause}): start the server and give the command again, which "
+        f"{without_secrets(uri)!r} ({cause}): {todo} and give the command again, which "
         "resumes the sweep",
         cause,
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
+from shlex import quote
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,6 +36,10 @@ WRONG = re.compile(r"PERMISSION_DENIED|UNAUTHENTICATED|INVALID_PARAMETER_VALUE|\
 """What a server says to a question that will never be right."""
 
 
+REFUSED = re.compile(r"PERMISSION_DENIED|UNAUTHENTICATED|\b40[13]\b")
+"""What a server says to somebody whom it does not know, or does not let do this."""
+
+
 class Unreachable(InputError):
     """A server that does not answer now, and may later; `cause` says why in a few words."""
 
@@ -50,13 +55,14 @@ class Store:
         check_uri(uri)
         _hush()
         from mlflow import MlflowClient
-        from mlflow.exceptions import MlflowException
+        from mlflow.exceptions import MlflowException, RestException
         from sqlalchemy.exc import SQLAlchemyError
 
         self.uri = uri
         self.experiment = experiment
+        status = None
         try:
-            check_server(uri)
+            status = check_server(uri)
             # tables and experiments are created without a lock by MLflow
             with _alone(uri), _whole(uri), no_retries():
                 self.client: Any = MlflowClient(tracking_uri=_absolute(uri))
@@ -68,11 +74,13 @@ class Store:
                 f"({cause(error)}): install it, or use {DEFAULT_URI}"
             ) from error
         except (MlflowException, SQLAlchemyError, OSError) as error:
-            away = server(uri) is not None and not WRONG.search(str(error))
-            cure = "free some space, or name another" if _file(uri) else "start the server"
+            # a gateway may refuse in JSON, of which MLflow tells the text and not the status
+            unknown = status in (401, 403) and isinstance(error, RestException)
+            away = server(uri) is not None and not WRONG.search(str(error)) and not unknown
+            todo = "free some space, or name another" if _file(uri) else cure(error, unknown)
             sentence = (
                 f"tracking.uri must be a store that can be reached, got {without_secrets(uri)!r} "
-                f"({reason(error)}): {cure}, or use {DEFAULT_URI}"
+                f"({reason(error)}): {todo}, or use {DEFAULT_URI}"
             )
             raise (
                 Unreachable(sentence, reason(error)) if away else InputError(sentence)
@@ -95,8 +103,9 @@ class Store:
             found = self.client.get_experiment_by_name(self.experiment)  # somebody was sooner
         if found.lifecycle_stage != "active":
             raise InputError(
-                f"tracking.experiment must not be deleted, got {self.experiment!r}: restore it or "
-                "choose another name"
+                f"tracking.experiment must not be deleted, got {self.experiment!r}: choose another "
+                f"name, or restore it: MLFLOW_TRACKING_URI={quote(without_secrets(self.uri))} "
+                f"mlflow experiments restore --experiment-id {found.experiment_id}"
             )
         return str(found.experiment_id)
 
@@ -155,10 +164,52 @@ def server(uri: str) -> tuple[str, int] | None:
     return parts.hostname, parts.port or PORTS[scheme]
 
 
-def check_server(uri: str) -> None:
-    """Find out in seconds whether a server listens; MLflow asks a database for minutes."""
+def check_server(uri: str) -> int | None:
+    """Find out in seconds whether a server listens; MLflow asks a database for minutes.
+
+    Returns:
+        What it answers over HTTP to somebody unknown; None of a database.
+    """
+    if uri.startswith(("http://", "https://")):
+        return _knock(without_secrets(uri))
     if found := server(uri):
         socket.create_connection(found, timeout=PATIENCE).close()
+    return None
+
+
+def _knock(address: str) -> int | None:
+    """Ask a server over HTTP, by the proxy of the environment where it has one, as MLflow does.
+
+    Whatever it answers, it is there: nothing secret is sent, so it may well answer with a refusal.
+    """
+    import requests
+
+    # else Requests would look for a password in ~/.netrc
+    with suppress(requests.exceptions.SSLError, requests.exceptions.ReadTimeout):
+        asked = {"timeout": PATIENCE, "auth": _as_nobody, "allow_redirects": False}
+        with requests.head(address, **asked) as answer:
+            return int(answer.status_code)
+    return None
+
+
+def _as_nobody(request: Any) -> Any:
+    """Send a request as it is."""
+    return request
+
+
+def cure(error: Exception, unknown: bool = False) -> str:
+    """Say what to do about a server that did not do what it was asked.
+
+    Args:
+        error: Of MLflow.
+        unknown: Whether it is known that the server refuses who is unknown.
+    """
+    if unknown or REFUSED.search(str(error)):
+        return (
+            "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, "
+            "to what the server knows you by"
+        )
+    return "start the server"
 
 
 def client(uri: str) -> Any:
