@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -90,10 +91,8 @@ def coded(
     code, joined = np.zeros(len(frame), np.intp), np.array([""], object)
     for number, name in enumerate(series):
         column = frame[name]
-        mixed = column.dtype == object and pd.api.types.infer_dtype(column) != "string"
-        # where 1 and 1.0 stand in one column, only their texts tell them apart
-        own, values = pd.factorize(column.astype(str).mask(column.isna()) if mixed else column)
-        text = pd.Series(values).astype(str)
+        own, part = named(column)
+        text = pd.Series(part)
         empty = (own < 0) | np.append(text.str.strip() == "", False)[own]
         if empty.any():
             row = int(empty.argmax())
@@ -101,14 +100,56 @@ def coded(
                 f"data.series must be filled in every row, got {shown(column.iloc[row])} in column "
                 f"{name!r}, row {before + row + 1}: name the series or take the row out"
             )
-        part = text.to_numpy(object)
         if not number:
             code, joined = own, part
             continue
         code, pairs = pd.factorize(code * len(part) + own)
         joined = joined[pairs // len(part)] + "/" + part[pairs % len(part)]
-    names, place = np.unique(joined.astype(str), return_inverse=True)
+    names, place, count = np.unique(joined.astype(str), return_inverse=True, return_counts=True)
+    if (count > 1).any():
+        twice = shown(str(names[count > 1][0]))
+        raise InputError(
+            f"data.series must give each series a name of its own, got {twice} of two, whose "
+            f"columns {list(series)} hold a slash: write another sign there"
+        )
     return place[code], names
+
+
+def named(values: pd.Series | pd.Index) -> tuple[np.ndarray, np.ndarray]:
+    """Number the names in a column, and write each as text, whole numbers without a decimal point.
+
+    Returns (rows,), −1 where missing, and (names,).
+
+    >>> named(pd.Series([7.0, np.nan, 7.5]))
+    (array([ 0, -1,  1]), array(['7', '7.5'], dtype=object))
+    >>> named(pd.Series(["007", 7, 7.0], dtype=object))[1].tolist()
+    ['007', '7']
+    """
+    if values.dtype == object and pd.api.types.infer_dtype(values) != "string":
+        # where 1 and True stand in one column, only their texts tell them apart
+        values = pd.Series(np.where(values.isna(), None, values.map(_name)))
+    code, found = pd.factorize(values)
+    if isinstance(found, pd.CategoricalIndex | pd.Categorical):
+        found = pd.Index(np.asarray(found))
+    text = pd.Series(found).map(_name) if found.dtype == object else pd.Series(found).astype(str)
+    if pd.api.types.is_float_dtype(found.dtype):
+        sizes = np.asarray(found, float)
+        whole = (np.floor(sizes) == sizes) & (np.abs(sizes) < EXACT)
+        text = text.mask(whole, pd.Series(np.where(whole, sizes, 0).astype(np.int64).astype(str)))
+    return code, text.to_numpy(object)
+
+
+EXACT = 2**53
+"""Numbers below this size have all their digits."""
+
+
+def _name(value: object) -> str:
+    """Write one value as a name."""
+    if isinstance(value, float | np.floating | Decimal):
+        value = float(value)
+        if value.is_integer() and abs(value) < EXACT:
+            return str(int(value))
+    return str(value)
 
 
 def numbers(frame: pd.DataFrame, name: str, schema: Schema, before: int | None = None) -> pd.Series:

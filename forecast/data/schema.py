@@ -323,6 +323,8 @@ def label_positions(column: pd.Series, labels: tuple[Any, ...], before: int = 0)
     """
     numeric = pd.api.types.is_numeric_dtype(column)
     text = column.map(lambda value: f"{value:g}" if numeric else str(value).strip())
+    if not numeric:  # a column of whole numbers with holes is often written as 1.0
+        text = text.where(text.isin(labels), text.str.replace(r"^(-?\d+)\.0+$", r"\1", regex=True))
     empty = column.isna() | (text == "")
     found = pd.Series(pd.Index(labels).get_indexer(pd.Index(text)), column.index, float)
     bad = ((found < 0) & ~empty).to_numpy(bool)

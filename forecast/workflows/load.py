@@ -16,7 +16,7 @@ from forecast.data.columns import nameless
 from forecast.data.fetch import without_secrets
 from forecast.data.schema import Schema
 from forecast.data.sources import opened
-from forecast.data.sources.csv_files import TAB, Dialect
+from forecast.data.sources.csv_files import MISSING, TAB, Dialect, Texts
 from forecast.data.sources.ordered import ordered
 from forecast.data.sources.source import Source
 from forecast.data.stored import write
@@ -134,11 +134,35 @@ def _count(source: Source, data: DataConfig, most: int) -> int | None:
     return count if count > most else None
 
 
-def opening(data: DataConfig) -> Source:
-    """Open the configured data; what is on the network is fetched where it is a file."""
+def opening(data: DataConfig, trained: Schema | None = None) -> Source:
+    """Open the configured data; what is on the network is fetched where it is a file.
+
+    `trained` is what new rows will be read with, if that is known.
+    """
     found = [where(path, data.sha256) for path in paths(data)]
     one = found[0] if len(found) == 1 else found
-    return opened.open(one, data.format, query=data.query, table=data.table, dialect=dialect(data))
+    return opened.open(
+        one,
+        data.format,
+        query=data.query,
+        table=data.table,
+        dialect=dialect(data),
+        texts=texts(data, trained),
+    )
+
+
+def texts(data: DataConfig, trained: Schema | None = None) -> Texts:
+    """Name the columns of series and of labels, whose text is read as it stands.
+
+    Those of a trained model count too, whatever the columns of new rows are called; numbers that
+    are read as text stay what they are.
+    """
+    series = {*data.series, *(trained.series if trained else ())}
+    asked = [*data.classes.items(), *(trained.classes.items() if trained else ())]
+    labels = {name: parts for name, parts in asked if any(isinstance(one, str) for one in parts)}
+    # a label may be called None
+    plain = {name for name, parts in labels.items() if {*MISSING} & {*parts}}
+    return Texts(frozenset(series | plain), frozenset({*labels} - series - plain))
 
 
 def dialect(data: DataConfig) -> Dialect:
