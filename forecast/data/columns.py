@@ -1,13 +1,14 @@
 """The columns of a raw frame, checked one by one."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 
-from forecast.data.schema import Schema, label_positions
+from forecast.data.schema import OTHER, Schema, label_positions
 from forecast.errors import InputError, nearest, shown
 
 GREATEST = 1e100
@@ -127,7 +128,8 @@ def named(values: pd.Series | pd.Index) -> tuple[np.ndarray, np.ndarray]:
     """
     if values.dtype == object and pd.api.types.infer_dtype(values) != "string":
         # where 1 and True stand in one column, only their texts tell them apart
-        values = pd.Series(np.where(values.isna(), None, values.map(_name)))
+        pairs = zip(values, values.isna(), strict=True)
+        values = pd.Series([None if empty else _name(one) for one, empty in pairs], dtype=object)
     code, found = pd.factorize(values)
     if isinstance(found, pd.CategoricalIndex | pd.Categorical):
         found = pd.Index(np.asarray(found))
@@ -166,9 +168,11 @@ def numbers(frame: pd.DataFrame, name: str, schema: Schema, before: int | None =
         bad = column.notna().to_numpy(bool)
     if bad.any():
         row = int(bad.argmax())
+        text = name not in schema.targets and holds_labels(column)
+        cure = "list its labels in data.classes" if text else "fix it (decimals take a point)"
         raise InputError(
             f"{argument} must be numbers, got {shown(column.iloc[row])} in column {name!r}, "
-            f"row {(before or 0) + row + 1}: fix it (decimals take a point) or leave the column out"
+            f"row {(before or 0) + row + 1}: {cure} or leave the column out"
         )
     values = found.to_numpy(float)
     infinite = np.abs(values) > GREATEST
@@ -210,8 +214,82 @@ def values(frame: pd.DataFrame, name: str, schema: Schema, before: int | None = 
     Returns (rows,); `before` as for `numbers`.
     """
     if schema.labelled(name):
-        return label_positions(frame[name], schema.classes[name], before or 0)
+        other = name in schema.others
+        return label_positions(frame[name], schema.labels(name), before or 0, other=other)
     return numbers(frame, name, schema, before)
+
+
+MOST_LABELS = 32
+"""Labels of a column of text that have a column of their own."""
+
+_NUMBER = re.compile(r"[-+]?[\d.,'’\s]*\d[\d.,'’\s]*(e[-+]?\d+)?\s*%?", re.IGNORECASE)
+"""Numbers as people write them; a column of these is no column of labels."""
+
+
+def unlisted(schema: Schema) -> list[str]:
+    """List the inputs that may hold text whose labels nobody has listed."""
+    given = {*schema.targets, *schema.classes, *schema.circular, *schema.valid, *schema.series}
+    return [name for name in schema.inputs if name not in given and name != schema.time]
+
+
+def text_columns(frame: pd.DataFrame, schema: Schema) -> list[str]:
+    """List the inputs of a frame that hold labels which nobody has listed."""
+    return [
+        name
+        for name in unlisted(schema)
+        if list(frame.columns).count(name) == 1 and holds_labels(frame[name])
+    ]
+
+
+def holds_labels(column: pd.Series) -> bool:
+    """Tell whether a column is one of labels: text, of whose distinct values most are no numbers.
+
+    >>> holds_labels(pd.Series(["rain", None, "2"])), holds_labels(pd.Series(["1,5", "2,5", "?"]))
+    (True, False)
+    """
+    kind = column.dtype.categories.dtype if hasattr(column.dtype, "categories") else column.dtype
+    if not pd.api.types.is_object_dtype(kind) and not pd.api.types.is_string_dtype(kind):
+        return False
+    try:
+        distinct = [one for one in pd.unique(column.dropna()) if not isinstance(one, bool)]
+    except TypeError:  # lists
+        return False
+    text = [one.strip() for one in distinct if isinstance(one, str)]
+    words = [one for one in text if one and not _NUMBER.fullmatch(one)]
+    return 2 * len(words) > len(distinct)
+
+
+def counted_labels(column: pd.Series) -> pd.Series:
+    """Count each label of a column; an empty one is none."""
+    text = column.dropna().astype(str).str.strip()
+    return text[text != ""].value_counts()
+
+
+def with_labels(schema: Schema, counts: Mapping[str, pd.Series]) -> Schema:
+    """Name the labels of columns of text by how often each is there; the rest is "other".
+
+    >>> sky = pd.Series(["rain", "clear", "rain", "other"])
+    >>> schema = Schema("time", ("load",), ("load", "sky"))
+    >>> with_labels(schema, {"sky": counted_labels(sky)}).labels("sky")
+    ('clear', 'rain', 'other')
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for name, count in counts.items():
+        argument, count = _argument(name, schema), count.drop(OTHER, errors="ignore")
+        if count.empty:
+            raise InputError(
+                f"{argument} must hold labels in the training rows, got none there in column "
+                f"{name!r}: leave the column out, or list its labels in data.classes"
+            )
+        if len(count) > MOST_LABELS and 2 * len(count) > count.sum():
+            raise InputError(
+                f"{argument} must be numbers, or labels that come again, got {len(count):,} "
+                f"different texts in {count.sum():,} training rows of column {name!r}, such as "
+                f"{shown(count.index[0])}: leave the column out"
+            )
+        order = sorted(count.index, key=lambda label: (-count[label], label))
+        found[name] = tuple(sorted(order[:MOST_LABELS]))
+    return replace(schema, classes={**schema.classes, **found}, others=(*schema.others, *found))
 
 
 def _argument(name: str, schema: Schema) -> str:
