@@ -3,12 +3,14 @@
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 
-from forecast.data.schema import Schema, label_positions
+from forecast.data.schema import OTHER, Schema, label_positions
 from forecast.data.stamps import reading
 from forecast.data.stamps.reading import Moments
 from forecast.errors import InputError, nearest, quoted, shown
@@ -128,10 +130,8 @@ def coded(
     code, joined = np.zeros(len(frame), np.intp), np.array([""], object)
     for number, name in enumerate(series):
         column = frame[name]
-        mixed = column.dtype == object and pd.api.types.infer_dtype(column) != "string"
-        # where 1 and 1.0 stand in one column, only their texts tell them apart
-        own, values = pd.factorize(column.astype(str).mask(column.isna()) if mixed else column)
-        text = pd.Series(values).astype(str)
+        own, part = named(column)
+        text = pd.Series(part)
         empty = (own < 0) | np.append(text.str.strip() == "", False)[own]
         if empty.any():
             row = int(empty.argmax())
@@ -139,14 +139,57 @@ def coded(
                 f"data.series must be filled in every row, got {shown(column.iloc[row])} in column "
                 f"{name!r}, row {before + row + 1}: name the series or take the row out"
             )
-        part = text.to_numpy(object)
         if not number:
             code, joined = own, part
             continue
         code, pairs = pd.factorize(code * len(part) + own)
         joined = joined[pairs // len(part)] + "/" + part[pairs % len(part)]
-    names, place = np.unique(joined.astype(str), return_inverse=True)
+    names, place, count = np.unique(joined.astype(str), return_inverse=True, return_counts=True)
+    if (count > 1).any():
+        twice = shown(str(names[count > 1][0]))
+        raise InputError(
+            f"data.series must give each series a name of its own, got {twice} of two, whose "
+            f"columns {list(series)} hold a slash: write another sign there"
+        )
     return place[code], names
+
+
+def named(values: pd.Series | pd.Index) -> tuple[np.ndarray, np.ndarray]:
+    """Number the names in a column, and write each as text, whole numbers without a decimal point.
+
+    Returns (rows,), −1 where missing, and (names,).
+
+    >>> named(pd.Series([7.0, np.nan, 7.5]))
+    (array([ 0, -1,  1]), array(['7', '7.5'], dtype=object))
+    >>> named(pd.Series(["007", 7, 7.0], dtype=object))[1].tolist()
+    ['007', '7']
+    """
+    if values.dtype == object and pd.api.types.infer_dtype(values) != "string":
+        # where 1 and True stand in one column, only their texts tell them apart
+        pairs = zip(values, values.isna(), strict=True)
+        values = pd.Series([None if empty else _name(one) for one, empty in pairs], dtype=object)
+    code, found = pd.factorize(values)
+    if isinstance(found, pd.CategoricalIndex | pd.Categorical):
+        found = pd.Index(np.asarray(found))
+    text = pd.Series(found).map(_name) if found.dtype == object else pd.Series(found).astype(str)
+    if pd.api.types.is_float_dtype(found.dtype):
+        sizes = np.asarray(found, float)
+        whole = (np.floor(sizes) == sizes) & (np.abs(sizes) < EXACT)
+        text = text.mask(whole, pd.Series(np.where(whole, sizes, 0).astype(np.int64).astype(str)))
+    return code, text.to_numpy(object)
+
+
+EXACT = 2**53
+"""Numbers below this size have all their digits."""
+
+
+def _name(value: object) -> str:
+    """Write one value as a name."""
+    if isinstance(value, float | np.floating | Decimal):
+        value = float(value)
+        if value.is_integer() and abs(value) < EXACT:
+            return str(int(value))
+    return str(value)
 
 
 def numbers(frame: pd.DataFrame, name: str, schema: Schema, before: int | None = None) -> pd.Series:
@@ -163,9 +206,11 @@ def numbers(frame: pd.DataFrame, name: str, schema: Schema, before: int | None =
         bad = column.notna().to_numpy(bool)
     if bad.any():
         row = int(bad.argmax())
+        text = name not in schema.targets and holds_labels(column)
+        cure = "list its labels in data.classes" if text else "fix it (decimals take a point)"
         raise InputError(
             f"{argument} must be numbers, got {shown(column.iloc[row])} in column {name!r}, "
-            f"row {(before or 0) + row + 1}: fix it (decimals take a point) or leave the column out"
+            f"row {(before or 0) + row + 1}: {cure} or leave the column out"
         )
     values = found.to_numpy(float)
     infinite = np.abs(values) > GREATEST
@@ -207,8 +252,82 @@ def values(frame: pd.DataFrame, name: str, schema: Schema, before: int | None = 
     Returns (rows,); `before` as for `numbers`.
     """
     if schema.labelled(name):
-        return label_positions(frame[name], schema.classes[name], before or 0)
+        other = name in schema.others
+        return label_positions(frame[name], schema.labels(name), before or 0, other=other)
     return numbers(frame, name, schema, before)
+
+
+MOST_LABELS = 32
+"""Labels of a column of text that have a column of their own."""
+
+_NUMBER = re.compile(r"[-+]?[\d.,'’\s]*\d[\d.,'’\s]*(e[-+]?\d+)?\s*%?", re.IGNORECASE)
+"""Numbers as people write them; a column of these is no column of labels."""
+
+
+def unlisted(schema: Schema) -> list[str]:
+    """List the inputs that may hold text whose labels nobody has listed."""
+    given = {*schema.targets, *schema.classes, *schema.circular, *schema.valid, *schema.series}
+    return [name for name in schema.inputs if name not in given and name != schema.time]
+
+
+def text_columns(frame: pd.DataFrame, schema: Schema) -> list[str]:
+    """List the inputs of a frame that hold labels which nobody has listed."""
+    return [
+        name
+        for name in unlisted(schema)
+        if list(frame.columns).count(name) == 1 and holds_labels(frame[name])
+    ]
+
+
+def holds_labels(column: pd.Series) -> bool:
+    """Tell whether a column is one of labels: text, of whose distinct values most are no numbers.
+
+    >>> holds_labels(pd.Series(["rain", None, "2"])), holds_labels(pd.Series(["1,5", "2,5", "?"]))
+    (True, False)
+    """
+    kind = column.dtype.categories.dtype if hasattr(column.dtype, "categories") else column.dtype
+    if not pd.api.types.is_object_dtype(kind) and not pd.api.types.is_string_dtype(kind):
+        return False
+    try:
+        distinct = [one for one in pd.unique(column.dropna()) if not isinstance(one, bool)]
+    except TypeError:  # lists
+        return False
+    text = [one.strip() for one in distinct if isinstance(one, str)]
+    words = [one for one in text if one and not _NUMBER.fullmatch(one)]
+    return 2 * len(words) > len(distinct)
+
+
+def counted_labels(column: pd.Series) -> pd.Series:
+    """Count each label of a column; an empty one is none."""
+    text = column.dropna().astype(str).str.strip()
+    return text[text != ""].value_counts()
+
+
+def with_labels(schema: Schema, counts: Mapping[str, pd.Series]) -> Schema:
+    """Name the labels of columns of text by how often each is there; the rest is "other".
+
+    >>> sky = pd.Series(["rain", "clear", "rain", "other"])
+    >>> schema = Schema("time", ("load",), ("load", "sky"))
+    >>> with_labels(schema, {"sky": counted_labels(sky)}).labels("sky")
+    ('clear', 'rain', 'other')
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for name, count in counts.items():
+        argument, count = _argument(name, schema), count.drop(OTHER, errors="ignore")
+        if count.empty:
+            raise InputError(
+                f"{argument} must hold labels in the training rows, got none there in column "
+                f"{name!r}: leave the column out, or list its labels in data.classes"
+            )
+        if len(count) > MOST_LABELS and 2 * len(count) > count.sum():
+            raise InputError(
+                f"{argument} must be numbers, or labels that come again, got {len(count):,} "
+                f"different texts in {count.sum():,} training rows of column {name!r}, such as "
+                f"{shown(count.index[0])}: leave the column out"
+            )
+        order = sorted(count.index, key=lambda label: (-count[label], label))
+        found[name] = tuple(sorted(order[:MOST_LABELS]))
+    return replace(schema, classes={**schema.classes, **found}, others=(*schema.others, *found))
 
 
 def _argument(name: str, schema: Schema) -> str:

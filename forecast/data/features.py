@@ -69,7 +69,7 @@ def columns_of(name: str, schema: Schema) -> list[str]:
     if name in schema.circular:
         return [f"{name}_sin", f"{name}_cos"]
     if schema.labelled(name):
-        return [f"{name}={label}" for label in schema.classes[name]]
+        return [f"{name}={label}" for label in schema.labels(name)]
     return [name]
 
 

@@ -265,7 +265,7 @@ def _stacked(full: dict[str, np.ndarray], schema: Schema) -> np.ndarray:
             angle = 2 * np.pi * full[name] / schema.circular[name]
             stacked += [np.sin(angle), np.cos(angle)]
         elif schema.labelled(name):
-            stacked += [_is(full[name], code) for code in range(len(schema.classes[name]))]
+            stacked += [_is(full[name], code) for code in range(len(schema.labels(name)))]
         else:
             stacked.append(known(full[name], name, schema))
     return np.column_stack(stacked)

@@ -53,6 +53,8 @@ class Schema:
             for each.
         resample: How rows are put together on a regular clock: "rule", the distance of two ticks,
             and "how", see `stamps.resample`; empty takes rows as they are.
+        others: Columns of `classes` in which a label that is not listed counts as "other", which
+            has a column of its own.
         transform: Target to the transform that stands before standardisation, of what is predicted
             and of the same column among the inputs: "log", "log1p", "sqrt", "boxcox" (its power is
             estimated) or "boxcox:0.3"; one name is for all targets. Forecasts and scores stay in
@@ -83,6 +85,7 @@ class Schema:
     holidays: str | None = None
     transform: Mapping[str, str] = field(default_factory=dict)
     resample: Mapping[str, str] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant, before any file is opened."""
@@ -168,6 +171,10 @@ class Schema:
         """Tell whether a column holds labels, and no numbers."""
         return any(isinstance(part, str) for part in self.classes.get(column, ()))
 
+    def labels(self, column: str) -> tuple[str, ...]:
+        """Return the labels of a column, each of which has a position."""
+        return (*self.classes[column], *((OTHER,) if column in self.others else ()))
+
     @property
     def inputs(self) -> tuple[str, ...]:
         """Raw columns the model sees, targets among them first, in the targets' order."""
@@ -202,14 +209,20 @@ class Schema:
         True
         """
         values = dict(plain)
-        for name in ("targets", "features", "series", "calendar", "known_future", "static"):
+        for name in (*("targets", "features", "series"), *LISTS):
             values[name] = tuple(values.get(name) or ())
         values["valid"] = {k: (float(a), float(b)) for k, (a, b) in values["valid"].items()}
         values["classes"] = {k: tuple(parts) for k, parts in values.get("classes", {}).items()}
         return cls(**values)
 
 
-LATER = ("zone", "holidays", "transform", "resample")
+LISTS = ("calendar", "known_future", "static", "others")
+"""Fields that are lists of names, and may be left out."""
+
+OTHER = "other"
+"""Stands for every label that is not listed."""
+
+LATER = ("zone", "holidays", "transform", "resample", "others")
 """Fields that schemas did not always have; without them older versions read what is written."""
 
 
@@ -271,7 +284,8 @@ def _check_task(schema: Schema) -> None:
         )
     for column, parts in schema.classes.items():
         text = [isinstance(part, str) for part in parts]
-        if all(text) and len(parts) > 1 and len(set(parts)) == len(parts):
+        least = 1 if column in schema.others else 2
+        if all(text) and len(parts) >= least and len(set(parts)) == len(parts):
             continue
         numbers = all(_number(part) and isfinite(part) for part in parts)
         rising = numbers and list(parts) == sorted(set(parts))
@@ -348,17 +362,25 @@ def class_names(schema: Schema) -> tuple[str, ...]:
     return (f"{name} < {parts[0]:g}", *inner, f"{name} ≥ {parts[-1]:g}")
 
 
-def label_positions(column: pd.Series, labels: tuple[Any, ...], before: int = 0) -> pd.Series:
+def label_positions(
+    column: pd.Series, labels: tuple[Any, ...], before: int = 0, *, other: bool = False
+) -> pd.Series:
     """Turn labels into their positions; errors count the rows `before` the column.
+
+    Where there is an `other`, it is the last of the labels, and whatever is not listed.
 
     Returns (rows,).
     """
     numeric = pd.api.types.is_numeric_dtype(column)
     text = column.map(lambda value: f"{value:g}" if numeric else str(value).strip())
+    if not numeric:  # a column of whole numbers with holes is often written as 1.0
+        text = text.where(text.isin(labels), text.str.replace(r"^(-?\d+)\.0+$", r"\1", regex=True))
     empty = column.isna() | (text == "")
     found = pd.Series(pd.Index(labels).get_indexer(pd.Index(text)), column.index, float)
     bad = ((found < 0) & ~empty).to_numpy(bool)
-    if bad.any():
+    if other:
+        found[bad] = len(labels) - 1
+    elif bad.any():
         row = int(bad.argmax())
         raise InputError(
             f"data.classes.{column.name} must list every label of the column, got "

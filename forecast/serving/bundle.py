@@ -158,6 +158,7 @@ def _served(schema: Schema, frequency: str | None, zoned: bool | None) -> Schema
         circular={name: period for name, period in schema.circular.items() if name in used},
         valid={name: bounds for name, bounds in schema.valid.items() if name in used},
         classes={name: parts for name, parts in schema.classes.items() if name in used},
+        others=tuple(name for name in schema.others if name in used),
     )
 
 

@@ -22,7 +22,7 @@ OTHERS = 5
 
 ADDED: Mapping[str, Any] = {
     **{"zoned": None, "zone": None, "holidays": None},
-    **{"transform": {}, "resample": {}},
+    **{"transform": {}, "resample": {}, "others": []},
 }
 """What a schema did not say before somebody asked for it, and what it meant then."""
 
@@ -77,6 +77,7 @@ _SCHEMA: Mapping[str, Any] = {
     "holidays": (str, None),
     "transform": {str: str},
     "resample": {str: str},
+    "others": _TEXTS,
 }
 
 _READ = {

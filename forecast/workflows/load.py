@@ -5,18 +5,21 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from forecast import process
-from forecast.data import fetch, panel, samples
+from forecast.data import columns, fetch, panel, samples, split
+from forecast.data.blocks import Blocks
 from forecast.data.columns import nameless
 from forecast.data.fetch import without_secrets
 from forecast.data.schema import Schema
 from forecast.data.sources import opened
-from forecast.data.sources.csv_files import TAB, Dialect
+from forecast.data.sources.csv_files import MISSING, TAB, Dialect, Texts
 from forecast.data.sources.ordered import ordered
 from forecast.data.sources.source import Source
 from forecast.data.sources.together import Together, joined_name
@@ -26,7 +29,18 @@ from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation.outcome import Spec
 from forecast.training.parameters import Model, Training
-from forecast.workflows.loaded import FRAME, KEPT, frames, inside, needed, row_bytes, shown_size
+from forecast.workflows.loaded import (
+    FRAME,
+    KEPT,
+    frames,
+    inside,
+    labelled,
+    needed,
+    row_bytes,
+    shown_size,
+    stored_labels,
+    without,
+)
 from forecast.workflows.loaded import Loaded as Loaded
 from forecast.workflows.settings import Config, DataConfig
 
@@ -74,15 +88,39 @@ def _stored(config: Config, source: Source, rows: int) -> Loaded:
             f"{rows:,} rows: take one of them, or set data.memory to more than "
             f"{shown_size(rows * row_bytes(meaning))}"
         )
+    meaning = with_labels(config, source, meaning)
+    blocks = _blocks(config, source, meaning)
+    return Loaded(name(config), meaning, blocks, tuple(names), rows, config.data, source)
+
+
+def _blocks(config: Config, source: Source, meaning: Schema) -> Blocks:
+    """Write a table to the disk, or find it there."""
     since, until = config.data.since, config.data.until
     digest = " ".join(map(str, filter(None, (source.digest(), since, until))))
-    blocks = write.cached(digest, meaning, lambda: in_order(config, source, needed(meaning)))
-    return Loaded(name(config), meaning, blocks, tuple(names), rows, config.data, source)
+    return write.cached(digest, meaning, lambda: in_order(config, source, needed(meaning)))
+
+
+def with_labels(config: Config, source: Source, meaning: Schema) -> Schema:
+    """Name the labels of columns of text, those of the training rows, by reading part by part."""
+    there = source.columns()
+    asked = [name for name in columns.unlisted(meaning) if there.count(name) == 1]
+    if not asked:
+        return meaning
+    first = next(iter(source.batches(asked, 1)), None)
+    names = [name for name in asked if first and pa.types.is_string(first.schema.field(name).type)]
+    if not names:
+        return meaning
+    blocks = _blocks(config, source, without(meaning, names))
+    spans, stamps = config.split, blocks.stamps
+    cuts = split.holdout(blocks.facts, spans.validation, spans.test, stamps=stamps)
+    return stored_labels(
+        lambda wanted: frames(source.batches(wanted), config.data), meaning, names, cuts.validation
+    )
 
 
 def made(config: Config, source: Source, frame: pd.DataFrame) -> Loaded:
     """Check rows that were read."""
-    meaning = schema(config, frame.columns)
+    meaning = found_in(config, frame)
     table = panel.build(frame, meaning).padded(window(config).timesteps)
     names = tuple(frame.columns)
     found = Loaded(name(config), meaning, table, names, len(frame), config.data, source)
@@ -135,15 +173,37 @@ def _count(source: Source, data: DataConfig, most: int) -> int | None:
     return count if count > most else None
 
 
-def opening(data: DataConfig) -> Source:
-    """Open the configured data; what is on the network is fetched where it is a file."""
+def opening(data: DataConfig, trained: Schema | None = None) -> Source:
+    """Open the configured data; what is on the network is fetched where it is a file.
+
+    `trained` is what new rows will be read with, if that is known.
+    """
     found = [where(path, data.sha256) for path in paths(data)]
     one = found[0] if len(found) == 1 else found
     source = opened.open(
-        one, data.format, query=data.query, table=data.table, dialect=dialect(data)
+        one,
+        data.format,
+        query=data.query,
+        table=data.table,
+        dialect=dialect(data),
+        texts=texts(data, trained),
     )
     parts = _names(data.time)
     return Together(source, parts) if len(parts) > 1 else source
+
+
+def texts(data: DataConfig, trained: Schema | None = None) -> Texts:
+    """Name the columns of series and of labels, whose text is read as it stands.
+
+    Of a trained model its own columns count too, whatever those of new rows are called; numbers
+    that are read as text stay what they are.
+    """
+    series = {*data.series, *(trained.series if trained else ())}
+    asked = (trained or data).classes.items()
+    labels = {name: parts for name, parts in asked if any(isinstance(one, str) for one in parts)}
+    # a label may be called None
+    plain = {name for name, parts in labels.items() if {*MISSING} & {*parts}}
+    return Texts(frozenset(series | plain), frozenset({*labels} - series - plain))
 
 
 def time_name(data: DataConfig) -> str:
@@ -172,9 +232,26 @@ def dialect(data: DataConfig) -> Dialect:
     return Dialect(separator, data.decimal, data.skip, tuple(map(str, data.na)))
 
 
+def found_in(config: Config, frame: pd.DataFrame) -> Schema:
+    """Return what the columns of raw rows mean, labels of text as they are in the training rows."""
+    meaning = schema(config, frame.columns)
+    return labelled(frame, meaning, config.split, window(config).timesteps)
+
+
+def meaning_of(data: Loaded, config: Config) -> Schema:
+    """Return what the columns of a loaded data set mean under another configuration."""
+    found = schema(config, data.columns)
+    asked = columns.unlisted(found)
+    known = [name for name in asked if name in data.schema.others]
+    if not {*asked} <= {*data.schema.inputs}:
+        return found_in(config, data.frame)
+    classes = {**found.classes, **{name: data.schema.classes[name] for name in known}}
+    return replace(found, classes=classes, others=tuple(known))
+
+
 def build_table(data: Loaded, config: Config) -> Table:
     """Return a loaded data set's table under another configuration, the same where they agree."""
-    meaning = schema(config, data.columns)
+    meaning = meaning_of(data, config)
     if meaning == data.schema and meaning.missing != "mask":
         return data.table
     return panel.build(data.frame, meaning).padded(config.window.timesteps)
@@ -185,8 +262,9 @@ def schema_name(config: Config) -> str:
     meaning = schema(config)
     padded = config.window.timesteps if meaning.missing == "mask" else None
     meant = repr((meaning, padded))
-    for later in (", zone=None", ", holidays=None", ", transform={}", ", resample={}"):
-        meant = meant.replace(later, "")  # sweeps of before know no such
+    later = ("zone=None", "holidays=None", "transform={}", "resample={}", "others=()")
+    for added in later:
+        meant = meant.replace(f", {added}", "")  # sweeps of before know no such
     return hashlib.sha256(meant.encode()).hexdigest()[:12]
 
 
@@ -262,20 +340,14 @@ def name(config: Config) -> str:
     return plain.name.split(".")[0] or "data"
 
 
-def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
-    """Return what the columns mean."""
+def schema(config: Config, there: Iterable[str] = ()) -> Schema:
+    """Return what the columns mean, of which those of the file are `there`."""
     data = config.data
     known = [column for column in data.known_future if column not in data.calendar]
-    columns = list(columns)
-    other = (
-        *_names(data.time),
-        time_name(data),
-        *data.series,
-        *known,
-        *data.static,
-        *nameless(columns),
-    )
-    named = [column for column in columns if column not in other]
+    there = list(there)
+    other = (*_names(data.time), time_name(data), *data.series, *known, *data.static)
+    other = (*other, *nameless(there))
+    named = [column for column in there if column not in other]
     targets = named if named and data.targets == [ALL] else data.targets
     return Schema(
         time=time_name(data),
@@ -302,9 +374,9 @@ def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
     )
 
 
-def without_names(columns: Iterable[str]) -> str:
+def without_names(there: Iterable[str]) -> str:
     """Name the columns that have no name in the file, which `data.targets=["*"]` leaves out."""
-    found = ", ".join(nameless(columns))
+    found = ", ".join(nameless(there))
     return f"; columns without a name: {found}" if found else ""
 
 

@@ -1,13 +1,14 @@
 """A data set as commands have it: what it is called, where it is read, its table or blocks."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from forecast.data import columns, features, panel, samples
+from forecast.data import columns, features, panel, samples, split
 from forecast.data.blocks import Blocks
 from forecast.data.schema import Schema
 from forecast.data.sources import opened
@@ -16,7 +17,7 @@ from forecast.data.sources.together import joined_name
 from forecast.data.stamps import reading, span
 from forecast.data.table import Table
 from forecast.errors import InputError
-from forecast.workflows.settings import DataConfig
+from forecast.workflows.settings import DataConfig, SplitConfig
 
 KEPT = 1_000_000
 """Raw rows that are kept beside the table made of them; of more they are read again."""
@@ -154,6 +155,66 @@ def inside(frame: pd.DataFrame, data: DataConfig) -> pd.DataFrame:
         return frame
     time = reading.read(frame[name], data.time_format, frequency=data.frequency).time
     return frame[span.between(time, data.since, data.until)]
+
+
+def without(meaning: Schema, names: Sequence[str]) -> Schema:
+    """Leave inputs out of a schema."""
+    kept = {
+        role: tuple(name for name in getattr(meaning, role) if name not in names)
+        for role in ("features", "known_future", "static")
+    }
+    return replace(meaning, **kept)  # type: ignore[arg-type]
+
+
+def labelled(frame: pd.DataFrame, meaning: Schema, cuts: SplitConfig, timesteps: int) -> Schema:
+    """Name the labels of columns of text, those of the training rows alone."""
+    names = columns.text_columns(frame, meaning)
+    if not names:
+        return meaning
+    learned = np.ones(len(frame), bool)
+    with suppress(InputError):  # that building the table will raise again
+        table = panel.build(frame, without(meaning, names)).padded(timesteps)
+        cut = split.holdout(table, cuts.validation, cuts.test).validation
+        learned = columns.moments(frame, meaning).time < cut
+    rows = frame[learned]
+    return columns.with_labels(
+        meaning, {name: columns.counted_labels(rows[name]) for name in names}
+    )
+
+
+def stored_labels(
+    read: Callable[[Sequence[str]], Iterable[pd.DataFrame]],
+    meaning: Schema,
+    names: Sequence[str],
+    cut: np.datetime64,
+) -> Schema:
+    """Name the labels of columns of text that memory does not hold, as `labelled`.
+
+    Args:
+        read: Reads columns of all rows, in parts.
+        meaning: Of the columns.
+        names: Those of text.
+        cut: Where the training rows end.
+    """
+    every = {name: pd.Series(dtype=int) for name in names}
+    learned = dict(every)
+    for frame in read([meaning.time, *names]):
+        before = columns.moments(frame, meaning).time < cut
+        for name in names:
+            for found, rows in ((every, frame), (learned, frame[before])):
+                own = columns.counted_labels(rows[name])
+                found[name] = found[name].add(own, fill_value=0).astype(int)
+            if len(every[name]) > MOST_TEXTS:
+                raise InputError(
+                    f"data.features must be numbers, or labels that come again, got more than "
+                    f"{MOST_TEXTS:,} different texts in column {name!r}: leave the column out"
+                )
+    text = [name for name in names if columns.holds_labels(pd.Series(every[name].index))]
+    return columns.with_labels(meaning, {name: learned[name] for name in text})
+
+
+MOST_TEXTS = 100_000
+"""Different texts of a column, as many as are counted where memory does not hold all rows."""
 
 
 def needed(meaning: Schema) -> list[str]:

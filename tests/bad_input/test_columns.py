@@ -123,8 +123,8 @@ COLUMNS = {
     ),
     "categories": (
         "a.parquet",
-        parquet(ts=TIMES, load=[1, 2, 3], temp=pa.array(list("lhl")).dictionary_encode()),
-        r"data\.features .*got 'l' in column 'temp', row 1: fix",
+        parquet(ts=TIMES, load=pa.array(list("lhl")).dictionary_encode(), temp=[1, 2, 3]),
+        r"data\.targets .*got 'l' in column 'load', row 1: fix",
     ),
     "dates as values": (
         "a.parquet",

@@ -110,7 +110,7 @@ def _compose(
         name = load.schema_name(full.settings)
         if name not in tables:
             tables[name] = load.build_table(data, full.settings)
-        schemas[name] = load.schema(full.settings, data.columns)
+        schemas[name] = load.meaning_of(data, full.settings)
         return Composed(load.spec(full.settings), name, tables[name], train.question(full, data))
 
     return compose

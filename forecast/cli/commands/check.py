@@ -34,6 +34,9 @@ SHOWN = 20
 WORST = 5
 """Series of a summary that lack most, and that are shortest."""
 
+LABELS = 8
+"""Labels of a column of text that are named."""
+
 ENDS = (".csv", ".parquet")
 """Of the file."""
 
@@ -51,14 +54,20 @@ def run_check(request: Request) -> Quality:
         large, frame = load.too_many(settings, source) is not None, pd.DataFrame()
         if large:
             names = source.columns()
-            meaning = load.schema(settings, names)
+            meaning = load.with_labels(settings, source, load.schema(settings, names))
             parts = _of_whole_series(load.in_order(settings, source, names), meaning)
             found = quality.together([*_reports(parts, meaning, window)], meaning, window)
         else:
             frame = inside(opened.read(source), settings.data)
             names = list(frame.columns)
-            found = quality.report(frame, load.schema(settings, names), window)
+            meaning = load.found_in(settings, frame)
+            found = quality.report(frame, meaning, window)
     _show(found, request, load.without_names(names))
+    for text in meaning.others:
+        labels = meaning.classes[text]
+        more = f" and {len(labels) - LABELS} more" if len(labels) > LABELS else ""
+        some = f"{len(labels)} of the training rows ({', '.join(labels[:LABELS])}{more})"
+        say("labels", f"{text}: {some}, and other")
     if settings.output or len(found.series) > SHOWN:
         _write(found.to_frames()["series"], written)
     with busy("data", "checking"):

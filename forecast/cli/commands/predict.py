@@ -178,11 +178,11 @@ def _source(settings: Config, typed: list[str], served: Served) -> Source | pd.D
         changes |= load.recorded_dialect(served.recorded, typed)
         data = replace(data, path=load.recorded("path", served.recorded), **changes)
     elif data.path == PIPE:
-        return _piped(data)
+        return _piped(data, served.bundle.schema)
     elif not {"data", "data.query", "data.table"} & {*typed} and opened.is_database(data.path):
         asked = {key: load.recorded(key, served.recorded) for key in ("query", "table")}
         data = replace(data, **asked)
-    return load.opening(data)
+    return load.opening(data, served.bundle.schema)
 
 
 def _schema(settings: Config, typed: list[str], served: Served, columns: Iterable[str]) -> Schema:
@@ -214,7 +214,7 @@ def _between(frame: pd.DataFrame, settings: Config, schema: Schema) -> pd.DataFr
     return frame[span.between(time, since, until)]
 
 
-def _piped(data: DataConfig) -> pd.DataFrame:
+def _piped(data: DataConfig, trained: Schema) -> pd.DataFrame:
     """Read standard input."""
     raw = sys.stdin.buffer.read()
     with TemporaryDirectory() as folder:
@@ -222,7 +222,8 @@ def _piped(data: DataConfig) -> pd.DataFrame:
         file.write_bytes(raw)
         try:
             kind = data.format or opened.guessed(raw)
-            return opened.read(opened.open(file, kind, dialect=load.dialect(data)))
+            how, texts = load.dialect(data), load.texts(data, trained)
+            return opened.read(opened.open(file, kind, dialect=how, texts=texts))
         except InputError as error:
             raise InputError(str(error).replace(str(file), PIPE)) from error
 

@@ -196,7 +196,7 @@ def _refit(
     overrides = candidates.overrides(candidate.point)
     kept = [f"training.epochs={epochs}"] if epochs else []
     full = recipe.of_point(request, [*overrides, *kept], data.table)
-    meaning = load.schema(full.settings, data.columns)
+    meaning = load.meaning_of(data, full.settings)
     own = replace(data, schema=meaning, content=load.build_table(data, full.settings))
     name = f"winner · {pages.title(candidate.spec)}"
     tags = {**train.identity(own), "forecast.owner": owner}

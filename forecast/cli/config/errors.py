@@ -217,7 +217,7 @@ def _field(key: str) -> str:
 def _trained(bundle: "Predictor") -> dict[str, Any]:
     """Return what a bundle knows of its training, by the keys of `FIXED`."""
     reach = bundle.reach
-    others = {
+    others: dict[str, Any] = {
         "training.quantiles": bundle.quantiles,
         "evaluation.interval": None if reach is None else reach.level,
         "evaluation.calibration": None if reach is None else reach.method,
@@ -226,6 +226,9 @@ def _trained(bundle: "Predictor") -> dict[str, Any]:
         group, name = key.split(".")
         if group in ("data", "window"):
             others[key] = getattr(bundle.schema if group == "data" else bundle.window, name)
+    found = bundle.schema.others  # nobody has listed them
+    listed = bundle.schema.classes.items()
+    others["data.classes"] = {name: parts for name, parts in listed if name not in found}
     return others
 
 

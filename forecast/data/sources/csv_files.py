@@ -1,9 +1,9 @@
 """CSV files, also compressed: read whole as pandas reads them, or as a stream of equal types."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -98,12 +98,36 @@ PLAIN = Dialect()
 MOST_SKIPPED = 10_000
 """Lines above the names."""
 
+MISSING = (
+    *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
+    *("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
+)
+"""Texts that pandas takes for a missing value."""
 
-def read(part: Part, dialect: Dialect = PLAIN) -> pd.DataFrame:
+
+class Texts(NamedTuple):
+    """Columns that are read as text, as it stands in the file: 007 is another name than 7.
+
+    Attributes:
+        names: Those in which only an empty field, and the texts of `data.na`, are missing: a series
+            may be called NA.
+        labels: Those in which what pandas takes for missing is missing.
+    """
+
+    names: frozenset[str] = frozenset()
+    labels: frozenset[str] = frozenset()
+
+
+NONE = Texts()
+"""Every column holds what pandas takes it for."""
+
+
+def read(part: Part, dialect: Dialect = PLAIN, texts: Texts = NONE) -> pd.DataFrame:
     """Read a whole file."""
     header = names(part, dialect)
+    told = _told(part, header, dialect, texts)
     with _pandas(part, dialect) as arguments:
-        frame = pd.read_csv(**arguments, low_memory=False)
+        frame = pd.read_csv(**arguments | told, low_memory=False)
     _refuse_more(frame, part)
     frame.columns = pd.Index(header)
     return without_blank_rows(frame)
@@ -131,8 +155,7 @@ def names(part: Part, dialect: Dialect = PLAIN) -> list[str]:
             "data.decimal=',' if decimals have a comma"
         )
     refuse_width(part, first.count(dialect.separator) + 1)
-    with _pandas(part, dialect) as arguments:
-        columns = pd.read_csv(**arguments, nrows=0).columns
+    columns = _mangled(part, dialect)
     # pandas renames the second "load" to "load.1"; who asks for "load" must hear that it is twice
     with _pandas(part, dialect) as arguments:
         header = pd.read_csv(**arguments, header=None, nrows=1, dtype=str).iloc[0]
@@ -140,14 +163,16 @@ def names(part: Part, dialect: Dialect = PLAIN) -> list[str]:
     return [str(name) for name in np.where(twice, header, columns)]
 
 
-def schema(part: Part, dialect: Dialect = PLAIN) -> pa.Schema:
+def schema(part: Part, dialect: Dialect = PLAIN, texts: Texts = NONE) -> pa.Schema:
     """Find the type of each column by reading the file once, as pandas would of all its rows."""
     header = names(part, dialect)
-    kinds, first = [pa.null()] * len(header), 0
+    text = texts.names | texts.labels
+    kinds, first = [pa.string() if name in text else pa.null() for name in header], 0
+    told = _told(part, header, dialect, texts)
     size = _rows(len(header))
     with (
         _pandas(part, dialect) as arguments,
-        pd.read_csv(**arguments, low_memory=False, chunksize=size) as chunks,
+        pd.read_csv(**arguments | told, low_memory=False, chunksize=size) as chunks,
     ):
         for chunk in chunks:
             _refuse_more(chunk, part, first)
@@ -157,21 +182,21 @@ def schema(part: Part, dialect: Dialect = PLAIN) -> pa.Schema:
 
 
 def batches(
-    part: Part, wanted: pa.Schema, rows: int, dialect: Dialect = PLAIN
+    part: Part, wanted: pa.Schema, rows: int, dialect: Dialect = PLAIN, texts: Texts = NONE
 ) -> Iterator[pa.RecordBatch]:
     """Yield columns of a file with these types."""
     header = names(part, dialect)
     places = [header.index(name) for name in wanted.names]
     order = np.argsort(np.argsort(places))  # pandas gives columns in the order of the file
-    with _pandas(part, dialect) as arguments:
-        mangled = pd.read_csv(**arguments, nrows=0).columns
+    mangled = _mangled(part, dialect)
     dtypes = {
         mangled[place]: _DTYPES[kind] for place, kind in zip(places, wanted.types, strict=True)
     }
+    told = _told(part, header, dialect, texts) | {"dtype": dtypes, "usecols": places}
     size = max(min(rows, _rows(len(header))), 1000)
     with (
         _pandas(part, dialect) as arguments,
-        pd.read_csv(**arguments, usecols=places, dtype=dtypes, chunksize=size) as chunks,
+        pd.read_csv(**arguments | told, chunksize=size) as chunks,
     ):
         for chunk in map(without_blank_rows, chunks):
             columns = [
@@ -179,6 +204,28 @@ def batches(
                 for place, kind in zip(order, wanted.types, strict=True)
             ]
             yield from pieces(fitted(columns, wanted), rows)
+
+
+def _mangled(part: Part, dialect: Dialect) -> pd.Index:
+    """Return what pandas calls the columns, no two of them alike."""
+    with _pandas(part, dialect) as arguments:
+        return pd.read_csv(**arguments, nrows=0).columns
+
+
+def _told(part: Part, header: Sequence[str], dialect: Dialect, texts: Texts) -> dict[str, Any]:
+    """Return what else pandas is told where columns are read as text."""
+    text = texts.names | texts.labels
+    if not text & {*header}:
+        return {}
+    pairs = list(zip(_mangled(part, dialect), header, strict=True))
+    return {
+        "dtype": {own: "str" for own, name in pairs if name in text},
+        "keep_default_na": False,
+        "na_values": {
+            own: ["", *dialect.na] if name in texts.names else [*MISSING, *dialect.na]
+            for own, name in pairs
+        },
+    }
 
 
 def joined(one: pa.DataType, other: pa.DataType) -> pa.DataType:

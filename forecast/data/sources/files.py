@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from forecast.data.sources import arrow_files, csv_files, json_lines, listing
-from forecast.data.sources.csv_files import PLAIN, Dialect
+from forecast.data.sources.csv_files import NONE, PLAIN, Dialect, Texts
 from forecast.data.sources.listing import Part
 from forecast.data.sources.source import ROWS, Source, chosen, common, filled, fitted
 from forecast.errors import InputError, cause, plain
@@ -42,13 +42,14 @@ class Files(Source):
         *,
         single: bool = False,
         dialect: Dialect = PLAIN,
+        texts: Texts = NONE,
     ):
         self.place = place
         self.parts = tuple(part.name for part in found)
         self.size = sum(part.size for part in found)
         self._found = found
         self._format = listing.format_of(found, format)
-        self._single, self._dialect = single, dialect
+        self._single, self._dialect, self._texts = single, dialect, texts
         if dialect != PLAIN:
             dialect.check()
             if self._format != "csv":
@@ -112,7 +113,7 @@ class Files(Source):
         part = self._found[0]
         with _readable(part, self._format):
             if self._format == "csv":
-                return csv_files.read(part, self._dialect)
+                return csv_files.read(part, self._dialect, self._texts)
             return arrow_files.read(part)
 
     @cached_property
@@ -155,7 +156,7 @@ class Files(Source):
         """Return the columns that a file holds itself."""
         with _readable(part, self._format):
             if self._format == "csv":
-                return csv_files.schema(part, self._dialect)
+                return csv_files.schema(part, self._dialect, self._texts)
             if self._format == "jsonl":
                 return json_lines.schema(part)
             return arrow_files.schema(part, self._format)
@@ -170,7 +171,7 @@ class Files(Source):
         own = pa.schema([wanted.field(name) if held else self._schema.field(name) for name in read])
         with _readable(part, self._format):
             if self._format == "csv":
-                found = csv_files.batches(part, own, rows, self._dialect)
+                found = csv_files.batches(part, own, rows, self._dialect, self._texts)
             elif self._format == "jsonl":
                 found = json_lines.batches(part, own, rows)
             else:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from forecast.data.fetch import without_secrets
 from forecast.data.sources import duck, listing
-from forecast.data.sources.csv_files import PLAIN, Dialect
+from forecast.data.sources.csv_files import NONE, PLAIN, Dialect, Texts
 from forecast.data.sources.files import Files
 from forecast.data.sources.source import Source
 from forecast.errors import InputError
@@ -26,6 +26,7 @@ def open(
     query: str | None = None,
     table: str | None = None,
     dialect: Dialect = PLAIN,
+    texts: Texts = NONE,
 ) -> Source:
     """Open a source of rows; nothing but names and sizes is read yet.
 
@@ -36,6 +37,7 @@ def open(
         query: SELECT that a database answers.
         table: Table of a database, which is read whole.
         dialect: How CSV files are written.
+        texts: Columns of CSV files that are text whatever they hold; elsewhere columns have types.
 
     Returns:
         The source.
@@ -46,32 +48,32 @@ def open(
     paths = [path] if isinstance(path, str | Path) else list(path)
     if not paths:
         raise InputError("data.path must name a file, got an empty list: name one")
-    texts = [str(one).removeprefix("file://") for one in paths]
-    database = len(texts) == 1 and is_database(texts[0])
+    places = [str(one).removeprefix("file://") for one in paths]
+    database = len(places) == 1 and is_database(places[0])
     if database and dialect != PLAIN:
         raise InputError(
             "data.separator, data.decimal, data.skip and data.na must be left out where data.path "
             "is no CSV file, got a database: leave them out"
         )
-    if len(texts) == 1 and is_server(texts[0]):
+    if len(places) == 1 and is_server(places[0]):
         from forecast.data.sources.databases import Database  # SQLAlchemy takes a while
 
-        return Database(texts[0], query, table)
-    if len(texts) == 1 and (file := _duckdb(texts[0])):
+        return Database(places[0], query, table)
+    if len(places) == 1 and (file := _duckdb(places[0])):
         return duck.Duck(file, query, table)
     if query is not None or table is not None:
         key = "query" if query is not None else "table"
         raise InputError(
             f"data.{key} must be left out where data.path is no database, got it beside "
-            f"{listing.without_login(texts[0])!r}: leave it out, or write postgresql://…, "
+            f"{listing.without_login(places[0])!r}: leave it out, or write postgresql://…, "
             "sqlite:///… or a .duckdb file"
         )
-    listed = [_files(text) for text in texts]
+    listed = [_files(text) for text in places]
     found = listing.together(listed)
-    single = len(found) == 1 and found[0].path == str(Path(texts[0]).expanduser())
-    shown = [listing.without_login(text) for text in texts]
+    single = len(found) == 1 and found[0].path == str(Path(places[0]).expanduser())
+    shown = [listing.without_login(text) for text in places]
     place = ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
-    return Files(place, found, format, single=single, dialect=dialect)
+    return Files(place, found, format, single=single, dialect=dialect, texts=texts)
 
 
 def read(source: Source) -> pd.DataFrame:

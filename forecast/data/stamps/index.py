@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecast.data import clock
+from forecast.data import clock, columns
 from forecast.data.stamps import reading
 from forecast.errors import InputError, shown
 
@@ -128,9 +128,10 @@ def _labels(index: pd.Index, name: str) -> np.ndarray | None:
             )
     if not parts:
         return None
-    joined = parts[0].astype(str).to_numpy(object)
-    for part in parts[1:]:
-        joined = joined + "/" + part.astype(str).to_numpy(object)
+    written = [names[code] for code, names in map(columns.named, parts)]
+    joined = written[0]
+    for part in written[1:]:
+        joined = joined + "/" + part
     return joined
 
 

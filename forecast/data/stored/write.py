@@ -26,6 +26,9 @@ from forecast.errors import InputError
 MOST_BYTES = 50 * 2**30
 """Of all tables in the cache together; the one unused for longest goes first."""
 
+READ = 2
+"""How raw rows are read, which decides what a table in the cache holds: names are text since 2."""
+
 CHUNK = 2**20
 """Values that are copied at once where a file must be written anew."""
 
@@ -86,7 +89,7 @@ def cached(digest: str, schema: Schema, frames: Callable[[], Frames]) -> Blocks:
     """
     home = fetch.private_cache_folder("tables")
     plain = {name: own for name, own in schema.to_dict().items() if name != "transform" or own}
-    meant = json.dumps([FORMAT, digest, plain], sort_keys=True)
+    meant = json.dumps([FORMAT, READ, digest, plain], sort_keys=True)
     folder = home / sha256(meant.encode()).hexdigest()[:32]
     try:
         blocks = Blocks.open(folder)

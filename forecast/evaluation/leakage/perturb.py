@@ -85,7 +85,7 @@ def perturb_frame(raw: Raw, rows: np.ndarray, rng: np.random.Generator) -> pd.Da
             object if labelled and not numeric else float, copy=True
         )
         if labelled:
-            labels = np.asarray(schema.classes[name], object)
+            labels = np.asarray(schema.labels(name), object)
             wild = rng.choice(labels.astype(float) if numeric else labels, count)
         else:
             low, high = schema.valid.get(name, (-np.inf, np.inf))
