@@ -10,7 +10,8 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
-from forecast.data.schema import OTHER, Schema, label_positions
+from forecast.data.asked import label_positions
+from forecast.data.schema import OTHER, Schema
 from forecast.data.stamps import reading
 from forecast.data.stamps.reading import Moments
 from forecast.errors import InputError, nearest, quoted, shown

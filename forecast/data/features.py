@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecast.data import calendar
 from forecast.data.schema import Schema
+from forecast.data.stamps import calendar
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecast.data import calendar, clock, columns
-from forecast.data.calendar import Place
+from forecast.data import clock, columns
+from forecast.data.asked import targets_asked
 from forecast.data.features import fill_static, layout_of
 from forecast.data.scaling.transform import outside
-from forecast.data.schema import Schema, targets_asked
+from forecast.data.schema import Schema
+from forecast.data.stamps import calendar
+from forecast.data.stamps.calendar import Place
 from forecast.data.stamps.resample import Resample
 from forecast.data.table import Table
 from forecast.errors import InputError

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import ipc
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from forecast.data import clock, schema, windows
+from forecast.data import asked, clock, windows
 from forecast.data.features import layout_of
 from forecast.data.scale import Scaled, Scaler
 from forecast.data.schema import Schema
@@ -186,20 +186,20 @@ def fault(kept: Kept, meaning: Schema, window: Window, series: int) -> str:
         return f"a season of {[*seasons]} rows"
     if isinstance(kept, Rule):
         return "" if kept.name in rules.RULES else f"the rule {kept.name!r}"
-    targets = len(schema.target_names(meaning)[0])
+    targets = len(asked.target_names(meaning)[0])
     if meaning.task != "regression" or len(kept.grown) != targets:
         return f"trees of {len(kept.grown)} targets for {targets} of {meaning.task}"
     if kept.order.shape != (series,) or np.isinf(kept.order).any():
         return f"an order of {len(kept.order)} series for {series}"
-    asked = _features(kept, meaning, window)
-    wrong = [len(grown.usable) for grown in kept.grown if len(grown.usable) != asked]
-    return f"trees on {wrong[0]} features for {asked}" if wrong else ""
+    count = _features(kept, meaning, window)
+    wrong = [len(grown.usable) for grown in kept.grown if len(grown.usable) != count]
+    return f"trees on {wrong[0]} features for {count}" if wrong else ""
 
 
 def _features(kept: Trees, meaning: Schema, window: Window) -> int:
     """Count the features that trees read of a table, on one that holds nothing."""
     layout, rows = layout_of(meaning), 1 + window.lead + window.horizon
-    targets, about = schema.target_names(meaning)
+    targets, about = asked.target_names(meaning)
     first = np.array(["2000-01-03"], "datetime64[ns]")
     later = clock.following(first, str(meaning.frequency), rows - 1).ravel()
     none, one = np.zeros(rows, int), np.ones((1, len(layout.features)))

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.data import schema
+from forecast.data import asked
 from forecast.data.features import copies, layout_of
 from forecast.data.scale import Scaled, Scaler
 from forecast.data.schema import Schema
@@ -253,7 +253,7 @@ def disagreement(found: Bundle) -> str:
         return "an invalid scale"
     if len(moved) not in (0, len(kinds)) or bool(moved) != bool(found.schema.transform):
         return "a transform of targets in one of its files alone"
-    columns, outputs = layout_of(found.schema), len(schema.target_names(found.schema)[0])
+    columns, outputs = layout_of(found.schema), len(asked.target_names(found.schema)[0])
     series, horizon = len(found.names), window.horizon
     shapes: dict[str, tuple[Any, Any]] = {}
     if isinstance(found.model, Kept):
@@ -283,8 +283,8 @@ def disagreement(found: Bundle) -> str:
         if found.reach.between and not {*found.reach.between} <= {*levels}:
             return f"intervals around {found.reach.between} and quantiles {levels}"
     wrong = [
-        f"the {name} of shape {has} for {asked}"
-        for name, (has, asked) in shapes.items()
-        if has != asked
+        f"the {name} of shape {has} for {needed}"
+        for name, (has, needed) in shapes.items()
+        if has != needed
     ]
     return wrong[0] if wrong else ""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from forecast.data import schema, windows
+from forecast.data import asked, windows
 from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -74,12 +74,12 @@ class Mixture:
         found = []
         for member in self.members:
             own = {name: getattr(member.schema, name) for name in OWN}
-            asked = replace(member, schema=replace(self.schema, **own))
-            grid = next((table for known, table in read if known == asked.schema), None)
+            own_way = replace(member, schema=replace(self.schema, **own))
+            grid = next((table for known, table in read if known == own_way.schema), None)
             if grid is None:
-                grid = asked.grid(frame)
-                read.append((asked.schema, grid))
-            found.append(asked.own(grid))
+                grid = own_way.grid(frame)
+                read.append((own_way.schema, grid))
+            found.append(own_way.own(grid))
         return tuple(found)
 
     def starts(self, tables: Sequence[Table], *, history: bool = False) -> tuple[np.ndarray, ...]:
@@ -290,12 +290,12 @@ def disagreement(
         return f"weights {[*weights]}, which must be above 0 and add up to 1"
     first = members[0]
     for number, other in enumerate(members[1:], 2):
-        for name, own, asked in _shared_by(first, other):
-            if own != asked:
-                return f"{name} {asked!r} in member 1 and {own!r} in member {number}"
+        for name, own, its in _shared_by(first, other):
+            if own != its:
+                return f"{name} {its!r} in member 1 and {own!r} in member {number}"
     if reach is None:
         return ""
-    shape = (len(first.names), first.window.horizon, len(schema.target_names(first.schema)[0]))
+    shape = (len(first.names), first.window.horizon, len(asked.target_names(first.schema)[0]))
     if reach.values.shape != shape:
         return f"intervals of shape {reach.values.shape} for {shape}"
     if reach.between is not None or reach.method not in CALIBRATIONS:
@@ -310,8 +310,8 @@ def _shared_by(first: Told | Bundle, other: Told | Bundle) -> Iterator[tuple[str
     yield "known_future", other.schema.known_columns, first.schema.known_columns
     for name in ("horizon", "lead"):
         yield name, getattr(other.window, name), getattr(first.window, name)
-    own, asked = ({*one.names.to_pylist()} for one in (other, first))
-    yield "series", sorted(own - asked)[:1], sorted(asked - own)[:1]
+    own, its = ({*one.names.to_pylist()} for one in (other, first))
+    yield "series", sorted(own - its)[:1], sorted(its - own)[:1]
 
 
 def _shared(schemas: Sequence[Schema]) -> Schema:

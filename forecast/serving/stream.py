@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from forecast.data import calendar, clock, windows
-from forecast.data.calendar import Place
+from forecast.data import clock, windows
+from forecast.data.stamps import calendar
+from forecast.data.stamps.calendar import Place
 from forecast.data.stored.pieces import Piece
 from forecast.data.table import Table, stacked
 from forecast.data.windows import Window

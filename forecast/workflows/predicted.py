@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from forecast.data.schema import target_names
+from forecast.data.asked import target_names
 from forecast.data.sources.source import Source
 from forecast.data.stored.pieces import pieces
 from forecast.data.table import Table

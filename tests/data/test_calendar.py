@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecast.data import calendar, panel
-from forecast.data.calendar import KINDS, Place
+from forecast.data import panel
 from forecast.data.schema import Schema
+from forecast.data.stamps import calendar
+from forecast.data.stamps.calendar import KINDS, Place
 from forecast.errors import InputError
 from forecast.evaluation.baselines import trees
 from forecast.vocabulary import CALENDAR

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecast.data import calendar, clock
-from forecast.data.stamps import reading
+from forecast.data import clock
+from forecast.data.stamps import calendar, reading
 
 from .panels import QUIET
 

@@ -7,8 +7,8 @@ import numpy as np
 from forecast.cli.config.compose import Request
 from forecast.cli.console import print_table, say
 from forecast.data import columns, features
+from forecast.data.asked import target_names
 from forecast.data.features import layout_of
-from forecast.data.schema import target_names
 from forecast.data.table import Table
 from forecast.models import explain
 from forecast.models.layers import embedding_size

@@ -12,7 +12,7 @@ from forecast.cli.config import recorded
 from forecast.cli.config.compose import Request
 from forecast.cli.console import busy, say, show_outcome
 from forecast.cli.progress import TERMINAL
-from forecast.data import scale, schema
+from forecast.data import asked, scale
 from forecast.data.fetch import conceal
 from forecast.data.table import Table
 from forecast.evaluation import experiment
@@ -184,7 +184,7 @@ def warn(table: Table, rows: np.ndarray, where: str) -> None:
 
     Shapes: `rows` (rows,).
     """
-    for name in schema.missing_classes(table.outputs[rows], table.targets, table.task):
+    for name in asked.missing_classes(table.outputs[rows], table.targets, table.task):
         say("warning", f"{where} contain no {name}: its probability cannot be learned")
     for column, series in scale.moving_later(table, rows).items():
         if series:

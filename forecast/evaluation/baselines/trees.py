@@ -11,8 +11,9 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from forecast.data import calendar, clock, windows
+from forecast.data import clock, windows
 from forecast.data.scale import Scaled, Scaler
+from forecast.data.stamps import calendar
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.evaluation.baselines import rules
