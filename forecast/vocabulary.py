@@ -8,7 +8,10 @@ from collections.abc import Mapping
 
 MISSING = ("drop", "hold", "mask")
 DUPLICATES = ("refuse", "first", "last")
-CALENDAR = ("hour", "weekday", "year", "hour_onehot", "weekday_onehot", "weekend", "holiday")
+CALENDAR = (
+    *("hour", "weekday", "year", "week", "month", "quarter"),
+    *("hour_onehot", "weekday_onehot", "weekend", "holiday"),
+)
 FORMATS = ("csv", "parquet", "feather", "jsonl")
 TRANSFORMS = ("log", "log1p", "sqrt", "boxcox")
 SCALING = ("series", "global")
