@@ -9,7 +9,10 @@ from collections.abc import Mapping
 MISSING = ("drop", "hold", "mask")
 DUPLICATES = ("refuse", "first", "last")
 HOW = ("mean", "sum", "min", "max", "median", "first", "last", "nearest")
-CALENDAR = ("hour", "weekday", "year", "hour_onehot", "weekday_onehot", "weekend", "holiday")
+CALENDAR = (
+    *("hour", "weekday", "year", "week", "month", "quarter"),
+    *("hour_onehot", "weekday_onehot", "weekend", "holiday"),
+)
 FORMATS = ("csv", "parquet", "feather", "jsonl")
 TRANSFORMS = ("log", "log1p", "sqrt", "boxcox")
 SCALING = ("series", "global")

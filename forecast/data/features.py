@@ -1,5 +1,6 @@
 """The input columns of a table: their layout, the known future, static values."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,7 +58,28 @@ def layout_of(schema: Schema) -> Layout:
     indicated = schema.inputs if schema.missing == "mask" else ()
     masked = tuple(name for name in indicated if name not in schema.static)
     features += [f"{name}{SAYS}" for name in masked]
-    return Layout(tuple(features), tuple(known), tuple(static), masked)
+    own = [name for name in schema.inputs if columns_of(name, schema) == [name]]
+    return Layout(distinct(features, own), tuple(known), tuple(static), masked)
+
+
+def distinct(names: Sequence[str], own: Sequence[str]) -> tuple[str, ...]:
+    """Number made columns that would be called as others; those of the file keep their names.
+
+    >>> distinct(["load", "hour_sin", "hour_sin"], ["load", "hour_sin"])
+    ('load', 'hour_sin', 'hour_sin_2')
+    """
+    left, taken, found = {*own}, {*own}, []
+    for name in names:
+        if name in left:
+            left.remove(name)
+            found.append(name)
+            continue
+        number, one = 2, name
+        while one in taken:
+            number, one = number + 1, f"{name}_{number}"
+        taken.add(one)
+        found.append(one)
+    return tuple(found)
 
 
 def columns_of(name: str, schema: Schema) -> list[str]:
@@ -126,7 +148,8 @@ def input_names(table: Table, window: Window, embedded: int = 0) -> tuple[str, .
         for copy in range(1, copies(window) + 1)
         for place in table.known
     ]
-    return (*table.features[:last], *learned, *later, *table.features[last:])
+    names = [*table.features[:last], *learned, *later, *table.features[last:]]
+    return distinct(names, table.features)
 
 
 def lasting(table: Table, window: Window, *, coded: bool = False, cycle: int = 0) -> list[int]:
@@ -137,7 +160,8 @@ def lasting(table: Table, window: Window, *, coded: bool = False, cycle: int = 0
     extra, last = input_count(table, window), len(table.features) - table.indicators
     behind = len(table.features) + extra  # the place in a cycle, the number of the series
     code = range(behind, behind + bool(cycle) + coded)
-    ticking = [n for n, name in enumerate(table.features) if name in calendar.COLUMNS]
+    plain = [re.sub(r"(?<=_sin|_cos)_\d+$", "", name) for name in table.features]  # as made
+    ticking = [n for n, name in enumerate(plain) if name in calendar.COLUMNS]
     return [*table.static, *ticking, *range(last, last + extra), *code]
 
 

@@ -36,8 +36,9 @@ class Schema:
         hold: Most rows that one value is repeated.
         duplicates: Of rows of one series with one time stamp, "first" or "last" keeps that one in
             the order of the file; "refuse" raises an error.
-        calendar: Any of "hour" (of day), "weekday", "year" (day of year), each as sine and cosine;
-            "hour_onehot", "weekday_onehot", a column each; "weekend"; "holiday".
+        calendar: Any of "hour" (of day), "weekday", "week" (ISO, of the year), "month", "quarter",
+            "year" (day of year), each as sine and cosine; "hour_onehot", "weekday_onehot", a
+            column each; "weekend"; "holiday".
         zone: Time zone whose clocks `calendar` reads, such as "Europe/Paris", where time stamps
             state a zone; others are taken as they are.
         holidays: Whose public holidays "holiday" means, a country or a part of one: "AU-VIC".

@@ -376,7 +376,7 @@ def schema(config: Config, there: Iterable[str] = ()) -> Schema:
 
 def without_names(there: Iterable[str]) -> str:
     """Name the columns that have no name in the file, which `data.targets=["*"]` leaves out."""
-    found = ", ".join(nameless(there))
+    found = ", ".join(name if name.strip() else repr(name) for name in nameless(there))
     return f"; columns without a name: {found}" if found else ""
 
 

@@ -33,6 +33,22 @@ def test_columns_are_those_of_the_clocks_there(moment, zone):
     assert set(found.values()) <= {0.0, 1.0}
 
 
+@pytest.mark.parametrize("zone", [None, *ZONES])
+def test_weeks_months_and_quarters_are_those_of_pandas(zone):
+    time = pd.date_range("1999-12-25", "2027-01-10", freq="9h")  # weeks 52, 53 and 1 in January
+    there = time if zone is None else time.tz_localize("UTC").tz_convert(zone)
+    names = ("week", "month", "quarter")
+    values, made = calendar.describe(time.to_numpy(), names, Place(zone))
+    assert made == tuple(f"{name}_{way}" for name in names for way in ("sin", "cos"))
+    turns = np.arctan2(values[:, ::2], values[:, 1::2]) / (2 * np.pi) % 1
+    weeks = there.isocalendar()["week"].to_numpy(int)
+    for place, (number, most) in enumerate(
+        [(weeks, 365.2425 / 7), (there.month, 12), (there.quarter, 4)]
+    ):
+        np.testing.assert_allclose(turns[:, place] * most, np.asarray(number) - 1, atol=1e-6)
+    np.testing.assert_allclose(np.hypot(values[:, ::2], values[:, 1::2]), 1)
+
+
 @pytest.mark.parametrize(
     ("where", "day", "off"),
     [

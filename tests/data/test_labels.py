@@ -1,5 +1,6 @@
 """Columns of text whose labels nobody has listed: which they are, and what becomes of others."""
 
+import sqlite3
 from collections import Counter
 from dataclasses import replace
 
@@ -7,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast import Schema, build
+from forecast import Schema, Window, build
+from forecast.cli.config.compose import compose
 from forecast.data.columns import (
     MOST_LABELS,
     counted_labels,
@@ -16,7 +18,9 @@ from forecast.data.columns import (
     unlisted,
     with_labels,
 )
+from forecast.data.features import input_names, lasting
 from forecast.errors import InputError
+from forecast.workflows import load
 from forecast.workflows.loaded import labelled, stored_labels
 from forecast.workflows.settings import SplitConfig
 
@@ -147,3 +151,55 @@ def test_what_is_no_label_is_refused():
         build(rows(), SCHEMA)
     with pytest.raises(InputError, match=r"data\.targets must be numbers.*decimals take a point"):
         build(rows(), Schema("time", ("sky",)))
+
+
+def test_no_two_inputs_are_called_alike():
+    frame = rows().drop(columns="sky")
+    made = ["hour_sin", "hour_cos", "load_missing", "wind_sin", "load_ahead", "temp=hot"]
+    frame[[*made, "temp", "wind"]] = 1.0
+    schema = Schema(
+        "time",
+        ("load",),
+        ("load", "wind", *made, "temp"),
+        circular={"wind": 360},
+        calendar=("hour",),
+        known_future=("hour",),
+        missing="mask",
+        classes={"temp": ("hot", "cold")},
+    )
+    table = build(frame.assign(temp="hot"), schema)
+    names = input_names(table, Window(4, 2))
+    for found in (table.features, names):
+        assert len(set(found)) == len(found)
+        assert {*made} <= {*found}  # columns of the file keep their names
+    assert {"hour_sin_2", "wind_sin_2", "load_missing_2", "temp=hot_2"} <= {*table.features}
+    np.testing.assert_array_equal(table.inputs[:, table.features.index("hour_sin")], 1.0)
+    place = table.features.index("hour_sin_2")
+    expected = np.sin(2 * np.pi * frame.time.dt.hour / 24)
+    np.testing.assert_allclose(table.inputs[:, place], expected, atol=1e-12)
+    assert place in lasting(table, Window(4, 2))
+
+
+@pytest.mark.parametrize("name", ["", " ", "Unnamed: 0", "Unnamed: 12", "__index_level_0__"])
+@pytest.mark.parametrize("end", ["parquet", "feather", "jsonl", "db"])
+def test_columns_without_a_name_are_none_of_all(name: str, end: str, tmp_path, monkeypatch):
+    if end == "db" and not name.strip():
+        name = "Unnamed: 0"  # SQLite has no column without a name
+    monkeypatch.chdir(tmp_path)
+    frame = rows().drop(columns="sky").assign(temp=1.0, **{name: range(100)})
+    path = [f"data.path=rows.{end}"]
+    if end == "jsonl":
+        frame.assign(time=frame.time.astype(str)).to_json(
+            "rows.jsonl", orient="records", lines=True
+        )
+    elif end == "db":
+        with sqlite3.connect("rows.db") as connection:
+            frame.to_sql("rows", connection, index=False)
+        path = ["data.path=sqlite:///rows.db", "data.table=rows"]
+    else:
+        getattr(frame, f"to_{end}")(f"rows.{end}")
+    asked = ["data=file", *path, "data.time=time", 'data.targets=["*"]']
+    found = load.load(compose(asked).settings)
+    assert found.schema.targets == ("load", "temp")
+    shown = name if name.strip() else repr(name)
+    assert load.without_names(found.columns) == f"; columns without a name: {shown}"

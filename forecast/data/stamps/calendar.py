@@ -60,6 +60,11 @@ def _hour(index: pd.DatetimeIndex) -> np.ndarray:
     return (index.hour + index.minute / 60).to_numpy(float)
 
 
+def _weeks(index: pd.DatetimeIndex) -> np.ndarray:
+    """Return how many ISO weeks of its year lie before each moment, (rows,)."""
+    return index.isocalendar()["week"].to_numpy(float) - 1
+
+
 def _ways(name: str) -> tuple[str, str]:
     return f"{name}_sin", f"{name}_cos"
 
@@ -75,6 +80,9 @@ KINDS: dict[str, tuple[Sequence[str], Described]] = {
         _ways("weekday"),
         lambda index: _circle((index.day_of_week.to_numpy() + _hour(index) / _DAY) / 7),
     ),
+    "week": (_ways("week"), lambda index: _circle(_weeks(index) * 7 / _YEAR)),
+    "month": (_ways("month"), lambda index: _circle((index.month.to_numpy() - 1) / 12)),
+    "quarter": (_ways("quarter"), lambda index: _circle((index.quarter.to_numpy() - 1) / 4)),
     "year": (
         _ways("year"),
         lambda index: _circle((index.day_of_year.to_numpy() - 1 + _hour(index) / _DAY) / _YEAR),
