@@ -172,7 +172,7 @@ def safe_key(name: str, taken: set[str] | None = None) -> str:
     >>> safe_key("a b", used)
     'a_b_2'
     """
-    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:MOST_KEY]
+    plain = re.sub(r"[^\w.-]", "_", name)[:MOST_KEY]
     key, number = plain, 2
     while taken is not None and key in taken:
         key, number = f"{plain}_{number}", number + 1

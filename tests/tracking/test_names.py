@@ -17,6 +17,8 @@ from forecast.tracking.sender import _data_set
 
 NAMES = [
     "Temp (°C)",
+    "湿度",
+    "Lufttemperatur außen",
     "US$/MWh",
     "../../etc/x",
     "a//b",
@@ -74,3 +76,7 @@ def test_twenty_series_of_long_names_are_a_fact_about_the_data():
     _validate_dataset_inputs([sent])
     said = next(tag.value for tag in sent.tags if tag.key == "forecast.series")
     assert said.startswith("the meter of house number 0 in the street, the ")
+
+
+def test_letters_of_any_script_stay_readable():
+    assert safe_key("test_湿度/mae") == "test_湿度_mae" and safe_key("ß é²") == "ß_é²"

@@ -186,9 +186,9 @@ def _knock(address: str) -> int | None:
 
     # else Requests would look for a password in ~/.netrc
     with suppress(requests.exceptions.SSLError, requests.exceptions.ReadTimeout):
-        asked = {"timeout": PATIENCE, "auth": _as_nobody, "allow_redirects": False}
-        with requests.head(address, **asked) as answer:
-            return int(answer.status_code)
+        answer = requests.head(address, timeout=PATIENCE, auth=_as_nobody, allow_redirects=False)
+        answer.close()
+        return answer.status_code
     return None
 
 
