@@ -11,6 +11,7 @@ from scipy.sparse import issparse
 from forecast.data import calendar, clock, columns, index
 from forecast.data.calendar import Place
 from forecast.data.features import fill_static, layout_of
+from forecast.data.scaling import bounds
 from forecast.data.scaling.transform import outside
 from forecast.data.schema import Schema, targets_asked
 from forecast.data.table import Table
@@ -192,6 +193,7 @@ def treated(rows: Gridded, schema: Schema) -> Table:
         transforms=tuple(schema.transform.get(name, "") for name in asked.names)
         if schema.transform
         else (),
+        bounds=bounds.of_targets(schema.bounds, asked.names),
     )
 
 

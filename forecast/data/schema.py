@@ -10,6 +10,7 @@ import pandas as pd
 
 from forecast.data import calendar
 from forecast.data.calendar import Place
+from forecast.data.scaling import bounds as limits
 from forecast.data.scaling import transform
 from forecast.errors import InputError, nearest, shown
 from forecast.vocabulary import CALENDAR, DUPLICATES, MISSING
@@ -54,6 +55,8 @@ class Schema:
             and of the same column among the inputs: "log", "log1p", "sqrt", "boxcox" (its power is
             estimated) or "boxcox:0.3"; one name is for all targets. Forecasts and scores stay in
             the units of the data.
+        bounds: Target to (lowest, highest) value that a forecast may have, None where there is no
+            end: forecasts, quantiles and intervals are clipped, those of baselines too.
         zoned: Whether time stamps must state a zone, as a bundle knows of its training; None takes
             both kinds.
     """
@@ -79,6 +82,7 @@ class Schema:
     zone: str | None = None
     holidays: str | None = None
     transform: Mapping[str, str] = field(default_factory=dict)
+    bounds: Mapping[str, limits.Pair] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant, before any file is opened."""
@@ -151,6 +155,7 @@ class Schema:
         asked = transform.by_target(self.transform, self.targets)
         object.__setattr__(self, "transform", asked)
         transform.check(asked, self.targets, self.task)
+        limits.check(self.bounds, self.targets, self.task)
 
     @property
     def task(self) -> str:
@@ -200,11 +205,12 @@ class Schema:
         for name in ("targets", "features", "series", "calendar", "known_future", "static"):
             values[name] = tuple(values.get(name) or ())
         values["valid"] = {k: (float(a), float(b)) for k, (a, b) in values["valid"].items()}
+        values["bounds"] = {k: (low, high) for k, (low, high) in values.get("bounds", {}).items()}
         values["classes"] = {k: tuple(parts) for k, parts in values.get("classes", {}).items()}
         return cls(**values)
 
 
-LATER = ("zone", "holidays", "transform")
+LATER = ("zone", "holidays", "transform", "bounds")
 """Fields that schemas did not always have; without them older versions read what is written."""
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from forecast.data import schema, windows
+from forecast.data.scaling.bounds import clipped
 from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -129,10 +130,12 @@ class Mixture:
             order = np.argsort(own, kind="stable")  # as a table lists its windows
             values = member.forecast_windows(table, own[order], batch)["forecast"]
             mean = mean + weight * values[np.argsort(order, kind="stable")]
+        bounds = tables[0].bounds
+        mean = clipped(mean, bounds)  # members lie within, and their sum may be rounded
         found = {"forecast": mean}
         if self.reach is not None:
             series = self.members[0].numbers(tables[0].names)[tables[0].series[starts[0]]]
-            ends = self.reach.around(mean[..., None], (), mean, series)
+            ends = self.reach.around(mean[..., None], (), mean, series, bounds=bounds)
             found |= dict(zip(("lower", "upper"), ends, strict=True))
         return found
 

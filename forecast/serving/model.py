@@ -217,7 +217,8 @@ class Bundle:
         found = {"forecast": middle}
         if self.reach is not None:
             own, kinds = series[starts], self.scaler.kinds
-            ends = self.reach.around(values, self.quantiles, middle, own, kinds)
+            around = (values, self.quantiles, middle, own, kinds, table.bounds)
+            ends = self.reach.around(*around)
             found |= dict(zip(("lower", "upper"), ends, strict=True))
         return found | {f"q{level:g}": values[..., n] for n, level in enumerate(self.quantiles)}
 

@@ -20,7 +20,10 @@ OLDER = (2, 3)
 OTHERS = 5
 """Version of the files of anything else, which say what kind it is."""
 
-ADDED: Mapping[str, Any] = {"zoned": None, "zone": None, "holidays": None, "transform": {}}
+ADDED: Mapping[str, Any] = {
+    **{"zoned": None, "zone": None, "holidays": None},
+    **{"transform": {}, "bounds": {}},
+}
 """What a schema did not say before somebody asked for it, and what it meant then."""
 
 WEIGHTS, FACTS, TREES = "model.keras", "bundle.json", "trees.arrow"
@@ -73,6 +76,7 @@ _SCHEMA: Mapping[str, Any] = {
     "zone": (str, None),
     "holidays": (str, None),
     "transform": {str: str},
+    "bounds": {str: [(float, None)]},
 }
 
 _READ = {

@@ -160,7 +160,7 @@ def schema_name(config: Config) -> str:
     meaning = schema(config)
     padded = config.window.timesteps if meaning.missing == "mask" else None
     meant = repr((meaning, padded))
-    for later in (", zone=None", ", holidays=None", ", transform={}"):
+    for later in (", zone=None", ", holidays=None", ", transform={}", ", bounds={}"):
         meant = meant.replace(later, "")  # sweeps of before know no such
     return hashlib.sha256(meant.encode()).hexdigest()[:12]
 
@@ -266,6 +266,7 @@ def schema(config: Config, columns: Iterable[str] = ()) -> Schema:
         known_future=tuple(data.known_future),
         static=tuple(data.static),
         transform=data.transform,
+        bounds={column: tuple(ends) for column, ends in data.bounds.items()},
     )
 
 

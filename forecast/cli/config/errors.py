@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 BY_COLUMN = (
     *("data.circular", "data.valid", "data.units", "data.events", "data.classes"),
-    "data.transform",
+    *("data.transform", "data.bounds"),
 )
 """Settings whose keys are columns of the user's file."""
 
@@ -235,7 +235,7 @@ READ: Mapping[str, tuple[str, ...]] = {
 COLUMNS = ("targets", "features", "calendar", "known_future", "static")
 FIXED = (
     *(f"data.{name}" for name in (*COLUMNS, "circular", "valid", "classes", "events", "units")),
-    "data.transform",
+    *("data.transform", "data.bounds"),
     *(f"data.{name}" for name in ("frequency", "missing", "hold", "zone", "holidays")),
     *(f"window.{name}" for name in ("timesteps", "horizon", "stride", "lead")),
     "training.quantiles",
