@@ -250,8 +250,18 @@ def test_asks_for_a_run(place: Place):
     assert place.errors[-1].startswith("forecast: run must be")
 
 
-def test_an_unknown_series_is_refused(place: Place, lstm_run: str):
-    frame = pd.read_csv(place.folder / "load.csv").replace({"site": {"south": "sout"}})
-    frame.to_csv(place.folder / "other.csv", index=False)
-    assert place.run("predict", f"run={lstm_run}", *DATA, "data.path=other.csv") == 2
-    assert "'sout'" in place.errors[-1] and '"south"' in place.errors[-1]
+def test_a_series_that_training_has_not_seen_is_forecast_and_named(place: Place, lstm_run: str):
+    frame = pd.read_csv(place.folder / "load.csv")
+    new = frame[frame.site == "south"].assign(site="annex")
+    short = new.tail(3).assign(site="hut")
+    pd.concat([frame, new, short]).to_csv(place.folder / "other.csv", index=False)
+    output = place.folder / "new.csv"
+    assert (
+        place.run("predict", f"run={lstm_run}", *DATA, "data.path=other.csv", f"output={output}")
+        == 0
+    )
+    said = pd.read_csv(output)
+    assert {*said.series} == {"north", "south", "annex"}
+    told = " ".join(place.printed[-1].split())
+    assert "not seen in training, forecast by mean and scale of its own rows: annex" in told
+    assert "no forecast for hut: too few rows" in told

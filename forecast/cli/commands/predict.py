@@ -19,10 +19,11 @@ from forecast.data import clock
 from forecast.data.schema import Schema
 from forecast.data.sources import opened
 from forecast.data.sources.source import Source
-from forecast.data.table import Table
+from forecast.data.table import Table, listed
 from forecast.errors import InputError
 from forecast.parallel.pool import Pool
 from forecast.report import figures
+from forecast.serving import unseen
 from forecast.serving.mixture import Predictor
 from forecast.serving.model import Bundle
 from forecast.serving.parts import Parts
@@ -75,8 +76,10 @@ def run_predict(request: Request) -> pd.DataFrame | None:
         new = _between(frame, settings, schema)
         rows, found = bundle.answer(new, history=settings.history)
     left_out = sorted({rows.names[code] for code in np.unique(rows.series)} - {*found.series})
+    fresh = [name for name in unseen.new_among(rows.names, bundle.names) if name not in left_out]
     if piped:
         _warn(left_out, len(left_out), sys.stderr)
+        _say_new(fresh, bundle, sys.stderr)
         found.to_csv(sys.stdout, index=False)
         return found
     newest = found[found.origin == found.groupby("series").origin.transform("max")]
@@ -89,6 +92,7 @@ def run_predict(request: Request) -> pd.DataFrame | None:
         _draw(out, rows, bundle, newest)
     forecast_table.show(newest)
     _warn(left_out, len(left_out), None)
+    _say_new(fresh, bundle, None)
     _say_written(out, len(found.drop_duplicates(["series", "origin"])))
     return found
 
@@ -104,6 +108,7 @@ def _in_parts(
 
         found = predicted.in_parts(bundle, asked, print_rows, pool=pool)
         _warn(found.named, found.lacking, sys.stderr)
+        _warn(found.new, len(found.new), sys.stderr, NEW)
         return
     out = output.place(place, f"forecast_{name}{ENDS[0]}", ENDS)
     about = {
@@ -132,6 +137,7 @@ def _in_parts(
     parts.remove()
     forecast_table.show(newest)
     _warn(found.named, found.lacking, None)
+    _warn(found.new, len(found.new), None, NEW)
     if len(rows.names) < found.series:
         say("", f"shown are {len(rows.names)} series, drawn out of {found.series:,}")
     _say_written(out, found.count)
@@ -221,15 +227,33 @@ def _piped(data: DataConfig) -> pd.DataFrame:
             raise InputError(str(error).replace(str(file), PIPE)) from error
 
 
-def _warn(left_out: list[str], count: int, file: TextIO | None) -> None:
+SHORT = "too few rows, or a missing value among the newest"
+NEW = "training has not seen them, and memory does not hold all rows: send them alone"
+"""Why series have no forecast."""
+
+
+def _warn(left_out: list[str], count: int, file: TextIO | None, why: str = SHORT) -> None:
     """Say which series have no forecast, the first of so many, on the terminal or in a file."""
     if not left_out:
         return
     more = f" and {count - 5:,} more" if count > 5 else ""
     shown = ", ".join(left_out[:5]) + more
-    text = f"no forecast for {shown}: too few rows, or a missing value among the newest"
+    _tell("warning", f"no forecast for {shown}: {why}", file)
+
+
+def _say_new(new: list[str], bundle: Predictor, file: TextIO | None) -> None:
+    """Say which series training has not seen, and how they are forecast."""
+    if new:
+        first = bundle if isinstance(bundle, Bundle) else bundle.members[0]
+        own = "the scale of all" if unseen.one_for_all(first.scaler) else "mean and scale of its"
+        rest = "series" if own == "the scale of all" else "own rows"
+        _tell("new", f"not seen in training, forecast by {own} {rest}: {listed(new, 3)}", file)
+
+
+def _tell(head: str, text: str, file: TextIO | None) -> None:
+    """Say something on the terminal, or in a file."""
     if file is None:
-        say("warning", text)
+        say(head, text)
     else:
         print(f"forecast: {text}", file=file)
 
