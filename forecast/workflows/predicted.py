@@ -99,8 +99,8 @@ def refuse_more(source: Source, memory: int) -> None:
     asked = rows * (len(columns) + 3) * 8 * COPIES
     if asked > memory:
         raise InputError(
-            f"data.memory must hold all rows where run= is more than one network, or none, since "
-            f"these read rows before the look-back too, got {shown_size(memory)} for {rows:,} "
+            f"data.memory must hold all rows where run= is more than one network, or none, or "
+            f"window.horizon another one than in training, got {shown_size(memory)} for {rows:,} "
             f"rows: write data.memory={-(-asked // 2**20)}MiB, or send fewer series at a time"
         )
 

@@ -116,7 +116,6 @@ ANOTHER = {
     "data.missing": "drop",
     "data.hold": "3",
     "window.timesteps": "9",
-    "window.horizon": "48",
     "window.stride": "2",
     "window.lead": "1",
     "training.quantiles": "[0.1,0.5,0.9]",

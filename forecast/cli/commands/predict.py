@@ -10,6 +10,7 @@ from typing import Any, TextIO
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from sklearn.base import clone
 
 from forecast.cli import forecast_table, output
 from forecast.cli.config import errors
@@ -23,7 +24,7 @@ from forecast.data.table import Table, listed
 from forecast.errors import InputError
 from forecast.parallel.pool import Pool
 from forecast.report import figures
-from forecast.serving import unseen
+from forecast.serving import longer, unseen
 from forecast.serving.mixture import Predictor
 from forecast.serving.model import Bundle
 from forecast.serving.parts import Parts
@@ -59,9 +60,10 @@ def run_predict(request: Request) -> pd.DataFrame | None:
     with busy("predict", "reading and forecasting"):
         served = find(settings.run, settings.tracking)
         errors.refuse_fixed(served.bundle, settings, request.overrides)
+        horizon = _horizon(settings, typed, served.bundle)
         source, memory = _source(settings, typed, served), load.memory(settings)
         if isinstance(source, Source) and not predicted.fits(source, memory):
-            if isinstance(served.bundle, Bundle) and not served.bundle.whole:
+            if isinstance(served.bundle, Bundle) and not served.bundle.whole and not horizon:
                 schema = _schema(settings, typed, served, source.columns())
                 large = replace(served.bundle, schema=schema)
                 span = settings.data.since, settings.data.until
@@ -74,7 +76,10 @@ def run_predict(request: Request) -> pd.DataFrame | None:
         schema = _schema(settings, typed, served, frame.columns)
         bundle = replace(served.bundle, schema=schema)
         new = _between(frame, settings, schema)
-        rows, found = bundle.answer(new, history=settings.history)
+        if horizon:
+            rows, found = longer.answer(bundle, new, horizon)
+        else:
+            rows, found = bundle.answer(new, history=settings.history)
     left_out = sorted({rows.names[code] for code in np.unique(rows.series)} - {*found.series})
     fresh = [name for name in unseen.new_among(rows.names, bundle.names) if name not in left_out]
     if piped:
@@ -93,8 +98,26 @@ def run_predict(request: Request) -> pd.DataFrame | None:
     forecast_table.show(newest)
     _warn(left_out, len(left_out), None)
     _say_new(fresh, bundle, None)
+    if horizon > bundle.window.horizon:
+        last = bundle.window.horizon
+        text = f"beyond step {last} the model goes on from its own forecasts, without intervals"
+        say("horizon", f"{text}: trained for {last}, asked for {horizon}")
     _say_written(out, len(found.drop_duplicates(["series", "origin"])))
     return found
+
+
+def _horizon(settings: Config, typed: list[str], bundle: Predictor) -> int:
+    """Return how many steps are asked for where they are others than in training, else 0."""
+    asked = settings.window.horizon
+    if errors.HORIZON not in typed or asked == bundle.window.horizon:
+        return 0
+    clone(bundle.window).set_params(horizon=asked).check()
+    if settings.history:
+        raise InputError(
+            f"window.horizon must be {bundle.window.horizon}, as in training, where history=true "
+            f"asks for forecasts of all rows, got {asked}: leave one of them out"
+        )
+    return asked
 
 
 def _in_parts(
