@@ -339,14 +339,22 @@ def _refuse_short_future(table: Table, window: Window, known: tuple[str, ...]) -
             continue  # its past is at fault
         asked = window.lead + window.horizon
         until = clock.following(table.time[[origin]], str(table.frequency), asked)[0, -1]
-        there = np.isfinite(table.inputs[rows][:, list(table.known)]).all(axis=1)
-        last_row = rows[(rows > origin) & ~np.logical_or.accumulate(~there & (rows > origin))]
+        holes = ~np.isfinite(table.inputs[rows][:, list(table.known)])  # (rows, known)
+        short = holes.any(axis=1) & (rows > origin)
+        last_row = rows[(rows > origin) & ~np.logical_or.accumulate(short)]
         last = table.time[max(last_row, default=origin)]
+        named = [table.features[table.known[n]] for n in np.flatnonzero(holes[short][:1])]
+        lacking = [name for name in known if any(_made_of(name, own) for own in named)] or known
         raise InputError(
-            f"data must hold the known-future columns {', '.join(known)} until "
+            f"data must hold the known-future columns {', '.join(lacking)} until "
             f"{pd.Timestamp(until)}, got rows until {pd.Timestamp(last)}: append rows with those "
             "columns and empty targets"
         )
+
+
+def _made_of(raw: str, column: str) -> bool:
+    """Tell whether an input column is a raw one, or a part of its circle or of its labels."""
+    return column in (raw, f"{raw}_sin", f"{raw}_cos") or column.startswith(f"{raw}=")
 
 
 def _text(name: pa.StringScalar) -> str:

@@ -153,3 +153,18 @@ def test_what_cannot_go_on_is_refused_by_name(changes, window, said, tmp_path):
     bundle.save(tmp_path, fitted, schema, {})
     with pytest.raises(InputError, match=rf"window.horizon must be 3 or less.*{said}.*got 4"):
         longer.answer(bundle.load(tmp_path), rows(), 4)
+
+
+def test_of_several_known_columns_the_one_that_ends_too_early_is_named(tmp_path):
+    schema = replace(PLAIN, known_future=("sun", "area"), missing="drop")
+    served = saved(tmp_path, schema)
+    frame = rows(3)
+    last = frame.groupby("site").time.transform("max")
+    with pytest.raises(
+        InputError, match=r"known-future columns sun until .*got rows until"
+    ) as told:
+        served.predict(frame.assign(sun=frame.sun.where(frame.time < last)))
+    end = frame[frame.site == "a"].time.max()
+    assert f"until {end}, got rows until {end - pd.Timedelta(hours=1)}" in str(told.value)
+    with pytest.raises(InputError, match=r"known-future columns sun, area until"):
+        served.predict(frame[frame.time < last])
