@@ -16,6 +16,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from forecast.cli import level
+from forecast.data.table import listed
 from forecast.evaluation import scores
 from forecast.evaluation.baselines import by_name
 from forecast.evaluation.intervals.calibration import Intervals
@@ -89,6 +90,13 @@ def say(stage: str, text: str) -> None:
     lines = textwrap.wrap(kept, room, break_long_words=False, break_on_hyphens=False)
     shown = plain(f"\n{INDENT}".join(lines).replace("\N{NO-BREAK SPACE}", " "))
     console.print(f"[bold]{stage:<{len(INDENT)}}[/bold]{shown}", soft_wrap=True)
+
+
+def say_left_out(names: Sequence[str], rows: int) -> None:
+    """Say which series have no window of so many rows, and so are neither learned nor scored."""
+    if names:
+        why = f"fewer than {rows} rows on end with values; they are neither learned nor scored"
+        say("warning", f"no window in {listed(names, 3)}: {why}")
 
 
 def say_open(address: str) -> None:

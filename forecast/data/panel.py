@@ -9,6 +9,7 @@ import pandas as pd
 from forecast.data import clock, columns
 from forecast.data.asked import targets_asked
 from forecast.data.features import fill_static, layout_of
+from forecast.data.scaling import bounds
 from forecast.data.scaling.transform import outside
 from forecast.data.schema import Schema
 from forecast.data.stamps import calendar
@@ -215,6 +216,7 @@ def treated(rows: Gridded, schema: Schema) -> Table:
         transforms=tuple(schema.transform.get(name, "") for name in asked.names)
         if schema.transform
         else (),
+        bounds=bounds.of_targets(schema.bounds, asked.names),
     )
 
 

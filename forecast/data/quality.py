@@ -373,7 +373,7 @@ def _windows(
             continue
         with _noted(faults):
             # which rows train, and so must be of the transform, is not known here
-            scale.fit(replace(table, transforms=()))
+            scale.fit(replace(table, transforms=(), bounds=()))
         if not possible:
             faults.append(_no_window(window, int(length.max())))
     return tuple(found)

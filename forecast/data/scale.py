@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from forecast.data.scaling import bounds
 from forecast.data.scaling.moments import Moments, Sums, of_all, of_series
 from forecast.data.scaling.transform import UNMOVED, Kinds, estimated, refuse_outside
 from forecast.data.table import Table
@@ -172,6 +173,7 @@ def fit_blocks(tables: Iterable[Table], facts: Table, series: int, per: str = "s
     static = [np.zeros((0, len(places)))]
     for table in tables:
         number = table.series + table.first_series
+        bounds.refuse_outside(table)
         plain.add(table.outputs, number)
         if kinds.move:
             refuse_outside(table)

@@ -6,6 +6,7 @@ from math import isfinite
 from typing import Any
 
 from forecast.data import clock
+from forecast.data.scaling import bounds as limits
 from forecast.data.scaling import transform
 from forecast.data.stamps import calendar
 from forecast.data.stamps.calendar import Place
@@ -58,6 +59,8 @@ class Schema:
             and of the same column among the inputs: "log", "log1p", "sqrt", "boxcox" (its power is
             estimated) or "boxcox:0.3"; one name is for all targets. Forecasts and scores stay in
             the units of the data.
+        bounds: Target to (lowest, highest) value that a forecast may have, None where there is no
+            end: forecasts, quantiles and intervals are clipped, those of baselines too.
         zoned: Whether time stamps must state a zone, as a bundle knows of its training; None takes
             both kinds.
     """
@@ -85,6 +88,7 @@ class Schema:
     transform: Mapping[str, str] = field(default_factory=dict)
     resample: Mapping[str, str] = field(default_factory=dict)
     others: tuple[str, ...] = ()
+    bounds: Mapping[str, limits.Pair] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant, before any file is opened."""
@@ -158,6 +162,7 @@ class Schema:
         asked = transform.by_target(self.transform, self.targets)
         object.__setattr__(self, "transform", asked)
         transform.check(asked, self.targets, self.task)
+        limits.check(self.bounds, self.targets, self.task)
 
     @property
     def task(self) -> str:
@@ -211,6 +216,7 @@ class Schema:
         for name in (*("targets", "features", "series"), *LISTS):
             values[name] = tuple(values.get(name) or ())
         values["valid"] = {k: (float(a), float(b)) for k, (a, b) in values["valid"].items()}
+        values["bounds"] = {k: (low, high) for k, (low, high) in values.get("bounds", {}).items()}
         values["classes"] = {k: tuple(parts) for k, parts in values.get("classes", {}).items()}
         return cls(**values)
 
@@ -221,7 +227,7 @@ LISTS = ("calendar", "known_future", "static", "others")
 OTHER = "other"
 """Stands for every label that is not listed."""
 
-LATER = ("zone", "holidays", "transform", "resample", "others")
+LATER = ("zone", "holidays", "transform", "resample", "others", "bounds")
 """Fields that schemas did not always have; without them older versions read what is written."""
 
 

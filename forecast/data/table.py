@@ -73,6 +73,8 @@ class Table:
         holidays: Whose public holidays count, see `data.calendar`.
         transforms: How each target is transformed before it is standardised, such as "log1p", ""
             for not at all; empty where none is. `outputs` stay as they are.
+        bounds: Lowest and highest forecast of each target, None for no end; empty where none has
+            any.
         first_series: Number of its first series among all, of a block; see `data.blocks`.
         first_row: Number of its first row among all, likewise, as the block was cut.
     """
@@ -96,6 +98,7 @@ class Table:
     zone: str | None = None
     holidays: str | None = None
     transforms: tuple[str, ...] = ()
+    bounds: tuple[tuple[float | None, float | None], ...] = ()
     first_series: int = 0
     first_row: int = 0
 

@@ -9,6 +9,7 @@ from sklearn.base import clone
 
 from forecast.data import clock, scale, split, windows
 from forecast.data.scale import Scaler
+from forecast.data.scaling.bounds import clipped
 from forecast.data.split import Holdout
 from forecast.data.table import Table
 from forecast.errors import InputError
@@ -324,7 +325,9 @@ def evaluate(
                 table,
                 spec.window,
                 starts,
-                values[name].astype(float) if name else mean(values, weights),
+                clipped(
+                    values[name].astype(float) if name else mean(values, weights), table.bounds
+                ),
                 note=notes.get(name, ""),
             )
             for starts, values in ((on.test, test), (on.held, held))

@@ -12,6 +12,7 @@ from forecast.data.samples import TrainingBlocks, TrainingSet, training_set
 from forecast.data.scale import Scaled, Scaler
 from forecast.data.split import Holdout
 from forecast.data.table import Table
+from forecast.data.windows import Window
 from forecast.errors import InputError
 from forecast.evaluation import parts
 from forecast.evaluation.baselines import by_name, regression
@@ -152,6 +153,16 @@ class Prepared:
                 ("test", cuts.test_rows(table), self.test),
             )
         ]
+
+
+def without_window(table: Table, window: Window) -> list[str]:
+    """Name the series from which nothing can be learned or scored: none of their windows is whole.
+
+    They are shorter than one, or have no window without a hole that has a known target behind it.
+    """
+    some = table.series[windows.starts(table, window, truth="some")]
+    count = np.bincount(some, minlength=len(table.names))
+    return [name for name, own in zip(table.names, count, strict=True) if not own]
 
 
 def prepare(

@@ -13,6 +13,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from forecast.data import asked, clock, windows
 from forecast.data.features import layout_of
 from forecast.data.scale import Scaled, Scaler
+from forecast.data.scaling.bounds import clipped
 from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -59,7 +60,7 @@ def forecast(kept: Kept, reading: Reading, starts: np.ndarray) -> np.ndarray:
             reading = Reading(replace(reading.rows, table=longer), window, reading.numbers)
         starts = moved
     values = by_name.reader(kept, reading)(starts)
-    return values if table.task == "regression" else values.clip(0, 1)
+    return clipped(values, table.bounds) if table.task == "regression" else values.clip(0, 1)
 
 
 def reaching(table: Table, starts: np.ndarray, window: Window) -> tuple[Table, np.ndarray]:

@@ -12,12 +12,13 @@ import pandas as pd
 import pyarrow as pa
 
 from forecast.data import asked, windows
+from forecast.data.scaling.bounds import clipped
 from forecast.data.schema import Schema
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError, cause
 from forecast.evaluation.intervals.margin import Reach
-from forecast.serving import arrays
+from forecast.serving import arrays, unseen
 from forecast.serving import schema as form
 from forecast.serving.model import Bundle, refuse_short_history, tidy
 from forecast.training.forecaster import BATCH
@@ -94,7 +95,8 @@ class Mixture:
         least = min(int(table.tick.min()) for table in tables)
         span = max(int(table.tick.max()) for table in tables) - least + 1
         keys, rows = [], []
-        newest = np.full((len(self.members), len(self.names)), -1)
+        new = len(unseen.new_among(tables[0].names, self.names))
+        newest = np.full((len(self.members), len(self.names) + new), -1)
         for number, (member, table) in enumerate(zip(self.members, tables, strict=True)):
             code = self.members[0].numbers(table.names)[table.series]
             key = code.astype(np.int64) * span + (table.tick - least)
@@ -129,10 +131,14 @@ class Mixture:
             order = np.argsort(own, kind="stable")  # as a table lists its windows
             values = member.forecast_windows(table, own[order], batch)["forecast"]
             mean = mean + weight * values[np.argsort(order, kind="stable")]
+        bounds = tables[0].bounds
+        mean = clipped(mean, bounds)  # members lie within, and their sum may be rounded
         found = {"forecast": mean}
         if self.reach is not None:
-            series = self.members[0].numbers(tables[0].names)[tables[0].series[starts[0]]]
-            ends = self.reach.around(mean[..., None], (), mean, series)
+            first = self.members[0]
+            series = first.numbers(tables[0].names)[tables[0].series[starts[0]]]
+            reach = _reach_with_new(self.reach, first, tables[0])
+            ends = reach.around(mean[..., None], (), mean, series, bounds=bounds)
             found |= dict(zip(("lower", "upper"), ends, strict=True))
         return found
 
@@ -172,6 +178,16 @@ class Mixture:
             f"{self.window.timesteps} or more rows of each series, the newest of them without "
             f"missing values, which member {longest[0] + 1} reads"
         )
+
+
+def _reach_with_new(reach: Reach, member: Bundle, table: Table) -> Reach:
+    """Return half-widths of the series of a table too that training has not seen."""
+    new = np.flatnonzero(member.numbers(table.names) >= len(member.names))
+    if not len(new):
+        return reach
+    own = unseen.scale_of(member.scaler, unseen.rows_of(table, new)[0])
+    more = unseen.reach_of(reach, member.scaler.spread, own.spread)
+    return replace(reach, values=np.concatenate([reach.values, more.values]))
 
 
 Predictor = Bundle | Mixture

@@ -17,10 +17,10 @@ from forecast.data.schema import Schema
 from forecast.data.stamps import reading
 from forecast.data.table import Table, renumbered
 from forecast.data.windows import Window
-from forecast.errors import InputError, nearest
+from forecast.errors import InputError
 from forecast.evaluation.baselines.by_name import Kept, Reading
 from forecast.evaluation.intervals.margin import Reach
-from forecast.serving import baseline
+from forecast.serving import baseline, unseen
 from forecast.training import runtime
 from forecast.training.forecaster import BATCH
 
@@ -74,9 +74,6 @@ def arrow(
 
 FIRST = ("series", "origin", "time", "step", "target", "forecast")
 """Columns of every table of forecasts; ends of intervals and quantiles follow."""
-
-NEAR = 2000
-"""Series among which one is looked for that is meant by an unknown name."""
 
 Texts = dict[str, tuple[np.ndarray, Sequence[str]]]
 
@@ -153,28 +150,24 @@ class Bundle:
         return self.in_order(table.padded(self.window.timesteps))
 
     def in_order(self, table: Table) -> Table:
-        """Sort the series of a table as those of training, which they must be among."""
+        """Sort the series of a table as those of training, new ones behind them."""
         code = self.numbers(table.names)
         if (np.diff(code) > 0).all():
             return table
         return renumbered(table, tuple(np.asarray(table.names, object)[np.argsort(code)]))
 
     def numbers(self, names: Sequence[str]) -> np.ndarray:
-        """Return the number that each of some series has among those of training, (names,)."""
+        """Return the number that each of some series has among those of training, (names,).
+
+        Those that training has not seen are counted behind these.
+        """
         asked = pa.array(names, pa.string())
         first, last = self._between(asked)
         found = pc.index_in(asked, value_set=self.names[first:last])
-        if found.null_count:
-            new = names[found.is_null().index(True).as_py()]
-            near = self.names
-            if len(near) > NEAR:  # more would take minutes to compare
-                place = bisect_left(near, new, key=_text)
-                near = near[max(0, place - NEAR // 2) : place + NEAR // 2]
-            raise InputError(
-                f"data.series must be series seen in training, got {new!r}: "
-                f"{nearest(new, near.to_pylist())}"
-            )
-        return first + found.to_numpy()
+        new = found.is_null().to_numpy(zero_copy_only=False)
+        code = first + found.fill_null(0).to_numpy().astype(np.int64)
+        code[new] = len(self.names) + np.arange(new.sum())
+        return code
 
     def predict(self, frame: pd.DataFrame, *, history: bool = False) -> pd.DataFrame:
         """Forecast what follows the last row of every series.
@@ -206,6 +199,8 @@ class Bundle:
         Shapes: `starts` (windows,); returns (windows, horizon, targets) by the names of columns.
         """
         numbers = self.numbers(table.names)
+        if (numbers >= len(self.names)).any():
+            return _with_new(self, table, starts, batch)
         series = numbers[table.series]  # as the scaler counts them
         if isinstance(self.model, Kept):
             rows = Scaled(table, self.scaler.part(numbers))
@@ -228,7 +223,8 @@ class Bundle:
         found = {"forecast": middle}
         if self.reach is not None:
             own, kinds = series[starts], self.scaler.kinds
-            ends = self.reach.around(values, self.quantiles, middle, own, kinds)
+            around = (values, self.quantiles, middle, own, kinds, table.bounds)
+            ends = self.reach.around(*around)
             found |= dict(zip(("lower", "upper"), ends, strict=True))
         return found | {f"q{level:g}": values[..., n] for n, level in enumerate(self.quantiles)}
 
@@ -244,6 +240,41 @@ class Bundle:
         ends = pc.min_max(asked).as_py()
         first = bisect_left(self.names, ends["min"], key=_text)
         return first, bisect_right(self.names, ends["max"], key=_text)
+
+
+def _with_new(
+    bundle: Bundle, table: Table, starts: np.ndarray, batch: int
+) -> dict[str, np.ndarray]:
+    """Forecast windows of a table that holds series which training has not seen.
+
+    Shapes: `starts` (windows,); returns (windows, horizon, targets) by the names of columns.
+    """
+    new = bundle.numbers(table.names) >= len(bundle.names)
+    codes = np.flatnonzero(new)
+    step = unseen.most(bundle.model) or len(codes)
+    groups = [np.flatnonzero(~new), *np.split(codes, range(step, len(codes), step))]
+    found: dict[str, np.ndarray] = {}
+    for some in groups:
+        mine = np.flatnonzero(np.isin(table.series[starts], some))
+        if not len(mine):
+            continue
+        rows, place = unseen.rows_of(table, some)
+        own = _of_new(bundle, rows) if new[some[0]] else bundle
+        made = own.forecast_windows(rows, np.searchsorted(place, starts[mine]), batch)
+        for name, values in made.items():
+            found.setdefault(name, np.empty((len(starts), *values.shape[1:])))[mine] = values
+    return found
+
+
+def _of_new(bundle: Bundle, table: Table) -> Bundle:
+    """Return what forecasts the series of a table, none of which training has seen."""
+    scaler = unseen.scale_of(bundle.scaler, table)
+    reach = bundle.reach
+    if reach is not None:
+        reach = unseen.reach_of(reach, bundle.scaler.output_std, scaler.output_std)
+    names = pa.array(table.names, pa.string())
+    model = unseen.model_of(bundle.model, len(names))
+    return replace(bundle, model=model, scaler=scaler, names=names, reach=reach)
 
 
 class Spacing:
@@ -319,14 +350,22 @@ def _refuse_short_future(table: Table, window: Window, known: tuple[str, ...]) -
             continue  # its past is at fault
         asked = window.lead + window.horizon
         until = clock.following(table.time[[origin]], str(table.frequency), asked)[0, -1]
-        there = np.isfinite(table.inputs[rows][:, list(table.known)]).all(axis=1)
-        last_row = rows[(rows > origin) & ~np.logical_or.accumulate(~there & (rows > origin))]
+        holes = ~np.isfinite(table.inputs[rows][:, list(table.known)])  # (rows, known)
+        short = holes.any(axis=1) & (rows > origin)
+        last_row = rows[(rows > origin) & ~np.logical_or.accumulate(short)]
         last = table.time[max(last_row, default=origin)]
+        named = [table.features[table.known[n]] for n in np.flatnonzero(holes[short][:1])]
+        lacking = [name for name in known if any(_made_of(name, own) for own in named)] or known
         raise InputError(
-            f"data must hold the known-future columns {', '.join(known)} until "
+            f"data must hold the known-future columns {', '.join(lacking)} until "
             f"{pd.Timestamp(until)}, got rows until {pd.Timestamp(last)}: append rows with those "
             "columns and empty targets"
         )
+
+
+def _made_of(raw: str, column: str) -> bool:
+    """Tell whether an input column is a raw one, or a part of its circle or of its labels."""
+    return column in (raw, f"{raw}_sin", f"{raw}_cos") or column.startswith(f"{raw}=")
 
 
 def _text(name: pa.StringScalar) -> str:

@@ -22,7 +22,7 @@ OTHERS = 5
 
 ADDED: Mapping[str, Any] = {
     **{"zoned": None, "zone": None, "holidays": None},
-    **{"transform": {}, "resample": {}, "others": []},
+    **{"transform": {}, "resample": {}, "others": [], "bounds": {}},
 }
 """What a schema did not say before somebody asked for it, and what it meant then."""
 
@@ -78,6 +78,7 @@ _SCHEMA: Mapping[str, Any] = {
     "transform": {str: str},
     "resample": {str: str},
     "others": _TEXTS,
+    "bounds": {str: [(float, None)]},
 }
 
 _READ = {

@@ -12,6 +12,7 @@ from forecast import models
 from forecast.data import clock, features, samples, windows
 from forecast.data.samples import TrainingBlocks, TrainingSet
 from forecast.data.scale import Scaled
+from forecast.data.scaling.bounds import clipped
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError, cause
@@ -355,16 +356,15 @@ def predict_scaled(
     batch_size: int,
     levels: Sequence[float] = (),
 ) -> np.ndarray:
-    """Predict windows of a table in original units.
+    """Predict windows of a table in original units, within the bounds of its targets.
 
     Shapes: `starts` (windows,); returns (windows, horizon, targets, levels).
     """
     scaled = predict.predict(model, _rows(model, rows, window).inputs, starts, batch_size)
     each = split_quantiles(scaled.astype(np.float64), levels)
     series = rows.table.series[starts]
-    return np.stack(
-        [rows.scaler.invert(part, series) for part in np.moveaxis(each, -1, 0)], axis=-1
-    )
+    found = [rows.scaler.invert(part, series) for part in np.moveaxis(each, -1, 0)]
+    return np.stack([clipped(part, rows.table.bounds) for part in found], axis=-1)
 
 
 def preflight(model: Any, training: Training, table: Table, window: Window) -> keras.Model:

@@ -22,7 +22,7 @@ from forecast.data.sources import opened
 from forecast.data.sources.csv_files import MISSING, TAB, Dialect, Texts
 from forecast.data.sources.ordered import ordered
 from forecast.data.sources.source import Source
-from forecast.data.sources.together import Together, joined_name
+from forecast.data.sources.together import Together, joined_name, of_time
 from forecast.data.stored import write
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -188,7 +188,7 @@ def opening(data: DataConfig, trained: Schema | None = None) -> Source:
         dialect=dialect(data),
         texts=texts(data, trained),
     )
-    parts = _names(data.time)
+    parts = of_time(data.time)
     return Together(source, parts) if len(parts) > 1 else source
 
 
@@ -208,18 +208,7 @@ def texts(data: DataConfig, trained: Schema | None = None) -> Texts:
 
 def time_name(data: DataConfig) -> str:
     """Return the column of time stamps, which several columns of the file may make."""
-    return joined_name(_names(data.time))
-
-
-def _names(time: Any) -> list[str]:
-    """Return the columns of time stamps."""
-    found = [str(name) for name in time] if isinstance(time, (list, tuple)) else [str(time)]
-    if not found:
-        raise InputError(
-            "data.time must name a column, or several that make a time stamp, got an empty list: "
-            "write 'data.time=[Date,Time]'"
-        )
-    return found
+    return joined_name(of_time(data.time))
 
 
 DIALECT = ("data.separator", "data.decimal", "data.skip", "data.na")
@@ -263,7 +252,7 @@ def schema_name(config: Config) -> str:
     padded = config.window.timesteps if meaning.missing == "mask" else None
     meant = repr((meaning, padded))
     later = ("zone=None", "holidays=None", "transform={}", "resample={}", "others=()")
-    for added in later:
+    for added in (*later, "bounds={}"):
         meant = meant.replace(f", {added}", "")  # sweeps of before know no such
     return hashlib.sha256(meant.encode()).hexdigest()[:12]
 
@@ -345,7 +334,7 @@ def schema(config: Config, there: Iterable[str] = ()) -> Schema:
     data = config.data
     known = [column for column in data.known_future if column not in data.calendar]
     there = list(there)
-    other = (*_names(data.time), time_name(data), *data.series, *known, *data.static)
+    other = (*of_time(data.time), time_name(data), *data.series, *known, *data.static)
     other = (*other, *nameless(there))
     named = [column for column in there if column not in other]
     targets = named if named and data.targets == [ALL] else data.targets
@@ -371,6 +360,7 @@ def schema(config: Config, there: Iterable[str] = ()) -> Schema:
         static=tuple(data.static),
         transform=data.transform,
         resample={name: str(own) for name, own in data.resample.items()},
+        bounds={column: tuple(ends) for column, ends in data.bounds.items()},
     )
 
 

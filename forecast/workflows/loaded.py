@@ -13,7 +13,7 @@ from forecast.data.blocks import Blocks
 from forecast.data.schema import Schema
 from forecast.data.sources import opened
 from forecast.data.sources.source import Source
-from forecast.data.sources.together import joined_name
+from forecast.data.sources.together import joined_name, of_time
 from forecast.data.stamps import reading, span
 from forecast.data.table import Table
 from forecast.errors import InputError
@@ -150,7 +150,7 @@ def frames(batches: Iterable[pa.RecordBatch], data: DataConfig) -> Iterator[pd.D
 
 def inside(frame: pd.DataFrame, data: DataConfig) -> pd.DataFrame:
     """Return the rows of the span that was asked for."""
-    name = joined_name([data.time] if isinstance(data.time, str) else data.time)
+    name = joined_name(of_time(data.time))
     if data.since is None and data.until is None or name not in frame.columns:
         return frame
     time = reading.read(frame[name], data.time_format, frequency=data.frequency).time

@@ -1,6 +1,6 @@
 """Forecasts of rows that memory does not hold: a stream of rows, and of forecasts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,10 +9,10 @@ import pyarrow as pa
 from forecast.data.asked import target_names
 from forecast.data.sources.source import Source
 from forecast.data.stored.pieces import pieces
-from forecast.data.table import Table
+from forecast.data.table import Table, listed
 from forecast.errors import InputError
 from forecast.parallel.pool import HERE, Pool
-from forecast.serving import stream
+from forecast.serving import stream, unseen
 from forecast.serving.model import Bundle, arrow, refuse_short_history
 from forecast.serving.newest import Newest, UnsortedError
 from forecast.serving.stream import Part, Stream
@@ -60,6 +60,7 @@ class Predicted:
         named: The first of them.
         drawn: Newest rows of the series that were drawn, by their numbers.
         series: Series with a forecast.
+        new: Series that training has not seen, and that have none for it.
     """
 
     count: int = 0
@@ -67,6 +68,7 @@ class Predicted:
     lacking: int = 0
     named: list[str] = field(default_factory=list)
     drawn: dict[int, Table] = field(default_factory=dict)
+    new: list[str] = field(default_factory=list)
 
     def table(self) -> Table:
         """Return the rows of the series that were drawn, in their order."""
@@ -97,8 +99,8 @@ def refuse_more(source: Source, memory: int) -> None:
     asked = rows * (len(columns) + 3) * 8 * COPIES
     if asked > memory:
         raise InputError(
-            f"data.memory must hold all rows where run= is more than one network, or none, since "
-            f"these read rows before the look-back too, got {shown_size(memory)} for {rows:,} "
+            f"data.memory must hold all rows where run= is more than one network, or none, or "
+            f"window.horizon another one than in training, got {shown_size(memory)} for {rows:,} "
             f"rows: write data.memory={-(-asked // 2**20)}MiB, or send fewer series at a time"
         )
 
@@ -153,7 +155,7 @@ def _run(
     every = flow.parts(pieces(batches, schema), stream.size(window, features, outputs))
 
     def due() -> Iterator[tuple[int, Part]]:
-        for number, part in enumerate(every):
+        for number, part in enumerate(_known(every, bundle, found)):
             draw.look(part)
             found.count += len(part)
             if number >= done:
@@ -161,11 +163,31 @@ def _run(
 
     for (number, _), rows in pool.each(_forecast, bundle, due()):
         put(number, rows)
+    if not found.count and found.new:
+        raise InputError(
+            f"data.memory must hold all rows of series that training has not seen, got "
+            f"{shown_size(asked.memory)} and no other series than {listed(found.new, 3)}: send "
+            "fewer of them at a time, or raise data.memory"
+        )
     if not found.count:
         refuse_short_history(flow.last, window, schema.known_columns)
     found.lacking, found.named, found.drawn = flow.lacking, flow.named, draw.rows
     found.series = draw.seen
     return found
+
+
+def _known(parts: Iterable[Part], bundle: Bundle, found: Predicted) -> Iterator[Part]:
+    """Leave out windows of new series where a scale of their own would take all of their rows."""
+    for part in parts:
+        new = bundle.numbers(part.table.names) >= len(bundle.names)
+        if not new.any() or unseen.one_for_all(bundle.scaler):
+            yield part
+            continue
+        series = part.table.series[part.starts]
+        named = [part.table.names[code] for code in np.unique(series[new[series]])]
+        found.new += [name for name in named if name not in found.new[-1:]]
+        if not new[series].all():
+            yield Part(part.table, part.starts[~new[series]])
 
 
 def _forecast(bundle: Bundle, numbered: tuple[int, Part]) -> pa.Table:

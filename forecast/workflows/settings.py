@@ -83,6 +83,7 @@ class DataConfig:
     events: dict[str, Any] = field(default_factory=dict)
     classes: dict[str, list[Any]] = field(default_factory=dict)
     transform: Any = field(default_factory=dict)
+    bounds: dict[str, list[Any]] = field(default_factory=dict)
     grid: list[int] = key(
         "Rows and columns of the matrix that the features of a row make; for `conv_heads_lstm`.",
         list,

@@ -19,6 +19,7 @@ ENTRIES = {
     "data.events": ("temp", "90"),
     "data.classes": ("sky", "[clear,rain]"),
     "data.transform": ("temp", "log1p"),
+    "data.bounds": ("temp", "[0,null]"),
     "evaluation.regressors": ("KNeighborsRegressor", "{n_neighbors: 3}"),
 }
 """Mapping to a name and a value that it can hold."""

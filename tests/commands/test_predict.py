@@ -250,8 +250,48 @@ def test_asks_for_a_run(place: Place):
     assert place.errors[-1].startswith("forecast: run must be")
 
 
-def test_an_unknown_series_is_refused(place: Place, lstm_run: str):
-    frame = pd.read_csv(place.folder / "load.csv").replace({"site": {"south": "sout"}})
-    frame.to_csv(place.folder / "other.csv", index=False)
-    assert place.run("predict", f"run={lstm_run}", *DATA, "data.path=other.csv") == 2
-    assert "'sout'" in place.errors[-1] and '"south"' in place.errors[-1]
+def test_a_series_that_training_has_not_seen_is_forecast_and_named(place: Place, lstm_run: str):
+    frame = pd.read_csv(place.folder / "load.csv")
+    new = frame[frame.site == "south"].assign(site="annex")
+    short = new.tail(3).assign(site="hut")
+    pd.concat([frame, new, short]).to_csv(place.folder / "other.csv", index=False)
+    output = place.folder / "new.csv"
+    assert (
+        place.run("predict", f"run={lstm_run}", *DATA, "data.path=other.csv", f"output={output}")
+        == 0
+    )
+    said = pd.read_csv(output)
+    assert {*said.series} == {"north", "south", "annex"}
+    told = " ".join(place.printed[-1].split())
+    assert "not seen in training, forecast by mean and scale of its own rows: annex" in told
+    assert "no forecast for hut: too few rows" in told
+
+
+def test_a_smaller_horizon_is_cut_and_a_longer_one_needs_what_the_model_reads(
+    predicted: pd.DataFrame, place: Place, lstm_run: str
+):
+    words = ("predict", f"run={lstm_run}", *DATA)
+    assert place.run(*words, "window.horizon=2", "output=short.csv") == 0, place.errors[-1]
+    short = pd.read_csv(place.folder / "short.csv", parse_dates=["origin", "time"])
+    pd.testing.assert_frame_equal(short, predicted[predicted.step <= 2].reset_index(drop=True))
+    assert place.run(*words, "window.horizon=48") == 2
+    assert "that reads temp, whose later values are not known, got 48" in place.errors[-1]
+    assert place.run(*words, "window.horizon=2", "history=true") == 2
+    assert "where history=true" in place.errors[-1]
+    assert place.run(*words, "window.horizon=0") == 2
+    assert "window.horizon must be a whole number of 1 or more" in place.errors[-1]
+
+
+def test_a_longer_horizon_goes_on_without_intervals_and_says_so(place: Place):
+    features = "data.features=[load]"
+    assert place.run("train", *TINY, features, "model=linear", "training.epochs=1") == 0
+    run = word(place.printed[-1], "run")
+    data = [text for text in DATA if not text.startswith("data.features")]
+    words = ("predict", f"run={run}", *data, "window.horizon=10", "output=long.csv")
+    assert place.run(*words) == 0, place.errors[-1]
+    said = pd.read_csv(place.folder / "long.csv")
+    assert said.groupby("series").step.max().tolist() == [10, 10]
+    assert said[said.step <= 4].lower.notna().all() and said[said.step > 4].lower.isna().all()
+    told = " ".join(place.printed[-1].split())
+    assert "beyond step 4 the model goes on from its own forecasts, without intervals" in told
+    assert "nan" not in told

@@ -8,11 +8,20 @@ from forecast.cli import links, recipe
 from forecast.cli.commands import train
 from forecast.cli.config.compose import Request
 from forecast.cli.config.recorded import CONFIG
-from forecast.cli.console import busy, console, interval_line, print_table, result_line, say
+from forecast.cli.console import (
+    busy,
+    console,
+    interval_line,
+    print_table,
+    result_line,
+    say,
+    say_left_out,
+)
 from forecast.cli.progress import TERMINAL, FoldProgress
 from forecast.evaluation import backtest, rolling
 from forecast.evaluation.backtest import Backtest, Step
 from forecast.evaluation.outcome import Outcome, validation_error
+from forecast.evaluation.preparation import without_window
 from forecast.evaluation.rolling import Plan, RollingFold
 from forecast.evaluation.significance import wording
 from forecast.report import backtest_page
@@ -42,6 +51,7 @@ def run_backtest(request: Request) -> float | None:
         spec = load.spec(settings)
         folds = rolling.prepare(spec, data.table, plan)
     say("data", train.summary(data))
+    say_left_out(without_window(data.table, spec.window), spec.window.span)
     fits = [fold for fold in folds if fold.refits]
     turns = Turn.all(spec.training.seeds, refit=spec.training.refit)
     for fold in fits:

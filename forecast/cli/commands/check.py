@@ -10,7 +10,7 @@ import pandas as pd
 from forecast.cli import output
 from forecast.cli.config import errors
 from forecast.cli.config.compose import Request
-from forecast.cli.console import busy, console, print_table, say
+from forecast.cli.console import busy, console, print_table, say, say_left_out
 from forecast.data import quality, split
 from forecast.data.columns import coded_labels
 from forecast.data.quality import Quality
@@ -178,6 +178,7 @@ def _prepare(request: Request, data: Loaded) -> Table:
         cuts = split.holdout(table, spec.validation, spec.test)
         spans = preparation.Prepared(spec, table, cuts).spans()
         _print(title, pd.DataFrame(map(asdict, spans)))
+        say_left_out(preparation.without_window(table, spec.window), spec.window.span)
     if not {key.split(".")[0] for key in errors.typed(request.overrides)} & {*NETWORK}:
         prepared = preparation.prepare(spec, data.content, memory=memory)
         if not isinstance(data.content, Table):

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from sklearn.base import clone
 
 from forecast.cli import forecast_table, output, signs
 from forecast.cli.config import errors
@@ -20,10 +21,11 @@ from forecast.data.schema import Schema
 from forecast.data.sources import opened
 from forecast.data.sources.source import Source
 from forecast.data.stamps import reading, span
-from forecast.data.table import Table
+from forecast.data.table import Table, listed
 from forecast.errors import InputError
 from forecast.parallel.pool import Pool
 from forecast.report import figures
+from forecast.serving import longer, unseen
 from forecast.serving.mixture import Predictor
 from forecast.serving.model import Bundle
 from forecast.serving.parts import Parts
@@ -59,9 +61,10 @@ def run_predict(request: Request) -> pd.DataFrame | None:
     with busy("predict", "reading and forecasting"):
         served = find(settings.run, settings.tracking)
         errors.refuse_fixed(served.bundle, settings, request.overrides)
+        horizon = _horizon(settings, typed, served.bundle)
         source, memory = _source(settings, typed, served), load.memory(settings)
         if isinstance(source, Source) and not predicted.fits(source, memory):
-            if isinstance(served.bundle, Bundle) and not served.bundle.whole:
+            if isinstance(served.bundle, Bundle) and not served.bundle.whole and not horizon:
                 schema = _schema(settings, typed, served, source.columns())
                 large = replace(served.bundle, schema=schema)
                 span = settings.data.since, settings.data.until
@@ -74,10 +77,15 @@ def run_predict(request: Request) -> pd.DataFrame | None:
         schema = _schema(settings, typed, served, frame.columns)
         bundle = replace(served.bundle, schema=schema)
         new = _between(frame, settings, schema)
-        rows, found = bundle.answer(new, history=settings.history)
+        if horizon:
+            rows, found = longer.answer(bundle, new, horizon)
+        else:
+            rows, found = bundle.answer(new, history=settings.history)
     left_out = sorted({rows.names[code] for code in np.unique(rows.series)} - {*found.series})
+    fresh = [name for name in unseen.new_among(rows.names, bundle.names) if name not in left_out]
     if piped:
         _warn(left_out, len(left_out), sys.stderr)
+        _say_new(fresh, bundle, sys.stderr)
         signs.exactly()
         found.to_csv(sys.stdout, index=False)
         return found
@@ -91,8 +99,27 @@ def run_predict(request: Request) -> pd.DataFrame | None:
         _draw(out, rows, bundle, newest)
     forecast_table.show(newest)
     _warn(left_out, len(left_out), None)
+    _say_new(fresh, bundle, None)
+    if horizon > bundle.window.horizon:
+        last = bundle.window.horizon
+        text = f"beyond step {last} the model goes on from its own forecasts, without intervals"
+        say("horizon", f"{text}: trained for {last}, asked for {horizon}")
     _say_written(out, len(found.drop_duplicates(["series", "origin"])))
     return found
+
+
+def _horizon(settings: Config, typed: list[str], bundle: Predictor) -> int:
+    """Return how many steps are asked for where they are others than in training, else 0."""
+    asked = settings.window.horizon
+    if errors.HORIZON not in typed or asked == bundle.window.horizon:
+        return 0
+    clone(bundle.window).set_params(horizon=asked).check()
+    if settings.history:
+        raise InputError(
+            f"window.horizon must be {bundle.window.horizon}, as in training, where history=true "
+            f"asks for forecasts of all rows, got {asked}: leave one of them out"
+        )
+    return asked
 
 
 def _in_parts(
@@ -107,6 +134,7 @@ def _in_parts(
 
         found = predicted.in_parts(bundle, asked, print_rows, pool=pool)
         _warn(found.named, found.lacking, sys.stderr)
+        _warn(found.new, len(found.new), sys.stderr, NEW)
         return
     out = output.place(place, f"forecast_{name}{ENDS[0]}", ENDS)
     about = {
@@ -135,6 +163,7 @@ def _in_parts(
     parts.remove()
     forecast_table.show(newest)
     _warn(found.named, found.lacking, None)
+    _warn(found.new, len(found.new), None, NEW)
     if len(rows.names) < found.series:
         say("", f"shown are {len(rows.names)} series, drawn out of {found.series:,}")
     _say_written(out, found.count)
@@ -228,15 +257,33 @@ def _piped(data: DataConfig, trained: Schema) -> pd.DataFrame:
             raise InputError(str(error).replace(str(file), PIPE)) from error
 
 
-def _warn(left_out: list[str], count: int, file: TextIO | None) -> None:
+SHORT = "too few rows, or a missing value among the newest"
+NEW = "training has not seen them, and memory does not hold all rows: send them alone"
+"""Why series have no forecast."""
+
+
+def _warn(left_out: list[str], count: int, file: TextIO | None, why: str = SHORT) -> None:
     """Say which series have no forecast, the first of so many, on the terminal or in a file."""
     if not left_out:
         return
     more = f" and {count - 5:,} more" if count > 5 else ""
     shown = ", ".join(left_out[:5]) + more
-    text = f"no forecast for {shown}: too few rows, or a missing value among the newest"
+    _tell("warning", f"no forecast for {shown}: {why}", file)
+
+
+def _say_new(new: list[str], bundle: Predictor, file: TextIO | None) -> None:
+    """Say which series training has not seen, and how they are forecast."""
+    if new:
+        first = bundle if isinstance(bundle, Bundle) else bundle.members[0]
+        own = "the scale of all" if unseen.one_for_all(first.scaler) else "mean and scale of its"
+        rest = "series" if own == "the scale of all" else "own rows"
+        _tell("new", f"not seen in training, forecast by {own} {rest}: {listed(new, 3)}", file)
+
+
+def _tell(head: str, text: str, file: TextIO | None) -> None:
+    """Say something on the terminal, or in a file."""
     if file is None:
-        say("warning", text)
+        say(head, text)
     else:
         print(f"forecast: {text}", file=file)
 

@@ -10,13 +10,14 @@ import numpy as np
 from forecast.cli import links, recipe, resume
 from forecast.cli.config import recorded
 from forecast.cli.config.compose import Request
-from forecast.cli.console import busy, say, show_outcome
+from forecast.cli.console import busy, say, say_left_out, show_outcome
 from forecast.cli.progress import TERMINAL
 from forecast.data import asked, scale
 from forecast.data.fetch import conceal
 from forecast.data.table import Table
 from forecast.evaluation import experiment
 from forecast.evaluation.outcome import Outcome, strongest, validation_error
+from forecast.evaluation.preparation import without_window
 from forecast.evaluation.significance import wording
 from forecast.evaluation.significance.pairs import probability
 from forecast.evaluation.survey import Survey
@@ -91,6 +92,8 @@ def trained(
     say("data", summary(data))
     if prepared.survey is not None:
         say("data", blocks(prepared.survey))
+    if prepared.survey is None:
+        say_left_out(without_window(prepared.table, spec.window), spec.window.span)
     warn(prepared.table, prepared.known, "the training rows")
     name = settings.tracking.run_name or pages.title(spec)
     if settings.resume:

@@ -38,11 +38,11 @@ LISTS = tuple(
 
 BY_COLUMN = (
     *("data.circular", "data.valid", "data.units", "data.events", "data.classes"),
-    "data.transform",
+    *("data.transform", "data.bounds"),
 )
 """Settings whose keys are columns."""
 
-OF_LISTS = ("data.valid", "data.classes")
+OF_LISTS = ("data.valid", "data.classes", "data.bounds")
 """Those of them whose values are lists."""
 
 TEXTS = "data.units"

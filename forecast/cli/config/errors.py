@@ -11,6 +11,7 @@ from forecast.workflows.settings import Config
 if TYPE_CHECKING:
     from forecast.serving.mixture import Predictor
 
+
 HONOURED = (
     "data.path",
     "data.query",
@@ -78,14 +79,17 @@ READ: Mapping[str, tuple[str, ...]] = {
 COLUMNS = ("targets", "features", "calendar", "known_future", "static")
 FIXED = (
     *(f"data.{name}" for name in (*COLUMNS, "circular", "valid", "classes", "events", "units")),
-    "data.transform",
+    *("data.transform", "data.bounds"),
     *(f"data.{name}" for name in ("frequency", "resample", "missing", "hold", "zone", "holidays")),
-    *(f"window.{name}" for name in ("timesteps", "horizon", "stride", "lead")),
+    *(f"window.{name}" for name in ("timesteps", "stride", "lead")),
     "training.quantiles",
     "evaluation.interval",
     "evaluation.calibration",
 )
 """What a bundle knows of its training: the same value is accepted, another one is refused."""
+
+HORIZON = "window.horizon"
+"""What `predict` reads too, unlike the other sizes of a window."""
 
 ALL = ["*"]
 
@@ -105,7 +109,7 @@ def refuse(command: str, overrides: Sequence[str]) -> None:
     """Refuse overrides that a command would not read, before it does anything."""
     read = READ[command]
     for key, text in zip(typed(overrides), _own(overrides), strict=True):
-        if among(key, read) or (command == "predict" and _field(key) in FIXED):
+        if among(key, read) or (command == "predict" and _field(key) in (*FIXED, HORIZON)):
             continue
         if command == "predict" and key.split(".")[0] in ("data", "window", "model", "training"):
             raise InputError(

@@ -1,12 +1,28 @@
 """A source whose time stamps stand in several columns, such as date and time of day."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.data.sources.source import ROWS, Source
 from forecast.errors import InputError, nearest
+
+
+def of_time(named: Any) -> list[str]:
+    """Return the columns of time stamps, of which `data.time` names one or several.
+
+    >>> of_time("ts"), of_time(["Date", "Time"])
+    (['ts'], ['Date', 'Time'])
+    """
+    found = [str(name) for name in named] if isinstance(named, (list, tuple)) else [str(named)]
+    if not found:
+        raise InputError(
+            "data.time must name a column, or several that make a time stamp, got an empty list: "
+            "write 'data.time=[Date,Time]'"
+        )
+    return found
 
 
 def joined_name(columns: Sequence[str]) -> str:

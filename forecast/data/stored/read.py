@@ -111,7 +111,7 @@ def _unreadable(folder: Path) -> InputError:
     )
 
 
-LISTS = ("features", "targets", "units", "about", "known", "static", "transforms")
+LISTS = ("features", "targets", "units", "about", "known", "static", "transforms", "bounds")
 PLAIN = ("frequency", "indicators", "task", "zoned", "zone", "holidays")
 """What a table without rows and names consists of."""
 
@@ -124,6 +124,7 @@ def plain_facts(table: Table) -> dict[str, object]:
 def read_facts(plain: dict[str, Any]) -> Table:
     """Read a table without rows back from plain data."""
     lists = {name: tuple(plain.get(name, ())) for name in LISTS}  # not all in older folders
+    lists["bounds"] = tuple((low, high) for low, high in lists["bounds"])
     none = np.zeros(0, np.int64)
     facts: dict[str, Any] = {**lists, **{name: plain.get(name) for name in PLAIN}}
     return Table(

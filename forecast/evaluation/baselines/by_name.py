@@ -10,6 +10,7 @@ import numpy as np
 
 from forecast.data import windows
 from forecast.data.scale import Scaled
+from forecast.data.scaling.bounds import clipped
 from forecast.data.table import Table
 from forecast.data.windows import Window
 from forecast.errors import InputError, nearest
@@ -180,6 +181,7 @@ class Baselines:
             values = self._forecast[name](own)
             if table.task != "regression":  # a line leaves the range of probabilities
                 values = values.clip(0, 1)
+            values = clipped(values, table.bounds)
             found[name] = Forecasts(table, window, own, values, note=learned.note)
         return found
 

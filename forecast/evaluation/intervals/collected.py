@@ -109,18 +109,21 @@ class Collected:
         low, high = base(every, test.levels, middle, self._between)
         by = np.ascontiguousarray(np.moveaxis(by, -1, 0))  # (levels, windows, steps, targets)
         chosen, kinds = by[levels.index(self._level)], self._kinds.some(view.targets)
-        self.lower[some], self.upper[some] = widened(low, high, middle, chosen, kinds)
+        bounds = test.table.bounds[view.targets]
+        self.lower[some], self.upper[some] = widened(low, high, middle, chosen, kinds, bounds)
         if self.inner is not None:
             # thresholds are moved on their own, and one level may pass another
             half = np.minimum(by[levels.index(INNER)], chosen)
-            self.inner.lower[some], self.inner.upper[some] = widened(low, high, middle, half, kinds)
+            self.inner.lower[some], self.inner.upper[some] = widened(
+                low, high, middle, half, kinds, bounds
+            )
         if not set(CENTRAL) <= {*levels}:
             return
         true = view.truth(test, rows)
         known = np.where(np.isfinite(by).all(axis=0), true, np.nan)
         self.count += int(np.isfinite(known).sum())
         for level, own in zip(levels, by, strict=True):
-            below, above = widened(low, high, middle, own, kinds)
+            below, above = widened(low, high, middle, own, kinds, bounds)
             self.inside[level] += int(((known >= below) & (known <= above)).sum())
         central = by[[levels.index(level) for level in CENTRAL]]
         # thresholds of neighbouring levels are moved on their own and may cross
@@ -128,7 +131,7 @@ class Collected:
         central[:, crossed] = np.sort(central[:, crossed], axis=0)
         loss = np.abs(known - middle) / 2  # that of the median, (windows, steps, targets)
         for level, own in zip(CENTRAL, central, strict=True):
-            below, above = widened(low, high, middle, own, kinds)
+            below, above = widened(low, high, middle, own, kinds, bounds)
             # the quantile losses of both ends together
             outside = np.maximum(below - known, 0) + np.maximum(known - above, 0)
             loss += (1 - level) / 2 * (above - below) + outside

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from forecast.data.scaling.bounds import Pair as Bound
+from forecast.data.scaling.bounds import clipped
 from forecast.data.scaling.transform import UNMOVED, Kinds
 from forecast.errors import InputError, nearest
 from forecast.vocabulary import CALIBRATIONS
@@ -38,14 +40,15 @@ class Reach:
         middle: np.ndarray,
         series: np.ndarray,
         kinds: Kinds = UNMOVED,
+        bounds: Sequence[Bound] = (),
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Put intervals around forecasts.
+        """Put intervals around forecasts, within the bounds of their targets.
 
         Shapes: `every` (windows, horizon, targets, levels), `middle` (windows, horizon, targets),
         `series` (windows,); returns (windows, horizon, targets).
         """
         low, high = base(every, levels, middle, self.between)
-        return widened(low, high, middle, self.values[series], kinds)
+        return widened(low, high, middle, self.values[series], kinds, bounds)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON; what is not known is null."""
@@ -112,15 +115,22 @@ def base(
 
 
 def widened(
-    low: np.ndarray, high: np.ndarray, middle: np.ndarray, by: np.ndarray, kinds: Kinds = UNMOVED
+    low: np.ndarray,
+    high: np.ndarray,
+    middle: np.ndarray,
+    by: np.ndarray,
+    kinds: Kinds = UNMOVED,
+    bounds: Sequence[Bound] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Move both ends of a base outwards, no further in than the forecast.
 
     Of transformed targets the ends are moved on their scale, so that none leaves what they can be.
+    They are clipped to the bounds of the targets, between which the truth lies.
     """
     if kinds.move:
         low, high = (
             kinds.inverse(kinds.within(end) + way) for end, way in ((low, -by), (high, by))
         )
         by = np.zeros(())
-    return np.minimum(low - by, middle), np.maximum(high + by, middle)
+    ends = np.minimum(low - by, middle), np.maximum(high + by, middle)
+    return clipped(ends[0], bounds), clipped(ends[1], bounds)
