@@ -8,8 +8,10 @@ with and without it.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import keras
+from keras import ops
 
 from forecast.errors import InputError
 from forecast.models import heads
@@ -142,8 +144,38 @@ def normalize(body: keras.Model, sizes: Sizes, how: str) -> keras.Model:
         output = body.call(Relative(sizes.positions, name="relative")(window, level, scale))
         level, scale = Moments(each, name="levels")(window) if each else (level, scale)
         output = keras.layers.Multiply(name="scale")([output, scale])
-    output = keras.layers.Add(name="level")([output, level])
+    output = AddLevel(name="level")([output, level])
     return keras.Model(window, output, name=body.name)
+
+
+@keras.saving.register_keras_serializable("forecast")
+class AddLevel(keras.layers.Layer):
+    """Add to every step of a forecast its sample's level, (samples, 1 or horizon, targets).
+
+    The `Add` of Keras takes a column of as many samples as there are steps for a bias of these
+    steps: a batch as large as the horizon would then get the levels of other samples.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """Subtract what is to be added, which Keras does as it is written."""
+        forecast, level = inputs
+        return ops.subtract(forecast, ops.negative(level))
+
+
+def mended(model: keras.Model) -> keras.Model:
+    """Return a model read from a file with levels that `AddLevel` adds, as older ones do not."""
+    if not any(type(layer) is keras.layers.Add and layer.name == "level" for layer in model.layers):
+        return model
+
+    def own(layer: keras.layers.Layer) -> keras.layers.Layer:
+        kind = (
+            AddLevel if type(layer) is keras.layers.Add and layer.name == "level" else type(layer)
+        )
+        return kind.from_config(layer.get_config())
+
+    found = keras.models.clone_model(model, clone_function=own)
+    found.set_weights(model.get_weights())
+    return found
 
 
 def learn_cycle(body: keras.Model, sizes: Sizes, rows: int) -> keras.Model:

@@ -195,9 +195,12 @@ def _network(folder: Path) -> Any:
     from forecast import models
 
     models.register_layers()
+    from forecast.models import repairs
+
     try:
         _check_members(folder / WEIGHTS)
-        return keras.saving.load_model(folder / WEIGHTS, compile=False, safe_mode=True)
+        model = keras.saving.load_model(folder / WEIGHTS, compile=False, safe_mode=True)
+        return repairs.mended(model)
     except Exception as error:  # Keras has as many for a file that is no model as there are faults
         raise InputError(
             f"bundle must hold a {WEIGHTS} of known layers, got {str(folder / WEIGHTS)!r} "
