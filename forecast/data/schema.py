@@ -27,7 +27,7 @@ class Schema:
         time: Column of time stamps.
         targets: Columns to predict.
         features: Columns the model sees; empty means the targets alone.
-        series: Columns that name a series; empty means the frame is one series.
+        series: Columns that name a series; empty means one.
         frequency: Distance of two rows, a pandas alias such as "h"; None infers it.
         time_format: Format of the time column, as strptime has it; None means ISO 8601.
         circular: Column to period: replaced by its sine and cosine (wind direction: 360).

@@ -27,13 +27,13 @@ class DataConfig:
         "Name of the data set, and of the experiment in MLflow; null takes that of the file.", None
     )
     memory: str | None = key(
-        "What the rows of a training may take, such as 4GiB: of a larger table they are read block "
-        "by block; null: a sixteenth of the machine's.",
+        "What rows may take, such as 4GiB: larger tables are read in blocks; null: a sixteenth of "
+        "the machine's.",
         None,
     )
     path: Any = key(
-        "File, folder, glob or a list of these; `embedded:FILE`, an address to fetch once, one of "
-        "an object store or a database; `-` for standard input."
+        "File, folder, glob or a list of these; an address of the network, an object store or a "
+        "database; `-`: standard input."
     )
     query: str | None = key("SELECT that a database answers.", None)
     table: str | None = key("Table of a database, read whole.", None)
@@ -42,20 +42,17 @@ class DataConfig:
         'Format of the files: "csv", "parquet", "feather", "jsonl"; null: what their names say.',
         None,
     )
-    separator: str = key("Sign between the fields of a CSV file; `tab` for a tabulator.", ",")
-    decimal: str = key("Sign before decimals in a CSV file: a point or a comma.", ".")
-    skip: int = key("Lines of a CSV file above the names of its columns.", 0)
-    na: list[str] = key(
-        "Texts in a CSV file that mean a missing value, beside nothing, NA, NaN and null.", list
-    )
-    time: Any = key("Column of time stamps, or a list of those that make one, [Date, Time].")
+    separator: str = key("Sign between fields of a CSV file, or `tab`.", ",")
+    decimal: str = key("Sign before decimals in a CSV file: . or ,", ".")
+    skip: int = key("Lines of a CSV file above its column names.", 0)
+    na: list[str] = key("Texts in a CSV file that mean a missing value.", list)
+    time: Any = key("Column of time stamps, or [Date, Time] of two.")
     time_format: str | None = key(
-        "How time is written, as strptime has it (%d.%m.%Y %H:%M); numbers: `s`, `ms`, `us`, `ns` "
-        "since 1970, `excel` for days of a spreadsheet, `number` for counts; null: ISO 8601.",
+        "As strptime has it, or s, ms, us, ns since 1970, excel (days) or number; null: ISO 8601.",
         None,
     )
-    since: str | None = key("First moment of the rows that are used, such as 2024-03-01.", None)
-    until: str | None = key("Last moment; a day, month or year counts to its end.", None)
+    since: str | None = key("First moment that is used, such as 2024-03-01.", None)
+    until: str | None = key("Last moment; months count to their end.", None)
     series: list[str] = field(default_factory=list)
     targets: list[str] = MISSING
     features: list[str] = field(default_factory=list)
