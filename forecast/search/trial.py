@@ -89,7 +89,7 @@ class Trial:
         previous: Key of the trial that it may go on from, being the same but for fewer epochs.
         returned: What comes back beside the score: "" nothing, "forecasts" those of the origins,
             "model" the fitted forecaster.
-        limit: Seconds after which it gives up; None for none.
+        limit: Seconds after which it ends; None for none.
     """
 
     key: str
@@ -193,7 +193,7 @@ def run_trial(trial: Trial, table: Table, begin: Arrays | None = None) -> Result
         until = epochs(trial.rung, training.epochs)
         stage = Stage(until, Checkpoint.read(begin) if begin else None)
     learned = (table.time >= first) & (table.time < end)
-    forecaster.fit(table, rows=learned, stage=stage, callbacks=_watch(trial.limit, began))
+    forecaster.fit(table, rows=learned, stage=stage, callbacks=_watch(trial, began))
     starts = (trial.origins - spec.window.timesteps + 1).astype(np.int32)
     happened = windows.outputs(table.outputs, starts, spec.window)
     headline, values = HEADLINES[table.task], np.zeros_like(happened)
@@ -212,33 +212,46 @@ def run_trial(trial: Trial, table: Table, begin: Arrays | None = None) -> Result
     )
 
 
-def _watch(limit: float | None, began: float) -> list[Any]:
-    """Return the callback that ends a training that takes longer than so many seconds."""
-    if limit is None:
+LATE = 2.0
+"""How many times its limit a training may be expected to take, and go on until the limit."""
+
+FEWEST = 5
+"""Epochs of which the best is kept where time is up."""
+
+
+def _watch(trial: Trial, began: float) -> list[Any]:
+    """Return the callback that ends a training at its limit.
+
+    One that chooses among its epochs keeps the best; one that must learn so many is lost.
+    """
+    if trial.limit is None:
         return []
-    most = limit
+    most, whole = trial.limit, trial.returned == "model"
     import keras
 
     class Watch(keras.callbacks.Callback):
-        """Ends a training that is late, or certain to be."""
+        """Ends a training that is late, or certain to be much too late."""
 
-        first = 0.0
+        first, done = 0.0, 0
 
         def on_train_batch_end(self, batch: int, logs: object = None) -> None:
             """Look at the time."""
             del batch, logs
             if time.perf_counter() - began > most:
-                raise OutOfTimeError(f"it took longer than its {most:.0f} s")
+                if whole or self.done < FEWEST:
+                    raise OutOfTimeError(f"it took longer than its {most:.0f} s")
+                self.model.stop_training = True
 
         def on_epoch_end(self, epoch: int, logs: object = None) -> None:
             """Look ahead by the epochs behind the first, which compiles."""
             del logs
+            self.done = epoch + 1
             spent, left = time.perf_counter() - began, self.params["epochs"] - epoch - 1
             if epoch == 0:
                 self.first = spent
                 return
             expected = spent + left * (spent - self.first) / epoch
-            if expected > most:
+            if expected > most * (1 if whole else LATE):
                 raise OutOfTimeError(
                     f"it would take {expected:.0f} s, longer than its {most:.0f} s"
                 )
