@@ -32,8 +32,7 @@ class DataConfig:
         None,
     )
     path: Any = key(
-        "File, folder, glob or a list of these; an address of the network, an object store or a "
-        "database; `-`: standard input."
+        "File, folder, glob or a list; address of a file, store, database; `-`: standard input."
     )
     query: str | None = key("SELECT that a database answers.", None)
     table: str | None = key("Table of a database, read whole.", None)

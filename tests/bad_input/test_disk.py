@@ -164,7 +164,6 @@ def test_rows_that_the_model_cannot_read_are_refused(place: Place, lstm_run: str
     rows = {
         "few": (newest.groupby("site").tail(3), r"data must end with window\.timesteps=8 .*: send"),
         "bare": (newest.drop(columns="temp"), r"data\.features .*, got 'temp': known"),
-        "mars": (newest.iloc[:20].assign(site="mars"), r"data\.series .*, got 'mars': known"),
         "words": (newest.assign(load="x"), r"data\.targets must be numbers, got 'x' .*: fix"),
     }
     before = listing(place.folder)

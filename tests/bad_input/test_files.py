@@ -124,7 +124,7 @@ FILES = {
     "a space in a name": (
         "a.csv",
         lines("2024-01-01,1,2", header="ts, load, temp"),
-        r"data\.targets .*got 'load': did you mean \" load\"",
+        r"data\.targets .*got 'load': for column ' load' write '.*did you mean \" load\"",
     ),
     "two rows": (
         "a.csv",

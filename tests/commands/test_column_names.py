@@ -28,6 +28,7 @@ VALUES = {
     "data.events": ("35.5", 35.5),
     "data.classes": ("[klar,bewölkt]", ["klar", "bewölkt"]),
     "data.transform": ("log1p", "log1p"),
+    "data.bounds": ("[0,null]", [0, None]),
 }
 """Mapping to a value as it is typed, and as it is meant."""
 

@@ -150,8 +150,10 @@ def test_two_trained_runs(place: Place, client, lstm_run: str, cnn_run: str):
 
 def test_a_run_beside_a_baseline_says_what_training_said(place: Place, client, lstm_run: str):
     where = [client.get_run(lstm_run).info.experiment_id]
-    found = client.search_runs(where, "tags.`forecast.kind` = 'baseline'")
-    [naive] = [run.info.run_id for run in found if run.data.params["model"] == "persistence"]
+    found = client.search_runs(
+        where, "tags.`forecast.kind` = 'baseline'", order_by=["attributes.start_time"]
+    )
+    naive, *_ = [run.info.run_id for run in found if run.data.params["model"] == "persistence"]
     # a comma alone does, as `make compare RUNS=A,B` has it
     assert place.run("compare", f"runs={naive},{lstm_run}") == 0, place.errors[-1]
     metrics = client.get_run(lstm_run).data.metrics

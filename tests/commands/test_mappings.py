@@ -20,6 +20,7 @@ ENTRIES = {
     "data.classes": ("sky", "[clear,rain]"),
     "data.transform": ("temp", "log1p"),
     "data.bounds": ("temp", "[0,null]"),
+    "data.resample": ("rule", "h"),
     "evaluation.regressors": ("KNeighborsRegressor", "{n_neighbors: 3}"),
 }
 """Mapping to a name and a value that it can hold."""

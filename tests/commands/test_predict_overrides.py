@@ -77,11 +77,11 @@ def test_what_predict_reads_is_what_it_may_be_given(place, lstm_run, renamed, mo
     spied = SimpleNamespace(settings=Spied(asked.settings, read), overrides=asked.overrides)
     dispatch._run("predict", spied)
     groups = {"data", "tracking"}  # which choose what is then read
-    assert read == set(errors.READ["predict"]) - groups
+    assert read == {*errors.READ["predict"], errors.HORIZON} - groups
 
 
 def test_every_other_key_is_refused_or_compared_with_the_model():
-    allowed = set(errors.READ["predict"]) | set(errors.FIXED)
+    allowed = {*errors.READ["predict"], *errors.FIXED, errors.HORIZON}
     assert allowed < keys() | {"tracking"}
     for key in sorted(keys()):
         try:
@@ -113,6 +113,7 @@ ANOTHER = {
     "data.zone": "Europe/Paris",
     "data.holidays": "FR",
     "data.frequency": "2h",
+    "data.resample": "{rule: h, how: mean}",
     "data.missing": "drop",
     "data.hold": "3",
     "window.timesteps": "9",
@@ -174,8 +175,7 @@ def test_what_a_group_sets_by_itself_does_not_count(served):
     [
         (
             ("window.horizon=48",),
-            "window.horizon must be 4, which is fixed by the model, got 48: leave it out, or train "
-            "with window.horizon=48",
+            "window.horizon must be 4 or less, as in training, for a model that reads temp",
         ),
         (("evaluation.interval=0.5",), "evaluation.interval must be 0.9, which is fixed"),
         (("data=file", "data.path=load.csv", "data.time=time", 'data.targets=["*"]'), "write data"),

@@ -213,4 +213,4 @@ def test_a_training_standardises_lists_and_builds_once(place: Place, monkeypatch
         counted(owner, name)
     assert place.run("train", *TINY, *LSTM, "training.epochs=1", "gates.memory=4") == 0
     # windows: training, stopping, and those of the three spans
-    assert calls == {"fit": 1, "inputs": 1, "outputs": 1, "starts": 5, "build_model": 1}
+    assert calls == {"fit": 1, "inputs": 1, "outputs": 1, "starts": 6, "build_model": 1}

@@ -13,7 +13,7 @@ from pandas._libs.parsers import STR_NA_VALUES
 from forecast import Schema, build
 from forecast.data.asked import label_positions
 from forecast.data.columns import coded, named
-from forecast.data.panel import from_xy
+from forecast.data.pair import from_xy
 from forecast.data.sources import opened
 from forecast.data.sources.csv_files import MISSING, Dialect, Texts
 from forecast.data.sources.source import Source

@@ -98,7 +98,7 @@ def test_days_are_those_of_the_place_where_stamps_were_written():
     ("own", "said"),
     [
         ({"how": "mean"}, "data.resample must have a rule"),
-        ({"rule": "h", "how": "avg"}, "data.resample.how must be one of mean.* got 'avg'"),
+        ({"rule": "h", "how": "avg"}, "data.resample must put rows together by mean.* got 'avg'"),
         ({"rule": "hourly"}, "data.frequency must be a pandas alias, got 'hourly'"),
         ({"rule": "rows"}, "data.resample.rule must be a distance in time"),
         ({"rule": "h", "why": "x"}, "data.resample must have a rule and a way, got 'why'"),

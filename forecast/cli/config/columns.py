@@ -29,6 +29,7 @@ from hydra.core.override_parser.types import (
 from hydra.errors import HydraException
 
 from forecast.errors import InputError, plain, quoted
+from forecast.vocabulary import TRANSFORMS
 from forecast.workflows.settings import Config
 
 LISTS = tuple(
@@ -41,6 +42,9 @@ BY_COLUMN = (
     *("data.transform", "data.bounds"),
 )
 """Settings whose keys are columns."""
+
+KNOWN_TRANSFORMS = ("none", *TRANSFORMS)
+"""What a value of `data.transform` begins with."""
 
 OF_LISTS = ("data.valid", "data.classes", "data.bounds")
 """Those of them whose values are lists."""
@@ -212,6 +216,9 @@ def _colon(pair: str, key: str) -> int | None:
     if key in OF_LISTS:
         lists = [place for place in every if _is_whole(pair[place + 1 :].strip(), "[")]
         every = lists[-1:] or every
+    if key == "data.transform":  # boxcox:0.3 has a colon of its own
+        names = [p for p in every if pair[p + 1 :].strip().partition(":")[0] in KNOWN_TRANSFORMS]
+        every = names[-1:] or every
     ending = [place for place in every if pair[place + 1 : place + 2].isspace()] or every
     if len(ending) > 1:
         name, value = pair[: ending[-1]], pair[ending[-1] + 1 :].strip()

@@ -46,7 +46,7 @@ class UsersFiles(FileConfigSource):
         path = Path(self.path, name.removeprefix("conf/"))
         try:
             found = super().load_config(config_path)
-            texts = yaml.load(path.read_text("utf-8"), yaml.BaseLoader)  # noqa: S506  makes texts
+            texts = yaml.BaseLoader(path.read_text("utf-8")).get_single_data()
         except YAMLError as error:
             reason = " ".join(str(error).split())
             raise InputError(f"{name} must be plain YAML, got {reason}: write it again") from error

@@ -32,7 +32,7 @@ class Resample:
         """Refuse what cannot be meant."""
         if self.how not in HOW:
             raise InputError(
-                f"data.resample.how must be one of {', '.join(HOW)}, got {shown(self.how)}: "
+                f"data.resample must put rows together by {', '.join(HOW)}, got {shown(self.how)}: "
                 f"{nearest(str(self.how), HOW)}"
             )
         if self.rule == clock.ROWS:
