@@ -279,7 +279,7 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("moment", range(1, 16, 2))
+@pytest.mark.parametrize("moment", range(1, 16, 4))
 def test_a_killed_training_goes_on_with_the_network_that_was_trained(moment):
     """No epoch is trained twice, and the weights are those of a training in one piece."""
     trained = []
