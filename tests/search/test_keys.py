@@ -81,8 +81,8 @@ def test_moved_files_and_other_texts_leave_the_code_as_it_is(tmp_path: Path):
     for file in copy.rglob("*.py"):
         text = file.read_text("utf-8")
         file.write_text(text.replace('"""', '"""Mended. ', 1) + "\n# a word more\n", "utf-8")
-    (copy / "data" / "index.py").rename(copy / "data" / "row_index.py")
-    (copy / "data" / "index.py").write_text("from forecast.data.row_index import *\n", "utf-8")
+    (copy / "data" / "pair.py").rename(copy / "data" / "row_pair.py")
+    (copy / "data" / "pair.py").write_text("from forecast.data.row_pair import *\n", "utf-8")
     told = [
         subprocess.run(
             [sys.executable, "-c", "from forecast.search import keys; print(keys.code_version())"],
