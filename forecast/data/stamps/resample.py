@@ -91,7 +91,7 @@ class Resample:
             own = {name: column[kept] for name, column in values.items()}
             return tick[kept], series[kept], own
         first = _begins(tick, series)
-        group = np.cumsum(np.isin(np.arange(len(tick)), first)) - 1
+        group = np.repeat(np.arange(len(first)), np.diff(first, append=len(tick)))
         found = {}
         for name, column in values.items():
             if name in circular and self.how in ("mean", "median"):
@@ -104,7 +104,7 @@ class Resample:
 
 def _begins(tick: np.ndarray, series: np.ndarray) -> np.ndarray:
     """Return the first row of every tick of every series."""
-    new = (np.diff(tick) != tick[0] - tick[0]) | (np.diff(series) != 0)
+    new = (tick[1:] != tick[:-1]) | (series[1:] != series[:-1])
     return np.flatnonzero(np.append(True, new))
 
 
