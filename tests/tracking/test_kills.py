@@ -2,6 +2,8 @@
 
 import random
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from forecast.serving import bundle, package
+from forecast.tracking.mlflow.store import Store
 
 from ..conftest import Place
 from ..forked import Forked
@@ -79,3 +82,26 @@ def test_sigkill_after_the_training(
         assert "epoch 1/12" not in here.printed[-1]
     same(tmp_path, store(tmp_path), undisturbed)
     assert here.run("predict", f"run={run.local_id}", "output=next.csv") == 0, here.errors
+
+
+DIES = """
+import os
+from sqlalchemy import Engine, event
+from forecast.tracking.mlflow.store import Store
+
+def die(connection, cursor, statement, *others):
+    if "CREATE TABLE inputs" in statement:
+        os._exit(9)
+
+event.listen(Engine, "after_cursor_execute", die)
+Store("sqlite:///mlflow.db", "weather")
+"""
+"""A command that dies when MLflow has made half of its tables."""
+
+
+def test_a_store_that_was_never_finished_is_made_anew(tmp_path: Path, monkeypatch):
+    dead = subprocess.run([sys.executable, "-c", DIES], cwd=tmp_path, check=False)
+    assert dead.returncode == 9 and [*tmp_path.iterdir()]
+    monkeypatch.chdir(tmp_path)
+    Store("sqlite:///mlflow.db", "weather").find("")
+    assert {path.name for path in tmp_path.iterdir()} == {"mlflow.db", ".mlflow.db.lock"}

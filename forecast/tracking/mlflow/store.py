@@ -64,7 +64,8 @@ class Store:
         try:
             status = check_server(uri)
             # tables and experiments are created without a lock by MLflow
-            with _alone(uri), _whole(uri), no_retries():
+            with _alone(uri), no_retries():
+                _create(uri)
                 self.client: Any = MlflowClient(tracking_uri=_absolute(uri))
                 self.experiment_id = self._open()
         except ImportError as error:  # of the database's driver
@@ -290,17 +291,29 @@ def _alone(uri: str) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _whole(uri: str) -> Iterator[None]:
-    """Take a new sqlite file away again where it could not be made as a whole."""
+def _create(uri: str) -> None:
+    """Make a sqlite file that is not there, with MLflow's tables: as a whole, or not at all.
+
+    A command that is killed meanwhile would leave half of the tables, which nobody can complete.
+    """
     path = _file(uri)
-    new = path is not None and not path.exists()
+    if path is None or path.exists():
+        return
+    from mlflow.store.db import utils
+    from sqlalchemy import URL, create_engine
+
+    new = path.with_name(f".{path.name}.new")
+    parts = (new, new.with_name(f"{new.name}-journal"))
     try:
-        yield
+        for file in parts:
+            file.unlink(missing_ok=True)  # of a command that was killed, since we hold the lock
+        engine = create_engine(URL.create("sqlite", database=str(new.absolute())))
+        utils._initialize_tables(engine)
+        engine.dispose()
+        new.replace(path)
     except BaseException:
-        if path is not None and new:
-            for file in (path, path.with_name(f"{path.name}-journal"), _lock(path)):
-                file.unlink(missing_ok=True)
+        for file in (*parts, _lock(path)):
+            file.unlink(missing_ok=True)
         raise
 
 
