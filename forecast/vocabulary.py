@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 MISSING = ("drop", "hold", "mask")
 DUPLICATES = ("refuse", "first", "last")
+WIDE = ("columns", "rows")
 HOW = ("mean", "sum", "min", "max", "median", "first", "last", "nearest")
 CALENDAR = (
     *("hour", "weekday", "year", "week", "month", "quarter"),
@@ -126,6 +127,7 @@ COMPARED = ("train", "candidate", "backtest")
 VALUES: Mapping[str, tuple[str, ...]] = {
     "data.calendar": CALENDAR,
     "data.duplicates": DUPLICATES,
+    "data.wide": WIDE,
     "data.format": FORMATS,
     "data.known_future": CALENDAR,
     "data.missing": MISSING,

@@ -1,13 +1,10 @@
 """Turn a configuration into data, table and spec."""
 
-import ast
 import hashlib
-import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -23,6 +20,7 @@ from forecast.data.sources.csv_files import MISSING, TAB, Dialect, Texts
 from forecast.data.sources.ordered import ordered
 from forecast.data.sources.source import Source
 from forecast.data.sources.together import Together, joined_name, of_time
+from forecast.data.sources.wide import COLUMNS, SERIES, Wide
 from forecast.data.stored import write
 from forecast.data.table import Table
 from forecast.data.windows import Window
@@ -189,7 +187,20 @@ def opening(data: DataConfig, trained: Schema | None = None) -> Source:
         texts=texts(data, trained),
     )
     parts = of_time(data.time)
-    return Together(source, parts) if len(parts) > 1 else source
+    if len(parts) > 1:
+        source = Together(source, parts)
+    if not data.wide:
+        return source
+    value = (trained or data).targets[0]
+    return Wide(source, data.wide, _kept(data, trained), value)
+
+
+def _kept(data: DataConfig, trained: Schema | None) -> list[str]:
+    """Name the columns of a wide table that hold no values of a series."""
+    asked = trained or data
+    known = [name for name in asked.known_future if name not in asked.calendar]
+    first = [time_name(data)] if data.wide == COLUMNS else asked.series
+    return [*first, *known, *asked.static]
 
 
 def texts(data: DataConfig, trained: Schema | None = None) -> Texts:
@@ -211,8 +222,8 @@ def time_name(data: DataConfig) -> str:
     return joined_name(of_time(data.time))
 
 
-DIALECT = ("data.separator", "data.decimal", "data.skip", "data.na")
-"""Keys that say how CSV files are written."""
+DIALECT = ("data.separator", "data.decimal", "data.skip", "data.na", "data.wide")
+"""Keys that say how the rows of a file are written."""
 
 
 def dialect(data: DataConfig) -> Dialect:
@@ -273,43 +284,6 @@ def paths(data: DataConfig) -> list[str]:
     return [str(path) for path in found]
 
 
-def recorded(key: str, params: Mapping[str, str]) -> Any:
-    """Return a key of `data` as the params of a run state it: None, a text, a list, a variable.
-
-    A variable counts only as the whole: a run of others may name an address to which it would send
-    what the environment holds.
-    """
-    text = params.get(f"data.{key}", "None")
-    if variable := re.fullmatch(r"\$\{oc\.env:(\w+)\}", text):
-        if variable[1] not in os.environ:
-            raise InputError(
-                f"data.{key} must be what the run has read, got the variable {variable[1]}, which "
-                f"is not set: set it, or add data.{key}=…"
-            )
-        return os.environ[variable[1]]
-    if "${" in text:
-        raise InputError(
-            f"data.{key} must be given again where the run refers to variables in it, got "
-            f"{text!r}: add data.{key}=…"
-        )
-    try:
-        return ast.literal_eval(text) if text.startswith("[") else None if text == "None" else text
-    except (SyntaxError, ValueError):  # a name that begins so, or a list that was cut off
-        return text
-
-
-def recorded_dialect(params: Mapping[str, str], typed: Sequence[str]) -> dict[str, Any]:
-    """Return how the CSV file of a run is written, but for what was typed."""
-    found = {
-        key.removeprefix("data."): recorded(key.removeprefix("data."), params)
-        for key in DIALECT
-        if key in params and key not in typed
-    }
-    if "skip" in found:
-        found["skip"] = int(found["skip"])
-    return found
-
-
 def where(path: str, sha256: str | None = None) -> str:
     """Return what is opened for a path: an embedded or fetched file, or the path itself."""
     if path.startswith(EMBEDDED):
@@ -342,7 +316,7 @@ def schema(config: Config, there: Iterable[str] = ()) -> Schema:
         time=time_name(data),
         targets=tuple(targets),
         features=tuple(data.features),
-        series=tuple(data.series),
+        series=tuple(data.series or ([SERIES] if data.wide == COLUMNS else [])),
         frequency=data.frequency or data.resample.get("rule"),
         time_format=data.time_format,
         circular=dict(data.circular),

@@ -1,6 +1,9 @@
 """Find what `run=` names: a run, a registered model, or a folder with a bundle."""
 
+import ast
+import os
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +15,7 @@ from forecast.serving.bundle import load
 from forecast.serving.mixture import Predictor
 from forecast.tracking import folders
 from forecast.tracking.mlflow.store import client, no_retries, reason
+from forecast.workflows.load import DIALECT
 from forecast.workflows.settings import TrackingConfig
 
 REGISTERED = "models:/"
@@ -87,3 +91,40 @@ def _registered(store: Any, name: str, folder: Path) -> Served:
         )
     recorded = store.get_run(found.run_id).data.params if found.run_id else {}
     return Served(load(inside), f"{found.name}_{found.version}", recorded)
+
+
+def recorded(key: str, params: Mapping[str, str]) -> Any:
+    """Return a key of `data` as the params of a run state it: None, a text, a list, a variable.
+
+    A variable counts only as the whole: a run of others may name an address to which it would send
+    what the environment holds.
+    """
+    text = params.get(f"data.{key}", "None")
+    if variable := re.fullmatch(r"\$\{oc\.env:(\w+)\}", text):
+        if variable[1] not in os.environ:
+            raise InputError(
+                f"data.{key} must be what the run has read, got the variable {variable[1]}, which "
+                f"is not set: set it, or add data.{key}=…"
+            )
+        return os.environ[variable[1]]
+    if "${" in text:
+        raise InputError(
+            f"data.{key} must be given again where the run refers to variables in it, got "
+            f"{text!r}: add data.{key}=…"
+        )
+    try:
+        return ast.literal_eval(text) if text.startswith("[") else None if text == "None" else text
+    except (SyntaxError, ValueError):  # a name that begins so, or a list that was cut off
+        return text
+
+
+def recorded_dialect(params: Mapping[str, str], typed: Sequence[str]) -> dict[str, Any]:
+    """Return how the CSV file of a run is written, but for what was typed."""
+    found = {
+        key.removeprefix("data."): recorded(key.removeprefix("data."), params)
+        for key in DIALECT
+        if key in params and key not in typed
+    }
+    if "skip" in found:
+        found["skip"] = int(found["skip"])
+    return found

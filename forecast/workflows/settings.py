@@ -36,7 +36,7 @@ class DataConfig:
     )
     query: str | None = key("SELECT that a database answers.", None)
     table: str | None = key("Table of a database, read whole.", None)
-    sha256: str | None = key("Hash that a fetched file must have.", None)
+    sha256: str | None = key("Hash of a fetched file.", None)
     format: str | None = key(
         'Format of the files: "csv", "parquet", "feather", "jsonl"; null: what their names say.',
         None,
@@ -45,6 +45,7 @@ class DataConfig:
     decimal: str = key("Sign before decimals in a CSV file: . or ,", ".")
     skip: int = key("Lines of a CSV file above its column names.", 0)
     na: list[str] = key("Texts in a CSV file that mean a missing value.", list)
+    wide: str | None = key("`columns` or `rows`, if a series is one of them.", None)
     time: Any = key("Column of time stamps, or [Date, Time] of two.")
     time_format: str | None = key(
         "As strptime has it, or s, ms, us, ns since 1970, excel (days) or number; null: ISO 8601.",

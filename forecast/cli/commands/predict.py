@@ -30,7 +30,7 @@ from forecast.serving.mixture import Predictor
 from forecast.serving.model import Bundle
 from forecast.serving.parts import Parts
 from forecast.workflows import load, predicted, workers
-from forecast.workflows.served import Served, find
+from forecast.workflows.served import Served, find, recorded, recorded_dialect
 from forecast.workflows.settings import Config, DataConfig
 
 HISTORY = 3
@@ -191,8 +191,9 @@ def _source(settings: Config, typed: list[str], served: Served) -> Source | pd.D
     Standard input is read at once.
     """
     data = settings.data
-    if "data.time" not in typed and "data.time" in served.recorded:
-        data = replace(data, time=load.recorded("time", served.recorded))
+    for name in ("time", "wide"):
+        if f"data.{name}" not in typed and f"data.{name}" in served.recorded:
+            data = replace(data, **{name: recorded(name, served.recorded)})
     if "data" not in typed and "data.path" not in typed:
         if served.recorded.get("data.path", "None") == "None":
             raise InputError(
@@ -200,16 +201,16 @@ def _source(settings: Config, typed: list[str], served: Served) -> Source | pd.D
                 "add data.path=newest.csv, or data.path=- for standard input"
             )
         changes: dict[str, Any] = {
-            key: load.recorded(key, served.recorded)
+            key: recorded(key, served.recorded)
             for key in ("sha256", "format", "query", "table")
             if f"data.{key}" not in typed
         }
-        changes |= load.recorded_dialect(served.recorded, typed)
-        data = replace(data, path=load.recorded("path", served.recorded), **changes)
+        changes |= recorded_dialect(served.recorded, typed)
+        data = replace(data, path=recorded("path", served.recorded), **changes)
     elif data.path == PIPE:
         return _piped(data, served.bundle.schema)
     elif not {"data", "data.query", "data.table"} & {*typed} and opened.is_database(data.path):
-        asked = {key: load.recorded(key, served.recorded) for key in ("query", "table")}
+        asked = {key: recorded(key, served.recorded) for key in ("query", "table")}
         data = replace(data, **asked)
     return load.opening(data, served.bundle.schema)
 

@@ -17,7 +17,7 @@ HONOURED = (
     "data.query",
     "data.table",
     "data.format",
-    *(f"data.{name}" for name in ("separator", "decimal", "skip", "na")),
+    *(f"data.{name}" for name in ("separator", "decimal", "skip", "na", "wide")),
     "data.sha256",
     "data.since",
     "data.until",
