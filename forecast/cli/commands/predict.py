@@ -192,8 +192,9 @@ def _source(settings: Config, typed: list[str], served: Served) -> Source | pd.D
     """
     data = settings.data
     for name in ("time", "wide"):
-        if f"data.{name}" not in typed and f"data.{name}" in served.recorded:
-            data = replace(data, **{name: recorded(name, served.recorded)})
+        known = None if f"data.{name}" in typed else recorded(name, served.recorded)
+        if known is not None:
+            data = replace(data, **{name: known})
     if "data" not in typed and "data.path" not in typed:
         if served.recorded.get("data.path", "None") == "None":
             raise InputError(
