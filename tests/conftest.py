@@ -42,6 +42,7 @@ CNN = ["model=causal_cnn", "model.filters=4"]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make test-faults ARGS=--kills=10` kill a sweep as often as wanted, and so for panels."""
     parser.addoption("--kills", type=int, default=1, help="moments at which a sweep is killed")
+    parser.addoption("--files", type=int, default=2000, help="files in the habits of their writers")
     parser.addoption("--panels", type=int, default=20, help="random panels of each relation")
     parser.addoption(
         "--seeds", type=int, default=10, help="seeds of random inputs and rounds of threads"
@@ -64,7 +65,9 @@ def pytest_runtest_setup() -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Number the kills, the panels and the seeds."""
+    """Number the kills, the files, the panels and the seeds."""
+    if "file_number" in metafunc.fixturenames:
+        metafunc.parametrize("file_number", range(metafunc.config.getoption("--files")))
     if "number" in metafunc.fixturenames and "undisturbed" in metafunc.fixturenames:
         metafunc.parametrize("number", range(metafunc.config.getoption("--kills")))
     if "panel" in metafunc.fixturenames and "relation" in metafunc.fixturenames:

@@ -50,6 +50,7 @@ def agree(door, overrides: list[str]) -> None:
     assert (status, printed) == ((0, "") if said is None else (2, f"forecast: {said}\n"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DATA)
 def test_data_that_cannot_be_meant_are_refused_by_check_too(name, door):
     file, data, told, *overrides = DATA[name]
@@ -60,6 +61,7 @@ def test_data_that_cannot_be_meant_are_refused_by_check_too(name, door):
 CONFIG = [(c, o, t) for c, *o, t in CASES if c == "train"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "overrides", "told"), CONFIG)
 def test_a_configuration_that_cannot_be_meant_is_refused_by_check_too(
     command, overrides, told, door

@@ -52,6 +52,7 @@ def written(folder: Path, kind: str, frame: pd.DataFrame) -> list[str]:
     return [f"data.path=new.{kind}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["parquet", "jsonl", "sqlite"])
 def test_other_formats_give_the_same_forecasts(trained, kind: str):
     place, run, own = trained

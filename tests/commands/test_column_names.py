@@ -83,6 +83,7 @@ def data_settings(key, typed):
     return compose.compose([f"{key}={{}}", *typed]).settings
 
 
+@pytest.mark.slow
 def test_time_takes_any_name():
     for name in (*NAMES, "a'b'c"):
         if name not in ("'q'", "[x]", "[x"):

@@ -79,6 +79,7 @@ def short_run(place: Place) -> str:
     return word(place.printed[-1], "run")
 
 
+@pytest.mark.slow
 def test_intervals_are_kept_and_told_again(place: Place, client, short_run: str):
     metrics, history = client.get_run(short_run).data.metrics, client.get_metric_history
     curve, lows, highs = (

@@ -24,6 +24,7 @@ def write(folder, kind):
     return "data.path=rows.csv"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["row numbers", "trailing comma", "read and written again"])
 def test_a_column_without_a_name_is_no_target(kind, tmp_path):
     place = Place(tmp_path, [], [])

@@ -27,6 +27,7 @@ def test_forecasts_the_horizon_after_the_last_row_of_every_series(predicted: pd.
     assert predicted.forecast.between(20, 80).all()
 
 
+@pytest.mark.slow
 def test_a_run_that_no_server_has_yet_is_read_from_this_machine(place: Place):
     away = f"tracking.uri=http://127.0.0.1:{free_port()}"
     assert place.run("train", *TINY, "model=linear", away, "tracking.folder=unsent") == 0

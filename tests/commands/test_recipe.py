@@ -245,6 +245,7 @@ def test_no_row_of_a_fold_is_seen_by_the_choice(place: Place):
     assert first.metrics["test/mae"] != second.metrics["test/mae"]
 
 
+@pytest.mark.slow
 def test_a_backtest_of_own_settings_stays_as_it_is_set(place: Place):
     quick = ["training.epochs=2"]
     assert place.run("backtest", *BACKTEST, *quick) == 0, place.errors[-1]
@@ -258,6 +259,7 @@ def test_a_backtest_of_own_settings_stays_as_it_is_set(place: Place):
     assert found.params["training.optimizer"] == "Adam"
 
 
+@pytest.mark.slow
 def test_a_longer_look_back_pads_where_missing_rows_are_masked(tmp_path: Path):
     """A reproduction reads the recorded look-back, and must find the same windows."""
     frame = load_frame(1400)

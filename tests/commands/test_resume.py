@@ -127,6 +127,7 @@ def test_what_cannot_be_resumed(words: list[str], said: str, here: Place):
     assert here.errors[-1].startswith(f"forecast: {said}")
 
 
+@pytest.mark.slow
 def test_other_data_is_refused(here: Place, monkeypatch: pytest.MonkeyPatch):
     assert here.run("train", "resume=last") == 2
     assert "got 'last' with none in runs" in here.errors[-1]
@@ -149,6 +150,7 @@ def test_other_data_is_refused(here: Place, monkeypatch: pytest.MonkeyPatch):
     assert "which has finished" in here.errors[-1]
 
 
+@pytest.mark.slow
 def test_a_training_without_its_server_ends_well_and_is_sent_later(here: Place):
     away = "tracking.uri=http://127.0.0.1:9"
     assert here.run("train", *TINY, *LSTM, "training.epochs=1", away) == 0, here.errors

@@ -104,13 +104,8 @@ def newest(here: Place) -> folders.LocalRun:
     return next(run for run in folders.runs(here.folder / "runs") if run.kind == "train")
 
 
-QUICK = ("evaluation", "baselines")
-
-
-@pytest.mark.parametrize(
-    "stage",
-    [one if one in QUICK else pytest.param(one, marks=pytest.mark.slow) for one in STAGES],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_that_runs_out_of_memory_leaves_the_rest_and_is_resumed(
     stage: str, here: Place, undisturbed: Held, monkeypatch: pytest.MonkeyPatch
 ):
@@ -144,6 +139,7 @@ def test_a_stage_that_runs_out_of_memory_leaves_the_rest_and_is_resumed(
     assert found.tags["forecast.missing"] == "nothing"
 
 
+@pytest.mark.slow
 def test_what_did_not_fit_may_be_switched_off_and_nothing_else(
     here: Place, undisturbed: Held, monkeypatch: pytest.MonkeyPatch
 ):

@@ -93,6 +93,7 @@ def runs(place: Place, count: int) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_training_gives_the_validation_error_of_the_kept_epoch(place, client, sweeper):
     given = multirun(place, sweeper, "train", *SMALL, "training.learning_rate=0.001,0.3")
     expected = [kept(client, run) for run in runs(place, 2)]
@@ -101,6 +102,7 @@ def test_training_gives_the_validation_error_of_the_kept_epoch(place, client, sw
     assert all(abs(one - other) > 1e-6 for one in given for other in tested)
 
 
+@pytest.mark.slow
 def test_a_backtest_gives_that_of_its_first_fit(place, client, sweeper):
     words = [*SMALL, "backtest.folds=2", "tracking.experiment=given"]
     [given] = multirun(place, sweeper, "backtest", *words)

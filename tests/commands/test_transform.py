@@ -52,6 +52,7 @@ def run(place: Place) -> str:
     return word(place.printed[-1], "run")
 
 
+@pytest.mark.slow
 def test_a_run_is_reproduced_with_its_transform(place: Place, run: str):
     assert place.run("reproduce", f"run={run}") == 0, place.errors[-1] + place.printed[-1]
     assert "equal      reproduced: everything, to the last bit" in place.printed[-1]

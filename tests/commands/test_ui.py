@@ -131,6 +131,7 @@ def test_a_port_in_use_is_refused(place, started):
     assert "tracking.port must be a free port" in place.errors[-1] and not started["server"]
 
 
+@pytest.mark.slow
 def test_a_comparison_is_offered_with_a_run_of_such_layers(place, client, lstm_run, cnn_run):
     """The newest run was that of a convolution, which has no gate in common with an LSTM."""
     assert place.run("train", *TINY, *LSTM, "training.learning_rate=2e-3") == 0, place.errors[-1]

@@ -115,6 +115,7 @@ def test_other_formats_have_no_dialect(tmp_path: Path):
         opened.open(tmp_path / "table.parquet", dialect=Dialect(";"))
 
 
+@pytest.mark.slow
 def test_a_run_reads_its_file_again_as_it_was_read(place: Place):
     """Forecasts of a spreadsheet's file are those of the same rows written plainly."""
     frame = load_frame()

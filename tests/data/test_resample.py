@@ -121,6 +121,7 @@ def test_how_is_the_mean_where_nothing_is_said():
 # through commands
 
 
+@pytest.mark.slow
 def test_a_model_of_resampled_rows_resamples_new_ones(place: Place):
     """Training and forecast of raw readings are those of the rows put together by hand."""
     frame = readings(1, 1000)[["time", "site", "load"]]
@@ -192,6 +193,7 @@ def plainly(place: Place) -> pd.DataFrame:
     return learned(place, "plain", hourly(), ["data.time=time"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spell", "more", "written"),
     [

@@ -98,6 +98,7 @@ def same(found, whole):
         assert values.tobytes() == every.at(starts).values.tobytes(), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_parts_of_any_cut_are_the_whole(name, monkeypatch):
     given, more = case(*CASES[name])

@@ -172,6 +172,7 @@ def test_targets_in_chunks_and_moments_in_blocks(method, monkeypatch):
     assert_alike(one, parts, stretches(one, parts), whole, spans)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", margin.CALIBRATIONS)
 def test_several_series_go_on_together(method):
     made, scaler = panel(3, series=4, early=(2,))
@@ -184,6 +185,7 @@ def test_several_series_go_on_together(method):
     assert_alike(one, parts, stretches(one, parts), whole, spans)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", margin.CALIBRATIONS)
 @pytest.mark.parametrize("cut", [60, CUT])  # few held-out windows, and enough of them
 def test_parts_of_whole_series_are_all_series_at_once(method, cut):
@@ -200,6 +202,7 @@ def test_parts_of_whole_series_are_all_series_at_once(method, cut):
     assert_alike(one, parts, said, whole, spans)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", margin.CALIBRATIONS)
 def test_long_series_and_small_ones_take_turns(method):
     made, scaler = panel(8, series=4, early=(3,))

@@ -38,6 +38,7 @@ def sampled(values):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", margin.CALIBRATIONS)
 @pytest.mark.parametrize(("series", "cut"), [(1, parts.CUT), (6, parts.CUT), (6, 60)])
 def test_what_is_followed_is_what_all_would_be(method, series, cut, monkeypatch):
@@ -211,6 +212,7 @@ def test_an_evaluation_of_many_forecasts_says_which_steps_it_scores(monkeypatch,
     assert experiment.evaluate(prepared, fitted, whole=True).followed == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["one long series", "long ones among short ones"])
 @pytest.mark.parametrize("refit", [False, True])
 def test_blocks_are_scored_at_the_steps_of_the_whole_table(name, refit, monkeypatch):

@@ -61,6 +61,7 @@ def by_hand(asked: Spec, table: Table) -> float:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("walk", "expected"), [(False, recipes.STRUCTURE), (True, recipes.NOISE)])
 def test_validation_chooses(walk, expected):
     table, asked = hourly(150, walk=walk), spec("mlp")

@@ -113,6 +113,7 @@ def test_baselines_learn_from_validation_rows_and_their_intervals_from_those_bef
         np.testing.assert_allclose(half[mine, 0], known[rank], rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("calibration", ["adaptive", "split"])
 def test_blocks_find_what_the_whole_table_finds(calibration, monkeypatch):
     monkeypatch.setattr(samples, "block_rows", lambda *_: 200)
@@ -136,6 +137,7 @@ def test_blocks_find_what_the_whole_table_finds(calibration, monkeypatch):
     np.testing.assert_allclose(own.first_.scaler_.input_mean, fitted.first_.scaler_.input_mean)
 
 
+@pytest.mark.slow
 def test_every_fold_of_a_backtest_is_learned_anew():
     asked = spec(training=Training(epochs=2, batch_size=64, refit=True, seeds=2))
     names = []

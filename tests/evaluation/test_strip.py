@@ -151,6 +151,7 @@ def test_of_many_series_and_targets_three_are_shown_and_said():
     assert about["picks"][about["pick"]]["name"].startswith(order[4])
 
 
+@pytest.mark.slow
 def test_a_long_span_is_thinned_and_said():
     table = panel((30_000,) * 3, targets=1)
     found = around(outcome(table, Window(12, 24)))

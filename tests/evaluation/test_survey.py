@@ -70,6 +70,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("calibration", ["adaptive", "split"])
 def test_blocks_are_scored_as_the_whole_table(name, calibration, small):

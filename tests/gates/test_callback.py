@@ -295,6 +295,7 @@ def test_an_epoch_of_two_layers_of_64_keeps_little(tmp_path):
     assert 51 * max(path.stat().st_size for path in tmp_path.iterdir()) < 20e6
 
 
+@pytest.mark.slow
 def test_one_that_resumes_tells_what_an_undisturbed_one_tells():
     options = {"every": 2, "pictures": 2, "probe": X[:4]}
     model = small_model()

@@ -177,6 +177,7 @@ def test_a_known_future_and_the_series_are_read_whatever_the_repairs(name, repai
     np.testing.assert_array_equal(again(x), before)
 
 
+@pytest.mark.slow
 @each_model
 @repaired(*REPAIRS[1:])
 def test_a_gradient_reaches_what_reads_the_known_future_and_the_series(name, repairs):

@@ -92,6 +92,7 @@ def test_rising_begins_where_it_is_told_and_keeps_the_middle():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "levels"),
     [

@@ -18,7 +18,7 @@ def one_by_one(model: keras.Model, x: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("targets", [1, 4])
-@pytest.mark.parametrize("name", ["linear", "lstm"])
+@pytest.mark.parametrize("name", ["linear", pytest.param("lstm", marks=pytest.mark.slow)])
 def test_a_batch_as_large_as_horizon_targets_or_anything(name, targets, how):
     sizes = Sizes(timesteps=8, features=5, horizon=4, targets=targets, season=2)
     model = build_model(name, sizes, {**defaults(name), "normalization": how})

@@ -72,7 +72,9 @@ def by_hand(served, frame: pd.DataFrame, horizon: int) -> pd.DataFrame:
     return every[every.step <= horizon].sort_values(["series", "step", "target"])
 
 
-@pytest.mark.parametrize("horizon", [4, 9, 11])
+@pytest.mark.parametrize(
+    "horizon", [9, *(pytest.param(n, marks=pytest.mark.slow) for n in (4, 11))]
+)
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_it_is_what_a_loop_by_hand_says(name, horizon, tmp_path):
     served = saved(tmp_path, SCHEMAS[name])

@@ -135,7 +135,17 @@ def linear_of_quantiles(sizes):
     return keras.Model(window, keras.layers.Reshape((sizes.horizon, sizes.outputs))(x))
 
 
-@pytest.mark.parametrize("kind", ["linear", "embedded", "cycle", "stateful", "quantiles"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "linear",
+        "stateful",
+        *(
+            pytest.param(kind, marks=pytest.mark.slow)
+            for kind in ("embedded", "cycle", "quantiles")
+        ),
+    ],
+)
 def test_weights_from_disk_are_those_from_memory(tmp_path, kind):
     data = frame()
     model, changes = settings(kind)

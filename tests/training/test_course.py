@@ -41,6 +41,7 @@ def without_clocks(history):
     return {k: v for k, v in history.items() if k not in ("epoch_seconds", "samples_per_second")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [linear, LSTM, CNN], ids=["linear", "lstm", "causal_cnn"])
 def test_the_forecast_is_the_mean_of_networks_trained_alone(model):
     fitted = forecaster(model, seeds=3, seed=4, **STOPPING).fit(DATA)
@@ -254,8 +255,8 @@ DROPPING = Model("lstm", units=[3], dropout=0.2, recurrent_dropout=0.2)
 @pytest.mark.parametrize(
     "more",
     [
-        {"seeds": 2},
-        {"refit": True},
+        pytest.param({"seeds": 2}, marks=pytest.mark.slow),
+        pytest.param({"refit": True}, marks=pytest.mark.slow),
         {"seeds": 2, "refit": True, "average": 2},
         {"average": 5, "tail": 0},  # of which the last part trains three
     ],
@@ -279,6 +280,7 @@ class Killed(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", range(1, 16, 4))
 def test_a_killed_training_goes_on_with_the_network_that_was_trained(moment):
     """No epoch is trained twice, and the weights are those of a training in one piece."""

@@ -58,6 +58,7 @@ def flat(sizes):
     return keras.Model(window, kl.Reshape((sizes.horizon, 1), name="steps")(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "theirs", "changes"),
     [

@@ -25,6 +25,7 @@ def by_hand(model, x, y, train, test):
     return -np.mean(errors)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("panel", [False, True], ids=["one series", "panel"])
 def test_grid_search_scores_every_candidate_on_every_fold(panel):
     x, y = (DATA if panel else DATA.take(DATA.series == 0)).frames()

@@ -26,6 +26,7 @@ def test_few_checks_cannot_apply():
 SMALL = Model("linear")  # the checks are about the estimator, and this one compiles soonest
 
 
+@pytest.mark.slow
 @parametrize_with_checks(
     [forecaster(SMALL, Window(2, 1), epochs=1)], expected_failed_checks=lambda _: CANNOT_APPLY
 )

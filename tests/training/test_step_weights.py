@@ -109,7 +109,9 @@ def by_hand(error, true, said, weights) -> float:
     return total / (len(true) * sum(weights))
 
 
-@pytest.mark.parametrize("asked", WEIGHTS, ids=str)
+@pytest.mark.parametrize(
+    "asked", ["inverse_sqrt", pytest.param((4, 2.5, 1), marks=pytest.mark.slow)], ids=str
+)
 @pytest.mark.parametrize("case", CASES)
 def test_both_losses_are_those_of_a_loop(case, asked):
     model, data, changes, error = CASES[case]
@@ -131,6 +133,7 @@ def test_both_losses_are_those_of_a_loop(case, asked):
     assert fitted.history_["val_loss"] != plain.history_["val_loss"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["absolute", "shared channels", "quantiles", "events"])
 def test_a_training_is_keras_own_with_weights_of_steps(case):
     model, data, changes, _ = CASES[case]
