@@ -21,8 +21,8 @@ from forecast.data import fetch
 from forecast.errors import InputError
 
 CACHE_FLAG = "--tf_xla_persistent_cache_directory"
-KEPT = 300
-"""Compiled programs kept between processes, about half a megabyte each."""
+KEPT = 1000
+"""Compiled programs kept between processes, a fifth to half a megabyte each."""
 
 FLOAT = "float32"
 """Type of all weights and values of a network."""

@@ -130,8 +130,7 @@ def in_parts(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rows", [29, 500])
-@pytest.mark.parametrize("history", [False, True], ids=["newest", "history"])
+@pytest.mark.parametrize(("history", "rows"), [(False, 29), (True, 500)], ids=["newest", "history"])
 def test_any_cut_gives_the_forecasts_of_all_rows(trained, history, rows, monkeypatch):
     served, frame = trained
     if history:  # of each row: some series are enough
