@@ -172,6 +172,7 @@ PANELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PANELS)
 def test_a_messy_panel_trains(name, door):
     frame, windows = PANELS[name]

@@ -15,6 +15,8 @@ from forecast.tracking.mlflow.store import Store
 
 from ..conftest import Place, columns, load_frame, word
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [
     "best",
     "budget=60",
@@ -148,7 +150,6 @@ def test_what_it_does_not_take_is_refused(home: Place, words: list[str], said: s
     assert home.errors[-1].startswith(f"forecast: {said}")
 
 
-@pytest.mark.slow
 def test_all_candidates_of_a_small_table(tmp_path: Path):
     """Nothing is patched here: whatever the portfolio holds for two short series trains."""
     found = Place(tmp_path, [], [])

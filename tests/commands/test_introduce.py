@@ -75,6 +75,7 @@ def test_a_baseline_describes_itself(client, lstm_run):
     assert "the same 82 windows of load on **load**" in text
 
 
+@pytest.mark.slow
 def test_names_say_the_kind_and_equal_runs_have_different_ones(client, twins):
     first, second = (client.get_run(run_id).info.run_name for run_id in twins[:2])
     assert re.fullmatch(r"lstm-4 · mae [\d.]+ · 8→4( · \d+)?", first)

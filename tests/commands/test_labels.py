@@ -38,6 +38,7 @@ def forecasts(place: Place, run: str, *asked: str) -> list[float]:
     return pd.read_csv(place.folder / "out.csv").forecast.tolist()
 
 
+@pytest.mark.slow
 def test_check_lists_the_labels_found(trained):
     place, _ = trained
     assert place.run("check", *ASKED) == 0, place.errors

@@ -90,6 +90,7 @@ def test_best_goes_by_the_epoch_whose_weights_were_kept(runs: Runs, capsys):
     assert runs.found("run=last", "other=best") == [summed, summed]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "other",
     [

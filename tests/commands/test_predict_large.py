@@ -72,6 +72,7 @@ def large(here: Place, monkeypatch) -> Callable[..., str]:
     assert not left
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", ["rows.parquet", "mixed.csv"])
 def test_a_file_is_that_of_all_rows_at_once(rows: str, here: Place, large):
     said = large(f"data.path={rows}", "output=some.csv")

@@ -239,6 +239,7 @@ def test_other_commands_on_runs_refuse_what_they_do_not_read(command, place: Pla
         assert f"{key} must be a key that forecast {command} reads" in place.errors[-1]
 
 
+@pytest.mark.slow
 def test_training_with_a_zone_writes_and_shows_utc(place: Place, lstm_run: str):
     del lstm_run
     frame = pd.read_csv(place.folder / "load.csv", parse_dates=["time"])

@@ -19,6 +19,8 @@ from forecast.workflows import load
 
 from ..conftest import Place, load_frame, word
 
+pytestmark = pytest.mark.slow
+
 ROWS = [
     "data=file",
     "data.path=load.csv",
@@ -42,7 +44,6 @@ def run_of(place: Place, run: str):
     return mlflow.MlflowClient(f"sqlite:///{place.folder}/mlflow.db").get_run(run).data
 
 
-@pytest.mark.slow
 def test_a_first_training_says_what_it_tried_and_records_what_it_took(place: Place):
     assert place.run("train", *ROWS) == 0, place.errors
     printed = place.printed[-1]
@@ -216,7 +217,6 @@ def test_a_sweep_trains_the_recipe_it_has_compared(place: Place):
 BACKTEST = [*ROWS, "backtest.folds=2", "window.timesteps=24", "model=linear"]
 
 
-@pytest.mark.slow
 def test_a_backtest_chooses_once_and_as_a_training_does(place: Place):
     assert place.run("train", *ROWS, "window.timesteps=24", "model=linear") == 0
     [trained] = [text for text in place.printed[-1].splitlines() if text.startswith("recipe ")]
@@ -230,7 +230,6 @@ def test_a_backtest_chooses_once_and_as_a_training_does(place: Place):
     assert (found.params["training.epochs"] == "30") == (name == "structure")
 
 
-@pytest.mark.slow
 def test_no_row_of_a_fold_is_seen_by_the_choice(place: Place):
     said = []
     for number in range(2):
@@ -245,7 +244,6 @@ def test_no_row_of_a_fold_is_seen_by_the_choice(place: Place):
     assert first.metrics["test/mae"] != second.metrics["test/mae"]
 
 
-@pytest.mark.slow
 def test_a_backtest_of_own_settings_stays_as_it_is_set(place: Place):
     quick = ["training.epochs=2"]
     assert place.run("backtest", *BACKTEST, *quick) == 0, place.errors[-1]
@@ -259,7 +257,6 @@ def test_a_backtest_of_own_settings_stays_as_it_is_set(place: Place):
     assert found.params["training.optimizer"] == "Adam"
 
 
-@pytest.mark.slow
 def test_a_longer_look_back_pads_where_missing_rows_are_masked(tmp_path: Path):
     """A reproduction reads the recorded look-back, and must find the same windows."""
     frame = load_frame(1400)

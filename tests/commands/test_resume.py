@@ -47,6 +47,7 @@ def stopped(here: Place, monkeypatch: pytest.MonkeyPatch, after: int, *words: st
     return next(str(run.run_id) for run in found if run.kind == "train")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model", [LSTM, pytest.param(CNN, marks=pytest.mark.slow)], ids=["lstm", "causal_cnn"]
 )

@@ -15,6 +15,8 @@ from forecast.tracking.mlflow.store import Store
 
 from ..conftest import LSTM, TINY, Place, word
 
+pytestmark = pytest.mark.slow
+
 SEVERAL = [
     "training.seeds=2",
     "training.refit=true",
@@ -82,13 +84,11 @@ def test_the_bundle_is_one_model_that_predicts(here: Place, whole: str):
     assert here.run("inspect", f"run={whole}") == 0, here.errors
 
 
-@pytest.mark.slow
 def test_it_is_reproduced_to_the_bit(here: Place, whole: str):
     assert here.run("reproduce", f"run={whole}") == 0, here.errors
     assert "equal      reproduced: everything, to the last bit" in here.printed[-1]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("after", [2, 4, 8, 11])
 def test_a_killed_training_goes_on_with_its_network(
     after: int, here: Place, whole: str, monkeypatch: pytest.MonkeyPatch
@@ -127,7 +127,6 @@ def test_a_backtest_trains_all_of_them_in_each_fold(here: Place):
     assert "2/2" in here.printed[-1]
 
 
-@pytest.mark.slow
 def test_a_sweep_may_vary_the_number_of_networks(here: Place):
     grid = "sweep.grid={training.seeds: [1, 2]}"
     more = ["sweep.folds=2", "sweep.seeds=2", "sweep.workers=1", "training.refit=true"]

@@ -189,6 +189,7 @@ def test_what_a_fold_never_shows_is_named_with_the_fold():
     assert said.get() == ""
 
 
+@pytest.mark.slow
 def test_a_training_standardises_lists_and_builds_once(place: Place, monkeypatch):
     """Its leak proof aside, which does all of it again with other rows."""
     calls: Counter[str] = Counter()

@@ -121,6 +121,7 @@ def test_models_learn_from_windows_with_holes(chosen):
     assert (table.series[found] == 1).any()
 
 
+@pytest.mark.slow
 def test_a_bundle_forecasts_a_short_series_with_a_hole_at_its_end(tmp_path):
     raw = frame(lengths=(90, 30))
     forecaster = Forecaster(Model("lstm", units=[3]), Window(24, 2), Training(epochs=1))

@@ -217,6 +217,7 @@ def test_long_series_and_small_ones_take_turns(method):
     assert_alike(one, parts, said, whole, spans)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", margin.CALIBRATIONS)
 def test_a_part_may_have_a_table_of_its_own(method):
     """Whose series are numbered from 0, and which begins where the windows do."""

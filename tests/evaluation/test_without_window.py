@@ -50,6 +50,7 @@ def test_they_are_those_without_a_stretch_of_rows_with_values(missing):
     assert without_window(table, WINDOW) == LACKING
 
 
+@pytest.mark.slow
 def test_check_and_train_name_them_and_go_on(place: Place):
     sites().to_csv(place.folder / "sites.csv", index=False)
     words = [*TINY, "data.path=sites.csv", "model=linear", "training.epochs=1"]

@@ -230,6 +230,7 @@ def test_a_wrapper_of_ones_own_is_measured_on_what_it_hands_on():
     np.testing.assert_allclose(next(iter(inner.values()))["hidden"][:, -1], traced, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("several", [list, tuple, lambda both: dict(zip("ab", both, strict=True))])
 def test_a_probe_of_two_inputs(several):
     a, b = keras.Input((6, 2), name="a"), keras.Input((6, 2), name="b")

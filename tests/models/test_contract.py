@@ -37,8 +37,10 @@ REPAIRS = [
 
 
 def repaired(*asked):
-    """Test with some of the repairs."""
-    return pytest.mark.parametrize("repairs", asked, ids=lambda r: "-".join(map(str, r.values())))
+    """Test with some of the repairs; the first and the last are the quick ones."""
+    between = [pytest.param(repairs, marks=pytest.mark.slow) for repairs in asked[1:-1]]
+    every = [asked[0], *between, asked[-1]]
+    return pytest.mark.parametrize("repairs", every, ids=lambda r: "-".join(map(str, r.values())))
 
 
 def settings(name):

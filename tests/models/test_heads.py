@@ -30,6 +30,7 @@ EVERYWHERE = [(name, QUANTILES) for name in models.NAMES]
 TWICE = [(name, sizes) for name in ("mlp", "patch_gru") for sizes in (EVENT, CLASSES)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "sizes"),
     EVERYWHERE + TWICE,

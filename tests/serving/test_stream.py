@@ -146,6 +146,7 @@ def test_any_cut_gives_the_forecasts_of_all_rows(trained, history, rows, monkeyp
     assert len(told.drawn) == 12 and {*told.table().names} <= {*expected.series}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trained", ["static"], indirect=True)
 def test_a_static_value_that_comes_late_holds_for_its_whole_series(trained, monkeypatch):
     served, frame = trained

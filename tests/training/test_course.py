@@ -59,6 +59,7 @@ def test_the_forecast_is_the_mean_of_networks_trained_alone(model):
     assert bits(watched(fitted)) == bits(alone[0])
 
 
+@pytest.mark.slow
 def test_quantiles_are_averaged_level_by_level_and_rise():
     levels = [0.1, 0.5, 0.9]
     fitted = forecaster(LSTM, seeds=2, quantiles=levels, **STOPPING).fit(DATA)

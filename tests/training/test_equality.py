@@ -37,6 +37,7 @@ REPAIRED = Model(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [LSTM, CNN, *(pytest.param(slow, marks=pytest.mark.slow) for slow in (gru, REPAIRED))],

@@ -82,6 +82,7 @@ def at_one_origin(table, forecaster, start):
     return forecaster.predict_windows(table, np.array([start])), ridge
 
 
+@pytest.mark.slow
 def test_nothing_behind_the_origin_is_read_but_what_is_known(trained):
     table, forecaster = trained
     start = 20

@@ -103,6 +103,7 @@ def test_windows_reach_over_the_border_of_a_pass(monkeypatch):
     assert small._batch._compiled.experimental_get_tracing_count() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_passes_are_those_of_a_loop_over_all_windows(monkeypatch, seed):
     """Of windows in any order, some of them twice, with holes as long as several passes."""

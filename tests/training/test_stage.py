@@ -42,8 +42,8 @@ def without_clocks(history):
 @pytest.mark.parametrize(
     ("model", "schedule", "tail"),
     [
-        (linear, None, 0),
-        (linear, None, 0.2),
+        pytest.param(linear, None, 0, marks=pytest.mark.slow),
+        pytest.param(linear, None, 0.2, marks=pytest.mark.slow),
         (linear, "CosineDecay", 0.2),
         pytest.param(CNN, "CosineDecay", 0.2, marks=pytest.mark.slow),
         (DROPPING, "CosineDecay", 0.2),

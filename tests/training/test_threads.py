@@ -114,6 +114,7 @@ def test_a_refused_program_gives_its_predictor_back():
     assert all(one.owner.use is None for one in predict._predictors.values())
 
 
+@pytest.mark.slow
 def test_fits_of_one_shape_in_threads():
     serial = [fit("own", seed) for seed in range(8)]
     tasks = [lambda seed=seed: fit("own", seed) for seed in range(8)]
