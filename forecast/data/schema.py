@@ -109,7 +109,7 @@ class Schema:
         if not 0 <= self.hold <= MOST_HOLD:
             raise InputError(
                 f"data.hold must be from 0 to {MOST_HOLD:,} rows, got {self.hold}: write 0 to hold "
-                "nothing, or data.missing=mask to hold without limit"
+                f"nothing, or {MOST_HOLD} to hold without end"
             )
         if unknown := [name for name in self.calendar if name not in CALENDAR]:
             raise InputError(

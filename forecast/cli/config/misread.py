@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from forecast.cli.config import columns
 from forecast.cli.config.columns import BY_COLUMN, LISTS, parted
-from forecast.errors import InputError, nearest, plain
+from forecast.errors import InputError, nearest, plain, quoted
 from forecast.workflows.settings import Config
 
 MAPPINGS = (*BY_COLUMN, "data.resample", "evaluation.regressors")
@@ -61,7 +62,7 @@ def sentence(error: Exception, overrides: Sequence[str]) -> InputError:
         return InputError(
             f"{plain(key)} must have a value that Hydra can read, got {plain(value)!r}: put a "
             "value with characters other than letters, digits and ./-_ in quotes, "
-            f"\"{plain(key)}='…'\""
+            + shlex.quote(f"{plain(key)}={quoted(plain(value), always=True)}")
         )
     file = re.match(r"In '([\w/-]+)'", str(error))
     if file and Path("conf", f"{file[1]}.yaml").is_file():
