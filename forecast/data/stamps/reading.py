@@ -19,7 +19,7 @@ _MIDNIGHT = r"(?<![\d:])24:00(?::00(?:\.0+)?)?(?![\d:])"
 _QUARTER = re.compile(r"^(\d{4})[- ]?Q([1-4])$", re.IGNORECASE)
 _WEEK = r"^(\d{4})-?W(\d\d)(?:-?([1-7]))?$"
 
-_DAY = pd.Timedelta(days=1)
+_DAY = np.timedelta64(1, "D")
 
 
 @dataclass(frozen=True)
@@ -220,15 +220,15 @@ def plain(text: pd.Series) -> tuple[pd.Series, pd.Series]:
 def _midnight(text: pd.Series) -> tuple[pd.Series, pd.Series]:
     """Write 24:00, the end of a day, as 00:00, and add a day; see `plain`."""
     likely = text.str.contains("24:", regex=False).fillna(False).to_numpy(bool)
-    more = pd.Series(np.zeros(len(text), "timedelta64[s]"), text.index)
+    more = np.zeros(len(text), "timedelta64[s]")
     if not likely.any():  # a tenth of the time that the pattern takes
-        return text, more
+        return text, pd.Series(more, text.index)
     ends = likely.copy()
     ends[likely] = text[likely].str.contains(_MIDNIGHT, regex=True).to_numpy(bool)
     if ends.any():
         text = text.where(~ends, text.str.replace("24:00", "00:00", n=1, regex=False))
         more[ends] = _DAY
-    return text, more
+    return text, pd.Series(more, text.index)
 
 
 def _first_of_quarter(found: re.Match[str]) -> str:
