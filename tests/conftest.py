@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from forecast import process as process  # before a test imports Keras
 from forecast.process import GARBAGE
@@ -55,6 +56,8 @@ def pytest_configure() -> None:
     Commands of tests are one process with the tests, which looks for garbage as a command's does.
     """
     gc.set_threshold(*GARBAGE)
+    settings.register_profile("untimed", deadline=None)  # on a busy machine any example may be slow
+    settings.load_profile("untimed")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
