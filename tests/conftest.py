@@ -146,6 +146,15 @@ def word(text: str, label: str) -> str:
     return next(line.split()[1] for line in text.splitlines() if line.startswith(label + " "))
 
 
+def predicted(place: Place, name: str, *overrides: str) -> pd.DataFrame:
+    """Train, in a store of its own, and forecast from the same file."""
+    store = f"tracking.uri=sqlite:///{name}.db"
+    assert place.run("train", *overrides, store) == 0, place.errors[-1]
+    run = word(place.printed[-1], "run")
+    assert place.run("predict", f"run={run}", f"output={name}_next.csv", store) == 0
+    return pd.read_csv(place.folder / f"{name}_next.csv")
+
+
 def environment() -> dict[str, str]:
     """What a person's shell has: nothing of MLflow, nor of the make that may run these tests.
 

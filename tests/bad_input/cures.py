@@ -17,9 +17,6 @@ VALUE = r"(\[[^]]*\]|\"[^\"]*\"|%\S+(?: %\S+)*|[^\s,]+)"
 TRY = re.compile(rf"^(?:try|write) {VALUE}(?:,| or|$)")
 """A value for the key with which the sentence begins."""
 
-WORDS = {"a", "an", "pairs", "many", "0", "it", "true"}
-"""How descriptions of a value begin, which are no values themselves."""
-
 MEANT = re.compile(r"did you mean ([^?]+)\?")
 KNOWN = re.compile(r"^known: ([^,]+)")
 
@@ -42,7 +39,7 @@ def cures(said: str, overrides: list[str]) -> Iterator[list[str]]:
         override = shlex.split(found.rstrip("."))[0] if found[-1] in "'\"" else found.rstrip(".")
         yield _with(overrides, override)
     asked = said.split()[0]
-    if (value := TRY.match(told)) and value[1] not in WORDS and "." in asked:
+    if (value := TRY.match(told)) and value[1] != "pairs" and "." in asked:
         yield _with(overrides, f"{asked}={value[1].strip(chr(34))}")
     for better in (*MEANT.findall(told), *KNOWN.findall(told)):
         yield from _instead(said, overrides, better.strip('"'))

@@ -72,8 +72,8 @@ class Spelling:
 
     Attributes:
         write: Stamps (n,) → texts or numbers (n,), or several such columns.
-        overrides: What a command must be told; `{time}` stands for the column.
-        local: Whether the moments that were written are those of a place.
+        overrides: What a command must be told.
+        columns: Where they are written.
     """
 
     write: Callable[[pd.DatetimeIndex], Any]
@@ -173,7 +173,7 @@ def habit(number: int) -> Habit:
     spelling = SPELLINGS[spelled]
     target = pick(rng, TARGETS)
     names = rng.permutation(SERIES)[: pick(rng, [1, 1, 2, 4])] if rng.random() < 0.6 else [""]
-    truth = {str(one): values(rng, clock, moments(rng, clock)) for one in names}
+    truth = {str(one): values(rng, moments(rng, clock)) for one in names}
     rows = pd.concat([_rows(rng, one, found, target) for one, found in truth.items()])
     words: dict[str, Any] = {"clock": name, "time": spelled, "series": [*truth], "target": target}
     if rng.random() < 0.2 and clock.rule:
@@ -191,7 +191,7 @@ def habit(number: int) -> Habit:
         f"data.time={'[Date,Time]' if spelled == 'apart' else 'time'}",
     ]
     table = _written(rows, spelling, target, [*truth] != [""])
-    file, data, more = _file(rng, table, target, spelled, words)
+    file, data, more = _file(rng, table, words)
     return Habit(file, data, [*overrides, *more, f"data.path={file}"], truth, words)
 
 
@@ -209,7 +209,7 @@ def moments(rng: np.random.Generator, clock: Clock) -> pd.Index:
     return pd.date_range(first, periods=count, freq=clock.rule)
 
 
-def values(rng: np.random.Generator, clock: Clock, at: pd.Index) -> pd.Series:
+def values(rng: np.random.Generator, at: pd.Index) -> pd.Series:
     """Draw numbers, some absent, and never those at the ends."""
     found = rng.normal(0, 10.0 ** rng.integers(-2, 6), len(at)).round(3)
     if rng.random() < 0.3:
@@ -242,8 +242,6 @@ def _written(rows: pd.DataFrame, spelling: Spelling, target: str, series: bool) 
 def _file(
     rng: np.random.Generator,
     table: pd.DataFrame,
-    target: str,
-    spelled: str,
     words: dict[str, Any],
 ) -> tuple[str, bytes, list[str]]:
     """Write a table as a file: its name, its bytes, and what a command must be told."""
@@ -257,13 +255,13 @@ def _file(
         return "a.feather", out.getvalue(), []
     if kind == "jsonl":
         return "a.jsonl", table.to_json(orient="records", lines=True).encode(), []
-    text, more = _csv(rng, table, target, words)
+    text, more = _csv(rng, table, words)
     data = text.encode(pick(rng, ["utf-8", "utf-8", "utf-8-sig"]))
     return f"a.{kind}", gzip.compress(data) if kind == "csv.gz" else data, more
 
 
 def _csv(
-    rng: np.random.Generator, table: pd.DataFrame, target: str, words: dict[str, Any]
+    rng: np.random.Generator, table: pd.DataFrame, words: dict[str, Any]
 ) -> tuple[str, list[str]]:
     """Write a CSV file as one of many programs would."""
     mark = words["mark"] = pick(rng, [",", ",", ";", "\t", "|"])

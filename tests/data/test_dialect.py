@@ -12,7 +12,7 @@ from forecast.data.sources import opened
 from forecast.data.sources.csv_files import Dialect
 from forecast.errors import InputError
 
-from ..conftest import TINY, Place, load_frame, word
+from ..conftest import TINY, Place, load_frame, predicted
 
 CASES = [
     Dialect(separator, decimal, skip, na)
@@ -125,12 +125,8 @@ def test_a_run_reads_its_file_again_as_it_was_read(place: Place):
     (place.folder / "sheet.csv").write_text(f"exported by a logger\n{text}")
     small = [*TINY, "model=linear", "gates.memory=0", "evaluation.regressors={}"]
     how = ["data.separator=;", "data.decimal=','", "data.skip=1", "data.na=['?']"]
-    found = []
-    for name, more in (("plain", []), ("sheet", how)):
-        store = f"tracking.uri=sqlite:///{name}.db"
-        asked = ["train", *small, f"data.path={name}.csv", *more, store]
-        assert place.run(*asked) == 0, place.errors[-1]
-        run = word(place.printed[-1], "run")
-        assert place.run("predict", f"run={run}", f"output={name}_next.csv", store) == 0
-        found.append(pd.read_csv(place.folder / f"{name}_next.csv"))
+    found = [
+        predicted(place, name, *small, f"data.path={name}.csv", *more)
+        for name, more in (("plain", []), ("sheet", how))
+    ]
     pd.testing.assert_frame_equal(*found)

@@ -8,7 +8,7 @@ from forecast.data.sources import opened
 from forecast.data.sources.wide import Wide
 from forecast.errors import InputError
 
-from ..conftest import Place, word
+from ..conftest import Place, predicted
 
 SMALL = [
     *("data=file", "data.targets=[load]", "model=linear", "window.timesteps=6"),
@@ -65,6 +65,7 @@ def test_rows_end_with_their_last_value(tmp_path):
         ("column", ["time"], "load", "data.wide must be one of columns, rows, got 'column'"),
         ("columns", ["tine"], "load", "data.wide must keep columns of the file, got 'tine'"),
         ("columns", ["time"], "time", "like none of its columns, got 'time'"),
+        ("columns", ["time"], "series", "data.wide=columns must make a column 'series', got"),
         ("columns", ["time", "holiday", "007", "b c"], "load", "must find columns of values"),
     ],
 )
@@ -96,12 +97,8 @@ def test_a_wide_file_trains_and_forecasts_like_the_long_one(place: Place, how):
         time = ["data.time=step", "data.time_format=number"]
         long["step"] = np.tile(np.arange(1, 151), 2)
     long.to_csv(place.folder / "long.csv", index=False)
-    found = []
-    for name, more in (("wide", wide), ("long", [*time, "data.series=[series]"])):
-        store = f"tracking.uri=sqlite:///{how}_{name}.db"
-        typed = ["train", *SMALL, f"data.path={name}.csv", *more, store]
-        assert place.run(*typed) == 0, place.errors[-1]
-        run = word(place.printed[-1], "run")
-        assert place.run("predict", f"run={run}", f"output={name}_next.csv", store) == 0
-        found.append(pd.read_csv(place.folder / f"{name}_next.csv"))
+    found = [
+        predicted(place, f"{how}_{name}", *SMALL, f"data.path={name}.csv", *more)
+        for name, more in (("wide", wide), ("long", [*time, "data.series=[series]"]))
+    ]
     pd.testing.assert_frame_equal(*found)

@@ -38,11 +38,16 @@ class Wide(Source):
                 )
         self._kept = list(kept)
         self._series = [name for name in known if name not in kept]
-        made = [value, *((SERIES,) if how == COLUMNS else (STEP,))]
-        if both := [name for name in made if name in kept]:
+        if value in kept:
             raise InputError(
                 f"data.targets must name the values of a wide table like none of its columns, got "
-                f"{both[0]!r}: write data.targets=[value]"
+                f"{value!r}: write data.targets=[value]"
+            )
+        made = SERIES if how == COLUMNS else STEP
+        if made in (*kept, value):
+            raise InputError(
+                f"data.wide={how} must make a column {made!r}, got a file or targets with that "
+                "name: give it another one"
             )
         if not self._series:
             raise InputError(

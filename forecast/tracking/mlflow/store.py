@@ -310,7 +310,10 @@ def _create(uri: str) -> None:
         engine = create_engine(URL.create("sqlite", database=str(new.absolute())))
         utils._initialize_tables(engine)
         engine.dispose()
-        new.replace(path)
+        if path.exists():  # another program, which knows no lock of ours, was sooner
+            new.unlink()
+        else:
+            new.replace(path)
     except BaseException:
         for file in (*parts, _lock(path)):
             file.unlink(missing_ok=True)
